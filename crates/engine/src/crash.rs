@@ -1,0 +1,317 @@
+//! What is known of a crash, and what is kept of it: stacks, types and names. The exception's *message* may hold personal data;
+//! it has no place in these types, so it can reach neither the store nor a page.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AppName, CrashCause, Exit, IncidentId, Timestamp, WorkerId};
+
+/// How a frame was found, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum Trust {
+    /// The registers at the crash.
+    Context,
+    /// Unwound by call frame information.
+    CallFrameInfo,
+    /// Unwound by the frame pointer.
+    FramePointer,
+    /// A word on the stack that looks like a return address.
+    Scan,
+    /// The runtime printed it.
+    Runtime,
+}
+
+impl Trust {
+    /// One word for it, as the pages say it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Context => "registers",
+            Self::CallFrameInfo => "unwind table",
+            Self::FramePointer => "frame pointer",
+            Self::Scan => "stack scan",
+            Self::Runtime => "runtime",
+        }
+    }
+}
+
+/// One call of a stack. What is not known is `None`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Frame {
+    /// The file that holds the code: its name without folders.
+    pub module: Option<String>,
+    /// The function, demangled.
+    pub function: Option<String>,
+    /// The source file, as the debug information or the runtime names it.
+    pub file: Option<String>,
+    /// The line in `file`, from 1.
+    pub line: Option<u32>,
+    /// Bytes from the module's start.
+    pub offset: Option<u64>,
+    /// How it was found.
+    pub trust: Trust,
+    /// The compiler put this call into the next frame's function.
+    #[serde(default)]
+    pub inline: bool,
+}
+
+impl Frame {
+    /// The function, or `module+0x1f2` where it is not known.
+    pub fn place(&self) -> String {
+        match (&self.function, &self.module, self.offset) {
+            (Some(function), _, _) => function.clone(),
+            (None, Some(module), Some(offset)) => format!("{module}+{offset:#x}"),
+            (None, Some(module), None) => module.clone(),
+            (None, None, Some(offset)) => format!("{offset:#x}"),
+            (None, None, None) => "unknown".to_owned(),
+        }
+    }
+
+    /// `file:line`, as far as known.
+    pub fn source(&self) -> Option<String> {
+        let file = self.file.as_deref()?;
+        Some(self.line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}")))
+    }
+}
+
+/// The thread that crashed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Thread {
+    /// Its name, where it has one.
+    pub name: Option<String>,
+    /// Its calls, innermost first.
+    pub frames: Vec<Frame>,
+    /// There were more frames than are kept.
+    #[serde(default)]
+    pub truncated: bool,
+}
+
+/// A file that the worker had loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Module {
+    /// Its name without folders.
+    pub name: String,
+    /// Its GNU build id in hexadecimal digits.
+    pub build_id: Option<String>,
+}
+
+/// What printed the last words, or what the worker was made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum Runtime {
+    /// CPython.
+    Python,
+    /// Node.js.
+    Node,
+    /// A Java virtual machine.
+    Java,
+    /// .NET.
+    Dotnet,
+    /// Go.
+    Go,
+    /// Ruby.
+    Ruby,
+    /// PHP.
+    Php,
+    /// Rust.
+    Rust,
+    /// C++.
+    Cpp,
+    /// The C library.
+    Glibc,
+    /// Machine code of another make.
+    Native,
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Python => "Python",
+            Self::Node => "Node.js",
+            Self::Java => "Java",
+            Self::Dotnet => ".NET",
+            Self::Go => "Go",
+            Self::Ruby => "Ruby",
+            Self::Php => "PHP",
+            Self::Rust => "Rust",
+            Self::Cpp => "C++",
+            Self::Glibc => "glibc",
+            Self::Native => "native",
+        })
+    }
+}
+
+/// What the analysis of one crash found, without its message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Findings {
+    /// The exception's type, such as `TypeError`, `std::runtime_error` or `SIGSEGV / SEGV_MAPERR`.
+    pub exception_type: String,
+    /// Who said so.
+    pub runtime: Runtime,
+    /// The crash's name, at most 255 characters.
+    pub signature: String,
+    /// The thread that crashed.
+    pub crashing_thread: Thread,
+    /// What the worker had loaded; empty where no dump was taken.
+    #[serde(default)]
+    pub modules: Vec<Module>,
+    /// What the reader should know about the result, such as a replaced file whose symbols could not be used.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// The proof that a dump was dropped: it existed in memory between two times, and this is all that is left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Audit {
+    /// The dump's size.
+    pub size_bytes: u64,
+    /// Its SHA-256 in hexadecimal digits.
+    pub sha256: String,
+    /// When it was taken.
+    pub captured_at: Timestamp,
+    /// When the memory that held it was given back.
+    pub dropped_at: Timestamp,
+    /// How long all of the worker's threads stood still for it, in microseconds.
+    pub stopped_us: u64,
+    /// `analysed`, or why the analysis failed.
+    pub result: String,
+}
+
+/// A request that a worker was answering when it crashed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct InFlightRequest {
+    /// GET, POST, …
+    pub method: String,
+    /// The path without query, what may be personal in it as `*` (see [`crate::path_pattern`]).
+    pub path: String,
+    /// How long it had been under way.
+    pub age_ms: u64,
+}
+
+/// One crash, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Crash {
+    /// The worker that crashed; no worker crashes twice, so this names the crash too.
+    pub worker: WorkerId,
+    /// Its app.
+    pub app: AppName,
+    /// The machine it ran on.
+    pub node: String,
+    /// The instance's number.
+    pub instance: u16,
+    /// The worker's process id.
+    pub pid: u32,
+    /// When it ended.
+    pub at: Timestamp,
+    /// How long it had run.
+    pub uptime_ms: u64,
+    /// What made it a crash.
+    pub cause: CrashCause,
+    /// The fatal signal, such as `SIGSEGV`.
+    pub signal: Option<String>,
+    /// The exit status where no signal ended it.
+    pub exit_code: Option<i32>,
+    /// What the analysis found.
+    #[serde(flatten)]
+    pub findings: Findings,
+    /// What was under way; counted whole, listed up to [`Crash::IN_FLIGHT_KEPT`].
+    pub in_flight: Vec<InFlightRequest>,
+    /// How many requests were under way.
+    pub in_flight_count: u32,
+    /// The dump's proof of deletion, where one was taken.
+    pub audit: Option<Audit>,
+    /// The incident it belongs to.
+    pub incident: IncidentId,
+}
+
+impl Crash {
+    /// How many of the requests in flight are listed. Ours: enough to see the pattern, few enough for a row.
+    pub const IN_FLIGHT_KEPT: usize = 20;
+
+    /// The signal and status as the store and the pages have them.
+    pub fn exit_parts(exit: Exit) -> (Option<String>, Option<i32>) {
+        match exit {
+            Exit::Signal(signal) => (Some(signal.name()), None),
+            Exit::Code(code) => (None, Some(code)),
+        }
+    }
+}
+
+/// Crashes of one app with one signature, from the first to the last. What is not a count or a time is the latest captured
+/// crash's, or the latest crash's where none was captured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Incident {
+    /// Its permanent name.
+    pub id: IncidentId,
+    /// Its app.
+    pub app: AppName,
+    /// The crashes' common name.
+    pub signature: String,
+    /// The exception's type.
+    pub exception_type: String,
+    /// Who said so.
+    pub runtime: Runtime,
+    /// What made it a crash.
+    pub cause: CrashCause,
+    /// The fatal signal, such as `SIGSEGV`.
+    pub signal: Option<String>,
+    /// The exit status where no signal ended it.
+    pub exit_code: Option<i32>,
+    /// How many crashes.
+    pub count: u64,
+    /// The first of them.
+    pub first_seen: Timestamp,
+    /// The last of them.
+    pub last_seen: Timestamp,
+    /// Where they happened, as `node/instance`, sorted.
+    pub instances: Vec<String>,
+    /// The thread that crashed.
+    pub crashing_thread: Thread,
+    /// What was loaded, of the frames' files first.
+    pub modules: Vec<Module>,
+    /// What was under way at the crash shown.
+    pub in_flight: Vec<InFlightRequest>,
+    /// How many requests were under way at the crash shown.
+    pub in_flight_count: u32,
+    /// The proof of the dump's deletion, where one was taken.
+    pub audit: Option<Audit>,
+    /// What the reader should know about the analysis.
+    pub notes: Vec<String>,
+}
+
+impl Incident {
+    /// The frame that a reader should look at first: the topmost one that the signature names, else the topmost.
+    pub fn top_frame(&self) -> Option<&Frame> {
+        let named = |frame: &&Frame| {
+            frame.function.as_deref().is_some_and(|f| {
+                !f.is_empty()
+                    && self
+                        .signature
+                        .split(" | ")
+                        .last()
+                        .is_some_and(|last| f.starts_with(last) || last.starts_with(f))
+            })
+        };
+        self.crashing_thread.frames.iter().find(named).or_else(|| self.crashing_thread.frames.first())
+    }
+
+    /// `3 crashes of TypeError in handle_request`.
+    pub fn title(&self) -> String {
+        let crashes = if self.count == 1 { "1 crash".to_owned() } else { format!("{} crashes", self.count) };
+        match self.top_frame() {
+            Some(frame) => format!("{crashes} of {} in {}", self.exception_type, frame.place()),
+            None => format!("{crashes} of {}", self.exception_type),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! What things are and what to do about them.
+//!
+//! Everything here is pure: no I/O, no async, no clock, no randomness. Each policy is a state machine with one surface,
+//! `step(now, input, &mut effects)` and `deadline()`; effects are data, and their outcomes come back as inputs. So a rule is
+//! tested by moving `now`, and a recorded run can be replayed. The crate builds for wasm32, because the pages speak in its types.
+
+pub mod crash;
+pub mod ending;
+pub mod names;
+pub mod path_pattern;
+pub mod range;
+pub mod report;
+pub mod requests;
+pub mod settings;
+pub mod status;
+pub mod time;
+
+pub use ending::{CrashCause, Ending, Exit, Signal};
+pub use names::{AppName, IncidentId, InstanceKey, WorkerId};
+pub use range::TimeRange;
+pub use time::{Clock, Timestamp};

@@ -1,0 +1,150 @@
+//! What is true now: the numbered snapshot that the engine's loop publishes and that pages and the API read.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AppName, Timestamp};
+
+/// Everything, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Grows by one with every change that a reader could see.
+    pub number: u64,
+    /// Sorted by name.
+    pub apps: Vec<AppStatus>,
+}
+
+impl Snapshot {
+    /// The app of that name.
+    pub fn app(&self, name: &AppName) -> Option<&AppStatus> {
+        self.apps.iter().find(|app| app.name == *name)
+    }
+}
+
+/// How an app does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum Health {
+    /// Every instance answers.
+    Healthy,
+    /// Some do.
+    Degraded,
+    /// None does.
+    Down,
+    /// Medic was told to stop it.
+    Stopped,
+}
+
+impl Health {
+    /// The word on the page.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Healthy => "Healthy",
+            Self::Degraded => "Degraded",
+            Self::Down => "Down",
+            Self::Stopped => "Stopped",
+        }
+    }
+}
+
+/// One app now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct AppStatus {
+    /// Its name.
+    pub name: AppName,
+    /// How it does.
+    pub health: Health,
+    /// The address of its front door.
+    pub listen: String,
+    /// Its places, sorted by index.
+    pub instances: Vec<InstanceStatus>,
+    /// Proactive crash monitoring is on for it.
+    pub crash_monitoring_enabled: bool,
+    /// Proactive auto-heal is on for it.
+    pub auto_heal_enabled: bool,
+}
+
+/// One instance now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct InstanceStatus {
+    /// Its number.
+    pub index: u16,
+    /// The worker's process id; absent while none runs.
+    pub pid: Option<u32>,
+    /// What it is doing.
+    pub state: InstanceState,
+    /// Since when.
+    pub since: Timestamp,
+    /// The worker's port on the loopback address.
+    pub port: Option<u16>,
+    /// In `waiting`: when the next worker is started.
+    pub next_start: Option<Timestamp>,
+    /// Why it is not running, or why the last start failed; one sentence.
+    pub message: Option<String>,
+    /// How many workers in a row ended soon after their start.
+    pub ends_in_a_row: u32,
+    /// What the crash monitoring of this instance is doing.
+    pub monitoring: Monitoring,
+}
+
+/// What an instance is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum InstanceState {
+    /// A worker runs and does not listen yet.
+    Starting,
+    /// A worker listens.
+    Running,
+    /// The next worker's start is put off.
+    Waiting,
+    /// A worker was asked to end.
+    Stopping,
+    /// None runs and none will be started.
+    Stopped,
+}
+
+impl InstanceState {
+    /// The word on the page.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "Starting",
+            Self::Running => "Running",
+            Self::Waiting => "Waiting",
+            Self::Stopping => "Stopping",
+            Self::Stopped => "Stopped",
+        }
+    }
+}
+
+/// What the crash monitoring of one instance is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum Monitoring {
+    /// Counting crashes; more than `limit` of them within the window arm the debugger.
+    Counting {
+        /// Crashes within the window.
+        crashes: u32,
+        /// The number that must be exceeded.
+        limit: u32,
+    },
+    /// To be armed, and the debugger is not attached yet.
+    Arming {
+        /// Why the last attempt failed, where one did.
+        refused: Option<String>,
+    },
+    /// The debugger waits for the fatal signal.
+    Armed,
+    /// A dump was taken and is being analysed.
+    Analysing,
+    /// A dump was captured; no further one before `until`.
+    Paused {
+        /// The pause's end.
+        until: Timestamp,
+    },
+    /// Opted out by WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED.
+    OptedOut,
+}

@@ -1,0 +1,3 @@
+//! The `medic` program.
+
+fn main() {}
