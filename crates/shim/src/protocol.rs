@@ -1,0 +1,150 @@
+//! What the server and a shim say to each other: one JSON object a line, over the unix socket `shim.sock` in the run directory.
+//!
+//! The shim speaks first, with [`FromShim::State`], after every connect. Then it replays what the worker's end produced so far
+//! ([`FromShim::Ended`], [`FromShim::Analysed`]), so that a server that was killed loses nothing. Only
+//! [`ToShim::Acknowledge`] makes it forget.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use engine::crash::{Audit, Findings};
+use engine::{Exit, Timestamp, WorkerId};
+use serde::{Deserialize, Serialize};
+
+/// The longest line that either side accepts, in bytes. An analysis with every frame, module and note stays below it.
+pub const LINE_LIMIT: usize = 1 << 20;
+
+/// The socket's name in the run directory.
+pub const SOCKET_NAME: &str = "shim.sock";
+
+/// The specification's name in the run directory.
+pub const SPEC_NAME: &str = "spec.json";
+
+/// How to run one worker. Written to `spec.json` with mode 0600, since the environment holds secrets.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerSpec {
+    /// Which worker this is.
+    pub worker: WorkerId,
+    /// The program and its arguments. A program without `/` is looked up in the `PATH` of `environment`.
+    pub command: Vec<String>,
+    /// Where it runs; the shim's own run directory's owner's root `/` where not given.
+    pub directory: Option<PathBuf>,
+    /// Its whole environment: nothing else is added or inherited.
+    pub environment: BTreeMap<String, String>,
+    /// The loopback port that it was told to listen on.
+    pub port: u16,
+    /// Where its output goes, in rotated files of mode 0600.
+    pub application_log_dir: PathBuf,
+    /// Where the type and full message of its crash go.
+    pub crash_log_dir: PathBuf,
+    /// How long one output file may become.
+    pub log_file_limit_bytes: u64,
+    /// How many output files of this instance are kept, the current one included; at least 1.
+    pub log_files_kept: u32,
+    /// Attach the debugger before the program's first instruction.
+    pub arm: bool,
+    /// The analyser child's command, such as `[/usr/bin/medic, analyse]`.
+    pub analyser: Vec<String>,
+    /// What the server compares to know whether a worker that it takes over still fits the configuration.
+    pub spec_hash: String,
+}
+
+/// Without the environment and the arguments, which hold secrets.
+impl std::fmt::Debug for WorkerSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerSpec")
+            .field("worker", &self.worker)
+            .field("program", &self.command.first())
+            .field("port", &self.port)
+            .field("arm", &self.arm)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the server asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToShim {
+    /// Attach the debugger; answered by `Armed` or `ArmRefused`.
+    Arm,
+    /// Detach it; answered by `Disarmed`.
+    Disarm,
+    /// Send a signal to the worker. One whose default action ends a process marks the end as asked.
+    Signal {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// The last lines of the output.
+    Tail {
+        /// How many at most.
+        lines: usize,
+    },
+    /// Everything is recorded: remove the run directory and exit. Ignored while the worker runs or is being analysed.
+    Acknowledge,
+}
+
+/// What the shim says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromShim {
+    /// The first message after every connect.
+    State {
+        /// Which worker this is.
+        worker: WorkerId,
+        /// Its process id.
+        pid: u32,
+        /// When its process was started.
+        started_at: Timestamp,
+        /// The port it was told to listen on.
+        port: u16,
+        /// The specification's hash, as given.
+        spec_hash: String,
+        /// Is the debugger attached?
+        armed: bool,
+        /// The shim's version: a server that was updated meets older shims.
+        version: String,
+    },
+    /// The debugger is attached.
+    Armed,
+    /// It could not be attached.
+    ArmRefused {
+        /// What was wrong, where, and what to do.
+        reason: String,
+    },
+    /// The debugger is not attached any more.
+    Disarmed,
+    /// The fatal signal was caught; the dump comes next, then the end.
+    Crashing {
+        /// The signal.
+        signal: i32,
+        /// When it was caught.
+        at: Timestamp,
+    },
+    /// The worker ended.
+    Ended {
+        /// How.
+        exit: Exit,
+        /// The server had asked for it.
+        asked: bool,
+        /// The kernel killed it for want of memory.
+        oom_killed: bool,
+        /// When.
+        at: Timestamp,
+        /// How long it had run.
+        uptime_ms: u64,
+        /// It is a crash, so `Analysed` follows.
+        crash: bool,
+    },
+    /// What is known of the crash.
+    Analysed {
+        /// Exception, stack, signature.
+        findings: Findings,
+        /// The proof of the dump's deletion, where one was taken.
+        audit: Option<Audit>,
+    },
+    /// The last lines of the output.
+    Tail {
+        /// Oldest first, without line ends; not UTF-8 replaced.
+        lines: Vec<String>,
+    },
+}
