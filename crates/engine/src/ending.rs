@@ -105,7 +105,8 @@ pub enum CrashCause {
 }
 
 /// What an end was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// Medic asked for it.
     Asked,

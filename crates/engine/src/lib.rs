@@ -4,8 +4,14 @@
 //! `step(now, input, &mut effects)` and `deadline()`; effects are data, and their outcomes come back as inputs. So a rule is
 //! tested by moving `now`, and a recorded run can be replayed. The crate builds for wasm32, because the pages speak in its types.
 
+pub mod back_off;
 pub mod crash;
+pub mod crash_monitor;
+pub mod detectors;
+pub mod effect;
 pub mod ending;
+pub mod fleet;
+pub mod instance;
 pub mod names;
 pub mod path_pattern;
 pub mod range;

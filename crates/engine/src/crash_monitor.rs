@@ -1,0 +1,290 @@
+//! Proactive crash monitoring of one instance, as App Service defines it: more than 3 crashes in 24 hours attach the debugger to
+//! the next worker; it waits for one fatal signal; after a captured dump there is no other for 8 hours.
+//!
+//! ```text
+//!            more than `crashes` within `window`         fatal signal
+//!  Counting ───────────────────────────────────▶ Armed ──────────────▶ Analysing ──dump──▶ Paused
+//!     ▲  ▲                                        │ ▲                     │                   │
+//!     │  └──────── no dump came of it ────────────┼─┴─────────────────────┘                   │
+//!     │                                           │ a worker ended otherwise: the next one    │
+//!     │                                           ▼ is armed                                  │
+//!     └──────────────────────────────── `pause` is over ◀────────────────────────────────────┘
+//! ```
+//!
+//! Opting out takes the debugger off at once, from every state. An armed debugger stays until the worker has crashed, even when
+//! the crashes that armed it have left the window. What guards people, the counted crashes and the pause, is a [`Guard`] that
+//! is remembered across restarts of Medic; a crash is counted once, however often it is reported.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::effect::Effect;
+use crate::status::Monitoring;
+use crate::{InstanceKey, Timestamp, WorkerId};
+
+/// An attach that was refused is tried again after this long (another tracer may have gone by then).
+pub const ARM_RETRY: Duration = Duration::from_secs(30);
+/// More counted crashes than this are not remembered: a crash loop must not grow the state.
+const COUNTED_LIMIT: usize = 1_000;
+
+/// The numbers, with the announcement's defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbers {
+    /// More than this many crashes arm the debugger; 0: it is always armed. Default 3.
+    pub crashes: u32,
+    /// Within this long. Default 24 h.
+    pub window: Duration,
+    /// No second dump for this long. Default 8 h.
+    pub pause: Duration,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { crashes: 3, window: Duration::from_secs(24 * 3_600), pause: Duration::from_secs(8 * 3_600) }
+    }
+}
+
+/// What survives a restart of Medic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// The crashes that may still count, oldest first.
+    pub crashes: Vec<Counted>,
+    /// No dump before this.
+    pub paused_until: Option<Timestamp>,
+}
+
+/// A crash that was counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Who crashed.
+    pub worker: WorkerId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What the monitor is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    /// Time has passed.
+    Tick,
+    /// A worker runs; `armed`: with the debugger attached already.
+    Started {
+        /// Who.
+        worker: WorkerId,
+        /// With the debugger.
+        armed: bool,
+    },
+    /// The debugger is attached.
+    Armed {
+        /// To whom.
+        worker: WorkerId,
+    },
+    /// The debugger could not be attached.
+    ArmRefused {
+        /// To whom.
+        worker: WorkerId,
+        /// Why; one sentence.
+        reason: String,
+    },
+    /// The debugger stopped the worker at its fatal signal.
+    Fatal {
+        /// Who.
+        worker: WorkerId,
+    },
+    /// The worker is gone.
+    Ended {
+        /// Who.
+        worker: WorkerId,
+        /// When.
+        at: Timestamp,
+        /// It crashed.
+        crashed: bool,
+    },
+    /// The analysis is there.
+    Analysed {
+        /// Of whom.
+        worker: WorkerId,
+        /// When the dump was taken, where one was.
+        captured_at: Option<Timestamp>,
+    },
+    /// The settings changed.
+    Configure {
+        /// The numbers from now on.
+        numbers: Numbers,
+        /// Not opted out.
+        enabled: bool,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Debugger {
+    Off,
+    Attaching { refused: Option<String>, retry_at: Option<Timestamp> },
+    Attached,
+}
+
+/// The monitor of one instance.
+#[derive(Clone, Debug)]
+pub struct CrashMonitor {
+    instance: InstanceKey,
+    numbers: Numbers,
+    enabled: bool,
+    guard: Guard,
+    watched: Option<(WorkerId, Debugger)>,
+    capturing: Option<WorkerId>,
+}
+
+impl CrashMonitor {
+    /// A monitor that goes on from `guard`.
+    pub fn new(instance: InstanceKey, numbers: Numbers, enabled: bool, guard: Guard) -> Self {
+        Self { instance, numbers, enabled, guard, watched: None, capturing: None }
+    }
+
+    /// Should a worker that is started now have the debugger attached?
+    pub fn wants_debugger(&self, now: Timestamp) -> bool {
+        let due = self.numbers.crashes == 0 || self.count(now) > self.numbers.crashes;
+        self.may_attach(now) && self.capturing.is_none() && due
+    }
+
+    /// Takes in one event.
+    pub fn step(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
+        let before = self.guard.clone();
+        self.take(input);
+        self.forget(now);
+        self.attach_or_detach(now, effects);
+        if self.guard != before {
+            effects.push(Effect::Remember { instance: self.instance.clone(), guard: self.guard.clone() });
+        }
+    }
+
+    /// When something changes by time alone: a pause ends, a crash leaves the window, an attach is tried again.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let leaves = self.guard.crashes.first().map(|crash| crash.at + self.numbers.window);
+        let retry = match &self.watched {
+            Some((_, Debugger::Attaching { retry_at, .. })) => *retry_at,
+            _ => None,
+        };
+        [leaves, self.guard.paused_until, retry].into_iter().flatten().min()
+    }
+
+    /// What it is doing, for the pages.
+    pub fn status(&self, now: Timestamp) -> Monitoring {
+        let paused = self.guard.paused_until.filter(|until| now < *until);
+        match (&self.watched, paused) {
+            _ if !self.enabled => Monitoring::OptedOut,
+            _ if self.capturing.is_some() => Monitoring::Analysing,
+            (_, Some(until)) => Monitoring::Paused { until },
+            (Some((_, Debugger::Attached)), None) => Monitoring::Armed,
+            (Some((_, Debugger::Attaching { refused, .. })), None) => {
+                Monitoring::Arming { refused: refused.clone() }
+            }
+            (None, None) if self.wants_debugger(now) => Monitoring::Arming { refused: None },
+            _ => Monitoring::Counting { crashes: self.count(now), limit: self.numbers.crashes },
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Tick => {}
+            Input::Started { worker, armed } => {
+                self.watched = Some((worker, if armed { Debugger::Attached } else { Debugger::Off }));
+            }
+            Input::Armed { worker } => self.set_debugger(&worker, Debugger::Attached),
+            Input::ArmRefused { worker, reason } => {
+                self.set_debugger(&worker, Debugger::Attaching { refused: Some(reason), retry_at: None });
+            }
+            Input::Fatal { worker } => {
+                self.unwatch(&worker);
+                self.capturing = Some(worker);
+            }
+            Input::Ended { worker, at, crashed } => {
+                self.unwatch(&worker);
+                if crashed {
+                    self.count_once(worker, at);
+                } else if self.capturing.as_ref() == Some(&worker) {
+                    self.capturing = None;
+                }
+            }
+            Input::Analysed { worker, captured_at } => {
+                if self.capturing.as_ref() == Some(&worker) {
+                    self.capturing = None;
+                }
+                if let Some(at) = captured_at {
+                    let until = at + self.numbers.pause;
+                    self.guard.paused_until =
+                        Some(self.guard.paused_until.map_or(until, |earlier| earlier.max(until)));
+                }
+            }
+            Input::Configure { numbers, enabled } => {
+                self.numbers = numbers;
+                self.enabled = enabled;
+            }
+        }
+    }
+
+    fn attach_or_detach(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let (wants, may) = (self.wants_debugger(now), self.may_attach(now));
+        let Some((worker, debugger)) = &mut self.watched else { return };
+        match debugger {
+            Debugger::Off if wants => {
+                *debugger = Debugger::Attaching { refused: None, retry_at: None };
+                effects.push(Effect::Arm { worker: worker.clone() });
+            }
+            Debugger::Attached | Debugger::Attaching { .. } if !may => {
+                *debugger = Debugger::Off;
+                effects.push(Effect::Disarm { worker: worker.clone() });
+            }
+            Debugger::Attaching { refused: Some(_), retry_at } => match *retry_at {
+                None => *retry_at = Some(now + ARM_RETRY),
+                Some(at) if at <= now => {
+                    *debugger = Debugger::Attaching { refused: None, retry_at: None };
+                    effects.push(Effect::Arm { worker: worker.clone() });
+                }
+                Some(_) => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn may_attach(&self, now: Timestamp) -> bool {
+        self.enabled && !self.guard.paused_until.is_some_and(|until| now < until)
+    }
+
+    fn count(&self, now: Timestamp) -> u32 {
+        let counts = |crash: &&Counted| now < crash.at + self.numbers.window;
+        u32::try_from(self.guard.crashes.iter().filter(counts).count()).unwrap_or(u32::MAX)
+    }
+
+    fn count_once(&mut self, worker: WorkerId, at: Timestamp) {
+        if self.guard.crashes.iter().all(|crash| crash.worker != worker) {
+            self.guard.crashes.push(Counted { worker, at });
+            self.guard.crashes.sort_by_key(|crash| crash.at);
+        }
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        let window = self.numbers.window;
+        self.guard.crashes.retain(|crash| now < crash.at + window);
+        let surplus = self.guard.crashes.len().saturating_sub(COUNTED_LIMIT);
+        self.guard.crashes.drain(..surplus);
+        self.guard.paused_until = self.guard.paused_until.filter(|until| now < *until);
+    }
+
+    fn set_debugger(&mut self, worker: &WorkerId, to: Debugger) {
+        if let Some((watched, debugger)) = &mut self.watched
+            && watched == worker
+        {
+            *debugger = to;
+        }
+    }
+
+    fn unwatch(&mut self, worker: &WorkerId) {
+        if self.watched.as_ref().is_some_and(|(watched, _)| watched == worker) {
+            self.watched = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const MS: Duration = Duration::from_millis(1);
+const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+
+fn instance() -> InstanceKey {
+    InstanceKey { app: "shop".parse().unwrap(), index: 0 }
+}
+
+/// A monitor with one worker after the other, as the instance machine would drive it.
+struct Bench {
+    monitor: CrashMonitor,
+    now: Timestamp,
+    started: i64,
+    effects: Vec<Effect>,
+}
+
+impl Bench {
+    fn new(numbers: Numbers) -> Self {
+        let monitor = CrashMonitor::new(instance(), numbers, true, Guard::default());
+        Self { monitor, now: START, started: 0, effects: Vec::new() }
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.monitor.step(self.now, input, &mut self.effects);
+    }
+
+    /// Starts a worker; tells whether the debugger was on it from the start.
+    fn start(&mut self) -> (WorkerId, bool) {
+        self.started += 1;
+        let worker = WorkerId { instance: instance(), started_at: Timestamp::from_ms(self.started) };
+        let armed = self.monitor.wants_debugger(self.now);
+        self.tell(Input::Started { worker: worker.clone(), armed });
+        (worker, armed)
+    }
+
+    fn crash(&mut self, worker: &WorkerId) {
+        let at = self.now;
+        self.tell(Input::Ended { worker: worker.clone(), at, crashed: true });
+    }
+
+    /// Starts a worker and lets it crash; tells whether it was armed.
+    fn start_and_crash(&mut self) -> bool {
+        let (worker, armed) = self.start();
+        self.crash(&worker);
+        self.tell(Input::Analysed { worker, captured_at: None });
+        armed
+    }
+
+    fn capture(&mut self) {
+        let (worker, armed) = self.start();
+        assert!(armed);
+        self.tell(Input::Fatal { worker: worker.clone() });
+        self.crash(&worker);
+        let captured_at = Some(self.now);
+        self.tell(Input::Analysed { worker, captured_at });
+    }
+}
+
+#[test]
+fn exactly_the_fourth_crash_arms_and_the_fifth_is_captured() {
+    let mut bench = Bench::new(Numbers::default());
+    let armed: Vec<bool> = (0..4).map(|_| bench.start_and_crash()).collect();
+    assert_eq!(armed, [false; 4]);
+    bench.capture();
+    assert_eq!(bench.monitor.status(bench.now), Monitoring::Paused { until: START + 8 * HOUR });
+    assert!(!bench.start().1, "no debugger within the pause");
+}
+
+#[test]
+fn a_crash_leaves_the_window_at_24_hours_to_the_millisecond() {
+    for (age, armed) in [(24 * HOUR - MS, true), (24 * HOUR, false)] {
+        let mut bench = Bench::new(Numbers::default());
+        bench.start_and_crash();
+        bench.now = START + age;
+        (0..3).for_each(|_| assert!(!bench.start_and_crash()));
+        assert_eq!(bench.start().1, armed, "first crash {age:?} ago");
+    }
+}
+
+#[test]
+fn the_pause_ends_at_8_hours_to_the_millisecond() {
+    for (age, armed) in [(8 * HOUR - MS, false), (8 * HOUR, true)] {
+        let mut bench = Bench::new(Numbers::default());
+        (0..4).for_each(|_| assert!(!bench.start_and_crash()));
+        bench.capture();
+        bench.now = START + age;
+        assert_eq!(bench.start().1, armed, "{age:?} after the dump");
+    }
+}
+
+#[test]
+fn a_running_worker_is_armed_when_the_pause_ends() {
+    let mut bench = Bench::new(Numbers::default());
+    (0..4).for_each(|_| assert!(!bench.start_and_crash()));
+    bench.capture();
+    let (worker, _) = bench.start();
+    bench.effects.clear();
+    assert_eq!(bench.monitor.deadline(), Some(START + 8 * HOUR));
+    bench.now = START + 8 * HOUR;
+    bench.tell(Input::Tick);
+    assert!(bench.effects.contains(&Effect::Arm { worker: worker.clone() }));
+    bench.tell(Input::Armed { worker });
+    assert_eq!(bench.monitor.status(bench.now), Monitoring::Armed);
+}
+
+#[test]
+fn crashes_zero_is_always_armed() {
+    let mut bench = Bench::new(Numbers { crashes: 0, pause: Duration::ZERO, ..Numbers::default() });
+    (0..5).for_each(|_| bench.capture());
+}
+
+#[test]
+fn the_replacement_started_at_the_signal_is_not_armed_while_the_dump_is_analysed() {
+    let mut bench = Bench::new(Numbers { crashes: 0, ..Numbers::default() });
+    let (first, armed) = bench.start();
+    assert!(armed);
+    bench.tell(Input::Fatal { worker: first.clone() });
+    let (second, armed) = bench.start();
+    assert!(!armed);
+    assert_eq!(bench.monitor.status(bench.now), Monitoring::Analysing);
+    bench.crash(&first);
+    bench.effects.clear();
+    // No dump came of it: the debugger goes to the replacement.
+    bench.tell(Input::Analysed { worker: first, captured_at: None });
+    assert_eq!(bench.effects, [Effect::Arm { worker: second }]);
+}
+
+#[test]
+fn an_exit_without_a_signal_leaves_the_next_worker_armed() {
+    let mut bench = Bench::new(Numbers::default());
+    (0..4).for_each(|_| assert!(!bench.start_and_crash()));
+    assert!(bench.start_and_crash(), "the fifth exits with a status: no dump, no pause");
+    assert!(bench.start().1);
+}
+
+#[test]
+fn opting_out_takes_the_debugger_off_and_in_puts_it_back() {
+    let mut bench = Bench::new(Numbers { crashes: 0, ..Numbers::default() });
+    let (worker, _) = bench.start();
+    bench.effects.clear();
+    bench.tell(Input::Configure { numbers: Numbers { crashes: 0, ..Numbers::default() }, enabled: false });
+    assert_eq!(bench.effects, [Effect::Disarm { worker: worker.clone() }]);
+    assert_eq!(bench.monitor.status(bench.now), Monitoring::OptedOut);
+    bench.effects.clear();
+    bench.tell(Input::Configure { numbers: Numbers { crashes: 0, ..Numbers::default() }, enabled: true });
+    assert_eq!(bench.effects, [Effect::Arm { worker }]);
+}
+
+#[test]
+fn a_refused_attach_is_shown_and_tried_again() {
+    let mut bench = Bench::new(Numbers { crashes: 0, ..Numbers::default() });
+    let (worker, _) = bench.start();
+    bench.tell(Input::ArmRefused { worker: worker.clone(), reason: "gdb (pid 7) is attached".into() });
+    let refused = Some("gdb (pid 7) is attached".to_owned());
+    assert_eq!(bench.monitor.status(bench.now), Monitoring::Arming { refused });
+    bench.effects.clear();
+    assert_eq!(bench.monitor.deadline(), Some(bench.now + ARM_RETRY));
+    bench.now = bench.now + ARM_RETRY;
+    bench.tell(Input::Tick);
+    assert_eq!(bench.effects, [Effect::Arm { worker }]);
+}
+
+#[test]
+fn a_crash_reported_twice_counts_once_across_a_restart() {
+    let mut bench = Bench::new(Numbers::default());
+    let (worker, _) = bench.start();
+    bench.crash(&worker);
+    let Some(Effect::Remember { guard, .. }) = bench.effects.last().cloned() else {
+        panic!("nothing remembered")
+    };
+    let guard: Guard = serde_json::from_str(&serde_json::to_string(&guard).unwrap()).unwrap();
+    let mut again = CrashMonitor::new(instance(), Numbers::default(), true, guard);
+    let mut effects = Vec::new();
+    again.step(bench.now, Input::Ended { worker, at: bench.now, crashed: true }, &mut effects);
+    assert_eq!(again.status(bench.now), Monitoring::Counting { crashes: 1, limit: 3 });
+    assert!(effects.is_empty());
+}
+
+proptest! {
+    /// However crashes and times fall: no two dumps of one instance within the pause, and no debugger while opted out.
+    #[test]
+    fn never_two_dumps_within_the_pause(steps in prop::collection::vec((0_u64..10 * 3_600_000, any::<bool>(), any::<bool>()), 1..60)) {
+        let mut bench = Bench::new(Numbers::default());
+        let mut last_dump: Option<Timestamp> = None;
+        for (pass_ms, by_signal, enabled) in steps {
+            bench.now = bench.now + Duration::from_millis(pass_ms);
+            bench.tell(Input::Configure { numbers: Numbers::default(), enabled });
+            let (worker, armed) = bench.start();
+            prop_assert!(enabled || !armed);
+            let dump = armed && by_signal;
+            if dump {
+                bench.tell(Input::Fatal { worker: worker.clone() });
+                if let Some(earlier) = last_dump {
+                    prop_assert!(bench.now.since(earlier) >= 8 * HOUR);
+                }
+                last_dump = Some(bench.now);
+            }
+            bench.crash(&worker);
+            let captured_at = dump.then_some(bench.now);
+            bench.tell(Input::Analysed { worker, captured_at });
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Detectors: question → report. Each is a function from what is recorded in a time range to insights, charts and tables.
+
+pub mod application_crashes;

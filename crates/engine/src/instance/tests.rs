@@ -1,0 +1,250 @@
+use super::*;
+use crate::crash::{Runtime, Thread};
+use crate::crash_monitor::{Guard, Numbers};
+
+const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Bench {
+    instance: Instance,
+    now: Timestamp,
+    effects: Vec<Effect>,
+}
+
+fn key() -> InstanceKey {
+    InstanceKey { app: "shop".parse().unwrap(), index: 0 }
+}
+
+fn name_incident(_: &AppName, signature: &str) -> IncidentId {
+    format!("{:016x}", signature.len()).parse().unwrap()
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(Numbers::default())
+    }
+
+    fn with(numbers: Numbers) -> Self {
+        let lifecycle = Lifecycle { warm_up: 30 * SECOND, stop_grace: 10 * SECOND, back_off: 30 * SECOND };
+        let monitor = CrashMonitor::new(key(), numbers, true, Guard::default());
+        let instance = Instance::new(START, "node-a", monitor, key(), lifecycle, name_incident);
+        Self { instance, now: START, effects: Vec::new() }
+    }
+
+    /// The effects of what `act` does.
+    fn run(&mut self, act: impl FnOnce(&mut Instance, Timestamp, &mut Vec<Effect>)) -> Vec<Effect> {
+        act(&mut self.instance, self.now, &mut self.effects);
+        std::mem::take(&mut self.effects)
+    }
+
+    fn tick(&mut self) -> Vec<Effect> {
+        self.run(|instance, now, effects| instance.tick(now, effects))
+    }
+
+    fn tell(&mut self, worker: &WorkerId, input: Input) -> Vec<Effect> {
+        self.run(|instance, now, effects| instance.step(now, worker, input, effects))
+    }
+
+    fn state(&self) -> InstanceState {
+        self.instance.status(self.now).state
+    }
+
+    /// Moves to the next deadline.
+    fn advance(&mut self) {
+        self.now = self.instance.deadline().expect("something is due");
+    }
+
+    fn running(&mut self) -> WorkerId {
+        let worker = started(&self.tick()).expect("a start");
+        self.up(&worker);
+        worker
+    }
+
+    fn up(&mut self, worker: &WorkerId) {
+        self.tell(worker, Input::Started { pid: 7, port: 20_000, armed: false });
+        self.tell(worker, Input::Listening);
+        assert_eq!(self.state(), InstanceState::Running);
+    }
+}
+
+fn started(effects: &[Effect]) -> Option<WorkerId> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Start { worker, .. } => Some(worker.clone()),
+        _ => None,
+    })
+}
+
+fn ended(now: Timestamp, exit: Exit, ending: Ending) -> Input {
+    Input::Ended { pid: 7, exit, ending, at: now, uptime: SECOND, toll: Toll::default() }
+}
+
+fn crashed(now: Timestamp) -> Input {
+    ended(now, Exit::Signal(Signal(11)), Ending::Crash(crate::CrashCause::Signal))
+}
+
+fn analysed(audit: Option<Audit>) -> Input {
+    let findings = Findings {
+        exception_type: "SIGSEGV".into(),
+        runtime: Runtime::Native,
+        signature: "pay".into(),
+        crashing_thread: Thread::default(),
+        modules: vec![],
+        notes: vec![],
+    };
+    Input::Analysed { findings: Box::new(findings), audit }
+}
+
+fn recorded(effects: &[Effect]) -> Option<Crash> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Record(crash) => Some((**crash).clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn the_first_end_is_followed_by_a_start_at_once_the_next_by_growing_pauses() {
+    let mut bench = Bench::new();
+    let mut worker = bench.running();
+    let mut pauses = Vec::new();
+    for _ in 0..4 {
+        let now = bench.now;
+        let effects = bench.tell(&worker, crashed(now));
+        worker = started(&effects).unwrap_or_else(|| {
+            assert_eq!(bench.state(), InstanceState::Waiting);
+            bench.now = bench.instance.status(now).next_start.unwrap();
+            started(&bench.tick()).expect("a start when the pause is over")
+        });
+        pauses.push(bench.now.since(now).as_secs());
+        bench.up(&worker);
+    }
+    assert_eq!(pauses, [0, 1, 2, 4]);
+}
+
+#[test]
+fn a_crash_is_recorded_once_end_and_analysis_are_there_and_then_acknowledged() {
+    let mut bench = Bench::new();
+    let worker = bench.running();
+    let request = InFlightRequest { method: "POST".into(), path: "/pay".into(), age_ms: 12 };
+    let toll = Toll { count: 1, requests: vec![request.clone()] };
+    let effects = bench.tell(&worker, Input::Fatal { toll });
+    assert!(started(&effects).is_some(), "the replacement starts at the signal");
+    let now = bench.now;
+    assert!(recorded(&bench.tell(&worker, crashed(now))).is_none());
+    let crash = recorded(&bench.tell(&worker, analysed(None))).expect("recorded");
+    assert_eq!((crash.signal.as_deref(), crash.exit_code, crash.in_flight_count), (Some("SIGSEGV"), None, 1));
+    assert_eq!(crash.in_flight, [request]);
+    let acknowledged = bench.tell(&worker, Input::Recorded);
+    assert!(acknowledged.contains(&Effect::Acknowledge { worker }));
+}
+
+#[test]
+fn a_crash_that_could_not_be_written_down_is_tried_again() {
+    let mut bench = Bench::new();
+    let worker = bench.running();
+    let now = bench.now;
+    bench.tell(&worker, crashed(now));
+    assert!(recorded(&bench.tell(&worker, analysed(None))).is_some());
+    assert!(recorded(&bench.tell(&worker, Input::NotRecorded)).is_none());
+    assert!(bench.instance.deadline().unwrap() <= bench.now + RECORD_RETRY);
+    bench.now = bench.now + RECORD_RETRY;
+    assert!(recorded(&bench.tick()).is_some());
+}
+
+#[test]
+fn what_medic_asked_for_is_no_crash() {
+    let mut bench = Bench::new();
+    let worker = bench.running();
+    let effects = bench.run(|instance, now, effects| instance.stop(now, effects));
+    assert!(effects.contains(&Effect::Signal { worker: worker.clone(), signal: Signal::TERM }));
+    let now = bench.now;
+    let effects = bench.tell(&worker, ended(now, Exit::Code(143), Ending::Asked));
+    assert!(effects.contains(&Effect::Acknowledge { worker }));
+    assert!(bench.instance.is_stopped());
+}
+
+#[test]
+fn a_worker_that_does_not_end_is_killed_after_the_grace_or_at_the_second_stop() {
+    for hasten in [false, true] {
+        let mut bench = Bench::new();
+        let worker = bench.running();
+        bench.run(|instance, now, effects| instance.stop(now, effects));
+        let effects = if hasten {
+            bench.run(|instance, now, effects| instance.stop(now, effects))
+        } else {
+            assert_eq!(bench.instance.deadline(), Some(bench.now + 10 * SECOND));
+            bench.advance();
+            bench.tick()
+        };
+        assert_eq!(effects, [Effect::Signal { worker, signal: Signal::KILL }]);
+    }
+}
+
+#[test]
+fn a_worker_that_does_not_listen_within_the_warm_up_is_replaced_and_said() {
+    let mut bench = Bench::new();
+    let worker = started(&bench.tick()).unwrap();
+    bench.tell(&worker, Input::Started { pid: 7, port: 20_000, armed: false });
+    assert_eq!(bench.state(), InstanceState::Starting);
+    bench.advance();
+    assert_eq!(bench.now, START + 30 * SECOND);
+    assert!(bench.tick().contains(&Effect::Signal { worker: worker.clone(), signal: Signal::TERM }));
+    let now = bench.now;
+    let next = started(&bench.tell(&worker, ended(now, Exit::Signal(Signal::TERM), Ending::Asked)));
+    assert!(next.is_some_and(|next| next != worker));
+    assert!(bench.instance.status(now).message.unwrap().contains("did not listen on $PORT within 30 s"));
+}
+
+#[test]
+fn a_start_that_fails_waits_and_says_why() {
+    let mut bench = Bench::new();
+    let worker = started(&bench.tick()).unwrap();
+    let again =
+        started(&bench.tell(&worker, Input::StartFailed { reason: "`nod` was not found".into() })).unwrap();
+    bench.tell(&again, Input::StartFailed { reason: "`nod` was not found".into() });
+    let status = bench.instance.status(bench.now);
+    assert_eq!((status.state, status.ends_in_a_row), (InstanceState::Waiting, 2));
+    assert_eq!(status.message.as_deref(), Some("The worker could not be started: `nod` was not found"));
+}
+
+#[test]
+fn workers_found_running_are_taken_over_and_a_second_one_goes() {
+    let mut bench = Bench::new();
+    let found = WorkerId { instance: key(), started_at: START - 60 * SECOND };
+    let effects = bench.tell(&found, Input::Started { pid: 9, port: 20_001, armed: true });
+    assert!(started(&effects).is_none(), "no second worker");
+    assert!(effects.contains(&Effect::Probe { worker: found.clone() }));
+    bench.tell(&found, Input::Listening);
+    assert_eq!(bench.instance.taker(), Some(&found));
+    let stray = WorkerId { instance: key(), started_at: START - 50 * SECOND };
+    let effects = bench.tell(&stray, Input::Started { pid: 10, port: 20_002, armed: false });
+    assert!(effects.contains(&Effect::Signal { worker: stray, signal: Signal::TERM }));
+    assert_eq!(bench.instance.taker(), Some(&found));
+}
+
+#[test]
+fn an_end_from_before_is_recorded_though_the_place_has_another_worker() {
+    let mut bench = Bench::new();
+    let worker = bench.running();
+    let before = WorkerId { instance: key(), started_at: START - 60 * SECOND };
+    let now = bench.now;
+    bench.tell(&before, crashed(now));
+    assert!(recorded(&bench.tell(&before, analysed(None))).is_some());
+    assert_eq!(bench.instance.taker(), Some(&worker));
+}
+
+#[test]
+fn a_lost_shim_is_followed_by_a_start_and_nothing_stays_behind() {
+    let mut bench = Bench::new();
+    let worker = bench.running();
+    assert!(started(&bench.tell(&worker, Input::Lost)).is_some());
+    let next = bench.instance.status(bench.now);
+    assert!(next.message.unwrap().contains("shim"));
+}
+
+#[test]
+fn no_two_workers_share_an_id() {
+    let mut bench = Bench::new();
+    let first = started(&bench.tick()).unwrap();
+    let second = started(&bench.tell(&first, Input::StartFailed { reason: "x".into() })).unwrap();
+    assert!(second.started_at > first.started_at);
+}
