@@ -1,0 +1,147 @@
+//! What a front door is told, and what it tells back.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use engine::crash::InFlightRequest;
+use engine::{AppName, WorkerId};
+
+/// How one app's front door is to behave. [`FrontDoorSettings::new`] fills in the defaults.
+#[derive(Clone, Debug)]
+pub struct FrontDoorSettings {
+    /// The app behind it.
+    pub app: AppName,
+    /// Where it listens; port 0 takes a free one (see [`crate::FrontDoor::address`]).
+    pub listen: SocketAddr,
+    /// Threads that serve, each with its own sockets; 0 means one per core, which is the default. At most 64.
+    pub threads: usize,
+    /// How long a request that no worker has taken waits for one before it is answered 503; default 10 s: longer than most
+    /// restarts take, shorter than most clients' patience.
+    pub wait: Duration,
+    /// What the client is said to have spoken, in `X-Forwarded-Proto`; default [`Scheme::Http`]. [`Scheme::Https`] where
+    /// something that ends TLS stands in front.
+    pub forwarded: Scheme,
+    /// What one client may take.
+    pub limits: Limits,
+}
+
+impl FrontDoorSettings {
+    /// The defaults for `app`, listening at `listen`.
+    pub fn new(app: AppName, listen: SocketAddr) -> Self {
+        Self {
+            app,
+            listen,
+            threads: 0,
+            wait: Duration::from_secs(10),
+            forwarded: Scheme::Http,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What clients are told apart by in `X-Forwarded-Proto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Scheme {
+    /// Plain HTTP.
+    #[default]
+    Http,
+    /// HTTP over TLS, ended in front of the front door.
+    Https,
+}
+
+/// What one client may take before it is turned away. Time limits are kept to within a second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Request line and headers together; more is answered 431. Default 32 KiB, as nginx's four buffers of 8 KiB; values below
+    /// 8 KiB count as 8 KiB.
+    pub header_bytes: usize,
+    /// From a request's first byte to the end of its headers; default 10 s. A connection that takes longer is closed.
+    pub header_read: Duration,
+    /// Between two requests of one connection; default 75 s, nginx's `keepalive_timeout`.
+    pub idle: Duration,
+    /// How long a client may neither send nor take a byte of a body that waits for it; default 60 s, nginx's
+    /// `client_body_timeout` and `send_timeout`. Tunnels (WebSockets) are free of it.
+    pub stall: Duration,
+    /// Open connections of all threads; more are closed as they come. Default 10,000.
+    pub connections: usize,
+    /// Requests that wait for a worker at once; more are answered 503 at once. Default 1,000.
+    pub waiting: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_bytes: 32 * 1024,
+            header_read: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            stall: Duration::from_secs(60),
+            connections: 10_000,
+            waiting: 1_000,
+        }
+    }
+}
+
+/// A worker that takes requests, at `127.0.0.1:port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Its port on the loopback address.
+    pub port: u16,
+}
+
+/// What a worker's death cost: the requests that it was answering.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct DeathToll {
+    /// How many.
+    pub count: u32,
+    /// The oldest of them, oldest first, at most [`engine::crash::Crash::IN_FLIGHT_KEPT`].
+    pub requests: Vec<InFlightRequest>,
+}
+
+/// Why a front door could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody else listens there.
+    #[error(
+        "{app}: {address} is in use by another program; stop it, or give the app another `listen` address"
+    )]
+    InUse {
+        /// Whose front door.
+        app: AppName,
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
+    /// A port below 1024, usually.
+    #[error(
+        "{app}: no permission to listen on {address}; take a port from 1024 up, or give the program CAP_NET_BIND_SERVICE"
+    )]
+    Permission {
+        /// Whose front door.
+        app: AppName,
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
+    /// The machine does not have the address.
+    #[error(
+        "{app}: this machine has no address {}; use one that `ip address` lists, 127.0.0.1 for this machine only, \
+         or 0.0.0.0 for all", .address.ip()
+    )]
+    NoSuchAddress {
+        /// Whose front door.
+        app: AppName,
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
+    /// Anything else the system says.
+    #[error("{app}: cannot listen on {address}")]
+    Other {
+        /// Whose front door.
+        app: AppName,
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
