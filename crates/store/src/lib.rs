@@ -1,1 +1,135 @@
-//! (doc)
+//! What is remembered: crashes and their incidents, the audit of dumps, settings, guarding states, requests by the minute.
+//!
+//! The one crate with SQL. SQLite in the data folder is the default and needs nothing installed; PostgreSQL is for several
+//! nodes that share what they know. Every statement is one text for both (see `sql`); only the migrations differ, under the
+//! same numbers. A conformance suite of real calls passes on both.
+//!
+//! - **Durable**: what cannot be had again – a crash, its audit row, a setting, a guarding state – is on the disk when the call
+//!   returns (`synchronous = FULL`). Requests by the minute may lose the last seconds to a power cut, never to a crash of Medic.
+//! - **Whole**: each call that writes is one transaction. After a full disk or a lost connection, what was committed is there,
+//!   what was not is not, and the next call works again as soon as the disk or the database does.
+//! - **Bounded**: text comes from crashed programs and is hostile; it is cut to a length and freed of NUL on the way in.
+//!   No list is longer than its limit. The exception's *message* has no column.
+//! - **Without TLS**: a PostgreSQL url that demands it (`sslmode=require` and above) is refused with a message, because the
+//!   library for it would double this crate's compile time. Take a local socket, the loopback or a tunnel.
+
+mod bounds;
+mod crashes;
+mod error;
+mod incidents;
+mod minutes;
+mod open;
+mod retention;
+mod schema;
+mod settings;
+mod sql;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use engine::crash::Audit;
+use engine::{IncidentId, Timestamp, WorkerId};
+
+pub use error::{Cause, StoreError};
+
+/// Where to remember.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A file, made with mode 0600 when it is not there.
+    Sqlite(PathBuf),
+    /// `postgres://user:password@host:port/database`; the database exists, its tables are made.
+    Postgres(String),
+}
+
+/// The url may hold a password, so it is not shown.
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres(_) => f.write_str("Postgres(***)"),
+        }
+    }
+}
+
+/// An open database; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    sql: Arc<sql::Pools>,
+    /// The file or the url without its password, for messages.
+    database: Arc<str>,
+}
+
+/// What became of a crash that was handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// It was not known before; a crash counts once, however often it is handed in.
+    pub new: bool,
+    /// How many crashes its incident now counts.
+    pub count: u64,
+}
+
+/// One point of a chart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrashTime {
+    /// When.
+    pub at: Timestamp,
+    /// The instance's number.
+    pub instance: u16,
+    /// The machine.
+    pub node: String,
+    /// The incident it belongs to.
+    pub incident: IncidentId,
+}
+
+/// One dump's proof of deletion, and whose it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRow {
+    /// The worker that crashed.
+    pub worker: WorkerId,
+    /// The incident its crash belongs to.
+    pub incident: IncidentId,
+    /// The proof.
+    pub audit: Audit,
+}
+
+/// What [`Store::purge`] forgot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Crashes.
+    pub crashes: u64,
+    /// Audit rows; each goes with its crash.
+    pub audits: u64,
+    /// Incidents of which no crash was left.
+    pub incidents: u64,
+    /// Minutes of requests.
+    pub minutes: u64,
+}
+
+impl Store {
+    /// Opens the database, makes it where it is not there, and brings its tables up to date. Tables that a newer Medic made
+    /// are refused and left as they are.
+    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        let (sql, database) = match database {
+            Database::Sqlite(path) => open::sqlite(path).await?,
+            Database::Postgres(url) => open::postgres(url).await?,
+        };
+        Ok(Self { sql: Arc::new(sql), database })
+    }
+
+    /// Can the tables be read?
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let read = self.sql.rows("SELECT id FROM incident LIMIT 1", vec![]).await;
+        read.map(drop).map_err(self.failed("Reading"))
+    }
+
+    /// Lets calls under way finish and closes all connections. Later calls are refused.
+    pub async fn close(&self) {
+        self.sql.close().await;
+    }
+
+    /// Turns a database's error into one that says what was being done, and where.
+    fn failed(&self, action: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+        let database = Arc::clone(&self.database);
+        move |source| StoreError::failed(action, database, source)
+    }
+}

@@ -1,0 +1,254 @@
+//! Crashes, one row each, and the audit rows of their dumps.
+
+use engine::crash::{Audit, Crash, Findings};
+use engine::{AppName, IncidentId, TimeRange, Timestamp, WorkerId};
+
+use crate::sql::{Durability, Row, Transaction, Value, count, json, word};
+use crate::{AuditRow, CrashTime, Recorded, Store, StoreError, bounds};
+
+/// The most points that [`Store::crash_times`] answers; a chart cannot show more.
+const CRASH_TIMES_LIMIT: i64 = 100_000;
+
+/// The columns that [`crash_of`] reads, of `crash AS c LEFT JOIN audit AS a`.
+macro_rules! crash_columns {
+    () => {
+        "c.worker, c.app, c.at_ms, c.node, c.instance, c.incident, c.pid, c.uptime_ms, c.cause, c.signal, \
+         c.exit_code, c.exception_type, c.runtime, c.signature, c.in_flight_count, c.in_flight, c.notes, \
+         c.crashing_thread, c.modules, a.size_bytes, a.sha256, a.captured_at_ms, a.dropped_at_ms, a.stopped_us, \
+         a.result"
+    };
+}
+pub(crate) use crash_columns;
+
+macro_rules! select_crashes {
+    ($which:literal) => {
+        concat!(
+            "SELECT ",
+            crash_columns!(),
+            " FROM crash AS c LEFT JOIN audit AS a ON a.worker = c.worker ",
+            $which
+        )
+    };
+}
+
+impl Store {
+    /// Remembers a crash and counts it for its incident, in one transaction, durably. A worker crashes once: handed in again, it
+    /// changes nothing.
+    pub async fn record_crash(&self, crash: &Crash) -> Result<Recorded, StoreError> {
+        self.record(&bounds::crash(crash)).await.map_err(self.failed("Recording a crash"))
+    }
+
+    async fn record(&self, crash: &Crash) -> sqlx::Result<Recorded> {
+        let mut transaction = self.sql.begin(Durability::Durable).await?;
+        if let Some(count) = known(&mut transaction, &crash.worker).await? {
+            return Ok(Recorded { new: false, count });
+        }
+        insert_incident(&mut transaction, crash).await?;
+        if insert_crash(&mut transaction, crash).await? == 0 {
+            // another node's connection was faster; what this transaction did to the incident is dropped with it
+            drop(transaction);
+            let mut transaction = self.sql.begin(Durability::Durable).await?;
+            let count = known(&mut transaction, &crash.worker).await?.unwrap_or(0);
+            return Ok(Recorded { new: false, count });
+        }
+        if let Some(audit) = &crash.audit {
+            insert_audit(&mut transaction, crash, audit).await?;
+        }
+        let count = count_crash(&mut transaction, crash).await?;
+        transaction.commit().await?;
+        Ok(Recorded { new: true, count })
+    }
+
+    /// The crash of one worker.
+    pub async fn crash(&self, worker: &WorkerId) -> Result<Option<Crash>, StoreError> {
+        let sql = select_crashes!("WHERE c.worker = $1");
+        Ok(self.read_crashes(sql, vec![worker.to_string().into()]).await?.pop())
+    }
+
+    /// An app's crashes in a range, newest first.
+    pub async fn crashes(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<Crash>, StoreError> {
+        let sql = select_crashes!(
+            "WHERE c.app = $1 AND c.at_ms >= $2 AND c.at_ms < $3 ORDER BY c.at_ms DESC, c.worker DESC LIMIT $4"
+        );
+        let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
+        self.read_crashes(sql, values).await
+    }
+
+    /// An incident's crashes, newest first.
+    pub async fn crashes_of_incident(&self, id: &IncidentId, limit: u32) -> Result<Vec<Crash>, StoreError> {
+        let sql = select_crashes!("WHERE c.incident = $1 ORDER BY c.at_ms DESC, c.worker DESC LIMIT $2");
+        self.read_crashes(sql, vec![id.as_str().into(), i64::from(limit).into()]).await
+    }
+
+    async fn read_crashes(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Crash>, StoreError> {
+        let rows = self.sql.rows(sql, values).await;
+        rows.and_then(|rows| rows.iter().map(crash_of).collect()).map_err(self.failed("Reading crashes"))
+    }
+
+    /// When an app crashed in a range, oldest first; of more than 100,000, the latest.
+    pub async fn crash_times(&self, app: &AppName, range: TimeRange) -> Result<Vec<CrashTime>, StoreError> {
+        let sql = "SELECT at_ms, instance, node, incident FROM crash \
+                   WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms DESC LIMIT $4";
+        let values =
+            vec![app.as_str().into(), range.start.into(), range.end.into(), CRASH_TIMES_LIMIT.into()];
+        let rows = self.sql.rows(sql, values).await;
+        rows.and_then(|rows| rows.iter().rev().map(crash_time_of).collect())
+            .map_err(self.failed("Reading the times of crashes"))
+    }
+
+    /// The audit rows of an app's dumps that were captured in a range, newest first.
+    pub async fn audits(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        let sql = "SELECT worker, incident, size_bytes, sha256, captured_at_ms, dropped_at_ms, stopped_us, result \
+                   FROM audit WHERE app = $1 AND captured_at_ms >= $2 AND captured_at_ms < $3 \
+                   ORDER BY captured_at_ms DESC, worker DESC LIMIT $4";
+        let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
+        let rows = self.sql.rows(sql, values).await;
+        rows.and_then(|rows| rows.iter().map(audit_row_of).collect())
+            .map_err(self.failed("Reading the audit of dumps"))
+    }
+}
+
+/// How many crashes the incident of an already recorded one counts.
+async fn known(transaction: &mut Transaction, worker: &WorkerId) -> sqlx::Result<Option<u64>> {
+    let sql =
+        "SELECT i.crash_count FROM crash AS c JOIN incident AS i ON i.id = c.incident WHERE c.worker = $1";
+    let rows = transaction.rows(sql, vec![worker.to_string().into()]).await?;
+    rows.first().map(|row| row.number("crash_count")).transpose()
+}
+
+/// Makes the incident where it is new, and in either case holds its row until the end: retention cannot take it away meanwhile.
+async fn insert_incident(transaction: &mut Transaction, crash: &Crash) -> sqlx::Result<()> {
+    let sql = "INSERT INTO incident (id, app, signature, crash_count, first_seen_ms, last_seen_ms) \
+               VALUES ($1, $2, $3, 0, $4, $4) ON CONFLICT (id) DO UPDATE SET signature = excluded.signature";
+    let values = vec![
+        crash.incident.as_str().into(),
+        crash.app.as_str().into(),
+        crash.findings.signature.as_str().into(),
+        crash.at.into(),
+    ];
+    transaction.execute(sql, values).await?;
+    let sql =
+        "INSERT INTO incident_instance (incident, node, instance) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    let values =
+        vec![crash.incident.as_str().into(), crash.node.as_str().into(), i64::from(crash.instance).into()];
+    transaction.execute(sql, values).await.map(drop)
+}
+
+async fn insert_crash(transaction: &mut Transaction, crash: &Crash) -> sqlx::Result<u64> {
+    let sql = "INSERT INTO crash (worker, app, at_ms, node, instance, incident, captured, pid, uptime_ms, cause, signal, \
+               exit_code, exception_type, runtime, signature, in_flight_count, in_flight, notes, crashing_thread, modules) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+               ON CONFLICT (worker) DO NOTHING";
+    let findings = &crash.findings;
+    let values = vec![
+        crash.worker.to_string().into(),
+        crash.app.as_str().into(),
+        crash.at.into(),
+        crash.node.as_str().into(),
+        i64::from(crash.instance).into(),
+        crash.incident.as_str().into(),
+        i64::from(crash.audit.is_some()).into(),
+        i64::from(crash.pid).into(),
+        count(crash.uptime_ms),
+        word(crash.cause)?,
+        Value::MaybeText(crash.signal.clone()),
+        Value::MaybeInt(crash.exit_code.map(i64::from)),
+        findings.exception_type.as_str().into(),
+        word(findings.runtime)?,
+        findings.signature.as_str().into(),
+        i64::from(crash.in_flight_count).into(),
+        json(&crash.in_flight)?,
+        json(&findings.notes)?,
+        json(&findings.crashing_thread)?,
+        json(&findings.modules)?,
+    ];
+    transaction.execute(sql, values).await
+}
+
+async fn insert_audit(transaction: &mut Transaction, crash: &Crash, audit: &Audit) -> sqlx::Result<()> {
+    let sql = "INSERT INTO audit (worker, app, incident, size_bytes, sha256, captured_at_ms, dropped_at_ms, stopped_us, result) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let values = vec![
+        crash.worker.to_string().into(),
+        crash.app.as_str().into(),
+        crash.incident.as_str().into(),
+        count(audit.size_bytes),
+        audit.sha256.as_str().into(),
+        audit.captured_at.into(),
+        audit.dropped_at.into(),
+        count(audit.stopped_us),
+        audit.result.as_str().into(),
+    ];
+    transaction.execute(sql, values).await.map(drop)
+}
+
+async fn count_crash(transaction: &mut Transaction, crash: &Crash) -> sqlx::Result<u64> {
+    let sql = "UPDATE incident SET crash_count = crash_count + 1, \
+               first_seen_ms = CASE WHEN first_seen_ms < $2 THEN first_seen_ms ELSE $2 END, \
+               last_seen_ms = CASE WHEN last_seen_ms > $2 THEN last_seen_ms ELSE $2 END \
+               WHERE id = $1 RETURNING crash_count";
+    let rows = transaction.rows(sql, vec![crash.incident.as_str().into(), crash.at.into()]).await?;
+    rows.first().ok_or(sqlx::Error::RowNotFound)?.number("crash_count")
+}
+
+pub(crate) fn crash_of(row: &Row) -> sqlx::Result<Crash> {
+    let exit_code = row.maybe_int("exit_code")?;
+    Ok(Crash {
+        worker: row.name("worker")?,
+        app: row.name("app")?,
+        node: row.text("node")?,
+        instance: row.number("instance")?,
+        pid: row.number("pid")?,
+        at: Timestamp::from_ms(row.int("at_ms")?),
+        uptime_ms: row.number("uptime_ms")?,
+        cause: row.word("cause")?,
+        signal: row.maybe_text("signal")?,
+        exit_code: exit_code.and_then(|code| i32::try_from(code).ok()),
+        findings: Findings {
+            exception_type: row.text("exception_type")?,
+            runtime: row.word("runtime")?,
+            signature: row.text("signature")?,
+            crashing_thread: row.json("crashing_thread")?,
+            modules: row.json("modules")?,
+            notes: row.json("notes")?,
+        },
+        in_flight: row.json("in_flight")?,
+        in_flight_count: row.number("in_flight_count")?,
+        audit: row.maybe_int("size_bytes")?.map(|_| audit_of(row)).transpose()?,
+        incident: row.name("incident")?,
+    })
+}
+
+fn audit_of(row: &Row) -> sqlx::Result<Audit> {
+    Ok(Audit {
+        size_bytes: row.number("size_bytes")?,
+        sha256: row.text("sha256")?,
+        captured_at: Timestamp::from_ms(row.int("captured_at_ms")?),
+        dropped_at: Timestamp::from_ms(row.int("dropped_at_ms")?),
+        stopped_us: row.number("stopped_us")?,
+        result: row.text("result")?,
+    })
+}
+
+fn audit_row_of(row: &Row) -> sqlx::Result<AuditRow> {
+    Ok(AuditRow { worker: row.name("worker")?, incident: row.name("incident")?, audit: audit_of(row)? })
+}
+
+fn crash_time_of(row: &Row) -> sqlx::Result<CrashTime> {
+    Ok(CrashTime {
+        at: Timestamp::from_ms(row.int("at_ms")?),
+        instance: row.number("instance")?,
+        node: row.text("node")?,
+        incident: row.name("incident")?,
+    })
+}

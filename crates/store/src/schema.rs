@@ -1,0 +1,81 @@
+//! The tables, brought up to date when a database is opened. The migrations lie in `migrations/sqlite` and
+//! `migrations/postgres` under the same numbers, and are part of the program.
+
+use std::sync::Arc;
+
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+
+use crate::StoreError;
+
+/// One number's text for both databases.
+struct Step {
+    number: i64,
+    name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+macro_rules! step {
+    ($number:literal, $name:literal, $file:literal) => {
+        Step {
+            number: $number,
+            name: $name,
+            sqlite: include_str!(concat!("../../../migrations/sqlite/", $file)),
+            postgres: include_str!(concat!("../../../migrations/postgres/", $file)),
+        }
+    };
+}
+
+const STEPS: [Step; 1] = [step!(1, "crashes, settings, requests", "0001_crashes_settings_requests.sql")];
+
+/// The number of the tables that this Medic makes.
+pub(crate) const LATEST: i64 = STEPS[STEPS.len() - 1].number;
+
+pub(crate) fn sqlite() -> Migrator {
+    migrator(|step| step.sqlite)
+}
+
+pub(crate) fn postgres() -> Migrator {
+    migrator(|step| step.postgres)
+}
+
+fn migrator(text: fn(&Step) -> &'static str) -> Migrator {
+    let migration = |step: &Step| {
+        Migration::new(step.number, step.name.into(), MigrationType::Simple, text(step).into_sql_str(), false)
+    };
+    Migrator::with_migrations(STEPS.iter().map(migration).collect())
+}
+
+/// Does what is left to do, each number in a transaction of its own.
+pub(crate) async fn migrate<C: Migrate>(
+    migrator: &Migrator,
+    connection: &mut C,
+    database: &Arc<str>,
+) -> Result<(), StoreError> {
+    migrator.run_direct(None, connection, false).await.map_err(|error| match error {
+        MigrateError::VersionMissing(found) if found > LATEST => {
+            StoreError::NewerSchema { database: Arc::clone(database), found, known: LATEST }
+        }
+        error => StoreError::failed("Bringing the tables up to date", Arc::clone(database), error.into()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::STEPS;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn both_databases_have_every_number_and_the_program_holds_every_file() {
+        let files = |folder: &str| -> BTreeSet<String> {
+            let folder = format!("{}/../../migrations/{folder}", env!("CARGO_MANIFEST_DIR"));
+            let entries = std::fs::read_dir(folder).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        };
+        let (sqlite, postgres) = (files("sqlite"), files("postgres"));
+        assert_eq!(sqlite, postgres);
+        let numbers: Vec<i64> = sqlite.iter().map(|name| name[..4].parse().unwrap()).collect();
+        assert_eq!(numbers, STEPS.map(|step| step.number));
+    }
+}

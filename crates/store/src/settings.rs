@@ -1,0 +1,71 @@
+//! Apps' settings, and the states that guard people and so outlive a restart of Medic.
+
+use engine::settings::AppSettings;
+use engine::{AppName, InstanceKey};
+
+use crate::sql::{Durability, Row};
+use crate::{Store, StoreError, bounds};
+
+impl Store {
+    /// An app's settings; none where none were ever saved.
+    pub async fn settings(&self, app: &AppName) -> Result<AppSettings, StoreError> {
+        let sql = "SELECT name, value FROM app_setting WHERE app = $1";
+        let rows = self.sql.rows(sql, vec![app.as_str().into()]).await;
+        rows.and_then(|rows| rows.iter().map(|row| Ok((row.text("name")?, row.text("value")?))).collect())
+            .map(AppSettings)
+            .map_err(self.failed("Reading an app's settings"))
+    }
+
+    /// Puts these in the place of all of the app's settings, durably.
+    pub async fn save_settings(&self, app: &AppName, settings: &AppSettings) -> Result<(), StoreError> {
+        self.replace_settings(app, settings).await.map_err(self.failed("Saving an app's settings"))
+    }
+
+    async fn replace_settings(&self, app: &AppName, settings: &AppSettings) -> sqlx::Result<()> {
+        let mut transaction = self.sql.begin(Durability::Durable).await?;
+        transaction.execute("DELETE FROM app_setting WHERE app = $1", vec![app.as_str().into()]).await?;
+        for (name, value) in &settings.0 {
+            // two names may be one when they are cut; two savers may meet
+            let sql = "INSERT INTO app_setting (app, name, value) VALUES ($1, $2, $3) \
+                       ON CONFLICT (app, name) DO UPDATE SET value = excluded.value";
+            let values =
+                vec![app.as_str().into(), bounds::name(name).into(), bounds::text(value, VALUE_LIMIT).into()];
+            transaction.execute(sql, values).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// The guarding states of a node's instances, as the JSON that was saved.
+    pub async fn states(&self, node: &str) -> Result<Vec<(InstanceKey, String)>, StoreError> {
+        let sql = "SELECT app, instance, state FROM instance_state WHERE node = $1 ORDER BY app, instance";
+        let rows = self.sql.rows(sql, vec![bounds::node(node).into()]).await;
+        rows.and_then(|rows| rows.iter().map(state_of).collect())
+            .map_err(self.failed("Reading the instances' states"))
+    }
+
+    /// Saves the guarding state of an instance, durably. `json` is not looked into.
+    pub async fn save_state(&self, node: &str, instance: &InstanceKey, json: &str) -> Result<(), StoreError> {
+        self.write_state(node, instance, json).await.map_err(self.failed("Saving an instance's state"))
+    }
+
+    async fn write_state(&self, node: &str, instance: &InstanceKey, json: &str) -> sqlx::Result<()> {
+        let sql = "INSERT INTO instance_state (node, app, instance, state) VALUES ($1, $2, $3, $4) \
+                   ON CONFLICT (node, app, instance) DO UPDATE SET state = excluded.state";
+        let values = vec![
+            bounds::node(node).into(),
+            instance.app.as_str().into(),
+            i64::from(instance.index).into(),
+            json.replace('\0', "\u{fffd}").into(),
+        ];
+        let mut transaction = self.sql.begin(Durability::Durable).await?;
+        transaction.execute(sql, values).await?;
+        transaction.commit().await
+    }
+}
+
+/// In characters, of which a byte is at least a quarter.
+const VALUE_LIMIT: usize = engine::settings::VALUE_LIMIT_BYTES;
+
+fn state_of(row: &Row) -> sqlx::Result<(InstanceKey, String)> {
+    Ok((InstanceKey { app: row.name("app")?, index: row.number("instance")? }, row.text("state")?))
+}
