@@ -1,6 +1,7 @@
 //! Compiles a program of the lab once per source and set of flags.
 
 use std::collections::hash_map::DefaultHasher;
+use std::ffi::OsString;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ pub fn compile_c(source: impl AsRef<Path>, flags: &[&str]) -> PathBuf {
 }
 
 /// The program `source` (a path, or a file's name in `crates/lab/programs`), compiled with `flags` by what its ending asks for:
-/// `.c`, `.cpp`, `.go`, and for `.java` a folder of class files.
+/// `.c`, `.cpp`, `.go`; for `.java` and `.cs` the result is a folder, of class files or with the assembly in it.
 pub fn compile(source: impl AsRef<Path>, flags: &[&str]) -> Result<PathBuf, LabError> {
     let source = root().join("crates/lab/programs").join(source);
     let stem = source.file_stem().and_then(|stem| stem.to_str()).unwrap_or("program");
@@ -45,6 +46,8 @@ pub fn compile(source: impl AsRef<Path>, flags: &[&str]) -> Result<PathBuf, LabE
 fn key(source: &Path, flags: &[&str]) -> Result<u64, LabError> {
     let mut hasher = DefaultHasher::new();
     (fs::read(source)?, source, flags).hash(&mut hasher);
+    // The one header that the C and C++ programs share.
+    fs::read(root().join("crates/lab/programs/serve.h"))?.hash(&mut hasher);
     Ok(hasher.finish())
 }
 
@@ -60,12 +63,20 @@ fn compiler(source: &Path, flags: &[&str], output: &Path) -> Result<Command, Lab
             go
         }
         "java" => Command::new(on_path("javac")?),
+        "cs" => Command::new(on_path("mcs")?),
         _ => return Err(LabError::Failed(format!("{} has no ending that is known here", source.display()))),
     };
     command.args(flags);
-    command.arg(if ending == "java" { "-d" } else { "-o" }).arg(output).arg(source);
-    if matches!(ending, "c" | "cpp") {
-        command.arg("-pthread");
-    }
+    match ending {
+        "java" => command.arg("-d").arg(output).arg(source),
+        "cs" => {
+            fs::create_dir_all(output)?;
+            let mut option = OsString::from("-out:");
+            option.push(output.join("Shop.dll"));
+            command.arg(option).arg(source)
+        }
+        "go" => command.arg("-o").arg(output).arg(source),
+        _ => command.arg("-o").arg(output).arg(source).arg("-pthread"),
+    };
     Ok(command)
 }

@@ -25,12 +25,23 @@ pub enum Language {
     Ruby,
     /// PHP.
     Php,
+    /// C# on .NET.
+    Dotnet,
 }
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::C, Self::Cpp, Self::Python, Self::Node, Self::Java, Self::Go, Self::Ruby, Self::Php];
+    pub const ALL: [Self; 9] = [
+        Self::C,
+        Self::Cpp,
+        Self::Python,
+        Self::Node,
+        Self::Java,
+        Self::Go,
+        Self::Ruby,
+        Self::Php,
+        Self::Dotnet,
+    ];
 
     /// The server's command line; compiles it first where that is needed. Fails with [`LabError::Missing`] where the runtime
     /// is not installed.
@@ -53,6 +64,12 @@ impl Language {
             Self::Go => vec![compile("shop.go", &[])?],
             Self::Ruby => vec![on_path("ruby")?, program("shop.rb")],
             Self::Php => vec![on_path("php")?, program("shop.php")],
+            Self::Dotnet => {
+                let runtime = dotnet()?;
+                let assembly = compile("Shop.cs", &[])?.join("Shop.dll");
+                let configuration = program("shop.runtimeconfig.json");
+                vec![runtime, "exec".into(), "--runtimeconfig".into(), configuration, assembly]
+            }
         })
     }
 
@@ -64,4 +81,10 @@ impl Language {
         command.args(arguments);
         Ok(command)
     }
+}
+
+/// The .NET runtime: one on the `PATH`, or the one that `cargo xtask test` puts under `target/tools`.
+fn dotnet() -> Result<PathBuf, LabError> {
+    let own = root().join("target/tools/dotnet/dotnetcore2/bin/dotnet");
+    on_path("dotnet").or(if own.is_file() { Ok(own) } else { Err(LabError::Missing("dotnet")) })
 }
