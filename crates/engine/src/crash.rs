@@ -202,6 +202,7 @@ pub struct InFlightRequest {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Crash {
     /// The worker that crashed; no worker crashes twice, so this names the crash too.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub worker: WorkerId,
     /// Its app.
     pub app: AppName,

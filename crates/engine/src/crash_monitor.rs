@@ -41,7 +41,7 @@ pub struct Numbers {
 
 impl Default for Numbers {
     fn default() -> Self {
-        Self { crashes: 3, window: Duration::from_secs(24 * 3_600), pause: Duration::from_secs(8 * 3_600) }
+        Self { crashes: 3, window: Duration::from_hours(24), pause: Duration::from_hours(8) }
     }
 }
 
@@ -248,7 +248,7 @@ impl CrashMonitor {
     }
 
     fn may_attach(&self, now: Timestamp) -> bool {
-        self.enabled && !self.guard.paused_until.is_some_and(|until| now < until)
+        self.enabled && self.guard.paused_until.is_none_or(|until| now >= until)
     }
 
     fn count(&self, now: Timestamp) -> u32 {

@@ -131,7 +131,7 @@ impl Fleet {
                 effects.push(Effect::Signal { worker: worker.clone(), signal: crate::Signal::TERM });
             }
             (None, instance::Input::Ended { .. }) => {
-                effects.push(Effect::Acknowledge { worker: worker.clone() })
+                effects.push(Effect::Acknowledge { worker: worker.clone() });
             }
             (None, _) => {}
         }

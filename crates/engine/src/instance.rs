@@ -15,13 +15,17 @@
 //! is started at the signal), but its end and its analysis are awaited, recorded, and only then its shim is told that it may go:
 //! nothing a shim holds is lost because a disk was full or Medic was killed in between.
 
+mod input;
+mod leaving;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+pub use input::{Input, Lifecycle, Toll};
+use leaving::{End, Leaving};
 
 use crate::back_off::BackOff;
-use crate::crash::{Audit, Crash, Findings, InFlightRequest};
+use crate::crash::{Audit, Findings};
 use crate::crash_monitor::{self, CrashMonitor};
 use crate::effect::Effect;
 use crate::status::{InstanceState, InstanceStatus};
@@ -33,87 +37,6 @@ pub const RECORD_RETRY: Duration = Duration::from_secs(10);
 
 /// Names the incident of an app's signature. (It takes a hash function, which the engine does without.)
 pub type NameIncident = fn(&AppName, &str) -> IncidentId;
-
-/// An app's numbers for each of its instances.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lifecycle {
-    /// How long a new worker may take until it listens.
-    pub warm_up: Duration,
-    /// How long a worker that was asked to end may take before it is killed.
-    pub stop_grace: Duration,
-    /// The longest pause between the starts of workers that keep ending.
-    pub back_off: Duration,
-}
-
-/// The requests that a worker took with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Toll {
-    /// How many.
-    pub count: u32,
-    /// Some of them, oldest first.
-    pub requests: Vec<InFlightRequest>,
-}
-
-/// What the instance is told about one worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Input {
-    /// It runs: just started, or found running when Medic came back.
-    Started {
-        /// Its process id.
-        pid: u32,
-        /// Its port.
-        port: u16,
-        /// With the debugger attached.
-        armed: bool,
-    },
-    /// It could not be started.
-    StartFailed {
-        /// Why; one sentence.
-        reason: String,
-    },
-    /// It accepts connections on its port.
-    Listening,
-    /// The debugger is attached.
-    Armed,
-    /// The debugger could not be attached.
-    ArmRefused {
-        /// Why; one sentence.
-        reason: String,
-    },
-    /// The debugger stopped it at its fatal signal; it will not come back.
-    Fatal {
-        /// What it was answering.
-        toll: Toll,
-    },
-    /// It is gone.
-    Ended {
-        /// Its process id.
-        pid: u32,
-        /// What the kernel said.
-        exit: Exit,
-        /// What that was.
-        ending: Ending,
-        /// When.
-        at: Timestamp,
-        /// How long it had run.
-        uptime: Duration,
-        /// What it was answering, beyond what `Fatal` told.
-        toll: Toll,
-    },
-    /// Its crash is analysed.
-    Analysed {
-        /// What was found.
-        findings: Box<Findings>,
-        /// The dump's proof of deletion.
-        audit: Option<Audit>,
-    },
-    /// Its crash is written down.
-    Recorded,
-    /// Its crash could not be written down.
-    NotRecorded,
-    /// Its shim is gone without a word, and it with it.
-    Lost,
-}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
@@ -128,24 +51,6 @@ enum Phase {
 struct Process {
     pid: u32,
     port: u16,
-}
-
-/// A worker that will not come back, until everything about it is written down.
-#[derive(Clone, Debug, Default)]
-struct Leaving {
-    toll: Toll,
-    end: Option<End>,
-    analysis: Option<(Box<Findings>, Option<Audit>)>,
-    record_at: Option<Timestamp>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct End {
-    pid: u32,
-    exit: Exit,
-    cause: crate::CrashCause,
-    at: Timestamp,
-    uptime: Duration,
 }
 
 /// One place of one app.
@@ -195,12 +100,12 @@ impl Instance {
     pub fn step(&mut self, now: Timestamp, worker: &WorkerId, input: Input, effects: &mut Vec<Effect>) {
         match input {
             Input::Started { pid, port, armed } => {
-                self.started(now, worker, Process { pid, port }, armed, effects)
+                self.started(now, worker, Process { pid, port }, armed, effects);
             }
             Input::StartFailed { reason } => self.start_failed(now, worker, &reason),
             Input::Listening => self.listening(now, worker),
             Input::Armed => {
-                self.monitor.step(now, crash_monitor::Input::Armed { worker: worker.clone() }, effects)
+                self.monitor.step(now, crash_monitor::Input::Armed { worker: worker.clone() }, effects);
             }
             Input::ArmRefused { reason } => {
                 self.monitor.step(
@@ -463,25 +368,11 @@ impl Instance {
     fn record(&mut self, worker: &WorkerId, effects: &mut Vec<Effect>) {
         let Some(leaving) = self.leaving.get_mut(worker) else { return };
         leaving.record_at = None;
-        let (Some(end), Some((findings, audit))) = (leaving.end, &leaving.analysis) else { return };
-        let (signal, exit_code) = Crash::exit_parts(end.exit);
-        effects.push(Effect::Record(Box::new(Crash {
-            worker: worker.clone(),
-            app: self.key.app.clone(),
-            node: self.node.clone(),
-            instance: self.key.index,
-            pid: end.pid,
-            at: end.at,
-            uptime_ms: u64::try_from(end.uptime.as_millis()).unwrap_or(u64::MAX),
-            cause: end.cause,
-            signal,
-            exit_code,
-            incident: (self.name_incident)(&self.key.app, &findings.signature),
-            findings: (**findings).clone(),
-            in_flight: leaving.toll.requests.clone(),
-            in_flight_count: leaving.toll.count,
-            audit: audit.clone(),
-        })));
+        effects.extend(
+            leaving
+                .crash(worker, &self.node, self.name_incident)
+                .map(|crash| Effect::Record(Box::new(crash))),
+        );
     }
 
     fn lost(&mut self, now: Timestamp, worker: &WorkerId, effects: &mut Vec<Effect>) {
@@ -522,14 +413,6 @@ impl Instance {
             | Phase::Stopping { worker: mine, .. } => mine == worker,
             Phase::Waiting { .. } | Phase::Stopped => false,
         }
-    }
-}
-
-impl Leaving {
-    fn add(&mut self, toll: Toll) {
-        self.toll.count = self.toll.count.saturating_add(toll.count);
-        self.toll.requests.extend(toll.requests);
-        self.toll.requests.truncate(Crash::IN_FLIGHT_KEPT);
     }
 }
 

@@ -111,7 +111,6 @@ impl fmt::Display for InstanceKey {
 /// One worker: its instance and when Medic decided to start it. No instance starts two workers in one millisecond.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String))]
 pub struct WorkerId {
     /// Where it runs.
     pub instance: InstanceKey,

@@ -9,11 +9,11 @@ use crate::Timestamp;
 use crate::time::humanise;
 
 /// The shortest range.
-pub const SHORTEST: Duration = Duration::from_secs(15 * 60);
+pub const SHORTEST: Duration = Duration::from_mins(15);
 /// The longest range, and the default.
-pub const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+pub const LONGEST: Duration = Duration::from_hours(24);
 /// How far back a range may reach.
-pub const REACH: Duration = Duration::from_secs(30 * 86_400);
+pub const REACH: Duration = Duration::from_hours(720);
 /// The presets, in hours.
 pub const PRESET_HOURS: [u64; 4] = [1, 6, 12, 24];
 
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_good_range_is_left_alone() {
         let read = read_range(NOW, Some("2026-01-31T07:00:00Z"), Some("2026-01-31T08:00:00Z"));
-        assert_eq!((read.range.length(), read.corrections.len()), (Duration::from_secs(3_600), 0));
+        assert_eq!((read.range.length(), read.corrections.len()), (Duration::from_hours(1), 0));
     }
 
     proptest! {

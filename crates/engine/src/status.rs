@@ -145,6 +145,6 @@ pub enum Monitoring {
         /// The pause's end.
         until: Timestamp,
     },
-    /// Opted out by WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED.
+    /// Opted out by `WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED`.
     OptedOut,
 }

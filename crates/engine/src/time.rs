@@ -163,8 +163,8 @@ mod tests {
         for (ms, text) in cases {
             assert_eq!(humanise(Duration::from_millis(ms)), text);
         }
-        assert_eq!(humanise(Duration::from_secs(8 * 3600)), "8 h");
-        assert_eq!(humanise(Duration::from_secs(2 * 86_400 + 3_600)), "2 d 1 h");
+        assert_eq!(humanise(Duration::from_hours(8)), "8 h");
+        assert_eq!(humanise(Duration::from_hours(49)), "2 d 1 h");
     }
 
     #[test]

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 const MS: Duration = Duration::from_millis(1);
 const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
 
@@ -72,7 +72,7 @@ fn exactly_the_fourth_crash_arms_and_the_fifth_is_captured() {
 
 #[test]
 fn a_crash_leaves_the_window_at_24_hours_to_the_millisecond() {
-    for (age, armed) in [(24 * HOUR - MS, true), (24 * HOUR, false)] {
+    for (age, armed) in [((24 * HOUR).checked_sub(MS).unwrap(), true), (24 * HOUR, false)] {
         let mut bench = Bench::new(Numbers::default());
         bench.start_and_crash();
         bench.now = START + age;
@@ -83,7 +83,7 @@ fn a_crash_leaves_the_window_at_24_hours_to_the_millisecond() {
 
 #[test]
 fn the_pause_ends_at_8_hours_to_the_millisecond() {
-    for (age, armed) in [(8 * HOUR - MS, false), (8 * HOUR, true)] {
+    for (age, armed) in [((8 * HOUR).checked_sub(MS).unwrap(), false), (8 * HOUR, true)] {
         let mut bench = Bench::new(Numbers::default());
         (0..4).for_each(|_| assert!(!bench.start_and_crash()));
         bench.capture();

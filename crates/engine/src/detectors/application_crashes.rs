@@ -21,7 +21,7 @@ pub struct CrashPoint {
 }
 
 /// A crash this close to the range's end makes an incident critical: it is going on.
-pub const GOING_ON: Duration = Duration::from_secs(15 * 60);
+pub const GOING_ON: Duration = Duration::from_mins(15);
 /// More crashes than this in the range make an incident critical (the number that arms the debugger).
 pub const MANY: u64 = 3;
 
@@ -174,7 +174,7 @@ mod tests {
     use crate::crash::{Frame, Runtime, Thread};
 
     const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
-    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn incident(digit: char, function: &str, last_seen: Timestamp) -> Incident {
         let frame = Frame {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::crash::{Runtime, Thread};
+use crate::crash::{Crash, InFlightRequest, Runtime, Thread};
 use crate::crash_monitor::{Guard, Numbers};
 
 const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
@@ -38,7 +38,7 @@ impl Bench {
     }
 
     fn tick(&mut self) -> Vec<Effect> {
-        self.run(|instance, now, effects| instance.tick(now, effects))
+        self.run(super::Instance::tick)
     }
 
     fn tell(&mut self, worker: &WorkerId, input: Input) -> Vec<Effect> {
@@ -154,7 +154,7 @@ fn a_crash_that_could_not_be_written_down_is_tried_again() {
 fn what_medic_asked_for_is_no_crash() {
     let mut bench = Bench::new();
     let worker = bench.running();
-    let effects = bench.run(|instance, now, effects| instance.stop(now, effects));
+    let effects = bench.run(super::Instance::stop);
     assert!(effects.contains(&Effect::Signal { worker: worker.clone(), signal: Signal::TERM }));
     let now = bench.now;
     let effects = bench.tell(&worker, ended(now, Exit::Code(143), Ending::Asked));
@@ -167,9 +167,9 @@ fn a_worker_that_does_not_end_is_killed_after_the_grace_or_at_the_second_stop() 
     for hasten in [false, true] {
         let mut bench = Bench::new();
         let worker = bench.running();
-        bench.run(|instance, now, effects| instance.stop(now, effects));
+        bench.run(super::Instance::stop);
         let effects = if hasten {
-            bench.run(|instance, now, effects| instance.stop(now, effects))
+            bench.run(super::Instance::stop)
         } else {
             assert_eq!(bench.instance.deadline(), Some(bench.now + 10 * SECOND));
             bench.advance();

@@ -1,0 +1,62 @@
+//! A worker that will not come back, until everything about it is written down.
+
+use std::time::Duration;
+
+use super::{NameIncident, Toll};
+use crate::crash::{Audit, Crash, Findings};
+use crate::{CrashCause, Exit, Timestamp, WorkerId};
+
+/// What is known of it so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leaving {
+    toll: Toll,
+    /// Its end, where that is a crash.
+    pub(super) end: Option<End>,
+    /// What the analysis found, and the dump's proof of deletion.
+    pub(super) analysis: Option<(Box<Findings>, Option<Audit>)>,
+    /// When to try again to write it down.
+    pub(super) record_at: Option<Timestamp>,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub(super) pid: u32,
+    pub(super) exit: Exit,
+    pub(super) cause: CrashCause,
+    pub(super) at: Timestamp,
+    pub(super) uptime: Duration,
+}
+
+impl Leaving {
+    /// Adds requests that it took with it.
+    pub(super) fn add(&mut self, toll: Toll) {
+        self.toll.count = self.toll.count.saturating_add(toll.count);
+        self.toll.requests.extend(toll.requests);
+        self.toll.requests.truncate(Crash::IN_FLIGHT_KEPT);
+    }
+
+    /// The crash, once its end and its analysis are there.
+    pub(super) fn crash(&self, worker: &WorkerId, node: &str, name_incident: NameIncident) -> Option<Crash> {
+        let (end, (findings, audit)) = (self.end?, self.analysis.as_ref()?);
+        let (signal, exit_code) = Crash::exit_parts(end.exit);
+        let app = worker.instance.app.clone();
+        Some(Crash {
+            worker: worker.clone(),
+            node: node.to_owned(),
+            instance: worker.instance.index,
+            pid: end.pid,
+            at: end.at,
+            uptime_ms: u64::try_from(end.uptime.as_millis()).unwrap_or(u64::MAX),
+            cause: end.cause,
+            signal,
+            exit_code,
+            incident: name_incident(&app, &findings.signature),
+            findings: (**findings).clone(),
+            in_flight: self.toll.requests.clone(),
+            in_flight_count: self.toll.count,
+            audit: audit.clone(),
+            app,
+        })
+    }
+}
