@@ -75,7 +75,7 @@ impl Default for Limits {
             header_bytes: 32 * 1024,
             header_read: Duration::from_secs(10),
             idle: Duration::from_secs(75),
-            stall: Duration::from_secs(60),
+            stall: Duration::from_mins(1),
             connections: 10_000,
             waiting: 1_000,
         }

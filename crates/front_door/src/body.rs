@@ -1,0 +1,150 @@
+//! Bodies on their way through: a chunk is taken from one side when the other has room for it, so no body is ever held whole.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+
+use crate::flight::{Client, Flight};
+use crate::worker_connection::WorkerConnection;
+
+/// A request's body on its way to a worker.
+pub(crate) struct RequestBody {
+    inner: Incoming,
+    client: Rc<Client>,
+}
+
+impl RequestBody {
+    pub(crate) fn new(inner: Incoming, client: Rc<Client>) -> Self {
+        client.unread.set(!inner.is_end_stream());
+        Self { inner, client }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.inner).poll_frame(cx);
+        self.client.pulse.body_waits(frame.is_pending());
+        if matches!(frame, Poll::Ready(None)) || self.inner.is_end_stream() {
+            self.client.unread.set(false);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Why an answer ends before its end; hyper then cuts the client's connection, so that it sees the answer is not whole.
+#[derive(Debug, thiserror::Error)]
+#[error("the worker ended before its answer did")]
+pub(crate) struct Truncated;
+
+/// An answer's body on its way to the client.
+pub(crate) enum AnswerBody {
+    /// The front door's own.
+    Text(Bytes),
+    /// A worker's. It drives the worker's connection, which has no task of its own.
+    Worker { incoming: Incoming, held: Option<(Box<WorkerConnection>, Flight)> },
+}
+
+impl AnswerBody {
+    pub(crate) fn text(text: Bytes) -> Self {
+        Self::Text(text)
+    }
+
+    /// The body of a worker's answer whose head has come over `connection`.
+    pub(crate) fn of_worker(incoming: Incoming, connection: Box<WorkerConnection>, flight: Flight) -> Self {
+        let mut body = Self::Worker { incoming, held: Some((connection, flight)) };
+        if body.is_end_stream() {
+            body.finish();
+        }
+        body
+    }
+
+    /// The answer is whole: the worker is free again and its connection can be used for the next request.
+    fn finish(&mut self) {
+        if let Self::Worker { held, .. } = self
+            && let Some((connection, flight)) = held.take()
+        {
+            flight.thread.pool.put_back(connection);
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Truncated;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Truncated>>> {
+        let frame = match &mut *self {
+            Self::Text(text) if text.is_empty() => return Poll::Ready(None),
+            Self::Text(text) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
+            Self::Worker { held: None, .. } => return Poll::Ready(None),
+            Self::Worker { held: Some((_, flight)), .. } if flight.client.is_lost() => Some(Err(Truncated)),
+            Self::Worker { incoming, held: Some((connection, flight)) } => {
+                match std::task::ready!(poll_incoming(incoming, connection, cx)) {
+                    None => None,
+                    Some(Ok(frame)) => Some(Ok(frame)),
+                    Some(Err(_)) => {
+                        flight.broke();
+                        Some(Err(Truncated))
+                    }
+                }
+            }
+        };
+        match &frame {
+            Some(Err(Truncated)) => {
+                if let Self::Worker { held, .. } = &mut *self {
+                    *held = None;
+                }
+            }
+            Some(Ok(_)) if !self.is_end_stream() => {}
+            _ => self.finish(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Worker { incoming, .. } => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Text(text) => SizeHint::with_exact(text.len() as u64),
+            Self::Worker { incoming, .. } => incoming.size_hint(),
+        }
+    }
+}
+
+/// Only driving the connection brings frames, so nobody needs to be woken by the frames themselves.
+fn poll_incoming(
+    incoming: &mut Incoming,
+    connection: &mut WorkerConnection,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    let mut unheard = Context::from_waker(Waker::noop());
+    if let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(&mut unheard) {
+        return Poll::Ready(frame);
+    }
+    connection.drive(cx);
+    Pin::new(incoming).poll_frame(&mut unheard)
+}

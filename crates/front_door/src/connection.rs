@@ -1,0 +1,121 @@
+//! One client connection, from accept to close.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::HeaderValue;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+
+use crate::flight::Client;
+use crate::headers::Peer;
+use crate::pulse::{ClientIo, Pulse};
+use crate::serve::serve;
+use crate::settings::Limits;
+use crate::thread::Thread;
+
+/// How long, and for how many bytes, a client that is still sending is listened to after its last answer, so that it gets to
+/// read that answer: closing a socket with bytes unread would throw the answer away.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: u64 = 1024 * 1024;
+
+/// hyper's settings for clients. Time limits are [`crate::pulse`]'s; `pipeline_flush` stays off, since with it whole bodies
+/// are buffered for slow readers.
+pub(crate) fn http(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    let header_bytes = limits.header_bytes.max(8 * 1024);
+    http.header_read_timeout(None).max_header_size(header_bytes).max_buf_size(header_bytes.max(64 * 1024));
+    http
+}
+
+/// Starts the task of an accepted connection, unless there are too many.
+pub(crate) fn accept(thread: &Rc<Thread>, http: &http1::Builder, socket: TcpStream, address: SocketAddr) {
+    if !thread.shared.admit() {
+        return;
+    }
+    // without it small answers wait for the client's acknowledgement
+    socket.set_nodelay(true).ok();
+    let pulse = Arc::new(Pulse::default());
+    let client = Rc::new(Client::new(peer(thread, address), Arc::clone(&pulse)));
+    let io = ClientIo::new(socket, pulse);
+    let http = http.clone();
+    let mut guests = thread.guests.borrow_mut();
+    let place = guests.vacant_entry();
+    let registered =
+        Registered { thread: Rc::clone(thread), client: Rc::clone(&client), number: place.key() };
+    let task = tokio::task::spawn_local(async move {
+        converse(&registered.thread, &registered.client, io, &http).await;
+    });
+    place.insert(Guest { client, task: task.abort_handle() });
+}
+
+/// A connection in its thread's list.
+pub(crate) struct Guest {
+    pub(crate) client: Rc<Client>,
+    pub(crate) task: AbortHandle,
+}
+
+/// Takes the connection off the list, however its task ends.
+struct Registered {
+    thread: Rc<Thread>,
+    client: Rc<Client>,
+    number: usize,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        // a tunnel holds its client, which holds the tunnel
+        drop(self.client.tunnel.take());
+        self.thread.guests.borrow_mut().remove(self.number);
+        self.thread.shared.dismiss();
+        if self.thread.guests.borrow().is_empty() {
+            self.thread.emptied.notify_one();
+        }
+    }
+}
+
+fn peer(thread: &Thread, address: SocketAddr) -> Peer {
+    let text = address.ip().to_canonical().to_string();
+    Peer {
+        address: HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown")),
+        default_host: thread.shared.default_host.clone(),
+        scheme: thread.shared.settings.forwarded,
+    }
+}
+
+async fn converse(thread: &Rc<Thread>, client: &Rc<Client>, io: ClientIo, http: &http1::Builder) {
+    let service = service_fn(|request| serve(Rc::clone(thread), Rc::clone(client), request));
+    let mut connection = http.serve_connection(io, service).with_upgrades();
+    let mut told_to_close = false;
+    let ended = std::future::poll_fn(|cx| {
+        client.remember(cx.waker());
+        if thread.closing.get() && !told_to_close {
+            told_to_close = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        Pin::new(&mut connection).poll(cx)
+    })
+    .await;
+    let tunnel = client.tunnel.take();
+    if let Some(tunnel) = tunnel {
+        // either side may break off; there is nobody left to tell
+        tunnel.run().await.ok();
+    } else if (client.unread.get() || ended.is_err())
+        && let Some(parts) = connection.into_parts()
+    {
+        linger(parts.io.into_socket()).await;
+    }
+}
+
+async fn linger(mut socket: TcpStream) {
+    if socket.shutdown().await.is_ok() {
+        let mut rest = socket.take(LINGER_BYTES);
+        tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await.ok();
+    }
+}

@@ -1,0 +1,227 @@
+//! One request: which worker gets it, and what the client gets.
+//!
+//! ```text
+//!            ┌───────────── not taken, or not a byte written ────────────┐
+//!            ▼                                                           │
+//! head ──▶ choose ──────────▶ connect (or a kept connection) ──▶ send ──▶┴──▶ answer ──▶ body ──▶ counted
+//!            │ nobody left                                        │ broken, or the worker died
+//!            ▼                                                    ▼
+//!          wait ── too long, too many ──▶ 503                    502
+//! ```
+//! A request that may have reached a worker is never sent again, whatever its method: a repeated GET would be harmless where
+//! apps keep to the rules, and is left out as long as nothing here knows whether they do. [`Sent::Broken`] is the one place
+//! where such a request would be let go round again.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::SET_COOKIE;
+use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response, StatusCode};
+
+use crate::affinity::Affinity;
+use crate::answers::answer;
+use crate::body::{AnswerBody, RequestBody};
+use crate::flight::{Client, Flight};
+use crate::headers;
+use crate::table::{RoutedWorker, Table};
+use crate::thread::{Shared, Thread};
+use crate::tunnel::Tunnel;
+use crate::worker_connection::{Sent, WorkerConnection};
+
+/// Workers that have refused a waiting request are asked again after this long.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Answers one request of `client`.
+pub(crate) async fn serve(
+    thread: Rc<Thread>,
+    client: Rc<Client>,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let method = parts.method.clone();
+    let mut flight = Flight::begin(thread, client, method.clone(), parts.uri.path_and_query().cloned());
+    let status = match relay(&mut flight, parts, body).await {
+        Ok(Relayed::Answer(response, connection)) => {
+            flight.answered(response.status());
+            return Ok(response.map(|body| AnswerBody::of_worker(body, connection, flight)));
+        }
+        Ok(Relayed::Tunnel(response, opened)) => {
+            open_tunnel(flight, opened);
+            return Ok(response);
+        }
+        Err(status) => status,
+    };
+    flight.answered(status);
+    Ok(answer(status, &method))
+}
+
+enum Relayed {
+    Answer(Response<Incoming>, Box<WorkerConnection>),
+    Tunnel(Response<AnswerBody>, Opened),
+}
+
+/// A tunnel's ends.
+struct Opened {
+    client: OnUpgrade,
+    worker: tokio::net::TcpStream,
+    ahead: Bytes,
+}
+
+fn open_tunnel(mut flight: Flight, opened: Opened) {
+    flight.answered(StatusCode::SWITCHING_PROTOCOLS);
+    // how long a tunnel stays open says nothing about how fast the app answers
+    flight.count();
+    let client = Rc::clone(&flight.client);
+    let Opened { client: ours, worker, ahead } = opened;
+    client.tunnel.replace(Some(Tunnel { client: ours, worker, ahead, flight }));
+}
+
+async fn relay(flight: &mut Flight, mut parts: Parts, body: Incoming) -> Result<Relayed, StatusCode> {
+    let several = flight.thread.routes(Table::has_several);
+    let wanted = if several { Affinity::in_request(&parts.headers) } else { None };
+    let upgrade = headers::to_worker(&mut parts, &flight.client.peer, !body.is_end_stream())?;
+    let upgrade = if upgrade { parts.extensions.remove::<OnUpgrade>() } else { None };
+    parts.extensions.clear();
+    let request = Request::from_parts(parts, RequestBody::new(body, Rc::clone(&flight.client)));
+
+    let (response, connection, worker) = deliver(flight, request, wanted).await?;
+    let (mut parts, body) = response.into_parts();
+    headers::to_client(&mut parts)?;
+    if several && wanted != Some(worker.affinity) {
+        parts.headers.append(SET_COOKIE, worker.cookie.clone());
+    }
+    if parts.status != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(Relayed::Answer(Response::from_parts(parts, body), connection));
+    }
+    let client = upgrade.ok_or(StatusCode::BAD_GATEWAY)?;
+    let (worker, ahead) = connection.into_socket(flight).await.ok_or(StatusCode::BAD_GATEWAY)?;
+    let response = Response::from_parts(parts, AnswerBody::text(Bytes::new()));
+    Ok(Relayed::Tunnel(response, Opened { client, worker, ahead }))
+}
+
+/// Brings a request to a worker, once, and the answer's head back.
+async fn deliver(
+    flight: &mut Flight,
+    mut request: Request<RequestBody>,
+    wanted: Option<Affinity>,
+) -> Result<(Response<Incoming>, Box<WorkerConnection>, Arc<RoutedWorker>), StatusCode> {
+    let thread = Rc::clone(&flight.thread);
+    let mut refused = Vec::new();
+    let mut patience = Patience::new(&thread.shared);
+    loop {
+        let Some(worker) = thread.choose(wanted, &refused) else {
+            patience.next_chance(&thread, wanted, &refused).await?;
+            refused.clear();
+            continue;
+        };
+        if !flight.assign(Arc::clone(&worker)) {
+            continue;
+        }
+        let kept = thread.pool.take(&worker);
+        let fresh = kept.is_none();
+        let connection = match kept {
+            Some(connection) => Some(connection),
+            None => patience.bounded(WorkerConnection::open(Arc::clone(&worker))).await?.ok(),
+        };
+        let sent = match connection {
+            Some(connection) if !worker.is_dead() => connection.send(request, flight).await,
+            _ => Sent::Unsent(request),
+        };
+        request = match sent {
+            Sent::Answered(response, connection) => return Ok((response, connection, worker)),
+            Sent::Unsent(request) => request,
+            Sent::Broken => {
+                flight.broke();
+                return Err(StatusCode::BAD_GATEWAY);
+            }
+            Sent::Lost | Sent::Nonsense => return Err(StatusCode::BAD_GATEWAY),
+            Sent::BadBody => return Err(StatusCode::BAD_REQUEST),
+        };
+        flight.unassign();
+        if fresh {
+            refused.push(worker);
+        }
+    }
+}
+
+/// How long a request goes on looking for a worker. Costs nothing until it has to wait.
+struct Patience<'a> {
+    shared: &'a Shared,
+    ends: Option<std::pin::Pin<Box<tokio::time::Sleep>>>,
+    waiting: bool,
+}
+
+impl<'a> Patience<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        Self { shared, ends: None, waiting: false }
+    }
+
+    fn end(&mut self) -> std::pin::Pin<&mut tokio::time::Sleep> {
+        self.ends.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.shared.settings.wait))).as_mut()
+    }
+
+    /// `work`, or 503 when patience ends before it.
+    async fn bounded<T>(&mut self, work: impl Future<Output = T>) -> Result<T, StatusCode> {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            () = self.end() => Err(StatusCode::SERVICE_UNAVAILABLE),
+        }
+    }
+
+    /// Waits until another worker takes requests, or those that refused may have changed their mind.
+    async fn next_chance(
+        &mut self,
+        thread: &Thread,
+        wanted: Option<Affinity>,
+        refused: &[Arc<RoutedWorker>],
+    ) -> Result<(), StatusCode> {
+        self.take_a_seat()?;
+        let shared = self.shared;
+        let mut routed = std::pin::pin!(shared.routed.notified());
+        routed.as_mut().enable();
+        if thread.choose(wanted, refused).is_some() {
+            return Ok(());
+        }
+        let again = async {
+            if refused.is_empty() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        };
+        let chance = async {
+            tokio::select! {
+                () = routed => {}
+                () = again => {}
+            }
+        };
+        self.bounded(chance).await
+    }
+
+    /// The room is bounded, so that an app that is down does not hold all the memory that its clients can fill.
+    fn take_a_seat(&mut self) -> Result<(), StatusCode> {
+        if self.waiting {
+            return Ok(());
+        }
+        let seats = &self.shared.waiting;
+        let taken = seats.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+            (taken < self.shared.settings.limits.waiting).then_some(taken + 1)
+        });
+        self.waiting = taken.is_ok();
+        taken.map(|_| ()).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+    }
+}
+
+impl Drop for Patience<'_> {
+    fn drop(&mut self) {
+        if self.waiting {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

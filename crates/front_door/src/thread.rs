@@ -1,0 +1,287 @@
+//! One serving thread: its own runtime, sockets, connections and counts. Nothing that a request does waits for another thread;
+//! what the threads share is the routing table and a few atomic counts. What concerns all requests (a worker's death, the
+//! minutes' totals) comes as a command and is done between two requests.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc as blocking};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Cache};
+use engine::requests::RequestMinute;
+use engine::{Clock, WorkerId};
+use hyper::header::HeaderValue;
+use slab::Slab;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::affinity::Affinity;
+use crate::connection::{self, Guest};
+use crate::flight::Casualty;
+use crate::minutes::Minutes;
+use crate::settings::FrontDoorSettings;
+use crate::table::{RoutedWorker, Table};
+use crate::worker_connection::Pool;
+
+/// A connection that broke this long before its worker's death became known broke because of it: the kernel closes a dead
+/// process's sockets before its parent is told.
+const DEATH_IS_KNOWN_WITHIN: Duration = Duration::from_secs(2);
+
+/// Broken connections that a thread remembers for that long; the oldest go first.
+const BROKEN_LIMIT: usize = 4_096;
+
+/// A pause after the system had no more file descriptors for a new connection.
+const OUT_OF_SOCKETS_PAUSE: Duration = Duration::from_millis(50);
+
+/// What all threads of a front door share.
+pub(crate) struct Shared {
+    pub(crate) settings: FrontDoorSettings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) table: Arc<ArcSwap<Table>>,
+    /// Tells waiting requests that the table has changed.
+    pub(crate) routed: Notify,
+    /// Requests that wait for a worker.
+    pub(crate) waiting: AtomicUsize,
+    pub(crate) default_host: HeaderValue,
+    connections: AtomicUsize,
+    lowest_instance: AtomicU16,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        settings: FrontDoorSettings,
+        clock: Arc<dyn Clock>,
+        address: std::net::SocketAddr,
+    ) -> Self {
+        Self {
+            settings,
+            clock,
+            table: Arc::default(),
+            routed: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            default_host: HeaderValue::from_str(&address.to_string())
+                .unwrap_or(HeaderValue::from_static("localhost")),
+            connections: AtomicUsize::new(0),
+            lowest_instance: AtomicU16::new(0),
+        }
+    }
+
+    /// Replaces the table.
+    pub(crate) fn publish(&self, table: Table) {
+        if let Some(lowest) = table.workers().iter().map(|worker| worker.id.instance.index).min() {
+            self.lowest_instance.store(lowest, Ordering::Relaxed);
+        }
+        self.table.store(Arc::new(table));
+        self.routed.notify_waiters();
+    }
+
+    /// The instance that a request counts for that no worker has taken: the lowest that was last routed, or 0.
+    pub(crate) fn lowest_instance(&self) -> u16 {
+        self.lowest_instance.load(Ordering::Relaxed)
+    }
+
+    /// Takes one of the places for connections, if there is one.
+    pub(crate) fn admit(&self) -> bool {
+        let limit = self.settings.limits.connections;
+        let admitted = self.connections.fetch_add(1, Ordering::Relaxed) < limit;
+        if !admitted {
+            self.dismiss();
+        }
+        admitted
+    }
+
+    pub(crate) fn dismiss(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a thread is asked to do.
+pub(crate) enum Command {
+    /// Gives up a dead worker's requests and says which they were.
+    Bury(WorkerId, blocking::Sender<Vec<Casualty>>),
+    /// Hands over what was counted.
+    TakeMinutes(blocking::Sender<Vec<RequestMinute>>),
+    /// Stops accepting, lets requests finish for this long, and hands over what was counted.
+    ShutDown(Duration, oneshot::Sender<Vec<RequestMinute>>),
+}
+
+/// A thread's own state.
+pub(crate) struct Thread {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pool: Pool,
+    pub(crate) minutes: RefCell<Minutes>,
+    pub(crate) broken: RefCell<Broken>,
+    pub(crate) guests: RefCell<Slab<Guest>>,
+    /// The last connection has gone.
+    pub(crate) emptied: Notify,
+    pub(crate) closing: Cell<bool>,
+    table: RefCell<Cache<Arc<ArcSwap<Table>>, Arc<Table>>>,
+    turn: Cell<usize>,
+}
+
+/// Runs a thread until its front door is closed.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+) {
+    let thread = Rc::new(Thread::new(shared));
+    let http = connection::http(&thread.shared.settings.limits);
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let last = loop {
+        tokio::select! {
+            biased;
+            command = commands.recv() => match command {
+                Some(Command::ShutDown(grace, done)) => break Some((grace, done)),
+                Some(command) => thread.obey(command),
+                None => break None,
+            },
+            _ = seconds.tick() => thread.second(),
+            accepted = listener.accept() => match accepted {
+                Ok((socket, address)) => connection::accept(&thread, &http, socket, address),
+                Err(error) => {
+                    tracing::debug!(%error, app = %thread.shared.settings.app, "a connection could not be accepted");
+                    tokio::time::sleep(OUT_OF_SOCKETS_PAUSE).await;
+                }
+            },
+        }
+    };
+    if let Some((grace, done)) = last {
+        thread.close(&http, listener, grace).await;
+        done.send(thread.minutes.borrow_mut().take()).ok();
+    }
+}
+
+impl Thread {
+    fn new(shared: Arc<Shared>) -> Self {
+        let mut minutes = Minutes::new(shared.settings.app.clone());
+        minutes.at(shared.clock.now());
+        Self {
+            table: RefCell::new(Cache::new(Arc::clone(&shared.table))),
+            pool: Pool::default(),
+            minutes: RefCell::new(minutes),
+            broken: RefCell::default(),
+            guests: RefCell::default(),
+            emptied: Notify::new(),
+            closing: Cell::new(false),
+            turn: Cell::new(0),
+            shared,
+        }
+    }
+
+    /// Looks at the current table.
+    pub(crate) fn routes<T>(&self, look: impl FnOnce(&Table) -> T) -> T {
+        look(self.table.borrow_mut().load())
+    }
+
+    /// The worker for the next request (see [`Table::choose`]).
+    pub(crate) fn choose(
+        &self,
+        wanted: Option<Affinity>,
+        refused: &[Arc<RoutedWorker>],
+    ) -> Option<Arc<RoutedWorker>> {
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        self.routes(|table| table.choose(wanted, turn, refused).cloned())
+    }
+
+    fn obey(&self, command: Command) {
+        match command {
+            Command::Bury(worker, reply) => {
+                reply.send(self.bury(&worker)).ok();
+            }
+            Command::TakeMinutes(reply) => {
+                let rows = self.minutes.borrow_mut().take();
+                if let Err(blocking::SendError(rows)) = reply.send(rows) {
+                    self.minutes.borrow_mut().put_back(rows);
+                }
+            }
+            Command::ShutDown(..) => {}
+        }
+    }
+
+    fn bury(&self, worker: &WorkerId) -> Vec<Casualty> {
+        let now = self.shared.clock.monotonic();
+        let mut casualties = self.broken.borrow_mut().take(worker, now);
+        let guests = self.guests.borrow();
+        casualties.extend(guests.iter().filter_map(|(_, guest)| guest.client.lose(worker, now)));
+        casualties
+    }
+
+    fn second(&self) {
+        self.minutes.borrow_mut().at(self.shared.clock.now());
+        self.routes(|table| self.pool.age(table.workers()));
+        self.broken.borrow_mut().forget(self.shared.clock.monotonic());
+        let limits = &self.shared.settings.limits;
+        let guests = self.guests.borrow();
+        for (_, guest) in guests.iter().filter(|(_, guest)| guest.client.pulse.looked_at(limits)) {
+            guest.task.abort();
+        }
+    }
+
+    /// Serves who is already in the queue, closes connections as they become idle, and cuts the rest when `grace` is over.
+    async fn close(
+        self: &Rc<Self>,
+        http: &hyper::server::conn::http1::Builder,
+        listener: TcpListener,
+        grace: Duration,
+    ) {
+        let queued = std::future::poll_fn(|cx| {
+            let mut queued = Vec::new();
+            while let std::task::Poll::Ready(Ok(connection)) = listener.poll_accept(cx) {
+                queued.push(connection);
+            }
+            std::task::Poll::Ready(queued)
+        })
+        .await;
+        drop(listener);
+        for (socket, address) in queued {
+            connection::accept(self, http, socket, address);
+        }
+        self.closing.set(true);
+        self.guests.borrow().iter().for_each(|(_, guest)| guest.client.wake());
+        tokio::time::timeout(grace, self.empty()).await.ok();
+        self.guests.borrow().iter().for_each(|(_, guest)| guest.task.abort());
+        self.empty().await;
+    }
+
+    async fn empty(&self) {
+        while !self.guests.borrow().is_empty() {
+            self.emptied.notified().await;
+        }
+    }
+}
+
+/// Requests whose connection to the worker broke a moment ago.
+#[derive(Default)]
+pub(crate) struct Broken {
+    requests: VecDeque<(Arc<RoutedWorker>, Duration, Casualty)>,
+}
+
+impl Broken {
+    pub(crate) fn push(&mut self, worker: Arc<RoutedWorker>, now: Duration, casualty: Casualty) {
+        if self.requests.len() >= BROKEN_LIMIT {
+            self.requests.pop_front();
+        }
+        self.requests.push_back((worker, now, casualty));
+    }
+
+    fn take(&mut self, worker: &WorkerId, now: Duration) -> Vec<Casualty> {
+        self.forget(now);
+        let (taken, kept) =
+            std::mem::take(&mut self.requests).into_iter().partition(|(at, ..)| at.id == *worker);
+        self.requests = kept;
+        let taken: VecDeque<_> = taken;
+        taken.into_iter().map(|(.., casualty)| casualty).collect()
+    }
+
+    fn forget(&mut self, now: Duration) {
+        let too_old = |at: &Duration| now.saturating_sub(*at) > DEATH_IS_KNOWN_WITHIN;
+        while self.requests.front().is_some_and(|(_, at, _)| too_old(at)) {
+            self.requests.pop_front();
+        }
+    }
+}

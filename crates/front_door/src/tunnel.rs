@@ -1,0 +1,48 @@
+//! What a connection becomes after an answer 101: bytes both ways, until both sides have closed theirs.
+
+use std::io;
+use std::task::Poll;
+
+use hyper::body::Bytes;
+use hyper::upgrade::OnUpgrade;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::flight::Flight;
+use crate::pulse::ClientIo;
+
+/// A tunnel whose client has yet to get its 101. It counts as one request in flight until it is closed.
+pub(crate) struct Tunnel {
+    /// The client's side, once hyper is through with it.
+    pub(crate) client: OnUpgrade,
+    pub(crate) worker: TcpStream,
+    /// What the worker sent behind its 101.
+    pub(crate) ahead: Bytes,
+    pub(crate) flight: Flight,
+}
+
+impl Tunnel {
+    /// Carries bytes until both sides have ended, one breaks off, or the worker dies.
+    pub(crate) async fn run(self) -> io::Result<()> {
+        let Self { client, mut worker, ahead, flight } = self;
+        let parts = client
+            .await
+            .map_err(io::Error::other)?
+            .downcast::<ClientIo>()
+            .map_err(|_| io::ErrorKind::Other)?;
+        flight.client.pulse.served();
+        let mut client = parts.io.into_socket();
+        let carry = async {
+            worker.write_all(&parts.read_buf).await?;
+            client.write_all(&ahead).await?;
+            tokio::io::copy_bidirectional(&mut client, &mut worker).await
+        };
+        // the worker's death wakes this task
+        let lost =
+            std::future::poll_fn(|_| if flight.client.is_lost() { Poll::Ready(()) } else { Poll::Pending });
+        tokio::select! {
+            carried = carry => carried.map(|_| ()),
+            () = lost => Ok(()),
+        }
+    }
+}
