@@ -1,3 +1,126 @@
-//! The `medic` program.
+//! The `medic` program: the server, and, called by it, a worker's shim and the analyser of one crash.
 
-fn main() {}
+#![expect(unreachable_pub, reason = "within a program, `pub` says what a module offers to its neighbours")]
+
+mod config;
+mod console;
+mod housekeeping;
+mod serve;
+mod site {
+    pub(crate) fn router(_: std::sync::Arc<dyn app::Console>) -> axum::Router {
+        axum::Router::new()
+    }
+}
+mod supervision;
+mod web;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use config::Config;
+
+const HELP: &str = "\
+Medic keeps web apps running, catches their crashes and explains them.
+
+  medic serve [--config FILE]          run the apps and the dashboard
+  medic check-config [--config FILE]   say what is wrong with the configuration
+  medic default-config                 print a commented configuration with every default
+  medic --version
+
+FILE is medic.toml where not given. MEDIC_LOG=debug says more.";
+
+enum Command {
+    Serve(PathBuf),
+    CheckConfig(PathBuf),
+    DefaultConfig,
+    Shim(PathBuf),
+    Analyse,
+    Help,
+    Version,
+}
+
+fn main() -> ExitCode {
+    let command = match command() {
+        Ok(command) => command,
+        Err(error) => {
+            eprintln!("medic: {error}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    let done = match command {
+        // Before any runtime or thread exists: the shim forks.
+        Command::Shim(run_dir) => return shim::shim_main(&run_dir),
+        Command::Analyse => return shim::analyser_main(),
+        Command::Serve(path) => serve(&path),
+        Command::CheckConfig(path) => check_config(&path),
+        Command::DefaultConfig => print(config::DEFAULT.trim_end()),
+        Command::Help => print(HELP),
+        Command::Version => print(concat!("medic ", env!("CARGO_PKG_VERSION"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("medic: {error}");
+            for cause in error.chain().skip(1).filter(|cause| !error.to_string().contains(&cause.to_string())) {
+                eprintln!("  because: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command() -> Result<Command, lexopt::Error> {
+    use lexopt::prelude::{Long, Short, Value, ValueExt};
+    let mut parser = lexopt::Parser::from_env();
+    let mut word = None;
+    let mut path = PathBuf::from("medic.toml");
+    let mut run_dir = None;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("config") | Short('c') => path = parser.value()?.into(),
+            Long("help") | Short('h') => return Ok(Command::Help),
+            Long("version") | Short('V') => return Ok(Command::Version),
+            Value(value) if word.is_none() => word = Some(value.string()?),
+            Value(value) if word.as_deref() == Some("shim") && run_dir.is_none() => run_dir = Some(PathBuf::from(value)),
+            other => return Err(other.unexpected()),
+        }
+    }
+    match (word.as_deref(), run_dir) {
+        (Some("serve"), _) => Ok(Command::Serve(path)),
+        (Some("check-config"), _) => Ok(Command::CheckConfig(path)),
+        (Some("default-config"), _) => Ok(Command::DefaultConfig),
+        (Some("shim"), Some(run_dir)) => Ok(Command::Shim(run_dir)),
+        (Some("analyse"), _) => Ok(Command::Analyse),
+        (Some("help"), _) => Ok(Command::Help),
+        (Some(other), _) => Err(format!("there is no command `{other}`").into()),
+        (None, _) => Err("say what to do".into()),
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{text}").context("writing to standard output")
+}
+
+fn load(path: &std::path::Path) -> anyhow::Result<Config> {
+    let environment: BTreeMap<String, String> =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+    Ok(Config::load(path, &environment)?)
+}
+
+fn check_config(path: &std::path::Path) -> anyhow::Result<()> {
+    let config = load(path)?;
+    print(&format!("{} is good: {} app(s), dashboard at http://{}", path.display(), config.apps.len(), config.listen))
+}
+
+fn serve(path: &std::path::Path) -> anyhow::Result<()> {
+    let config = load(path)?;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MEDIC_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(serve::serve(config, Arc::new(shim::SystemClock)))?;
+    Ok(())
+}

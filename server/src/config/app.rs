@@ -1,0 +1,124 @@
+//! `[[app]]`: what Medic runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engine::AppName;
+use engine::crash_monitor::Numbers;
+
+use super::reader::{Raw, Reader, Section, address, count, duration, text};
+
+/// The most instances of one app on one node. Ours: more workers than this on one machine is a mistake in writing.
+const INSTANCES_LIMIT: i64 = 64;
+
+/// One app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    /// Its name.
+    pub name: AppName,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Where it runs; absolute.
+    pub directory: PathBuf,
+    /// Added to Medic's own environment.
+    pub environment: BTreeMap<String, String>,
+    /// Its front door.
+    pub listen: SocketAddr,
+    /// How many workers.
+    pub instances: u16,
+    /// How long a new worker may take until it listens.
+    pub warm_up: Duration,
+    /// How long a worker that was asked to end may take.
+    pub stop_grace: Duration,
+    /// The longest pause between starts.
+    pub back_off: Duration,
+    /// How long a request waits for a worker.
+    pub request_wait: Duration,
+    /// Its crash monitoring's numbers.
+    pub crash_monitoring: Numbers,
+}
+
+/// Reads every `[[app]]`. Apps that are wrong are left out; what is wrong with them stands in the reader.
+pub(super) fn read_all<'t>(reader: &mut Reader<'t>, root: &mut Section<'t>, folder: &Path, numbers: Numbers) -> Vec<App> {
+    let (mut names, mut addresses) = (BTreeSet::new(), BTreeSet::new());
+    let mut apps = Vec::new();
+    for mut section in reader.sections(root, "app") {
+        let app = read(reader, &mut section, folder, numbers);
+        if let Some(app) = &app {
+            if !names.insert(app.name.clone()) {
+                reader.complain(&section, "name", format!("another app is named `{}`", app.name), "give each app its own name".to_owned());
+            }
+            if app.listen.port() != 0 && !addresses.insert(app.listen) {
+                let what = format!("another app listens on {}", app.listen);
+                reader.complain(&section, "listen", what, "give each app its own address".to_owned());
+            }
+        }
+        apps.extend(app);
+        reader.finish(&section);
+    }
+    apps
+}
+
+fn read<'t>(reader: &mut Reader<'t>, section: &mut Section<'t>, folder: &Path, numbers: Numbers) -> Option<App> {
+    let name = reader.required(section, "name", "\"shop\"", name);
+    if let Some(name) = &name {
+        reader.name_app_lines(section, name.as_str());
+    }
+    let command = reader.required(section, "command", "[\"node\", \"server.js\"]", command);
+    let directory = folder.join(reader.or(section, "directory", ".", text));
+    if !directory.is_dir() {
+        let what = format!("there is no folder {}", directory.display());
+        reader.complain(section, "directory", what, "make it, or name the folder that the app runs in".to_owned());
+    }
+    let environment = reader.optional(section, "environment", environment).unwrap_or_default();
+    let listen = reader.required(section, "listen", "\"127.0.0.1:8080\"", address);
+    let instances = reader.or_else(section, "instances", 1, count::<u16>(1, INSTANCES_LIMIT));
+    let warm_up = reader.or(section, "warm_up", "30s", duration);
+    let stop_grace = reader.or(section, "stop_grace", "10s", duration);
+    let back_off = reader.or(section, "back_off", "30s", duration);
+    let request_wait = reader.or(section, "request_wait", "10s", duration);
+    let mut monitoring = reader.section(section, "crash_monitoring");
+    let crash_monitoring = super::read_numbers(reader, &mut monitoring, numbers);
+    reader.finish(&monitoring);
+    Some(App {
+        name: name?,
+        command: command?,
+        directory,
+        environment,
+        listen: listen?,
+        instances,
+        warm_up,
+        stop_grace,
+        back_off,
+        request_wait,
+        crash_monitoring,
+    })
+}
+
+fn name(raw: &Raw) -> Result<AppName, String> {
+    text(raw)?.parse().map_err(|error: engine::names::NameError| error.to_string().replacen(": take", "; take", 1))
+}
+
+fn command(raw: &Raw) -> Result<Vec<String>, String> {
+    match raw {
+        Raw::List(list) if list.first().is_some_and(|program| !program.is_empty()) && !list.iter().any(|part| part.contains('\0')) => Ok(list.clone()),
+        _ => Err("it is no command; write the program and its arguments as a list: [\"node\", \"server.js\"]".to_owned()),
+    }
+}
+
+fn environment(raw: &Raw) -> Result<BTreeMap<String, String>, String> {
+    let Raw::Map(map) = raw else {
+        return Err("it is no table of texts; write { NAME = \"value\" }".to_owned());
+    };
+    for (key, value) in map {
+        if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
+            return Err(format!("`{}` cannot be a variable's name or value; leave out `=` and NUL", key.escape_debug()));
+        }
+        if key == "PORT" || key == "WEBSITE_INSTANCE_ID" {
+            return Err(format!("{key} is given by Medic to each worker; leave it out"));
+        }
+    }
+    Ok(map.clone())
+}

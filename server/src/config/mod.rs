@@ -1,0 +1,129 @@
+//! The configuration: `medic.toml`, then the environment's `MEDIC_…` over it.
+//!
+//! Everything is read before anything is started, and everything that is wrong is told at once: a person who starts Medic after
+//! an edit should not have to start it five times to learn of five mistakes.
+
+mod app;
+mod problem;
+mod reader;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engine::crash_monitor::Numbers;
+
+pub use app::App;
+pub use problem::{ConfigError, Problem};
+use reader::{Reader, Section, Span, address, count, duration, text};
+
+/// The commented example that holds every default.
+pub const DEFAULT: &str = include_str!("default.toml");
+
+/// What Medic runs with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The dashboard's and the API's address.
+    pub listen: SocketAddr,
+    /// Where everything is kept; absolute.
+    pub data_dir: PathBuf,
+    /// PostgreSQL's address; SQLite in the data folder where there is none.
+    pub database_url: Option<String>,
+    /// How long crashes and counts are kept.
+    pub retention: Duration,
+    /// The apps, as they stand in the file.
+    pub apps: Vec<App>,
+    /// What was read from where, for the settings page.
+    pub lines: Vec<Line>,
+}
+
+/// One setting, as it is obeyed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The app it belongs to; `None` for all of Medic.
+    pub app: Option<String>,
+    /// `stop_grace`, `server.listen`.
+    pub key: String,
+    /// Its value; secrets are `***`.
+    pub value: String,
+    /// `medic.toml line 12`, `default`, `MEDIC_SERVER_LISTEN`.
+    pub source: String,
+}
+
+impl Config {
+    /// Reads the file and the environment; every mistake in one error.
+    pub fn load(path: &Path, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let folder = path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
+        let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        Self::parse(&text, &name, &folder, environment)
+    }
+
+    /// Reads a text; `folder` is what relative paths are relative to.
+    pub fn parse(text: &str, name: &str, folder: &Path, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(text, name, environment);
+        let mut root = reader.root()?;
+        let mut server = reader.section(&mut root, "server");
+        let listen = reader.or(&mut server, "listen", "127.0.0.1:3000", address);
+        let data_dir = folder.join(reader.or(&mut server, "data_dir", "data", self::text));
+        if !listen.ip().is_loopback() {
+            reader.complain(
+                &server,
+                "listen",
+                format!("{listen} can be reached from other machines, and no account exists that could protect the dashboard"),
+                "take a loopback address such as 127.0.0.1:3000, and reach it by an SSH tunnel".to_owned(),
+            );
+        }
+        reader.finish(&server);
+        let (database_url, retention) = read_database(&mut reader, &mut root, folder);
+        let mut monitoring = reader.section(&mut root, "crash_monitoring");
+        let numbers = read_numbers(&mut reader, &mut monitoring, Numbers::default());
+        reader.finish(&monitoring);
+        let apps = app::read_all(&mut reader, &mut root, folder, numbers);
+        reader.finish(&root);
+        let lines = reader.done()?;
+        Ok(Self { listen, data_dir, database_url, retention, apps, lines })
+    }
+}
+
+fn read_database<'t>(reader: &mut Reader<'t>, root: &mut Section<'t>, folder: &Path) -> (Option<String>, Duration) {
+    let mut section = reader.section(root, "database");
+    let url = reader.secret(&mut section, "url", "", text);
+    let url_file = reader.or(&mut section, "url_file", "", text);
+    let retention = reader.or(&mut section, "retention", "30d", duration);
+    let url = if url_file.is_empty() {
+        url
+    } else {
+        match std::fs::read_to_string(folder.join(&url_file)) {
+            Ok(text) => text.lines().next().unwrap_or_default().trim().to_owned(),
+            Err(error) => {
+                reader.complain(&section, "url_file", format!("`{url_file}` cannot be read: {error}"), "name a file that Medic may read".to_owned());
+                String::new()
+            }
+        }
+    };
+    if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        reader.complain(
+            &section,
+            "url",
+            "it is no address of a PostgreSQL database".to_owned(),
+            "write postgres://user@host/database, or leave it empty for SQLite".to_owned(),
+        );
+    }
+    reader.finish(&section);
+    ((!url.is_empty()).then_some(url), retention)
+}
+
+fn read_numbers<'t>(reader: &mut Reader<'t>, section: &mut Section<'t>, default: Numbers) -> Numbers {
+    Numbers {
+        crashes: reader.or_else(section, "crashes", default.crashes, count::<u32>(0, 1_000)),
+        window: reader.or_else(section, "window", Span(default.window), |raw| duration(raw).map(Span)).0,
+        pause: reader.or_else(section, "pause", Span(default.pause), |raw| duration(raw).map(Span)).0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

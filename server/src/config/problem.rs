@@ -1,0 +1,51 @@
+//! What is wrong with a configuration.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why Medic cannot start with this configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there or may not be read.
+    #[error("{}: {source}; `medic default-config` prints an example to begin with", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not TOML.
+    #[error("{file} line {line}: {message}")]
+    Syntax {
+        /// The file's name.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What the parser says.
+        message: String,
+    },
+    /// Keys or values are wrong; one line each.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Wrong(Vec<Problem>),
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// `medic.toml line 12` or `MEDIC_SERVER_LISTEN`.
+    pub place: String,
+    /// The key, such as `app.warm_up`.
+    pub key: String,
+    /// What is wrong with it.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stop = if self.remedy.ends_with('?') { "" } else { "." };
+        write!(f, "{}: `{}`: {}; {}{stop}", self.place, self.key, self.what, self.remedy)
+    }
+}

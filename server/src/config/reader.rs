@@ -1,0 +1,367 @@
+//! Reads a TOML table key by key: remembers where each value came from, collects what is wrong, and finds the keys that nobody
+//! asked for. (serde would stop at the first mistake and could not say what came from the environment.)
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+
+use super::{ConfigError, Line, Problem};
+
+/// What begins so in the environment is a setting …
+const PREFIX: &str = "MEDIC_";
+/// … except for these.
+const NOT_SETTINGS: [&str; 2] = ["MEDIC_LOG", "MEDIC_TEST_"];
+
+/// A value before it is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Raw {
+    Text(String),
+    Integer(i64),
+    List(Vec<String>),
+    Map(BTreeMap<String, String>),
+    Other(&'static str),
+}
+
+/// A duration that is shown as people write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span(pub(super) Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", humantime::format_duration(self.0))
+    }
+}
+
+/// One table of the file.
+pub(super) struct Section<'t> {
+    /// `server`, `app`; empty for the file itself.
+    name: String,
+    /// The app whose table this is.
+    app: Option<String>,
+    line: Option<usize>,
+    table: DeTable<'t>,
+    /// The key under which the environment may override: apps have none, since they have no fixed number.
+    environment: Option<String>,
+    asked: Vec<(String, Option<usize>)>,
+}
+
+/// The whole file.
+pub(super) struct Reader<'t> {
+    text: &'t str,
+    file: &'t str,
+    environment: BTreeMap<String, String>,
+    problems: Vec<Problem>,
+    lines: Vec<Line>,
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn new(text: &'t str, file: &'t str, environment: &BTreeMap<String, String>) -> Self {
+        let is_setting = |name: &str| name.starts_with(PREFIX) && !NOT_SETTINGS.iter().any(|other| name.starts_with(other));
+        let environment =
+            environment.iter().filter(|(name, _)| is_setting(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self { text, file, environment, problems: Vec::new(), lines: Vec::new() }
+    }
+
+    pub(super) fn root(&self) -> Result<Section<'t>, ConfigError> {
+        let table = DeTable::parse(self.text).map_err(|error| ConfigError::Syntax {
+            file: self.file.to_owned(),
+            line: error.span().map_or(1, |span| self.line_of(&span)),
+            message: error.message().to_owned(),
+        })?;
+        Ok(Section { name: String::new(), app: None, line: None, table: table.into_inner(), environment: None, asked: Vec::new() })
+    }
+
+    /// The table of that name; an empty one where the file has none.
+    pub(super) fn section(&mut self, parent: &mut Section<'t>, name: &str) -> Section<'t> {
+        let full_name = if parent.name.is_empty() { name.to_owned() } else { format!("{}.{name}", parent.name) };
+        let environment = parent.app.is_none().then(|| format!("{PREFIX}{}_", name.to_ascii_uppercase()));
+        let value = parent.table.remove(name);
+        let line = value.as_ref().map(|value| self.line_of(&value.span()));
+        parent.asked.push((name.to_owned(), line));
+        let (line, table) = match value {
+            None => (None, DeTable::new()),
+            Some(value) => {
+                if let DeValue::Table(table) = value.into_inner() {
+                    (line, table)
+                } else {
+                    self.problem(line, &full_name, "it is a table".to_owned(), format!("write [{full_name}]"));
+                    (line, DeTable::new())
+                }
+            }
+        };
+        Section { name: full_name, app: parent.app.clone(), line, table, environment, asked: Vec::new() }
+    }
+
+    /// The tables of an array of tables.
+    pub(super) fn sections(&mut self, parent: &mut Section<'t>, name: &str) -> Vec<Section<'t>> {
+        let value = parent.table.remove(name);
+        let line = value.as_ref().map(|value| self.line_of(&value.span()));
+        parent.asked.push((name.to_owned(), line));
+        let Some(value) = value else { return Vec::new() };
+        let DeValue::Array(values) = value.into_inner() else {
+            self.problem(line, name, "there may be several".to_owned(), format!("write [[{name}]] with two brackets"));
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for value in values {
+            let line = Some(self.line_of(&value.span()));
+            match value.into_inner() {
+                DeValue::Table(table) => {
+                    // Stands for the name until that is read; no app can be named so.
+                    let app = Some(format!("#{}", sections.len()));
+                    sections.push(Section { name: name.to_owned(), app, line, table, environment: None, asked: Vec::new() });
+                }
+                _ => self.problem(line, name, "it is a table".to_owned(), format!("write [[{name}]]")),
+            }
+        }
+        sections
+    }
+
+    /// Gives the app's name to what was read and will be read from its table.
+    pub(super) fn name_app_lines(&mut self, section: &mut Section<'t>, name: &str) {
+        let provisional = section.app.replace(name.to_owned());
+        for line in self.lines.iter_mut().filter(|line| line.app == provisional) {
+            line.app = Some(name.to_owned());
+        }
+    }
+
+    /// A setting with a default that is written as in the file.
+    pub(super) fn or<T>(&mut self, section: &mut Section<'t>, key: &str, default: &str, parse: impl Fn(&Raw) -> Result<T, String>) -> T {
+        if let Some(value) = self.optional(section, key, &parse) {
+            return value;
+        }
+        self.say(section, key, default.to_owned(), "default".to_owned());
+        parse(&Raw::Text(default.to_owned())).expect("defaults are good values")
+    }
+
+    /// A setting with a computed default.
+    pub(super) fn or_else<T: fmt::Display>(&mut self, section: &mut Section<'t>, key: &str, default: T, parse: impl Fn(&Raw) -> Result<T, String>) -> T {
+        if let Some(value) = self.optional(section, key, &parse) {
+            return value;
+        }
+        self.say(section, key, default.to_string(), "default".to_owned());
+        default
+    }
+
+    /// A setting whose value is shown as `***`.
+    pub(super) fn secret<T>(&mut self, section: &mut Section<'t>, key: &str, default: &str, parse: impl Fn(&Raw) -> Result<T, String>) -> T {
+        let from = self.lines.len();
+        let value = self.or(section, key, default, parse);
+        for line in self.lines.iter_mut().skip(from).filter(|line| !line.value.is_empty()) {
+            "***".clone_into(&mut line.value);
+        }
+        value
+    }
+
+    /// A setting that must be there.
+    pub(super) fn required<T>(&mut self, section: &mut Section<'t>, key: &str, example: &str, parse: impl Fn(&Raw) -> Result<T, String>) -> Option<T> {
+        let before = self.problems.len();
+        let value = self.optional(section, key, parse);
+        if value.is_none() && self.problems.len() == before {
+            self.problem(section.line, &full(section, key), "it is missing".to_owned(), format!("write {key} = {example}"));
+        }
+        value
+    }
+
+    /// A setting that may be absent.
+    pub(super) fn optional<T>(&mut self, section: &mut Section<'t>, key: &str, parse: impl Fn(&Raw) -> Result<T, String>) -> Option<T> {
+        let from_file = section.table.remove(key).map(|value| {
+            let line = self.line_of(&value.span());
+            (raw(value.into_inner()), line)
+        });
+        section.asked.push((key.to_owned(), from_file.as_ref().map(|(_, line)| *line)));
+        let variable = section.environment.as_ref().map(|prefix| format!("{prefix}{}", key.to_ascii_uppercase()));
+        let overriding = variable.and_then(|name| self.environment.remove(&name).map(|value| (name, value)));
+        let (raw, place) = match (overriding, from_file) {
+            (Some((name, value)), _) => (Raw::Text(value), name),
+            (None, Some((raw, line))) => (raw, self.place(Some(line))),
+            (None, None) => return None,
+        };
+        match parse(&raw) {
+            Ok(value) => {
+                self.say(section, key, shown(&raw), place);
+                Some(value)
+            }
+            Err(what) => {
+                let (what, remedy) = what.split_once("; ").map_or((what.as_str(), "put it right"), |(what, remedy)| (what, remedy));
+                self.problems.push(Problem { place, key: full(section, key), what: what.to_owned(), remedy: remedy.to_owned() });
+                None
+            }
+        }
+    }
+
+    /// Says that a value that could be read cannot be used.
+    pub(super) fn complain(&mut self, section: &Section<'t>, key: &str, what: String, remedy: String) {
+        let line = section.asked.iter().rev().find(|(asked, _)| asked == key).and_then(|(_, line)| *line).or(section.line);
+        let place = self
+            .lines
+            .iter()
+            .rev()
+            .find(|said| said.key == shown_key(section, key) && said.app == section.app && said.source != "default")
+            .map_or_else(|| self.place(line), |said| said.source.clone());
+        self.problems.push(Problem { place, key: full(section, key), what, remedy });
+    }
+
+    /// What is left in the table was not asked for by anybody.
+    pub(super) fn finish(&mut self, section: &Section<'t>) {
+        let known: Vec<&str> = section.asked.iter().map(|(key, _)| key.as_str()).collect();
+        for key in section.table.keys() {
+            let line = Some(self.line_of(&key.span()));
+            let name = key.get_ref().to_string();
+            let remedy = match nearest(&name, &known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if known.is_empty() => "remove it".to_owned(),
+                None => format!("known are {}", known.join(", ")),
+            };
+            self.problem(line, &full(section, &name), "there is no such setting".to_owned(), remedy);
+        }
+    }
+
+    /// What was read, or everything that is wrong.
+    pub(super) fn done(mut self) -> Result<Vec<Line>, ConfigError> {
+        for name in std::mem::take(&mut self.environment).into_keys() {
+            self.problems.push(Problem {
+                place: "environment".to_owned(),
+                key: name,
+                what: "there is no such setting".to_owned(),
+                remedy: "unset it; a setting's variable reads MEDIC_SECTION_KEY, such as MEDIC_SERVER_LISTEN".to_owned(),
+            });
+        }
+        if self.problems.is_empty() { Ok(self.lines) } else { Err(ConfigError::Wrong(self.problems)) }
+    }
+
+    fn say(&mut self, section: &Section<'t>, key: &str, value: String, source: String) {
+        self.lines.push(Line { app: section.app.clone(), key: shown_key(section, key), value, source });
+    }
+
+    fn problem(&mut self, line: Option<usize>, key: &str, what: String, remedy: String) {
+        let place = self.place(line);
+        self.problems.push(Problem { place, key: key.to_owned(), what, remedy });
+    }
+
+    fn place(&self, line: Option<usize>) -> String {
+        line.map_or_else(|| self.file.to_owned(), |line| format!("{} line {line}", self.file))
+    }
+
+    fn line_of(&self, span: &Range<usize>) -> usize {
+        self.text.as_bytes().iter().take(span.start).filter(|byte| **byte == b'\n').count() + 1
+    }
+}
+
+fn full(section: &Section<'_>, key: &str) -> String {
+    if section.name.is_empty() { key.to_owned() } else { format!("{}.{key}", section.name) }
+}
+
+/// Within an app's own lines `app.` goes without saying.
+fn shown_key(section: &Section<'_>, key: &str) -> String {
+    let full = full(section, key);
+    if section.app.is_some() { full.trim_start_matches("app.").to_owned() } else { full }
+}
+
+fn raw(value: DeValue<'_>) -> Raw {
+    match value {
+        DeValue::String(text) => Raw::Text(text.into_owned()),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).map_or(Raw::Other("a number that is too large"), Raw::Integer),
+        DeValue::Float(_) => Raw::Other("a number with a point"),
+        DeValue::Boolean(_) => Raw::Other("true or false"),
+        DeValue::Datetime(_) => Raw::Other("a date"),
+        DeValue::Array(values) => {
+            let texts = values.into_iter().map(|value| match value.into_inner() {
+                DeValue::String(text) => Some(text.into_owned()),
+                _ => None,
+            });
+            texts.collect::<Option<Vec<_>>>().map_or(Raw::Other("a list of other things than text"), Raw::List)
+        }
+        DeValue::Table(table) => {
+            let texts = table.into_iter().map(|(key, value)| match value.into_inner() {
+                DeValue::String(text) => Some((key.into_inner().into_owned(), text.into_owned())),
+                _ => None,
+            });
+            texts.collect::<Option<BTreeMap<_, _>>>().map_or(Raw::Other("a table of other things than text"), Raw::Map)
+        }
+    }
+}
+
+/// As the settings page shows it. The values of a map are the app's environment and may be secrets.
+fn shown(raw: &Raw) -> String {
+    match raw {
+        Raw::Text(text) => text.clone(),
+        Raw::Integer(integer) => integer.to_string(),
+        Raw::List(list) => list.join(" "),
+        Raw::Map(map) => map.keys().map(|key| format!("{key}=***")).collect::<Vec<_>>().join(" "),
+        Raw::Other(_) => String::new(),
+    }
+}
+
+fn kind(raw: &Raw) -> &'static str {
+    match raw {
+        Raw::Text(_) => "a text",
+        Raw::Integer(_) => "a number",
+        Raw::List(_) => "a list",
+        Raw::Map(_) => "a table",
+        Raw::Other(kind) => kind,
+    }
+}
+
+/// A text.
+pub(super) fn text(raw: &Raw) -> Result<String, String> {
+    match raw {
+        Raw::Text(text) => Ok(text.clone()),
+        other => Err(format!("it is {}; write a text in quotation marks", kind(other))),
+    }
+}
+
+/// A duration with its unit.
+pub(super) fn duration(raw: &Raw) -> Result<Duration, String> {
+    let remedy = "write it with its unit, such as \"500ms\", \"30s\", \"24h\" or \"30d\"";
+    match raw {
+        Raw::Text(text) => match humantime::parse_duration(text) {
+            Ok(duration) if duration <= Duration::from_hours(3_650 * 24) => Ok(duration),
+            Ok(_) => Err("it is longer than ten years; take a shorter time".to_owned()),
+            Err(_) => Err(format!("`{text}` is no duration; {remedy}")),
+        },
+        other => Err(format!("it is {}; {remedy}", kind(other))),
+    }
+}
+
+/// An IP address and a port.
+pub(super) fn address(raw: &Raw) -> Result<SocketAddr, String> {
+    let remedy = "write an IP address and a port, such as \"127.0.0.1:8080\"";
+    let text = text(raw).map_err(|_| format!("it is {}; {remedy}", kind(raw)))?;
+    text.replace("localhost:", "127.0.0.1:").parse().map_err(|_| format!("`{text}` is no address; {remedy}"))
+}
+
+/// A whole number within a range; the environment sends it as text.
+pub(super) fn count<T: TryFrom<i64>>(least: i64, most: i64) -> impl Fn(&Raw) -> Result<T, String> {
+    move |raw| {
+        let number = match raw {
+            Raw::Integer(number) => Some(*number),
+            Raw::Text(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let fits = number.filter(|number| (least..=most).contains(number)).and_then(|number| T::try_from(number).ok());
+        fits.ok_or_else(|| format!("`{}` does not fit; write a whole number from {least} to {most}", shown(raw)))
+    }
+}
+
+/// The known key that differs in the fewest letters, if at most two do.
+fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    known.iter().map(|key| (distance(name, key), *key)).filter(|(distance, _)| *distance <= 2).min().map(|(_, key)| key)
+}
+
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let cost = (diagonal + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], cost);
+        }
+    }
+    row[b.len()]
+}

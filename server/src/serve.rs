@@ -1,0 +1,215 @@
+//! `medic serve`: everything is opened before anything is started, so that a mistake leaves nothing half-started; then it runs
+//! until it is told to stop, and stops in order: no new requests, the requests in flight, the workers, the store.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::crash_monitor::Guard;
+use engine::fleet::AppSpec;
+use engine::instance::Lifecycle;
+use engine::requests::RequestMinute;
+use engine::settings::AppSettings;
+use engine::{Clock, InstanceKey};
+use front_door::{BindError, FrontDoor, FrontDoorSettings};
+use store::{Database, Store, StoreError};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::config::{App, Config};
+use crate::console::LiveConsole;
+use crate::housekeeping;
+use crate::supervision::{self, FrontDoors, Launcher, Supervision, World};
+use crate::web;
+
+/// Why Medic did not start, or why it ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data folder cannot be used.
+    #[error("the data folder {}: {source}; make it writable for this user, or name another as server.data_dir", path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another Medic works there.
+    #[error("another Medic is running with the data folder {}; stop it, or name another as server.data_dir", .0.display())]
+    InUse(PathBuf),
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was remembered cannot be read.
+    #[error("what is remembered of {instance} cannot be read: {source}; it was written by another version of Medic")]
+    Guard {
+        /// Of whom.
+        instance: InstanceKey,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The dashboard's address is not to be had.
+    #[error("the dashboard cannot listen on {address}: {source}; stop what listens there, or change server.listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// An app's address is not to be had.
+    #[error(transparent)]
+    FrontDoor(#[from] BindError),
+    /// The machine refuses something that every machine gives.
+    #[error("{what}: {source}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeError> {
+    let mut terminate = listen_for(SignalKind::terminate())?;
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
+    let _lock = lock_data_dir(&config.data_dir)?;
+    let store = Store::open(&database(&config)).await?;
+    let node = node_name();
+    let guards = guards(&store, &node).await?;
+    let specs = specs(&store, &config.apps).await?;
+    let listener = listen(config.listen).await?;
+    let front_doors = open_front_doors(&config.apps, &clock)?;
+    let program = std::env::current_exe().map_err(|source| ServeError::System { what: "finding Medic's own program", source })?;
+    let launcher = Launcher::new(program, &config.data_dir, &node, environment(), &config.apps);
+    let world = World { node: node.clone(), clock: Arc::clone(&clock), store: store.clone(), front_doors: Arc::clone(&front_doors), launcher };
+    let (supervision, stopped) = supervision::start(world, specs, guards).await;
+    let (shut_down, shutting_down) = watch::channel(false);
+    let console = Arc::new(LiveConsole::new(node.clone(), Arc::clone(&clock), store.clone(), supervision.clone(), &config));
+    let router = web::router(console, supervision.snapshot(), shutting_down.clone());
+    let housekeeping = housekeeping::Housekeeping { store: store.clone(), node: node.clone(), clock, front_doors: Arc::clone(&front_doors), retention: config.retention };
+    let housekeeping = tokio::spawn(housekeeping.run(shutting_down.clone()));
+    let http = axum::serve(listener, router).with_graceful_shutdown(until(shutting_down));
+    let http = tokio::spawn(http.into_future());
+    tracing::info!("the dashboard is at http://{}", config.listen);
+
+    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    tracing::info!("stopping; a second signal hastens it");
+    let stop = stop_in_order(&supervision, &front_doors, &config.apps, stopped);
+    tokio::pin!(stop);
+    let last_counts = loop {
+        tokio::select! {
+            counts = &mut stop => break counts,
+            _ = terminate.recv() => supervision.hasten().await,
+            _ = interrupt.recv() => supervision.hasten().await,
+        }
+    };
+    if let Err(error) = store.add_minutes(&node, &last_counts).await {
+        tracing::error!(%error, "the last counts of requests could not be saved");
+    }
+    shut_down.send_replace(true);
+    let _panicked = tokio::time::timeout(std::time::Duration::from_secs(5), http).await;
+    let _panicked = housekeeping.await;
+    store.close().await;
+    Ok(())
+}
+
+/// No new requests, then the requests in flight (within each app's stop grace), then the workers. Returns what was counted
+/// last.
+async fn stop_in_order(supervision: &Supervision, front_doors: &FrontDoors, apps: &[App], stopped: JoinHandle<()>) -> Vec<RequestMinute> {
+    let mut closing = JoinSet::new();
+    for app in apps {
+        if let Some(front_door) = front_doors.get(&app.name).cloned() {
+            let grace = app.stop_grace;
+            closing.spawn(async move { front_door.shut_down(grace).await });
+        }
+    }
+    let mut counts = Vec::new();
+    let drained = async {
+        while let Some(rows) = closing.join_next().await {
+            counts.extend(rows.unwrap_or_default());
+        }
+    };
+    tokio::select! { () = drained => {}, () = supervision.hastened() => {} }
+    supervision.stop().await;
+    let _panicked = stopped.await;
+    counts
+}
+
+fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, ServeError> {
+    signal(kind).map_err(|source| ServeError::System { what: "listening for signals", source })
+}
+
+async fn until(mut shutting_down: watch::Receiver<bool>) {
+    let _gone = shutting_down.wait_for(|stop| *stop).await;
+}
+
+/// Holds the folder for this process; the kernel gives it back when the process is gone, however it went.
+fn lock_data_dir(data_dir: &Path) -> Result<File, ServeError> {
+    let failed = |source| ServeError::DataDir { path: data_dir.to_owned(), source };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed)?;
+    let file = File::options().create(true).truncate(false).write(true).open(data_dir.join("medic.lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServeError::InUse(data_dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn database(config: &Config) -> Database {
+    match &config.database_url {
+        Some(url) => Database::Postgres(url.clone()),
+        None => Database::Sqlite(config.data_dir.join("medic.db")),
+    }
+}
+
+fn node_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name: String = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')).take(64).collect();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}
+
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+async fn guards(store: &Store, node: &str) -> Result<BTreeMap<InstanceKey, Guard>, ServeError> {
+    let mut guards = BTreeMap::new();
+    for (instance, json) in store.states(node).await? {
+        let guard = serde_json::from_str(&json).map_err(|source| ServeError::Guard { instance: instance.clone(), source })?;
+        guards.insert(instance, guard);
+    }
+    Ok(guards)
+}
+
+async fn specs(store: &Store, apps: &[App]) -> Result<Vec<(AppSpec, AppSettings)>, ServeError> {
+    let mut specs = Vec::new();
+    for app in apps {
+        let spec = AppSpec {
+            name: app.name.clone(),
+            listen: app.listen.to_string(),
+            instances: app.instances,
+            lifecycle: Lifecycle { warm_up: app.warm_up, stop_grace: app.stop_grace, back_off: app.back_off },
+            crash_monitoring: app.crash_monitoring,
+        };
+        specs.push((spec, store.settings(&app.name).await?));
+    }
+    Ok(specs)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+}
+
+fn open_front_doors(apps: &[App], clock: &Arc<dyn Clock>) -> Result<FrontDoors, ServeError> {
+    let open = |app: &App| {
+        let settings = FrontDoorSettings { wait: app.request_wait, ..FrontDoorSettings::new(app.name.clone(), app.listen) };
+        Ok((app.name.clone(), Arc::new(FrontDoor::bind(settings, Arc::clone(clock))?)))
+    };
+    Ok(Arc::new(apps.iter().map(open).collect::<Result<_, BindError>>()?))
+}

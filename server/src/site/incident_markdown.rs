@@ -1,0 +1,42 @@
+//! `/incidents/{id}/markdown`: an incident as text, to be copied by the page's button or read where there is no JavaScript.
+
+use std::sync::Arc;
+
+use app::Console;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use engine::IncidentId;
+
+/// So many of its crashes are listed.
+const LISTED: u32 = 20;
+
+/// The text. It is sent as `text/markdown` for programs; browsers that only show `text/plain` get that.
+pub(super) async fn show(
+    State(console): State<Arc<dyn Console>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let Ok(id) = id.parse::<IncidentId>() else { return StatusCode::NOT_FOUND.into_response() };
+    let incident = match console.incident(&id).await {
+        Ok(Some(incident)) => incident,
+        Ok(None) => return (StatusCode::NOT_FOUND, format!("No incident {id} is recorded.\n")).into_response(),
+        Err(error) => return refused(&error),
+    };
+    let crashes = match console.crashes_of(&id, LISTED).await {
+        Ok(crashes) => crashes,
+        Err(error) => return refused(&error),
+    };
+    // the guard before us has checked that the host is one of ours
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let address = host.map(|host| format!("http://{host}/incidents/{id}"));
+    let is_read = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
+    let content_type = if is_read { "text/plain; charset=utf-8" } else { "text/markdown; charset=utf-8" };
+    let text = app::markdown::incident(&incident, &crashes, address.as_deref());
+    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "private, no-store")], text).into_response()
+}
+
+fn refused(error: &app::ConsoleError) -> Response {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, format!("{error}\n")).into_response()
+}

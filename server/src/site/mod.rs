@@ -1,0 +1,82 @@
+//! The pages over HTTP: which address answers with which page of [`app`], the site's files, and what a browser is told about
+//! them. Nothing here knows the store: pages ask the console.
+//!
+//! Who may ask at all (host, origin, size of a body) is decided before a request comes here.
+
+mod assets;
+mod headers;
+mod incident_markdown;
+mod settings_form;
+
+use std::sync::Arc;
+
+use app::{AnswerStatus, App, Console, shell};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use leptos::config::LeptosOptions;
+use leptos::prelude::{expect_context, provide_context};
+use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list, render_app_async_with_context};
+
+/// The name of the site's files. leptos reads the same from `LEPTOS_OUTPUT_NAME` while it is compiled.
+const OUTPUT_NAME: &str = "medic";
+/// Where the scripts and the style are, from the site's root.
+const PACKAGE_FOLDER: &str = "pkg";
+
+/// All pages and the site's files; whatever else is asked for gets the page that says so, with 404.
+pub fn router(console: Arc<dyn Console>) -> Router {
+    let options = LeptosOptions::builder().output_name(OUTPUT_NAME).site_pkg_dir(PACKAGE_FOLDER).build();
+    let context = {
+        let console = Arc::clone(&console);
+        move || provide_page_context(Arc::clone(&console))
+    };
+    let document = {
+        let options = options.clone();
+        move || shell(options.clone())
+    };
+    let not_found = {
+        let (context, document) = (context.clone(), document.clone());
+        move |request: Request| not_found(request, context.clone(), document.clone())
+    };
+    let own = Router::new()
+        .route("/apps/{app}/settings", post(settings_form::save))
+        .route("/incidents/{id}/markdown", get(incident_markdown::show))
+        .with_state(console);
+    Router::new()
+        .leptos_routes_with_context(&options, generate_route_list(App), context, document)
+        .with_state(options)
+        .merge(own)
+        .fallback(not_found)
+        .layer(map_response(headers::add))
+}
+
+/// What every page finds in its context.
+fn provide_page_context(console: Arc<dyn Console>) {
+    provide_context(console);
+    let response = expect_context::<ResponseOptions>();
+    headers::add_page_headers(&response);
+    provide_context(AnswerStatus::new(move |status| {
+        response.set_status(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+    }));
+}
+
+/// A file of the site, or the page that says that there is nothing here.
+async fn not_found<View>(
+    request: Request,
+    context: impl Fn() + Clone + Send + Sync + 'static,
+    document: impl Fn() -> View + Clone + Send + Sync + 'static,
+) -> Response
+where
+    View: leptos::IntoView + 'static,
+{
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    if let Some(answer) = assets::answer(request.uri().path(), request.headers()) {
+        return answer;
+    }
+    render_app_async_with_context(context, document)(request).await
+}

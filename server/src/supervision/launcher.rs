@@ -1,0 +1,110 @@
+//! How a worker is started: its command, its environment, its port and where its output goes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use engine::{AppName, InstanceKey, WorkerId};
+use sha2::{Digest, Sha256};
+use shim::protocol::WorkerSpec;
+
+use crate::config::App;
+
+/// Ports are taken below Linux' ephemeral range (32768–60999), so that no outgoing connection takes a worker's port between
+/// its choice and the worker's `listen`.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// One output file of an instance. Ours: large enough for a day of a talkative app's errors.
+const LOG_FILE_LIMIT_BYTES: u64 = 10 << 20;
+/// How many of them are kept.
+const LOG_FILES_KEPT: u32 = 5;
+
+/// Knows how to start every app's workers.
+pub struct Launcher {
+    program: PathBuf,
+    data_dir: PathBuf,
+    node: String,
+    inherited: BTreeMap<String, String>,
+    apps: BTreeMap<AppName, App>,
+    next_port: AtomicU16,
+}
+
+impl Launcher {
+    /// `program` is Medic's own executable, which is also the shim and the analyser; `inherited` its environment.
+    pub fn new(program: PathBuf, data_dir: &Path, node: &str, inherited: BTreeMap<String, String>, apps: &[App]) -> Self {
+        let apps = apps.iter().map(|app| (app.name.clone(), app.clone())).collect();
+        // Two Medics on one machine should not try the same ports in the same order.
+        let spread = u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start)).unwrap_or(0);
+        Self { program, data_dir: data_dir.to_owned(), node: node.to_owned(), inherited, apps, next_port: AtomicU16::new(spread) }
+    }
+
+    /// The executable that becomes the shim.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Where everything is kept.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// How to start `worker`; `None` when there is no such app or no free port.
+    pub fn spec(&self, worker: &WorkerId, arm: bool) -> Option<WorkerSpec> {
+        let app = self.apps.get(&worker.instance.app)?;
+        let port = self.free_port()?;
+        let logs = self.data_dir.join("apps").join(app.name.as_str()).join("logfiles");
+        Some(WorkerSpec {
+            worker: worker.clone(),
+            command: app.command.clone(),
+            directory: Some(app.directory.clone()),
+            environment: self.environment(app, &worker.instance, port),
+            port,
+            application_log_dir: logs.join("application"),
+            crash_log_dir: logs.join("crashdumps"),
+            log_file_limit_bytes: LOG_FILE_LIMIT_BYTES,
+            log_files_kept: LOG_FILES_KEPT,
+            arm,
+            analyser: vec![self.program.to_string_lossy().into_owned(), "analyse".to_owned()],
+            spec_hash: spec_hash(app),
+        })
+    }
+
+    /// Medic's own environment without its settings, then what helps a crash to be understood, then the app's own, which wins,
+    /// then what only Medic can know.
+    fn environment(&self, app: &App, instance: &InstanceKey, port: u16) -> BTreeMap<String, String> {
+        let inherited = self.inherited.iter().filter(|(name, _)| !name.starts_with("MEDIC_"));
+        let mut environment: BTreeMap<String, String> = inherited.map(|(name, value)| (name.clone(), value.clone())).collect();
+        environment.entry("RUST_BACKTRACE".to_owned()).or_insert_with(|| "1".to_owned());
+        environment.extend(app.environment.clone());
+        environment.insert("PORT".to_owned(), port.to_string());
+        environment.insert("WEBSITE_SITE_NAME".to_owned(), app.name.to_string());
+        environment.insert("WEBSITE_INSTANCE_ID".to_owned(), instance_id(&self.node, instance));
+        environment
+    }
+
+    fn free_port(&self) -> Option<u16> {
+        let count = PORTS.end - PORTS.start;
+        (0..count).find_map(|_| {
+            let port = PORTS.start + self.next_port.fetch_add(1, Ordering::Relaxed) % count;
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok().map(|_| port)
+        })
+    }
+}
+
+/// App Service's form of an instance's name: 64 hexadecimal digits, the same for the same node, app and place.
+pub fn instance_id(node: &str, instance: &InstanceKey) -> String {
+    hex(&Sha256::digest(format!("{node}\0{}\0{}", instance.app, instance.index)))
+}
+
+/// The same for the same way to run the app.
+fn spec_hash(app: &App) -> String {
+    hex(&Sha256::digest(format!("{:?}\0{}\0{:?}", app.command, app.directory.display(), app.environment)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _never_fails = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,49 @@
+//! The API's description, derived from the handlers and the types that are served.
+
+use axum::Json;
+use utoipa::OpenApi;
+
+use super::api;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Medic",
+        description = "What Medic's dashboard says, as JSON. Times are RFC 3339 in UTC.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    paths(api::apps, api::app_status, api::crashes, api::incidents, api::incident, api::settings, api::save_settings)
+)]
+struct Description;
+
+/// `GET /api/v1/openapi.json`.
+pub(super) async fn document() -> Json<utoipa::openapi::OpenApi> {
+    Json(Description::openapi())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn describes_every_route_and_resolves_every_reference() {
+        let document = serde_json::to_value(Description::openapi()).unwrap();
+        let paths: Vec<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(
+            paths,
+            [
+                "/api/v1/apps",
+                "/api/v1/apps/{app}",
+                "/api/v1/apps/{app}/crashes",
+                "/api/v1/apps/{app}/settings",
+                "/api/v1/incidents",
+                "/api/v1/incidents/{id}"
+            ]
+        );
+        let text = document.to_string();
+        for reference in text.split("\"#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().unwrap();
+            assert!(document["components"]["schemas"].get(name).is_some(), "{name} is not described");
+        }
+    }
+}
