@@ -6,9 +6,17 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+mod bench;
+mod demo;
+mod http;
+mod medic;
+mod postgres;
 mod process;
 mod release;
+mod setup;
 mod site;
+mod stopwatch;
+mod test;
 mod versions;
 mod workspace;
 
@@ -16,12 +24,17 @@ const USAGE: &str = "usage: cargo xtask <command>
 
   site [--release]        build the site into target/site
   build                   build the release binary target/release/medic, the site in it
+  demo [--once] [--screenshots FOLDER]
+                          host two apps, crash one until the debugger has caught it, and explain it; until Ctrl-C, or
+                          with --once until the incident is there
+  test                    install what tests need, then run every check and test
+  bench                   run every bench beside its anchor
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("\nxtask: {error:#}");
             ExitCode::FAILURE
@@ -29,16 +42,35 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &[String]) -> Result<()> {
+fn run(arguments: &[String]) -> Result<ExitCode> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["site"] => site::build(site::Profile::Dev),
-        ["site", "--release"] => site::build(site::Profile::Release),
-        ["build"] => release::build(),
-        [] | ["help" | "--help" | "-h"] => {
-            print!("{USAGE}");
-            Ok(())
-        }
+        ["site"] => site::build(site::Profile::Dev)?,
+        ["site", "--release"] => site::build(site::Profile::Release)?,
+        ["build"] => release::build()?,
+        ["demo", options @ ..] => demo::run_demo(&demo_options(options)?)?,
+        ["test"] => return Ok(test::run_tests()),
+        ["bench"] => bench::run_benches()?,
+        [] | ["help" | "--help" | "-h"] => print!("{USAGE}"),
         _ => bail!("no such command: {}\n\n{USAGE}", words.join(" ")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn demo_options(mut words: &[&str]) -> Result<demo::Options> {
+    let mut options = demo::Options::default();
+    loop {
+        words = match words {
+            [] => return Ok(options),
+            ["--once", rest @ ..] => {
+                options.once = true;
+                rest
+            }
+            ["--screenshots", folder, rest @ ..] => {
+                options.screenshots = Some(folder.into());
+                rest
+            }
+            [word, ..] => bail!("`demo` does not know `{word}`\n\n{USAGE}"),
+        }
     }
 }

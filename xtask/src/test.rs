@@ -1,0 +1,156 @@
+//! `cargo xtask test`: every check there is, on a machine that may have nothing but Rust and a C compiler.
+
+use std::fs;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::postgres::Postgres;
+use crate::process::{cargo, on_path, run};
+use crate::setup;
+use crate::site;
+use crate::stopwatch::{Stopwatch, text};
+use crate::workspace::root;
+
+enum Outcome {
+    Passed,
+    Failed(String),
+    Skipped(String),
+}
+
+struct Step {
+    name: &'static str,
+    took: Duration,
+    outcome: Outcome,
+}
+
+/// What was done so far. A step that fails does not keep the next from running: one run says all that is wrong.
+#[derive(Default)]
+struct Run {
+    steps: Vec<Step>,
+    missing: Vec<String>,
+}
+
+/// Sets up, checks everything, and says what it found.
+pub(crate) fn run_tests() -> ExitCode {
+    let whole = Stopwatch::start();
+    let mut tests = Run::default();
+    let mut missing = Vec::new();
+    tests.step("set up", || {
+        site::add_wasm_target()?;
+        missing = setup::for_tests()?;
+        Ok(())
+    });
+    tests.missing = missing;
+    tests.step("format", || run(cargo().args(["fmt", "--all", "--check"])));
+    tests.step("build the site", || site::build(site::Profile::Dev));
+    tests.step("build the server and the lab", || {
+        run(cargo().args(["build", "--locked", "--package", "server", "--package", "lab"]))
+    });
+    let built = tests.all_passed();
+    tests.step("lints", || {
+        run(cargo()
+            .args(["clippy", "--locked", "--workspace", "--exclude", "frontend", "--all-targets"])
+            .args(DENY))
+    });
+    tests.step("lints of the front end, for WASM", || {
+        run(site::cargo_for_wasm("clippy").args(["--package", "frontend"]).args(DENY))
+    });
+    tests.step("the engine, for WASM", || run(site::cargo_for_wasm("check").args(["--package", "engine"])));
+    let everything_is_there = tests.missing.is_empty();
+    tests.step("Rust tests", || rust_tests(everything_is_there));
+    tests.pages(built);
+    tests.summary(whole.elapsed())
+}
+
+const DENY: [&str; 3] = ["--", "-D", "warnings"];
+
+fn rust_tests(everything_is_there: bool) -> Result<()> {
+    let mut cargo = cargo();
+    cargo.args(["test", "--locked", "--workspace", "--exclude", "frontend", "--no-fail-fast"]);
+    cargo.args(["--", "--include-ignored"]);
+    if everything_is_there {
+        cargo.env("MEDIC_TEST_ALL", "1");
+    }
+    let postgres = crate::postgres::programs().map(|_| Postgres::start()).transpose()?;
+    if let Some(postgres) = &postgres {
+        cargo.env("MEDIC_TEST_POSTGRES", postgres.url());
+    }
+    run(&mut cargo)
+}
+
+impl Run {
+    fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) {
+        println!("\n── {name}");
+        let watch = Stopwatch::start();
+        let outcome = match work() {
+            Ok(()) => Outcome::Passed,
+            Err(error) => Outcome::Failed(format!("{error:#}")),
+        };
+        self.record(name, watch, outcome);
+    }
+
+    fn record(&mut self, name: &'static str, watch: Stopwatch, outcome: Outcome) {
+        if let Outcome::Failed(why) = &outcome {
+            eprintln!("xtask: {name}: {why}");
+        }
+        self.steps.push(Step { name, took: watch.elapsed(), outcome });
+    }
+
+    fn all_passed(&self) -> bool {
+        !self.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed(_)))
+    }
+
+    fn pages(&mut self, built: bool) {
+        const NAME: &str = "pages in Chromium";
+        let skip = |why: &str| Outcome::Skipped(why.to_owned());
+        match setup::chromium() {
+            _ if !built => self.record(NAME, Stopwatch::start(), skip("something of it could not be built")),
+            Some(chromium) if on_path("npm").is_some() => self.step(NAME, || {
+                let folder = root().join("end2end");
+                npm_ci()?;
+                run(Command::new("npx")
+                    .current_dir(folder)
+                    .args(["--no-install", "playwright", "test"])
+                    .env("CHROMIUM", chromium))
+            }),
+            _ => self.record(NAME, Stopwatch::start(), skip("Chromium or npm is missing")),
+        }
+    }
+
+    fn summary(&self, whole: Duration) -> ExitCode {
+        println!("\n── summary");
+        for Step { name, took, outcome } in &self.steps {
+            let (word, why) = match outcome {
+                Outcome::Passed => ("passed ", String::new()),
+                Outcome::Failed(why) => ("FAILED ", format!("  {}", why.lines().next().unwrap_or(""))),
+                Outcome::Skipped(why) => ("skipped", format!("  {why}")),
+            };
+            println!("{word}  {:>12}  {name}{why}", text(*took));
+        }
+        for sentence in &self.missing {
+            println!("skipped  {sentence}");
+        }
+        println!("in all  {:>13}", text(whole));
+        if self.all_passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// Installs the packages of `end2end` exactly as its lock file says, if that was not done for this very lock file.
+pub(crate) fn npm_ci() -> Result<()> {
+    let folder = root().join("end2end");
+    let installed = folder.join("node_modules/.medic-lock");
+    let lock = fs::read_to_string(folder.join("package-lock.json"))?;
+    if fs::read_to_string(&installed).is_ok_and(|old| old == lock) {
+        return Ok(());
+    }
+    if on_path("npm").is_none() {
+        bail!("npm is not installed");
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund"]).env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
+    run(npm.current_dir(&folder))?;
+    fs::write(installed, lock)?;
+    Ok(())
+}
