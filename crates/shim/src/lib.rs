@@ -1,21 +1,35 @@
-//! A worker's parent on Linux.
+//! A worker's parent on Linux x86-64.
+//!
+//! A shim is one small process per worker: its parent, its only waiter and, when armed, its debugger, in a single-threaded loop.
+//! It is a process of its own because all three must outlive the server: a server that is killed or updated finds its workers
+//! running, their exit statuses and last words not lost. And it is single-threaded because debugger requests are valid from one
+//! thread only, and because a second waiter would take the first one's stops away.
+//!
+//! ```text
+//!  server ──shim.sock── shim ──pipes, wait, ptrace── worker
+//!                        └── analyser (short-lived, limited; gets the dump as a sealed memory file)
+//! ```
+//!
+//! [`launch`] starts one, [`connect`] reaches it, and [`protocol`] is what is said. The program that the server belongs to runs
+//! [`shim_main`] for `shim RUN_DIR` and [`analyser_main`] for `analyse`. All `unsafe` of Medic is in the module `sys`.
 
+mod analyser;
+mod capture;
+mod cgroup;
+mod client;
 mod clock;
 mod launch;
+mod message_file;
+mod output;
+mod proc_status;
 pub mod protocol;
+mod signal_frame;
+mod supervise;
+mod sys;
+mod tracer;
+mod worker;
 
-use std::path::Path;
-use std::process::ExitCode;
-
+pub use analyser::analyser_main;
 pub use clock::SystemClock;
 pub use launch::{LaunchError, connect, launch};
-
-/// What `medic shim RUN_DIR` runs, before any runtime or thread exists.
-pub fn shim_main(_run_dir: &Path) -> ExitCode {
-    ExitCode::FAILURE
-}
-
-/// What `medic analyse` runs: the short-lived child that looks at one crash.
-pub fn analyser_main() -> ExitCode {
-    ExitCode::FAILURE
-}
+pub use supervise::shim_main;

@@ -27,7 +27,7 @@ pub struct WorkerSpec {
     pub worker: WorkerId,
     /// The program and its arguments. A program without `/` is looked up in the `PATH` of `environment`.
     pub command: Vec<String>,
-    /// Where it runs; the shim's own run directory's owner's root `/` where not given.
+    /// Where it runs; `/` where not given.
     pub directory: Option<PathBuf>,
     /// Its whole environment: nothing else is added or inherited.
     pub environment: BTreeMap<String, String>,

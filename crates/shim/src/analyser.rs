@@ -1,0 +1,233 @@
+//! The short-lived child that looks at one crash: its job, its limits, its answer.
+//!
+//! A dump is hostile input: it comes from a process that has lost control. So whatever reads it has hard limits and no
+//! connection to anything, and when it fails the shim still says what the kernel said.
+
+mod child;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crash::Analysis;
+use engine::crash::{Findings, Runtime, Thread};
+use engine::{Clock, CrashCause, Exit, Signal};
+use serde::{Deserialize, Serialize};
+
+pub use child::analyser_main;
+
+use crate::sys::descriptors::{pipe, set_nonblocking};
+use crate::sys::memory::sealed_file;
+use crate::sys::spawn::{Child, spawn};
+use crate::sys::{Pid, signals};
+use crate::worker::{c_string, find_program};
+
+/// Its address space. Source: analyses of real crashes took up to 215 MB.
+const MEMORY_LIMIT_BYTES: u64 = 512 << 20;
+
+/// Its processor time and its time by the clock. Source: analyses of real crashes took up to 0.4 s.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Its answer.
+const ANSWER_LIMIT_BYTES: usize = 4 << 20;
+
+/// The descriptor on which it finds the dump.
+const DUMP_FD: i32 = 3;
+
+/// The descriptor on which it finds the worker's root directory.
+const ROOT_FD: i32 = 4;
+
+/// Why there is no analysis.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AnalyserError {
+    /// It could not be started.
+    #[error("the analyser could not be started: {0}")]
+    Start(String),
+    /// It took too long.
+    #[error("the analysis took longer than {} s", TIME_LIMIT.as_secs())]
+    Time,
+    /// It ended without an answer.
+    #[error("the analyser ended with {0}; it may have reached its limit of {limit} MiB", limit = MEMORY_LIMIT_BYTES >> 20)]
+    Ended(Exit),
+    /// Its answer is none.
+    #[error("the analyser's answer could not be read: {0}")]
+    Answer(String),
+}
+
+/// The description of a job, as the child reads it from its standard input: one JSON line, then the end of standard error.
+#[derive(Debug, Serialize, Deserialize)]
+struct Job {
+    exit: Exit,
+    cause: CrashCause,
+    program: String,
+    root: PathBuf,
+    perf_map: Option<PathBuf>,
+    has_dump: bool,
+}
+
+/// What is known when a worker has crashed.
+pub(crate) struct Evidence<'a> {
+    /// What the kernel said.
+    pub(crate) exit: Exit,
+    /// What made it a crash.
+    pub(crate) cause: CrashCause,
+    /// `argv[0]`'s file name.
+    pub(crate) program: &'a str,
+    /// The worker's process id.
+    pub(crate) pid: Pid,
+    /// The end of its standard error.
+    pub(crate) standard_error: &'a [u8],
+    /// The dump, in a sealed memory file.
+    pub(crate) dump: Option<&'a File>,
+    /// The worker's root directory, where it is not this process's.
+    pub(crate) root: Option<&'a File>,
+}
+
+impl Evidence<'_> {
+    fn job(&self) -> Job {
+        let root = match self.root {
+            Some(_) => PathBuf::from(format!("/proc/self/fd/{ROOT_FD}")),
+            None => PathBuf::from("/"),
+        };
+        let perf_map = Some(root.join(format!("tmp/perf-{}.map", self.pid)));
+        Job {
+            exit: self.exit,
+            cause: self.cause,
+            program: self.program.to_owned(),
+            root,
+            perf_map,
+            has_dump: self.dump.is_some(),
+        }
+    }
+
+    /// What can be said without any analysis.
+    pub(crate) fn minimal_findings(&self, why: &AnalyserError) -> Findings {
+        let exception_type = match (self.cause, self.exit) {
+            (CrashCause::OutOfMemory, _) => "OutOfMemory".to_owned(),
+            (_, exit) => exit.to_string(),
+        };
+        let signature: String = format!("{exception_type} | {}", self.program).chars().take(255).collect();
+        Findings {
+            signature,
+            exception_type,
+            runtime: Runtime::Native,
+            crashing_thread: Thread::default(),
+            modules: Vec::new(),
+            notes: vec![format!("There is no stack: {why}.")],
+        }
+    }
+}
+
+/// A child at work.
+pub(crate) struct Analyser {
+    pid: Pid,
+    answer: Option<File>,
+    received: Vec<u8>,
+    deadline: Duration,
+    timed_out: bool,
+}
+
+impl Analyser {
+    /// Starts the child. The dump's only other holder may close it as soon as this returns.
+    pub(crate) fn start(
+        command: &[String],
+        evidence: &Evidence<'_>,
+        clock: &dyn Clock,
+    ) -> Result<Self, AnalyserError> {
+        let start = |error: &dyn std::fmt::Display| AnalyserError::Start(error.to_string());
+        let (answer, pid) = spawn_child(command, evidence).map_err(|error| start(&error))?;
+        set_nonblocking(answer.as_fd()).map_err(|error| start(&error))?;
+        Ok(Self {
+            pid,
+            answer: Some(File::from(answer)),
+            received: Vec::new(),
+            deadline: clock.monotonic() + TIME_LIMIT,
+            timed_out: false,
+        })
+    }
+
+    /// Which process it is.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The answer's pipe, while it is open.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.answer.as_ref().map(AsFd::as_fd)
+    }
+
+    /// When it has to be done, by the monotonic clock.
+    pub(crate) fn deadline(&self) -> Duration {
+        if self.timed_out { Duration::MAX } else { self.deadline }
+    }
+
+    /// Ends it when its time is over.
+    pub(crate) fn check_time(&mut self, now: Duration) {
+        if now >= self.deadline() {
+            self.timed_out = true;
+            let _ = signals::send(self.pid, libc::SIGKILL);
+        }
+    }
+
+    /// Reads what it has said so far.
+    pub(crate) fn read(&mut self) {
+        let mut chunk = [0; 16 << 10];
+        while let Some(answer) = &mut self.answer {
+            match answer.read(&mut chunk) {
+                Ok(length @ 1..) if self.received.len() + length <= ANSWER_LIMIT_BYTES => {
+                    self.received.extend_from_slice(&chunk[..length]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                _ => self.answer = None,
+            }
+        }
+    }
+
+    /// Its answer, when the process has ended so.
+    pub(crate) fn finish(mut self, exit: Exit) -> Result<Analysis, AnalyserError> {
+        self.read();
+        match exit {
+            _ if self.timed_out => Err(AnalyserError::Time),
+            Exit::Signal(Signal(libc::SIGXCPU)) => Err(AnalyserError::Time),
+            Exit::Code(0) => serde_json::from_slice(&self.received)
+                .map_err(|error| AnalyserError::Answer(error.to_string())),
+            exit => Err(AnalyserError::Ended(exit)),
+        }
+    }
+}
+
+fn spawn_child(
+    command: &[String],
+    evidence: &Evidence<'_>,
+) -> Result<(OwnedFd, Pid), Box<dyn std::error::Error>> {
+    let name = command.first().ok_or("the analyser's command is empty")?;
+    let program = find_program(name, Path::new("/"), None)?;
+    let mut job = serde_json::to_vec(&evidence.job())?;
+    job.push(b'\n');
+    let job = sealed_file(&[&job, evidence.standard_error])?;
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    let (answer, answer_write) = pipe()?;
+    let dump = evidence.dump.map_or(null.as_fd(), AsFd::as_fd);
+    let root = evidence.root.map_or(null.as_fd(), AsFd::as_fd);
+    let seconds = TIME_LIMIT.as_secs();
+    let child = Child {
+        program: c_string(program.as_os_str(), "command")?,
+        arguments: command.iter().map(|argument| c_string(argument, "command")).collect::<Result<_, _>>()?,
+        environment: Vec::new(),
+        directory: c_string("/", "directory")?,
+        // in the order of DUMP_FD and ROOT_FD
+        descriptors: vec![job.as_fd(), answer_write.as_fd(), null.as_fd(), dump, root],
+        limits: vec![
+            (libc::RLIMIT_AS, MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES),
+            (libc::RLIMIT_CPU, seconds, seconds + 1),
+            // see the worker's: neither a core file nor a core pipe, which would be the dump again
+            (libc::RLIMIT_CORE, 1, 1),
+            (libc::RLIMIT_FSIZE, 0, 0),
+        ],
+    };
+    let pid = spawn(&child, |_| {})?;
+    Ok((answer, pid))
+}

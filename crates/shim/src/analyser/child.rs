@@ -1,0 +1,49 @@
+//! The child's side: reads the job, understands the crash, answers, ends.
+
+use std::io::{Read, Write};
+use std::process::ExitCode;
+
+use crash::{Death, Limits};
+
+use super::{DUMP_FD, Job};
+use crate::sys::descriptors::inherited;
+
+/// The largest dump that is read. A dump of 1,024 threads with 64 KiB of stack each stays below it.
+const DUMP_LIMIT_BYTES: u64 = 96 << 20;
+
+/// What `medic analyse` runs: reads one job from standard input and the dump from descriptor 3, and writes what was found to
+/// standard output, as JSON. It is started by a shim alone, with limits of memory and time.
+pub fn analyser_main() -> ExitCode {
+    // whatever a panic has to say may hold what the dump held
+    std::panic::set_hook(Box::new(|_| {}));
+    match analyse() {
+        Some(answer) if std::io::stdout().write_all(&answer).is_ok() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn analyse() -> Option<Vec<u8>> {
+    let mut input = Vec::new();
+    std::io::stdin().read_to_end(&mut input).ok()?;
+    let end_of_line = input.iter().position(|byte| *byte == b'\n')?;
+    let job: Job = serde_json::from_slice(&input[..end_of_line]).ok()?;
+    let dump = if job.has_dump { Some(read_dump()?) } else { None };
+    let death = Death {
+        exit: job.exit,
+        cause: job.cause,
+        standard_error: &input[end_of_line + 1..],
+        dump: dump.as_deref(),
+        root: &job.root,
+        program: &job.program,
+        perf_map: job.perf_map.as_deref().filter(|map| map.is_file()),
+    };
+    serde_json::to_vec(&crash::analyse(&death, &Limits::default())).ok()
+}
+
+fn read_dump() -> Option<Vec<u8>> {
+    let file = std::fs::File::from(inherited(DUMP_FD)?);
+    let size = usize::try_from(file.metadata().ok()?.len().min(DUMP_LIMIT_BYTES)).ok()?;
+    let mut dump = Vec::with_capacity(size);
+    file.take(DUMP_LIMIT_BYTES).read_to_end(&mut dump).ok()?;
+    Some(dump)
+}

@@ -1,0 +1,59 @@
+//! Keeps a capture from taking for ever.
+//!
+//! Reading a process's memory can wait on what backs it: a user-space page-fault handler in the worker itself, a network file
+//! system. While the shim waits, the worker is neither dead nor reaped. So after a limit the worker is killed, which also ends
+//! the waits that it backs itself. The one other thread of a shim; it touches nothing of the loop's.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use crate::sys::{Pid, signals};
+
+/// How long a capture may take. It takes milliseconds.
+const CAPTURE_LIMIT: Duration = Duration::from_secs(5);
+
+/// The thread that waits.
+pub(crate) struct Watchdog {
+    /// `Some` begins a watch, `None` ends it. Without a thread nothing listens.
+    orders: Sender<Option<Pid>>,
+}
+
+impl Watchdog {
+    /// Starts the thread. Where it cannot be started, captures are not limited.
+    pub(crate) fn start() -> Self {
+        let (orders, receiver) = channel();
+        let thread =
+            std::thread::Builder::new().name("watchdog".to_owned()).stack_size(64 << 10).spawn(move || {
+                watch(&receiver);
+            });
+        drop(thread);
+        Self { orders }
+    }
+
+    /// Kills the process if the guard is not dropped in time. The caller does not reap the process meanwhile, so its id cannot
+    /// become another's.
+    pub(crate) fn guard(&self, pid: Pid) -> Guard<'_> {
+        let _ = self.orders.send(Some(pid));
+        Guard { orders: &self.orders }
+    }
+}
+
+/// A watch that goes on until this is dropped.
+pub(crate) struct Guard<'w> {
+    orders: &'w Sender<Option<Pid>>,
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        let _ = self.orders.send(None);
+    }
+}
+
+fn watch(orders: &Receiver<Option<Pid>>) {
+    while let Ok(order) = orders.recv() {
+        let Some(pid) = order else { continue };
+        if matches!(orders.recv_timeout(CAPTURE_LIMIT), Err(RecvTimeoutError::Timeout)) {
+            let _ = signals::send(pid, libc::SIGKILL);
+        }
+    }
+}

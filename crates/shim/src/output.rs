@@ -1,0 +1,202 @@
+//! The worker's standard output and error: into rotated files line by line, the last lines and the end of the error kept in
+//! memory.
+//!
+//! A worker must never wait for its log. So the pipes are always read; what cannot be written (a full disk) is counted and
+//! dropped, and the file says so when it can be written again.
+
+mod lines;
+mod log_files;
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+pub(crate) use log_files::{LogFiles, LogLimits};
+
+use self::lines::LineSplitter;
+use crate::sys::descriptors::{pipe_capacity, set_nonblocking};
+
+/// How much of the end of standard error the analysis gets.
+pub(crate) const ERROR_KEPT_BYTES: usize = 64 << 10;
+
+/// How many lines `Tail` can answer.
+pub(crate) const LINES_KEPT: usize = 200;
+
+/// How much of each of them.
+const LINE_KEPT_BYTES: usize = 2_048;
+
+/// What one turn of the loop reads from one pipe at most, so that a chattering worker does not keep the loop from the rest.
+const TURN_BYTES: usize = 256 << 10;
+
+/// One of the two pipes.
+struct Source {
+    /// Closed when the other side is.
+    pipe: Option<File>,
+    lines: LineSplitter,
+}
+
+/// Both pipes and where their content goes.
+pub(crate) struct Output {
+    standard_output: Source,
+    standard_error: Source,
+    files: LogFiles,
+    last_lines: VecDeque<Vec<u8>>,
+    end_of_error: VecDeque<u8>,
+    buffer: Vec<u8>,
+}
+
+impl Output {
+    /// Takes over the reading ends.
+    pub(crate) fn new(output: OwnedFd, error: OwnedFd, files: LogFiles) -> io::Result<Self> {
+        set_nonblocking(output.as_fd())?;
+        set_nonblocking(error.as_fd())?;
+        let source =
+            |pipe: OwnedFd| Source { pipe: Some(File::from(pipe)), lines: LineSplitter::default() };
+        Ok(Self {
+            standard_output: source(output),
+            standard_error: source(error),
+            files,
+            last_lines: VecDeque::new(),
+            end_of_error: VecDeque::new(),
+            buffer: vec![0; 64 << 10],
+        })
+    }
+
+    /// The pipes that are still open, standard output first.
+    pub(crate) fn descriptors(&self) -> [Option<BorrowedFd<'_>>; 2] {
+        [self.standard_output.pipe.as_ref(), self.standard_error.pipe.as_ref()]
+            .map(|pipe| pipe.map(AsFd::as_fd))
+    }
+
+    /// Reads what is there.
+    pub(crate) fn read(&mut self) {
+        self.read_up_to(TURN_BYTES);
+    }
+
+    /// Reads what the worker left and closes the pipes. Its children may hold them open and go on writing: what fits into the
+    /// pipes was there when the worker ended, more is not waited for.
+    pub(crate) fn finish(&mut self) {
+        let capacity = self.descriptors().into_iter().flatten().map(pipe_capacity).max().unwrap_or(0);
+        self.read_up_to(capacity);
+        for source in [&mut self.standard_output, &mut self.standard_error] {
+            source.pipe = None;
+            if let Some(rest) = source.lines.finish() {
+                keep(&mut self.last_lines, &rest);
+                self.files.append(&rest);
+            }
+        }
+    }
+
+    /// The end of standard error.
+    pub(crate) fn end_of_error(&mut self) -> &[u8] {
+        self.end_of_error.make_contiguous()
+    }
+
+    /// The last lines, oldest first.
+    pub(crate) fn last_lines(&self, count: usize) -> Vec<String> {
+        let skipped = self.last_lines.len().saturating_sub(count);
+        self.last_lines.iter().skip(skipped).map(|line| String::from_utf8_lossy(line).into_owned()).collect()
+    }
+
+    fn read_up_to(&mut self, limit: usize) {
+        let Self { standard_output, standard_error, files, last_lines, end_of_error, buffer } = self;
+        read_source(standard_output, buffer, limit, |_| {}, files, last_lines);
+        let keep_end = |chunk: &[u8]| keep_end(end_of_error, chunk);
+        read_source(standard_error, buffer, limit, keep_end, files, last_lines);
+    }
+}
+
+fn read_source(
+    source: &mut Source,
+    buffer: &mut [u8],
+    limit: usize,
+    mut seen: impl FnMut(&[u8]),
+    files: &mut LogFiles,
+    last_lines: &mut VecDeque<Vec<u8>>,
+) {
+    let mut total = 0;
+    while total < limit {
+        let Some(pipe) = &mut source.pipe else { return };
+        match pipe.read(buffer) {
+            Ok(0) => source.pipe = None,
+            Ok(length) => {
+                total += length;
+                let chunk = &buffer[..length];
+                seen(chunk);
+                let whole = source.lines.push(chunk);
+                for line in whole.split_inclusive(|byte| *byte == b'\n') {
+                    keep(last_lines, line);
+                }
+                files.append(&whole);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(_) => source.pipe = None,
+        }
+    }
+}
+
+fn keep_end(end: &mut VecDeque<u8>, chunk: &[u8]) {
+    let chunk = &chunk[chunk.len().saturating_sub(ERROR_KEPT_BYTES)..];
+    let excess = (end.len() + chunk.len()).saturating_sub(ERROR_KEPT_BYTES);
+    end.drain(..excess);
+    end.extend(chunk);
+}
+
+fn keep(last_lines: &mut VecDeque<Vec<u8>>, line: &[u8]) {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if last_lines.len() == LINES_KEPT {
+        last_lines.pop_front();
+    }
+    last_lines.push_back(line[..line.len().min(LINE_KEPT_BYTES)].to_vec());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::sys::descriptors::pipe;
+
+    #[test]
+    fn what_a_child_holds_open_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = LogLimits { file_bytes: 1 << 20, files: 2 };
+        let files = LogFiles::new(folder.path().to_owned(), "0-", "0-x", limits);
+        let ((out, out_write), (err, err_write)) = (pipe().unwrap(), pipe().unwrap());
+        let (mut out_write, mut err_write) = (File::from(out_write), File::from(err_write));
+        let mut output = Output::new(out, err, files).unwrap();
+        out_write.write_all(b"one\ntw").unwrap();
+        err_write.write_all(b"Traceback\n").unwrap();
+        output.read();
+        assert_eq!(output.last_lines(9), ["one", "Traceback"]);
+        out_write.write_all(b"o").unwrap();
+        output.finish();
+        assert_eq!(output.last_lines(9), ["one", "Traceback", "two"]);
+        assert_eq!(output.last_lines(1), ["two"]);
+        assert_eq!(output.end_of_error(), b"Traceback\n");
+        assert_eq!(output.descriptors().iter().flatten().count(), 0);
+        let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        assert_eq!(std::fs::read(file).unwrap(), b"one\nTraceback\ntwo\n");
+    }
+
+    #[test]
+    fn memory_is_bounded_whatever_is_written() {
+        let mut end = VecDeque::new();
+        for chunk in [vec![b'a'; 10], vec![b'b'; ERROR_KEPT_BYTES - 3], vec![b'c'; 3]] {
+            keep_end(&mut end, &chunk);
+        }
+        assert_eq!(end.len(), ERROR_KEPT_BYTES);
+        assert_eq!(end.iter().filter(|byte| **byte == b'c').count(), 3);
+        keep_end(&mut end, &vec![b'd'; 3 * ERROR_KEPT_BYTES]);
+        assert!(end.len() == ERROR_KEPT_BYTES && end.iter().all(|byte| *byte == b'd'));
+
+        let mut lines = VecDeque::new();
+        for _ in 0..3 * LINES_KEPT {
+            keep(&mut lines, &[b'x'; 3 * LINE_KEPT_BYTES]);
+        }
+        assert_eq!(lines.iter().map(Vec::len).sum::<usize>(), LINES_KEPT * LINE_KEPT_BYTES);
+    }
+}

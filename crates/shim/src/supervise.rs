@@ -1,0 +1,252 @@
+//! The shim's one loop: signals, socket, client, the worker's pipes, the analyser's answer.
+//!
+//! ```text
+//!  running ──── the worker ends ────► ended, no crash ─────────────────┐
+//!     │                                                                ▼
+//!     └─ fatal signal ─► captured ─► ended, crash ─► analysed ─► acknowledged ─► gone
+//! ```
+//!
+//! A message of a state that was reached is sent to every client that connects later, until one acknowledges.
+
+mod aftermath;
+mod requests;
+mod start;
+
+use std::collections::BTreeSet;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use engine::{Clock, Exit, Signal, Timestamp};
+
+use self::aftermath::{Aftermath, Captured};
+use crate::SystemClock;
+use crate::analyser::Analyser;
+use crate::capture::{Watchdog, capture};
+use crate::cgroup::OomCounter;
+use crate::client::Client;
+use crate::output::Output;
+use crate::protocol::{FromShim, WorkerSpec};
+use crate::sys::descriptors::{Interest, Readiness, poll};
+use crate::sys::process::{Change, next_change};
+use crate::sys::signals::{self, SignalFd};
+use crate::sys::Pid;
+use crate::tracer::{Meaning, Tracer};
+
+pub use start::shim_main;
+
+/// How many changes of state are dealt with before the rest of the loop has its turn.
+const CHANGES_A_TURN: usize = 1_000;
+
+/// The process that is watched.
+struct Worker {
+    pid: Pid,
+    /// `argv[0]`'s file name.
+    program: String,
+    started_at: Timestamp,
+    /// By the monotonic clock.
+    started: Duration,
+    oom_counter: Option<OomCounter>,
+}
+
+/// What Medic asked the worker.
+#[derive(Default)]
+struct Asked {
+    /// A signal that means "end" to every program.
+    to_end: bool,
+    /// Signals whose meaning is the program's, but which end it where it gives them none.
+    others: BTreeSet<i32>,
+}
+
+impl Asked {
+    fn note(&mut self, signal: i32) {
+        match signal {
+            libc::SIGTERM | libc::SIGKILL | libc::SIGINT | libc::SIGQUIT | libc::SIGABRT => self.to_end = true,
+            other => drop(self.others.insert(other)),
+        }
+    }
+
+    fn for_exit(&self, exit: Exit) -> bool {
+        self.to_end || matches!(exit, Exit::Signal(Signal(signal)) if self.others.contains(&signal))
+    }
+
+    fn for_signal(&self, signal: Signal) -> bool {
+        self.for_exit(Exit::Signal(signal))
+    }
+}
+
+/// What one descriptor of the loop is.
+#[derive(Clone, Copy)]
+enum Source {
+    Signals,
+    Listener,
+    Client,
+    Output,
+    Answer,
+}
+
+struct Shim {
+    clock: &'static SystemClock,
+    run_dir: PathBuf,
+    spec: WorkerSpec,
+    signals: SignalFd,
+    listener: UnixListener,
+    client: Option<Client>,
+    worker: Worker,
+    output: Output,
+    tracer: Option<Tracer<'static>>,
+    /// Started with the first arming.
+    watchdog: Option<Watchdog>,
+    asked: Asked,
+    /// This shim itself was asked to end.
+    leaving: bool,
+    /// The fatal signal that was caught.
+    captured: Option<Captured>,
+    /// Set once the worker has ended.
+    aftermath: Option<Aftermath>,
+    acknowledged: bool,
+    /// Changes of state are left over from the last turn.
+    changes_left: bool,
+}
+
+impl Shim {
+    /// Goes on until the worker has ended and a client has acknowledged what is known of it.
+    fn run(&mut self) {
+        while !self.is_done() {
+            for (source, ready) in self.wait() {
+                self.serve(source, ready);
+            }
+            self.take_changes();
+            let now = self.clock.monotonic();
+            if let Some(analyser) = self.analyser() {
+                analyser.check_time(now);
+            }
+            self.client.take_if(|client| client.is_lost());
+        }
+        // what else is in there is this shim's own: specification, socket, log
+        let _ = std::fs::remove_dir_all(&self.run_dir);
+    }
+
+    fn is_done(&self) -> bool {
+        let settled = self.aftermath.as_ref().is_some_and(Aftermath::is_settled);
+        settled && (self.acknowledged || self.leaving)
+    }
+
+    fn analyser(&mut self) -> Option<&mut Analyser> {
+        self.aftermath.as_mut()?.analyser.as_mut()
+    }
+
+    fn wait(&mut self) -> Vec<(Source, Readiness)> {
+        let analyser = self.aftermath.as_ref().and_then(|aftermath| aftermath.analyser.as_ref());
+        let timeout = if self.changes_left {
+            Some(Duration::ZERO)
+        } else {
+            analyser.map(|analyser| analyser.deadline().saturating_sub(self.clock.monotonic()))
+        };
+        let reading = |source, fd| (source, Interest { fd, write: false });
+        let mut sources = vec![
+            reading(Source::Signals, self.signals.as_fd()),
+            reading(Source::Listener, self.listener.as_fd()),
+        ];
+        if let Some(client) = &self.client {
+            sources.push((Source::Client, Interest { fd: client.descriptor(), write: client.is_owed() }));
+        }
+        sources.extend(self.output.descriptors().into_iter().flatten().map(|fd| reading(Source::Output, fd)));
+        sources.extend(analyser.and_then(Analyser::descriptor).map(|fd| reading(Source::Answer, fd)));
+        let (tags, interests): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
+        tags.into_iter().zip(poll(&interests, timeout)).collect()
+    }
+
+    fn serve(&mut self, source: Source, ready: Readiness) {
+        if !ready.read && !ready.write {
+            return;
+        }
+        match source {
+            Source::Signals => {
+                for signal in self.signals.take() {
+                    if signal != libc::SIGCHLD {
+                        self.leaving = true;
+                        self.signal_worker(libc::SIGTERM);
+                    }
+                }
+            }
+            Source::Listener => self.accept(),
+            Source::Client => {
+                if let Some(client) = &mut self.client {
+                    client.flush();
+                    for request in client.requests() {
+                        self.answer(request);
+                    }
+                }
+            }
+            Source::Output => self.output.read(),
+            Source::Answer => {
+                if let Some(analyser) = self.analyser() {
+                    analyser.read();
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, message: &FromShim) {
+        if let Some(client) = &mut self.client {
+            client.send(message);
+        }
+    }
+
+    /// Deals with what happened to the worker, its threads and the analyser.
+    fn take_changes(&mut self) {
+        for _ in 0..CHANGES_A_TURN {
+            let next = self.tracer.as_mut().map_or_else(next_change, Tracer::next_change);
+            let Some((pid, change)) = next else {
+                self.changes_left = false;
+                self.tracer.take_if(|tracer| tracer.is_leaving() && tracer.is_done());
+                return;
+            };
+            if self.analyser().is_some_and(|analyser| analyser.pid() == pid) {
+                if let Change::Ended(exit) = change {
+                    self.analyser_ended(exit);
+                }
+                continue;
+            }
+            let meaning = match (&mut self.tracer, change) {
+                (Some(tracer), change) => tracer.take(pid, change),
+                (None, Change::Ended(exit)) if pid == self.worker.pid => Meaning::Ended(exit),
+                (None, _) => Meaning::Nothing,
+            };
+            match meaning {
+                Meaning::Nothing => {}
+                Meaning::Fatal { tid, signal } => self.hold_and_capture(tid, signal),
+                Meaning::Ended(exit) => self.worker_ended(exit),
+            }
+        }
+        self.changes_left = true;
+    }
+
+    /// The moment between the fatal signal and the death.
+    fn hold_and_capture(&mut self, tid: Pid, signal: Signal) {
+        let Some(tracer) = &mut self.tracer else { return };
+        if self.captured.is_some() || self.asked.for_signal(signal) {
+            tracer.pass_on(tid, signal);
+            return;
+        }
+        let message = FromShim::Crashing { signal: signal.0, at: self.clock.now() };
+        // first of all: the replacement starts at the signal, not after the dump
+        if let Some(client) = &mut self.client {
+            client.send(&message);
+        }
+        let watchdog = self.watchdog.get_or_insert_with(Watchdog::start);
+        let root = aftermath::foreign_root(self.worker.pid);
+        let dump = capture(tracer, self.worker.pid, tid, signal, self.clock, watchdog);
+        self.captured = Some(Captured::new(signal, message, dump, root));
+    }
+
+    fn signal_worker(&mut self, signal: i32) {
+        if self.aftermath.is_none() {
+            self.asked.note(signal);
+            // the worker is not reaped yet, so its id is its own
+            let _ = signals::send(self.worker.pid, signal);
+        }
+    }
+}

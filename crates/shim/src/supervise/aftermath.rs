@@ -1,0 +1,285 @@
+//! What follows the worker's end: was it a crash, what was it, and the proof that the dump is gone.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+
+use crash::Analysis;
+use engine::crash::{Audit, Findings};
+use engine::ending::classify;
+use engine::{Clock, CrashCause, Ending, Exit, Signal, Timestamp};
+
+use super::Shim;
+use crate::analyser::{Analyser, AnalyserError, Evidence};
+use crate::capture::{CaptureError, Dump};
+use crate::message_file::MessageFile;
+use crate::protocol::{FromShim, LINE_LIMIT};
+use crate::sys::memory::sealed_file;
+use crate::sys::{Pid, signals};
+
+/// What was caught at the fatal signal.
+pub(super) struct Captured {
+    /// What was said of it.
+    pub(super) message: FromShim,
+    signal: Signal,
+    dump: Result<HeldDump, CaptureError>,
+    root: Option<File>,
+}
+
+/// A dump until it has been analysed.
+struct HeldDump {
+    /// The one place where it still is; the analyser has it too while it works.
+    memory: Option<File>,
+    size_bytes: u64,
+    sha256: String,
+    captured_at: Timestamp,
+    stopped_us: u64,
+    /// Why it was not analysed.
+    failure: Option<String>,
+    /// When the last holder's memory was given back.
+    dropped_at: Option<Timestamp>,
+}
+
+impl Captured {
+    /// Moves the dump into memory that can be handed over.
+    pub(super) fn new(
+        signal: Signal,
+        message: FromShim,
+        dump: Result<Dump, CaptureError>,
+        root: Option<File>,
+    ) -> Self {
+        let dump = dump.map(|dump| {
+            let (memory, failure) = match sealed_file(&[&dump.bytes]) {
+                Ok(memory) => (Some(memory), None),
+                Err(error) => (None, Some(format!("there was no memory to hand the dump over: {error}"))),
+            };
+            HeldDump {
+                memory,
+                size_bytes: dump.bytes.len() as u64,
+                sha256: dump.sha256,
+                captured_at: dump.captured_at,
+                stopped_us: dump.stopped_us,
+                failure,
+                dropped_at: None,
+            }
+        });
+        Self { message, signal, dump, root }
+    }
+}
+
+/// The worker's root directory, held open past its end, where it is not this process's own (a container's).
+pub(super) fn foreign_root(pid: Pid) -> Option<File> {
+    let root = format!("/proc/{pid}/root");
+    let (theirs, ours) = (std::fs::metadata(&root).ok()?, std::fs::metadata("/").ok()?);
+    if (theirs.dev(), theirs.ino()) == (ours.dev(), ours.ino()) { None } else { File::open(root).ok() }
+}
+
+/// A worker that has ended.
+pub(super) struct Aftermath {
+    ended: FromShim,
+    exit: Exit,
+    at: Timestamp,
+    /// `None` where the end is no crash.
+    cause: Option<CrashCause>,
+    /// At work on the crash.
+    pub(super) analyser: Option<Analyser>,
+    /// The first analysis failed, and this is the one that looks at the last words alone.
+    second_try: bool,
+    analysed: Option<FromShim>,
+}
+
+impl Aftermath {
+    /// Is everything known that ever will be?
+    pub(super) fn is_settled(&self) -> bool {
+        self.cause.is_none() || self.analysed.is_some()
+    }
+
+    /// What every new client is told.
+    pub(super) fn messages(&self) -> impl Iterator<Item = &FromShim> {
+        [Some(&self.ended), self.analysed.as_ref()].into_iter().flatten()
+    }
+}
+
+impl Shim {
+    pub(super) fn worker_ended(&mut self, exit: Exit) {
+        let at = self.clock.now();
+        self.output.finish();
+        // what it leaves in its group would hold its port and memory while the replacement runs
+        signals::kill_group(self.worker.pid);
+        self.tracer = None;
+        let exit = match &self.captured {
+            // a capture that took too long ends by the watchdog's kill
+            Some(captured) if exit == Exit::Signal(Signal::KILL) => Exit::Signal(captured.signal),
+            _ => exit,
+        };
+        let asked = self.asked.for_exit(exit);
+        let killed = exit == Exit::Signal(Signal::KILL) && !asked;
+        let oom_killed = killed && self.worker.oom_counter.as_ref().is_some_and(|counter| counter.grew());
+        let uptime = self.clock.monotonic().saturating_sub(self.worker.started);
+        let cause = match classify(exit, asked, oom_killed) {
+            Ending::Crash(cause) => Some(cause),
+            Ending::Asked | Ending::Finished => None,
+        };
+        let ended = FromShim::Ended {
+            exit,
+            asked,
+            oom_killed,
+            at,
+            uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
+            crash: cause.is_some(),
+        };
+        self.send(&ended);
+        self.aftermath = Some(Aftermath {
+            ended,
+            exit,
+            at,
+            cause,
+            analyser: None,
+            second_try: false,
+            analysed: None,
+        });
+        if cause.is_some() {
+            self.start_analysis();
+        }
+    }
+
+    fn start_analysis(&mut self) {
+        match self.try_to_start_analysis() {
+            Ok(analyser) => {
+                if let Some(aftermath) = &mut self.aftermath {
+                    aftermath.analyser = Some(analyser);
+                }
+            }
+            Err(error) => self.analysis_done(Err(error)),
+        }
+    }
+
+    fn try_to_start_analysis(&mut self) -> Result<Analyser, AnalyserError> {
+        let dump = self.captured.as_mut().and_then(|captured| captured.dump.as_mut().ok());
+        // taken: with the end of this function the analyser is its only holder
+        let memory = dump.and_then(|dump| dump.memory.take());
+        with_evidence(self, memory.as_ref(), |shim, evidence| {
+            Analyser::start(&shim.spec.analyser, evidence, shim.clock)
+        })
+    }
+
+    pub(super) fn analyser_ended(&mut self, exit: Exit) {
+        let analyser = self.aftermath.as_mut().and_then(|aftermath| aftermath.analyser.take());
+        if let Some(analyser) = analyser {
+            self.analysis_done(analyser.finish(exit));
+        }
+    }
+
+    fn analysis_done(&mut self, result: Result<Analysis, AnalyserError>) {
+        let now = self.clock.now();
+        let dump = self.captured.as_mut().and_then(|captured| captured.dump.as_mut().ok());
+        let had_dump = dump.is_some();
+        if let Some(dump) = dump {
+            // no process holds it any more
+            dump.memory = None;
+            dump.dropped_at.get_or_insert(now);
+            if dump.failure.is_none() && !self.aftermath.as_ref().is_some_and(|after| after.second_try) {
+                dump.failure = match &result {
+                    Ok(analysis) => analysis.dump_error.clone(),
+                    Err(error) => Some(error.to_string()),
+                };
+            }
+        }
+        let Some(aftermath) = &mut self.aftermath else { return };
+        let (mut findings, message) = match result {
+            Ok(analysis) => (analysis.findings, analysis.message),
+            // the last words may say what the dump did not
+            Err(_) if had_dump && !aftermath.second_try => {
+                aftermath.second_try = true;
+                self.start_analysis();
+                return;
+            }
+            Err(error) => (with_evidence(self, None, |_, evidence| evidence.minimal_findings(&error)), None),
+        };
+        self.add_notes(&mut findings);
+        self.write_message(&mut findings, message.as_deref());
+        let analysed = fitting(FromShim::Analysed { findings, audit: self.audit() });
+        self.send(&analysed);
+        if let Some(aftermath) = &mut self.aftermath {
+            aftermath.analysed = Some(analysed);
+        }
+        self.captured.take_if(|captured| captured.root.is_some()).map(|captured| {
+            self.captured = Some(Captured { root: None, ..captured });
+        });
+    }
+
+    fn add_notes(&self, findings: &mut Findings) {
+        match self.captured.as_ref().map(|captured| &captured.dump) {
+            Some(Err(error)) => findings.notes.push(format!("The capture failed: {error}.")),
+            Some(Ok(HeldDump { failure: Some(failure), .. })) => {
+                findings.notes.push(format!("The dump could not be analysed: {failure}."));
+            }
+            _ => {}
+        }
+    }
+
+    fn write_message(&self, findings: &mut Findings, message: Option<&str>) {
+        let Some(aftermath) = &self.aftermath else { return };
+        let file = MessageFile {
+            at: aftermath.at,
+            instance: self.spec.worker.instance.index,
+            pid: u32::try_from(self.worker.pid).unwrap_or(0),
+            exception_type: &findings.exception_type,
+            message,
+        };
+        if let Err(error) = file.write(&self.spec.crash_log_dir) {
+            let folder = self.spec.crash_log_dir.display();
+            findings.notes.push(format!("The message could not be written to {folder}: {error}."));
+        }
+    }
+
+    fn audit(&self) -> Option<Audit> {
+        let dump = self.captured.as_ref()?.dump.as_ref().ok()?;
+        Some(Audit {
+            size_bytes: dump.size_bytes,
+            sha256: dump.sha256.clone(),
+            captured_at: dump.captured_at,
+            dropped_at: dump.dropped_at.unwrap_or(dump.captured_at),
+            stopped_us: dump.stopped_us,
+            result: dump.failure.clone().unwrap_or_else(|| "analysed".to_owned()),
+        })
+    }
+}
+
+fn with_evidence<T>(shim: &mut Shim, dump: Option<&File>, use_it: impl FnOnce(&Shim, &Evidence<'_>) -> T) -> T {
+    let standard_error = shim.output.end_of_error().to_vec();
+    let (exit, cause) = shim
+        .aftermath
+        .as_ref()
+        .map_or((Exit::Code(0), CrashCause::Exit), |after| (after.exit, after.cause.unwrap_or(CrashCause::Exit)));
+    let evidence = Evidence {
+        exit,
+        cause,
+        program: &shim.worker.program,
+        pid: shim.worker.pid,
+        standard_error: &standard_error,
+        dump,
+        root: shim.captured.as_ref().and_then(|captured| captured.root.as_ref()),
+    };
+    use_it(shim, &evidence)
+}
+
+/// Within the limit of a line: hostile names can be long and many.
+fn fitting(message: FromShim) -> FromShim {
+    let size = |message: &FromShim| serde_json::to_vec(message).map_or(usize::MAX, |line| line.len());
+    let FromShim::Analysed { mut findings, audit } = message else { return message };
+    for step in 0..3 {
+        let message = FromShim::Analysed { findings: findings.clone(), audit: audit.clone() };
+        if size(&message) < LINE_LIMIT {
+            return message;
+        }
+        match step {
+            0 => findings.modules.clear(),
+            1 => {
+                findings.crashing_thread.frames.truncate(20);
+                findings.crashing_thread.truncated = true;
+            }
+            _ => findings.crashing_thread.frames.clear(),
+        }
+    }
+    FromShim::Analysed { findings, audit }
+}

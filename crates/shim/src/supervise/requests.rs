@@ -1,0 +1,116 @@
+//! What clients ask.
+
+use super::Shim;
+use crate::capture::Watchdog;
+use crate::client::Client;
+use crate::protocol::{FromShim, LINE_LIMIT, ToShim};
+use crate::tracer::Tracer;
+
+/// What `Tail` answers at most, in bytes of JSON.
+const TAIL_LIMIT_BYTES: usize = LINE_LIMIT / 2;
+
+impl Shim {
+    /// The latest connection wins: the server that was there before is gone, or will be.
+    pub(super) fn accept(&mut self) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            let Ok(mut client) = Client::new(stream) else { continue };
+            client.send(&self.state());
+            if let Some(captured) = &self.captured {
+                client.send(&captured.message);
+            }
+            for message in self.aftermath.iter().flat_map(|aftermath| aftermath.messages()) {
+                client.send(message);
+            }
+            self.client = Some(client);
+        }
+    }
+
+    fn state(&self) -> FromShim {
+        FromShim::State {
+            worker: self.spec.worker.clone(),
+            pid: u32::try_from(self.worker.pid).unwrap_or(0),
+            started_at: self.worker.started_at,
+            port: self.spec.port,
+            spec_hash: self.spec.spec_hash.clone(),
+            armed: self.is_armed(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    fn is_armed(&self) -> bool {
+        self.tracer.as_ref().is_some_and(|tracer| !tracer.is_leaving())
+    }
+
+    pub(super) fn answer(&mut self, request: ToShim) {
+        match request {
+            ToShim::Arm => self.arm(),
+            ToShim::Disarm => {
+                if let Some(tracer) = &mut self.tracer {
+                    tracer.detach();
+                    self.changes_left = true;
+                }
+                self.send(&FromShim::Disarmed);
+            }
+            ToShim::Signal { signal } => self.signal_worker(signal),
+            ToShim::Tail { lines } => {
+                let lines = fitting(self.output.last_lines(lines));
+                self.send(&FromShim::Tail { lines });
+            }
+            ToShim::Acknowledge => {
+                // one that comes before everything is known would lose the rest
+                self.acknowledged = self.aftermath.as_ref().is_some_and(|aftermath| aftermath.is_settled());
+            }
+        }
+    }
+
+    fn arm(&mut self) {
+        let refusal = if self.aftermath.is_some() {
+            Some("the worker has ended".to_owned())
+        } else if self.is_armed() {
+            None
+        } else if self.tracer.is_some() {
+            Some("the debugger is still being detached; ask again in a moment".to_owned())
+        } else {
+            match Tracer::attach(self.worker.pid, self.clock) {
+                Ok(tracer) => {
+                    self.watchdog.get_or_insert_with(Watchdog::start);
+                    self.tracer = Some(tracer);
+                    None
+                }
+                Err(error) => Some(error.to_string()),
+            }
+        };
+        self.changes_left = true;
+        self.send(&refusal.map_or(FromShim::Armed, |reason| FromShim::ArmRefused { reason }));
+    }
+}
+
+/// The newest lines that fit into a message. Control characters take six bytes each in JSON.
+fn fitting(lines: Vec<String>) -> Vec<String> {
+    let mut room = TAIL_LIMIT_BYTES;
+    let mut newest: Vec<String> = lines
+        .into_iter()
+        .rev()
+        .take_while(|line| {
+            let size = serde_json::to_string(line).map_or(usize::MAX, |json| json.len() + 1);
+            let fits = size <= room;
+            room = room.saturating_sub(size);
+            fits
+        })
+        .collect();
+    newest.reverse();
+    newest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_of_control_characters_stays_below_the_line_limit() {
+        let lines: Vec<String> = (0..200).map(|_| "\u{1b}".repeat(2_048)).collect();
+        let kept = fitting(lines);
+        assert!(kept.len() > 10 && serde_json::to_string(&kept).unwrap().len() < LINE_LIMIT);
+        assert_eq!(fitting(vec!["a".to_owned(), "b".to_owned()]), ["a", "b"]);
+    }
+}

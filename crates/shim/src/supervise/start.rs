@@ -1,0 +1,162 @@
+//! From the command line to a running worker.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use engine::Clock;
+
+use super::{Asked, Shim, Worker};
+use crate::SystemClock;
+use crate::capture::Watchdog;
+use crate::cgroup::OomCounter;
+use crate::launch::STARTED;
+use crate::output::{LogFiles, LogLimits, Output};
+use crate::protocol::{SOCKET_NAME, SPEC_NAME, WorkerSpec};
+use crate::sys::descriptors::{close_all_but_standard, replace};
+use crate::sys::process::{Fork, leave_parent, make_files_private};
+use crate::sys::signals::{SignalFd, ignore};
+use crate::tracer::Tracer;
+use crate::worker::{self, StartError};
+
+/// Why a shim has nothing to watch.
+#[derive(Debug, thiserror::Error)]
+enum SetUpError {
+    /// Its specification cannot be read.
+    #[error("the run directory {} has no readable {SPEC_NAME}: {source}", run_dir.display())]
+    Spec {
+        /// Where.
+        run_dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its socket cannot be made.
+    #[error("no socket can be made in {}: {source}", run_dir.display())]
+    Socket {
+        /// Where.
+        run_dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something of the machine's.
+    #[error("the shim cannot be set up: {0}")]
+    Machine(#[source] io::Error),
+    /// The worker's command, directory or program.
+    #[error(transparent)]
+    Worker(#[from] StartError),
+}
+
+/// What `medic shim RUN_DIR` runs, before any runtime or thread exists: leaves its parent, starts the worker of
+/// `RUN_DIR/spec.json`, says so on standard output, and watches the worker until its end is acknowledged.
+pub fn shim_main(run_dir: &Path) -> ExitCode {
+    close_all_but_standard();
+    make_files_private();
+    let run_dir = match std::path::absolute(run_dir) {
+        Ok(run_dir) => run_dir,
+        Err(error) => return refuse(&error),
+    };
+    match leave_parent() {
+        Ok(Fork::Parent(_)) => return ExitCode::SUCCESS,
+        Ok(Fork::Child) => {}
+        Err(error) => return refuse(&error),
+    }
+    report(&std::process::id());
+    match set_up(run_dir) {
+        Ok(mut shim) => {
+            report(&STARTED);
+            close_report();
+            shim.run();
+            ExitCode::SUCCESS
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+/// A line for the process that started this one. If it is gone, its successor will find the run directory.
+fn report(line: &dyn std::fmt::Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
+    report(error);
+    ExitCode::FAILURE
+}
+
+/// The reader of standard output waits for its end.
+fn close_report() {
+    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
+        let _ = replace(null.as_fd(), 0);
+        let _ = replace(null.as_fd(), 1);
+    }
+}
+
+fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
+    static CLOCK: SystemClock = SystemClock;
+    let spec = read_spec(&run_dir).map_err(|source| SetUpError::Spec { run_dir: run_dir.clone(), source })?;
+    // the terminal's end is nothing to a shim, and a client that is gone is seen when it is written to
+    ignore(libc::SIGHUP);
+    ignore(libc::SIGPIPE);
+    let signals =
+        SignalFd::new(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT]).map_err(SetUpError::Machine)?;
+    let listener =
+        listen(&run_dir).map_err(|source| SetUpError::Socket { run_dir: run_dir.clone(), source })?;
+    let files = log_files(&spec);
+    let (started_at, started) = (CLOCK.now(), CLOCK.monotonic());
+    let (mut tracer, mut oom_counter) = (None, None);
+    let worker = worker::start(&spec, |pid| {
+        oom_counter = OomCounter::find(pid);
+        // refused: the worker runs unwatched, and the state that every client gets first says so
+        tracer = spec.arm.then(|| Tracer::attach(pid, &CLOCK).ok()).flatten();
+    })?;
+    let watchdog = tracer.is_some().then(Watchdog::start);
+    Ok(Shim {
+        clock: &CLOCK,
+        output: Output::new(worker.output, worker.error, files).map_err(SetUpError::Machine)?,
+        worker: Worker { pid: worker.pid, program: program_name(&spec), started_at, started, oom_counter },
+        run_dir,
+        spec,
+        signals,
+        listener,
+        client: None,
+        tracer,
+        watchdog,
+        asked: Asked::default(),
+        leaving: false,
+        captured: None,
+        aftermath: None,
+        acknowledged: false,
+        changes_left: true,
+    })
+}
+
+fn read_spec(run_dir: &Path) -> io::Result<WorkerSpec> {
+    Ok(serde_json::from_slice(&std::fs::read(run_dir.join(SPEC_NAME))?)?)
+}
+
+/// By a relative name: the directory's path may be longer than a socket's address.
+fn listen(run_dir: &Path) -> io::Result<UnixListener> {
+    std::env::set_current_dir(run_dir)?;
+    let listener = UnixListener::bind(SOCKET_NAME)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn program_name(spec: &WorkerSpec) -> String {
+    let path = spec.command.first().map(Path::new);
+    path.and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+fn log_files(spec: &WorkerSpec) -> LogFiles {
+    let index = spec.worker.instance.index;
+    let time = spec.worker.started_at.to_utc().format("%Y%m%dT%H%M%S%.3fZ");
+    let limits = LogLimits { file_bytes: spec.log_file_limit_bytes, files: spec.log_files_kept };
+    LogFiles::new(
+        spec.application_log_dir.clone(),
+        &format!("{index}-"),
+        &format!("{index}-{time}"),
+        limits,
+    )
+}

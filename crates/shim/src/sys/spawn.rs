@@ -1,0 +1,224 @@
+//! Starting a child: between fork and exec it waits until its parent has attached the debugger, so that no instruction of the
+//! new program runs unwatched.
+//!
+//! `std::process::Command` cannot do it: its `spawn` returns only after the exec, and a child that waits before it would wait
+//! for ever.
+#![expect(unsafe_code, reason = "system calls; see the SAFETY comments")]
+
+use std::ffi::{CStr, CString};
+use std::io::{self, Read};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
+
+use super::descriptors::pipe;
+use super::{Pid, check, process};
+
+/// What to start and how.
+pub(crate) struct Child<'a> {
+    /// The program's path.
+    pub(crate) program: CString,
+    /// Its arguments, the first being its name.
+    pub(crate) arguments: Vec<CString>,
+    /// Its whole environment, as `NAME=value`.
+    pub(crate) environment: Vec<CString>,
+    /// Where it runs.
+    pub(crate) directory: CString,
+    /// Its descriptors 0, 1, 2 and on, fewer than 10; nothing else stays open.
+    pub(crate) descriptors: Vec<BorrowedFd<'a>>,
+    /// Its resource limits, soft and hard.
+    pub(crate) limits: Vec<(Resource, u64, u64)>,
+}
+
+/// A resource of setrlimit(2).
+pub(crate) type Resource = libc::__rlimit_resource_t;
+
+/// Why a child was not started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpawnError {
+    /// No process could be made.
+    #[error("no process could be made: {0}; look at the limits of processes and memory")]
+    Process(#[source] io::Error),
+    /// It could not enter its directory.
+    #[error("{0}")]
+    Directory(#[source] io::Error),
+    /// It could not be set up.
+    #[error("the process could not be set up: {0}")]
+    SetUp(#[source] io::Error),
+    /// The program could not be run.
+    #[error("{0}")]
+    Program(#[source] io::Error),
+}
+
+/// Which step of the child failed, as it tells its parent.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Step {
+    SetUp = 1,
+    Directory = 2,
+    Program = 3,
+}
+
+/// Starts a child and calls `before_exec` with its id when the process exists but the program does not run yet.
+pub(crate) fn spawn(child: &Child<'_>, before_exec: impl FnOnce(Pid)) -> Result<Pid, SpawnError> {
+    let (failure_read, failure_write) = pipe().map_err(SpawnError::Process)?;
+    let (go_read, go_write) = pipe().map_err(SpawnError::Process)?;
+    let [failure_write, go_read] =
+        [out_of_the_way(failure_write.as_fd())?, out_of_the_way(go_read.as_fd())?];
+    let descriptors: Vec<OwnedFd> =
+        child.descriptors.iter().map(|fd| out_of_the_way(*fd)).collect::<Result<_, _>>()?;
+    // everything that allocates happens before the fork
+    let arguments = pointers(&child.arguments);
+    let environment = pointers(&child.environment);
+    let parent = process_id();
+    let prepared = Prepared {
+        child,
+        descriptors: &descriptors,
+        arguments: &arguments,
+        environment: &environment,
+        go: &go_read,
+        go_write: &go_write,
+        failure: &failure_write,
+        parent,
+    };
+    // SAFETY: the child calls `become_program`, which only makes async-signal-safe system calls and never returns, so locks
+    // that another thread held at the fork do no harm.
+    let pid = match unsafe { libc::fork() } {
+        -1 => return Err(SpawnError::Process(io::Error::last_os_error())),
+        0 => unsafe { become_program(&prepared) },
+        pid => pid,
+    };
+    drop((failure_write, go_read));
+    before_exec(pid);
+    drop(go_write);
+    let mut report = [0; 5];
+    match std::fs::File::from(failure_read).read_exact(&mut report) {
+        // the pipe was closed by the exec
+        Err(_) => Ok(pid),
+        Ok(()) => {
+            process::reap(pid);
+            let error =
+                io::Error::from_raw_os_error(i32::from_ne_bytes([report[1], report[2], report[3], report[4]]));
+            Err(match report[0] {
+                step if step == Step::Directory as u8 => SpawnError::Directory(error),
+                step if step == Step::Program as u8 => SpawnError::Program(error),
+                _ => SpawnError::SetUp(error),
+            })
+        }
+    }
+}
+
+/// A copy with a number that no descriptor of the child will take.
+fn out_of_the_way(fd: BorrowedFd<'_>) -> Result<OwnedFd, SpawnError> {
+    // SAFETY: fcntl with F_DUPFD_CLOEXEC takes integers; what it returns belongs to nobody else.
+    unsafe {
+        check(libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 10))
+            .map(|copy| OwnedFd::from_raw_fd(copy))
+            .map_err(SpawnError::Process)
+    }
+}
+
+fn process_id() -> Pid {
+    // SAFETY: getpid takes nothing.
+    unsafe { libc::getpid() }
+}
+
+/// The array of pointers that execve takes. It borrows from `texts`.
+fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
+    texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
+}
+
+struct Prepared<'a> {
+    child: &'a Child<'a>,
+    descriptors: &'a [OwnedFd],
+    arguments: &'a [*const libc::c_char],
+    environment: &'a [*const libc::c_char],
+    go: &'a OwnedFd,
+    go_write: &'a OwnedFd,
+    failure: &'a OwnedFd,
+    parent: Pid,
+}
+
+/// The child's way from fork to exec.
+///
+/// # Safety
+/// Only in a fresh fork. Allocates nothing and takes no lock.
+unsafe fn become_program(prepared: &Prepared<'_>) -> ! {
+    // SAFETY: this is a fresh fork, and only system calls are made.
+    let (step, error) = unsafe {
+        match set_up(prepared) {
+            Err(error) => (Step::SetUp, error),
+            Ok(()) => match check(libc::chdir(prepared.child.directory.as_ptr())) {
+                Err(error) => (Step::Directory, error),
+                Ok(_) => (Step::Program, execute(prepared)),
+            },
+        }
+    };
+    let mut report = [step as u8, 0, 0, 0, 0];
+    let (_, number) = report.split_at_mut(1);
+    number.copy_from_slice(&error.raw_os_error().unwrap_or(libc::EIO).to_ne_bytes());
+    // SAFETY: the buffer lives through the call; _exit does not return.
+    unsafe {
+        libc::write(prepared.failure.as_raw_fd(), report.as_ptr().cast(), report.len());
+        libc::_exit(127)
+    }
+}
+
+/// # Safety
+/// As [`become_program`].
+unsafe fn set_up(prepared: &Prepared<'_>) -> io::Result<()> {
+    // SAFETY: system calls with integers and with structures that live through the calls.
+    unsafe {
+        check(libc::setpgid(0, 0))?;
+        // a child without its parent must not linger
+        check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong))?;
+        if libc::getppid() != prepared.parent {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        // says who may trace it where Yama restricts that; elsewhere the kernel refuses, which does no harm
+        libc::prctl(libc::PR_SET_PTRACER, libc::c_long::from(prepared.parent));
+        for signal in 1..=64 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none = MaybeUninit::<libc::sigset_t>::zeroed();
+        libc::sigemptyset(none.as_mut_ptr());
+        check(libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()))?;
+        for (resource, soft, hard) in &prepared.child.limits {
+            let limit = libc::rlimit { rlim_cur: *soft, rlim_max: *hard };
+            check(libc::setrlimit(*resource, &raw const limit))?;
+        }
+        place_descriptors(prepared.descriptors)
+    }
+}
+
+/// # Safety
+/// As [`become_program`].
+unsafe fn place_descriptors(descriptors: &[OwnedFd]) -> io::Result<()> {
+    for (target, fd) in (0..).zip(descriptors) {
+        // SAFETY: dup2 takes integers. The descriptors' owners are in the parent; this copy of the table is the child's own.
+        unsafe { check(libc::dup2(fd.as_raw_fd(), target))? };
+    }
+    Ok(())
+}
+
+/// Waits for the parent's go and runs the program; returns only an error.
+///
+/// # Safety
+/// As [`become_program`].
+unsafe fn execute(prepared: &Prepared<'_>) -> io::Error {
+    let first_unused = libc::c_uint::try_from(prepared.descriptors.len()).unwrap_or(3);
+    // SAFETY: system calls with integers, a one-byte buffer that lives through the call, and pointer arrays that end with null
+    // and whose texts `prepared` borrows.
+    unsafe {
+        libc::close(prepared.go_write.as_raw_fd());
+        let mut byte = 0_u8;
+        while libc::read(prepared.go.as_raw_fd(), (&raw mut byte).cast(), 1) < 0
+            && io::Error::last_os_error().raw_os_error() == Some(libc::EINTR)
+        {}
+        // what others opened without close-on-exec; kernels before 5.11 refuse, and everything of ours has the flag
+        libc::syscall(libc::SYS_close_range, first_unused, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        let program: &CStr = &prepared.child.program;
+        libc::execve(program.as_ptr(), prepared.arguments.as_ptr(), prepared.environment.as_ptr());
+    }
+    io::Error::last_os_error()
+}

@@ -1,0 +1,302 @@
+//! The debugger on one worker: follows all its threads, passes its signals on, and holds the thread that is about to die.
+//!
+//! A thread's state, as its tracer sees it:
+//!
+//! ```text
+//!              signal-delivery-stop, handled or harmless: passed on at once
+//!            ┌───────────────────────────────────────────┐
+//!            ▼                                           │
+//!  seize ─► running ──────────────────────────────────► stopped ── fatal signal ─► held ── resume ─► ended
+//!            ▲   group stop (job control): left in it    │          (all others are interrupted,
+//!            └───────────────────────────────────────────┘           dumped, and resumed with it)
+//! ```
+//!
+//! A core signal about to be delivered that the worker neither handles nor ignores is the crash. The kernel resets a blocked or
+//! ignored synchronous fault to its default action before the delivery stop, so asking for the disposition there is enough.
+//!
+//! Everything must be called from the thread that attached. `PTRACE_O_EXITKILL` is not set: a shim that dies must not be what
+//! kills a worker by this way too.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::time::Duration;
+
+use engine::{Clock, Exit, Signal};
+
+use crate::proc_status;
+use crate::sys::process::{Change, next_change, own_thread};
+use crate::sys::{Pid, ptrace, signals};
+
+/// How long all threads may take to stop. Threads in an uninterruptible wait never do; they are left out.
+const STOP_LIMIT: Duration = Duration::from_millis(500);
+
+/// How many passes over the thread list attaching takes at most: a pass that finds no new thread is the last.
+const ATTACH_PASSES: usize = 1_000;
+
+/// Why the debugger could not be attached.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AttachError {
+    /// Another debugger is.
+    #[error(
+        "process {pid} is being debugged by `{name}` (process {tracer}); end that debugger, then attaching works"
+    )]
+    Traced {
+        /// The worker.
+        pid: Pid,
+        /// Who traces it.
+        tracer: Pid,
+        /// Its name.
+        name: String,
+    },
+    /// The kernel forbids it.
+    #[error(
+        "the kernel does not let process {pid} be debugged: {source}; it may run as another user, its file may have \
+         capabilities or a set-user-id bit, or a sandbox forbids ptrace"
+    )]
+    Forbidden {
+        /// The worker.
+        pid: Pid,
+        /// The kernel's word.
+        source: io::Error,
+    },
+    /// It is gone.
+    #[error("process {pid} has ended")]
+    Gone {
+        /// The worker.
+        pid: Pid,
+    },
+}
+
+/// What a change of a thread's state means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// Dealt with.
+    Nothing,
+    /// This thread is held: the signal is about to kill the process.
+    Fatal {
+        /// The thread.
+        tid: Pid,
+        /// The signal.
+        signal: Signal,
+    },
+    /// The process is gone.
+    Ended(Exit),
+}
+
+/// How a thread is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stop {
+    signal: i32,
+    event: i32,
+}
+
+impl Stop {
+    /// What the thread was about to get.
+    fn pending_signal(self) -> i32 {
+        if self.event == 0 { self.signal } else { 0 }
+    }
+
+    fn is_group_stop(self) -> bool {
+        self.event == ptrace::EVENT_STOP
+            && matches!(self.signal, libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
+    }
+}
+
+/// The debugger, attached.
+pub(crate) struct Tracer<'c> {
+    pid: Pid,
+    clock: &'c dyn Clock,
+    /// Every thread that is ours, and how it is stopped where it is.
+    threads: BTreeMap<Pid, Option<Stop>>,
+    /// Changes that came up while waiting for others.
+    pending: VecDeque<(Pid, Change)>,
+    /// Threads that stop are let go for good.
+    leaving: bool,
+}
+
+impl<'c> Tracer<'c> {
+    /// Attaches to every thread, none of which stops for it.
+    pub(crate) fn attach(pid: Pid, clock: &'c dyn Clock) -> Result<Self, AttachError> {
+        let mut tracer =
+            Self { pid, clock, threads: BTreeMap::new(), pending: VecDeque::new(), leaving: false };
+        for _ in 0..ATTACH_PASSES {
+            match tracer.attach_to_new_threads() {
+                // threads made by a thread that is ours are ours from the start, so a pass without a new one is the last
+                Ok(false) => break,
+                Ok(true) => {}
+                Err(error) => {
+                    tracer.detach();
+                    return Err(error);
+                }
+            }
+        }
+        if tracer.threads.is_empty() { Err(AttachError::Gone { pid }) } else { Ok(tracer) }
+    }
+
+    fn attach_to_new_threads(&mut self) -> Result<bool, AttachError> {
+        let pid = self.pid;
+        let tasks =
+            std::fs::read_dir(format!("/proc/{pid}/task")).map_err(|_| AttachError::Gone { pid })?;
+        let mut found = false;
+        for tid in tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()) {
+            if self.threads.contains_key(&tid) {
+                continue;
+            }
+            match ptrace::seize(tid) {
+                Ok(()) => {}
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => continue,
+                // already ours: made by a thread that was seized before
+                Err(_) if proc_status::tracer_of(tid) == Some(own_thread()) => {}
+                Err(source) => return Err(refusal(pid, tid, source)),
+            }
+            self.threads.insert(tid, None);
+            found = true;
+        }
+        Ok(found)
+    }
+
+    /// Changes that were put aside, oldest first, then what the kernel has.
+    pub(crate) fn next_change(&mut self) -> Option<(Pid, Change)> {
+        self.pending.pop_front().or_else(next_change)
+    }
+
+    /// Deals with one change of one of the worker's threads.
+    pub(crate) fn take(&mut self, tid: Pid, change: Change) -> Meaning {
+        match change {
+            Change::Ended(exit) => {
+                self.threads.remove(&tid);
+                if tid == self.pid { Meaning::Ended(exit) } else { Meaning::Nothing }
+            }
+            Change::Stopped { signal, event } => self.take_stop(tid, Stop { signal, event }),
+        }
+    }
+
+    fn take_stop(&mut self, tid: Pid, stop: Stop) -> Meaning {
+        let known = self.threads.contains_key(&tid);
+        if self.leaving || (!known && !self.is_own_thread(tid)) {
+            // a process that the worker made by an unusual clone: none of ours
+            let _ = ptrace::detach(tid, stop.pending_signal());
+            self.threads.remove(&tid);
+            return Meaning::Nothing;
+        }
+        self.threads.insert(tid, Some(stop));
+        if stop.event == libc::PTRACE_EVENT_EXEC {
+            // the other threads are gone, and the one that is left has the process's id
+            self.threads.retain(|thread, _| *thread == tid);
+        }
+        let signal = Signal(stop.signal);
+        if stop.event == 0 && signal.dumps_core() && proc_status::takes_default_action(self.pid, signal) {
+            return Meaning::Fatal { tid, signal };
+        }
+        self.resume(tid, stop);
+        Meaning::Nothing
+    }
+
+    fn is_own_thread(&self, tid: Pid) -> bool {
+        std::path::Path::new(&format!("/proc/{}/task/{tid}", self.pid)).exists()
+    }
+
+    fn resume(&mut self, tid: Pid, stop: Stop) {
+        // a thread that is gone meanwhile is reported by wait
+        let _ = if stop.is_group_stop() {
+            ptrace::listen(tid)
+        } else {
+            ptrace::resume(tid, stop.pending_signal())
+        };
+        if let Some(state) = self.threads.get_mut(&tid) {
+            *state = None;
+        }
+    }
+
+    /// Stops every thread, within [`STOP_LIMIT`]. Returns those that are.
+    pub(crate) fn stop_all(&mut self) -> Vec<Pid> {
+        let running: Vec<Pid> =
+            self.threads.iter().filter(|(_, stop)| stop.is_none()).map(|(tid, _)| *tid).collect();
+        for tid in running {
+            if ptrace::interrupt(tid).is_err() {
+                self.threads.remove(&tid);
+            }
+        }
+        let deadline = self.clock.monotonic() + STOP_LIMIT;
+        while self.threads.values().any(Option::is_none) {
+            let left = deadline.saturating_sub(self.clock.monotonic());
+            if left.is_zero() {
+                break;
+            }
+            match next_change() {
+                None => signals::wait_for_child(left),
+                Some((tid, change)) => self.note(tid, change),
+            }
+        }
+        self.stopped_threads()
+    }
+
+    /// Keeps a change for later where it cannot be dealt with while everything is being stopped.
+    fn note(&mut self, tid: Pid, change: Change) {
+        match change {
+            // a thread counts from its own first stop on: one that a clone event names may be gone already
+            Change::Stopped { signal, event } if self.threads.contains_key(&tid) || self.is_own_thread(tid) => {
+                self.threads.insert(tid, Some(Stop { signal, event }));
+            }
+            Change::Stopped { .. } => self.pending.push_back((tid, change)),
+            Change::Ended(_) => {
+                self.threads.remove(&tid);
+                if tid == self.pid {
+                    // the process is gone as a whole: nothing else will stop
+                    self.threads.retain(|_, stop| stop.is_some());
+                }
+                self.pending.push_back((tid, change));
+            }
+        }
+    }
+
+    /// The threads that are stopped.
+    fn stopped_threads(&self) -> Vec<Pid> {
+        self.threads.iter().filter(|(_, stop)| stop.is_some()).map(|(tid, _)| *tid).collect()
+    }
+
+    /// Lets every stopped thread run on with what it was stopped for, so that the process dies of its own signal. What is
+    /// fatal in a second thread is not held again: the process is dying.
+    pub(crate) fn resume_all(&mut self) {
+        let stopped: Vec<(Pid, Stop)> =
+            self.threads.iter().filter_map(|(tid, stop)| stop.map(|stop| (*tid, stop))).collect();
+        for (tid, stop) in stopped {
+            self.resume(tid, stop);
+        }
+    }
+
+    /// Passes a fatal signal on without a capture.
+    pub(crate) fn pass_on(&mut self, tid: Pid, signal: Signal) {
+        self.resume(tid, Stop { signal: signal.0, event: 0 });
+    }
+
+    /// Lets go of every thread. One that does not stop in time is let go of when it does.
+    pub(crate) fn detach(&mut self) {
+        self.leaving = true;
+        self.stop_all();
+        for tid in self.stopped_threads() {
+            let stop = self.threads.remove(&tid).flatten();
+            let _ = ptrace::detach(tid, stop.map_or(0, Stop::pending_signal));
+        }
+    }
+
+    /// Nothing is traced and nothing was put aside any more.
+    pub(crate) fn is_done(&self) -> bool {
+        self.threads.is_empty() && self.pending.is_empty()
+    }
+
+    /// It is being detached, or was.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+}
+
+fn refusal(pid: Pid, tid: Pid, source: io::Error) -> AttachError {
+    match proc_status::tracer_of(tid) {
+        Some(tracer) if tracer != 0 => {
+            let name = std::fs::read_to_string(format!("/proc/{tracer}/comm")).unwrap_or_default();
+            AttachError::Traced { pid, tracer, name: name.trim_end().to_owned() }
+        }
+        _ => AttachError::Forbidden { pid, source },
+    }
+}

@@ -1,0 +1,170 @@
+//! Starting the worker: where its program is, and what to say when it cannot be run.
+
+use std::ffi::{CString, OsStr};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::protocol::WorkerSpec;
+use crate::sys::Pid;
+use crate::sys::descriptors::pipe;
+use crate::sys::spawn::{Child, SpawnError, spawn};
+
+/// Where programs are looked for when the environment has no `PATH`.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Why the worker cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// The command is empty.
+    #[error("the command is empty: name the program to run")]
+    NoCommand,
+    /// A NUL byte where the kernel takes none.
+    #[error("the {what} holds a NUL byte, which no program can be given")]
+    Nul {
+        /// Command, directory or environment.
+        what: &'static str,
+    },
+    /// The directory is not there.
+    #[error("the directory `{}` cannot be entered: {source}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No such program in `PATH`.
+    #[error(
+        "the program `{program}` is in none of the folders of PATH ({path}): install it, or name it by its full path"
+    )]
+    NotInPath {
+        /// The program.
+        program: String,
+        /// What was searched.
+        path: String,
+    },
+    /// The program's file cannot be run.
+    #[error("the program `{}` cannot be run: {source}{}", path.display(), remedy(source))]
+    Program {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something of the machine's.
+    #[error("the worker cannot be started: {0}")]
+    Machine(String),
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::ENOENT) => "; is the path right, and is the interpreter of a script's first line there?",
+        Some(libc::EACCES) => "; make the file executable (chmod +x) and its folders accessible",
+        Some(libc::ENOEXEC) => "; it is neither a program nor a script that begins with `#!`",
+        _ => "",
+    }
+}
+
+/// A worker that was started.
+pub(crate) struct Started {
+    /// Its process id.
+    pub(crate) pid: Pid,
+    /// Its standard output, to be read.
+    pub(crate) output: OwnedFd,
+    /// Its standard error, to be read.
+    pub(crate) error: OwnedFd,
+}
+
+/// Starts the worker; `before_exec` runs when the process exists but its program does not run yet.
+pub(crate) fn start(spec: &WorkerSpec, before_exec: impl FnOnce(Pid)) -> Result<Started, StartError> {
+    let program = spec.command.first().filter(|program| !program.is_empty()).ok_or(StartError::NoCommand)?;
+    let directory = spec.directory.as_deref().unwrap_or(Path::new("/"));
+    check_directory(directory)?;
+    let program = find_program(program, directory, spec.environment.get("PATH").map(String::as_str))?;
+    let machine = |error: io::Error| StartError::Machine(error.to_string());
+    let null = File::open("/dev/null").map_err(machine)?;
+    let (output, output_write) = pipe().map_err(machine)?;
+    let (error, error_write) = pipe().map_err(machine)?;
+    let child = Child {
+        program: c_string(program.as_os_str(), "command")?,
+        arguments: spec
+            .command
+            .iter()
+            .map(|argument| c_string(argument, "command"))
+            .collect::<Result<_, _>>()?,
+        environment: spec
+            .environment
+            .iter()
+            .map(|(name, value)| c_string(format!("{name}={value}"), "environment"))
+            .collect::<Result<_, _>>()?,
+        directory: c_string(directory, "directory")?,
+        descriptors: vec![null.as_fd(), output_write.as_fd(), error_write.as_fd()],
+        // 1 instead of 0: too small for a core file, and the one value that also keeps the kernel from feeding a core to a
+        // program that core_pattern names
+        limits: vec![(libc::RLIMIT_CORE, 1, 1)],
+    };
+    match spawn(&child, before_exec) {
+        Ok(pid) => Ok(Started { pid, output, error }),
+        Err(SpawnError::Directory(source)) => {
+            Err(StartError::Directory { path: directory.to_owned(), source })
+        }
+        Err(SpawnError::Program(source)) => Err(StartError::Program { path: program, source }),
+        Err(error @ (SpawnError::Process(_) | SpawnError::SetUp(_))) => {
+            Err(StartError::Machine(error.to_string()))
+        }
+    }
+}
+
+fn check_directory(directory: &Path) -> Result<(), StartError> {
+    let refused = |source| StartError::Directory { path: directory.to_owned(), source };
+    let kind = std::fs::metadata(directory).map_err(refused)?;
+    if kind.is_dir() { Ok(()) } else { Err(refused(io::ErrorKind::NotADirectory.into())) }
+}
+
+pub(crate) fn c_string(text: impl AsRef<OsStr>, what: &'static str) -> Result<CString, StartError> {
+    CString::new(text.as_ref().as_bytes()).map_err(|_| StartError::Nul { what })
+}
+
+/// As a shell would find it: a name with `/` from the directory, another in `PATH`.
+pub(crate) fn find_program(
+    program: &str,
+    directory: &Path,
+    path: Option<&str>,
+) -> Result<PathBuf, StartError> {
+    if program.contains('/') {
+        return Ok(directory.join(program));
+    }
+    let path = path.unwrap_or(DEFAULT_PATH);
+    let candidates =
+        || path.split(':').map(|folder| directory.join(if folder.is_empty() { "." } else { folder }));
+    let is_file = |candidate: &PathBuf| candidate.is_file();
+    let is_executable = |candidate: &PathBuf| {
+        candidate.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    };
+    candidates()
+        .map(|folder| folder.join(program))
+        .find(is_executable)
+        // found but not executable: the kernel's refusal says more than "not found"
+        .or_else(|| candidates().map(|folder| folder.join(program)).find(is_file))
+        .ok_or_else(|| StartError::NotInPath { program: program.to_owned(), path: path.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_as_a_shell_would() {
+        let root = Path::new("/");
+        assert_eq!(find_program("sh", root, Some("/nowhere:/bin")).unwrap(), Path::new("/bin/sh"));
+        assert_eq!(find_program("./run", Path::new("/srv"), None).unwrap(), Path::new("/srv/./run"));
+        let refused = find_program("no-such-program", root, Some("/bin")).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the program `no-such-program` is in none of the folders of PATH (/bin): install it, or name it by its full path"
+        );
+    }
+}
