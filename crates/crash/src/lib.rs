@@ -1,10 +1,26 @@
-//! Understanding a crash.
+//! Understanding a crash: how a worker ended, the end of its standard error and, where the debugger was attached, a minidump
+//! become an exception type, a stack and a signature.
+//!
+//! Everything here is blocking and pure but for reading the modules' files under [`Death::root`]. It runs in a short-lived child
+//! with hard limits on memory and time; the bounds here ([`Limits`]) make it end with a result where the child's limits would
+//! only end it. Whatever a process left is hostile input: it is read without trust, shortened and cleaned.
+//!
+//! The exception's message may hold personal data. It is returned beside the findings, never in them.
+
+mod analyse;
+mod demangle;
+pub mod dump;
+pub mod last_words;
+pub mod signature;
+mod text;
 
 use std::path::Path;
 
-use engine::crash::{Findings, Runtime, Thread};
+use engine::crash::Findings;
 use engine::{AppName, CrashCause, Exit, IncidentId};
 use serde::{Deserialize, Serialize};
+
+pub use analyse::analyse;
 
 /// How a worker ended and what it left.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +33,7 @@ pub struct Death<'a> {
     pub standard_error: &'a [u8],
     /// The minidump, where the debugger was attached.
     pub dump: Option<&'a [u8]>,
-    /// Where the module's paths begin: `/`, or `/proc/PID/root` of a worker in another mount namespace.
+    /// Where the modules' paths begin: `/`, or `/proc/PID/root` of a worker in another mount namespace.
     pub root: &'a Path,
     /// The file name of the worker's program (`argv[0]`).
     pub program: &'a str,
@@ -25,22 +41,22 @@ pub struct Death<'a> {
     pub perf_map: Option<&'a Path>,
 }
 
-/// How much of a crash is looked at.
+/// How much of a crash is looked at. The numbers are ours: far above what a person reads, far below what hurts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Frames kept of the crashing thread.
+    /// Frames kept of the crashing thread: 200.
     pub frames: usize,
-    /// Threads read from the dump.
+    /// Threads that a dump may have: 16,384. Only the crashing one is walked.
     pub threads: usize,
-    /// Modules read from the dump.
+    /// Modules read from the dump: 2,048.
     pub modules: usize,
-    /// Bytes of standard error that are read, from its end.
+    /// Bytes of standard error that are read, from its end: 64 KiB.
     pub text_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { frames: 200, threads: 1_024, modules: 1_024, text_bytes: 64 << 10 }
+        Self { frames: 200, threads: 16_384, modules: 2_048, text_bytes: 64 << 10 }
     }
 }
 
@@ -53,20 +69,6 @@ pub struct Analysis {
     pub message: Option<String>,
     /// Why the dump could not be analysed; the findings then come from the rest.
     pub dump_error: Option<String>,
-}
-
-/// Finds out what can be known. Never fails and never panics.
-pub fn analyse(death: &Death<'_>, limits: &Limits) -> Analysis {
-    let _ = limits;
-    let findings = Findings {
-        exception_type: death.exit.to_string(),
-        runtime: Runtime::Native,
-        signature: format!("{} | {}", death.exit, death.program),
-        crashing_thread: Thread::default(),
-        modules: Vec::new(),
-        notes: Vec::new(),
-    };
-    Analysis { findings, message: None, dump_error: None }
 }
 
 /// The permanent name of an incident: the first 16 hexadecimal digits of SHA-256 over app, NUL and signature.

@@ -1,0 +1,126 @@
+//! Joins what the kernel, the runtime and the dump say of one death.
+
+use engine::crash::{Findings, Runtime, Thread};
+use engine::{CrashCause, Exit};
+
+use crate::dump::{self, DumpFindings, Sources};
+use crate::last_words::{self, LastWords};
+use crate::{Analysis, Death, Limits, signature, text};
+
+/// How many lines of standard error are the message of a death without a report. Ours.
+const LAST_LINES: usize = 10;
+/// More lines than this after a report say that the worker lived on.
+const LINES_AFTER: usize = 50;
+
+/// Finds out what can be known. Never fails and never panics: where the dump cannot be read, the rest is told.
+pub fn analyse(death: &Death<'_>, limits: &Limits) -> Analysis {
+    let sources = Sources { root: death.root, symbols: None, perf_map: death.perf_map };
+    let (dump, dump_error) = match death.dump.map(|bytes| dump::read_with(bytes, &sources, limits)) {
+        Some(Ok(dump)) => (Some(dump), None),
+        Some(Err(error)) => (None, Some(error.to_string())),
+        None => (None, None),
+    };
+    let mut notes = Vec::new();
+    let words = last_words(death, limits, &mut notes);
+    if let Some(error) = &dump_error {
+        notes.push(format!("The dump could not be analysed: {error}"));
+    }
+    let (exception_type, runtime) = who_names_the_type(death, words.as_ref(), dump.as_ref());
+    let (thread, modules) = whose_frames(words.as_ref(), dump, limits, &mut notes);
+    let signature = signature::of(&signature::Subject {
+        exception_type: &exception_type,
+        runtime,
+        frames: &thread.frames,
+        program: death.program,
+    });
+    let message = match words {
+        Some(words) => words.message,
+        None => last_lines(death, limits),
+    };
+    let findings = Findings { exception_type, runtime, signature, crashing_thread: thread, modules, notes };
+    Analysis { findings, message, dump_error }
+}
+
+/// The report that explains this exit. What was printed before a signal that it cannot have caused is not believed.
+fn last_words(death: &Death<'_>, limits: &Limits, notes: &mut Vec<String>) -> Option<LastWords> {
+    if death.cause == CrashCause::OutOfMemory {
+        return None;
+    }
+    let fits = |words: &LastWords| words.explains(death.exit);
+    let words = last_words::read_where(death.standard_error, limits.text_bytes, fits)?;
+    if let Some(cause) = &words.cause {
+        notes.push(format!("Caused by {cause}"));
+    }
+    if words.lines_after > LINES_AFTER {
+        notes.push(format!(
+            "{} lines of output followed the report: the worker may have ended for another reason",
+            words.lines_after
+        ));
+    }
+    Some(words)
+}
+
+/// The runtime's word wins: it knows its exceptions, the kernel only signals. For a signal that the runtime merely repeats, the
+/// dump knows the code too.
+fn who_names_the_type(
+    death: &Death<'_>,
+    words: Option<&LastWords>,
+    dump: Option<&DumpFindings>,
+) -> (String, Runtime) {
+    if death.cause == CrashCause::OutOfMemory {
+        return ("Out of memory".to_owned(), Runtime::Native);
+    }
+    let of_dump = dump.map(|dump| dump.exception_type.as_str()).filter(|kind| !kind.is_empty());
+    match (words, of_dump) {
+        (Some(words), Some(of_dump))
+            if of_dump.split(" / ").next() == Some(words.exception_type.as_str()) =>
+        {
+            (of_dump.to_owned(), words.runtime)
+        }
+        (Some(words), _) => (words.exception_type.clone(), words.runtime),
+        (None, Some(of_dump)) => (of_dump.to_owned(), dump.map_or(Runtime::Native, |dump| dump.runtime)),
+        (None, None) => (of_exit(death.exit), Runtime::Native),
+    }
+}
+
+fn of_exit(exit: Exit) -> String {
+    exit.to_string()
+}
+
+/// The dump's calls win: they are complete, with modules and inlines. But a runtime that compiles as it runs, or interprets, has
+/// its own calls in machine code without names: what it printed itself is better.
+fn whose_frames(
+    words: Option<&LastWords>,
+    dump: Option<DumpFindings>,
+    limits: &Limits,
+    notes: &mut Vec<String>,
+) -> (Thread, Vec<engine::crash::Module>) {
+    let printed = words.map(|words| {
+        let truncated = words.frames.len() > limits.frames;
+        let frames = words.frames.iter().take(limits.frames).cloned().collect();
+        Thread { name: words.thread.clone(), frames, truncated }
+    });
+    let Some(dump) = dump else { return (printed.unwrap_or_default(), Vec::new()) };
+    let runs_managed_code = words.is_some_and(|words| {
+        !words.frames.is_empty()
+            && !matches!(words.runtime, Runtime::Rust | Runtime::Cpp | Runtime::Glibc | Runtime::Native)
+    });
+    let thread = match printed {
+        Some(printed) if runs_managed_code || dump.thread.frames.is_empty() => {
+            Thread { name: printed.name.or(dump.thread.name), ..printed }
+        }
+        _ => {
+            notes.extend(dump.notes);
+            dump.thread
+        }
+    };
+    (thread, dump.modules)
+}
+
+/// What a worker said last before an exit that no report explains.
+fn last_lines(death: &Death<'_>, limits: &Limits) -> Option<String> {
+    let text = text::plain(death.standard_error, limits.text_bytes);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default();
+    (!last.is_empty()).then(|| last.join("\n"))
+}

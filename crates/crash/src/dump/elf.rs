@@ -1,0 +1,198 @@
+//! One module's file on this machine: is it the one that ran, its symbols, the sections that unwinding and line numbers need.
+
+use std::fs::{self, File};
+use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use object::read::ReadCache;
+use object::{
+    Object, ObjectSection, ObjectSegment, ObjectSymbol, ObjectSymbolTable, SymbolIndex, SymbolKind,
+};
+
+/// The most bytes of one section that are brought into memory. Ours: with 512 MiB for the whole analysis.
+const MAX_SECTION_BYTES: u64 = 160 << 20;
+
+/// A file, or the kernel's page of code that every process has.
+enum Content {
+    File(File),
+    Memory(Cursor<Vec<u8>>),
+}
+
+impl Read for Content {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Memory(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+impl Seek for Content {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        match self {
+            Self::File(file) => file.seek(to),
+            Self::Memory(bytes) => bytes.seek(to),
+        }
+    }
+}
+
+type Parsed<'a> = object::File<'a, &'a ReadCache<Content>>;
+
+/// One function of a symbol table.
+struct Symbol {
+    start: u64,
+    size: u64,
+    index: SymbolIndex,
+    of_dynamic_table: bool,
+}
+
+/// An ELF file, read piece by piece as it is needed.
+pub(super) struct Elf {
+    content: ReadCache<Content>,
+    symbols: Option<Vec<Symbol>>,
+}
+
+/// A section's address range and bytes.
+pub(super) type Section = (std::ops::Range<u64>, Vec<u8>);
+
+impl Elf {
+    /// `None` where there is no such regular file or it is no ELF file.
+    pub(super) fn open(path: &Path) -> Option<Self> {
+        // A pipe or a device would be waited for.
+        fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        Self::parse(Content::File(File::open(path).ok()?))
+    }
+
+    /// The kernel's own code in every process: this process has the same as the one that crashed.
+    pub(super) fn vdso() -> Option<Self> {
+        let maps = fs::read_to_string("/proc/self/maps").ok()?;
+        let line = maps.lines().find(|line| line.ends_with("[vdso]"))?;
+        let (start, end) = line.split(' ').next()?.split_once('-')?;
+        let (start, end) = (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
+        let mut memory = File::open("/proc/self/mem").ok()?;
+        memory.seek(SeekFrom::Start(start)).ok()?;
+        let mut bytes = Vec::new();
+        memory.take(end.checked_sub(start)?.min(1 << 20)).read_to_end(&mut bytes).ok()?;
+        Self::parse(Content::Memory(Cursor::new(bytes)))
+    }
+
+    fn parse(content: Content) -> Option<Self> {
+        let elf = Self { content: ReadCache::new(content), symbols: None };
+        elf.parsed()?;
+        Some(elf)
+    }
+
+    fn parsed(&self) -> Option<Parsed<'_>> {
+        object::File::parse(&self.content).ok()
+    }
+
+    /// The build id in lower-case hexadecimal digits; empty where it has none.
+    pub(super) fn build_id(&self) -> String {
+        use std::fmt::Write;
+        let parsed = self.parsed();
+        let id = parsed.as_ref().and_then(|elf| elf.build_id().ok().flatten()).unwrap_or_default();
+        id.iter().fold(String::new(), |mut digits, byte| {
+            let _ = write!(digits, "{byte:02x}");
+            digits
+        })
+    }
+
+    /// The name and checksum-free part of `.gnu_debuglink`.
+    pub(super) fn debug_link(&self) -> Option<PathBuf> {
+        let parsed = self.parsed()?;
+        let (name, _checksum) = parsed.gnu_debuglink().ok().flatten()?;
+        let name = std::str::from_utf8(name).ok()?;
+        // It is a name beside the file, never a way elsewhere.
+        (!name.contains('/') && !name.is_empty()).then(|| PathBuf::from(name))
+    }
+
+    /// The lowest address that the file asks for: an executable at a fixed address has it, all others have 0.
+    pub(super) fn lowest_address(&self) -> u64 {
+        let parsed = self.parsed();
+        parsed.and_then(|elf| elf.segments().map(|segment| segment.address() & !0xfff).min()).unwrap_or(0)
+    }
+
+    /// A section, decompressed; `None` where it has no bytes in this file, or too many.
+    pub(super) fn section(&self, name: &str) -> Option<Section> {
+        let parsed = self.parsed()?;
+        let section = parsed.section_by_name(name)?;
+        let data = section.compressed_data().ok()?;
+        if data.uncompressed_size > MAX_SECTION_BYTES
+            || section.size() > MAX_SECTION_BYTES
+            || data.data.is_empty()
+        {
+            return None;
+        }
+        let bytes = data.decompress().ok()?.into_owned();
+        Some((section.address()..section.address().checked_add(section.size())?, bytes))
+    }
+
+    pub(super) fn section_range(&self, name: &str) -> Option<std::ops::Range<u64>> {
+        let parsed = self.parsed()?;
+        let section = parsed.section_by_name(name)?;
+        Some(section.address()..section.address().checked_add(section.size())?)
+    }
+
+    /// The code at an address of the file's own address space.
+    pub(super) fn code(&self, address: u64, length: u64) -> Option<Vec<u8>> {
+        let parsed = self.parsed()?;
+        parsed
+            .segments()
+            .find_map(|segment| segment.data_range(address, length).ok().flatten().map(<[u8]>::to_vec))
+    }
+
+    pub(super) fn has_symbol_table(&self) -> bool {
+        self.parsed()
+            .is_some_and(|elf| elf.symbol_table().is_some_and(|table| table.symbols().next().is_some()))
+    }
+
+    /// Start and name of the function that an address is in.
+    pub(super) fn symbol(&mut self, address: u64) -> Option<(u64, String)> {
+        if self.symbols.is_none() {
+            self.symbols = Some(self.read_symbols());
+        }
+        let symbols = self.symbols.as_ref()?;
+        let end = symbols.partition_point(|symbol| symbol.start <= address);
+        // Symbols without a size, as in hand-written assembly, reach to the next.
+        let symbol = symbols[..end].iter().rev().take(8).find(|symbol| {
+            address - symbol.start < symbol.size
+                || (symbol.size == 0 && Some(symbol.start) == symbols[..end].last().map(|s| s.start))
+        })?;
+        let parsed = self.parsed()?;
+        let table =
+            if symbol.of_dynamic_table { parsed.dynamic_symbol_table() } else { parsed.symbol_table() };
+        let name = table?
+            .symbol_by_index(symbol.index)
+            .ok()?
+            .name_bytes()
+            .ok()
+            .map(String::from_utf8_lossy)?
+            .into_owned();
+        Some((symbol.start, name)).filter(|(_, name)| !name.is_empty())
+    }
+
+    fn read_symbols(&self) -> Vec<Symbol> {
+        let Some(parsed) = self.parsed() else { return Vec::new() };
+        let functions = |of_dynamic_table: bool| {
+            let table = if of_dynamic_table { parsed.dynamic_symbol_table() } else { parsed.symbol_table() };
+            table.into_iter().flat_map(move |table| {
+                table
+                    .symbols()
+                    .filter(|symbol| {
+                        symbol.kind() == SymbolKind::Text && symbol.is_definition() && symbol.address() != 0
+                    })
+                    .map(move |symbol| Symbol {
+                        start: symbol.address(),
+                        size: symbol.size(),
+                        index: symbol.index(),
+                        of_dynamic_table,
+                    })
+                    .collect::<Vec<_>>()
+            })
+        };
+        let mut symbols: Vec<Symbol> = functions(true).chain(functions(false)).collect();
+        // Of several names for one place the last is taken: the full table's.
+        symbols.sort_by_key(|symbol| symbol.start);
+        symbols
+    }
+}

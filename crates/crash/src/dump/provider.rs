@@ -1,0 +1,291 @@
+//! What the stack walker asks: how to step up from an address, and what an address is called. Only the files are opened that the
+//! stack leads through, and only when the file on the disk is the one that ran.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use minidump::Module;
+use minidump_unwind::{
+    FileError, FileKind, FillSymbolError, FrameSymbolizer, FrameWalker, SymbolProvider, Symbolizer,
+    simple_symbol_supplier,
+};
+
+use super::Sources;
+use super::elf::Elf;
+use super::lines::{Call, Lines, NoLines};
+use super::unwind::{self, Stepper};
+use crate::text;
+
+/// The most addresses that are named. Ours: scanning a stack without unwind tables tries many.
+const MAX_LOOKUPS: usize = 20_000;
+/// The most files that are opened.
+const MAX_FILES: usize = 256;
+
+/// A module whose file is here and right.
+struct Loaded {
+    elf: Elf,
+    /// Symbols and lines that were split off.
+    debug: Option<Elf>,
+    lines: Option<Lines>,
+    /// Whether `debug` and `lines` have been looked for.
+    looked: bool,
+    base: u64,
+    lowest: u64,
+}
+
+/// What an address is called.
+#[derive(Default)]
+struct Named {
+    function: Option<(u64, String)>,
+    calls: Vec<Call>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By base address; `None` where the file cannot be used.
+    modules: BTreeMap<u64, Option<Loaded>>,
+    stepper: Stepper,
+    steps: usize,
+    lookups: usize,
+    notes: BTreeSet<String>,
+}
+
+pub(super) struct Provider {
+    root: PathBuf,
+    max_steps: usize,
+    /// For dumps of other machines.
+    symbolizer: Symbolizer,
+    state: Mutex<State>,
+}
+
+impl Provider {
+    /// The walk ends after `max_steps` calls in known modules.
+    pub(super) fn new(sources: &Sources<'_>, max_steps: usize) -> Self {
+        let folders = sources.symbols.map(Path::to_path_buf).into_iter().collect();
+        Self {
+            root: sources.root.to_path_buf(),
+            max_steps,
+            symbolizer: Symbolizer::new(simple_symbol_supplier(folders)),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn into_notes(self) -> Vec<String> {
+        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).notes.into_iter().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One step, if this provider knows the module. `Some(None)`: it knows that there is none.
+    fn step(
+        &self,
+        module: &(dyn Module + Sync),
+        walker: &mut (dyn FrameWalker + Send),
+    ) -> Option<Option<()>> {
+        let mut state = self.state();
+        state.steps += 1;
+        if state.steps > self.max_steps {
+            return Some(unwind::end(walker));
+        }
+        let state = &mut *state;
+        let loaded = state.load(module, &self.root)?;
+        let instruction = walker.get_instruction();
+        let exact = if walker.has_grand_callee() { instruction.saturating_add(1) } else { instruction };
+        if loaded
+            .own_address(exact)
+            .and_then(|address| loaded.elf.code(address, 9))
+            .is_some_and(|code| unwind::returns_from_signal(&code))
+        {
+            return Some(unwind::step_over_signal(walker));
+        }
+        Some(state.stepper.step(walker))
+    }
+
+    /// The names at an address, if this provider knows the module.
+    fn names(&self, module: &(dyn Module + Sync), address: u64) -> Option<Named> {
+        let mut state = self.state();
+        state.lookups += 1;
+        if state.lookups > MAX_LOOKUPS {
+            return Some(Named::default());
+        }
+        let state = &mut *state;
+        state.load(module, &self.root)?;
+        let loaded = state.modules.get_mut(&module.base_address())?.as_mut()?;
+        Some(loaded.names(address, &module.code_file(), &self.root, &mut state.notes))
+    }
+}
+
+impl State {
+    fn load(&mut self, module: &(dyn Module + Sync), root: &Path) -> Option<&Loaded> {
+        let base = module.base_address();
+        if !self.modules.contains_key(&base) && self.modules.len() < MAX_FILES {
+            let loaded = match open(module, root) {
+                Ok(elf) => Some(Loaded::new(elf, base)),
+                Err(note) => {
+                    self.notes.extend(note);
+                    None
+                }
+            };
+            if let Some(loaded) = &loaded {
+                let end = base.saturating_add(module.size().max(1));
+                self.stepper.add(&module.code_file(), base..end, &loaded.elf);
+            }
+            self.modules.insert(base, loaded);
+        }
+        self.modules.get(&base)?.as_ref()
+    }
+}
+
+/// The module's file, if it is the one that ran; else what the reader should know.
+fn open(module: &(dyn Module + Sync), root: &Path) -> Result<Elf, Option<String>> {
+    let path = module.code_file();
+    let ran = module.code_identifier().map(|id| id.to_string().to_lowercase()).unwrap_or_default();
+    if path.starts_with("linux-gate.so") || path == "[vdso]" {
+        return Elf::vdso().filter(|vdso| vdso.build_id() == ran).ok_or(None);
+    }
+    let name = text::name(text::file_name(&path), text::MODULE_CHARS);
+    if path.ends_with(" (deleted)") {
+        return Err(Some(format!(
+            "{name} was deleted or replaced while it ran: its symbols could not be used"
+        )));
+    }
+    // Paths of other systems name no file here.
+    if !path.starts_with('/') {
+        return Err(None);
+    }
+    let elf = Elf::open(&below(root, &path)).ok_or_else(|| Some(format!("{name} is not on this machine")))?;
+    let here = elf.build_id();
+    if !here.is_empty() && here != ran {
+        return Err(Some(format!("{name} was replaced since it was started: its symbols could not be used")));
+    }
+    Ok(elf)
+}
+
+/// An absolute path under another root; `..` does not lead out of it.
+fn below(root: &Path, path: &str) -> PathBuf {
+    let parts = path.split('/').filter(|part| !matches!(*part, "" | "." | ".."));
+    parts.fold(root.to_path_buf(), |path, part| path.join(part))
+}
+
+impl Loaded {
+    fn new(elf: Elf, base: u64) -> Self {
+        let lowest = elf.lowest_address();
+        Self { elf, debug: None, lines: None, looked: false, base, lowest }
+    }
+
+    /// An address of the process in the file's own address space.
+    fn own_address(&self, address: u64) -> Option<u64> {
+        address.checked_sub(self.base)?.checked_add(self.lowest)
+    }
+
+    fn names(&mut self, address: u64, path: &str, root: &Path, notes: &mut BTreeSet<String>) -> Named {
+        let Some(own) = self.own_address(address) else { return Named::default() };
+        self.load_debug(path, root, notes);
+        let function = self
+            .debug
+            .as_mut()
+            .and_then(|debug| debug.symbol(own))
+            .or_else(|| self.elf.symbol(own))
+            .map(|(start, name)| (start.wrapping_sub(self.lowest).wrapping_add(self.base), name));
+        let calls = self.lines.as_ref().map(|lines| lines.calls(own)).unwrap_or_default();
+        Named { function, calls }
+    }
+
+    /// Lines of this file or of the one that holds what was stripped from it; looked for once.
+    fn load_debug(&mut self, path: &str, root: &Path, notes: &mut BTreeSet<String>) {
+        if self.looked {
+            return;
+        }
+        let mut lines = Lines::read(&self.elf);
+        if matches!(lines, Err(NoLines::Absent)) {
+            self.debug = split_off(&self.elf, path, root);
+            if let Some(debug) = &self.debug {
+                lines = Lines::read(debug);
+            }
+        }
+        if matches!(lines, Err(NoLines::TooLarge)) {
+            let name = text::name(text::file_name(path), text::MODULE_CHARS);
+            notes.insert(format!("The debug information of {name} is too large to be read here: no lines"));
+        }
+        self.lines = lines.ok();
+        self.looked = true;
+    }
+}
+
+/// The file with what was stripped from `elf`: by build id, else by the name that `elf` gives, at the usual places.
+fn split_off(elf: &Elf, path: &str, root: &Path) -> Option<Elf> {
+    let id = elf.build_id();
+    let by_id = id
+        .split_at_checked(2)
+        .filter(|(_, rest)| !rest.is_empty())
+        .map(|(folder, rest)| below(root, &format!("/usr/lib/debug/.build-id/{folder}/{rest}.debug")));
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let by_name = elf.debug_link().into_iter().flat_map(|name| {
+        let name = name.display().to_string();
+        [
+            format!("{folder}/{name}"),
+            format!("{folder}/.debug/{name}"),
+            format!("/usr/lib/debug{folder}/{name}"),
+        ]
+        .map(|path| below(root, &path))
+    });
+    by_id
+        .into_iter()
+        .chain(by_name)
+        .find_map(|path| Elf::open(&path).filter(|debug| debug.build_id() == id && debug.has_symbol_table()))
+}
+
+#[async_trait]
+impl SymbolProvider for Provider {
+    async fn fill_symbol(
+        &self,
+        module: &(dyn Module + Sync),
+        frame: &mut (dyn FrameSymbolizer + Send),
+    ) -> Result<(), FillSymbolError> {
+        let Some(mut named) = self.names(module, frame.get_instruction()) else {
+            return self.symbolizer.fill_symbol(module, frame).await;
+        };
+        let outer = named.calls.pop();
+        let (start, symbol) =
+            named.function.map_or((module.base_address(), None), |(start, name)| (start, Some(name)));
+        let function = outer.as_ref().and_then(|call| call.function.clone()).or(symbol);
+        if let Some(function) = function {
+            frame.set_function(&function, start, 0);
+        }
+        if let Some(Call { file: Some(file), line, .. }) = &outer {
+            frame.set_source_file(file, line.unwrap_or(0), start);
+        }
+        // The walker wants them from the outermost.
+        for call in named.calls.iter().rev() {
+            frame.add_inline_frame(
+                call.function.as_deref().unwrap_or_default(),
+                call.file.as_deref(),
+                call.line,
+            );
+        }
+        Ok(())
+    }
+
+    async fn walk_frame(
+        &self,
+        module: &(dyn Module + Sync),
+        walker: &mut (dyn FrameWalker + Send),
+    ) -> Option<()> {
+        match self.step(module, walker) {
+            Some(step) => step,
+            None => self.symbolizer.walk_frame(module, walker).await,
+        }
+    }
+
+    async fn get_file_path(
+        &self,
+        _module: &(dyn Module + Sync),
+        _kind: FileKind,
+    ) -> Result<PathBuf, FileError> {
+        Err(FileError::NotFound)
+    }
+}

@@ -1,0 +1,123 @@
+use engine::crash::{Frame, Runtime, Trust};
+
+use super::{MAX_CHARS, Subject, of};
+
+fn call(function: &str) -> Frame {
+    Frame {
+        module: None,
+        function: Some(function.to_owned()),
+        file: None,
+        line: Some(7),
+        offset: None,
+        trust: Trust::CallFrameInfo,
+        inline: false,
+    }
+}
+
+fn in_file(function: &str, file: &str) -> Frame {
+    Frame { file: Some(file.to_owned()), ..call(function) }
+}
+
+fn nameless(module: &str, offset: u64) -> Frame {
+    Frame { module: Some(module.to_owned()), function: None, offset: Some(offset), ..call("") }
+}
+
+fn signature(runtime: Runtime, exception_type: &str, frames: &[Frame]) -> String {
+    of(&Subject { exception_type, runtime, frames, program: "shop" })
+}
+
+#[test]
+fn a_signature_names_the_fault() {
+    let cases: &[(Runtime, &str, Vec<Frame>, &str)] = &[
+        (Runtime::Native, "SIGSEGV / SEGV_MAPERR", vec![call("shop::load(int)"), call("main")], "shop::load"),
+        (
+            Runtime::Native,
+            "SIGSEGV / SEGV_ACCERR",
+            vec![call("__memmove_avx_unaligned_erms"), call("copy_order"), call("main")],
+            "__memmove_avx_unaligned_erms | copy_order",
+        ),
+        (
+            Runtime::Cpp,
+            "std::runtime_error",
+            vec![
+                nameless("libc.so.6", 0x8aeec),
+                call("raise"),
+                call("abort"),
+                nameless("libstdc++.so.6", 0x1234),
+                call("__cxa_throw"),
+                call("load_order"),
+            ],
+            "std::runtime_error | load_order",
+        ),
+        (
+            Runtime::Glibc,
+            "free(): double free detected in tcache 2",
+            vec![call("abort"), call("malloc_printerr"), call("_int_free"), call("free"), call("drop_order")],
+            "free(): double free detected in tcache 2 | _int_free | free | drop_order",
+        ),
+        (Runtime::Native, "SIGABRT", vec![call("raise"), call("abort"), call("check")], "abort | check"),
+        (Runtime::Native, "SIGKILL", vec![], "SIGKILL | shop"),
+        (Runtime::Native, "Out of memory", vec![], "OOM | shop"),
+        (Runtime::Native, "exit status 3", vec![], "exit status 3 | shop"),
+        (
+            Runtime::Java,
+            "java.lang.OutOfMemoryError",
+            vec![call("java.util.Arrays.copyOf"), call("Crash.main")],
+            "OOM | java.lang.OutOfMemoryError | java.util.Arrays.copyOf | Crash.main",
+        ),
+        (
+            Runtime::Python,
+            "json.decoder.JSONDecodeError",
+            vec![
+                in_file("raw_decode", "/usr/lib/python3.11/json/decoder.py"),
+                in_file("handle", "/srv/app.py"),
+            ],
+            "json.decoder.JSONDecodeError | raw_decode | handle",
+        ),
+        (
+            Runtime::Rust,
+            "panic",
+            vec![
+                call("core::panicking::panic_fmt"),
+                in_file("index<u32>", "/rustc/abc/library/core/src/slice/index.rs"),
+                call("rs::item_at::h0123456789abcdef"),
+            ],
+            "panic | rs::item_at",
+        ),
+        (
+            Runtime::Go,
+            "panic",
+            vec![
+                call("encoding/json.(*decodeState).value"),
+                call("github.com/x/shop.Load"),
+                call("main.main"),
+            ],
+            "panic | encoding/json.(*decodeState).value | github.com/x/shop.Load",
+        ),
+        (Runtime::Native, "SIGSEGV / SEGV_MAPERR", vec![nameless("shop", 0x1f2)], "shop+0x1f2"),
+    ];
+    for (runtime, kind, frames, expected) in cases {
+        assert_eq!(signature(*runtime, kind, frames), *expected);
+    }
+}
+
+#[test]
+fn where_an_endless_recursion_ends_is_chance() {
+    let circle = |first: usize| -> Vec<Frame> {
+        let names = ["walk", "visit", "enter"];
+        (0..60).map(|at| call(names[(first + at) % 3])).chain([call("main")]).collect()
+    };
+    let mut with_leaf = circle(1);
+    with_leaf.insert(0, call("memset"));
+    for frames in [circle(0), circle(1), circle(2), with_leaf] {
+        assert_eq!(signature(Runtime::Native, "Stack overflow", &frames), "stack overflow | enter");
+    }
+}
+
+#[test]
+fn the_last_call_stays_when_it_gets_long() {
+    let long = "x".repeat(150);
+    let frames = [call(&format!("std::{long}")), call(&format!("std::{long}y")), call("own")];
+    let signature = signature(Runtime::Cpp, "std::runtime_error", &frames);
+    assert!(signature.chars().count() <= MAX_CHARS && signature.ends_with(" | own"), "{signature}");
+}
