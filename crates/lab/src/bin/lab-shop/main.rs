@@ -10,6 +10,7 @@
 //! | `/stream?chunks=&ms=` | lines, one chunk each, with pauses between them |
 //! | `/post-count` | how many bytes the request's body had |
 //! | `/headers` | the request's head as it arrived |
+//! | `/in-flight` | how many requests are being answered, this one included |
 //! | `/env` | `PORT`, `WEBSITE_INSTANCE_ID` and the process id as JSON |
 //! | `/echo` | with `Upgrade`: 101, then every byte back |
 //! | `/status/{code}` | an empty answer with that status |
