@@ -1,6 +1,6 @@
 //! Text from crashed programs, made fit to be stored: of bounded length, and without NUL, which PostgreSQL refuses.
 
-use engine::crash::{Audit, Crash, Frame, InFlightRequest, Module, Thread};
+use engine::crash::{Crash, Frame, InFlightRequest, Module, Thread};
 
 /// A signature's length in characters, as [`engine::crash::Findings`] has it, and that of other short names.
 const NAME: usize = 255;
@@ -38,7 +38,10 @@ pub(crate) fn crash(crash: &Crash) -> Crash {
     crash.signal = crash.signal.map(|signal| name(&signal));
     crash.in_flight.truncate(Crash::IN_FLIGHT_KEPT);
     crash.in_flight.iter_mut().for_each(request);
-    crash.audit = crash.audit.map(audit);
+    if let Some(audit) = &mut crash.audit {
+        audit.sha256 = name(&audit.sha256);
+        audit.result = name(&audit.result);
+    }
     let findings = &mut crash.findings;
     findings.exception_type = name(&findings.exception_type);
     findings.signature = name(&findings.signature);
@@ -53,10 +56,6 @@ pub(crate) fn crash(crash: &Crash) -> Crash {
 fn request(request: &mut InFlightRequest) {
     request.method = name(&request.method);
     request.path = name(&request.path);
-}
-
-fn audit(audit: Audit) -> Audit {
-    Audit { sha256: name(&audit.sha256), result: name(&audit.result), ..audit }
 }
 
 fn thread(thread: &mut Thread) {

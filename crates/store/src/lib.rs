@@ -59,6 +59,12 @@ pub struct Store {
     database: Arc<str>,
 }
 
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Store").field(&self.database).finish()
+    }
+}
+
 /// What became of a crash that was handed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recorded {

@@ -18,7 +18,7 @@ use crate::sql::{Pools, SqlitePools};
 use crate::{StoreError, schema};
 
 /// How long a writer waits for another one; longer than any transaction of ours takes.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a call waits for a free connection, a writer's turn included.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
 /// Enough for the pages of a few readers at a time.
@@ -69,12 +69,16 @@ fn create(path: &Path) -> io::Result<()> {
     }
 }
 
+/// SQLite itself rolls a transaction back when the disk is full; `sqlx` then counts it as open for ever and begins no other one.
+/// Such a connection is replaced before it is used again.
 fn sqlite_pool(connections: u32, options: SqliteConnectOptions) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(CONNECTION_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
+        .test_before_acquire(true)
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         .connect_lazy_with(options)
 }
 
@@ -107,5 +111,65 @@ fn without_password(options: &PgConnectOptions) -> String {
     match options.get_socket() {
         Some(socket) => format!("postgres://{user}@{}/{database}", socket.display()),
         None => format!("postgres://{user}@{}:{}/{database}", options.get_host(), options.get_port()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Cause;
+    use engine::{InstanceKey, settings::AppSettings};
+
+    async fn pools(path: &Path) -> SqlitePools {
+        match sqlite(path).await.unwrap() {
+            (Pools::Sqlite(pools), _) => pools,
+            (Pools::Postgres(_), _) => unreachable!("a file was opened"),
+        }
+    }
+
+    #[tokio::test]
+    async fn crashes_are_synced_and_minutes_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let pools = pools(&folder.path().join("medic.db")).await;
+        for (pool, synchronous, foreign_keys, query_only) in
+            [(&pools.durable, 2, 1, 0), (&pools.quick, 1, 1, 0), (&pools.readers, 2, 1, 1)]
+        {
+            let ask =
+                async |sql: &'static str| sqlx::query_scalar::<_, i64>(sql).fetch_one(pool).await.unwrap();
+            assert_eq!(ask("PRAGMA synchronous").await, synchronous);
+            assert_eq!(ask("PRAGMA foreign_keys").await, foreign_keys);
+            assert_eq!(ask("PRAGMA query_only").await, query_only);
+            let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();
+            assert_eq!(mode, "wal");
+        }
+    }
+
+    /// SQLite's own limit of pages gives the very error of a full disk.
+    #[tokio::test]
+    async fn a_full_database_says_so_and_goes_on_when_there_is_space() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sql, database) = sqlite(&folder.path().join("medic.db")).await.unwrap();
+        let store = crate::Store { sql: Arc::new(sql), database };
+        let Pools::Sqlite(pools) = &*store.sql else { unreachable!("a file was opened") };
+        sqlx::query("PRAGMA max_page_count = 60").execute(&pools.durable).await.unwrap();
+
+        let place = |index| InstanceKey { app: "shop".parse().unwrap(), index };
+        let state = "x".repeat(10_000);
+        let mut saved = 0;
+        let error = loop {
+            match store.save_state("a", &place(saved), &state).await {
+                Ok(()) => saved += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(saved > 0);
+        assert_eq!(error.cause(), Some(Cause::DiskFull), "{error}");
+        assert!(error.to_string().contains("the disk is full; make space"), "{error}");
+        assert_eq!(store.states("a").await.unwrap().len(), usize::from(saved));
+
+        sqlx::query("PRAGMA max_page_count = 6000").execute(&pools.durable).await.unwrap();
+        store.save_state("a", &place(saved), &state).await.unwrap();
+        assert_eq!(store.states("a").await.unwrap().len(), usize::from(saved) + 1);
+        assert_eq!(store.settings(&"shop".parse().unwrap()).await.unwrap(), AppSettings::default());
     }
 }

@@ -26,16 +26,19 @@ impl Store {
                 break;
             }
         }
-        // The outer condition is looked at again when a crash was recorded while this waited for its row.
-        let incidents = "DELETE FROM incident WHERE last_seen_ms < $1 AND id IN (SELECT i.id FROM incident AS i \
-                         WHERE i.last_seen_ms < $1 AND NOT EXISTS (SELECT 1 FROM crash AS c WHERE c.incident = i.id) \
-                         LIMIT $2)";
-        purged.incidents = self.forget_rows(incidents, before).await?;
+        purged.incidents = self.forget_incidents(before).await?;
         let minutes = "DELETE FROM request_minute WHERE (app, minute_ms, node, instance) IN \
                        (SELECT m.app, m.minute_ms, m.node, m.instance FROM request_minute AS m \
                        WHERE m.minute_ms < $1 ORDER BY m.minute_ms LIMIT $2)";
-        purged.minutes = self.forget_rows(minutes, before).await?;
-        Ok(purged)
+        loop {
+            let mut transaction = self.sql.begin(Durability::Quick).await?;
+            let gone = transaction.execute(minutes, vec![before.into(), BATCH.into()]).await?;
+            transaction.commit().await?;
+            purged.minutes += gone;
+            if gone == 0 {
+                return Ok(purged);
+            }
+        }
     }
 
     async fn forget_crashes(&self, before: Timestamp) -> sqlx::Result<(u64, u64)> {
@@ -50,17 +53,30 @@ impl Store {
         Ok((crashes, audits))
     }
 
-    /// Batches until none is left.
-    async fn forget_rows(&self, sql: &'static str, before: Timestamp) -> sqlx::Result<u64> {
+    async fn forget_incidents(&self, before: Timestamp) -> sqlx::Result<u64> {
+        let without_crash = "SELECT i.id FROM incident AS i WHERE i.last_seen_ms < $1 \
+                             AND NOT EXISTS (SELECT 1 FROM crash AS c WHERE c.incident = i.id) LIMIT $2";
         let mut sum = 0;
         loop {
-            let mut transaction = self.sql.begin(Durability::Quick).await?;
-            let gone = transaction.execute(sql, vec![before.into(), BATCH.into()]).await?;
-            transaction.commit().await?;
-            sum += gone;
-            if gone == 0 {
+            let rows = self.sql.rows(without_crash, vec![before.into(), BATCH.into()]).await?;
+            if rows.is_empty() {
                 return Ok(sum);
             }
+            for row in rows {
+                sum += self.forget_incident(row.text("id")?).await?;
+            }
         }
+    }
+
+    /// Unless it has a crash by now. The first statement waits for a crash that is just being recorded and keeps the next one
+    /// waiting; so the second cannot miss one.
+    async fn forget_incident(&self, id: String) -> sqlx::Result<u64> {
+        let lock = "UPDATE incident SET crash_count = crash_count WHERE id = $1";
+        let delete = "DELETE FROM incident WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM crash AS c WHERE c.incident = $1)";
+        let mut transaction = self.sql.begin(Durability::Quick).await?;
+        transaction.execute(lock, vec![id.clone().into()]).await?;
+        let gone = transaction.execute(delete, vec![id.into()]).await?;
+        transaction.commit().await?;
+        Ok(gone)
     }
 }

@@ -63,7 +63,7 @@ impl Store {
     }
 }
 
-/// In characters, of which a byte is at least a quarter.
+/// In characters here, so that a value of that many bytes always fits.
 const VALUE_LIMIT: usize = engine::settings::VALUE_LIMIT_BYTES;
 
 fn state_of(row: &Row) -> sqlx::Result<(InstanceKey, String)> {

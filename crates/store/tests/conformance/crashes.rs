@@ -1,0 +1,120 @@
+//! Recording crashes and reading them.
+
+use engine::crash::Crash;
+use store::{Database, Recorded, Store};
+use tokio::task::JoinSet;
+
+use crate::fixtures::{EVER, app, at, captured, crash, incident, range};
+
+pub(crate) async fn a_crash_reads_back_as_it_was(store: Store, _: Database) {
+    let (plain, dumped) = (crash("shop", 0, 1), captured("shop", 10, 2));
+    for crash in [&plain, &dumped] {
+        assert_eq!(store.record_crash(crash).await.unwrap(), Recorded { new: true, count: 1 });
+        assert_eq!(store.crash(&crash.worker).await.unwrap().as_ref(), Some(crash));
+    }
+    let unknown = crash("shop", 99, 1).worker;
+    assert_eq!(store.crash(&unknown).await.unwrap(), None);
+    store.check().await.unwrap();
+}
+
+pub(crate) async fn a_crash_counts_once(store: Store, _: Database) {
+    let first = captured("shop", 0, 1);
+    store.record_crash(&first).await.unwrap();
+    store.record_crash(&crash("shop", 10, 1)).await.unwrap();
+    assert_eq!(store.record_crash(&first).await.unwrap(), Recorded { new: false, count: 2 });
+    assert_eq!(store.crashes(&app("shop"), EVER, 10).await.unwrap().len(), 2);
+    assert_eq!(store.audits(&app("shop"), EVER, 10).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn a_worker_cannot_crash_for_two_incidents(store: Store, _: Database) {
+    let first = crash("shop", 0, 1);
+    store.record_crash(&first).await.unwrap();
+    let again = Crash { incident: incident(2), ..first.clone() };
+    assert_eq!(store.record_crash(&again).await.unwrap(), Recorded { new: false, count: 1 });
+    assert_eq!(store.crash(&first.worker).await.unwrap(), Some(first));
+    assert_eq!(store.incident(&incident(2)).await.unwrap(), None);
+}
+
+pub(crate) async fn concurrent_crashes_are_all_counted(store: Store, _: Database) {
+    let mut tasks = JoinSet::new();
+    for task in 0..8 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            for number in 0..25 {
+                let crash = crash("shop", task * 1_000 + number, 1);
+                assert!(store.record_crash(&crash).await.unwrap().new);
+            }
+        });
+    }
+    tasks.join_all().await;
+    let incident = store.incident(&incident(1)).await.unwrap().unwrap();
+    assert_eq!((incident.count, incident.first_seen, incident.last_seen), (200, at(0), at(7_024)));
+    assert_eq!(store.crashes(&app("shop"), EVER, 1_000).await.unwrap().len(), 200);
+}
+
+pub(crate) async fn one_crash_from_many_tasks_counts_once(store: Store, _: Database) {
+    let mut tasks = JoinSet::new();
+    for _ in 0..8 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            let mut new = 0;
+            for number in 0..25 {
+                new += usize::from(store.record_crash(&captured("shop", number, 1)).await.unwrap().new);
+            }
+            new
+        });
+    }
+    assert_eq!(tasks.join_all().await.into_iter().sum::<usize>(), 25);
+    assert_eq!(store.incident(&incident(1)).await.unwrap().unwrap().count, 25);
+}
+
+pub(crate) async fn ranges_have_their_start_and_not_their_end(store: Store, _: Database) {
+    for offset_ms in [-1, 0, 1, 999, 1_000, 1_001] {
+        store.record_crash(&crash("shop", offset_ms, 1)).await.unwrap();
+    }
+    let offsets = [999, 1, 0].map(at).to_vec();
+    let crashes = store.crashes(&app("shop"), range(0, 1_000), 10).await.unwrap();
+    assert_eq!(crashes.iter().map(|crash| crash.at).collect::<Vec<_>>(), offsets);
+    let times = store.crash_times(&app("shop"), range(0, 1_000)).await.unwrap();
+    assert_eq!(times.iter().rev().map(|time| time.at).collect::<Vec<_>>(), offsets);
+    assert!(store.crashes(&app("shop"), range(1_000, 0), 10).await.unwrap().is_empty());
+}
+
+pub(crate) async fn the_newest_come_first_and_no_more_than_asked_for(store: Store, _: Database) {
+    for offset_ms in [30, 10, 20, 40] {
+        store.record_crash(&crash("shop", offset_ms, 1)).await.unwrap();
+    }
+    store.record_crash(&crash("other", 50, 2)).await.unwrap();
+    let times = |crashes: Vec<Crash>| crashes.iter().map(|crash| crash.at).collect::<Vec<_>>();
+    assert_eq!(times(store.crashes(&app("shop"), EVER, 3).await.unwrap()), [40, 30, 20].map(at));
+    assert_eq!(times(store.crashes_of_incident(&incident(1), 2).await.unwrap()), [40, 30].map(at));
+    assert!(store.crashes(&app("shop"), EVER, 0).await.unwrap().is_empty());
+}
+
+pub(crate) async fn crash_times_are_of_one_app_and_oldest_first(store: Store, _: Database) {
+    let mut elsewhere = crash("shop", 5, 2);
+    (elsewhere.node, elsewhere.instance) = ("node-b".to_owned(), 3);
+    for crash in [&crash("shop", 10, 1), &elsewhere, &crash("other", 7, 3)] {
+        store.record_crash(crash).await.unwrap();
+    }
+    let times = store.crash_times(&app("shop"), EVER).await.unwrap();
+    let parts: Vec<_> =
+        times.into_iter().map(|time| (time.at, time.instance, time.node, time.incident)).collect();
+    assert_eq!(
+        parts,
+        [(at(5), 3, "node-b".to_owned(), incident(2)), (at(10), 0, "node-a".to_owned(), incident(1))]
+    );
+}
+
+pub(crate) async fn audits_are_listed_by_when_they_were_captured(store: Store, _: Database) {
+    let (early, late) = (captured("shop", 0, 1), captured("shop", 100, 2));
+    for crash in [&late, &early, &crash("shop", 50, 1), &captured("other", 50, 3)] {
+        store.record_crash(crash).await.unwrap();
+    }
+    let rows = store.audits(&app("shop"), EVER, 10).await.unwrap();
+    assert_eq!(rows.iter().map(|row| &row.worker).collect::<Vec<_>>(), [&late.worker, &early.worker]);
+    assert_eq!((&rows[1].audit, &rows[1].incident), (early.audit.as_ref().unwrap(), &incident(1)));
+    // the fixture captures 5 ms after the crash
+    assert_eq!(store.audits(&app("shop"), range(5, 105), 10).await.unwrap().len(), 1);
+    assert_eq!(store.audits(&app("shop"), range(6, 106), 10).await.unwrap()[0].worker, late.worker);
+}

@@ -1,0 +1,107 @@
+//! Crashes to record.
+
+use engine::crash::{Audit, Crash, Findings, Frame, InFlightRequest, Module, Runtime, Thread, Trust};
+use engine::{AppName, CrashCause, IncidentId, InstanceKey, TimeRange, Timestamp, WorkerId};
+
+/// 2026-01-31T08:15:00Z.
+pub(crate) const NOON_MS: i64 = 1_769_847_300_000;
+
+pub(crate) fn app(name: &str) -> AppName {
+    name.parse().unwrap()
+}
+
+pub(crate) fn instance(app_name: &str, index: u16) -> InstanceKey {
+    InstanceKey { app: app(app_name), index }
+}
+
+/// `offset_ms` after [`NOON_MS`].
+pub(crate) fn at(offset_ms: i64) -> Timestamp {
+    Timestamp::from_ms(NOON_MS + offset_ms)
+}
+
+/// From and to, as offsets from [`NOON_MS`].
+pub(crate) fn range(start_ms: i64, end_ms: i64) -> TimeRange {
+    TimeRange { start: at(start_ms), end: at(end_ms) }
+}
+
+pub(crate) const EVER: TimeRange =
+    TimeRange { start: Timestamp::from_ms(0), end: Timestamp::from_ms(4_000_000_000_000) };
+
+pub(crate) fn incident(number: u64) -> IncidentId {
+    format!("{number:016x}").parse().unwrap()
+}
+
+/// A crash of `app`'s instance 0, `offset_ms` after [`NOON_MS`], of incident `number`, without a dump.
+pub(crate) fn crash(app_name: &str, offset_ms: i64, number: u64) -> Crash {
+    Crash {
+        worker: WorkerId { instance: instance(app_name, 0), started_at: at(offset_ms - 60_000) },
+        app: app(app_name),
+        node: "node-a".to_owned(),
+        instance: 0,
+        pid: 4_711,
+        at: at(offset_ms),
+        uptime_ms: 60_000,
+        cause: CrashCause::Exit,
+        signal: None,
+        exit_code: Some(1),
+        findings: Findings {
+            exception_type: "TypeError".to_owned(),
+            runtime: Runtime::Node,
+            signature: format!("handle_request_{number}"),
+            crashing_thread: Thread {
+                name: None,
+                frames: vec![frame("handle_request", None)],
+                truncated: false,
+            },
+            modules: vec![],
+            notes: vec![],
+        },
+        in_flight: vec![],
+        in_flight_count: 0,
+        audit: None,
+        incident: incident(number),
+    }
+}
+
+/// The same with a dump, everything that can be known, and a fatal signal.
+pub(crate) fn captured(app_name: &str, offset_ms: i64, number: u64) -> Crash {
+    let mut crash = crash(app_name, offset_ms, number);
+    (crash.cause, crash.signal, crash.exit_code) = (CrashCause::Signal, Some("SIGSEGV".to_owned()), None);
+    "SIGSEGV / SEGV_MAPERR".clone_into(&mut crash.findings.exception_type);
+    crash.findings.runtime = Runtime::Native;
+    crash.findings.crashing_thread = Thread {
+        name: Some("worker-1".to_owned()),
+        frames: vec![frame("std::map<int, 'quoted'>::at", Some("shop")), frame("main", Some("libc.so.6"))],
+        truncated: true,
+    };
+    crash.findings.modules = ["ld.so", "libc.so.6", "shop"].map(module).to_vec();
+    crash.findings.notes = vec!["the program was replaced while it ran".to_owned()];
+    crash.in_flight =
+        vec![InFlightRequest { method: "GET".to_owned(), path: "/orders/*".to_owned(), age_ms: 250 }];
+    crash.in_flight_count = 31;
+    crash.audit = Some(Audit {
+        size_bytes: 34 << 20,
+        sha256: "ab".repeat(32),
+        captured_at: at(offset_ms + 5),
+        dropped_at: at(offset_ms + 900),
+        stopped_us: 41_000,
+        result: "analysed".to_owned(),
+    });
+    crash
+}
+
+pub(crate) fn frame(function: &str, module: Option<&str>) -> Frame {
+    Frame {
+        module: module.map(str::to_owned),
+        function: Some(function.to_owned()),
+        file: Some("src/shop.cpp".to_owned()),
+        line: Some(42),
+        offset: Some(u64::MAX),
+        trust: Trust::CallFrameInfo,
+        inline: true,
+    }
+}
+
+fn module(name: &str) -> Module {
+    Module { name: name.to_owned(), build_id: Some("0123abcd".to_owned()) }
+}

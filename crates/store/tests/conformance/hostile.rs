@@ -1,0 +1,65 @@
+//! Names that a crashed program made up.
+
+use engine::crash::{InFlightRequest, Module};
+use store::{Database, Store};
+
+use crate::fixtures::{EVER, app, captured, frame, incident};
+
+pub(crate) async fn nul_and_emoji_are_stored(store: Store, _: Database) {
+    let name = "a\0b🦀\u{202e}\n\u{1}";
+    let clean = name.replace('\0', "\u{fffd}");
+    let mut crash = captured("shop", 0, 1);
+    crash.findings.exception_type = name.to_owned();
+    crash.findings.signature = name.to_owned();
+    crash.findings.crashing_thread.name = Some(name.to_owned());
+    crash.findings.crashing_thread.frames = vec![frame(name, Some(name))];
+    crash.findings.notes = vec![name.to_owned()];
+    crash.node = name.to_owned();
+    crash.signal = Some(name.to_owned());
+    name.clone_into(&mut crash.audit.as_mut().unwrap().result);
+    store.record_crash(&crash).await.unwrap();
+
+    let stored = store.crash(&crash.worker).await.unwrap().unwrap();
+    assert_eq!([&stored.findings.exception_type, &stored.findings.signature], [&clean; 2]);
+    assert_eq!(stored.findings.crashing_thread.name.as_ref(), Some(&clean));
+    assert_eq!(stored.findings.crashing_thread.frames[0].function.as_ref(), Some(&clean));
+    assert_eq!((&stored.findings.notes[0], stored.signal.as_ref()), (&clean, Some(&clean)));
+    assert_eq!(stored.audit.unwrap().result, clean);
+    assert_eq!(stored.node, "a\u{fffd}b🦀\u{202e}\u{fffd}\u{fffd}");
+    let shown = store.incident(&incident(1)).await.unwrap().unwrap();
+    assert_eq!(shown.instances, [format!("{}/0", stored.node)]);
+    store.save_state(name, &crash.worker.instance, "{}").await.unwrap();
+    assert_eq!(store.states(name).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn long_names_are_cut(store: Store, _: Database) {
+    let (long, longest) = ("🦀".repeat(2_000), "🦀".repeat(1_000_000));
+    let mut crash = captured("shop", 0, 1);
+    crash.findings.signature.clone_from(&longest);
+    crash.findings.exception_type = longest;
+    crash.findings.crashing_thread.frames = vec![frame(&long, Some(&long)); 1_100];
+    crash.findings.crashing_thread.truncated = false;
+    crash.findings.modules = vec![Module { name: "m".to_owned(), build_id: Some(long.clone()) }; 4_200];
+    crash.findings.notes = vec![long.clone(); 100];
+    crash.in_flight = vec![InFlightRequest { method: long.clone(), path: long, age_ms: u64::MAX }; 100];
+    crash.uptime_ms = u64::MAX;
+    store.record_crash(&crash).await.unwrap();
+
+    let stored = store.crash(&crash.worker).await.unwrap().unwrap();
+    assert_eq!(stored.findings.signature.chars().count(), 255);
+    assert_eq!(stored.findings.exception_type, format!("{}…", "🦀".repeat(254)));
+    assert!(stored.findings.crashing_thread.truncated);
+    assert_eq!(stored.in_flight.len(), engine::crash::Crash::IN_FLIGHT_KEPT);
+    assert_eq!(stored.uptime_ms, u64::try_from(i64::MAX).unwrap(), "the largest that a database holds");
+    let bytes = serde_json::to_string(&stored).unwrap().len();
+    assert!(bytes < 12 << 20, "{bytes} bytes");
+}
+
+pub(crate) async fn sql_in_a_name_is_a_name(store: Store, _: Database) {
+    let name = "'); DELETE FROM crash; -- $1 ? %s \\";
+    let mut crash = captured("shop", 0, 1);
+    name.clone_into(&mut crash.findings.signature);
+    name.clone_into(&mut crash.node);
+    store.record_crash(&crash).await.unwrap();
+    assert_eq!(store.crashes(&app("shop"), EVER, 10).await.unwrap(), [crash]);
+}

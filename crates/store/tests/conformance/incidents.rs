@@ -1,0 +1,76 @@
+//! What an incident shows.
+
+use engine::crash::Incident;
+use store::{Database, Store};
+
+use crate::fixtures::{EVER, app, at, captured, crash, incident, range};
+
+fn ids(incidents: &[Incident]) -> Vec<String> {
+    incidents.iter().map(|incident| incident.id.to_string().trim_start_matches('0').to_owned()).collect()
+}
+
+pub(crate) async fn an_incident_shows_its_latest_captured_crash(store: Store, _: Database) {
+    assert_eq!(store.incident(&incident(1)).await.unwrap(), None);
+    let shown = async || store.incident(&incident(1)).await.unwrap().unwrap();
+
+    store.record_crash(&crash("shop", 0, 1)).await.unwrap();
+    store.record_crash(&crash("shop", 10, 1)).await.unwrap();
+    assert_eq!((shown().await.exit_code, shown().await.audit), (Some(1), None));
+
+    let (early, late) = (captured("shop", 20, 1), captured("shop", 30, 1));
+    store.record_crash(&late).await.unwrap();
+    store.record_crash(&early).await.unwrap();
+    store.record_crash(&crash("shop", 40, 1)).await.unwrap();
+    let shown = shown().await;
+    assert_eq!(shown.audit, late.audit);
+    assert_eq!(shown.crashing_thread, late.findings.crashing_thread);
+    assert_eq!((shown.signal, shown.exit_code, shown.in_flight_count), (late.signal, None, 31));
+    assert_eq!((shown.in_flight, shown.notes), (late.in_flight, late.findings.notes));
+    assert_eq!((shown.count, shown.last_seen), (5, at(40)));
+}
+
+pub(crate) async fn first_and_last_do_not_depend_on_the_order_of_recording(store: Store, _: Database) {
+    for (offset_ms, node, instance) in
+        [(50, "b", 0), (10, "a", 10), (90, "a", 2), (40, "a", 2), (60, "node/with/slashes", 1)]
+    {
+        let mut crash = crash("shop", offset_ms, 1);
+        (crash.node, crash.instance) = (node.to_owned(), instance);
+        store.record_crash(&crash).await.unwrap();
+    }
+    let incident = store.incident(&incident(1)).await.unwrap().unwrap();
+    assert_eq!((incident.first_seen, incident.last_seen, incident.count), (at(10), at(90), 5));
+    assert_eq!(incident.instances, ["a/2", "a/10", "b/0", "node/with/slashes/1"]);
+}
+
+pub(crate) async fn incidents_are_those_that_crashed_in_the_range(store: Store, _: Database) {
+    // 1 before and after the range, 2 at its start, 3 at its end, 4 within and after
+    for (offset_ms, number) in [(-10, 1), (200, 1), (0, 2), (100, 3), (50, 4), (300, 4)] {
+        store.record_crash(&crash("shop", offset_ms, number)).await.unwrap();
+    }
+    let listed = store.incidents(None, Some(range(0, 100)), 10).await.unwrap();
+    assert_eq!(ids(&listed), ["4", "2"]);
+    assert_eq!((listed[0].count, listed[0].last_seen), (2, at(300)), "over all time");
+    assert_eq!(ids(&store.incidents(None, Some(EVER), 10).await.unwrap()), ["4", "1", "3", "2"]);
+}
+
+pub(crate) async fn incidents_of_one_app_or_of_all(store: Store, _: Database) {
+    for (name, offset_ms, number) in [("shop", 0, 1), ("other", 10, 2), ("shop", 20, 3)] {
+        store.record_crash(&crash(name, offset_ms, number)).await.unwrap();
+    }
+    assert_eq!(ids(&store.incidents(None, None, 10).await.unwrap()), ["3", "2", "1"]);
+    assert_eq!(ids(&store.incidents(Some(&app("shop")), None, 10).await.unwrap()), ["3", "1"]);
+    assert_eq!(ids(&store.incidents(Some(&app("shop")), Some(range(0, 20)), 10).await.unwrap()), ["1"]);
+    assert_eq!(ids(&store.incidents(None, None, 1).await.unwrap()), ["3"]);
+    assert!(store.incidents(Some(&app("none")), None, 10).await.unwrap().is_empty());
+}
+
+pub(crate) async fn modules_of_the_stack_come_first(store: Store, _: Database) {
+    let crash = captured("shop", 0, 1);
+    store.record_crash(&crash).await.unwrap();
+    let names = |modules: &[engine::crash::Module]| {
+        modules.iter().map(|module| module.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&crash.findings.modules), ["ld.so", "libc.so.6", "shop"]);
+    let incident = store.incident(&incident(1)).await.unwrap().unwrap();
+    assert_eq!(names(&incident.modules), ["libc.so.6", "shop", "ld.so"]);
+}

@@ -1,0 +1,55 @@
+//! What every database must do: one suite, run on SQLite and on PostgreSQL.
+//!
+//! Each case gets a database of its own, empty, and deleted afterwards.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod crashes;
+mod databases;
+mod fixtures;
+mod hostile;
+mod incidents;
+mod minutes;
+mod opening;
+mod retention;
+mod settings;
+
+/// Stamps each case for both databases. A case takes what it needs of an open store and its database.
+macro_rules! conformance {
+    ($($module:ident: $($case:ident),+;)+) => {
+        mod sqlite {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() {
+                    crate::databases::on_sqlite(crate::$module::$case).await;
+                }
+            )+)+
+        }
+
+        mod postgres {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                #[ignore = "needs PostgreSQL: cargo xtask test starts one and sets MEDIC_TEST_POSTGRES"]
+                async fn $case() {
+                    crate::databases::on_postgres(crate::$module::$case).await;
+                }
+            )+)+
+        }
+    };
+}
+
+conformance! {
+    crashes: a_crash_reads_back_as_it_was, a_crash_counts_once, a_worker_cannot_crash_for_two_incidents,
+        concurrent_crashes_are_all_counted, one_crash_from_many_tasks_counts_once, ranges_have_their_start_and_not_their_end,
+        the_newest_come_first_and_no_more_than_asked_for, crash_times_are_of_one_app_and_oldest_first,
+        audits_are_listed_by_when_they_were_captured;
+    incidents: an_incident_shows_its_latest_captured_crash, first_and_last_do_not_depend_on_the_order_of_recording,
+        incidents_are_those_that_crashed_in_the_range, incidents_of_one_app_or_of_all,
+        modules_of_the_stack_come_first;
+    hostile: nul_and_emoji_are_stored, long_names_are_cut, sql_in_a_name_is_a_name;
+    settings: settings_replace_all_of_the_apps, states_are_kept_by_node_and_instance;
+    minutes: a_minute_flushed_twice_adds_up, concurrent_flushes_lose_nothing, minutes_of_one_app_in_a_range;
+    retention: purge_keeps_what_is_newer, purge_works_through_many_batches, an_incident_outlives_its_captured_crash,
+        recording_goes_on_while_purging;
+    opening: reopening_keeps_everything, two_stores_share_one_database, a_newer_schema_is_refused,
+        a_closed_store_refuses_and_says_so, a_value_changed_by_hand_is_named;
+}

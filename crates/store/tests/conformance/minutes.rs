@@ -1,0 +1,68 @@
+//! Requests by the minute.
+
+use engine::requests::RequestMinute;
+use store::{Database, Store};
+use tokio::task::JoinSet;
+
+use crate::fixtures::{EVER, app, at, instance, range};
+
+/// A minute with one request of each class and one of 5xx for each latency more.
+fn minute(name: &str, index: u16, number: i64, latencies_us: &[u64]) -> RequestMinute {
+    let mut minute = RequestMinute::empty(instance(name, index), at(number * 60_000));
+    minute.by_class = [1, 1, 1, 1, 1 + latencies_us.len() as u64];
+    for us in latencies_us {
+        minute.latency.record(*us);
+    }
+    minute.most_in_flight = u32::try_from(latencies_us.len()).unwrap();
+    minute
+}
+
+pub(crate) async fn a_minute_flushed_twice_adds_up(store: Store, _: Database) {
+    let first = minute("shop", 0, 0, &[5, 100, 3_000, 3_000_000]);
+    let second = minute("shop", 0, 0, &[100, 70_000_000]);
+    store.add_minutes("a", std::slice::from_ref(&first)).await.unwrap();
+    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap(), [("a".to_owned(), first.clone())]);
+    // once alone, and once twice in one flush
+    store.add_minutes("a", std::slice::from_ref(&second)).await.unwrap();
+    store.add_minutes("a", &[second.clone(), second.clone()]).await.unwrap();
+    store.add_minutes("a", &[]).await.unwrap();
+
+    let mut sum = first;
+    (0..3).for_each(|_| sum.merge(&second));
+    assert_eq!((sum.by_class, sum.most_in_flight, sum.latency.count()), ([4, 4, 4, 4, 14], 4, 10));
+    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap(), [("a".to_owned(), sum)]);
+}
+
+pub(crate) async fn concurrent_flushes_lose_nothing(store: Store, _: Database) {
+    let mut tasks = JoinSet::new();
+    for task in 0..6 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            let mut minutes: Vec<_> = (0..20).map(|number| minute("shop", 0, number, &[1_000])).collect();
+            if task % 2 == 0 {
+                minutes.reverse();
+            }
+            for _ in 0..5 {
+                store.add_minutes("a", &minutes).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    let minutes = store.minutes(&app("shop"), EVER).await.unwrap();
+    assert_eq!(minutes.len(), 20);
+    for (_, minute) in minutes {
+        assert_eq!((minute.by_class, minute.latency.count()), ([30, 30, 30, 30, 60], 30));
+    }
+}
+
+pub(crate) async fn minutes_of_one_app_in_a_range(store: Store, _: Database) {
+    let minutes: Vec<_> = (0..4).map(|number| minute("shop", 0, number, &[])).collect();
+    store.add_minutes("b", &minutes).await.unwrap();
+    store.add_minutes("a", &[minute("shop", 1, 1, &[]), minute("shop", 0, 1, &[])]).await.unwrap();
+    store.add_minutes("a", &[minute("other", 0, 1, &[])]).await.unwrap();
+    let read = store.minutes(&app("shop"), range(60_000, 180_000)).await.unwrap();
+    let parts: Vec<_> =
+        read.iter().map(|(node, minute)| (minute.minute, node.as_str(), minute.instance.index)).collect();
+    let (one, two) = (at(60_000), at(120_000));
+    assert_eq!(parts, [(one, "a", 0), (one, "a", 1), (one, "b", 0), (two, "b", 0)]);
+}

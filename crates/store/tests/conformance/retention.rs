@@ -1,0 +1,67 @@
+//! Forgetting.
+
+use engine::requests::RequestMinute;
+use store::{Database, Purged, Store};
+
+use crate::fixtures::{EVER, app, at, captured, crash, incident, instance};
+
+pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
+    // 1 is old, 2 old and new, 3 exactly at the edge, which is kept
+    for crash in [captured("shop", -10, 1), crash("shop", -1, 2), captured("shop", 5, 2), crash("shop", 0, 3)]
+    {
+        store.record_crash(&crash).await.unwrap();
+    }
+    let minutes = [-60_000, 0].map(|offset_ms| RequestMinute::empty(instance("shop", 0), at(offset_ms)));
+    store.add_minutes("a", &minutes).await.unwrap();
+    store.save_state("a", &instance("shop", 0), "{}").await.unwrap();
+
+    let purged = store.purge(at(0)).await.unwrap();
+    assert_eq!(purged, Purged { crashes: 2, audits: 1, incidents: 1, minutes: 1 });
+    assert_eq!(store.incident(&incident(1)).await.unwrap(), None);
+    assert_eq!(store.incident(&incident(2)).await.unwrap().unwrap().count, 2);
+    let crashes = store.crashes(&app("shop"), EVER, 10).await.unwrap();
+    assert_eq!(crashes.iter().map(|crash| crash.at).collect::<Vec<_>>(), [at(5), at(0)]);
+    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 1);
+    assert_eq!(store.states("a").await.unwrap().len(), 1);
+    assert_eq!(store.purge(at(0)).await.unwrap(), Purged::default());
+}
+
+pub(crate) async fn purge_works_through_many_batches(store: Store, _: Database) {
+    let minutes: Vec<_> =
+        (-1_200..3).map(|number| RequestMinute::empty(instance("shop", 0), at(number * 60_000))).collect();
+    store.add_minutes("a", &minutes).await.unwrap();
+    assert_eq!(store.purge(at(0)).await.unwrap().minutes, 1_200);
+    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 3);
+}
+
+pub(crate) async fn an_incident_outlives_its_captured_crash(store: Store, _: Database) {
+    store.record_crash(&captured("shop", -10, 1)).await.unwrap();
+    store.record_crash(&crash("shop", 10, 1)).await.unwrap();
+    assert!(store.incident(&incident(1)).await.unwrap().unwrap().audit.is_some());
+    store.purge(at(0)).await.unwrap();
+    let shown = store.incident(&incident(1)).await.unwrap().unwrap();
+    assert_eq!((shown.audit, shown.exit_code, shown.count), (None, Some(1), 2));
+    assert_eq!(store.incidents(None, None, 10).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn recording_goes_on_while_purging(store: Store, _: Database) {
+    // The same incident is forgotten and made again and again: none of its crashes may be refused.
+    let purging = tokio::spawn({
+        let store = store.clone();
+        async move {
+            for _ in 0..40 {
+                store.purge(at(1_000_000)).await.unwrap();
+            }
+        }
+    });
+    let mut recorded = 0;
+    while !purging.is_finished() {
+        assert!(store.record_crash(&crash("shop", recorded, 1)).await.unwrap().new);
+        recorded += 1;
+    }
+    purging.await.unwrap();
+    store.record_crash(&crash("shop", 1_000_001, 1)).await.unwrap();
+    store.purge(at(1_000_000)).await.unwrap();
+    assert_eq!(store.crashes(&app("shop"), EVER, 1_000).await.unwrap().len(), 1);
+    assert!(store.incident(&incident(1)).await.unwrap().is_some());
+}
