@@ -1,0 +1,46 @@
+// node screenshots.mjs http://127.0.0.1:3000 INCIDENT FOLDER
+// A picture of every page of the incident's app: light and dark, wide and narrow.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { chromium } from '@playwright/test';
+import { launchOptions } from './chromium.mjs';
+
+const [origin, incident, folder] = process.argv.slice(2);
+if (!folder) {
+  console.error('usage: node screenshots.mjs http://127.0.0.1:3000 INCIDENT FOLDER');
+  process.exit(2);
+}
+const { app } = await (await fetch(`${origin}/api/v1/incidents/${incident}`)).json();
+const category = `/apps/${app}/categories/availability-and-performance`;
+const pages = {
+  apps: '/',
+  home: `/apps/${app}`,
+  search: `/apps/${app}?q=crash`,
+  overview: `${category}/overview`,
+  crashes: `${category}/detectors/application-crashes`,
+  incidents: `/apps/${app}/incidents`,
+  incident: `/incidents/${incident}`,
+  settings: `/apps/${app}/settings`,
+  'not-found': '/nowhere',
+};
+
+await mkdir(folder, { recursive: true });
+const browser = await chromium.launch(launchOptions);
+try {
+  for (const colorScheme of ['light', 'dark']) {
+    for (const width of [1280, 390]) {
+      const context = await browser.newContext({ colorScheme, viewport: { width, height: width > 600 ? 900 : 844 } });
+      const page = await context.newPage();
+      for (const [name, path] of Object.entries(pages)) {
+        await page.goto(origin + path);
+        // The islands are alive once the page hears the server's news.
+        await page.locator('.live[data-state="live"]').waitFor({ timeout: 20_000 });
+        await page.screenshot({ path: join(folder, `${name}-${colorScheme}-${width}.png`), fullPage: true });
+      }
+      await context.close();
+    }
+  }
+} finally {
+  await browser.close();
+}
+console.log(`screenshots: ${folder}`);

@@ -1,0 +1,38 @@
+import { crashesPage, expect, test } from '../medic';
+
+const pill = /^Time Range \(UTC\): \d{4}-\d\d-\d\d \d\d:\d\d – /;
+
+test('a preset is an address and is marked', async ({ page }) => {
+  await page.goto(crashesPage('diary'));
+  await page.getByText(pill).click();
+  await expect(page.getByRole('link', { name: 'Last 24 hours' })).toHaveAttribute('aria-current', 'true');
+  await page.getByRole('link', { name: 'Last 6 hours' }).click();
+  await expect(page).toHaveURL(/\?startTime=/);
+  await page.getByText(pill).click();
+  await expect(page.getByRole('link', { name: 'Last 6 hours' })).toHaveAttribute('aria-current', 'true');
+});
+
+test('a custom range that is wrong is put right, and the page says how', async ({ page }) => {
+  await page.goto(crashesPage('diary'));
+  await page.getByText(pill).click();
+  const form = page.getByRole('form', { name: 'Custom time range' });
+  const hour = (ago: number) => new Date(Date.now() - ago * 3_600_000).toISOString().slice(0, 16);
+  await form.getByLabel('Start (UTC)').fill(hour(2));
+  await form.getByLabel('End (UTC)').fill(hour(5));
+  await form.getByRole('button', { name: 'Apply' }).click();
+  await expect(page).toHaveURL(/startTime=.*&endTime=/);
+  const message = page.getByRole('status').filter({ hasText: 'put right' });
+  await expect(message).toContainText('The start lay after the end');
+  await page.goto(`${crashesPage('diary')}?startTime=${hour(100)}&endTime=${hour(10)}`);
+  await expect(message).toContainText('longer than 24 hours');
+  await page.goto(`${crashesPage('diary')}?startTime=yesterday`);
+  await expect(message).toContainText('`yesterday` is no time');
+});
+
+test('a range without the crash does not show it', async ({ page, incident }) => {
+  const day = 86_400_000;
+  const before = (days: number) => new Date(Date.now() - days * day).toISOString();
+  await page.goto(`${crashesPage('shop')}?startTime=${before(3)}&endTime=${before(2.5)}`);
+  await expect(page.getByRole('region', { name: 'Latest crashes' }).first()).toContainText('No crash in this time range.');
+  await expect(page.getByRole('region', { name: 'Insights' })).not.toContainText(incident.signature);
+});
