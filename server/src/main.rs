@@ -6,11 +6,7 @@ mod config;
 mod console;
 mod housekeeping;
 mod serve;
-mod site {
-    pub(crate) fn router(_: std::sync::Arc<dyn app::Console>) -> axum::Router {
-        axum::Router::new()
-    }
-}
+mod site;
 mod supervision;
 mod web;
 

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use app::{Console, ConsoleError};
-use axum::extract::{Path, RawForm, State};
+use axum::Form;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use engine::AppName;
@@ -14,10 +15,10 @@ use engine::settings::{AppSettings, KNOWN};
 pub(super) async fn save(
     State(console): State<Arc<dyn Console>>,
     Path(app): Path<String>,
-    RawForm(form): RawForm,
+    Form(form): Form<Vec<(String, String)>>,
 ) -> Response {
     let Ok(app) = app.parse::<AppName>() else { return StatusCode::NOT_FOUND.into_response() };
-    let outcome = match read(&form, console.settings(&app).await) {
+    let outcome = match read(form, console.settings(&app).await) {
         Ok(settings) => console.save_settings(&app, settings).await,
         Err(error) => Err(error),
     };
@@ -32,13 +33,13 @@ pub(super) async fn save(
 
 /// The stored settings with the form's values over them; of a name that stands twice (a switch and what its absence means) the
 /// last counts.
-fn read(form: &[u8], stored: Result<AppSettings, ConsoleError>) -> Result<AppSettings, ConsoleError> {
+fn read(form: Vec<(String, String)>, stored: Result<AppSettings, ConsoleError>) -> Result<AppSettings, ConsoleError> {
     let mut settings = stored?;
-    for (name, value) in form_urlencoded::parse(form) {
-        if !KNOWN.contains(&&*name) {
+    for (name, value) in form {
+        if !KNOWN.contains(&name.as_str()) {
             return Err(ConsoleError::Refused(format!("`{}` is no setting", name.chars().take(80).collect::<String>())));
         }
-        settings.0.insert(name.into_owned(), value.into_owned());
+        settings.0.insert(name, value);
     }
     settings.check().map_err(|error| ConsoleError::Refused(error.to_string()))?;
     Ok(settings)
@@ -49,24 +50,24 @@ mod tests {
     use super::*;
     use engine::settings::{AUTO_HEAL_ENABLED, CRASH_MONITORING_ENABLED};
 
-    fn read_form(form: &str) -> Result<AppSettings, ConsoleError> {
+    fn read_form(form: &[(&str, &str)]) -> Result<AppSettings, ConsoleError> {
         let stored = AppSettings([(AUTO_HEAL_ENABLED.to_owned(), "FALSE".to_owned())].into());
-        read(form.as_bytes(), Ok(stored))
+        read(form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(), Ok(stored))
     }
 
     #[test]
     fn a_switch_counts_over_what_its_absence_means() {
-        let on = read_form(&format!("{CRASH_MONITORING_ENABLED}=False&{CRASH_MONITORING_ENABLED}=True")).unwrap();
+        let on = read_form(&[(CRASH_MONITORING_ENABLED, "False"), (CRASH_MONITORING_ENABLED, "True")]).unwrap();
         assert!(on.is_enabled(CRASH_MONITORING_ENABLED));
         assert!(!on.is_enabled(AUTO_HEAL_ENABLED), "what the form does not have stays");
-        let off = read_form(&format!("{CRASH_MONITORING_ENABLED}=False")).unwrap();
+        let off = read_form(&[(CRASH_MONITORING_ENABLED, "False")]).unwrap();
         assert!(!off.is_enabled(CRASH_MONITORING_ENABLED));
     }
 
     #[test]
     fn nothing_is_saved_of_a_form_with_something_wrong() {
-        for form in ["WEBSITE_X=True".to_owned(), format!("{CRASH_MONITORING_ENABLED}=maybe")] {
-            assert!(matches!(read_form(&form), Err(ConsoleError::Refused(_))), "{form}");
+        for wrong in [("WEBSITE_X", "True"), (CRASH_MONITORING_ENABLED, "maybe")] {
+            assert!(matches!(read_form(&[wrong]), Err(ConsoleError::Refused(_))), "{wrong:?}");
         }
     }
 }

@@ -1,0 +1,119 @@
+//! From real crashes of a real app to what the API says of them.
+
+mod support;
+
+use serde_json::Value;
+use support::{Medic, request};
+
+/// Every crash is caught, and none has to wait long.
+const ALWAYS: &str = "[crash_monitoring]\ncrashes = 0\npause = \"0s\"\n";
+const QUICK: &str = "back_off = \"0s\"";
+
+fn functions(incident: &Value) -> Vec<String> {
+    let frames = incident["crashing_thread"]["frames"].as_array().unwrap();
+    frames.iter().filter_map(|frame| frame["function"].as_str()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_fourth_crash_arms_the_fifth_is_captured_and_then_there_is_a_pause() {
+    let medic = Medic::with_shop("", QUICK);
+    for n in 1..=4 {
+        assert_eq!(medic.crash("null"), n);
+    }
+    medic.until("the debugger attached", || (medic.instances()[0]["monitoring"]["state"] == "armed").then_some(()));
+    let crashes = medic.json("/api/v1/apps/shop/crashes");
+    assert!(crashes.as_array().unwrap().iter().all(|crash| crash["audit"].is_null()), "no dump before the fifth");
+    assert_eq!(medic.crash("null"), 5);
+    let latest = medic.json("/api/v1/apps/shop/crashes")[0].clone();
+    assert_eq!((latest["signal"].as_str(), latest["exit_code"].is_null()), (Some("SIGSEGV"), true));
+    let audit = &latest["audit"];
+    assert_eq!(audit["result"], "analysed");
+    assert!(audit["size_bytes"].as_u64().unwrap() > 1_000 && audit["sha256"].as_str().unwrap().len() == 64);
+    assert!(audit["captured_at"].as_str().unwrap() <= audit["dropped_at"].as_str().unwrap());
+    medic.until("the pause", || (medic.instances()[0]["monitoring"]["state"] == "paused").then_some(()));
+    assert_eq!(medic.crash("null"), 6);
+    assert!(medic.json("/api/v1/apps/shop/crashes")[0]["audit"].is_null(), "no dump within the pause");
+
+    let incident = medic.json(&format!("/api/v1/incidents/{}", latest["incident"].as_str().unwrap()));
+    assert!(functions(&incident).iter().any(|function| function.contains("price_of")), "{incident:#}");
+    assert_eq!(incident["audit"], *audit, "the captured crash stands for the incident");
+}
+
+#[test]
+fn the_same_fault_on_two_instances_is_one_incident_and_another_fault_is_another() {
+    let medic = Medic::with_shop(ALWAYS, "back_off = \"0s\"\ninstances = 2");
+    // The cookie keeps a client on its instance: without one, the front door spreads them.
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < 2 {
+        medic.crash("null");
+        seen.insert(medic.json("/api/v1/apps/shop/crashes")[0]["instance"].as_u64().unwrap());
+    }
+    medic.crash("fpe");
+    let incidents = medic.json("/api/v1/incidents?app=shop");
+    let mut kinds: Vec<_> = incidents.as_array().unwrap().iter().map(|i| (i["signal"].as_str().unwrap(), i["instances"].as_array().unwrap().len())).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, [("SIGFPE", 1), ("SIGSEGV", 2)]);
+}
+
+#[test]
+fn a_panic_is_told_by_its_last_words_and_its_message_stays_in_the_log_file() {
+    let medic = Medic::with_shop("", QUICK);
+    let message = "order 42 of jane@example.org not found";
+    medic.crash("panic");
+    let crash = medic.json("/api/v1/apps/shop/crashes")[0].clone();
+    assert_eq!(crash["runtime"], "rust");
+    let folder = medic.data_dir().join("apps/shop/logfiles/crashdumps");
+    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let text = std::fs::read_to_string(&files[0]).unwrap();
+    assert!(text.contains(message), "{text}");
+    let pages = [
+        medic.get("/api/v1/apps/shop/crashes").body,
+        medic.get("/api/v1/incidents").body,
+        medic.get(&format!("/incidents/{}", crash["incident"].as_str().unwrap())).body,
+        medic.get("/apps/shop/categories/availability-and-performance/detectors/application-crashes").body,
+    ];
+    assert!(pages.iter().all(|page| !page.contains(message)), "{message} is told outside its file");
+    let database = std::fs::read(medic.data_dir().join("medic.db")).unwrap();
+    let write_ahead = std::fs::read(medic.data_dir().join("medic.db-wal")).unwrap_or_default();
+    let contains = |bytes: &[u8]| bytes.windows(message.len()).any(|window| window == message.as_bytes());
+    assert!(!contains(&database) && !contains(&write_ahead), "the message is in the store");
+}
+
+#[test]
+fn requests_in_flight_are_answered_502_and_told_without_what_is_personal() {
+    let medic = Medic::with_shop(ALWAYS, QUICK);
+    medic.until_running();
+    let front_door = medic.front_door;
+    let slow = std::thread::spawn(move || request(front_door, "GET", "/slow?ms=60000&secret=hunter2", &[], ""));
+    // The slow request is under way once the worker has counted it.
+    while !medic.shop("/in-flight").body.trim().parse::<u64>().is_ok_and(|n| n >= 2) {
+        std::thread::yield_now();
+    }
+    medic.crash("null");
+    assert_eq!(slow.join().unwrap().status, 502);
+    let crash = medic.json("/api/v1/apps/shop/crashes")[0].clone();
+    let mut paths: Vec<_> = crash["in_flight"].as_array().unwrap().iter().map(|r| r["path"].as_str().unwrap()).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["/crash/null", "/slow"]);
+    assert_eq!(crash["in_flight_count"], 2);
+    assert!(!crash.to_string().contains("hunter2"));
+}
+
+#[test]
+fn opting_out_is_obeyed_without_a_restart() {
+    let medic = Medic::with_shop(ALWAYS, QUICK);
+    medic.until("the debugger attached", || (medic.instances()[0]["monitoring"]["state"] == "armed").then_some(()));
+    let pid = medic.instances()[0]["pid"].clone();
+    let put = |value: &str| {
+        let body = format!("{{\"WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED\": {value}}}");
+        request(medic.address, "PUT", "/api/v1/apps/shop/settings", &[("Content-Type", "application/json")], &body).status
+    };
+    assert_eq!(put("\"fAlSe\""), 200);
+    medic.until("opted out", || (medic.instances()[0]["monitoring"]["state"] == "opted_out").then_some(()));
+    assert_eq!(medic.instances()[0]["pid"], pid);
+    assert_eq!(medic.crash("null"), 1);
+    assert!(medic.json("/api/v1/apps/shop/crashes")[0]["audit"].is_null(), "recorded, but not captured");
+    assert_eq!(put("true"), 200);
+    medic.until("the debugger attached again", || (medic.instances()[0]["monitoring"]["state"] == "armed").then_some(()));
+    assert_eq!(put("\"maybe\""), 400);
+}

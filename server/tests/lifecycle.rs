@@ -1,0 +1,95 @@
+//! What the server does with workers when it is killed, started again, stopped and hastened.
+
+mod support;
+
+use std::process::Stdio;
+
+use support::{Medic, is_alive, processes_below};
+
+#[test]
+fn workers_outlive_a_killed_server_and_are_taken_over() {
+    let mut medic = Medic::with_shop("", "instances = 2");
+    medic.until_running();
+    let pids: Vec<u64> = medic.instances().iter().map(|i| i["pid"].as_u64().unwrap()).collect();
+    medic.kill();
+    assert!(pids.iter().all(|pid| is_alive(*pid)));
+    medic.start();
+    medic.until_running();
+    let after: Vec<u64> = medic.instances().iter().map(|i| i["pid"].as_u64().unwrap()).collect();
+    assert_eq!(after, pids, "taken over, not restarted");
+    assert_eq!(medic.shop("/").status, 200);
+    assert_eq!(medic.crashes(), 0);
+}
+
+#[test]
+fn what_happens_while_no_server_runs_is_told_to_the_next_one() {
+    let mut medic = Medic::with_shop("", "");
+    medic.until_running();
+    let (pid, port) = (medic.instances()[0]["pid"].as_u64().unwrap(), medic.instances()[0]["port"].as_u64().unwrap());
+    medic.kill();
+    let worker = format!("127.0.0.1:{port}").parse().unwrap();
+    let _cut_off = support::request(worker, "GET", "/crash/panic", &[], "");
+    assert!(!is_alive(pid) || support::request(worker, "GET", "/crash/abort", &[], "").status == 0);
+    medic.start();
+    medic.until("the crash recorded", || (medic.crashes() == 1).then_some(()));
+    let crash = medic.json("/api/v1/apps/shop/crashes")[0].clone();
+    assert_eq!(crash["pid"].as_u64(), Some(pid));
+    assert_ne!(crash["exception_type"], "", "its standard error was kept");
+    medic.until_running();
+}
+
+#[test]
+fn a_stop_ends_everything_in_order() {
+    let mut medic = Medic::with_shop("", "instances = 2");
+    medic.until_running();
+    let pids: Vec<u64> = medic.instances().iter().map(|i| i["pid"].as_u64().unwrap()).collect();
+    assert!(medic.stop());
+    assert!(pids.iter().all(|pid| !is_alive(*pid)));
+    let run = medic.data_dir().join("run/shop");
+    // A shim goes a moment after it was told that it may.
+    while !processes_below(&medic.data_dir()).is_empty() {
+        std::thread::yield_now();
+    }
+    assert_eq!(std::fs::read_dir(run).map_or(0, Iterator::count), 0, "no run folder is left");
+    medic.start();
+    medic.until_running();
+    assert_eq!(medic.crashes(), 0, "a stop that was asked for is no crash");
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_the_grace() {
+    let mut medic = Medic::with_shop("", "stop_grace = \"10m\"");
+    medic.until_running();
+    let front_door = medic.front_door;
+    let slow = std::thread::spawn(move || support::request(front_door, "GET", "/slow?ms=600000", &[], ""));
+    while !medic.shop("/in-flight").body.trim().parse::<u64>().is_ok_and(|n| n >= 2) {
+        std::thread::yield_now();
+    }
+    medic.signal("TERM");
+    medic.signal("TERM");
+    assert!(medic.stop());
+    slow.join().unwrap();
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused() {
+    let medic = Medic::with_shop("", "");
+    let second = medic.command().stderr(Stdio::piped()).output().unwrap();
+    assert!(!second.status.success());
+    let words = String::from_utf8_lossy(&second.stderr);
+    assert!(words.contains("another Medic is running with the data folder"), "{words}");
+    medic.until_running();
+}
+
+#[test]
+fn a_command_that_is_not_there_is_said_and_the_dashboard_stays() {
+    let medic = Medic::with_shop("", "");
+    let config = std::fs::read_to_string(medic.data_dir().join("../medic.toml")).unwrap();
+    drop(medic);
+    let broken = config.replace(&format!("{:?}", lab::shop()), "\"no-such-program-4711\"");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("medic.toml"), broken).unwrap();
+    let medic = Medic::at(folder);
+    let message = medic.until("the reason", || medic.instances()[0]["message"].as_str().map(str::to_owned));
+    assert!(message.contains("no-such-program-4711"), "{message}");
+}

@@ -1,0 +1,231 @@
+//! A real `medic serve` with real apps, for the tests beside this folder.
+#![expect(dead_code, reason = "each test file uses its own part of it")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Nothing that is waited for takes longer on a busy machine of two cores; whoever waits so long has found a defect.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder with a configuration, its data, and the server that works there.
+pub(crate) struct Medic {
+    folder: tempfile::TempDir,
+    server: Option<Child>,
+    /// The dashboard's address.
+    pub(crate) address: SocketAddr,
+    /// The first app's front door.
+    pub(crate) front_door: SocketAddr,
+}
+
+/// An answer.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+impl Medic {
+    /// Starts a server with one app, `shop`, of the lab; `app` is added to its table, `head` before it.
+    pub(crate) fn with_shop(head: &str, app: &str) -> Self {
+        let (address, front_door) = (free_address(), free_address());
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "[server]\nlisten = \"{address}\"\ndata_dir = \"data\"\n{head}\n[[app]]\nname = \"shop\"\ncommand = [{:?}]\nlisten = \"{front_door}\"\n{app}\n",
+            lab::shop()
+        );
+        std::fs::write(folder.path().join("medic.toml"), config).unwrap();
+        Self::at(folder)
+    }
+
+    /// Starts a server on the configuration in `folder`.
+    pub(crate) fn at(folder: tempfile::TempDir) -> Self {
+        let config = std::fs::read_to_string(folder.path().join("medic.toml")).unwrap();
+        let mut addresses = config.lines().filter_map(|line| line.strip_prefix("listen = \"")?.strip_suffix('"')?.parse().ok());
+        let (address, front_door) = (addresses.next().unwrap(), addresses.next().unwrap());
+        let mut medic = Self { folder, server: None, address, front_door };
+        medic.start();
+        medic
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_medic"));
+        command.arg("serve").arg("--config").arg(self.folder.path().join("medic.toml"));
+        command.env_remove("MEDIC_LOG").stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the server and waits until it says where the dashboard is.
+    pub(crate) fn start(&mut self) {
+        let mut server = self.command().stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
+        let (ready, wait) = mpsc::channel();
+        std::thread::spawn(move || {
+            while let Some(Ok(line)) = lines.next() {
+                eprintln!("{line}");
+                if line.contains("the dashboard is at") {
+                    let _nobody_waits = ready.send(());
+                }
+            }
+        });
+        wait.recv_timeout(PATIENCE).expect("medic did not start");
+        self.server = Some(server);
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Sends the server a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.server.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+    }
+
+    /// Ends it without a chance to clean up.
+    pub(crate) fn kill(&mut self) {
+        let mut server = self.server.take().unwrap();
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+
+    /// Ends it in order; tells whether it said that it ended well.
+    pub(crate) fn stop(&mut self) -> bool {
+        self.signal("TERM");
+        self.server.take().unwrap().wait().unwrap().success()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        request(self.address, "GET", path, &[], "")
+    }
+
+    pub(crate) fn json(&self, path: &str) -> Value {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.json()
+    }
+
+    pub(crate) fn instances(&self) -> Vec<Value> {
+        self.json("/api/v1/apps/shop")["instances"].as_array().unwrap().clone()
+    }
+
+    /// A request through the app's front door.
+    pub(crate) fn shop(&self, path: &str) -> Answer {
+        request(self.front_door, "GET", path, &[], "")
+    }
+
+    /// Waits until `look` finds something, looking again whenever the server says that something changed.
+    pub(crate) fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let mut events = TcpStream::connect(self.address).unwrap();
+        events.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(events, "GET /events HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).unwrap();
+        let mut lines = BufReader::new(events).lines();
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            loop {
+                let line = lines.next().and_then(Result::ok).unwrap_or_else(|| panic!("waited in vain for: {what}"));
+                if line.starts_with("event: changed") {
+                    break;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn until_running(&self) {
+        self.until("every instance running", || self.instances().iter().all(|i| i["state"] == "running").then_some(()));
+    }
+
+    /// Crashes one worker through the front door and waits until the incident list says so; the number of crashes recorded.
+    pub(crate) fn crash(&self, how: &str) -> u64 {
+        let before = self.crashes();
+        self.until_running();
+        let _cut_off = self.shop(&format!("/crash/{how}"));
+        self.until("the crash recorded", || (self.crashes() > before).then(|| self.crashes()))
+    }
+
+    pub(crate) fn crashes(&self) -> u64 {
+        u64::try_from(self.json("/api/v1/apps/shop/crashes").as_array().unwrap().len()).unwrap()
+    }
+}
+
+impl Drop for Medic {
+    fn drop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _already_gone = Command::new("kill").arg(server.id().to_string()).status();
+            let _ended = server.wait();
+        }
+        kill_left_over(&self.data_dir());
+    }
+}
+
+/// Workers that a killed server left running.
+fn kill_left_over(data_dir: &Path) {
+    for pid in processes_below(data_dir) {
+        let _already_gone = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+    }
+}
+
+/// The shims that live in this data folder, by their command lines.
+pub(crate) fn processes_below(data_dir: &Path) -> Vec<u32> {
+    let data_dir = data_dir.to_string_lossy();
+    let entries = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| {
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(&*data_dir))
+    })
+    .collect()
+}
+
+pub(crate) fn is_alive(pid: u64) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z"))
+}
+
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+pub(crate) fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        head.push_str(&format!("Host: {address}\r\n"));
+    }
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    write!(stream, "{head}\r\n{body}").unwrap();
+    let mut bytes = Vec::new();
+    let _cut_off = stream.read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { dechunk(body) } else { body.to_owned() };
+    Answer { status, head: head.to_owned(), body }
+}
+
+fn dechunk(mut text: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, rest)) = text.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+        if size == 0 || rest.len() < size {
+            break;
+        }
+        body.push_str(&rest[..size]);
+        text = rest[size..].trim_start_matches("\r\n");
+    }
+    body
+}
