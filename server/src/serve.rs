@@ -91,7 +91,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeErr
     let (supervision, stopped) = supervision::start(world, specs, guards).await;
     let (shut_down, shutting_down) = watch::channel(false);
     let console = Arc::new(LiveConsole::new(node.clone(), Arc::clone(&clock), store.clone(), supervision.clone(), &config));
-    let router = web::router(console, supervision.snapshot(), shutting_down.clone());
+    let router = web::router(console, store.clone(), supervision.snapshot(), shutting_down.clone());
     let housekeeping = housekeeping::Housekeeping { store: store.clone(), node: node.clone(), clock, front_doors: Arc::clone(&front_doors), retention: config.retention };
     let housekeeping = tokio::spawn(housekeeping.run(shutting_down.clone()));
     let http = axum::serve(listener, router).with_graceful_shutdown(until(shutting_down));

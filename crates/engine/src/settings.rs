@@ -1,4 +1,5 @@
-//! An app's settings that are kept in the store and obeyed live, by the names that App Service gave them.
+//! An app's settings that are kept in the store and obeyed live, and the variables that its workers are given, by the names
+//! that App Service gave them.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,12 @@ use serde::{Deserialize, Serialize};
 pub const CRASH_MONITORING_ENABLED: &str = "WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED";
 /// Opts an app out of proactive auto-heal.
 pub const AUTO_HEAL_ENABLED: &str = "WEBSITE_PROACTIVE_AUTOHEAL_ENABLED";
+/// In a worker's environment: the port on the loopback address that it must listen on.
+pub const PORT: &str = "PORT";
+/// In a worker's environment: the app's name.
+pub const SITE_NAME: &str = "WEBSITE_SITE_NAME";
+/// In a worker's environment: 64 hexadecimal digits, the same for the same node, app and instance.
+pub const INSTANCE_ID: &str = "WEBSITE_INSTANCE_ID";
 /// Every setting that is known.
 pub const KNOWN: [&str; 2] = [CRASH_MONITORING_ENABLED, AUTO_HEAL_ENABLED];
 /// The longest value, in bytes.

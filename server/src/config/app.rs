@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use engine::AppName;
 use engine::crash_monitor::Numbers;
+use engine::settings::{INSTANCE_ID, PORT, SITE_NAME};
 
 use super::reader::{Raw, Reader, Section, address, count, duration, text};
 
@@ -116,7 +117,7 @@ fn environment(raw: &Raw) -> Result<BTreeMap<String, String>, String> {
         if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
             return Err(format!("`{}` cannot be a variable's name or value; leave out `=` and NUL", key.escape_debug()));
         }
-        if key == "PORT" || key == "WEBSITE_INSTANCE_ID" {
+        if [PORT, SITE_NAME, INSTANCE_ID].contains(&key.as_str()) {
             return Err(format!("{key} is given by Medic to each worker; leave it out"));
         }
     }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use engine::settings::{INSTANCE_ID, PORT, SITE_NAME};
 use engine::{AppName, InstanceKey, WorkerId};
 use sha2::{Digest, Sha256};
 use shim::protocol::WorkerSpec;
@@ -77,9 +78,9 @@ impl Launcher {
         let mut environment: BTreeMap<String, String> = inherited.map(|(name, value)| (name.clone(), value.clone())).collect();
         environment.entry("RUST_BACKTRACE".to_owned()).or_insert_with(|| "1".to_owned());
         environment.extend(app.environment.clone());
-        environment.insert("PORT".to_owned(), port.to_string());
-        environment.insert("WEBSITE_SITE_NAME".to_owned(), app.name.to_string());
-        environment.insert("WEBSITE_INSTANCE_ID".to_owned(), instance_id(&self.node, instance));
+        environment.insert(PORT.to_owned(), port.to_string());
+        environment.insert(SITE_NAME.to_owned(), app.name.to_string());
+        environment.insert(INSTANCE_ID.to_owned(), instance_id(&self.node, instance));
         environment
     }
 

@@ -10,19 +10,33 @@ use std::sync::Arc;
 use app::Console;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
 use engine::status::Snapshot;
+use store::Store;
 use tokio::sync::watch;
 
 /// The largest body that any route takes. Nothing that is sent here comes near it.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
 /// Everything that is served at the dashboard's address. `shut_down` turns true when open streams must end.
-pub fn router(console: Arc<dyn Console>, snapshot: watch::Receiver<Arc<Snapshot>>, shut_down: watch::Receiver<bool>) -> Router {
+pub fn router(console: Arc<dyn Console>, store: Store, snapshot: watch::Receiver<Arc<Snapshot>>, shut_down: watch::Receiver<bool>) -> Router {
     let api = Router::new().nest("/api/v1", api::router(Arc::clone(&console)));
     Router::new()
         .merge(api)
         .merge(events::router(snapshot, shut_down))
+        .route("/healthz", axum::routing::get(move || healthz(store.clone())))
         .merge(crate::site::router(console))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(axum::middleware::from_fn(guard::refuse_foreign))
+}
+
+/// For whatever watches Medic itself: 200 while the store answers.
+async fn healthz(store: Store) -> (StatusCode, &'static str) {
+    match store.check().await {
+        Ok(()) => (StatusCode::OK, "ok\n"),
+        Err(error) => {
+            tracing::error!(%error, "the store does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "The store does not answer; Medic's log says why.\n")
+        }
+    }
 }

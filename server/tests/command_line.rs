@@ -1,0 +1,60 @@
+//! What a person at a terminal meets: good and bad configurations, addresses that are taken.
+
+mod support;
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use support::free_address;
+
+fn medic(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_medic")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn words(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_printed_example_is_a_good_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = medic(folder.path(), &["default-config"]);
+    assert!(example.status.success());
+    std::fs::write(folder.path().join("medic.toml"), example.stdout).unwrap();
+    let checked = medic(folder.path(), &["check-config"]);
+    assert!(checked.status.success(), "{}", words(&checked));
+}
+
+#[test]
+fn mistakes_are_told_and_nothing_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bad.toml"), "[server]\nlisten = \"0.0.0.0:80\"\ncolour = \"red\"\n").unwrap();
+    for command in ["check-config", "serve"] {
+        let refused = medic(folder.path(), &[command, "--config", "bad.toml"]);
+        assert_eq!(refused.status.code(), Some(1));
+        let words = words(&refused);
+        assert!(words.contains("bad.toml line 2: `server.listen`") && words.contains("bad.toml line 3: `server.colour`"), "{words}");
+    }
+    assert!(!folder.path().join("data").exists());
+    let missing = words(&medic(folder.path(), &["serve"]));
+    assert!(missing.contains("medic.toml") && missing.contains("medic default-config"), "{missing}");
+    assert_eq!(medic(folder.path(), &["serv"]).status.code(), Some(2));
+}
+
+#[test]
+fn an_address_that_is_taken_is_said_and_no_worker_is_started() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (taken, free) = (taken.local_addr().unwrap(), (free_address(), taken));
+    for (dashboard, front_door) in [(taken, free.0), (free.0, taken)] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "[server]\nlisten = \"{dashboard}\"\n[[app]]\nname = \"shop\"\ncommand = [\"touch\", \"started\"]\nlisten = \"{front_door}\"\n"
+        );
+        std::fs::write(folder.path().join("medic.toml"), config).unwrap();
+        let refused = medic(folder.path(), &["serve"]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(words(&refused).contains(&taken.to_string()), "{}", words(&refused));
+        assert!(!folder.path().join("started").exists() && !folder.path().join("data/run").exists());
+    }
+}
