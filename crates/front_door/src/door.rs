@@ -105,8 +105,9 @@ impl FrontDoor {
     }
 
     /// Stops accepting, lets what is in flight finish within `grace`, and cuts what is left. Idle connections are closed at
-    /// once. Returns what was counted since the last [`FrontDoor::take_minutes`].
-    pub async fn shut_down(self, grace: Duration) -> Vec<RequestMinute> {
+    /// once. Returns what was counted since the last [`FrontDoor::take_minutes`]. Called again meanwhile, the new `grace` counts
+    /// from then on in place of the old, so that a second call can hasten the first.
+    pub async fn shut_down(&self, grace: Duration) -> Vec<RequestMinute> {
         let ask = |thread: &mpsc::UnboundedSender<Command>| {
             let (done, finished) = oneshot::channel();
             thread.send(Command::ShutDown(grace, done)).ok().map(|()| finished)

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc as blocking};
+use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
@@ -150,8 +151,8 @@ pub(crate) async fn run(
         }
     };
     if let Some((grace, done)) = last {
-        thread.close(&http, listener, grace).await;
-        done.send(thread.minutes.borrow_mut().take()).ok();
+        thread.stop_accepting(&http, listener).await;
+        thread.close(&mut commands, grace, done).await;
     }
 }
 
@@ -222,19 +223,18 @@ impl Thread {
         }
     }
 
-    /// Serves who is already in the queue, closes connections as they become idle, and cuts the rest when `grace` is over.
-    async fn close(
+    /// Serves who is already in the queue, and closes connections as they become idle.
+    async fn stop_accepting(
         self: &Rc<Self>,
         http: &hyper::server::conn::http1::Builder,
         listener: TcpListener,
-        grace: Duration,
     ) {
         let queued = std::future::poll_fn(|cx| {
             let mut queued = Vec::new();
-            while let std::task::Poll::Ready(Ok(connection)) = listener.poll_accept(cx) {
+            while let Poll::Ready(Ok(connection)) = listener.poll_accept(cx) {
                 queued.push(connection);
             }
-            std::task::Poll::Ready(queued)
+            Poll::Ready(queued)
         })
         .await;
         drop(listener);
@@ -243,9 +243,37 @@ impl Thread {
         }
         self.closing.set(true);
         self.guests.borrow().iter().for_each(|(_, guest)| guest.client.wake());
-        tokio::time::timeout(grace, self.empty()).await.ok();
+    }
+
+    /// Lets requests finish until the latest call's grace is over, and cuts the rest.
+    async fn close(
+        &self,
+        commands: &mut mpsc::UnboundedReceiver<Command>,
+        grace: Duration,
+        done: oneshot::Sender<Vec<RequestMinute>>,
+    ) {
+        let mut waiting = vec![done];
+        let mut patience = Box::pin(tokio::time::sleep(grace));
+        loop {
+            tokio::select! {
+                biased;
+                () = self.empty() => break,
+                command = commands.recv() => match command {
+                    Some(Command::ShutDown(grace, done)) => {
+                        patience = Box::pin(tokio::time::sleep(grace));
+                        waiting.push(done);
+                    }
+                    Some(command) => self.obey(command),
+                    None => break,
+                },
+                () = &mut patience => break,
+            }
+        }
         self.guests.borrow().iter().for_each(|(_, guest)| guest.task.abort());
         self.empty().await;
+        for done in waiting {
+            done.send(self.minutes.borrow_mut().take()).ok();
+        }
     }
 
     async fn empty(&self) {

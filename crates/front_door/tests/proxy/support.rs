@@ -199,6 +199,13 @@ impl Wire {
         self.ahead.drain(..length).collect()
     }
 
+    /// Throws away what has been read already, up to `length` bytes; says how many.
+    pub(crate) fn take_what_is_there(&mut self, length: usize) -> usize {
+        let length = length.min(self.ahead.len());
+        self.ahead.drain(..length);
+        length
+    }
+
     /// Everything up to the connection's end.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.read_more().await {}
@@ -221,6 +228,13 @@ impl Wire {
     /// Closes it so that the other side gets a reset.
     pub(crate) fn reset(self) {
         self.socket.set_zero_linger().unwrap();
+    }
+
+    /// Closes it, with a reset or without.
+    pub(crate) fn end(self, reset: bool) {
+        if reset {
+            self.reset();
+        }
     }
 
     async fn read_more(&mut self) -> bool {
