@@ -52,6 +52,25 @@ pub(super) struct Elf {
     symbols: Option<Vec<Symbol>>,
 }
 
+/// A function's name from a symbol table.
+pub(super) struct Named {
+    pub(super) start: u64,
+    pub(super) name: String,
+    /// Other files may call it by this name: it is there in a stripped file too.
+    pub(super) exported: bool,
+}
+
+fn underscores(name: &str) -> usize {
+    if name.starts_with("_Z") || name.starts_with("_R") {
+        0
+    } else {
+        name.len() - name.trim_start_matches('_').len()
+    }
+}
+
+/// How many names of one place are looked at.
+const MAX_ALIASES: usize = 16;
+
 /// A section's address range and bytes.
 pub(super) type Section = (std::ops::Range<u64>, Vec<u8>);
 
@@ -146,29 +165,39 @@ impl Elf {
             .is_some_and(|elf| elf.symbol_table().is_some_and(|table| table.symbols().next().is_some()))
     }
 
-    /// Start and name of the function that an address is in.
-    pub(super) fn symbol(&mut self, address: u64) -> Option<(u64, String)> {
+    /// The function that an address is in.
+    pub(super) fn symbol(&mut self, address: u64) -> Option<Named> {
         if self.symbols.is_none() {
             self.symbols = Some(self.read_symbols());
         }
         let symbols = self.symbols.as_ref()?;
         let end = symbols.partition_point(|symbol| symbol.start <= address);
+        let nearest = symbols.get(end.checked_sub(1)?)?.start;
         // Symbols without a size, as in hand-written assembly, reach to the next.
-        let symbol = symbols[..end].iter().rev().take(8).find(|symbol| {
-            address - symbol.start < symbol.size
-                || (symbol.size == 0 && Some(symbol.start) == symbols[..end].last().map(|s| s.start))
-        })?;
+        let holds = |symbol: &&Symbol| {
+            address - symbol.start < symbol.size || (symbol.size == 0 && symbol.start == nearest)
+        };
+        let start = symbols[..end].iter().rev().take(MAX_ALIASES).find(holds)?.start;
         let parsed = self.parsed()?;
-        let table =
-            if symbol.of_dynamic_table { parsed.dynamic_symbol_table() } else { parsed.symbol_table() };
-        let name = table?
-            .symbol_by_index(symbol.index)
-            .ok()?
-            .name_bytes()
-            .ok()
-            .map(String::from_utf8_lossy)?
-            .into_owned();
-        Some((symbol.start, name)).filter(|(_, name)| !name.is_empty())
+        let name = |symbol: &Symbol| {
+            let table =
+                if symbol.of_dynamic_table { parsed.dynamic_symbol_table() } else { parsed.symbol_table() };
+            let name = table?.symbol_by_index(symbol.index).ok()?.name_bytes().ok()?;
+            Some(String::from_utf8_lossy(name).into_owned()).filter(|name| !name.is_empty())
+        };
+        symbols[..end]
+            .iter()
+            .rev()
+            .take_while(|symbol| symbol.start >= start)
+            .take(MAX_ALIASES)
+            .filter(|symbol| symbol.start == start)
+            .filter_map(|symbol| {
+                Some(Named { start, name: name(symbol)?, exported: symbol.of_dynamic_table })
+            })
+            // `free` before `__libc_free` and `cfree`: what is exported is the same on every machine, debug symbols or not.
+            .min_by_key(|named| {
+                (!named.exported, underscores(&named.name), std::cmp::Reverse(named.name.clone()))
+            })
     }
 
     fn read_symbols(&self) -> Vec<Symbol> {

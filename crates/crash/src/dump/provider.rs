@@ -13,7 +13,7 @@ use minidump_unwind::{
 };
 
 use super::Sources;
-use super::elf::Elf;
+use super::elf::{self, Elf};
 use super::lines::{Call, Lines, NoLines};
 use super::unwind::{self, Stepper};
 use crate::text;
@@ -38,8 +38,10 @@ struct Loaded {
 /// What an address is called.
 #[derive(Default)]
 struct Named {
-    function: Option<(u64, String)>,
+    function: Option<elf::Named>,
     calls: Vec<Call>,
+    /// The file's lowest address, from which `function` counts.
+    lowest: u64,
 }
 
 #[derive(Default)]
@@ -185,14 +187,14 @@ impl Loaded {
     fn names(&mut self, address: u64, path: &str, root: &Path, notes: &mut BTreeSet<String>) -> Named {
         let Some(own) = self.own_address(address) else { return Named::default() };
         self.load_debug(path, root, notes);
-        let function = self
-            .debug
-            .as_mut()
-            .and_then(|debug| debug.symbol(own))
-            .or_else(|| self.elf.symbol(own))
-            .map(|(start, name)| (start.wrapping_sub(self.lowest).wrapping_add(self.base), name));
+        let exported = self.elf.symbol(own);
+        let function = match (&exported, &mut self.debug) {
+            (Some(named), _) if named.exported => exported,
+            (_, Some(debug)) => debug.symbol(own).or(exported),
+            (_, None) => exported,
+        };
         let calls = self.lines.as_ref().map(|lines| lines.calls(own)).unwrap_or_default();
-        Named { function, calls }
+        Named { function, calls, lowest: self.lowest }
     }
 
     /// Lines of this file or of the one that holds what was stripped from it; looked for once.
@@ -250,9 +252,14 @@ impl SymbolProvider for Provider {
             return self.symbolizer.fill_symbol(module, frame).await;
         };
         let outer = named.calls.pop();
-        let (start, symbol) =
-            named.function.map_or((module.base_address(), None), |(start, name)| (start, Some(name)));
-        let function = outer.as_ref().and_then(|call| call.function.clone()).or(symbol);
+        // The unit of the debug information is the compiler's; what is exported is what everybody calls it.
+        let start = named.function.as_ref().map_or(0, |function| {
+            function.start.wrapping_sub(named.lowest).wrapping_add(module.base_address())
+        });
+        let exported = named.function.as_ref().is_some_and(|function| function.exported);
+        let symbol = named.function.map(|function| function.name);
+        let of_lines = outer.as_ref().and_then(|call| call.function.clone());
+        let function = if exported { symbol.or(of_lines) } else { of_lines.or(symbol) };
         if let Some(function) = function {
             frame.set_function(&function, start, 0);
         }

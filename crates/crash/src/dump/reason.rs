@@ -10,6 +10,8 @@ use crate::text;
 const BELOW_STACK_BYTES: u64 = 64 << 10;
 /// The same where the stack shows a recursion.
 const BELOW_RECURSION_BYTES: u64 = 8 << 20;
+/// How far above it: a store to a local of a frame that was just made.
+const ABOVE_BYTES: u64 = 64 << 10;
 /// How often one function is on a stack that recursion filled.
 const RECURSION: usize = 16;
 
@@ -22,6 +24,10 @@ pub(super) fn exception_type(state: &ProcessState, stack: Option<&CallStack>, fr
     if stack_pointer.is_some_and(|pointer| is_stack_overflow(&reason, exception.address.0, pointer, frames)) {
         return "Stack overflow".to_owned();
     }
+    if reason.starts_with("unknown ") {
+        // Crashpad writes such a record when a program asks for a dump without having crashed.
+        return "Unknown exception".to_owned();
+    }
     text::name(without_sender(&reason), text::TYPE_CHARS)
 }
 
@@ -30,15 +36,16 @@ fn without_sender(reason: &str) -> &str {
     match reason.split_once(" / ") {
         Some((signal, code)) if signal.starts_with("SIG") => {
             let is_number = code.starts_with("0x") || code.chars().all(|c| c.is_ascii_digit());
-            let is_sender = signal == "SIGABRT" && code.starts_with("SI_");
+            let is_fault = matches!(signal, "SIGSEGV" | "SIGBUS");
+            let is_sender = code.starts_with("SI_") && !(is_fault && matches!(code, "SI_KERNEL" | "SI_USER"));
             if is_number || is_sender { signal } else { reason }
         }
         _ => reason,
     }
 }
 
-/// A fault right below the stack pointer is one of the stack itself; further below it if one function fills the stack. Above it
-/// is the stack that exists.
+/// A fault right below the stack pointer is one of the stack itself. Further below, or above where the new frame's locals are, it
+/// is one only if one function fills the stack.
 fn is_stack_overflow(reason: &str, address: u64, stack_pointer: u64, frames: &[Frame]) -> bool {
     let is_access = ["SIGSEGV", "SIGBUS", "EXC_BAD_ACCESS", "EXCEPTION_ACCESS_VIOLATION"]
         .iter()
@@ -46,19 +53,15 @@ fn is_stack_overflow(reason: &str, address: u64, stack_pointer: u64, frames: &[F
     if reason.starts_with("EXCEPTION_STACK_OVERFLOW") {
         return true;
     }
-    // A call pushes below the pointer; a store to a local of a frame that was just made is a little above.
-    let distance = stack_pointer
-        .saturating_add(4_096)
-        .checked_sub(address)
-        .map(|distance| distance.saturating_sub(4_096));
-    let Some(distance) = distance.filter(|_| is_access && stack_pointer != 0) else { return false };
-    let is_above = address > stack_pointer;
-    let recursive = is_recursive(frames);
-    if is_above {
-        return recursive;
+    if !is_access || stack_pointer == 0 {
+        return false;
     }
-    distance <= BELOW_STACK_BYTES && (recursive || distance <= 4_096)
-        || (recursive && distance <= BELOW_RECURSION_BYTES)
+    let recursive = is_recursive(frames);
+    match stack_pointer.checked_sub(address) {
+        Some(below) if recursive => below <= BELOW_RECURSION_BYTES,
+        Some(below) => below <= BELOW_STACK_BYTES,
+        None => recursive && address - stack_pointer <= ABOVE_BYTES,
+    }
 }
 
 fn is_recursive(frames: &[Frame]) -> bool {
@@ -74,7 +77,9 @@ mod tests {
     #[test]
     fn the_sender_of_a_signal_is_no_type() {
         assert_eq!(without_sender("SIGABRT / SI_TKILL"), "SIGABRT");
-        assert_eq!(without_sender("SIGTRAP / 0x80"), "SIGTRAP");
+        assert_eq!(without_sender("SIGTRAP / SI_KERNEL"), "SIGTRAP");
+        assert_eq!(without_sender("SIGABRT / 0x00000000"), "SIGABRT");
+        assert_eq!(without_sender("SIGSEGV / SI_USER"), "SIGSEGV / SI_USER");
         assert_eq!(without_sender("SIGSEGV / SEGV_MAPERR"), "SIGSEGV / SEGV_MAPERR");
         assert_eq!(
             without_sender("EXC_BAD_ACCESS / KERN_INVALID_ADDRESS"),

@@ -83,11 +83,11 @@ pub(super) fn reduce(dump: &[u8], limits: &Limits) -> Result<Reduced, DumpError>
     let reader = Reader(dump);
     let streams = directory(reader)?;
     let find = |kind: u32| streams.iter().copied().find(|stream| stream.kind == kind);
-    find(SYSTEM_INFO).ok_or(DumpError::Missing("system information"))?;
     let mut reduction = Reduction { reader, bytes: dump.to_vec(), entries: Vec::new(), notes: Vec::new() };
-    let thread = crashing_thread(reader, find(EXCEPTION), find(BREAKPAD_INFO))?;
-    let threads = find(THREADS).ok_or(DumpError::Missing("list of threads"))?;
-    let thread = reduction.threads(threads, thread, limits.threads)?;
+    // What is damaged is told before what is missing.
+    let crashing = crashing_thread(reader, find(EXCEPTION), find(BREAKPAD_INFO))?;
+    let thread =
+        find(THREADS).map(|threads| reduction.threads(threads, crashing, limits.threads)).transpose()?;
     for stream in &streams {
         match stream.kind {
             MODULES => reduction.modules(*stream, limits.modules)?,
@@ -100,6 +100,8 @@ pub(super) fn reduce(dump: &[u8], limits: &Limits) -> Result<Reduced, DumpError>
             _ => {}
         }
     }
+    thread.ok_or(DumpError::Missing("list of threads"))?;
+    find(SYSTEM_INFO).ok_or(DumpError::Missing("system information"))?;
     Ok(reduction.finish())
 }
 
@@ -214,9 +216,10 @@ impl Reduction<'_> {
         Ok(id)
     }
 
-    fn thread_name(&mut self, stream: Stream, thread: u32, limit: usize) -> Result<(), DumpError> {
+    fn thread_name(&mut self, stream: Stream, thread: Option<u32>, limit: usize) -> Result<(), DumpError> {
         let what = "the list of thread names";
         let (at, count) = self.list(stream, THREAD_NAME_BYTES, what)?;
+        let Some(thread) = thread else { return Ok(()) };
         for index in 0..count.min(limit) {
             let entry = at + index * THREAD_NAME_BYTES;
             if self.reader.u32(entry, what)? == thread && self.reader.u32(entry + 8, what)? == 0 {

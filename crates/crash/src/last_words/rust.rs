@@ -12,9 +12,13 @@ pub(super) fn read(lines: &[&str], at: usize) -> Option<Report> {
         .or_else(|| returned_error(lines, at))
 }
 
-/// A panic that came of the first one's clean-up.
+/// A panic that came of another: of the first one's clean-up, or in the thread that waited for the one that panicked.
 pub(super) fn is_second_panic(words: &LastWords) -> bool {
-    let seconds = ["panic in a destructor during cleanup", "panic in a function that cannot unwind"];
+    let seconds = [
+        "panic in a destructor during cleanup",
+        "panic in a function that cannot unwind",
+        "called `Result::unwrap()` on an `Err` value: Any {",
+    ];
     words.runtime == Runtime::Rust
         && words.message.as_deref().is_some_and(|text| seconds.iter().any(|second| text.starts_with(second)))
 }
@@ -83,13 +87,31 @@ fn backtrace(lines: &[&str], start: usize) -> (Vec<Frame>, usize) {
                 .strip_prefix("0x")
                 .and_then(|call| call.split_once(" - "))
                 .map_or(call, |(_, call)| call);
-            frames.push(printed(function.trim(), "", None));
+            frames.push(printed(&without_hashes(function.trim()), "", None));
         } else {
             break;
         }
         at += 1;
     }
     (without_machinery(frames), at)
+}
+
+/// `std[e28293b1aa0f68bd]::io::Stderr` and `shop::load::hc75fed84d4bdcc39` as they were written: the full form has the hashes
+/// that tell crates and functions of one name apart.
+fn without_hashes(function: &str) -> String {
+    let is_hash = |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let function =
+        function.rsplit_once("::h").filter(|(_, hash)| is_hash(hash)).map_or(function, |(path, _)| path);
+    let mut short = String::with_capacity(function.len());
+    let mut parts = function.split('[');
+    short.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        match part.split_once(']').filter(|(hash, _)| is_hash(hash)) {
+            Some((_, rest)) => short.push_str(rest),
+            None => short.extend(["[", part]),
+        }
+    }
+    short
 }
 
 /// Without the calls from the panic to its report. Those of the standard library that found the fault stay.

@@ -18,9 +18,14 @@ pub(super) fn kind(name: &str) -> String {
     text::name(&without_numbers(&collapse_parameters(name)), 120)
 }
 
+const ALLOCATORS: [&str; 6] = ["malloc", "free", "calloc", "realloc", "memalign", "valloc"];
+
 /// The hash of a Rust symbol, and what optimisers append: `.part.0`, `.cold`, `[clone .isra.1]`.
 fn without_compiler_marks(name: &str) -> &str {
     let name = name.split(" [clone ").next().unwrap_or(name);
+    // glibc's internal names of what it exports.
+    let name = name.strip_prefix("__GI_").unwrap_or(name);
+    let name = name.strip_prefix("__libc_").filter(|rest| ALLOCATORS.contains(rest)).unwrap_or(name);
     let name = match name.rsplit_once("::h") {
         Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => path,
         _ => name,

@@ -33,8 +33,8 @@ fn a_signature_names_the_fault() {
         (
             Runtime::Native,
             "SIGSEGV / SEGV_ACCERR",
-            vec![call("__memmove_avx_unaligned_erms"), call("copy_order"), call("main")],
-            "__memmove_avx_unaligned_erms | copy_order",
+            vec![call("__memmove_avx_unaligned_erms"), call("memcpy"), call("copy_order"), call("main")],
+            "memcpy | copy_order",
         ),
         (
             Runtime::Cpp,
@@ -53,7 +53,7 @@ fn a_signature_names_the_fault() {
             Runtime::Glibc,
             "free(): double free detected in tcache 2",
             vec![call("abort"), call("malloc_printerr"), call("_int_free"), call("free"), call("drop_order")],
-            "free(): double free detected in tcache 2 | _int_free | free | drop_order",
+            "free(): double free detected in tcache 2 | free | drop_order",
         ),
         (Runtime::Native, "SIGABRT", vec![call("raise"), call("abort"), call("check")], "abort | check"),
         (Runtime::Native, "SIGKILL", vec![], "SIGKILL | shop"),

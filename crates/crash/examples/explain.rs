@@ -1,0 +1,26 @@
+//! Explains a minidump of this machine, or with a folder of Breakpad symbols one of another: `explain DUMP [SYMBOLS]`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use crash::{Limits, dump};
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let path = arguments.next().context("usage: explain DUMP [SYMBOLS]")?;
+    let symbols = arguments.next();
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let sources = dump::Sources { root: Path::new("/"), symbols: symbols.as_deref(), perf_map: None };
+    let findings = dump::read_with(&bytes, &sources, &Limits::default())?;
+    println!("{} in thread {:?}", findings.exception_type, findings.thread.name);
+    for frame in &findings.thread.frames {
+        let inline = if frame.inline { " (inlined)" } else { "" };
+        let source = frame.source().unwrap_or_default();
+        let module = frame.module.as_deref().unwrap_or("?");
+        println!("  {} {source}{inline} [{module}, {}]", frame.place(), frame.trust.word());
+    }
+    for note in &findings.notes {
+        println!("note: {note}");
+    }
+    Ok(())
+}

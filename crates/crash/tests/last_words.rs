@@ -1,0 +1,154 @@
+//! What real runtimes printed when they died (`made` by the programs of each language, `synth` by hand for what is not installed
+//! here), read as a table that a person can check.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use crash::last_words::{LastWords, read};
+use crash::{Death, Limits, analyse};
+use engine::{CrashCause, Exit, Signal};
+use proptest::prelude::*;
+
+/// Stands in messages only.
+const SECRETS: [&str; 3] = ["SECRET", "order 42", "second line"];
+
+fn samples() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/stderr");
+    let mut paths: Vec<PathBuf> = ["given", "made"]
+        .iter()
+        .flat_map(|name| std::fs::read_dir(folder.join(name)).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read(path).unwrap()))
+        .collect()
+}
+
+fn row(name: &str, words: Option<&LastWords>) -> String {
+    let Some(words) = words else { return format!("{name}: nothing") };
+    let mut row = format!("{name}: {} | {}", words.runtime, words.exception_type);
+    if let Some(thread) = &words.thread {
+        write!(row, " | thread {thread}").unwrap();
+    }
+    if let Some(cause) = &words.cause {
+        write!(row, " | caused by {cause}").unwrap();
+    }
+    if !words.certain {
+        row.push_str(" | perhaps");
+    }
+    for frame in words.frames.iter().take(2) {
+        write!(row, " | {} ({})", frame.place(), frame.source().unwrap_or_default()).unwrap();
+    }
+    write!(row, " | {} frames", words.frames.len()).unwrap();
+    row
+}
+
+#[test]
+fn every_sample_tells_its_type_and_calls() {
+    let table: Vec<String> = samples().iter().map(|(name, tail)| row(name, read(tail).as_ref())).collect();
+    insta::assert_snapshot!(table.join("\n"));
+}
+
+#[test]
+fn no_message_is_among_the_findings() {
+    let mut with_message = 0;
+    for (name, tail) in samples() {
+        for exit in [Exit::Code(1), Exit::Signal(Signal(6))] {
+            let analysis = analyse(&death(&tail, exit), &Limits::default());
+            let findings = serde_json::to_string(&analysis.findings).unwrap();
+            for secret in SECRETS {
+                assert!(!findings.contains(secret), "{name}: {findings}");
+            }
+            with_message +=
+                usize::from(analysis.message.is_some_and(|m| SECRETS.iter().any(|s| m.contains(s))));
+        }
+    }
+    assert!(with_message > 60, "the messages are told apart from the findings: {with_message}");
+}
+
+/// Most lines of the samples, each alone at the end of a cut-off report.
+#[test]
+fn a_report_whose_beginning_is_cut_off_is_no_panic() {
+    for (_, tail) in samples() {
+        for cut in (0..tail.len()).step_by(97) {
+            let _ = read(&tail[cut..]);
+            let _ = read(&tail[..cut]);
+        }
+    }
+}
+
+#[test]
+fn the_last_report_wins_over_what_was_logged_before() {
+    let logged = "ERROR:root:failed\nTraceback (most recent call last):\n  File \"a.py\", line 1, in old\nKeyError: 'x'\n";
+    let real = "Traceback (most recent call last):\n  File \"b.py\", line 2, in new\nValueError: y\n";
+    let healthy = "serving\n".repeat(100);
+    let kind = |text: &str| read(text.as_bytes()).map(|words| words.exception_type);
+    assert_eq!(kind(&format!("{logged}{healthy}{real}")).as_deref(), Some("ValueError"));
+    // Logged after the real one, as by a handler at exit, it is still the logged one.
+    assert_eq!(kind(&format!("{real}{logged}")).as_deref(), Some("ValueError"));
+    let only = read(format!("{logged}{healthy}").as_bytes()).unwrap();
+    assert_eq!((only.exception_type.as_str(), only.certain, only.lines_after), ("KeyError", false, 100));
+}
+
+#[test]
+fn colours_carriage_returns_and_broken_bytes_are_no_obstacle() {
+    let tail = b"\xff\xfe half a line\r\n\x1b[31mTraceback (most recent call last):\x1b[0m\r\n  File \"a\xe2\x80\xae.py\", line 7, in \x1b[1mload\x1b[0m\r\nKeyError: 1\r\n";
+    let words = read(tail).unwrap();
+    assert_eq!(words.frames[0].function.as_deref(), Some("load"));
+    assert_eq!(words.frames[0].file.as_deref(), Some("a.py"));
+}
+
+#[test]
+fn a_tail_of_one_endless_line_is_read_fast_and_kept_short() {
+    let mut tail = b"Traceback (most recent call last):\n  File \"".to_vec();
+    tail.extend(std::iter::repeat_n(b'a', 30_000));
+    tail.extend(b"\", line 1, in ");
+    tail.extend(std::iter::repeat_n(b'b', 30_000));
+    tail.extend(b"\nKeyError: 1\n");
+    let frame = read(&tail).unwrap().frames.remove(0);
+    assert_eq!(frame.function.unwrap().chars().count(), 512);
+    assert_eq!(frame.file.unwrap().chars().count(), 512);
+}
+
+fn death(tail: &[u8], exit: Exit) -> Death<'_> {
+    let cause = if matches!(exit, Exit::Code(_)) { CrashCause::Exit } else { CrashCause::Signal };
+    Death {
+        exit,
+        cause,
+        standard_error: tail,
+        dump: None,
+        root: Path::new("/"),
+        program: "shop",
+        perf_map: None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn any_bytes_are_read_without_panic(tail in proptest::collection::vec(any::<u8>(), 0..2_000)) {
+        let _ = read(&tail);
+    }
+
+    /// Lines of the reports in any order reach further into the readers than random bytes.
+    #[test]
+    fn any_lines_of_reports_are_read_without_panic(picks in proptest::collection::vec(any::<prop::sample::Index>(), 1..60)) {
+        let lines = shards();
+        let text: Vec<&str> = picks.iter().map(|pick| pick.get(&lines).as_str()).collect();
+        let words = read(text.join("\n").as_bytes());
+        if let Some(words) = words {
+            prop_assert!(words.exception_type.chars().count() <= 200);
+        }
+    }
+}
+
+fn shards() -> Vec<String> {
+    samples()
+        .iter()
+        .filter(|(_, tail)| tail.len() < 4_000)
+        .flat_map(|(_, tail)| String::from_utf8_lossy(tail).lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
