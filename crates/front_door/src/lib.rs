@@ -16,6 +16,7 @@
 //! - A request that has not reached a worker tries the others, then waits for one; one that may have is never sent twice.
 //! - 1xx answers other than 100 and 101 (such as 103 Early Hints) are not passed on, since hyper's server cannot send them;
 //!   `Expect: 100-continue` is answered here, when a worker begins to read the body.
+//! - A client that closes its sending side before it has its answer counts as gone away, as it does with nginx.
 //! - `CONNECT`, `TRACE`, HTTP/2 by `Upgrade`, and transfer codings other than `chunked` are refused or, for the upgrade, left
 //!   out.
 

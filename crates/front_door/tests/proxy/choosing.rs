@@ -262,6 +262,20 @@ async fn a_second_call_hastens_the_first() {
 }
 
 #[tokio::test]
+async fn dropping_it_closes_it_at_once() {
+    let (door, [worker]) = door().await;
+    let address = door.address();
+    let mut client = Wire::connect(&door).await;
+    client.ask("GET", "/").await;
+    let mut upstream = worker.accept().await;
+    upstream.head().await;
+    drop(door);
+    assert_eq!(client.rest().await, b"");
+    assert_eq!(upstream.rest().await, b"");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
 async fn grace_is_not_for_ever() {
     let (door, [worker]) = door().await;
     let mut client = Wire::connect(&door).await;

@@ -46,7 +46,7 @@ async fn a_head_that_never_ends_is_cut() {
 #[tokio::test]
 async fn an_idle_connection_is_closed_and_a_waiting_one_is_not() {
     let (door, worker) =
-        limited(Limits { idle: SECOND, header_read: SECOND, stall: SECOND, ..Limits::default() }).await;
+        limited(Limits { idle: 2 * SECOND, header_read: SECOND, stall: SECOND, ..Limits::default() }).await;
     let mut waiting = Wire::connect(&door).await;
     waiting.ask("GET", "/slow").await;
     let mut upstream = worker.accept().await;
