@@ -114,8 +114,9 @@ pub fn humanise(duration: Duration) -> String {
     let (seconds, ms) = (duration.as_secs(), duration.subsec_millis());
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match () {
-        () if days > 0 => two(days, "d", hours, "h"),
-        () if hours > 0 => two(hours, "h", minutes, "min"),
+        // A day is said in hours: the windows that people know are "24 hours".
+        () if days > 1 => two(days, "d", hours, "h"),
+        () if days + hours > 0 => two(24 * days + hours, "h", minutes, "min"),
         () if minutes > 0 => two(minutes, "min", seconds % 60, "s"),
         () if seconds >= 10 || (seconds > 0 && ms < 50) => format!("{seconds} s"),
         () if seconds > 0 => format!("{seconds}.{} s", ms / 100),
@@ -164,6 +165,7 @@ mod tests {
             assert_eq!(humanise(Duration::from_millis(ms)), text);
         }
         assert_eq!(humanise(Duration::from_hours(8)), "8 h");
+        assert_eq!(humanise(Duration::from_hours(24)), "24 h");
         assert_eq!(humanise(Duration::from_hours(49)), "2 d 1 h");
     }
 

@@ -35,7 +35,12 @@ pub fn report(range: TimeRange, incidents: &[Incident], points: &[CrashPoint], p
         .iter()
         .filter_map(|incident| counts.get(&incident.id).map(|count| insight(range, incident, *count)))
         .collect();
-    insights.sort_by_key(|insight| insight.severity);
+    for insight in &mut insights {
+        point_to_captured(insight, incidents);
+    }
+    let has_stack =
+        |insight: &Insight| insight.incident.as_ref().is_some_and(|i| !i.crashing_thread.frames.is_empty());
+    insights.sort_by_key(|insight| (insight.severity, !has_stack(insight)));
     if insights.is_empty() {
         insights.push(Insight {
             severity: Severity::Success,
@@ -73,6 +78,25 @@ fn insight(range: TimeRange, incident: &Incident, count: u64) -> Insight {
         details,
         advice: advice(incident),
         incident: Some(incident.clone()),
+    }
+}
+
+/// A crash of which only the signal is known is probably the one that was captured with its stack after it.
+fn point_to_captured(insight: &mut Insight, incidents: &[Incident]) {
+    let Some(incident) =
+        insight.incident.as_ref().filter(|incident| incident.crashing_thread.frames.is_empty())
+    else {
+        return;
+    };
+    let is_captured_one = |other: &&Incident| {
+        other.signal.is_some() && other.signal == incident.signal && other.audit.is_some()
+    };
+    if let Some(captured) = incidents.iter().find(is_captured_one) {
+        let advice = format!(
+            "A crash by the same signal was captured with its stack, and is probably the same: {}.",
+            captured.signature
+        );
+        insight.advice.insert(0, advice);
     }
 }
 
@@ -252,6 +276,26 @@ mod tests {
         assert_eq!(sums, [("a/0", 96, 2), ("a/1", 96, 0)], "the crash at the range's end is not in it");
         assert_eq!(chart.series[0].values[0], 1);
         assert_eq!(chart.bucket_start(95) + Duration::from_millis(chart.bucket_ms), range.end);
+    }
+
+    #[test]
+    fn a_crash_without_a_stack_points_to_the_captured_one_and_stands_below_it() {
+        let range = TimeRange::last(NOW, HOUR);
+        let mut bare = incident('a', "SIGSEGV | shop", NOW);
+        bare.crashing_thread = Thread::default();
+        let mut captured = incident('b', "cart::total", NOW);
+        captured.audit = Some(crate::crash::Audit {
+            size_bytes: 1,
+            sha256: String::new(),
+            captured_at: NOW,
+            dropped_at: NOW,
+            stopped_us: 1,
+            result: "analysed".into(),
+        });
+        let all = [points(&bare, &[NOW]), points(&captured, &[NOW])].concat();
+        let report = report(range, &[bare, captured], &all, &[]);
+        assert!(report.insights[0].title.contains("cart::total"));
+        assert!(report.insights[1].advice[0].ends_with("probably the same: cart::total."));
     }
 
     #[test]
