@@ -62,17 +62,14 @@ fn is_unseen(c: char) -> bool {
 
 /// A name on one line of at most `max` characters; longer ones end with `…`.
 pub(crate) fn name(text: &str, max: usize) -> String {
+    let flat = text.trim().chars().map(|c| if matches!(c, '\n' | '\t') { ' ' } else { c });
     let mut name = String::new();
-    let mut count = 0;
-    for c in
-        text.trim().chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).filter(|c| !is_unseen(*c))
-    {
+    for (count, c) in flat.filter(|c| !is_unseen(*c)).enumerate() {
         if count + 1 == max {
             name.push('…');
             break;
         }
         name.push(c);
-        count += 1;
     }
     name
 }

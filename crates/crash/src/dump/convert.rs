@@ -74,7 +74,7 @@ pub(super) fn modules(list: &MinidumpModuleList, stack: Option<&CallStack>, limi
             stack
                 .frames
                 .iter()
-                .filter_map(|frame| frame.module.as_ref().map(|module| module.base_address()))
+                .filter_map(|frame| frame.module.as_ref().map(minidump::Module::base_address))
                 .collect()
         })
         .unwrap_or_default();

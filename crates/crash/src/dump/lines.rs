@@ -62,7 +62,7 @@ impl Lines {
                     .function
                     .as_ref()
                     .and_then(|name| name.raw_name().ok())
-                    .map(|name| name.into_owned()),
+                    .map(std::borrow::Cow::into_owned),
                 file: location.and_then(|location| location.file).map(str::to_owned),
                 line: location.and_then(|location| location.line),
             });

@@ -35,6 +35,9 @@ struct Loaded {
     lowest: u64,
 }
 
+/// A module without a file that can be used: the Breakpad symbols are asked.
+struct NotOurs;
+
 /// What an address is called.
 #[derive(Default)]
 struct Named {
@@ -82,19 +85,19 @@ impl Provider {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One step, if this provider knows the module. `Some(None)`: it knows that there is none.
+    /// One step, if this provider knows the module; `None` where the stack cannot be followed by its tables.
     fn step(
         &self,
         module: &(dyn Module + Sync),
         walker: &mut (dyn FrameWalker + Send),
-    ) -> Option<Option<()>> {
+    ) -> Result<Option<()>, NotOurs> {
         let mut state = self.state();
         state.steps += 1;
         if state.steps > self.max_steps {
-            return Some(unwind::end(walker));
+            return Ok(unwind::end(walker));
         }
         let state = &mut *state;
-        let loaded = state.load(module, &self.root)?;
+        let loaded = state.load(module, &self.root).ok_or(NotOurs)?;
         let instruction = walker.get_instruction();
         let exact = if walker.has_grand_callee() { instruction.saturating_add(1) } else { instruction };
         if loaded
@@ -102,9 +105,9 @@ impl Provider {
             .and_then(|address| loaded.elf.code(address, 9))
             .is_some_and(|code| unwind::returns_from_signal(&code))
         {
-            return Some(unwind::step_over_signal(walker));
+            return Ok(unwind::step_over_signal(walker));
         }
-        Some(state.stepper.step(walker))
+        Ok(state.stepper.step(walker))
     }
 
     /// The names at an address, if this provider knows the module.
@@ -283,8 +286,8 @@ impl SymbolProvider for Provider {
         walker: &mut (dyn FrameWalker + Send),
     ) -> Option<()> {
         match self.step(module, walker) {
-            Some(step) => step,
-            None => self.symbolizer.walk_frame(module, walker).await,
+            Ok(step) => step,
+            Err(NotOurs) => self.symbolizer.walk_frame(module, walker).await,
         }
     }
 

@@ -44,7 +44,7 @@ fn heap(line: &str) -> Option<LastWords> {
     of_heap(line).map(|text| LastWords::new(Runtime::Glibc, text).with_message(text))
 }
 
-/// `*** stack smashing detected ***: terminated`; before 2.26 `*** Error in `shop': free(): invalid pointer: 0x0123 ***`.
+/// `*** stack smashing detected ***: terminated`; before 2.26 a heap's complaint stood between such stars too.
 fn starred(line: &str) -> Option<LastWords> {
     let text = line.strip_prefix("*** ")?;
     if let Some((_, text)) = text.strip_prefix("Error in `").and_then(|text| text.split_once("': ")) {
@@ -62,7 +62,7 @@ fn starred(line: &str) -> Option<LastWords> {
     Some(LastWords::new(Runtime::Glibc, kind).with_message(line))
 }
 
-/// `shop: orders.c:12: load: Assertion `n > 0' failed.` libstdc++ has the same form with the function's whole signature.
+/// Program, file, line, function, then the condition in quotes; libstdc++ has the same form with the function's whole signature.
 fn assertion(line: &str) -> Option<LastWords> {
     let head = line.strip_suffix(" failed.")?;
     let at = head.find(": Assertion `").or_else(|| head.find(": Assertion '"))?;

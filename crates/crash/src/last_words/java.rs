@@ -73,7 +73,7 @@ fn call(line: &str) -> Option<Frame> {
     Some(frame)
 }
 
-/// The report that also goes to hs_err_pid.log: `# A fatal error has been detected by the Java Runtime Environment:`.
+/// The report that also goes to `hs_err_pid.log`: `# A fatal error has been detected by the Java Runtime Environment:`.
 fn machine_crash(lines: &[&str], start: usize) -> Option<Report> {
     let body = ahead(lines, start + 1, 40);
     let body = &body[..body.iter().take_while(|line| line.starts_with('#')).count()];
@@ -108,7 +108,7 @@ fn machine_crash(lines: &[&str], start: usize) -> Option<Report> {
 /// `V  [libjvm.so+0x9a1b2c]  Unsafe_PutInt+0x6c`, `C  [libc.so.6+0x15a3d0]`, `j  Crash.main([Ljava/lang/String;)V+5`,
 /// `J 123 c2 Crash.run()V (5 bytes) @ 0x…`.
 fn problematic_frame(line: &str) -> Option<Frame> {
-    if let Some((module, rest)) = line.split_once('[').and_then(|(_, rest)| rest.split_once("]")) {
+    if let Some((module, rest)) = line.split_once('[').and_then(|(_, rest)| rest.split_once(']')) {
         let (module, offset) = module.split_once("+0x")?;
         let function = rest.trim().rsplit_once("+0x").map_or("", |(function, _)| function);
         let mut frame = printed(function, "", None);

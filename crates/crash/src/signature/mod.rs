@@ -10,14 +10,15 @@
 //! Without any call, the name is the type and the program. Nothing that differs between two runs is in it: no addresses, line
 //! numbers, process ids or thread names.
 
+mod kind;
 mod normalise;
 mod tables;
 
 use engine::crash::{Frame, Runtime};
 
 use crate::text;
+use kind::Kind;
 pub use normalise::function as normalised;
-use tables::Kind;
 
 /// The most characters of a signature, as in Socorro.
 pub const MAX_CHARS: usize = 255;
@@ -72,7 +73,7 @@ pub fn of(subject: &Subject<'_>) -> String {
     let special = Special::of(subject.exception_type);
     let mut head: Vec<String> = special.map(|special| special.word().to_owned()).into_iter().collect();
     let calls = if special == Some(Special::StackOverflow) {
-        recursive(subject.frames).map(|name| vec![name]).unwrap_or_else(|| walk(subject))
+        recursive(subject.frames).map_or_else(|| walk(subject), |name| vec![name])
     } else {
         walk(subject)
     };
@@ -96,12 +97,12 @@ fn says_more(kind: &str, special: Option<Special>) -> bool {
 
 /// Prefix calls and the first of the program's own.
 fn walk(subject: &Subject<'_>) -> Vec<String> {
-    let from = subject.frames.iter().position(|frame| tables::is_sentinel(frame)).unwrap_or(0);
+    let from = subject.frames.iter().position(kind::is_sentinel).unwrap_or(0);
     let mut parts: Vec<String> = Vec::new();
     let mut only_irrelevant = None;
     for frame in &subject.frames[from..] {
         let Some(part) = part(frame) else { continue };
-        match tables::kind(frame, &part, subject.runtime) {
+        match kind::of(frame, &part, subject.runtime) {
             Kind::Irrelevant => {
                 only_irrelevant.get_or_insert(part);
             }
@@ -136,7 +137,7 @@ fn part(frame: &Frame) -> Option<String> {
 /// often the first by name is taken.
 fn recursive(frames: &[Frame]) -> Option<String> {
     let mut names: Vec<String> =
-        frames.iter().filter(|frame| !tables::is_library(frame)).filter_map(part).collect();
+        frames.iter().filter(|frame| !kind::is_library(frame)).filter_map(part).collect();
     names.sort_unstable();
     let most = names.chunk_by(|a, b| a == b).map(<[String]>::len).max().filter(|most| *most >= RECURSION)?;
     // Inlined or partly seen rounds make the counts of one circle differ by a few.

@@ -1,18 +1,5 @@
 //! Which calls are irrelevant, which are prefixes. Data: a new runtime or a new C library adds lines here and nowhere else.
 
-use engine::crash::{Frame, Runtime};
-
-/// What a call means for the signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Says nothing about the fault.
-    Irrelevant,
-    /// Says something, but not whose fault it is.
-    Prefix,
-    /// The program's own.
-    Own,
-}
-
 /// Types that mean that memory ran out.
 pub(super) const OUT_OF_MEMORY: &[&str] = &[
     "Out of memory",
@@ -36,10 +23,10 @@ pub(super) const STACK_OVERFLOW: &[&str] = &[
 ];
 
 /// Above these is only how the throw became an end.
-const SENTINELS: &[&str] = &["__cxa_throw", "__cxa_rethrow", "_CxxThrowException"];
+pub(super) const SENTINELS: &[&str] = &["__cxa_throw", "__cxa_rethrow", "_CxxThrowException"];
 
 /// Whole names, after normalising, of what reports a fault or starts a thread.
-const IRRELEVANT: &[&str] = &[
+pub(super) const IRRELEVANT: &[&str] = &[
     // glibc's way from abort() to the signal.
     "raise",
     "gsignal",
@@ -140,7 +127,7 @@ const IRRELEVANT: &[&str] = &[
 ];
 
 /// Beginnings of names of the same.
-const IRRELEVANT_BEGINNINGS: &[&str] = &[
+pub(super) const IRRELEVANT_BEGINNINGS: &[&str] = &[
     "rust_begin_unwind",
     "__rustc::rust_begin_unwind",
     "__rustc::rust_panic",
@@ -183,7 +170,7 @@ const IRRELEVANT_BEGINNINGS: &[&str] = &[
 ];
 
 /// Whole names of allocators, memory and string functions.
-const PREFIXES: &[&str] = &[
+pub(super) const PREFIXES: &[&str] = &[
     "malloc",
     "free",
     "cfree",
@@ -236,7 +223,7 @@ const PREFIXES: &[&str] = &[
 ];
 
 /// Beginnings of names of libraries that every program has.
-const PREFIX_BEGINNINGS: &[&str] = &[
+pub(super) const PREFIX_BEGINNINGS: &[&str] = &[
     "je_",
     "mi_",
     "tc_",
@@ -274,7 +261,7 @@ const PREFIX_BEGINNINGS: &[&str] = &[
 ];
 
 /// Go's standard packages: what stands before the first `/` or `.` of a function's name.
-const GO_PACKAGES: &[&str] = &[
+pub(super) const GO_PACKAGES: &[&str] = &[
     "archive",
     "bufio",
     "bytes",
@@ -325,7 +312,7 @@ const GO_PACKAGES: &[&str] = &[
 ];
 
 /// Parts of paths where libraries live that a package manager put there.
-const LIBRARY_PATHS: &[&str] = &[
+pub(super) const LIBRARY_PATHS: &[&str] = &[
     "/site-packages/",
     "/dist-packages/",
     "/node_modules/",
@@ -341,10 +328,10 @@ const LIBRARY_PATHS: &[&str] = &[
 ];
 
 /// Beginnings of files that are part of the runtime.
-const LIBRARY_FILES: &[&str] = &["node:", "internal/", "<internal:", "<frozen "];
+pub(super) const LIBRARY_FILES: &[&str] = &["node:", "internal/", "<internal:", "<frozen "];
 
 /// Files of the C library and its like: a call in them without a name is nobody's fault.
-const SYSTEM_MODULES: &[&str] = &[
+pub(super) const SYSTEM_MODULES: &[&str] = &[
     "libc.so",
     "libc-2",
     "ld-linux",
@@ -365,43 +352,3 @@ const SYSTEM_MODULES: &[&str] = &[
     "libsystem_",
     "dyld",
 ];
-
-pub(super) fn is_sentinel(frame: &Frame) -> bool {
-    frame.function.as_deref().is_some_and(|function| SENTINELS.contains(&function))
-}
-
-/// Is it in a file of the runtime's or of a package?
-pub(super) fn is_library(frame: &Frame) -> bool {
-    frame.file.as_deref().is_some_and(|file| {
-        LIBRARY_FILES.iter().any(|begin| file.starts_with(begin))
-            || LIBRARY_PATHS.iter().any(|part| file.contains(part))
-            || is_rust_library(file)
-    })
-}
-
-/// The standard library is compiled from `/rustc/<commit>/library`.
-fn is_rust_library(file: &str) -> bool {
-    (file.starts_with("/rustc/") && file.contains("/library/"))
-        || file.contains("/lib/rustlib/src/rust/library/")
-}
-
-/// `name` is the frame's name after normalising.
-pub(super) fn kind(frame: &Frame, name: &str, runtime: Runtime) -> Kind {
-    let begins = |table: &[&str]| table.iter().any(|begin| name.starts_with(begin));
-    let is_nameless_system = frame.function.is_none()
-        && frame
-            .module
-            .as_deref()
-            .is_some_and(|module| SYSTEM_MODULES.iter().any(|begin| module.starts_with(begin)));
-    let in_rust_library = frame.file.as_deref().is_some_and(is_rust_library);
-    if is_nameless_system || in_rust_library || IRRELEVANT.contains(&name) || begins(IRRELEVANT_BEGINNINGS) {
-        return Kind::Irrelevant;
-    }
-    let is_go_package = runtime == Runtime::Go
-        && name.split(['/', '.']).next().is_some_and(|package| GO_PACKAGES.contains(&package))
-        && !name.split('/').next().is_some_and(|first| first.contains('.') && name.contains('/'));
-    if is_go_package || is_library(frame) || PREFIXES.contains(&name) || begins(PREFIX_BEGINNINGS) {
-        return Kind::Prefix;
-    }
-    Kind::Own
-}
