@@ -24,6 +24,8 @@ pub trait Console: Send + Sync {
     fn snapshot(&self) -> Arc<Snapshot>;
     /// What the crash detector says about `range`, with the crashes and proofs behind it.
     async fn crash_report(&self, app: &AppName, range: TimeRange) -> Result<CrashReport, ConsoleError>;
+    /// The crashes of one app in `range`, newest first, at most `limit`.
+    async fn crashes(&self, app: &AppName, range: TimeRange, limit: u32) -> Result<Vec<Crash>, ConsoleError>;
     /// The incidents of one app or of all, last seen first, at most `limit`.
     async fn incidents(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Incident>, ConsoleError>;
     /// One incident; `None` where there is none of that name.

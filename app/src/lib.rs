@@ -1,10 +1,33 @@
 //! The pages: Leptos, rendered by the server, with islands for what moves.
 //!
 //! Only the islands are compiled for the browser; pages, charts and the console port exist with the feature `ssr` alone, which
-//! keeps the WASM small. Every page can be read and used with JavaScript off.
+//! keeps the WASM small. Every page can be read and used with JavaScript off: forms are plain GETs and POSTs, and what an
+//! island offers besides (filtering while typing, copying, news by itself) has a link or a form behind it.
 
+#[expect(unreachable_pub, reason = "the component macro makes its inner function public")]
+pub mod islands;
+
+#[cfg(feature = "ssr")]
+pub mod answer;
+#[cfg(feature = "ssr")]
+mod catalog;
 #[cfg(feature = "ssr")]
 pub mod console;
+#[cfg(feature = "ssr")]
+pub mod markdown;
+#[cfg(feature = "ssr")]
+#[expect(unreachable_pub, reason = "the component macro makes its inner function public")]
+mod pages;
+#[cfg(feature = "ssr")]
+#[expect(unreachable_pub, reason = "the component macro makes its inner function public")]
+mod parts;
+#[cfg(feature = "ssr")]
+#[expect(unreachable_pub, reason = "the component macro makes its inner function public")]
+mod site;
 
 #[cfg(feature = "ssr")]
+pub use answer::AnswerStatus;
+#[cfg(feature = "ssr")]
 pub use console::{ConfigurationLine, Console, ConsoleError, CrashMonitoringNumbers, CrashReport};
+#[cfg(feature = "ssr")]
+pub use site::{App, shell};

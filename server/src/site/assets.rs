@@ -24,7 +24,12 @@ pub(super) fn answer(path: &str, asked: &HeaderMap) -> Option<Response<Body>> {
     Some(send(file, content_type, encoding, asked))
 }
 
-fn send(file: EmbeddedFile, content_type: &'static str, encoding: Option<&'static str>, asked: &HeaderMap) -> Response<Body> {
+fn send(
+    file: EmbeddedFile,
+    content_type: &'static str,
+    encoding: Option<&'static str>,
+    asked: &HeaderMap,
+) -> Response<Body> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -33,7 +38,8 @@ fn send(file: EmbeddedFile, content_type: &'static str, encoding: Option<&'stati
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     let tag = tag(&file);
-    let is_known = asked.get_all(header::IF_NONE_MATCH).iter().any(|known| known.as_bytes() == tag.as_bytes());
+    let is_known =
+        asked.get_all(header::IF_NONE_MATCH).iter().any(|known| known.as_bytes() == tag.as_bytes());
     headers.insert(header::ETAG, tag);
     if is_known {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
@@ -66,7 +72,8 @@ fn takes_brotli(asked: &HeaderMap) -> bool {
     let values = asked.get_all(header::ACCEPT_ENCODING);
     values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|coding| {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        name.trim().eq_ignore_ascii_case("br") && !matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000")
+        name.trim().eq_ignore_ascii_case("br")
+            && !matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000")
     })
 }
 
@@ -90,7 +97,9 @@ mod tests {
 
     #[test]
     fn only_the_sites_own_kinds_of_files_are_served() {
-        for path in ["/", "/apps/shop", "/pkg/../../Cargo.toml", "/../../Cargo.lock", "/pkg/medic.d.ts", "/none.css"] {
+        for path in
+            ["/", "/apps/shop", "/pkg/../../Cargo.toml", "/../../Cargo.lock", "/pkg/medic.d.ts", "/none.css"]
+        {
             assert!(answer(path, &HeaderMap::new()).is_none(), "{path}");
         }
     }

@@ -20,7 +20,9 @@ pub(super) async fn show(
     let Ok(id) = id.parse::<IncidentId>() else { return StatusCode::NOT_FOUND.into_response() };
     let incident = match console.incident(&id).await {
         Ok(Some(incident)) => incident,
-        Ok(None) => return (StatusCode::NOT_FOUND, format!("No incident {id} is recorded.\n")).into_response(),
+        Ok(None) => {
+            return (StatusCode::NOT_FOUND, format!("No incident {id} is recorded.\n")).into_response();
+        }
         Err(error) => return refused(&error),
     };
     let crashes = match console.crashes_of(&id, LISTED).await {
@@ -30,10 +32,12 @@ pub(super) async fn show(
     // the guard before us has checked that the host is one of ours
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let address = host.map(|host| format!("http://{host}/incidents/{id}"));
-    let is_read = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
+    let is_read =
+        headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
     let content_type = if is_read { "text/plain; charset=utf-8" } else { "text/markdown; charset=utf-8" };
     let text = app::markdown::incident(&incident, &crashes, address.as_deref());
-    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "private, no-store")], text).into_response()
+    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "private, no-store")], text)
+        .into_response()
 }
 
 fn refused(error: &app::ConsoleError) -> Response {

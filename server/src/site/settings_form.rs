@@ -33,11 +33,17 @@ pub(super) async fn save(
 
 /// The stored settings with the form's values over them; of a name that stands twice (a switch and what its absence means) the
 /// last counts.
-fn read(form: Vec<(String, String)>, stored: Result<AppSettings, ConsoleError>) -> Result<AppSettings, ConsoleError> {
+fn read(
+    form: Vec<(String, String)>,
+    stored: Result<AppSettings, ConsoleError>,
+) -> Result<AppSettings, ConsoleError> {
     let mut settings = stored?;
     for (name, value) in form {
         if !KNOWN.contains(&name.as_str()) {
-            return Err(ConsoleError::Refused(format!("`{}` is no setting", name.chars().take(80).collect::<String>())));
+            return Err(ConsoleError::Refused(format!(
+                "`{}` is no setting",
+                name.chars().take(80).collect::<String>()
+            )));
         }
         settings.0.insert(name, value);
     }
@@ -57,7 +63,8 @@ mod tests {
 
     #[test]
     fn a_switch_counts_over_what_its_absence_means() {
-        let on = read_form(&[(CRASH_MONITORING_ENABLED, "False"), (CRASH_MONITORING_ENABLED, "True")]).unwrap();
+        let on =
+            read_form(&[(CRASH_MONITORING_ENABLED, "False"), (CRASH_MONITORING_ENABLED, "True")]).unwrap();
         assert!(on.is_enabled(CRASH_MONITORING_ENABLED));
         assert!(!on.is_enabled(AUTO_HEAL_ENABLED), "what the form does not have stays");
         let off = read_form(&[(CRASH_MONITORING_ENABLED, "False")]).unwrap();

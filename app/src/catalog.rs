@@ -1,0 +1,114 @@
+//! What the console offers for an app: categories, detectors and tools. Only what exists is listed; a page, a tile and the
+//! search all read it from here.
+
+use engine::AppName;
+
+use crate::islands::SearchEntry;
+
+/// The category's id in addresses.
+pub(crate) const AVAILABILITY: &str = "availability-and-performance";
+
+/// One page that answers a question about an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// On tiles, in the search and in the navigation.
+    pub(crate) name: &'static str,
+    /// What it belongs to.
+    pub(crate) category: &'static str,
+    /// One sentence.
+    pub(crate) description: &'static str,
+    /// What else people call it.
+    keywords: &'static str,
+    /// Its address behind `/apps/{app}`.
+    path: &'static str,
+}
+
+impl Entry {
+    /// Its address for one app.
+    pub(crate) fn href(&self, app: &AppName) -> String {
+        format!("/apps/{app}{}", self.path)
+    }
+}
+
+/// A group of entries, shown as a tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Category {
+    /// Its id: in addresses, and for its picture and colour.
+    pub(crate) id: &'static str,
+    /// Its heading.
+    pub(crate) name: &'static str,
+    /// One sentence.
+    pub(crate) description: &'static str,
+    /// What it holds, the entry that its heading leads to first.
+    pub(crate) entries: &'static [Entry],
+}
+
+/// The overview of Availability and Performance.
+pub(crate) const OVERVIEW: Entry = Entry {
+    name: "Overview",
+    category: "Availability and Performance",
+    description: "How the app and each of its instances do right now.",
+    keywords: "health status instances workers down availability restart running",
+    path: "/categories/availability-and-performance/overview",
+};
+
+/// The crash detector.
+pub(crate) const CRASHES: Entry = Entry {
+    name: "Application Crashes",
+    category: "Availability and Performance",
+    description: "Which crashes happened, on which instances, and in which line of code.",
+    keywords: "crash exception signal segfault SIGSEGV SIGABRT abort exit code out of memory OOM stack trace 502 debugger \
+               dump panic crash monitoring",
+    path: "/categories/availability-and-performance/detectors/application-crashes",
+};
+
+/// Every incident of an app.
+pub(crate) const INCIDENTS: Entry = Entry {
+    name: "Incidents",
+    category: "Diagnostic Tools",
+    description: "Every crash signature that was ever seen, with a permanent address to share.",
+    keywords: "history signature group crash list share link",
+    path: "/incidents",
+};
+
+/// The settings.
+pub(crate) const SETTINGS: Entry = Entry {
+    name: "Settings",
+    category: "Configuration and Management",
+    description: "What Medic may do for the app by itself, and the configuration it runs with.",
+    keywords: "configuration opt out auto-heal crash monitoring WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED \
+               WEBSITE_PROACTIVE_AUTOHEAL_ENABLED environment instances",
+    path: "/settings",
+};
+
+/// The tiles, in their order.
+pub(crate) const CATEGORIES: [Category; 2] = [
+    Category {
+        id: AVAILABILITY,
+        name: "Availability and Performance",
+        description: "Check your app's health and discover app or platform issues.",
+        entries: &[OVERVIEW, CRASHES],
+    },
+    Category {
+        id: "configuration-and-management",
+        name: "Configuration and Management",
+        description: "Find out what the app runs with and what Medic may do by itself.",
+        entries: &[SETTINGS],
+    },
+];
+
+/// What people come for most.
+pub(crate) const POPULAR: [Entry; 2] = [CRASHES, INCIDENTS];
+
+/// Everything that can be found.
+pub(crate) fn search_entries(app: &AppName) -> Vec<SearchEntry> {
+    [OVERVIEW, CRASHES, INCIDENTS, SETTINGS]
+        .into_iter()
+        .map(|entry| SearchEntry {
+            name: entry.name.to_owned(),
+            category: entry.category.to_owned(),
+            href: entry.href(app),
+            keywords: entry.keywords.to_owned(),
+        })
+        .collect()
+}

@@ -1,0 +1,235 @@
+//! News by themselves: one stream of server-sent events says that something changed; the page is then fetched again and the
+//! regions marked `data-live` are exchanged. So a live page shows exactly what a reload would, from the same code.
+//!
+//! The stream is closed while the page is hidden: a browser keeps only six connections to one server, and each open tab would
+//! hold one of them.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use leptos::prelude::*;
+use wasm_bindgen::prelude::*;
+use web_sys::{Element, EventSource};
+
+use super::dom;
+
+/// Times on the page (time left, the end of the range) move without an event; this often they are brought up to date.
+const REFRESH: Duration = Duration::from_mins(1);
+/// After the server closed the stream for good: when to ask again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Whether news arrive, and what the last one was.
+#[island]
+pub fn Live() -> impl IntoView {
+    let (state, set_state) = signal("off");
+    let (news, set_news) = signal(String::new());
+    Effect::new(move |_| {
+        let Some(body) = dom::document().and_then(|document| document.body()) else { return };
+        dom::show_local_times(&body);
+        let stream = Rc::new(Stream {
+            set_state,
+            set_news,
+            source: RefCell::default(),
+            busy: Cell::default(),
+            again: Cell::default(),
+        });
+        stream.clone().open();
+        let on_visibility = stream.clone();
+        dom::on_document("visibilitychange", move |_: web_sys::Event| {
+            on_visibility.clone().follow_visibility();
+        });
+        let timer = stream;
+        if let Ok(handle) = set_interval_with_handle(move || timer.clone().refresh(), REFRESH) {
+            on_cleanup(move || handle.clear());
+        }
+    });
+    let word = move || match state.get() {
+        "live" => "Live",
+        "lost" => "Connection lost, trying again",
+        _ => "",
+    };
+    view! {
+        <span class="live" data-state=move || state.get()>
+            {word}
+        </span>
+        <span class="hidden-label" role="status">
+            {move || news.get()}
+        </span>
+    }
+}
+
+struct Stream {
+    set_state: WriteSignal<&'static str>,
+    set_news: WriteSignal<String>,
+    source: RefCell<Option<EventSource>>,
+    /// A page is being fetched.
+    busy: Cell<bool>,
+    /// Something changed meanwhile.
+    again: Cell<bool>,
+}
+
+impl Stream {
+    fn open(self: Rc<Self>) {
+        if self.source.borrow().is_some() || hidden() {
+            return;
+        }
+        let Ok(source) = EventSource::new("/events") else { return };
+        let opened = self.clone();
+        let opened = Closure::<dyn FnMut()>::new(move || opened.set_state.set("live"));
+        source.set_onopen(Some(opened.into_js_value().unchecked_ref()));
+        let failed = self.clone();
+        let failed = Closure::<dyn FnMut()>::new(move || failed.clone().failed());
+        source.set_onerror(Some(failed.into_js_value().unchecked_ref()));
+        let changed = self.clone();
+        let changed = Closure::<dyn FnMut()>::new(move || changed.clone().refresh());
+        drop(source.add_event_listener_with_callback("changed", changed.into_js_value().unchecked_ref()));
+        *self.source.borrow_mut() = Some(source);
+    }
+
+    /// The browser connects again by itself unless the answer was no stream.
+    fn failed(self: Rc<Self>) {
+        self.set_state.set("lost");
+        let closed =
+            self.source.borrow().as_ref().is_none_or(|source| source.ready_state() == EventSource::CLOSED);
+        if closed {
+            self.close();
+            set_timeout(move || self.open(), RETRY);
+        }
+    }
+
+    fn close(&self) {
+        if let Some(source) = self.source.borrow_mut().take() {
+            source.close();
+        }
+    }
+
+    fn follow_visibility(self: Rc<Self>) {
+        if hidden() {
+            self.close();
+            self.set_state.set("off");
+        } else {
+            self.clone().open();
+            self.refresh();
+        }
+    }
+
+    /// Fetches the page and exchanges what is live in it; one fetch at a time, and one more when something changed meanwhile.
+    fn refresh(self: Rc<Self>) {
+        if hidden() {
+            return;
+        }
+        if self.busy.replace(true) {
+            self.again.set(true);
+            return;
+        }
+        leptos::task::spawn_local(async move {
+            if let Some(news) = exchange().await {
+                self.set_news.set(news);
+            }
+            self.busy.set(false);
+            if self.again.take() {
+                self.refresh();
+            }
+        });
+    }
+}
+
+fn hidden() -> bool {
+    dom::document().is_none_or(|document| document.hidden())
+}
+
+/// Exchanges the live regions that differ; answers what to tell the reader, if anything.
+async fn exchange() -> Option<String> {
+    let href = dom::window()?.location().href().ok()?;
+    let text = dom::text_of(href.split('#').next()?).await?;
+    let fresh =
+        web_sys::DomParser::new().ok()?.parse_from_string(&text, web_sys::SupportedType::TextHtml).ok()?;
+    let (fresh, page) = (fresh.document_element()?, dom::document()?);
+    let body = page.body()?;
+    let before = counted(&body);
+    let mut changed = false;
+    for old in dom::all(&body, "[data-live]") {
+        let name = old.get_attribute("data-live").unwrap_or_default();
+        let selector = ["[data-live=\"", &name, "\"]"].concat();
+        let Some(new) = fresh.query_selector(&selector).ok().flatten() else { continue };
+        keep_open(&old, &new);
+        dom::show_local_times(&new);
+        if old.inner_html() == new.inner_html() || is_selected(&page, &old) {
+            continue;
+        }
+        let focus = focused_key(&page, &old);
+        page.adopt_node(&new).ok()?;
+        old.replace_with_with_node_1(&new).ok()?;
+        restore_focus(&new, focus);
+        changed = true;
+    }
+    let after = counted(&body);
+    changed.then(|| tell(before.as_ref(), after.as_ref())).flatten()
+}
+
+/// What `<… data-count data-one data-many>` on the page counts.
+struct Counted {
+    number: u64,
+    one: String,
+    many: String,
+}
+
+fn counted(root: &Element) -> Option<Counted> {
+    let counter = root.query_selector("[data-count]").ok()??;
+    Some(Counted {
+        number: counter.get_attribute("data-count")?.parse().ok()?,
+        one: counter.get_attribute("data-one")?,
+        many: counter.get_attribute("data-many")?,
+    })
+}
+
+/// Only what is new is told: a page that speaks with every state change would be switched off.
+fn tell(before: Option<&Counted>, after: Option<&Counted>) -> Option<String> {
+    let after = after?;
+    match after.number.checked_sub(before?.number)? {
+        0 => None,
+        1 => Some(["Updated: 1 new ", &after.one].concat()),
+        more => Some(["Updated: ", &more.to_string(), " new ", &after.many].concat()),
+    }
+}
+
+/// What the reader has opened or closed stays so.
+fn keep_open(old: &Element, new: &Element) {
+    for details in dom::all(old, "details[data-key]") {
+        let Some(key) = details.get_attribute("data-key") else { continue };
+        for twin in dom::all(new, "details[data-key]") {
+            if twin.get_attribute("data-key").as_deref() == Some(&*key) {
+                drop(twin.toggle_attribute_with_force("open", details.has_attribute("open")));
+            }
+        }
+    }
+}
+
+/// A region in which text is selected is left alone until the next time: somebody is about to copy it.
+fn is_selected(page: &web_sys::Document, region: &Element) -> bool {
+    let selection = page.get_selection().ok().flatten().filter(|selection| !selection.is_collapsed());
+    selection.and_then(|selection| selection.anchor_node()).is_some_and(|node| region.contains(Some(&node)))
+}
+
+const FOCUSABLE: &str = "a[href], button, input, summary, [tabindex]";
+
+/// Which of the region's elements has the focus: its place among them and its address, if it is a link.
+fn focused_key(page: &web_sys::Document, region: &Element) -> Option<(usize, Option<String>)> {
+    let active = page.active_element().filter(|active| region.contains(Some(active)))?;
+    let at = dom::all(region, FOCUSABLE).iter().position(|element| *element == active)?;
+    Some((at, active.get_attribute("href")))
+}
+
+fn restore_focus(region: &Element, key: Option<(usize, Option<String>)>) {
+    let Some((at, href)) = key else { return };
+    let elements = dom::all(region, FOCUSABLE);
+    let same_link = elements.iter().find(|element| href.is_some() && element.get_attribute("href") == href);
+    if let Some(element) =
+        same_link.or_else(|| elements.get(at)).and_then(|e| e.dyn_ref::<web_sys::HtmlElement>())
+    {
+        let options = web_sys::FocusOptions::new();
+        options.set_prevent_scroll(true);
+        drop(element.focus_with_options(&options));
+    }
+}

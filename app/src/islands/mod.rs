@@ -1,0 +1,11 @@
+//! What lives in the browser. Nothing here formats dates or matches patterns by itself: what the browser already knows is asked
+//! of it, which keeps the WASM small.
+
+mod copy;
+mod dom;
+mod live;
+mod search;
+
+pub use copy::Copy;
+pub use live::Live;
+pub use search::{Search, SearchEntry, matches};

@@ -1,0 +1,189 @@
+//! An incident as Markdown, to be pasted into a ticket or a chat. Names from processes stand in code spans and code blocks
+//! only, with fences longer than any run of backticks in them, so that they cannot become markup there either.
+
+use std::fmt::Write as _;
+
+use engine::crash::{Crash, Frame, Incident};
+use engine::detectors::application_crashes::advice;
+use engine::time::humanise;
+
+use crate::parts::crash_table::ended_by;
+use crate::parts::when::{bytes_text, micros_text, seconds_text};
+
+/// The modules, crashes and requests listed; a text for people ends somewhere.
+const LISTED: usize = 20;
+
+/// The whole incident, with the address it came from, if it is known.
+pub fn incident(incident: &Incident, crashes: &[Crash], address: Option<&str>) -> String {
+    let mut text = String::new();
+    // writing to a String cannot fail
+    _ = write(&mut text, incident, crashes, address);
+    text
+}
+
+fn write(
+    text: &mut String,
+    incident: &Incident,
+    crashes: &[Crash],
+    address: Option<&str>,
+) -> std::fmt::Result {
+    writeln!(text, "# {}\n", plain(&incident.title()))?;
+    if let Some(address) = address {
+        writeln!(text, "<{address}>\n")?;
+    }
+    writeln!(text, "- App: {}", incident.app)?;
+    writeln!(text, "- Signature: {}", code(&incident.signature))?;
+    writeln!(text, "- Exception: {} ({})", code(&incident.exception_type), incident.runtime)?;
+    writeln!(text, "- Ended by: {}", ended_by(incident.signal.as_deref(), incident.exit_code))?;
+    writeln!(text, "- Crashes: {}", incident.count)?;
+    writeln!(text, "- First seen: {} UTC", seconds_text(incident.first_seen))?;
+    writeln!(text, "- Last seen: {} UTC", seconds_text(incident.last_seen))?;
+    writeln!(text, "- Instances: {}", code(&incident.instances.join(", ")))?;
+
+    writeln!(
+        text,
+        "\n## Crashing thread{}\n",
+        incident.crashing_thread.name.as_deref().map(named).unwrap_or_default()
+    )?;
+    if incident.crashing_thread.frames.is_empty() {
+        writeln!(text, "No stack is known for this crash.")?;
+    } else {
+        let lines =
+            incident.crashing_thread.frames.iter().enumerate().map(|(at, frame)| frame_line(at, frame));
+        writeln!(text, "{}", block(&lines.collect::<Vec<_>>().join("\n")))?;
+    }
+    for note in &incident.notes {
+        writeln!(text, "\n> {}", plain(note))?;
+    }
+    writeln!(text, "\n## What to do next\n")?;
+    for (at, step) in advice(incident).iter().enumerate() {
+        writeln!(text, "{}. {}", at + 1, plain(step))?;
+    }
+    if incident.in_flight_count > 0 {
+        writeln!(text, "\n## Requests in flight: {}\n", incident.in_flight_count)?;
+        for request in incident.in_flight.iter().take(LISTED) {
+            let age = humanise(std::time::Duration::from_millis(request.age_ms));
+            writeln!(text, "- {} after {age}", code(&format!("{} {}", request.method, request.path)))?;
+        }
+    }
+    write_crashes(text, crashes)?;
+    write_rest(text, incident)
+}
+
+fn write_crashes(text: &mut String, crashes: &[Crash]) -> std::fmt::Result {
+    if crashes.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        text,
+        "\n## Latest crashes\n\n| Time (UTC) | Instance | Ended by | Had run for |\n|---|---|---|---|"
+    )?;
+    for crash in crashes.iter().take(LISTED) {
+        let ended = ended_by(crash.signal.as_deref(), crash.exit_code);
+        let uptime = humanise(std::time::Duration::from_millis(crash.uptime_ms));
+        writeln!(
+            text,
+            "| {} | {}/{} | {ended} | {uptime} |",
+            seconds_text(crash.at),
+            plain(&crash.node),
+            crash.instance
+        )?;
+    }
+    Ok(())
+}
+
+fn write_rest(text: &mut String, incident: &Incident) -> std::fmt::Result {
+    if let Some(audit) = &incident.audit {
+        writeln!(
+            text,
+            "\n## Memory dump\n\n{} captured {} UTC, dropped {} UTC; the worker stood still for {}. SHA-256 {}. Analysis: {}.",
+            bytes_text(audit.size_bytes),
+            seconds_text(audit.captured_at),
+            seconds_text(audit.dropped_at),
+            micros_text(audit.stopped_us),
+            code(&audit.sha256),
+            plain(&audit.result)
+        )?;
+    }
+    if !incident.modules.is_empty() {
+        let lines = incident.modules.iter().take(LISTED);
+        let lines = lines.map(|module| {
+            format!("{}  {}", module.name, module.build_id.as_deref().unwrap_or("no build id"))
+        });
+        writeln!(text, "\n## Modules\n\n{}", block(&lines.collect::<Vec<_>>().join("\n")))?;
+    }
+    Ok(())
+}
+
+fn named(name: &str) -> String {
+    format!(" {}", code(name))
+}
+
+fn frame_line(at: usize, frame: &Frame) -> String {
+    let mut line = format!("{at:>3}  {}", frame.place());
+    if frame.inline {
+        line.push_str(" [inline]");
+    }
+    if let Some(source) = frame.source() {
+        line.push_str("  ");
+        line.push_str(&source);
+    }
+    let module = frame.module.as_deref().filter(|_| frame.function.is_some());
+    if let (Some(module), Some(offset)) = (module, frame.offset) {
+        _ = write!(line, "  {module}+{offset:#x}");
+    }
+    line
+}
+
+/// One line without control characters.
+fn line(raw: &str) -> String {
+    raw.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Text in which nothing is markup.
+fn plain(raw: &str) -> String {
+    let mut text = String::new();
+    for c in line(raw).chars() {
+        if matches!(
+            c,
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '&'
+        ) {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text
+}
+
+/// The longest run of backticks.
+fn longest_run(raw: &str) -> usize {
+    raw.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+/// A code span.
+fn code(raw: &str) -> String {
+    let raw = line(raw);
+    let fence = "`".repeat(longest_run(&raw) + 1);
+    if raw.contains('`') { format!("{fence} {raw} {fence}") } else { format!("{fence}{raw}{fence}") }
+}
+
+/// A code block.
+fn block(raw: &str) -> String {
+    let raw = raw.split('\n').map(line).collect::<Vec<_>>().join("\n");
+    let fence = "`".repeat((longest_run(&raw) + 1).max(3));
+    format!("{fence}\n{raw}\n{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_code() {
+        assert_eq!(code("a"), "`a`");
+        assert_eq!(code("a`b``c"), "``` a`b``c ```");
+        assert_eq!(code("a\n# b"), "`a # b`");
+        assert_eq!(block("x\n```\ny"), "````\nx\n```\ny\n````");
+        assert_eq!(plain("<b>*x*|y"), "\\<b\\>\\*x\\*\\|y");
+    }
+}

@@ -1,0 +1,102 @@
+//! `/apps/{app}`: the Diagnose and solve home.
+
+use engine::AppName;
+use leptos::prelude::*;
+
+use crate::answer::{answer, asked_app, console, query_part};
+use crate::catalog::{CATEGORIES, Category, Entry, INCIDENTS, POPULAR, SETTINGS, search_entries};
+use crate::islands::Search;
+use crate::parts::alerts::{AlertList, alerts};
+use crate::parts::frame::{Counter, LiveRegion, Page};
+use crate::parts::icon::{CategoryPicture, Status, health_severity};
+
+/// So many of the newest incidents are looked through for alerts.
+const INCIDENTS_READ: u32 = 20;
+
+/// The page.
+#[component]
+pub(crate) fn AppHomePage() -> impl IntoView {
+    let console = console();
+    let status = asked_app(&*console);
+    let query = query_part("q").unwrap_or_default();
+    answer(async move {
+        let status = status?;
+        let app = status.name.clone();
+        let incidents = console.incidents(Some(&app), INCIDENTS_READ).await?;
+        let crashes = incidents.iter().map(|incident| incident.count).sum();
+        let alerts = alerts(&status, &incidents, console.now());
+        let here = format!("/apps/{app}");
+        let view = view! {
+            <Page
+                title=format!("{app}: Diagnose and solve problems")
+                crumbs=vec![("Apps".to_owned(), "/".to_owned())]
+                app=Some(app.clone())
+                here=here.clone()
+            >
+                <nav class="commands" aria-label="Commands">
+                    <a href=here>"Refresh"</a>
+                    <a href=INCIDENTS.href(&app)>{INCIDENTS.name}</a>
+                    <a href=SETTINGS.href(&app)>{SETTINGS.name}</a>
+                </nav>
+                <h1>"Diagnose and solve problems"</h1>
+                <p class="lead">
+                    "Investigate how " <strong>{app.to_string()}</strong>
+                    " is performing, diagnose issues, and discover how to improve it."
+                </p>
+                <Search entries=search_entries(&app) query=query />
+                <Counter count=crashes one="crash" many="crashes" />
+                <LiveRegion name="alerts" heading="Risk alerts">
+                    <p class="now">
+                        "Now: " <Status severity=health_severity(status.health) word=status.health.word() />
+                    </p>
+                    <AlertList alerts=alerts />
+                </LiveRegion>
+                <section aria-labelledby="categories">
+                    <h2 id="categories">"Troubleshooting categories"</h2>
+                    <ul class="tiles">
+                        {CATEGORIES.iter().map(|category| view! { <Tile category=*category app=app.clone() /> }).collect_view()}
+                    </ul>
+                </section>
+                <section aria-labelledby="popular">
+                    <h2 id="popular">"Popular troubleshooting tools"</h2>
+                    <ul class="popular">
+                        {POPULAR.iter().map(|entry| popular(entry, &app)).collect_view()}
+                    </ul>
+                </section>
+            </Page>
+        };
+        Ok(view.into_any())
+    })
+}
+
+#[component]
+fn Tile(category: Category, app: AppName) -> impl IntoView {
+    let start = category.entries.first().map(|entry| entry.href(&app)).unwrap_or_default();
+    view! {
+        <li class=format!("tile {}", category.id)>
+            <CategoryPicture id=category.id />
+            <div>
+                <h3>
+                    <a href=start>{category.name}</a>
+                </h3>
+                <p>{category.description}</p>
+                <ul class="tile-links">
+                    {category
+                        .entries
+                        .iter()
+                        .map(|entry| view! { <li><a href=entry.href(&app)>{entry.name}</a></li> })
+                        .collect_view()}
+                </ul>
+            </div>
+        </li>
+    }
+}
+
+fn popular(entry: &Entry, app: &AppName) -> impl IntoView + use<> {
+    view! {
+        <li>
+            <a href=entry.href(app)>{entry.name}</a>
+            <p>{entry.description}</p>
+        </li>
+    }
+}

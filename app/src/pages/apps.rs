@@ -1,0 +1,130 @@
+//! `/`: the apps and how they do.
+
+use engine::crash::Incident;
+use engine::status::{AppStatus, InstanceStatus};
+use leptos::prelude::*;
+
+use crate::answer::{answer, console};
+use crate::catalog::{CRASHES, SETTINGS};
+use crate::parts::frame::{Counter, LiveRegion, Page};
+use crate::parts::icon::{Status, health_severity};
+use crate::parts::monitoring::instance_severity;
+use crate::parts::when::{When, counted};
+
+/// The page.
+#[component]
+pub(crate) fn AppsPage() -> impl IntoView {
+    let console = console();
+    answer(async move {
+        let snapshot = console.snapshot();
+        let mut apps = Vec::new();
+        let mut crashes = 0;
+        for app in &snapshot.apps {
+            let latest = console.incidents(Some(&app.name), 1).await?.into_iter().next();
+            crashes += latest.as_ref().map_or(0, |incident| incident.count);
+            apps.push((app.clone(), latest));
+        }
+        let subtitle = format!("{} on {}", counted(apps.len() as u64, "app", "apps"), console.node());
+        let view = view! {
+            <Page title="Apps">
+                <h1>"Apps"</h1>
+                {if apps.is_empty() {
+                    view! { <NoApps /> }.into_any()
+                } else {
+                    view! {
+                        <p class="lead">{subtitle}</p>
+                        <Counter count=crashes one="crash" many="crashes" />
+                        <LiveRegion name="apps">
+                            <ul class="apps">
+                                {apps.into_iter().map(|(app, latest)| view! { <AppCard app=app latest=latest /> }).collect_view()}
+                            </ul>
+                        </LiveRegion>
+                    }
+                        .into_any()
+                }}
+            </Page>
+        };
+        Ok(view.into_any())
+    })
+}
+
+#[component]
+fn AppCard(app: AppStatus, latest: Option<Incident>) -> impl IntoView {
+    let instance = |instance: &InstanceStatus| {
+        let word = format!("Instance {} {}", instance.index, instance.state.word().to_lowercase());
+        view! {
+            <li>
+                <Status severity=instance_severity(instance) word=word />
+            </li>
+        }
+    };
+    let home = format!("/apps/{}", app.name);
+    let switched_off = [
+        (!app.crash_monitoring_enabled).then_some("Crash monitoring is off"),
+        (!app.auto_heal_enabled).then_some("Auto-heal is off"),
+    ];
+    view! {
+        <li class="app-card">
+            <div class="app-head">
+                <h2>
+                    <a href=home>{app.name.to_string()}</a>
+                </h2>
+                <Status severity=health_severity(app.health) word=app.health.word() />
+                <code class="app-listen" title="The address of its front door">
+                    {app.listen}
+                </code>
+            </div>
+            <ul class="app-instances" aria-label="Instances">
+                {app.instances.iter().map(instance).collect_view()}
+            </ul>
+            <p class="app-latest">
+                {match latest {
+                    None => view! { <span class="quiet">"No crash was ever recorded."</span> }.into_any(),
+                    Some(incident) => {
+                        view! {
+                            <span class="quiet">"Latest incident "<When at=incident.last_seen /></span>
+                            " "
+                            <a href=format!("/incidents/{}", incident.id)>{incident.title()}</a>
+                        }
+                            .into_any()
+                    }
+                }}
+            </p>
+            <p class="app-links">
+                <a href=CRASHES.href(&app.name)>{CRASHES.name}</a>
+                <a href=SETTINGS.href(&app.name)>{SETTINGS.name}</a>
+                {switched_off
+                    .into_iter()
+                    .flatten()
+                    .map(|text| view! { <span class="tag">{text}</span> })
+                    .collect_view()}
+            </p>
+        </li>
+    }
+}
+
+/// What to do first.
+#[component]
+fn NoApps() -> impl IntoView {
+    view! {
+        <p class="lead">"Medic runs no app yet."</p>
+        <div class="empty">
+            <p>"Write one into "<code>"medic.toml"</code>" and start Medic again:"</p>
+            <pre tabindex="0">
+                <code>
+                    "[[app]]\n\
+                     name = \"shop\"\n\
+                     command = [\"node\", \"server.js\"]   # it listens on the port in $PORT\n\
+                     directory = \"/srv/shop\"\n\
+                     listen = \"127.0.0.1:8080\"           # where its visitors come in\n\
+                     instances = 2"
+                </code>
+            </pre>
+            <p>
+                "Medic starts the command, stands in front of it, starts it again when it ends, and explains every crash here. "
+                <code>"medic default-config"</code> " prints everything that can be set, "
+                <code>"medic check-config"</code> " says what is wrong in a file before it is used."
+            </p>
+        </div>
+    }
+}

@@ -1,0 +1,71 @@
+//! `…/detectors/application-crashes`: which crashes happened in a time range, where in the code, and what Medic did about them.
+
+use engine::range::read_range;
+use leptos::prelude::*;
+
+use crate::CrashReport;
+use crate::answer::{answer, asked_app, console, query_part};
+use crate::catalog::{CRASHES, OVERVIEW};
+use crate::parts::audit::{AuditRow, AuditTable};
+use crate::parts::chart::ChartFigure;
+use crate::parts::crash_table::CrashTable;
+use crate::parts::frame::{Counter, LiveRegion, Page, app_crumbs};
+use crate::parts::insight::InsightCard;
+use crate::parts::monitoring::MonitoringList;
+use crate::parts::range::RangePill;
+
+/// The page.
+#[component]
+pub(crate) fn CrashesPage() -> impl IntoView {
+    let console = console();
+    let status = asked_app(&*console);
+    let (start, end) = (query_part("startTime"), query_part("endTime"));
+    answer(async move {
+        let status = status?;
+        let (app, now) = (status.name.clone(), console.now());
+        let read = read_range(now, start.as_deref(), end.as_deref());
+        let CrashReport { report, latest, audits } = console.crash_report(&app, read.range).await?;
+        let crashes: u64 =
+            report.charts.iter().flat_map(|chart| &chart.series).flat_map(|series| &series.values).sum();
+        let numbers = console.crash_monitoring(&app);
+        let mut crumbs = app_crumbs(&app);
+        crumbs.push((CRASHES.category.to_owned(), OVERVIEW.href(&app)));
+        let here = CRASHES.href(&app);
+        let view = view! {
+            <Page title=format!("{app}: Application Crashes") crumbs=crumbs app=Some(app.clone()) here=here.clone()>
+                <h1>{CRASHES.name}</h1>
+                <p class="lead">{CRASHES.description}</p>
+                <Counter count=crashes one="crash" many="crashes" />
+                <LiveRegion name="range">
+                    <RangePill read=read now=now here=here />
+                </LiveRegion>
+                <LiveRegion name="monitoring" heading="Crash monitoring">
+                    <MonitoringList status=status numbers=numbers now=now />
+                </LiveRegion>
+                <LiveRegion name="chart" heading="Crashes over time">
+                    {report.charts.into_iter().map(|chart| view! { <ChartFigure chart=chart /> }).collect_view()}
+                </LiveRegion>
+                <LiveRegion name="insights" heading="Insights">
+                    <div class="insights">
+                        {report
+                            .insights
+                            .into_iter()
+                            .enumerate()
+                            .map(|(at, insight)| view! { <InsightCard insight=insight open=at == 0 /> })
+                            .collect_view()}
+                    </div>
+                </LiveRegion>
+                <LiveRegion name="latest" heading="Latest crashes">
+                    <CrashTable crashes=latest with_incident=true />
+                </LiveRegion>
+                <LiveRegion name="audit" heading="Deleted memory dumps">
+                    <AuditTable rows=audits
+                        .into_iter()
+                        .map(|(worker, incident, audit)| AuditRow { worker: Some(worker), incident: Some(incident), audit })
+                        .collect() />
+                </LiveRegion>
+            </Page>
+        };
+        Ok(view.into_any())
+    })
+}

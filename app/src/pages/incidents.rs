@@ -1,0 +1,94 @@
+//! `/apps/{app}/incidents`: every incident of an app, last seen first.
+
+use engine::crash::Incident;
+use leptos::prelude::*;
+
+use crate::answer::{answer, asked_app, console};
+use crate::catalog::INCIDENTS;
+use crate::parts::crash_table::ended_by;
+use crate::parts::frame::{Counter, LiveRegion, Page, Scroll, app_crumbs};
+use crate::parts::when::When;
+
+/// So many are listed.
+const LISTED: u32 = 200;
+
+/// The page.
+#[component]
+pub(crate) fn IncidentsPage() -> impl IntoView {
+    let console = console();
+    let status = asked_app(&*console);
+    answer(async move {
+        let app = status?.name;
+        let incidents = console.incidents(Some(&app), LISTED).await?;
+        let crashes = incidents.iter().map(|incident| incident.count).sum();
+        let is_full = incidents.len() as u64 == u64::from(LISTED);
+        let view = view! {
+            <Page title=format!("{app}: Incidents") crumbs=app_crumbs(&app) app=Some(app.clone()) here=INCIDENTS.href(&app)>
+                <h1>{INCIDENTS.name}</h1>
+                <p class="lead">{INCIDENTS.description}</p>
+                <Counter count=crashes one="crash" many="crashes" />
+                <LiveRegion name="incidents">
+                    {if incidents.is_empty() {
+                        view! {
+                            <p class="quiet">
+                                "No crash was recorded. A crash is a worker's end by a fatal signal, by an exit with another status than 0, or for want of memory."
+                            </p>
+                        }
+                            .into_any()
+                    } else {
+                        view! { <IncidentTable incidents=incidents /> }.into_any()
+                    }}
+                    {is_full.then(|| view! { <p class="quiet">{format!("The {LISTED} last seen are listed.")}</p> })}
+                </LiveRegion>
+            </Page>
+        };
+        Ok(view.into_any())
+    })
+}
+
+#[component]
+fn IncidentTable(incidents: Vec<Incident>) -> impl IntoView {
+    let row = |incident: Incident| {
+        view! {
+            <tr>
+                <td>
+                    <When at=incident.last_seen bare=true />
+                </td>
+                <td class="wrap">
+                    <a href=format!("/incidents/{}", incident.id)>
+                        <code>{incident.signature}</code>
+                    </a>
+                </td>
+                <td class="wrap">
+                    <code>{incident.exception_type}</code>
+                </td>
+                <td>{ended_by(incident.signal.as_deref(), incident.exit_code)}</td>
+                <td class="number">{incident.count}</td>
+                <td>
+                    <When at=incident.first_seen bare=true />
+                </td>
+                <td class="wrap">{incident.instances.join(", ")}</td>
+            </tr>
+        }
+    };
+    view! {
+        <Scroll label="Incidents">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Last seen (UTC)"</th>
+                        <th scope="col">"Signature"</th>
+                        <th scope="col">"Type"</th>
+                        <th scope="col">"Ended by"</th>
+                        <th scope="col" class="number">
+                            "Crashes"
+                        </th>
+                        <th scope="col">"First seen (UTC)"</th>
+                        <th scope="col">"Instances"</th>
+                    </tr>
+                </thead>
+                <tbody>{incidents.into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </Scroll>
+    }
+}

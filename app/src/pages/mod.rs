@@ -1,0 +1,19 @@
+//! The pages, one module an address.
+
+mod app_home;
+mod apps;
+mod crashes;
+mod error;
+mod incident;
+mod incidents;
+mod overview;
+mod settings;
+
+pub(crate) use app_home::AppHomePage;
+pub(crate) use apps::AppsPage;
+pub(crate) use crashes::CrashesPage;
+pub(crate) use error::{ErrorPage, NotFoundPage};
+pub(crate) use incident::IncidentPage;
+pub(crate) use incidents::IncidentsPage;
+pub(crate) use overview::OverviewPage;
+pub(crate) use settings::SettingsPage;

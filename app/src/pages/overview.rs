@@ -1,0 +1,73 @@
+//! `…/categories/availability-and-performance/overview`: how the app and each of its instances do right now.
+
+use engine::TimeRange;
+use engine::report::Severity;
+use leptos::prelude::*;
+
+use crate::answer::{answer, asked_app, console};
+use crate::catalog::{CRASHES, OVERVIEW};
+use crate::parts::alerts::{AlertList, alerts};
+use crate::parts::chart::ChartFigure;
+use crate::parts::frame::{Counter, LiveRegion, Page, app_crumbs};
+use crate::parts::icon::{Status, health_severity};
+use crate::parts::monitoring::{InstanceTable, MonitoringList};
+use crate::parts::when::counted;
+
+/// So many of the newest incidents are looked through for alerts.
+const INCIDENTS_READ: u32 = 20;
+
+/// The page.
+#[component]
+pub(crate) fn OverviewPage() -> impl IntoView {
+    let console = console();
+    let status = asked_app(&*console);
+    answer(async move {
+        let status = status?;
+        let (app, now) = (status.name.clone(), console.now());
+        let report = console.crash_report(&app, TimeRange::last(now, engine::range::LONGEST)).await?.report;
+        let incidents = console.incidents(Some(&app), INCIDENTS_READ).await?;
+        let crashes: u64 =
+            report.charts.iter().flat_map(|chart| &chart.series).flat_map(|series| &series.values).sum();
+        let signatures = report.insights.iter().filter(|insight| insight.incident.is_some()).count();
+        let sentence = if crashes == 0 {
+            "No crash in the last 24 hours.".to_owned()
+        } else {
+            format!(
+                "{} in the last 24 hours, of {}.",
+                counted(crashes, "crash", "crashes"),
+                counted(signatures as u64, "signature", "signatures")
+            )
+        };
+        let severity = report.insights.iter().map(|insight| insight.severity).min().unwrap_or(Severity::None);
+        let alerts = alerts(&status, &incidents, now);
+        let numbers = console.crash_monitoring(&app);
+        let (health, listen, instances) = (status.health, status.listen.clone(), status.clone());
+        let view = view! {
+            <Page title=format!("{app}: Overview") crumbs=app_crumbs(&app) app=Some(app.clone()) here=OVERVIEW.href(&app)>
+                <h1>"Availability and Performance"</h1>
+                <p class="lead">{OVERVIEW.description}</p>
+                <Counter count=crashes one="crash" many="crashes" />
+                <LiveRegion name="alerts" heading="Risk alerts">
+                    <AlertList alerts=alerts />
+                </LiveRegion>
+                <LiveRegion name="instances" heading="Instances">
+                    <p class="now">
+                        <Status severity=health_severity(health) word=health.word() /> " behind the front door at "
+                        <code>{listen}</code>
+                    </p>
+                    <InstanceTable status=instances now=now />
+                </LiveRegion>
+                <LiveRegion name="crashes" heading="Application Crashes">
+                    <p class="now">
+                        <Status severity=severity /> " " {sentence} " " <a href=CRASHES.href(&app)>"See which, and why"</a>
+                    </p>
+                    {report.charts.into_iter().map(|chart| view! { <ChartFigure chart=chart /> }).collect_view()}
+                </LiveRegion>
+                <LiveRegion name="monitoring" heading="Crash monitoring">
+                    <MonitoringList status=status numbers=numbers now=now />
+                </LiveRegion>
+            </Page>
+        };
+        Ok(view.into_any())
+    })
+}

@@ -1,0 +1,181 @@
+//! `/apps/{app}/settings`: what Medic may do for the app by itself, and the configuration that it runs with.
+//!
+//! The form is a plain POST that answers with a redirect back here; `?saved=` says how it went.
+
+use engine::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
+use leptos::prelude::*;
+
+use crate::ConfigurationLine;
+use crate::answer::{answer, asked_app, console, query_part};
+use crate::catalog::SETTINGS;
+use crate::parts::frame::{Page, Scroll, app_crumbs};
+
+/// The page.
+#[component]
+pub(crate) fn SettingsPage() -> impl IntoView {
+    let console = console();
+    let status = asked_app(&*console);
+    let saved = query_part("saved");
+    answer(async move {
+        let app = status?.name;
+        let settings = console.settings(&app).await?;
+        let configuration = console.configuration(&app).unwrap_or_default();
+        let here = SETTINGS.href(&app);
+        let view = view! {
+            <Page title=format!("{app}: Settings") crumbs=app_crumbs(&app) app=Some(app.clone()) here=here.clone()>
+                <h1>"Settings"</h1>
+                <p class="lead">{SETTINGS.description}</p>
+                <Outcome saved=saved />
+                <section aria-labelledby="proactive">
+                    <h2 id="proactive">"Proactive features"</h2>
+                    <form class="settings" method="post" action=here>
+                        <Switch
+                            name=CRASH_MONITORING_ENABLED
+                            label="Proactive crash monitoring"
+                            hint="After too many crashes on one instance, a debugger waits for the next one and records its stack. Takes effect at once, without a restart of the app."
+                            settings=settings.clone()
+                        />
+                        <Switch
+                            name=AUTO_HEAL_ENABLED
+                            label="Proactive auto-heal"
+                            hint="This version of Medic keeps the setting but has no auto-heal yet: it is obeyed from the version on that does."
+                            settings=settings
+                        />
+                        <button type="submit" class="button">
+                            "Save"
+                        </button>
+                    </form>
+                </section>
+                <section aria-labelledby="configuration">
+                    <h2 id="configuration">"Effective configuration"</h2>
+                    <p class="quiet">
+                        "What the app runs with, and where each value comes from. It is changed in the configuration file."
+                    </p>
+                    <ConfigurationTable lines=configuration />
+                </section>
+            </Page>
+        };
+        Ok(view.into_any())
+    })
+}
+
+/// How saving went. The words are ours, whatever the address says.
+#[component]
+fn Outcome(saved: Option<String>) -> impl IntoView {
+    match saved.as_deref() {
+        Some("yes") => Some(view! {
+            <p class="message success" role="status">
+                "Saved."
+            </p>
+        }
+        .into_any()),
+        Some("refused") => Some(view! {
+            <p class="message critical" role="alert">
+                "Not saved: a setting was neither True nor False, or is no setting of an app. Nothing was changed."
+            </p>
+        }
+        .into_any()),
+        Some("failed") => Some(view! {
+            <p class="message critical" role="alert">
+                "Not saved: the store could not be written. Nothing was changed; Medic's own log says why."
+            </p>
+        }
+        .into_any()),
+        _ => None,
+    }
+}
+
+/// A flag that is on unless it says false. The hidden field says what an empty box means, so that a form without this flag
+/// leaves it alone.
+#[component]
+fn Switch(
+    name: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    settings: AppSettings,
+) -> impl IntoView {
+    let stored = settings.0.get(name).cloned();
+    let hint_id = format!("hint-{name}");
+    view! {
+        <div class="switch">
+            <input type="hidden" name=name value="False" />
+            <input
+                type="checkbox"
+                role="switch"
+                id=name
+                name=name
+                value="True"
+                checked=settings.is_enabled(name)
+                aria-describedby=hint_id.clone()
+            />
+            <label for=name>{label}</label>
+            <p id=hint_id>
+                {hint} " " <code>{name}</code>
+                {match stored {
+                    Some(value) => view! { " = "<code>{value}</code> }.into_any(),
+                    None => " is not set.".into_any(),
+                }}
+            </p>
+        </div>
+    }
+}
+
+#[component]
+fn ConfigurationTable(lines: Vec<ConfigurationLine>) -> impl IntoView {
+    view! {
+        <Scroll label="Effective configuration">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Key"</th>
+                        <th scope="col">"Value"</th>
+                        <th scope="col">"From"</th>
+                    </tr>
+                </thead>
+                <tbody>
+                    {lines
+                        .into_iter()
+                        .map(|line| {
+                            view! {
+                                <tr>
+                                    <th scope="row">
+                                        <code>{line.key}</code>
+                                    </th>
+                                    <td class="wrap">
+                                        <code>{line.value}</code>
+                                    </td>
+                                    <td>{line.source}</td>
+                                </tr>
+                            }
+                        })
+                        .collect_view()}
+                </tbody>
+            </table>
+        </Scroll>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn switch(settings: AppSettings) -> String {
+        view! { <Switch name=CRASH_MONITORING_ENABLED label="l" hint="h" settings=settings /> }.to_html()
+    }
+
+    #[test]
+    fn a_flag_is_on_unless_it_says_false_and_says_what_is_stored() {
+        let absent = switch(AppSettings::default());
+        assert!(absent.contains(" checked") && absent.contains("is not set"), "{absent}");
+        let off = switch(AppSettings([(CRASH_MONITORING_ENABLED.to_owned(), "fAlse".to_owned())].into()));
+        assert!(!off.contains(" checked") && off.contains(">fAlse<"), "{off}");
+    }
+
+    #[test]
+    fn the_outcome_is_said_in_our_own_words_only() {
+        let html = |saved: &str| view! { <Outcome saved=Some(saved.to_owned()) /> }.to_html();
+        assert!(html("yes").contains("Saved."));
+        assert!(html("failed").contains("Nothing was changed"));
+        assert!(!html("<b>You won").contains("won"));
+    }
+}

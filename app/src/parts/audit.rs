@@ -1,0 +1,132 @@
+//! The proof of a dump's deletion: it existed in memory between two times, and this row is all that is left of it.
+
+use engine::crash::Audit;
+use engine::time::humanise;
+use engine::{IncidentId, WorkerId};
+use leptos::prelude::*;
+
+use super::frame::Scroll;
+use super::when::{When, bytes_text, micros_text};
+
+/// One proof, and whose dump it was.
+pub(crate) struct AuditRow {
+    /// The worker whose memory was dumped, where it is known.
+    pub(crate) worker: Option<WorkerId>,
+    /// The incident that the crash belongs to, where the page is not about it.
+    pub(crate) incident: Option<IncidentId>,
+    /// The proof.
+    pub(crate) audit: Audit,
+}
+
+/// The table of proofs.
+#[component]
+pub(crate) fn AuditTable(
+    /// Newest first.
+    rows: Vec<AuditRow>,
+) -> impl IntoView {
+    if rows.is_empty() {
+        return view! {
+            <p class="quiet">"No memory dump was taken, so there was none to delete."</p>
+        }
+        .into_any();
+    }
+    let with_incident = rows.iter().any(|row| row.incident.is_some());
+    view! {
+        <p class="quiet">
+            "A dump lives in memory only, from its capture until its analysis has answered. This is all that is left of it."
+        </p>
+        <Scroll label="Memory dumps and their deletion">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Captured (UTC)"</th>
+                        <th scope="col">"Dropped (UTC)"</th>
+                        <th scope="col" class="number">
+                            "Held for"
+                        </th>
+                        <th scope="col" class="number" title="How long all threads of the worker stood still for the capture">
+                            "Stopped for"
+                        </th>
+                        <th scope="col" class="number">
+                            "Size"
+                        </th>
+                        <th scope="col">"SHA-256"</th>
+                        <th scope="col">"Analysis"</th>
+                        <th scope="col">"Worker"</th>
+                        {with_incident.then(|| view! { <th scope="col">"Incident"</th> })}
+                    </tr>
+                </thead>
+                <tbody>{rows.into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </Scroll>
+    }
+    .into_any()
+}
+
+fn row(AuditRow { worker, incident, audit }: AuditRow) -> impl IntoView {
+    let short = audit.sha256.chars().take(12).collect::<String>();
+    view! {
+        <tr>
+            <td>
+                <When at=audit.captured_at bare=true />
+            </td>
+            <td>
+                <When at=audit.dropped_at bare=true />
+            </td>
+            <td class="number">{humanise(audit.dropped_at.since(audit.captured_at))}</td>
+            <td class="number">{micros_text(audit.stopped_us)}</td>
+            <td class="number">{bytes_text(audit.size_bytes)}</td>
+            <td>
+                <code class="hash" title=audit.sha256>
+                    {short}
+                    "…"
+                </code>
+            </td>
+            <td>{audit.result}</td>
+            <td>
+                <code>{worker.map(|worker| worker.to_string())}</code>
+            </td>
+            {incident
+                .map(|id| {
+                    view! {
+                        <td>
+                            <a href=format!("/incidents/{id}")>{id.to_string()}</a>
+                        </td>
+                    }
+                })}
+        </tr>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::Timestamp;
+
+    #[test]
+    fn a_proof_names_size_hash_both_times_and_the_result() {
+        let audit = Audit {
+            size_bytes: 35_651_584,
+            sha256: "ab".repeat(32),
+            captured_at: Timestamp::from_ms(1_769_847_300_000),
+            dropped_at: Timestamp::from_ms(1_769_847_300_850),
+            stopped_us: 12_400,
+            result: "<b>analysed".to_owned(),
+        };
+        let worker = "shop/1/1769847000000".parse().ok();
+        let html = view! { <AuditTable rows=vec![AuditRow { worker, incident: None, audit }] /> }.to_html();
+        let wanted = [
+            "34.0 MiB",
+            &*"ab".repeat(32),
+            "2026-01-31T08:15:00.000Z",
+            "2026-01-31T08:15:00.850Z",
+            "850 ms",
+            "12.4 ms",
+            "&lt;b&gt;analysed",
+            "shop/1/1769847000000",
+        ];
+        for expected in wanted {
+            assert!(html.contains(expected), "{expected} in {html}");
+        }
+    }
+}

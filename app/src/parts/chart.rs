@@ -1,0 +1,190 @@
+//! A chart on a page: the drawing for wide screens and for phones, a legend, what each column says on hover, and the table
+//! behind it.
+
+use engine::report::{Chart, Series};
+use leptos::prelude::*;
+
+use super::frame::Scroll;
+use super::plot::{Column, NARROW, SERIES_COLOURS, Size, WIDE, stacked_columns};
+use super::when::{When, clock_text, range_text};
+
+/// The chart.
+#[component]
+pub(crate) fn ChartFigure(
+    /// What to show.
+    chart: Chart,
+) -> impl IntoView {
+    let total: u64 = chart.series.iter().flat_map(|series| &series.values).sum();
+    if total == 0 {
+        return view! {
+            <p class="quiet">{format!("No {} between {} (UTC).", chart.unit, range_text(chart.range))}</p>
+        }
+        .into_any();
+    }
+    let legend = chart
+        .series
+        .iter()
+        .enumerate()
+        .map(|(at, series)| {
+            let sum: u64 = series.values.iter().sum();
+            view! {
+                <li>
+                    <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
+                        <rect width="12" height="12" rx="2" fill=format!("var(--series-{})", at % SERIES_COLOURS + 1) />
+                    </svg>
+                    {short(&series.name)}
+                    <span class="quiet">{sum}</span>
+                </li>
+            }
+        })
+        .collect_view();
+    view! {
+        <figure class="chart">
+            <figcaption>{chart.title.clone()} " (times in UTC)"</figcaption>
+            {drawing(&chart, WIDE)}
+            {drawing(&chart, NARROW)}
+            <ul class="legend">{legend}</ul>
+            <details data-key="chart-table">
+                <summary>"Show as a table"</summary>
+                <ChartTable chart=chart />
+            </details>
+        </figure>
+    }
+    .into_any()
+}
+
+/// The svg is trusted: it is made of numbers, times and what [`text`] has escaped.
+fn drawing(chart: &Chart, size: Size) -> Option<impl IntoView + use<>> {
+    let plot = stacked_columns(chart, size)?;
+    let total: u64 = chart.series.iter().flat_map(|series| &series.values).sum();
+    let (class, view_box) = (size.class, plot.view_box);
+    let names = chart.series.iter().map(|series| short(&series.name)).collect::<Vec<_>>().join(", ");
+    let about = format!("{total} {} between {}, by instance: {names}.", chart.unit, range_text(chart.range));
+    let hover = plot.columns.iter().map(|column| hover(chart, column)).collect::<String>();
+    let svg = format!(
+        "<svg class=\"plot {class}\" viewBox=\"{view_box}\" role=\"img\" aria-labelledby=\"plot-{class}-title plot-{class}-about\">\
+         <title id=\"plot-{class}-title\">{}</title><desc id=\"plot-{class}-about\">{}</desc>{}{hover}</svg>",
+        text(&chart.title),
+        text(&about),
+        plot.inner
+    );
+    Some(view! { <div class=format!("plot-holder {class}") inner_html=svg></div> })
+}
+
+/// What a column says while the pointer is over it.
+fn hover(chart: &Chart, column: &Column) -> String {
+    let (x, y, width, height) = column.area;
+    let start = chart.bucket_start(column.bucket);
+    let end = start + std::time::Duration::from_millis(chart.bucket_ms);
+    let counts = chart.series.iter().filter_map(|series| {
+        let value = series.values.get(column.bucket).copied().filter(|value| *value > 0)?;
+        Some(format!("{}: {value}", short(&series.name)))
+    });
+    let says =
+        format!("{}–{} UTC\n{}", clock_text(start), clock_text(end), counts.collect::<Vec<_>>().join("\n"));
+    format!(
+        "<rect class=\"column\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"><title>{}</title></rect>",
+        text(&says)
+    )
+}
+
+/// Text for markup.
+fn text(raw: &str) -> String {
+    raw.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn short(name: &str) -> String {
+    let mut short = name.chars().take(60).collect::<String>();
+    if short.len() < name.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// The same in numbers; buckets in which nothing happened are left out.
+#[component]
+fn ChartTable(chart: Chart) -> impl IntoView {
+    let buckets = chart.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
+    let value = |series: &Series, bucket: usize| series.values.get(bucket).copied().unwrap_or(0);
+    let rows = (0..buckets)
+        .filter(|bucket| chart.series.iter().any(|series| value(series, *bucket) > 0))
+        .map(|bucket| {
+            view! {
+                <tr>
+                    <th scope="row">
+                        <When at=chart.bucket_start(bucket) bare=true />
+                    </th>
+                    {chart.series.iter().map(|series| view! { <td class="number">{value(series, bucket)}</td> }).collect_view()}
+                </tr>
+            }
+        })
+        .collect_view();
+    let heads = chart
+        .series
+        .iter()
+        .map(|series| view! { <th scope="col" class="number">{short(&series.name)}</th> })
+        .collect_view();
+    view! {
+        <Scroll label="The chart in numbers">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">{format!("From (UTC), {} min each", chart.bucket_ms / 60_000)}</th>
+                        {heads}
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </Scroll>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::TimeRange;
+
+    fn chart(values: Vec<u64>) -> Chart {
+        let start = "2026-01-31T08:00".parse().unwrap();
+        Chart {
+            title: "Crashes over time".to_owned(),
+            unit: "crashes".to_owned(),
+            range: TimeRange { start, end: start + std::time::Duration::from_hours(1) },
+            bucket_ms: 900_000,
+            series: vec![
+                Series { name: "<script>alert(1)</script>".to_owned(), values },
+                Series { name: "node/1".to_owned(), values: vec![0, 0, 5, 0] },
+            ],
+        }
+    }
+
+    #[test]
+    fn a_chart_is_an_image_with_a_title_in_our_colours_with_a_table_behind_it() {
+        let html = view! { <ChartFigure chart=chart(vec![0, 2, 1, 0]) /> }.to_html();
+        for expected in [
+            "role=\"img\"",
+            "8 crashes between",
+            "var(--series-1)",
+            "var(--series-2)",
+            "\n08:30\n",
+            "<table>",
+            "08:15–08:30 UTC",
+        ] {
+            assert!(html.contains(expected), "{expected} in {html}");
+        }
+        assert!(!html.contains("#0100"), "a placeholder is left: {html}");
+        assert_eq!(html.matches("<svg class=\"plot").count(), 2);
+        assert!(!html.contains("<script>") && html.contains("&lt;script&gt;"), "{html}");
+    }
+
+    #[test]
+    fn nothing_to_draw_is_said_in_words() {
+        let mut chart = chart(vec![0; 4]);
+        chart.series.pop();
+        let html = view! { <ChartFigure chart=chart /> }.to_html();
+        assert!(
+            html.contains("No crashes between 2026-01-31 08:00 – 09:00") && !html.contains("<svg"),
+            "{html}"
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! The table of single crashes.
+
+use engine::crash::Crash;
+use engine::time::humanise;
+use leptos::prelude::*;
+
+use super::frame::Scroll;
+use super::when::When;
+
+/// The crashes, newest first.
+#[component]
+pub(crate) fn CrashTable(
+    /// What to list.
+    crashes: Vec<Crash>,
+    /// With a column that leads to each one's incident.
+    #[prop(optional)]
+    with_incident: bool,
+) -> impl IntoView {
+    if crashes.is_empty() {
+        return view! { <p class="quiet">"No crash in this time range."</p> }.into_any();
+    }
+    view! {
+        <Scroll label="Latest crashes">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Time (UTC)"</th>
+                        <th scope="col">"Instance"</th>
+                        <th scope="col">"Type"</th>
+                        <th scope="col">"Ended by"</th>
+                        {with_incident.then(|| view! { <th scope="col">"Signature"</th> })}
+                        <th scope="col" class="number">
+                            "Had run for"
+                        </th>
+                        <th scope="col" class="number">
+                            "Requests lost"
+                        </th>
+                        <th scope="col">"Stack from"</th>
+                    </tr>
+                </thead>
+                <tbody>{crashes.into_iter().map(|crash| row(crash, with_incident)).collect_view()}</tbody>
+            </table>
+        </Scroll>
+    }
+    .into_any()
+}
+
+fn row(crash: Crash, with_incident: bool) -> impl IntoView {
+    let ended_by = ended_by(crash.signal.as_deref(), crash.exit_code);
+    let source = match (&crash.audit, crash.findings.crashing_thread.frames.is_empty()) {
+        (Some(_), _) => "memory dump",
+        (None, false) => "its output",
+        (None, true) => "not known",
+    };
+    view! {
+        <tr>
+            <td>
+                <When at=crash.at bare=true />
+            </td>
+            <td title=format!("Process id {}", crash.pid)>{format!("{}/{}", crash.node, crash.instance)}</td>
+            <td class="wrap">
+                <code>{crash.findings.exception_type}</code>
+            </td>
+            <td>{ended_by}</td>
+            {with_incident
+                .then(|| {
+                    view! {
+                        <td class="wrap">
+                            <a href=format!("/incidents/{}", crash.incident)>
+                                <code>{crash.findings.signature}</code>
+                            </a>
+                        </td>
+                    }
+                })}
+            <td class="number">{humanise(std::time::Duration::from_millis(crash.uptime_ms))}</td>
+            <td class="number">{crash.in_flight_count}</td>
+            <td>{source}</td>
+        </tr>
+    }
+}
+
+/// `SIGSEGV`, `exit status 1`.
+pub(crate) fn ended_by(signal: Option<&str>, exit_code: Option<i32>) -> String {
+    match (signal, exit_code) {
+        (Some(signal), _) => signal.to_owned(),
+        (None, Some(code)) => format!("exit status {code}"),
+        (None, None) => "not known".to_owned(),
+    }
+}

@@ -1,0 +1,224 @@
+//! What the crash monitoring of each instance is doing, in one sentence each.
+
+use engine::Timestamp;
+use engine::report::Severity;
+use engine::status::{AppStatus, InstanceState, InstanceStatus, Monitoring};
+use engine::time::humanise;
+use leptos::prelude::*;
+
+use super::frame::Scroll;
+use super::icon::Status;
+use super::when::{When, counted, hours_text, minute_text};
+use crate::CrashMonitoringNumbers;
+
+/// A state in a word, and explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Explained {
+    /// For the picture.
+    pub(crate) severity: Severity,
+    /// One or two words.
+    pub(crate) word: &'static str,
+    /// One sentence.
+    pub(crate) sentence: String,
+}
+
+/// Explains what the monitoring does.
+pub(crate) fn explain(
+    monitoring: &Monitoring,
+    numbers: Option<CrashMonitoringNumbers>,
+    now: Timestamp,
+) -> Explained {
+    let window = numbers.map_or_else(|| "the window".to_owned(), |numbers| hours_text(numbers.window));
+    let (severity, word, sentence) = match monitoring {
+        Monitoring::Counting { crashes: 0, limit } => (
+            Severity::Success,
+            "Counting",
+            format!("No crash in {window}. More than {limit} attach the debugger."),
+        ),
+        Monitoring::Counting { crashes, limit } => (
+            Severity::Info,
+            "Counting",
+            format!(
+                "{} in {window}, of the {limit} that are let pass: one more than {limit} attaches the debugger.",
+                counted(u64::from(*crashes), "crash", "crashes")
+            ),
+        ),
+        Monitoring::Arming { refused: None } => (
+            Severity::Info,
+            "Arming",
+            "Too many crashes: the debugger is being attached to the worker.".to_owned(),
+        ),
+        Monitoring::Arming { refused: Some(why) } => (
+            Severity::Warning,
+            "Arming",
+            format!("The debugger could not be attached; it is tried again. {why}"),
+        ),
+        Monitoring::Armed => (
+            Severity::Warning,
+            "Armed",
+            "The debugger waits: the next crash by a signal is captured with its stack.".to_owned(),
+        ),
+        Monitoring::Analysing => (
+            Severity::Info,
+            "Analysing",
+            "A crash was captured in memory and is being analysed; the dump is dropped when that is done."
+                .to_owned(),
+        ),
+        Monitoring::Paused { until } => (
+            Severity::Success,
+            "Paused",
+            format!(
+                "A crash was captured. No further dump for {}, until {} UTC.",
+                humanise(until.since(now)),
+                minute_text(*until)
+            ),
+        ),
+        Monitoring::OptedOut => (
+            Severity::None,
+            "Opted out",
+            "Switched off in the app's settings: crashes are listed, but no debugger is attached.".to_owned(),
+        ),
+    };
+    Explained { severity, word, sentence }
+}
+
+/// The monitoring of all instances of an app.
+#[component]
+pub(crate) fn MonitoringList(
+    /// The app now.
+    status: AppStatus,
+    /// What its monitoring goes by.
+    numbers: Option<CrashMonitoringNumbers>,
+    /// The wall clock.
+    now: Timestamp,
+) -> impl IntoView {
+    let app = status.name.to_string();
+    let row = move |instance: InstanceStatus| {
+        let explained = explain(&instance.monitoring, numbers, now);
+        view! {
+            <li>
+                <strong>{format!("Instance {}", instance.index)}</strong>
+                <Status severity=explained.severity word=explained.word />
+                <span>{explained.sentence}</span>
+            </li>
+        }
+    };
+    view! {
+        <ul class="states" aria-label="Crash monitoring of each instance">
+            {status.instances.into_iter().map(row).collect_view()}
+        </ul>
+        <p class="quiet">
+            {numbers.map(rule)} " "<a href=format!("/apps/{app}/settings")>"Settings"</a>
+        </p>
+    }
+}
+
+/// The rule in one sentence.
+fn rule(numbers: CrashMonitoringNumbers) -> String {
+    let pause = hours_text(numbers.pause);
+    if numbers.crashes == 0 {
+        return format!(
+            "The debugger is always attached; after a dump, none on the same instance for {pause}."
+        );
+    }
+    format!(
+        "More than {} in {} on the same instance attach the debugger to its worker; after a dump, none on the same instance for {pause}.",
+        counted(u64::from(numbers.crashes), "crash", "crashes"),
+        hours_text(numbers.window)
+    )
+}
+
+/// How bad an instance's state is.
+pub(crate) fn instance_severity(instance: &InstanceStatus) -> Severity {
+    match instance.state {
+        InstanceState::Running => Severity::Success,
+        InstanceState::Starting if instance.ends_in_a_row == 0 => Severity::Info,
+        InstanceState::Starting | InstanceState::Waiting => Severity::Critical,
+        InstanceState::Stopping => Severity::Info,
+        InstanceState::Stopped => Severity::None,
+    }
+}
+
+/// Every instance: state, process, since when, and why.
+#[component]
+pub(crate) fn InstanceTable(
+    /// The app now.
+    status: AppStatus,
+    /// The wall clock.
+    now: Timestamp,
+) -> impl IntoView {
+    let row = move |instance: InstanceStatus| {
+        let severity = instance_severity(&instance);
+        view! {
+            <tr>
+                <th scope="row">{instance.index}</th>
+                <td>
+                    <Status severity=severity word=instance.state.word() />
+                </td>
+                <td class="number">{instance.pid}</td>
+                <td class="number">{instance.port}</td>
+                <td title=humanise(now.since(instance.since))>
+                    <When at=instance.since bare=true />
+                </td>
+                <td class="wrap">
+                    {instance.message} {instance.next_start.map(|at| view! { " Next start: "<When at=at /> })}
+                </td>
+            </tr>
+        }
+    };
+    view! {
+        <Scroll label="Instances">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Instance"</th>
+                        <th scope="col">"State"</th>
+                        <th scope="col" class="number">
+                            "Process id"
+                        </th>
+                        <th scope="col" class="number">
+                            "Port"
+                        </th>
+                        <th scope="col">"Since (UTC)"</th>
+                        <th scope="col">"Why"</th>
+                    </tr>
+                </thead>
+                <tbody>{status.instances.into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </Scroll>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+
+    #[test]
+    fn every_state_is_explained_with_its_numbers() {
+        let numbers = Some(CrashMonitoringNumbers {
+            crashes: 3,
+            window: Duration::from_hours(24),
+            pause: Duration::from_hours(8),
+        });
+        let until = NOW + Duration::from_mins(432);
+        let cases = [
+            (Monitoring::Counting { crashes: 2, limit: 3 }, "Counting", "2 crashes in 24 h, of the 3"),
+            (Monitoring::Counting { crashes: 1, limit: 3 }, "Counting", "1 crash in 24 h"),
+            (Monitoring::Counting { crashes: 0, limit: 3 }, "Counting", "No crash in 24 h"),
+            (Monitoring::Arming { refused: None }, "Arming", "is being attached"),
+            (Monitoring::Arming { refused: Some("EPERM".to_owned()) }, "Arming", "EPERM"),
+            (Monitoring::Armed, "Armed", "is captured"),
+            (Monitoring::Analysing, "Analysing", "being analysed"),
+            (Monitoring::Paused { until }, "Paused", "for 7 h 12 min, until 2026-01-31 15:27 UTC"),
+            (Monitoring::OptedOut, "Opted out", "Switched off"),
+        ];
+        for (monitoring, word, part) in cases {
+            let explained = explain(&monitoring, numbers, NOW);
+            assert_eq!(explained.word, word);
+            assert!(explained.sentence.contains(part), "{part} in {}", explained.sentence);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The document around every page, and which address shows which page.
+
+use leptos::config::LeptosOptions;
+use leptos::prelude::*;
+use leptos_meta::{Meta, MetaTags, Stylesheet, Title, provide_meta_context};
+use leptos_router::components::{FlatRoutes, Route, Router};
+use leptos_router::{SsrMode, path};
+
+use crate::answer::console;
+use crate::islands::{Copy, Live};
+use crate::pages::{
+    AppHomePage, AppsPage, CrashesPage, IncidentPage, IncidentsPage, NotFoundPage, OverviewPage, SettingsPage,
+};
+use crate::parts::icon::Mark;
+
+/// The document: what stands around [`App`].
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <link rel="icon" type="image/svg+xml" href="/favicon.svg" />
+                <HydrationScripts options islands=true />
+                <MetaTags />
+            </head>
+            <body>
+                <App />
+            </body>
+        </html>
+    }
+}
+
+/// The pages by their addresses. Every page is rendered whole before a byte is sent: so it can be read without JavaScript, and
+/// its status is right.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    view! {
+        <Stylesheet id="style" href="/pkg/medic.css" />
+        <Title formatter=|page: String| if page.is_empty() { "Medic".to_owned() } else { format!("{page} · Medic") } />
+        <Meta name="robots" content="noindex" />
+        <Router>
+            <a class="skip" href="#main">
+                "Skip to the content"
+            </a>
+            <Masthead />
+            <FlatRoutes fallback=NotFoundPage>
+                <Route path=path!("/") view=AppsPage ssr=SsrMode::Async />
+                <Route path=path!("/apps/:app") view=AppHomePage ssr=SsrMode::Async />
+                <Route
+                    path=path!("/apps/:app/categories/availability-and-performance/overview")
+                    view=OverviewPage
+                    ssr=SsrMode::Async
+                />
+                <Route
+                    path=path!("/apps/:app/categories/availability-and-performance/detectors/application-crashes")
+                    view=CrashesPage
+                    ssr=SsrMode::Async
+                />
+                <Route path=path!("/apps/:app/incidents") view=IncidentsPage ssr=SsrMode::Async />
+                <Route path=path!("/apps/:app/settings") view=SettingsPage ssr=SsrMode::Async />
+                <Route path=path!("/incidents/:id") view=IncidentPage ssr=SsrMode::Async />
+            </FlatRoutes>
+        </Router>
+    }
+}
+
+/// The bar at the top of every page.
+#[component]
+fn Masthead() -> impl IntoView {
+    let node = use_context::<std::sync::Arc<dyn crate::Console>>().map(|_| console().node());
+    view! {
+        <header class="masthead">
+            <a class="brand" href="/">
+                <Mark />
+                <span>"Medic"</span>
+            </a>
+            {node
+                .map(|node| {
+                    view! {
+                        <span class="node" title="The machine that answers">
+                            {node}
+                        </span>
+                    }
+                })} <span class="masthead-end">
+                <Copy />
+                <Live />
+            </span>
+        </header>
+    }
+}
