@@ -33,7 +33,13 @@ pub struct LiveConsole {
 
 impl LiveConsole {
     /// A console on what runs.
-    pub fn new(node: String, clock: Arc<dyn Clock>, store: Store, supervision: Supervision, config: &Config) -> Self {
+    pub fn new(
+        node: String,
+        clock: Arc<dyn Clock>,
+        store: Store,
+        supervision: Supervision,
+        config: &Config,
+    ) -> Self {
         let snapshot = supervision.snapshot();
         let numbers = config.apps.iter().map(|app| (app.name.clone(), app.crash_monitoring)).collect();
         Self { node, clock, store, supervision, snapshot, numbers, lines: config.lines.clone() }
@@ -72,7 +78,11 @@ impl Console for LiveConsole {
 
     async fn crash_report(&self, app: &AppName, range: TimeRange) -> Result<CrashReport, ConsoleError> {
         self.known(app)?;
-        let incidents = self.store.incidents(Some(app), Some(range), INCIDENTS_LIMIT).await.map_err(|error| failed(&error))?;
+        let incidents = self
+            .store
+            .incidents(Some(app), Some(range), INCIDENTS_LIMIT)
+            .await
+            .map_err(|error| failed(&error))?;
         let times = self.store.crash_times(app, range).await.map_err(|error| failed(&error))?;
         let point = |time: store::CrashTime| CrashPoint {
             at: time.at,
@@ -80,8 +90,10 @@ impl Console for LiveConsole {
             incident: time.incident,
         };
         let points: Vec<CrashPoint> = times.into_iter().map(point).collect();
-        let latest = self.store.crashes(app, range, CrashReport::LATEST_KEPT).await.map_err(|error| failed(&error))?;
-        let audits = self.store.audits(app, range, CrashReport::LATEST_KEPT).await.map_err(|error| failed(&error))?;
+        let latest =
+            self.store.crashes(app, range, CrashReport::LATEST_KEPT).await.map_err(|error| failed(&error))?;
+        let audits =
+            self.store.audits(app, range, CrashReport::LATEST_KEPT).await.map_err(|error| failed(&error))?;
         Ok(CrashReport {
             report: application_crashes::report(range, &incidents, &points, &self.places(app)),
             latest,
@@ -124,7 +136,8 @@ impl Console for LiveConsole {
 
     fn configuration(&self, app: &AppName) -> Option<Vec<ConfigurationLine>> {
         self.known(app).ok()?;
-        let concerns = |line: &&crate::config::Line| line.app.as_deref().is_none_or(|name| name == app.as_str());
+        let concerns =
+            |line: &&crate::config::Line| line.app.as_deref().is_none_or(|name| name == app.as_str());
         let line = |line: &crate::config::Line| ConfigurationLine {
             key: line.key.clone(),
             value: line.value.clone(),
@@ -135,6 +148,10 @@ impl Console for LiveConsole {
 
     fn crash_monitoring(&self, app: &AppName) -> Option<CrashMonitoringNumbers> {
         let numbers = self.numbers.get(app)?;
-        Some(CrashMonitoringNumbers { crashes: numbers.crashes, window: numbers.window, pause: numbers.pause })
+        Some(CrashMonitoringNumbers {
+            crashes: numbers.crashes,
+            window: numbers.window,
+            pause: numbers.pause,
+        })
     }
 }

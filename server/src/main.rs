@@ -60,7 +60,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("medic: {error}");
-            for cause in error.chain().skip(1).filter(|cause| !error.to_string().contains(&cause.to_string())) {
+            for cause in error.chain().skip(1).filter(|cause| !error.to_string().contains(&cause.to_string()))
+            {
                 eprintln!("  because: {cause}");
             }
             ExitCode::FAILURE
@@ -80,7 +81,9 @@ fn command() -> Result<Command, lexopt::Error> {
             Long("help") | Short('h') => return Ok(Command::Help),
             Long("version") | Short('V') => return Ok(Command::Version),
             Value(value) if word.is_none() => word = Some(value.string()?),
-            Value(value) if word.as_deref() == Some("shim") && run_dir.is_none() => run_dir = Some(PathBuf::from(value)),
+            Value(value) if word.as_deref() == Some("shim") && run_dir.is_none() => {
+                run_dir = Some(PathBuf::from(value))
+            }
             other => return Err(other.unexpected()),
         }
     }
@@ -102,21 +105,29 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 fn load(path: &std::path::Path) -> anyhow::Result<Config> {
-    let environment: BTreeMap<String, String> =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+    let environment: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
     Ok(Config::load(path, &environment)?)
 }
 
 fn check_config(path: &std::path::Path) -> anyhow::Result<()> {
     let config = load(path)?;
-    print(&format!("{} is good: {} app(s), dashboard at http://{}", path.display(), config.apps.len(), config.listen))
+    print(&format!(
+        "{} is good: {} app(s), dashboard at http://{}",
+        path.display(),
+        config.apps.len(),
+        config.listen
+    ))
 }
 
 fn serve(path: &std::path::Path) -> anyhow::Result<()> {
     let config = load(path)?;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MEDIC_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MEDIC_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(serve::serve(config, Arc::new(shim::SystemClock)))?;
     Ok(())
 }

@@ -46,7 +46,9 @@ pub enum ServeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// What was remembered cannot be read.
-    #[error("what is remembered of {instance} cannot be read: {source}; it was written by another version of Medic")]
+    #[error(
+        "what is remembered of {instance} cannot be read: {source}; it was written by another version of Medic"
+    )]
     Guard {
         /// Of whom.
         instance: InstanceKey,
@@ -54,7 +56,9 @@ pub enum ServeError {
         source: serde_json::Error,
     },
     /// The dashboard's address is not to be had.
-    #[error("the dashboard cannot listen on {address}: {source}; stop what listens there, or change server.listen")]
+    #[error(
+        "the dashboard cannot listen on {address}: {source}; stop what listens there, or change server.listen"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -85,14 +89,33 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeErr
     let specs = specs(&store, &config.apps).await?;
     let listener = listen(config.listen).await?;
     let front_doors = open_front_doors(&config.apps, &clock)?;
-    let program = std::env::current_exe().map_err(|source| ServeError::System { what: "finding Medic's own program", source })?;
+    let program = std::env::current_exe()
+        .map_err(|source| ServeError::System { what: "finding Medic's own program", source })?;
     let launcher = Launcher::new(program, &config.data_dir, &node, environment(), &config.apps);
-    let world = World { node: node.clone(), clock: Arc::clone(&clock), store: store.clone(), front_doors: Arc::clone(&front_doors), launcher };
+    let world = World {
+        node: node.clone(),
+        clock: Arc::clone(&clock),
+        store: store.clone(),
+        front_doors: Arc::clone(&front_doors),
+        launcher,
+    };
     let (supervision, stopped) = supervision::start(world, specs, guards).await;
     let (shut_down, shutting_down) = watch::channel(false);
-    let console = Arc::new(LiveConsole::new(node.clone(), Arc::clone(&clock), store.clone(), supervision.clone(), &config));
+    let console = Arc::new(LiveConsole::new(
+        node.clone(),
+        Arc::clone(&clock),
+        store.clone(),
+        supervision.clone(),
+        &config,
+    ));
     let router = web::router(console, store.clone(), supervision.snapshot(), shutting_down.clone());
-    let housekeeping = housekeeping::Housekeeping { store: store.clone(), node: node.clone(), clock, front_doors: Arc::clone(&front_doors), retention: config.retention };
+    let housekeeping = housekeeping::Housekeeping {
+        store: store.clone(),
+        node: node.clone(),
+        clock,
+        front_doors: Arc::clone(&front_doors),
+        retention: config.retention,
+    };
     let housekeeping = tokio::spawn(housekeeping.run(shutting_down.clone()));
     let http = axum::serve(listener, router).with_graceful_shutdown(until(shutting_down));
     let http = tokio::spawn(http.into_future());
@@ -121,7 +144,12 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeErr
 
 /// No new requests, then the requests in flight (within each app's stop grace), then the workers. Returns what was counted
 /// last.
-async fn stop_in_order(supervision: &Supervision, front_doors: &FrontDoors, apps: &[App], stopped: JoinHandle<()>) -> Vec<RequestMinute> {
+async fn stop_in_order(
+    supervision: &Supervision,
+    front_doors: &FrontDoors,
+    apps: &[App],
+    stopped: JoinHandle<()>,
+) -> Vec<RequestMinute> {
     let mut closing = JoinSet::new();
     for app in apps {
         if let Some(front_door) = front_doors.get(&app.name).cloned() {
@@ -153,7 +181,12 @@ async fn until(mut shutting_down: watch::Receiver<bool>) {
 fn lock_data_dir(data_dir: &Path) -> Result<File, ServeError> {
     let failed = |source| ServeError::DataDir { path: data_dir.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed)?;
-    let file = File::options().create(true).truncate(false).write(true).open(data_dir.join("medic.lock")).map_err(failed)?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(data_dir.join("medic.lock"))
+        .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(ServeError::InUse(data_dir.to_owned())),
@@ -170,18 +203,26 @@ fn database(config: &Config) -> Database {
 
 fn node_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name: String = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')).take(64).collect();
+    let name: String = name
+        .trim()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
+        .take(64)
+        .collect();
     if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
 fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 async fn guards(store: &Store, node: &str) -> Result<BTreeMap<InstanceKey, Guard>, ServeError> {
     let mut guards = BTreeMap::new();
     for (instance, json) in store.states(node).await? {
-        let guard = serde_json::from_str(&json).map_err(|source| ServeError::Guard { instance: instance.clone(), source })?;
+        let guard = serde_json::from_str(&json)
+            .map_err(|source| ServeError::Guard { instance: instance.clone(), source })?;
         guards.insert(instance, guard);
     }
     Ok(guards)
@@ -208,7 +249,10 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 
 fn open_front_doors(apps: &[App], clock: &Arc<dyn Clock>) -> Result<FrontDoors, ServeError> {
     let open = |app: &App| {
-        let settings = FrontDoorSettings { wait: app.request_wait, ..FrontDoorSettings::new(app.name.clone(), app.listen) };
+        let settings = FrontDoorSettings {
+            wait: app.request_wait,
+            ..FrontDoorSettings::new(app.name.clone(), app.listen)
+        };
         Ok((app.name.clone(), Arc::new(FrontDoor::bind(settings, Arc::clone(clock))?)))
     };
     Ok(Arc::new(apps.iter().map(open).collect::<Result<_, BindError>>()?))

@@ -28,7 +28,11 @@ fn what_is_not_there_or_not_right_is_said() {
         ("/api/v1/apps/..%2f", 404, "is no app name"),
         ("/api/v1/apps/nope/crashes", 404, "there is no app"),
         ("/api/v1/apps/shop/crashes?from=noon", 400, "`from`: `noon` is no time"),
-        ("/api/v1/apps/shop/crashes?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", 400, "must lie before"),
+        (
+            "/api/v1/apps/shop/crashes?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z",
+            400,
+            "must lie before",
+        ),
         ("/api/v1/apps/shop/crashes?form=1", 400, "form"),
         ("/api/v1/incidents/0123456789abcdef", 404, "no such incident"),
         ("/api/v1/incidents/x", 404, "no such incident"),
@@ -65,7 +69,10 @@ fn settings_are_read_as_they_are_obeyed_and_saved_whole_or_not_at_all() {
     let path = "/api/v1/apps/shop/settings";
     let put = |body: &str| request(medic.address, "PUT", path, &[("Content-Type", "application/json")], body);
     assert_eq!(medic.json(path)["WEBSITE_PROACTIVE_AUTOHEAL_ENABLED"], "True");
-    assert_eq!(put("{\"WEBSITE_PROACTIVE_AUTOHEAL_ENABLED\": \"False\"}").json()["WEBSITE_PROACTIVE_AUTOHEAL_ENABLED"], "False");
+    assert_eq!(
+        put("{\"WEBSITE_PROACTIVE_AUTOHEAL_ENABLED\": \"False\"}").json()["WEBSITE_PROACTIVE_AUTOHEAL_ENABLED"],
+        "False"
+    );
     let refused = put("{\"WEBSITE_PROACTIVE_AUTOHEAL_ENABLED\": true, \"WEBSITE_X\": \"1\"}");
     assert_eq!(refused.status, 400);
     assert!(refused.body.contains("`WEBSITE_X` is no setting"), "{}", refused.body);

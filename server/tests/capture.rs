@@ -20,9 +20,14 @@ fn the_fourth_crash_arms_the_fifth_is_captured_and_then_there_is_a_pause() {
     for n in 1..=4 {
         assert_eq!(medic.crash("null"), n);
     }
-    medic.until("the debugger attached", || (medic.instances()[0]["monitoring"]["state"] == "armed").then_some(()));
+    medic.until("the debugger attached", || {
+        (medic.instances()[0]["monitoring"]["state"] == "armed").then_some(())
+    });
     let crashes = medic.json("/api/v1/apps/shop/crashes");
-    assert!(crashes.as_array().unwrap().iter().all(|crash| crash["audit"].is_null()), "no dump before the fifth");
+    assert!(
+        crashes.as_array().unwrap().iter().all(|crash| crash["audit"].is_null()),
+        "no dump before the fifth"
+    );
     assert_eq!(medic.crash("null"), 5);
     let latest = medic.json("/api/v1/apps/shop/crashes")[0].clone();
     assert_eq!((latest["signal"].as_str(), latest["exit_code"].is_null()), (Some("SIGSEGV"), true));
@@ -50,7 +55,12 @@ fn the_same_fault_on_two_instances_is_one_incident_and_another_fault_is_another(
     }
     medic.crash("fpe");
     let incidents = medic.json("/api/v1/incidents?app=shop");
-    let mut kinds: Vec<_> = incidents.as_array().unwrap().iter().map(|i| (i["signal"].as_str().unwrap(), i["instances"].as_array().unwrap().len())).collect();
+    let mut kinds: Vec<_> = incidents
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| (i["signal"].as_str().unwrap(), i["instances"].as_array().unwrap().len()))
+        .collect();
     kinds.sort_unstable();
     assert_eq!(kinds, [("SIGFPE", 1), ("SIGSEGV", 2)]);
 }
@@ -84,7 +94,8 @@ fn requests_in_flight_are_answered_502_and_told_without_what_is_personal() {
     let medic = Medic::with_shop(ALWAYS, QUICK);
     medic.until_running();
     let front_door = medic.front_door;
-    let slow = std::thread::spawn(move || request(front_door, "GET", "/slow?ms=60000&secret=hunter2", &[], ""));
+    let slow =
+        std::thread::spawn(move || request(front_door, "GET", "/slow?ms=60000&secret=hunter2", &[], ""));
     // The slow request is under way once the worker has counted it.
     while !medic.shop("/in-flight").body.trim().parse::<u64>().is_ok_and(|n| n >= 2) {
         std::thread::yield_now();
@@ -92,7 +103,8 @@ fn requests_in_flight_are_answered_502_and_told_without_what_is_personal() {
     medic.crash("null");
     assert_eq!(slow.join().unwrap().status, 502);
     let crash = medic.json("/api/v1/apps/shop/crashes")[0].clone();
-    let mut paths: Vec<_> = crash["in_flight"].as_array().unwrap().iter().map(|r| r["path"].as_str().unwrap()).collect();
+    let mut paths: Vec<_> =
+        crash["in_flight"].as_array().unwrap().iter().map(|r| r["path"].as_str().unwrap()).collect();
     paths.sort_unstable();
     assert_eq!(paths, ["/crash/null", "/slow"]);
     assert_eq!(crash["in_flight_count"], 2);
@@ -102,11 +114,20 @@ fn requests_in_flight_are_answered_502_and_told_without_what_is_personal() {
 #[test]
 fn opting_out_is_obeyed_without_a_restart() {
     let medic = Medic::with_shop(ALWAYS, QUICK);
-    medic.until("the debugger attached", || (medic.instances()[0]["monitoring"]["state"] == "armed").then_some(()));
+    medic.until("the debugger attached", || {
+        (medic.instances()[0]["monitoring"]["state"] == "armed").then_some(())
+    });
     let pid = medic.instances()[0]["pid"].clone();
     let put = |value: &str| {
         let body = format!("{{\"WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED\": {value}}}");
-        request(medic.address, "PUT", "/api/v1/apps/shop/settings", &[("Content-Type", "application/json")], &body).status
+        request(
+            medic.address,
+            "PUT",
+            "/api/v1/apps/shop/settings",
+            &[("Content-Type", "application/json")],
+            &body,
+        )
+        .status
     };
     assert_eq!(put("\"fAlSe\""), 200);
     medic.until("opted out", || (medic.instances()[0]["monitoring"]["state"] == "opted_out").then_some(()));
@@ -114,6 +135,8 @@ fn opting_out_is_obeyed_without_a_restart() {
     assert_eq!(medic.crash("null"), 1);
     assert!(medic.json("/api/v1/apps/shop/crashes")[0]["audit"].is_null(), "recorded, but not captured");
     assert_eq!(put("true"), 200);
-    medic.until("the debugger attached again", || (medic.instances()[0]["monitoring"]["state"] == "armed").then_some(()));
+    medic.until("the debugger attached again", || {
+        (medic.instances()[0]["monitoring"]["state"] == "armed").then_some(())
+    });
     assert_eq!(put("\"maybe\""), 400);
 }

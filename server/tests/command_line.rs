@@ -29,12 +29,17 @@ fn the_printed_example_is_a_good_configuration() {
 #[test]
 fn mistakes_are_told_and_nothing_is_started() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("bad.toml"), "[server]\nlisten = \"0.0.0.0:80\"\ncolour = \"red\"\n").unwrap();
+    std::fs::write(folder.path().join("bad.toml"), "[server]\nlisten = \"0.0.0.0:80\"\ncolour = \"red\"\n")
+        .unwrap();
     for command in ["check-config", "serve"] {
         let refused = medic(folder.path(), &[command, "--config", "bad.toml"]);
         assert_eq!(refused.status.code(), Some(1));
         let words = words(&refused);
-        assert!(words.contains("bad.toml line 2: `server.listen`") && words.contains("bad.toml line 3: `server.colour`"), "{words}");
+        assert!(
+            words.contains("bad.toml line 2: `server.listen`")
+                && words.contains("bad.toml line 3: `server.colour`"),
+            "{words}"
+        );
     }
     assert!(!folder.path().join("data").exists());
     let missing = words(&medic(folder.path(), &["serve"]));

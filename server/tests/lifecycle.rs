@@ -25,7 +25,8 @@ fn workers_outlive_a_killed_server_and_are_taken_over() {
 fn what_happens_while_no_server_runs_is_told_to_the_next_one() {
     let mut medic = Medic::with_shop("", "");
     medic.until_running();
-    let (pid, port) = (medic.instances()[0]["pid"].as_u64().unwrap(), medic.instances()[0]["port"].as_u64().unwrap());
+    let (pid, port) =
+        (medic.instances()[0]["pid"].as_u64().unwrap(), medic.instances()[0]["port"].as_u64().unwrap());
     medic.kill();
     let worker = format!("127.0.0.1:{port}").parse().unwrap();
     let _cut_off = support::request(worker, "GET", "/crash/panic", &[], "");
@@ -92,4 +93,26 @@ fn a_command_that_is_not_there_is_said_and_the_dashboard_stays() {
     let medic = Medic::at(folder);
     let message = medic.until("the reason", || medic.instances()[0]["message"].as_str().map(str::to_owned));
     assert!(message.contains("no-such-program-4711"), "{message}");
+}
+
+#[test]
+fn a_killed_shim_takes_its_worker_with_it_and_both_are_replaced() {
+    let medic = Medic::with_shop("", "");
+    medic.until_running();
+    let pid = medic.instances()[0]["pid"].as_u64().unwrap();
+    let shims = processes_below(&medic.data_dir().join("run"));
+    assert_eq!(shims.len(), 1);
+    assert!(
+        std::process::Command::new("kill").args(["-9", &shims[0].to_string()]).status().unwrap().success()
+    );
+    medic.until("another worker", || {
+        let instance = medic.instances()[0].clone();
+        (instance["state"] == "running" && instance["pid"].as_u64() != Some(pid)).then_some(())
+    });
+    assert!(!is_alive(pid));
+    assert_eq!(
+        std::fs::read_dir(medic.data_dir().join("run/shop")).unwrap().count(),
+        1,
+        "nothing is left of the first"
+    );
 }

@@ -42,14 +42,24 @@ pub struct App {
 }
 
 /// Reads every `[[app]]`. Apps that are wrong are left out; what is wrong with them stands in the reader.
-pub(super) fn read_all<'t>(reader: &mut Reader<'t>, root: &mut Section<'t>, folder: &Path, numbers: Numbers) -> Vec<App> {
+pub(super) fn read_all<'t>(
+    reader: &mut Reader<'t>,
+    root: &mut Section<'t>,
+    folder: &Path,
+    numbers: Numbers,
+) -> Vec<App> {
     let (mut names, mut addresses) = (BTreeSet::new(), BTreeSet::new());
     let mut apps = Vec::new();
     for mut section in reader.sections(root, "app") {
         let app = read(reader, &mut section, folder, numbers);
         if let Some(app) = &app {
             if !names.insert(app.name.clone()) {
-                reader.complain(&section, "name", format!("another app is named `{}`", app.name), "give each app its own name".to_owned());
+                reader.complain(
+                    &section,
+                    "name",
+                    format!("another app is named `{}`", app.name),
+                    "give each app its own name".to_owned(),
+                );
             }
             if app.listen.port() != 0 && !addresses.insert(app.listen) {
                 let what = format!("another app listens on {}", app.listen);
@@ -62,7 +72,12 @@ pub(super) fn read_all<'t>(reader: &mut Reader<'t>, root: &mut Section<'t>, fold
     apps
 }
 
-fn read<'t>(reader: &mut Reader<'t>, section: &mut Section<'t>, folder: &Path, numbers: Numbers) -> Option<App> {
+fn read<'t>(
+    reader: &mut Reader<'t>,
+    section: &mut Section<'t>,
+    folder: &Path,
+    numbers: Numbers,
+) -> Option<App> {
     let name = reader.required(section, "name", "\"shop\"", name);
     if let Some(name) = &name {
         reader.name_app_lines(section, name.as_str());
@@ -71,7 +86,12 @@ fn read<'t>(reader: &mut Reader<'t>, section: &mut Section<'t>, folder: &Path, n
     let directory = folder.join(reader.or(section, "directory", ".", text));
     if !directory.is_dir() {
         let what = format!("there is no folder {}", directory.display());
-        reader.complain(section, "directory", what, "make it, or name the folder that the app runs in".to_owned());
+        reader.complain(
+            section,
+            "directory",
+            what,
+            "make it, or name the folder that the app runs in".to_owned(),
+        );
     }
     let environment = reader.optional(section, "environment", environment).unwrap_or_default();
     let listen = reader.required(section, "listen", "\"127.0.0.1:8080\"", address);
@@ -99,13 +119,23 @@ fn read<'t>(reader: &mut Reader<'t>, section: &mut Section<'t>, folder: &Path, n
 }
 
 fn name(raw: &Raw) -> Result<AppName, String> {
-    text(raw)?.parse().map_err(|error: engine::names::NameError| error.to_string().replacen(": take", "; take", 1))
+    text(raw)?
+        .parse()
+        .map_err(|error: engine::names::NameError| error.to_string().replacen(": take", "; take", 1))
 }
 
 fn command(raw: &Raw) -> Result<Vec<String>, String> {
     match raw {
-        Raw::List(list) if list.first().is_some_and(|program| !program.is_empty()) && !list.iter().any(|part| part.contains('\0')) => Ok(list.clone()),
-        _ => Err("it is no command; write the program and its arguments as a list: [\"node\", \"server.js\"]".to_owned()),
+        Raw::List(list)
+            if list.first().is_some_and(|program| !program.is_empty())
+                && !list.iter().any(|part| part.contains('\0')) =>
+        {
+            Ok(list.clone())
+        }
+        _ => {
+            Err("it is no command; write the program and its arguments as a list: [\"node\", \"server.js\"]"
+                .to_owned())
+        }
     }
 }
 
@@ -115,7 +145,10 @@ fn environment(raw: &Raw) -> Result<BTreeMap<String, String>, String> {
     };
     for (key, value) in map {
         if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
-            return Err(format!("`{}` cannot be a variable's name or value; leave out `=` and NUL", key.escape_debug()));
+            return Err(format!(
+                "`{}` cannot be a variable's name or value; leave out `=` and NUL",
+                key.escape_debug()
+            ));
         }
         if [PORT, SITE_NAME, INSTANCE_ID].contains(&key.as_str()) {
             return Err(format!("{key} is given by Medic to each worker; leave it out"));

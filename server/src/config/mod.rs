@@ -56,14 +56,23 @@ impl Config {
     pub fn load(path: &Path, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        let folder = path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
-        let folder = std::path::absolute(&folder).unwrap_or(folder);
-        let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        // Shims and analysers live on in other folders: nothing they are told may be relative to this process's.
+        let path = std::path::absolute(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let folder = path.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
+        let name = path
+            .file_name()
+            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
         Self::parse(&text, &name, &folder, environment)
     }
 
     /// Reads a text; `folder` is what relative paths are relative to.
-    pub fn parse(text: &str, name: &str, folder: &Path, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+    pub fn parse(
+        text: &str,
+        name: &str,
+        folder: &Path,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(text, name, environment);
         let mut root = reader.root()?;
         let mut server = reader.section(&mut root, "server");
@@ -89,7 +98,11 @@ impl Config {
     }
 }
 
-fn read_database<'t>(reader: &mut Reader<'t>, root: &mut Section<'t>, folder: &Path) -> (Option<String>, Duration) {
+fn read_database<'t>(
+    reader: &mut Reader<'t>,
+    root: &mut Section<'t>,
+    folder: &Path,
+) -> (Option<String>, Duration) {
     let mut section = reader.section(root, "database");
     let url = reader.secret(&mut section, "url", "", text);
     let url_file = reader.or(&mut section, "url_file", "", text);
@@ -100,7 +113,12 @@ fn read_database<'t>(reader: &mut Reader<'t>, root: &mut Section<'t>, folder: &P
         match std::fs::read_to_string(folder.join(&url_file)) {
             Ok(text) => text.lines().next().unwrap_or_default().trim().to_owned(),
             Err(error) => {
-                reader.complain(&section, "url_file", format!("`{url_file}` cannot be read: {error}"), "name a file that Medic may read".to_owned());
+                reader.complain(
+                    &section,
+                    "url_file",
+                    format!("`{url_file}` cannot be read: {error}"),
+                    "name a file that Medic may read".to_owned(),
+                );
                 String::new()
             }
         }

@@ -60,9 +60,14 @@ pub(super) struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     pub(super) fn new(text: &'t str, file: &'t str, environment: &BTreeMap<String, String>) -> Self {
-        let is_setting = |name: &str| name.starts_with(PREFIX) && !NOT_SETTINGS.iter().any(|other| name.starts_with(other));
-        let environment =
-            environment.iter().filter(|(name, _)| is_setting(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+        let is_setting = |name: &str| {
+            name.starts_with(PREFIX) && !NOT_SETTINGS.iter().any(|other| name.starts_with(other))
+        };
+        let environment = environment
+            .iter()
+            .filter(|(name, _)| is_setting(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
         Self { text, file, environment, problems: Vec::new(), lines: Vec::new() }
     }
 
@@ -72,12 +77,20 @@ impl<'t> Reader<'t> {
             line: error.span().map_or(1, |span| self.line_of(&span)),
             message: error.message().to_owned(),
         })?;
-        Ok(Section { name: String::new(), app: None, line: None, table: table.into_inner(), environment: None, asked: Vec::new() })
+        Ok(Section {
+            name: String::new(),
+            app: None,
+            line: None,
+            table: table.into_inner(),
+            environment: None,
+            asked: Vec::new(),
+        })
     }
 
     /// The table of that name; an empty one where the file has none.
     pub(super) fn section(&mut self, parent: &mut Section<'t>, name: &str) -> Section<'t> {
-        let full_name = if parent.name.is_empty() { name.to_owned() } else { format!("{}.{name}", parent.name) };
+        let full_name =
+            if parent.name.is_empty() { name.to_owned() } else { format!("{}.{name}", parent.name) };
         let environment = parent.app.is_none().then(|| format!("{PREFIX}{}_", name.to_ascii_uppercase()));
         let value = parent.table.remove(name);
         let line = value.as_ref().map(|value| self.line_of(&value.span()));
@@ -88,7 +101,12 @@ impl<'t> Reader<'t> {
                 if let DeValue::Table(table) = value.into_inner() {
                     (line, table)
                 } else {
-                    self.problem(line, &full_name, "it is a table".to_owned(), format!("write [{full_name}]"));
+                    self.problem(
+                        line,
+                        &full_name,
+                        "it is a table".to_owned(),
+                        format!("write [{full_name}]"),
+                    );
                     (line, DeTable::new())
                 }
             }
@@ -103,7 +121,12 @@ impl<'t> Reader<'t> {
         parent.asked.push((name.to_owned(), line));
         let Some(value) = value else { return Vec::new() };
         let DeValue::Array(values) = value.into_inner() else {
-            self.problem(line, name, "there may be several".to_owned(), format!("write [[{name}]] with two brackets"));
+            self.problem(
+                line,
+                name,
+                "there may be several".to_owned(),
+                format!("write [[{name}]] with two brackets"),
+            );
             return Vec::new();
         };
         let mut sections = Vec::new();
@@ -113,7 +136,14 @@ impl<'t> Reader<'t> {
                 DeValue::Table(table) => {
                     // Stands for the name until that is read; no app can be named so.
                     let app = Some(format!("#{}", sections.len()));
-                    sections.push(Section { name: name.to_owned(), app, line, table, environment: None, asked: Vec::new() });
+                    sections.push(Section {
+                        name: name.to_owned(),
+                        app,
+                        line,
+                        table,
+                        environment: None,
+                        asked: Vec::new(),
+                    });
                 }
                 _ => self.problem(line, name, "it is a table".to_owned(), format!("write [[{name}]]")),
             }
@@ -130,7 +160,13 @@ impl<'t> Reader<'t> {
     }
 
     /// A setting with a default that is written as in the file.
-    pub(super) fn or<T>(&mut self, section: &mut Section<'t>, key: &str, default: &str, parse: impl Fn(&Raw) -> Result<T, String>) -> T {
+    pub(super) fn or<T>(
+        &mut self,
+        section: &mut Section<'t>,
+        key: &str,
+        default: &str,
+        parse: impl Fn(&Raw) -> Result<T, String>,
+    ) -> T {
         if let Some(value) = self.optional(section, key, &parse) {
             return value;
         }
@@ -139,7 +175,13 @@ impl<'t> Reader<'t> {
     }
 
     /// A setting with a computed default.
-    pub(super) fn or_else<T: fmt::Display>(&mut self, section: &mut Section<'t>, key: &str, default: T, parse: impl Fn(&Raw) -> Result<T, String>) -> T {
+    pub(super) fn or_else<T: fmt::Display>(
+        &mut self,
+        section: &mut Section<'t>,
+        key: &str,
+        default: T,
+        parse: impl Fn(&Raw) -> Result<T, String>,
+    ) -> T {
         if let Some(value) = self.optional(section, key, &parse) {
             return value;
         }
@@ -148,7 +190,13 @@ impl<'t> Reader<'t> {
     }
 
     /// A setting whose value is shown as `***`.
-    pub(super) fn secret<T>(&mut self, section: &mut Section<'t>, key: &str, default: &str, parse: impl Fn(&Raw) -> Result<T, String>) -> T {
+    pub(super) fn secret<T>(
+        &mut self,
+        section: &mut Section<'t>,
+        key: &str,
+        default: &str,
+        parse: impl Fn(&Raw) -> Result<T, String>,
+    ) -> T {
         let from = self.lines.len();
         let value = self.or(section, key, default, parse);
         for line in self.lines.iter_mut().skip(from).filter(|line| !line.value.is_empty()) {
@@ -158,23 +206,40 @@ impl<'t> Reader<'t> {
     }
 
     /// A setting that must be there.
-    pub(super) fn required<T>(&mut self, section: &mut Section<'t>, key: &str, example: &str, parse: impl Fn(&Raw) -> Result<T, String>) -> Option<T> {
+    pub(super) fn required<T>(
+        &mut self,
+        section: &mut Section<'t>,
+        key: &str,
+        example: &str,
+        parse: impl Fn(&Raw) -> Result<T, String>,
+    ) -> Option<T> {
         let before = self.problems.len();
         let value = self.optional(section, key, parse);
         if value.is_none() && self.problems.len() == before {
-            self.problem(section.line, &full(section, key), "it is missing".to_owned(), format!("write {key} = {example}"));
+            self.problem(
+                section.line,
+                &full(section, key),
+                "it is missing".to_owned(),
+                format!("write {key} = {example}"),
+            );
         }
         value
     }
 
     /// A setting that may be absent.
-    pub(super) fn optional<T>(&mut self, section: &mut Section<'t>, key: &str, parse: impl Fn(&Raw) -> Result<T, String>) -> Option<T> {
+    pub(super) fn optional<T>(
+        &mut self,
+        section: &mut Section<'t>,
+        key: &str,
+        parse: impl Fn(&Raw) -> Result<T, String>,
+    ) -> Option<T> {
         let from_file = section.table.remove(key).map(|value| {
             let line = self.line_of(&value.span());
             (raw(value.into_inner()), line)
         });
         section.asked.push((key.to_owned(), from_file.as_ref().map(|(_, line)| *line)));
-        let variable = section.environment.as_ref().map(|prefix| format!("{prefix}{}", key.to_ascii_uppercase()));
+        let variable =
+            section.environment.as_ref().map(|prefix| format!("{prefix}{}", key.to_ascii_uppercase()));
         let overriding = variable.and_then(|name| self.environment.remove(&name).map(|value| (name, value)));
         let (raw, place) = match (overriding, from_file) {
             (Some((name, value)), _) => (Raw::Text(value), name),
@@ -187,8 +252,15 @@ impl<'t> Reader<'t> {
                 Some(value)
             }
             Err(what) => {
-                let (what, remedy) = what.split_once("; ").map_or((what.as_str(), "put it right"), |(what, remedy)| (what, remedy));
-                self.problems.push(Problem { place, key: full(section, key), what: what.to_owned(), remedy: remedy.to_owned() });
+                let (what, remedy) = what
+                    .split_once("; ")
+                    .map_or((what.as_str(), "put it right"), |(what, remedy)| (what, remedy));
+                self.problems.push(Problem {
+                    place,
+                    key: full(section, key),
+                    what: what.to_owned(),
+                    remedy: remedy.to_owned(),
+                });
                 None
             }
         }
@@ -196,12 +268,20 @@ impl<'t> Reader<'t> {
 
     /// Says that a value that could be read cannot be used.
     pub(super) fn complain(&mut self, section: &Section<'t>, key: &str, what: String, remedy: String) {
-        let line = section.asked.iter().rev().find(|(asked, _)| asked == key).and_then(|(_, line)| *line).or(section.line);
+        let line = section
+            .asked
+            .iter()
+            .rev()
+            .find(|(asked, _)| asked == key)
+            .and_then(|(_, line)| *line)
+            .or(section.line);
         let place = self
             .lines
             .iter()
             .rev()
-            .find(|said| said.key == shown_key(section, key) && said.app == section.app && said.source != "default")
+            .find(|said| {
+                said.key == shown_key(section, key) && said.app == section.app && said.source != "default"
+            })
             .map_or_else(|| self.place(line), |said| said.source.clone());
         self.problems.push(Problem { place, key: full(section, key), what, remedy });
     }
@@ -228,7 +308,8 @@ impl<'t> Reader<'t> {
                 place: "environment".to_owned(),
                 key: name,
                 what: "there is no such setting".to_owned(),
-                remedy: "unset it; a setting's variable reads MEDIC_SECTION_KEY, such as MEDIC_SERVER_LISTEN".to_owned(),
+                remedy: "unset it; a setting's variable reads MEDIC_SECTION_KEY, such as MEDIC_SERVER_LISTEN"
+                    .to_owned(),
             });
         }
         if self.problems.is_empty() { Ok(self.lines) } else { Err(ConfigError::Wrong(self.problems)) }
@@ -265,7 +346,8 @@ fn shown_key(section: &Section<'_>, key: &str) -> String {
 fn raw(value: DeValue<'_>) -> Raw {
     match value {
         DeValue::String(text) => Raw::Text(text.into_owned()),
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).map_or(Raw::Other("a number that is too large"), Raw::Integer),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .map_or(Raw::Other("a number that is too large"), Raw::Integer),
         DeValue::Float(_) => Raw::Other("a number with a point"),
         DeValue::Boolean(_) => Raw::Other("true or false"),
         DeValue::Datetime(_) => Raw::Other("a date"),
@@ -274,14 +356,18 @@ fn raw(value: DeValue<'_>) -> Raw {
                 DeValue::String(text) => Some(text.into_owned()),
                 _ => None,
             });
-            texts.collect::<Option<Vec<_>>>().map_or(Raw::Other("a list of other things than text"), Raw::List)
+            texts
+                .collect::<Option<Vec<_>>>()
+                .map_or(Raw::Other("a list of other things than text"), Raw::List)
         }
         DeValue::Table(table) => {
             let texts = table.into_iter().map(|(key, value)| match value.into_inner() {
                 DeValue::String(text) => Some((key.into_inner().into_owned(), text.into_owned())),
                 _ => None,
             });
-            texts.collect::<Option<BTreeMap<_, _>>>().map_or(Raw::Other("a table of other things than text"), Raw::Map)
+            texts
+                .collect::<Option<BTreeMap<_, _>>>()
+                .map_or(Raw::Other("a table of other things than text"), Raw::Map)
         }
     }
 }
@@ -343,14 +429,23 @@ pub(super) fn count<T: TryFrom<i64>>(least: i64, most: i64) -> impl Fn(&Raw) -> 
             Raw::Text(text) => text.trim().parse().ok(),
             _ => None,
         };
-        let fits = number.filter(|number| (least..=most).contains(number)).and_then(|number| T::try_from(number).ok());
-        fits.ok_or_else(|| format!("`{}` does not fit; write a whole number from {least} to {most}", shown(raw)))
+        let fits = number
+            .filter(|number| (least..=most).contains(number))
+            .and_then(|number| T::try_from(number).ok());
+        fits.ok_or_else(|| {
+            format!("`{}` does not fit; write a whole number from {least} to {most}", shown(raw))
+        })
     }
 }
 
 /// The known key that differs in the fewest letters, if at most two do.
 fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    known.iter().map(|key| (distance(name, key), *key)).filter(|(distance, _)| *distance <= 2).min().map(|(_, key)| key)
+    known
+        .iter()
+        .map(|key| (distance(name, key), *key))
+        .filter(|(distance, _)| *distance <= 2)
+        .min()
+        .map(|(_, key)| key)
 }
 
 fn distance(a: &str, b: &str) -> usize {

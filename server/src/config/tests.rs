@@ -5,14 +5,16 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
 }
 
 fn problems(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
-    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let environment =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     match Config::parse(text, "medic.toml", Path::new("/"), &environment) {
         Err(ConfigError::Wrong(problems)) => problems.iter().map(ToString::to_string).collect(),
         other => panic!("{other:?}"),
     }
 }
 
-const APP: &str = "[[app]]\nname = \"shop\"\ncommand = [\"node\", \"server.js\"]\nlisten = \"127.0.0.1:8080\"\n";
+const APP: &str =
+    "[[app]]\nname = \"shop\"\ncommand = [\"node\", \"server.js\"]\nlisten = \"127.0.0.1:8080\"\n";
 
 /// The example as it is, and with its app's comment marks taken off.
 fn example() -> (Config, Config) {
@@ -54,7 +56,11 @@ fn every_mistake_is_told_with_key_line_and_remedy() {
 
 #[test]
 fn the_environment_wins_and_is_checked_too() {
-    let environment = [("MEDIC_SERVER_LISTEN", "127.0.0.1:4000"), ("MEDIC_LOG", "debug"), ("MEDIC_CRASH_MONITORING_CRASHES", "0")];
+    let environment = [
+        ("MEDIC_SERVER_LISTEN", "127.0.0.1:4000"),
+        ("MEDIC_LOG", "debug"),
+        ("MEDIC_CRASH_MONITORING_CRASHES", "0"),
+    ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let config = Config::parse(APP, "medic.toml", Path::new("/"), &environment).unwrap();
     assert_eq!((config.listen.port(), config.apps[0].crash_monitoring.crashes), (4000, 0));
@@ -63,14 +69,22 @@ fn the_environment_wins_and_is_checked_too() {
 
     let wrong = problems("", &[("MEDIC_SERVER_LISTEN", "here"), ("MEDIC_SERVRE_LISTEN", "127.0.0.1:1")]);
     assert!(wrong[0].starts_with("MEDIC_SERVER_LISTEN: `server.listen`: `here` is no address;"), "{wrong:?}");
-    assert!(wrong[1].starts_with("environment: `MEDIC_SERVRE_LISTEN`: there is no such setting"), "{wrong:?}");
+    assert!(
+        wrong[1].starts_with("environment: `MEDIC_SERVRE_LISTEN`: there is no such setting"),
+        "{wrong:?}"
+    );
 }
 
 #[test]
 fn an_address_for_everybody_is_refused_while_no_account_exists() {
     let wrong = problems("[server]\nlisten = \"0.0.0.0:3000\"\n", &[]);
     assert_eq!(wrong.len(), 1);
-    assert!(wrong[0].starts_with("medic.toml line 2: `server.listen`: 0.0.0.0:3000 can be reached from other machines"), "{wrong:?}");
+    assert!(
+        wrong[0].starts_with(
+            "medic.toml line 2: `server.listen`: 0.0.0.0:3000 can be reached from other machines"
+        ),
+        "{wrong:?}"
+    );
 }
 
 #[test]
@@ -91,7 +105,9 @@ fn two_apps_share_neither_name_nor_address_and_a_folder_must_be_there() {
 
 #[test]
 fn what_may_be_secret_is_not_shown() {
-    let text = format!("[database]\nurl = \"postgres://medic:hunter2@db/medic\"\n{APP}environment = {{ TOKEN = \"hunter2\" }}\n");
+    let text = format!(
+        "[database]\nurl = \"postgres://medic:hunter2@db/medic\"\n{APP}environment = {{ TOKEN = \"hunter2\" }}\n"
+    );
     let config = parse(&text).unwrap();
     assert_eq!(config.apps[0].environment["TOKEN"], "hunter2");
     assert!(!format!("{:?}", config.lines).contains("hunter2"));
@@ -102,4 +118,12 @@ fn what_may_be_secret_is_not_shown() {
 fn broken_toml_names_its_line() {
     let Err(error) = parse("[server]\nlisten = \n") else { panic!("accepted") };
     assert!(error.to_string().starts_with("medic.toml line 2: "), "{error}");
+}
+
+#[test]
+fn paths_are_absolute_though_the_file_was_named_without_a_folder() {
+    let here = std::env::current_dir().unwrap();
+    let file = tempfile::Builder::new().suffix(".toml").tempfile_in(&here).unwrap();
+    let name = Path::new(file.path().file_name().unwrap());
+    assert_eq!(Config::load(name, &BTreeMap::new()).unwrap().data_dir, here.join("data"));
 }

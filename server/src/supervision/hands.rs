@@ -86,7 +86,9 @@ impl Hands {
         match effect {
             Effect::Start { worker, arm } => self.start(worker, arm),
             Effect::Probe { worker } => self.probe(worker),
-            Effect::Signal { worker, signal: Signal(signal) } => self.wish(&worker, ToShim::Signal { signal }),
+            Effect::Signal { worker, signal: Signal(signal) } => {
+                self.wish(&worker, ToShim::Signal { signal })
+            }
             Effect::Arm { worker } => self.wish(&worker, ToShim::Arm),
             Effect::Disarm { worker } => self.wish(&worker, ToShim::Disarm),
             Effect::Route { app, workers } => self.route(&app, workers),
@@ -94,17 +96,14 @@ impl Hands {
             Effect::Remember { instance, guard } => self.note(Entry::Guard(instance, guard)),
             Effect::Acknowledge { worker } => {
                 self.wish(&worker, ToShim::Acknowledge);
-                if let Some(gone) = lock(&self.connected).remove(&worker)
-                    && let Some(probe) = gone.probe
-                {
-                    probe.abort();
-                }
+                disconnect(&self.connected, &worker);
             }
         }
     }
 
     fn start(&self, worker: WorkerId, arm: bool) {
-        let (launcher, inbox, connected) = (Arc::clone(&self.launcher), self.inbox.clone(), Arc::clone(&self.connected));
+        let (launcher, inbox, connected) =
+            (Arc::clone(&self.launcher), self.inbox.clone(), Arc::clone(&self.connected));
         let front_door = self.front_door(&worker.instance.app);
         tokio::spawn(async move {
             match launch(&launcher, &worker, arm, front_door).await {
@@ -141,7 +140,9 @@ impl Hands {
     fn route(&self, app: &AppName, workers: Vec<WorkerId>) {
         let Some(front_door) = self.front_doors.get(app) else { return };
         let connected = lock(&self.connected);
-        let target = |worker: WorkerId| connected.get(&worker).map(|entry| Target { port: entry.port, worker: worker.clone() });
+        let target = |worker: WorkerId| {
+            connected.get(&worker).map(|entry| Target { port: entry.port, worker: worker.clone() })
+        };
         front_door.route(workers.into_iter().filter_map(target).collect());
     }
 
@@ -163,13 +164,23 @@ impl Hands {
 
 /// What a link needs to begin.
 struct Talk {
+    worker: WorkerId,
     wishes: mpsc::UnboundedReceiver<ToShim>,
     inbox: mpsc::Sender<Input>,
+    connected: ConnectedMap,
 }
 
 impl Talk {
     async fn run_with(self, link: Link) {
         link.run(self.wishes, self.inbox).await;
+        disconnect(&self.connected, &self.worker);
+    }
+}
+
+/// Nothing more is wished of the worker, and nobody looks for its port any more.
+fn disconnect(connected: &ConnectedMap, worker: &WorkerId) {
+    if let Some(Connected { probe: Some(probe), .. }) = lock(connected).remove(worker) {
+        probe.abort();
     }
 }
 
@@ -177,7 +188,7 @@ impl Talk {
 fn connect(connected: &ConnectedMap, worker: &WorkerId, link: &Link, inbox: &mpsc::Sender<Input>) -> Talk {
     let (wishes, receiver) = mpsc::unbounded_channel();
     lock(connected).insert(worker.clone(), Connected { port: link.port, wishes, probe: None });
-    Talk { wishes: receiver, inbox: inbox.clone() }
+    Talk { worker: worker.clone(), wishes: receiver, inbox: inbox.clone(), connected: Arc::clone(connected) }
 }
 
 async fn launch(
@@ -186,7 +197,8 @@ async fn launch(
     arm: bool,
     front_door: Option<Arc<FrontDoor>>,
 ) -> Result<Link, String> {
-    let spec = launcher.spec(worker, arm).ok_or_else(|| "no port between 20000 and 31999 is free".to_owned())?;
+    let spec =
+        launcher.spec(worker, arm).ok_or_else(|| "no port between 20000 and 31999 is free".to_owned())?;
     let folder = run_dir::of(launcher.data_dir(), worker);
     let (program, run_dir) = (launcher.program().to_owned(), folder.clone());
     tokio::task::spawn_blocking(move || shim::launch(&program, &run_dir, &spec))

@@ -33,11 +33,24 @@ pub struct Launcher {
 
 impl Launcher {
     /// `program` is Medic's own executable, which is also the shim and the analyser; `inherited` its environment.
-    pub fn new(program: PathBuf, data_dir: &Path, node: &str, inherited: BTreeMap<String, String>, apps: &[App]) -> Self {
+    pub fn new(
+        program: PathBuf,
+        data_dir: &Path,
+        node: &str,
+        inherited: BTreeMap<String, String>,
+        apps: &[App],
+    ) -> Self {
         let apps = apps.iter().map(|app| (app.name.clone(), app.clone())).collect();
         // Two Medics on one machine should not try the same ports in the same order.
         let spread = u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start)).unwrap_or(0);
-        Self { program, data_dir: data_dir.to_owned(), node: node.to_owned(), inherited, apps, next_port: AtomicU16::new(spread) }
+        Self {
+            program,
+            data_dir: data_dir.to_owned(),
+            node: node.to_owned(),
+            inherited,
+            apps,
+            next_port: AtomicU16::new(spread),
+        }
     }
 
     /// The executable that becomes the shim.
@@ -75,7 +88,8 @@ impl Launcher {
     /// then what only Medic can know.
     fn environment(&self, app: &App, instance: &InstanceKey, port: u16) -> BTreeMap<String, String> {
         let inherited = self.inherited.iter().filter(|(name, _)| !name.starts_with("MEDIC_"));
-        let mut environment: BTreeMap<String, String> = inherited.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut environment: BTreeMap<String, String> =
+            inherited.map(|(name, value)| (name.clone(), value.clone())).collect();
         environment.entry("RUST_BACKTRACE".to_owned()).or_insert_with(|| "1".to_owned());
         environment.extend(app.environment.clone());
         environment.insert(PORT.to_owned(), port.to_string());

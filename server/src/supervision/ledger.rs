@@ -23,7 +23,12 @@ pub(super) enum Entry {
 }
 
 /// Writes until the sender is gone.
-pub(super) async fn write(store: Store, node: String, mut entries: mpsc::UnboundedReceiver<Entry>, inbox: mpsc::Sender<Input>) {
+pub(super) async fn write(
+    store: Store,
+    node: String,
+    mut entries: mpsc::UnboundedReceiver<Entry>,
+    inbox: mpsc::Sender<Input>,
+) {
     let mut guards: BTreeMap<InstanceKey, Guard> = BTreeMap::new();
     loop {
         let entry = if guards.is_empty() {

@@ -43,6 +43,7 @@ pub(super) struct Link {
     worker: WorkerId,
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
+    run_dir: PathBuf,
     front_door: Option<Arc<FrontDoor>>,
     pid: u32,
     /// The worker's port.
@@ -52,19 +53,38 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects and waits for the first word.
-    pub(super) async fn open(worker: WorkerId, run_dir: PathBuf, front_door: Option<Arc<FrontDoor>>) -> Result<Self, LinkError> {
+    pub(super) async fn open(
+        worker: WorkerId,
+        run_dir: PathBuf,
+        front_door: Option<Arc<FrontDoor>>,
+    ) -> Result<Self, LinkError> {
         let refused = |source| LinkError::Connect { run_dir: run_dir.clone(), source };
         let stream = shim::connect(&run_dir).map_err(refused)?;
         stream.set_nonblocking(true).map_err(refused)?;
         let (reader, writer) = UnixStream::from_std(stream).map_err(refused)?.into_split();
-        let mut link = Self { worker, reader: BufReader::new(reader), writer, front_door, pid: 0, port: 0, armed: false };
+        let mut link = Self {
+            worker,
+            reader: BufReader::new(reader),
+            writer,
+            run_dir: run_dir.clone(),
+            front_door,
+            pid: 0,
+            port: 0,
+            armed: false,
+        };
         match tokio::time::timeout(FIRST_WORD, link.next()).await {
             Ok(Some(FromShim::State { pid, port, armed, .. })) => {
                 (link.pid, link.port, link.armed) = (pid, port, armed);
                 Ok(link)
             }
-            Ok(other) => Err(LinkError::NoState { run_dir, what: if other.is_some() { "another message came".into() } else { "it hung up".into() } }),
-            Err(_) => Err(LinkError::NoState { run_dir, what: format!("nothing came within {} s", FIRST_WORD.as_secs()) }),
+            Ok(other) => Err(LinkError::NoState {
+                run_dir,
+                what: if other.is_some() { "another message came".into() } else { "it hung up".into() },
+            }),
+            Err(_) => Err(LinkError::NoState {
+                run_dir,
+                what: format!("nothing came within {} s", FIRST_WORD.as_secs()),
+            }),
         }
     }
 
@@ -74,7 +94,11 @@ impl Link {
     }
 
     /// Carries messages both ways until the shim is gone; a shim that goes before its worker's end was recorded is lost.
-    pub(super) async fn run(mut self, mut wishes: mpsc::UnboundedReceiver<ToShim>, inbox: mpsc::Sender<Input>) {
+    pub(super) async fn run(
+        mut self,
+        mut wishes: mpsc::UnboundedReceiver<ToShim>,
+        inbox: mpsc::Sender<Input>,
+    ) {
         let (mut ended, mut acknowledged) = (false, false);
         loop {
             tokio::select! {
@@ -97,7 +121,10 @@ impl Link {
         if !(ended && acknowledged) {
             tracing::warn!(worker = %self.worker, "the shim is gone");
             self.toll();
-            let _ended = inbox.send(Input::Worker { worker: self.worker, input: instance::Input::Lost }).await;
+            // Its shim cannot do it any more.
+            let _already_gone = std::fs::remove_dir_all(&self.run_dir);
+            let _ended =
+                inbox.send(Input::Worker { worker: self.worker, input: instance::Input::Lost }).await;
         }
     }
 
@@ -115,7 +142,9 @@ impl Link {
                 uptime: Duration::from_millis(uptime_ms),
                 toll: self.toll(),
             },
-            FromShim::Analysed { findings, audit } => instance::Input::Analysed { findings: Box::new(findings), audit },
+            FromShim::Analysed { findings, audit } => {
+                instance::Input::Analysed { findings: Box::new(findings), audit }
+            }
         })
     }
 
@@ -136,7 +165,9 @@ impl Link {
                 Ok(_) => match serde_json::from_slice(&line) {
                     Ok(message) => return Some(message),
                     // A newer shim may say what this Medic does not know.
-                    Err(error) => tracing::warn!(worker = %self.worker, %error, "the shim said something unknown"),
+                    Err(error) => {
+                        tracing::warn!(worker = %self.worker, %error, "the shim said something unknown")
+                    }
                 },
             }
         }

@@ -93,7 +93,8 @@ pub async fn start(
     let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
     let clock = Arc::clone(&world.clock);
     let fleet = Fleet::new(clock.now(), &world.node, specs, &guards, crash::incident_id);
-    let mut running = Loop { fleet, clock, events, hands: Hands::new(world, inbox.clone()), publish, number: 0 };
+    let mut running =
+        Loop { fleet, clock, events, hands: Hands::new(world, inbox.clone()), publish, number: 0 };
     running.take_over().await;
     (Supervision { inbox, snapshot, hasten: Arc::default() }, tokio::spawn(running.run()))
 }

@@ -14,7 +14,11 @@ pub(super) fn root(data_dir: &Path) -> PathBuf {
 /// The worker's own.
 pub(super) fn of(data_dir: &Path, worker: &WorkerId) -> PathBuf {
     let instance = &worker.instance;
-    root(data_dir).join(instance.app.as_str()).join(format!("{}-{}", instance.index, worker.started_at.as_ms()))
+    root(data_dir).join(instance.app.as_str()).join(format!(
+        "{}-{}",
+        instance.index,
+        worker.started_at.as_ms()
+    ))
 }
 
 /// Every worker that has a run folder, sorted; what is not named like one is left alone.

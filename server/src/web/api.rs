@@ -32,7 +32,9 @@ pub(super) fn router(console: Arc<dyn Console>) -> Router {
         .route("/apps/{app}/settings", get(settings).put(save_settings))
         .route("/incidents", get(incidents))
         .route("/incidents/{id}", get(incident))
-        .fallback(|| async { ApiError::NotFound("there is no such resource; /api/v1/openapi.json lists all".to_owned()) })
+        .fallback(|| async {
+            ApiError::NotFound("there is no such resource; /api/v1/openapi.json lists all".to_owned())
+        })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .with_state(console)
 }
@@ -96,7 +98,10 @@ pub(super) async fn apps(State(console): Port) -> Json<Vec<AppStatus>> {
 /// One app and its instances.
 #[utoipa::path(get, path = "/api/v1/apps/{app}", params(("app" = String, Path)), responses(
     (status = 200, body = AppStatus), (status = 404, body = ErrorBody)))]
-pub(super) async fn app_status(State(console): Port, Path(app): Path<String>) -> Result<Json<AppStatus>, ApiError> {
+pub(super) async fn app_status(
+    State(console): Port,
+    Path(app): Path<String>,
+) -> Result<Json<AppStatus>, ApiError> {
     let app = app_name(&app)?;
     let snapshot = console.snapshot();
     snapshot.app(&app).cloned().map(Json).ok_or_else(|| ConsoleError::NoSuchApp(app).into())
@@ -164,8 +169,12 @@ pub(super) async fn incidents(
 /// One incident.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", params(("id" = String, Path)), responses(
     (status = 200, body = Incident), (status = 404, body = ErrorBody)))]
-pub(super) async fn incident(State(console): Port, Path(id): Path<String>) -> Result<Json<Incident>, ApiError> {
-    let missing = || ApiError::NotFound("there is no such incident; it may be older than crashes are kept".to_owned());
+pub(super) async fn incident(
+    State(console): Port,
+    Path(id): Path<String>,
+) -> Result<Json<Incident>, ApiError> {
+    let missing =
+        || ApiError::NotFound("there is no such incident; it may be older than crashes are kept".to_owned());
     let id: IncidentId = id.parse().map_err(|_| missing())?;
     console.incident(&id).await?.map(Json).ok_or_else(missing)
 }
@@ -173,7 +182,10 @@ pub(super) async fn incident(State(console): Port, Path(id): Path<String>) -> Re
 /// An app's settings; one that was never set has App Service's default, `True`.
 #[utoipa::path(get, path = "/api/v1/apps/{app}/settings", params(("app" = String, Path)), responses(
     (status = 200, body = AppSettings), (status = 404, body = ErrorBody)))]
-pub(super) async fn settings(State(console): Port, Path(app): Path<String>) -> Result<Json<AppSettings>, ApiError> {
+pub(super) async fn settings(
+    State(console): Port,
+    Path(app): Path<String>,
+) -> Result<Json<AppSettings>, ApiError> {
     let mut settings = console.settings(&app_name(&app)?).await?;
     for name in KNOWN {
         settings.0.entry(name.to_owned()).or_insert_with(|| "True".to_owned());

@@ -33,7 +33,9 @@ pub(super) fn router(snapshot: watch::Receiver<Arc<Snapshot>>, shut_down: watch:
 
 async fn listen(State(events): State<Events>) -> Response {
     match Arc::clone(&events.places).try_acquire_owned() {
-        Ok(place) => Sse::new(changes(events, place)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response(),
+        Ok(place) => {
+            Sse::new(changes(events, place)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+        }
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "Too many pages are listening.\n").into_response(),
     }
 }

@@ -19,7 +19,12 @@ use tokio::sync::watch;
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
 /// Everything that is served at the dashboard's address. `shut_down` turns true when open streams must end.
-pub fn router(console: Arc<dyn Console>, store: Store, snapshot: watch::Receiver<Arc<Snapshot>>, shut_down: watch::Receiver<bool>) -> Router {
+pub fn router(
+    console: Arc<dyn Console>,
+    store: Store,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    shut_down: watch::Receiver<bool>,
+) -> Router {
     let api = Router::new().nest("/api/v1", api::router(Arc::clone(&console)));
     Router::new()
         .merge(api)

@@ -12,7 +12,15 @@ use super::api;
         description = "What Medic's dashboard says, as JSON. Times are RFC 3339 in UTC.",
         license(name = "MIT OR Apache-2.0")
     ),
-    paths(api::apps, api::app_status, api::crashes, api::incidents, api::incident, api::settings, api::save_settings)
+    paths(
+        api::apps,
+        api::app_status,
+        api::crashes,
+        api::incidents,
+        api::incident,
+        api::settings,
+        api::save_settings
+    )
 )]
 struct Description;
 

@@ -52,7 +52,9 @@ impl Medic {
     /// Starts a server on the configuration in `folder`.
     pub(crate) fn at(folder: tempfile::TempDir) -> Self {
         let config = std::fs::read_to_string(folder.path().join("medic.toml")).unwrap();
-        let mut addresses = config.lines().filter_map(|line| line.strip_prefix("listen = \"")?.strip_suffix('"')?.parse().ok());
+        let mut addresses = config
+            .lines()
+            .filter_map(|line| line.strip_prefix("listen = \"")?.strip_suffix('"')?.parse().ok());
         let (address, front_door) = (addresses.next().unwrap(), addresses.next().unwrap());
         let mut medic = Self { folder, server: None, address, front_door };
         medic.start();
@@ -136,7 +138,8 @@ impl Medic {
                 return found;
             }
             loop {
-                let line = lines.next().and_then(Result::ok).unwrap_or_else(|| panic!("waited in vain for: {what}"));
+                let line =
+                    lines.next().and_then(Result::ok).unwrap_or_else(|| panic!("waited in vain for: {what}"));
                 if line.starts_with("event: changed") {
                     break;
                 }
@@ -145,7 +148,9 @@ impl Medic {
     }
 
     pub(crate) fn until_running(&self) {
-        self.until("every instance running", || self.instances().iter().all(|i| i["state"] == "running").then_some(()));
+        self.until("every instance running", || {
+            self.instances().iter().all(|i| i["state"] == "running").then_some(())
+        });
     }
 
     /// Crashes one worker through the front door and waits until the incident list says so; the number of crashes recorded.
@@ -174,7 +179,8 @@ impl Drop for Medic {
 /// Workers that a killed server left running.
 fn kill_left_over(data_dir: &Path) {
     for pid in processes_below(data_dir) {
-        let _already_gone = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+        let _already_gone =
+            Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
     }
 }
 
@@ -184,7 +190,8 @@ pub(crate) fn processes_below(data_dir: &Path) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| {
-        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(&*data_dir))
+        std::fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&*data_dir))
     })
     .collect()
 }
@@ -197,10 +204,17 @@ pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-pub(crate) fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+pub(crate) fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let mut head =
+        format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         head.push_str(&format!("Host: {address}\r\n"));
     }
@@ -213,7 +227,11 @@ pub(crate) fn request(address: SocketAddr, method: &str, path: &str, headers: &[
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { dechunk(body) } else { body.to_owned() };
+    let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        dechunk(body)
+    } else {
+        body.to_owned()
+    };
     Answer { status, head: head.to_owned(), body }
 }
 
