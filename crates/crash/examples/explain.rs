@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use crash::{Limits, dump};
+use crash::{Limits, dump, signature};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
@@ -13,6 +13,13 @@ fn main() -> anyhow::Result<()> {
     let sources = dump::Sources { root: Path::new("/"), symbols: symbols.as_deref(), perf_map: None };
     let findings = dump::read_with(&bytes, &sources, &Limits::default())?;
     println!("{} in thread {:?}", findings.exception_type, findings.thread.name);
+    let subject = signature::Subject {
+        exception_type: &findings.exception_type,
+        runtime: findings.runtime,
+        frames: &findings.thread.frames,
+        program: "program",
+    };
+    println!("signature: {}", signature::of(&subject));
     for frame in &findings.thread.frames {
         let inline = if frame.inline { " (inlined)" } else { "" };
         let source = frame.source().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Joins what the kernel, the runtime and the dump say of one death.
 
 use engine::crash::{Findings, Runtime, Thread};
-use engine::{CrashCause, Exit};
+use engine::{CrashCause, Exit, Signal};
 
 use crate::dump::{self, DumpFindings, Sources};
 use crate::last_words::{self, LastWords};
@@ -24,6 +24,9 @@ pub fn analyse(death: &Death<'_>, limits: &Limits) -> Analysis {
     let words = last_words(death, limits, &mut notes);
     if let Some(error) = &dump_error {
         notes.push(format!("The dump could not be analysed: {error}"));
+    }
+    if words.is_none() {
+        notes.extend(shells_word(death.exit));
     }
     let (exception_type, runtime) = who_names_the_type(death, words.as_ref(), dump.as_ref());
     let (thread, modules) = whose_frames(words.as_ref(), dump, limits, &mut notes);
@@ -79,12 +82,17 @@ fn who_names_the_type(
         }
         (Some(words), _) => (words.exception_type.clone(), words.runtime),
         (None, Some(of_dump)) => (of_dump.to_owned(), dump.map_or(Runtime::Native, |dump| dump.runtime)),
-        (None, None) => (of_exit(death.exit), Runtime::Native),
+        (None, None) => (death.exit.to_string(), Runtime::Native),
     }
 }
 
-fn of_exit(exit: Exit) -> String {
-    exit.to_string()
+/// A worker that is started through a shell ends with the shell's status: 128 and the signal of what the shell had started.
+fn shells_word(exit: Exit) -> Option<String> {
+    let Exit::Code(status) = exit else { return None };
+    let signal = Signal(status.checked_sub(128)?);
+    signal
+        .dumps_core()
+        .then(|| format!("Exit status {status} is how a shell tells that its command died of {signal}"))
 }
 
 /// The dump's calls win: they are complete, with modules and inlines. But a runtime that compiles as it runs, or interprets, has

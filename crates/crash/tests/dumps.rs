@@ -253,10 +253,10 @@ fn the_same_fault_has_one_name_and_another_fault_another() {
     let signature = |name: &str| {
         analyse(&death(SEGV, b"", Some(&bytes(name)), &root), &Limits::default()).findings.signature
     };
-    assert_eq!(signature("shop_null"), "price_of");
-    assert_eq!(signature("shop_fixed_null"), "price_of");
+    assert_eq!(signature("shop_null"), "SIGSEGV | price_of");
+    assert_eq!(signature("shop_fixed_null"), "SIGSEGV | price_of");
     assert_eq!(signature("shop_overflow"), "stack overflow | recurse");
-    assert_eq!(signature("shop_stripped_null"), "shop_stripped+0x11d0");
+    assert_eq!(signature("shop_stripped_null"), "SIGSEGV | shop_stripped+0x11d0");
 }
 
 #[test]
@@ -294,6 +294,8 @@ fn a_death_without_any_word_still_has_a_type_and_a_name() {
     assert_eq!(exit.findings.exception_type, "exit status 3");
     assert_eq!(exit.findings.signature, "exit status 3 | shop");
     assert_eq!(exit.message.as_deref(), Some("cannot listen"));
+    let through_shell = analyse(&death(Exit::Code(139), b"", None, root), &Limits::default());
+    assert!(through_shell.findings.notes[0].ends_with("SIGSEGV"), "{:?}", through_shell.findings.notes);
     let killed =
         Death { cause: CrashCause::OutOfMemory, ..death(Exit::Signal(Signal::KILL), b"", None, root) };
     assert_eq!(analyse(&killed, &Limits::default()).findings.signature, "OOM | shop");

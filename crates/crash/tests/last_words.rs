@@ -95,6 +95,28 @@ fn the_last_report_wins_over_what_was_logged_before() {
 }
 
 #[test]
+fn a_report_whose_heading_is_out_of_the_tail_is_still_told() {
+    let python: String = (0..900)
+        .map(|at| format!("  File \"/srv/a.py\", line {at}, in {}\n    go()\n", ["walk", "visit"][at % 2]))
+        .chain(["RecursionError: maximum recursion depth exceeded\n".to_owned()])
+        .collect();
+    let words = read(&python.as_bytes()[13..]).unwrap();
+    assert_eq!(
+        (words.exception_type.as_str(), words.frames[0].place().as_str()),
+        ("RecursionError", "visit")
+    );
+    let java = "\tat shop.Tree.walk(Tree.java:3)\n".repeat(1_000);
+    let words = read(&java.as_bytes()[7..]).unwrap();
+    assert_eq!((words.exception_type.as_str(), words.certain), ("java.lang.StackOverflowError", false));
+}
+
+#[test]
+fn a_word_of_a_message_is_no_type() {
+    assert_eq!(read(b"Error: Smith\n"), None);
+    assert_eq!(read(b"Error: SECRET-4711 is not here\n"), None);
+}
+
+#[test]
 fn colours_carriage_returns_and_broken_bytes_are_no_obstacle() {
     let tail = b"\xff\xfe half a line\r\n\x1b[31mTraceback (most recent call last):\x1b[0m\r\n  File \"a\xe2\x80\xae.py\", line 7, in \x1b[1mload\x1b[0m\r\nKeyError: 1\r\n";
     let words = read(tail).unwrap();

@@ -11,6 +11,22 @@ pub(super) fn read(lines: &[&str], at: usize) -> Option<Report> {
         .or_else(|| out_of_memory(lines, at))
         .or_else(|| failed_start(lines, at))
         .or_else(|| logged(lines, at))
+        .or_else(|| headless(lines, at))
+}
+
+/// The machine prints at most 1,024 calls of an exception (`MaxJavaStackTraceDepth`); those of a stack overflow push their
+/// heading out of the tail. What prints so many is hardly anything else.
+fn headless(lines: &[&str], start: usize) -> Option<Report> {
+    const MANY: usize = 400;
+    if start > 2 || !lines[start].starts_with("\tat ") {
+        return None;
+    }
+    let frames: Vec<Frame> = lines[start..].iter().map_while(|line| call(line)).collect();
+    let end = start + frames.len();
+    let words = LastWords::new(Runtime::Java, "java.lang.StackOverflowError")
+        .with_frames(frames)
+        .ending(Ends::ByExit);
+    (end - start >= MANY).then(|| Report { words: words.perhaps(), end })
 }
 
 /// `Exception in thread "main" java.lang.IllegalStateException: …`. The thread dies of it; with the last one the program.

@@ -26,6 +26,19 @@ pub(super) fn read(lines: &[&str], at: usize) -> Option<Report> {
         .or_else(|| traceback(lines, at))
         .or_else(|| python_group::read(lines, at, None))
         .or_else(|| syntax_error(lines, at))
+        .or_else(|| headless(lines, at))
+}
+
+/// A recursion through several functions prints a thousand calls: their heading is out of the tail, the exception at the end is
+/// not.
+fn headless(lines: &[&str], start: usize) -> Option<Report> {
+    if start > 2 || !lines[start].starts_with("  File \"") || !lines[start].contains(", in ") {
+        return None;
+    }
+    let Block { kind, message: text, frames, at } = block(lines, start)?;
+    let words =
+        LastWords::new(Runtime::Python, kind).with_message(text).with_frames(frames).ending(Ends::ByExit);
+    Some(Report { words, end: at + 1 })
 }
 
 /// One `Traceback` with its exception.

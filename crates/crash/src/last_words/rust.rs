@@ -176,8 +176,11 @@ fn returned_error(lines: &[&str], start: usize) -> Option<Report> {
     let text = lines[start].strip_prefix("Error: ")?;
     let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
-    let is_debug = name.starts_with(char::is_uppercase)
-        && (rest.starts_with(" {") || rest.starts_with('(') || rest.is_empty());
+    // One word alone may be a message's: only a type is named `…Error`.
+    let is_type = rest.starts_with(" { ")
+        || (rest.starts_with('(') && rest.ends_with(')'))
+        || (rest.is_empty() && name.ends_with("Error"));
+    let is_debug = is_type && name.starts_with(char::is_uppercase);
     let has_causes = ahead(lines, start + 1, 3)
         .iter()
         .find(|line| !line.is_empty())

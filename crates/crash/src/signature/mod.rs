@@ -4,8 +4,8 @@
 //! reported, the run-time library under the program), keep *prefix* calls (allocators, memory functions, the runtime's own
 //! library) and go on until the first that is neither: the program's own. In front stands
 //! - `OOM`, `stack overflow` or `abort` for these special cases,
-//! - the exception's type where a runtime named one: two types in one function are two faults. The kernel's signals are left
-//!   out, for which address was wrong is chance.
+//! - the exception's type: two types in one function are two faults. Of the kernel's signals only the name: which kind of wrong
+//!   address it was is chance.
 //!
 //! Without any call, the name is the type and the program. Nothing that differs between two runs is in it: no addresses, line
 //! numbers, process ids or thread names.
@@ -77,8 +77,9 @@ pub fn of(subject: &Subject<'_>) -> String {
     } else {
         walk(subject)
     };
-    if says_more(subject.exception_type, special) || (calls.is_empty() && special.is_none()) {
-        head.push(normalise::kind(subject.exception_type));
+    let kind = signal_alone(subject.exception_type);
+    if says_more(kind, special) {
+        head.push(normalise::kind(kind));
     }
     if calls.is_empty() {
         head.extend(text::name_of(text::file_name(subject.program), 64));
@@ -86,13 +87,21 @@ pub fn of(subject: &Subject<'_>) -> String {
     fit(&head, calls)
 }
 
-/// Does the type say more than the special case and the signal?
+/// `SIGSEGV` of `SIGSEGV / SEGV_MAPERR`.
+fn signal_alone(kind: &str) -> &str {
+    kind.split_once(" / ")
+        .filter(|(name, _)| name.starts_with("SIG") || name.starts_with("EXC_"))
+        .map_or(kind, |(name, _)| name)
+}
+
+/// Does the type say more than the special case? `Out of memory` is the case itself, `java.lang.OutOfMemoryError` a type.
 fn says_more(kind: &str, special: Option<Special>) -> bool {
-    let is_signal = kind.starts_with("SIG") || kind.starts_with("EXCEPTION_") || kind.starts_with("EXC_");
-    let is_case = matches!(special, Some(Special::StackOverflow | Special::OutOfMemory))
-        && !kind.contains(['.', ':'])
-        && kind.contains(' ');
-    !is_signal && !is_case
+    let is_words = !kind.contains(['.', ':']) && kind.contains(' ');
+    match special {
+        None => true,
+        Some(Special::Abort) => false,
+        Some(Special::StackOverflow | Special::OutOfMemory) => !is_words,
+    }
 }
 
 /// Prefix calls and the first of the program's own.

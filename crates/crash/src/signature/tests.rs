@@ -29,12 +29,17 @@ fn signature(runtime: Runtime, exception_type: &str, frames: &[Frame]) -> String
 #[test]
 fn a_signature_names_the_fault() {
     let cases: &[(Runtime, &str, Vec<Frame>, &str)] = &[
-        (Runtime::Native, "SIGSEGV / SEGV_MAPERR", vec![call("shop::load(int)"), call("main")], "shop::load"),
+        (
+            Runtime::Native,
+            "SIGSEGV / SEGV_MAPERR",
+            vec![call("shop::load(int)"), call("main")],
+            "SIGSEGV | shop::load",
+        ),
         (
             Runtime::Native,
             "SIGSEGV / SEGV_ACCERR",
             vec![call("__memmove_avx_unaligned_erms"), call("memcpy"), call("copy_order"), call("main")],
-            "memcpy | copy_order",
+            "SIGSEGV | memcpy | copy_order",
         ),
         (
             Runtime::Cpp,
@@ -56,6 +61,7 @@ fn a_signature_names_the_fault() {
             "free(): double free detected in tcache 2 | free | drop_order",
         ),
         (Runtime::Native, "SIGABRT", vec![call("raise"), call("abort"), call("check")], "abort | check"),
+        (Runtime::Native, "SIGFPE / FPE_INTDIV", vec![call("shop::load(int)")], "SIGFPE | shop::load"),
         (Runtime::Native, "SIGKILL", vec![], "SIGKILL | shop"),
         (Runtime::Native, "Out of memory", vec![], "OOM | shop"),
         (Runtime::Native, "exit status 3", vec![], "exit status 3 | shop"),
@@ -94,7 +100,7 @@ fn a_signature_names_the_fault() {
             ],
             "panic | encoding/json.(*decodeState).value | github.com/x/shop.Load",
         ),
-        (Runtime::Native, "SIGSEGV / SEGV_MAPERR", vec![nameless("shop", 0x1f2)], "shop+0x1f2"),
+        (Runtime::Native, "SIGSEGV / SEGV_MAPERR", vec![nameless("shop", 0x1f2)], "SIGSEGV | shop+0x1f2"),
     ];
     for (runtime, kind, frames, expected) in cases {
         assert_eq!(signature(*runtime, kind, frames), *expected);
