@@ -14,7 +14,7 @@ use engine::{AppName, Clock, IncidentId, TimeRange, Timestamp};
 use store::{Store, StoreError};
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{App, Config};
 use crate::supervision::Supervision;
 
 /// How many incidents a report speaks of.
@@ -27,7 +27,7 @@ pub struct LiveConsole {
     store: Store,
     supervision: Supervision,
     snapshot: watch::Receiver<Arc<Snapshot>>,
-    numbers: BTreeMap<AppName, Numbers>,
+    apps: BTreeMap<AppName, (Numbers, AppSettings)>,
     lines: Vec<crate::config::Line>,
 }
 
@@ -41,12 +41,16 @@ impl LiveConsole {
         config: &Config,
     ) -> Self {
         let snapshot = supervision.snapshot();
-        let numbers = config.apps.iter().map(|app| (app.name.clone(), app.crash_monitoring)).collect();
-        Self { node, clock, store, supervision, snapshot, numbers, lines: config.lines.clone() }
+        let of_app = |app: &App| {
+            (app.name.clone(), (app.crash_monitoring, AppSettings::of_environment(&app.environment)))
+        };
+        let apps = config.apps.iter().map(of_app).collect();
+        Self { node, clock, store, supervision, snapshot, apps, lines: config.lines.clone() }
     }
 
-    fn known(&self, app: &AppName) -> Result<(), ConsoleError> {
-        if self.numbers.contains_key(app) { Ok(()) } else { Err(ConsoleError::NoSuchApp(app.clone())) }
+    /// The app's settings where nothing is saved.
+    fn known(&self, app: &AppName) -> Result<&AppSettings, ConsoleError> {
+        self.apps.get(app).map(|(_, defaults)| defaults).ok_or_else(|| ConsoleError::NoSuchApp(app.clone()))
     }
 
     fn places(&self, app: &AppName) -> Vec<String> {
@@ -122,15 +126,15 @@ impl Console for LiveConsole {
     }
 
     async fn settings(&self, app: &AppName) -> Result<AppSettings, ConsoleError> {
-        self.known(app)?;
-        self.store.settings(app).await.map_err(|error| failed(&error))
+        let defaults = self.known(app)?;
+        Ok(self.store.settings(app).await.map_err(|error| failed(&error))?.or(defaults))
     }
 
     async fn save_settings(&self, app: &AppName, settings: AppSettings) -> Result<(), ConsoleError> {
-        self.known(app)?;
+        let defaults = self.known(app)?;
         settings.check().map_err(|error| ConsoleError::Refused(error.to_string()))?;
         self.store.save_settings(app, &settings).await.map_err(|error| failed(&error))?;
-        self.supervision.configure(app.clone(), settings).await;
+        self.supervision.configure(app.clone(), settings.or(defaults)).await;
         Ok(())
     }
 
@@ -147,7 +151,7 @@ impl Console for LiveConsole {
     }
 
     fn crash_monitoring(&self, app: &AppName) -> Option<CrashMonitoringNumbers> {
-        let numbers = self.numbers.get(app)?;
+        let (numbers, _) = self.apps.get(app)?;
         Some(CrashMonitoringNumbers {
             crashes: numbers.crashes,
             window: numbers.window,

@@ -82,7 +82,7 @@ fn command() -> Result<Command, lexopt::Error> {
             Long("version") | Short('V') => return Ok(Command::Version),
             Value(value) if word.is_none() => word = Some(value.string()?),
             Value(value) if word.as_deref() == Some("shim") && run_dir.is_none() => {
-                run_dir = Some(PathBuf::from(value))
+                run_dir = Some(PathBuf::from(value));
             }
             other => return Err(other.unexpected()),
         }
@@ -113,6 +113,9 @@ fn load(path: &std::path::Path) -> anyhow::Result<Config> {
 
 fn check_config(path: &std::path::Path) -> anyhow::Result<()> {
     let config = load(path)?;
+    for doubt in &config.doubts {
+        eprintln!("medic: {doubt}");
+    }
     print(&format!(
         "{} is good: {} app(s), dashboard at http://{}",
         path.display(),

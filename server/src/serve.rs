@@ -80,6 +80,9 @@ pub enum ServeError {
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeError> {
+    for doubt in &config.doubts {
+        tracing::warn!("{doubt}");
+    }
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
     let _lock = lock_data_dir(&config.data_dir)?;
@@ -238,7 +241,8 @@ async fn specs(store: &Store, apps: &[App]) -> Result<Vec<(AppSpec, AppSettings)
             lifecycle: Lifecycle { warm_up: app.warm_up, stop_grace: app.stop_grace, back_off: app.back_off },
             crash_monitoring: app.crash_monitoring,
         };
-        specs.push((spec, store.settings(&app.name).await?));
+        let saved = store.settings(&app.name).await?;
+        specs.push((spec, saved.or(&AppSettings::of_environment(&app.environment))));
     }
     Ok(specs)
 }

@@ -1,4 +1,5 @@
 //! What a person at a terminal meets: good and bad configurations, addresses that are taken.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 

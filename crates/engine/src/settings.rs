@@ -48,6 +48,21 @@ impl AppSettings {
         !self.0.get(flag).is_some_and(|value| value.trim().eq_ignore_ascii_case("false"))
     }
 
+    /// These settings, and `defaults` for what they leave out.
+    #[must_use]
+    pub fn or(mut self, defaults: &Self) -> Self {
+        for (name, value) in &defaults.0 {
+            self.0.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        self
+    }
+
+    /// The settings that stand in an app's environment: in App Service the two are one.
+    pub fn of_environment(environment: &BTreeMap<String, String>) -> Self {
+        let known = environment.iter().filter(|(name, _)| KNOWN.contains(&name.as_str()));
+        Self(known.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
     /// Checks every setting; nothing is saved half.
     pub fn check(&self) -> Result<(), SettingError> {
         for (name, value) in &self.0 {
@@ -82,6 +97,16 @@ mod tests {
         for on in ["True", "TRUE", "1", "0", ""] {
             assert!(settings(on).is_enabled(CRASH_MONITORING_ENABLED), "{on}");
         }
+    }
+
+    #[test]
+    fn what_is_saved_wins_over_what_stands_in_the_environment() {
+        let environment = [(CRASH_MONITORING_ENABLED, "FALSE"), ("PATH", "/bin")];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let defaults = AppSettings::of_environment(&environment);
+        assert!(!AppSettings::default().or(&defaults).is_enabled(CRASH_MONITORING_ENABLED));
+        assert!(settings("True").or(&defaults).is_enabled(CRASH_MONITORING_ENABLED));
+        assert_eq!(defaults.0.len(), 1);
     }
 
     #[test]

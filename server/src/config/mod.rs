@@ -36,6 +36,8 @@ pub struct Config {
     pub apps: Vec<App>,
     /// What was read from where, for the settings page.
     pub lines: Vec<Line>,
+    /// What is not wrong and is probably not meant either.
+    pub doubts: Vec<Problem>,
 }
 
 /// One setting, as it is obeyed.
@@ -93,8 +95,8 @@ impl Config {
         reader.finish(&monitoring);
         let apps = app::read_all(&mut reader, &mut root, folder, numbers);
         reader.finish(&root);
-        let lines = reader.done()?;
-        Ok(Self { listen, data_dir, database_url, retention, apps, lines })
+        let (lines, doubts) = reader.done()?;
+        Ok(Self { listen, data_dir, database_url, retention, apps, lines, doubts })
     }
 }
 

@@ -301,18 +301,21 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// What was read, or everything that is wrong.
-    pub(super) fn done(mut self) -> Result<Vec<Line>, ConfigError> {
-        for name in std::mem::take(&mut self.environment).into_keys() {
-            self.problems.push(Problem {
-                place: "environment".to_owned(),
-                key: name,
-                what: "there is no such setting".to_owned(),
-                remedy: "unset it; a setting's variable reads MEDIC_SECTION_KEY, such as MEDIC_SERVER_LISTEN"
-                    .to_owned(),
-            });
+    /// What was read and what should be looked at, or everything that is wrong. A variable that is no setting is not wrong:
+    /// it may be somebody else's.
+    pub(super) fn done(self) -> Result<(Vec<Line>, Vec<Problem>), ConfigError> {
+        let doubt = |name| Problem {
+            place: "environment".to_owned(),
+            key: name,
+            what: "there is no such setting".to_owned(),
+            remedy: "a setting's variable reads MEDIC_SECTION_KEY, such as MEDIC_SERVER_LISTEN".to_owned(),
+        };
+        let doubts = self.environment.into_keys().map(doubt).collect();
+        if self.problems.is_empty() {
+            Ok((self.lines, doubts))
+        } else {
+            Err(ConfigError::Wrong(self.problems))
         }
-        if self.problems.is_empty() { Ok(self.lines) } else { Err(ConfigError::Wrong(self.problems)) }
     }
 
     fn say(&mut self, section: &Section<'t>, key: &str, value: String, source: String) {

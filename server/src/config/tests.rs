@@ -67,11 +67,13 @@ fn the_environment_wins_and_is_checked_too() {
     let line = config.lines.iter().find(|line| line.key == "server.listen").unwrap();
     assert_eq!(line.source, "MEDIC_SERVER_LISTEN");
 
-    let wrong = problems("", &[("MEDIC_SERVER_LISTEN", "here"), ("MEDIC_SERVRE_LISTEN", "127.0.0.1:1")]);
+    let wrong = problems("", &[("MEDIC_SERVER_LISTEN", "here")]);
     assert!(wrong[0].starts_with("MEDIC_SERVER_LISTEN: `server.listen`: `here` is no address;"), "{wrong:?}");
+    let misspelt = [("MEDIC_SERVRE_LISTEN".to_owned(), "127.0.0.1:1".to_owned())].into();
+    let doubts = Config::parse("", "medic.toml", Path::new("/"), &misspelt).unwrap().doubts;
     assert!(
-        wrong[1].starts_with("environment: `MEDIC_SERVRE_LISTEN`: there is no such setting"),
-        "{wrong:?}"
+        doubts[0].to_string().starts_with("environment: `MEDIC_SERVRE_LISTEN`: there is no such setting"),
+        "{doubts:?}"
     );
 }
 

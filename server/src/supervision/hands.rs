@@ -69,6 +69,13 @@ impl Hands {
             match Link::open(worker.clone(), folder.clone(), self.front_door(&worker.instance.app)).await {
                 Ok(link) => {
                     tracing::info!(%worker, "taking over");
+                    if self
+                        .launcher
+                        .spec_hash(&worker.instance.app)
+                        .is_some_and(|hash| hash != link.spec_hash)
+                    {
+                        tracing::warn!(%worker, "it keeps the command and environment that it was started with until it is started again");
+                    }
                     let started = link.started();
                     tokio::spawn(connect(&self.connected, &worker, &link, &self.inbox).run_with(link));
                     adopted.push((worker, started));
@@ -87,7 +94,7 @@ impl Hands {
             Effect::Start { worker, arm } => self.start(worker, arm),
             Effect::Probe { worker } => self.probe(worker),
             Effect::Signal { worker, signal: Signal(signal) } => {
-                self.wish(&worker, ToShim::Signal { signal })
+                self.wish(&worker, ToShim::Signal { signal });
             }
             Effect::Arm { worker } => self.wish(&worker, ToShim::Arm),
             Effect::Disarm { worker } => self.wish(&worker, ToShim::Disarm),

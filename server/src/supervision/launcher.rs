@@ -63,6 +63,11 @@ impl Launcher {
         &self.data_dir
     }
 
+    /// The same for the same way to run the app, so that a worker can be told that was started in another.
+    pub fn spec_hash(&self, app: &AppName) -> Option<String> {
+        self.apps.get(app).map(spec_hash)
+    }
+
     /// How to start `worker`; `None` when there is no such app or no free port.
     pub fn spec(&self, worker: &WorkerId, arm: bool) -> Option<WorkerSpec> {
         let app = self.apps.get(&worker.instance.app)?;
@@ -112,7 +117,6 @@ pub fn instance_id(node: &str, instance: &InstanceKey) -> String {
     hex(&Sha256::digest(format!("{node}\0{}\0{}", instance.app, instance.index)))
 }
 
-/// The same for the same way to run the app.
 fn spec_hash(app: &App) -> String {
     hex(&Sha256::digest(format!("{:?}\0{}\0{:?}", app.command, app.directory.display(), app.environment)))
 }

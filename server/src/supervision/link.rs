@@ -49,6 +49,8 @@ pub(super) struct Link {
     /// The worker's port.
     pub(super) port: u16,
     armed: bool,
+    /// What it was started from.
+    pub(super) spec_hash: String,
 }
 
 impl Link {
@@ -71,10 +73,11 @@ impl Link {
             pid: 0,
             port: 0,
             armed: false,
+            spec_hash: String::new(),
         };
         match tokio::time::timeout(FIRST_WORD, link.next()).await {
-            Ok(Some(FromShim::State { pid, port, armed, .. })) => {
-                (link.pid, link.port, link.armed) = (pid, port, armed);
+            Ok(Some(FromShim::State { pid, port, armed, spec_hash, .. })) => {
+                (link.pid, link.port, link.armed, link.spec_hash) = (pid, port, armed, spec_hash);
                 Ok(link)
             }
             Ok(other) => Err(LinkError::NoState {
@@ -166,7 +169,7 @@ impl Link {
                     Ok(message) => return Some(message),
                     // A newer shim may say what this Medic does not know.
                     Err(error) => {
-                        tracing::warn!(worker = %self.worker, %error, "the shim said something unknown")
+                        tracing::warn!(worker = %self.worker, %error, "the shim said something unknown");
                     }
                 },
             }

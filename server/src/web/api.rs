@@ -120,7 +120,8 @@ pub(super) struct FromTo {
 impl FromTo {
     fn range(&self, now: Timestamp) -> Result<TimeRange, ApiError> {
         let read = |name: &str, text: &Option<String>| {
-            let parsed = text.as_deref().map(str::parse::<Timestamp>).transpose();
+            let given = text.as_deref().filter(|text| !text.is_empty());
+            let parsed = given.map(str::parse::<Timestamp>).transpose();
             parsed.map_err(|error| ApiError::Refused(format!("`{name}`: {error}")))
         };
         let latest = TimeRange::last(now, range::LONGEST);
@@ -162,7 +163,7 @@ pub(super) async fn incidents(
     State(console): Port,
     query: Result<Query<OfApp>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<Vec<Incident>>, ApiError> {
-    let app = read_query(query)?.app.as_deref().map(app_name).transpose()?;
+    let app = read_query(query)?.app.as_deref().filter(|app| !app.is_empty()).map(app_name).transpose()?;
     Ok(Json(console.incidents(app.as_ref(), ROWS_LIMIT).await?))
 }
 

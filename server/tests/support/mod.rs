@@ -1,5 +1,6 @@
 //! A real `medic serve` with real apps, for the tests beside this folder.
 #![expect(dead_code, reason = "each test file uses its own part of it")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Nothing that is waited for takes longer on a busy machine of two cores; whoever waits so long has found a defect.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder with a configuration, its data, and the server that works there.
 pub(crate) struct Medic {
@@ -42,8 +43,8 @@ impl Medic {
         let (address, front_door) = (free_address(), free_address());
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
-            "[server]\nlisten = \"{address}\"\ndata_dir = \"data\"\n{head}\n[[app]]\nname = \"shop\"\ncommand = [{:?}]\nlisten = \"{front_door}\"\n{app}\n",
-            lab::shop()
+            "[server]\nlisten = \"{address}\"\ndata_dir = \"data\"\n{head}\n[[app]]\nname = \"shop\"\ncommand = [\"{}\"]\nlisten = \"{front_door}\"\n{app}\n",
+            lab::shop().display()
         );
         std::fs::write(folder.path().join("medic.toml"), config).unwrap();
         Self::at(folder)
@@ -216,10 +217,10 @@ pub(crate) fn request(
     let mut head =
         format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-        head.push_str(&format!("Host: {address}\r\n"));
+        head.extend(["Host: ", &address.to_string(), "\r\n"]);
     }
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([name, ": ", value, "\r\n"]);
     }
     write!(stream, "{head}\r\n{body}").unwrap();
     let mut bytes = Vec::new();
