@@ -4,13 +4,16 @@ use std::fs::{self, File};
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use object::read::ReadCache;
+use object::read::{ReadCache, ReadRef};
 use object::{
     Object, ObjectSection, ObjectSegment, ObjectSymbol, ObjectSymbolTable, SymbolIndex, SymbolKind,
 };
 
 /// The most bytes of one section that are brought into memory. Ours: with 512 MiB for the whole analysis.
 const MAX_SECTION_BYTES: u64 = 160 << 20;
+
+/// The most bytes of a symbol table: 2 million symbols.
+const MAX_SYMBOL_BYTES: u64 = 48 << 20;
 
 /// A file, or the kernel's page of code that every process has.
 enum Content {
@@ -152,14 +155,18 @@ impl Elf {
         Some(section.address()..section.address().checked_add(section.size())?)
     }
 
-    /// The code at an address of the file's own address space.
+    /// The code at an address of the file's own address space. Only these bytes are read, not the segment.
     pub(super) fn code(&self, address: u64, length: u64) -> Option<Vec<u8>> {
         let parsed = self.parsed()?;
-        parsed
-            .segments()
-            .find_map(|segment| segment.data_range(address, length).ok().flatten().map(<[u8]>::to_vec))
+        parsed.segments().find_map(|segment| {
+            let (offset, bytes) = segment.file_range();
+            let into =
+                address.checked_sub(segment.address()).filter(|into| into.saturating_add(length) <= bytes)?;
+            (&self.content).read_bytes_at(offset.checked_add(into)?, length).ok().map(<[u8]>::to_vec)
+        })
     }
 
+    /// Has it symbols, as a file that holds what was stripped from another has?
     pub(super) fn has_symbol_table(&self) -> bool {
         self.parsed()
             .is_some_and(|elf| elf.symbol_table().is_some_and(|table| table.symbols().next().is_some()))
@@ -202,6 +209,12 @@ impl Elf {
 
     fn read_symbols(&self) -> Vec<Symbol> {
         let Some(parsed) = self.parsed() else { return Vec::new() };
+        let is_too_large = |name: &str| {
+            self.section_range(name).is_some_and(|range| range.end - range.start > MAX_SYMBOL_BYTES)
+        };
+        if [".symtab", ".dynsym"].into_iter().any(is_too_large) {
+            return Vec::new();
+        }
         let functions = |of_dynamic_table: bool| {
             let table = if of_dynamic_table { parsed.dynamic_symbol_table() } else { parsed.symbol_table() };
             table.into_iter().flat_map(move |table| {
