@@ -209,7 +209,7 @@ export const test = base.extend<
     expect(unexpected, 'the browser complains').toEqual([]);
   },
   expectFailure: async ({ complaints }, use) => use((path) => complaints.expected.push(path)),
-  page: async ({ page, medic, complaints }, use) => {
+  page: async ({ page, medic, complaints, javaScriptEnabled }, use) => {
     page.on('console', (message) => {
       const { url } = message.location();
       if (['error', 'warning'].includes(message.type())) complaints.texts.push(`${message.type()}: ${message.text()} ${url}`);
@@ -221,10 +221,10 @@ export const test = base.extend<
     });
     page.on('requestfailed', (request) => {
       const why = request.failure()?.errorText ?? '';
-      // Leaving a page ends its stream of events and whatever it was just fetching.
-      if (request.url().startsWith(medic.url) && why !== 'net::ERR_ABORTED')
-        complaints.texts.push(`${why}: ${request.url()}`);
-      else if (!request.url().startsWith(medic.url)) complaints.texts.push(`a foreign address: ${request.url()}`);
+      // Leaving a page ends its stream of events and whatever it was just fetching. Scripts that are off are blocked so.
+      const meant = why === 'net::ERR_ABORTED' || (why === 'csp' && javaScriptEnabled === false);
+      if (request.url().startsWith(medic.url) && !meant) complaints.texts.push(`${why}: ${request.url()}`);
+      if (!request.url().startsWith(medic.url)) complaints.texts.push(`a foreign address: ${request.url()}`);
     });
     await use(page);
   },

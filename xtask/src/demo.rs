@@ -74,7 +74,7 @@ pub(crate) fn run_demo(options: &Options) -> Result<()> {
 
 fn explain(medic: &mut Medic, setting: &Setting, options: &Options) -> Result<()> {
     for app in ["shop", "second"] {
-        medic.wait_until(PATIENCE, "all instances run", |medic| all_run(medic, app, None))?;
+        medic.wait_until(PATIENCE, "all instances run", |medic| all_run(medic, app))?;
     }
     // One crash of another kind: a runtime's own last words, without the debugger.
     let _ = http::get(&setting.second, setting.second_crash, None);
@@ -104,13 +104,13 @@ fn crash_until_caught(medic: &mut Medic, setting: &Setting) -> Result<Value> {
         for request in waiting {
             let _ = request.join();
         }
-        medic.wait_until(PATIENCE, "the crashed worker is replaced", |medic| {
-            all_run(medic, "shop", Some(pid))
-        })?;
+        medic.wait_until(PATIENCE, "the crashed worker is gone", |medic| is_gone(medic, pid))?;
         medic.wait_until(PATIENCE, "nothing is being armed or analysed", settled)?;
         if let Some(incident) = caught(medic)? {
             return Ok(incident);
         }
+        medic.wait_until(PATIENCE, "the crashed worker is replaced", |medic| all_run(medic, "shop"))?;
+        medic.wait_until(PATIENCE, "nothing is being armed or analysed", settled)?;
     }
     bail!("{CRASHES_LIMIT} crashes, and the debugger caught none; the log is {}", medic.log().display())
 }
@@ -131,13 +131,17 @@ fn caught(medic: &Medic) -> Result<Option<Value>> {
     Ok(incidents.iter().find(|incident| incident["audit"].is_object()).cloned())
 }
 
-/// Do all instances of the app run, and none of them the worker `gone`?
-fn all_run(medic: &Medic, app: &str, gone: Option<u64>) -> Option<()> {
+/// Has no instance of the shop this worker any more?
+fn is_gone(medic: &Medic, pid: u64) -> Option<()> {
+    let app = medic.api("/api/v1/apps/shop").ok()?;
+    app["instances"].as_array()?.iter().all(|instance| instance["pid"].as_u64() != Some(pid)).then_some(())
+}
+
+/// Do all instances of the app run?
+fn all_run(medic: &Medic, app: &str) -> Option<()> {
     let app = medic.api(&format!("/api/v1/apps/{app}")).ok()?;
     let instances = app["instances"].as_array()?;
-    let runs = |instance: &Value| {
-        instance["state"] == "running" && (gone.is_none() || instance["pid"].as_u64() != gone)
-    };
+    let runs = |instance: &Value| instance["state"] == "running";
     (!instances.is_empty() && instances.iter().all(runs)).then_some(())
 }
 

@@ -107,3 +107,24 @@ impl Drop for Postgres {
 pub(crate) fn is_root() -> Result<bool> {
     Ok(read(Command::new("id").arg("-u"))?.trim() == "0")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    #[test]
+    fn it_answers_while_it_lives_and_leaves_nothing() {
+        if programs().is_none() {
+            eprintln!("skipped: PostgreSQL is not installed");
+            return;
+        }
+        let postgres = Postgres::start().unwrap();
+        let (folder, port) = (postgres.folder.clone(), postgres.port);
+        TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert!(postgres.url().starts_with("postgres://medic:medic@127.0.0.1:"));
+        drop(postgres);
+        assert!(!folder.exists());
+        TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+    }
+}
