@@ -1,1 +1,111 @@
-fn main() {}
+//! How long a capture stops a worker, beside gcore in the same run.
+//!
+//! `cargo bench -p shim --bench capture`. A worker with 34 and with 500 threads and 64 MiB of memory is captured by its shim as
+//! it crashes, and an equal one that lives is written out by gdb's gcore. The capture's time is what its audit says. gcore has
+//! no such word, so its target watches itself: one thread looks at the clock all the time and remembers the longest gap.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use engine::{InstanceKey, Timestamp, WorkerId};
+use shim::protocol::{FromShim, WorkerSpec};
+
+const ROUNDS: usize = 7;
+const MEMORY_MIB: u32 = 64;
+
+fn main() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let target = folder.path().join("threads");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/threads.c");
+    let compiled = Command::new("cc").args(["-g", "-O1", "-pthread", "-o"]).arg(&target).arg(source).status();
+    assert!(compiled.is_ok_and(|status| status.success()), "the target needs a C compiler (apt install gcc)");
+    let has_gcore = Command::new("gcore").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    println!("stopped for, in ms: median (least to most) of {ROUNDS} runs; a worker with {MEMORY_MIB} MiB");
+    println!("{:>8}  {:>24}  {:>10}  {:>28}", "threads", "capture", "dump", "gcore");
+    for threads in [34, 500] {
+        let captures: Vec<(f64, u64)> = (0..ROUNDS).map(|_| capture(&target, threads)).collect();
+        let times = captures.iter().map(|(ms, _)| *ms).collect();
+        let size_kib = captures.iter().map(|(_, bytes)| bytes / 1_024).max().unwrap_or(0);
+        let anchor = if has_gcore {
+            spread((0..ROUNDS).map(|_| gcore(&target, threads, folder.path())).collect())
+        } else {
+            "no gcore (apt install gdb)".to_owned()
+        };
+        println!("{threads:>8}  {:>24}  {:>6} KiB  {anchor:>28}", spread(times), size_kib);
+    }
+}
+
+fn spread(mut times: Vec<f64>) -> String {
+    times.sort_by(f64::total_cmp);
+    let (least, most) = (times.first().copied().unwrap_or(0.0), times.last().copied().unwrap_or(0.0));
+    format!("{:.1} ({least:.1} to {most:.1})", times.get(times.len() / 2).copied().unwrap_or(0.0))
+}
+
+/// One crash under the debugger: how long it stood still, in ms, and the dump's size.
+fn capture(target: &Path, threads: u32) -> (f64, u64) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run_dir = folder.path().join("run");
+    let exe = Path::new(env!("CARGO_BIN_EXE_shim"));
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let spec = WorkerSpec {
+        worker: WorkerId {
+            instance: InstanceKey { app: "bench".parse().expect("a name"), index: 0 },
+            started_at: Timestamp::from_ms(0),
+        },
+        command: vec![text(target), threads.to_string(), MEMORY_MIB.to_string(), "crash".to_owned()],
+        directory: None,
+        environment: BTreeMap::new(),
+        port: 0,
+        application_log_dir: folder.path().join("application"),
+        crash_log_dir: folder.path().join("crashdumps"),
+        log_file_limit_bytes: 1 << 20,
+        log_files_kept: 2,
+        arm: true,
+        analyser: vec![text(exe), "analyse".to_owned()],
+        spec_hash: String::new(),
+    };
+    shim::launch(exe, &run_dir, &spec).expect("the target starts");
+    let stream = shim::connect(&run_dir).expect("its shim answers");
+    for line in BufReader::new(&stream).lines() {
+        let message = serde_json::from_str(&line.expect("a line")).expect("a message");
+        if let FromShim::Analysed { audit, .. } = message {
+            (&stream).write_all(b"{\"type\":\"acknowledge\"}\n").expect("the shim listens");
+            let audit = audit.expect("a dump was taken");
+            #[expect(clippy::cast_precision_loss, reason = "microseconds of a standstill are few")]
+            return (audit.stopped_us as f64 / 1_000.0, audit.size_bytes);
+        }
+    }
+    panic!("the shim ended without an analysis");
+}
+
+/// The longest gap that a living target saw while gcore wrote it out, in ms.
+fn gcore(target: &Path, threads: u32, folder: &Path) -> f64 {
+    let mut process = Command::new(target)
+        .args([threads.to_string(), MEMORY_MIB.to_string(), "watch".to_owned()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the target starts");
+    let mut output = BufReader::new(process.stdout.take().expect("its output"));
+    let mut line = String::new();
+    output.read_line(&mut line).expect("it says that it is ready");
+    let core = folder.join("core");
+    Command::new("gcore")
+        .arg("-o")
+        .arg(&core)
+        .arg(process.id().to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .expect("gcore runs");
+    drop(process.stdin.take());
+    line.clear();
+    output.read_line(&mut line).expect("it says how long the gap was");
+    process.wait().expect("it ends");
+    let written = folder.join(format!("core.{}", process.id()));
+    assert!(written.exists(), "gcore wrote nothing: it needs the right to debug");
+    std::fs::remove_file(written).expect("the core can be removed");
+    line.trim().parse::<f64>().expect("a number") / 1_000.0
+}

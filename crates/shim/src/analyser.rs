@@ -127,6 +127,7 @@ pub(crate) struct Analyser {
     received: Vec<u8>,
     deadline: Duration,
     timed_out: bool,
+    too_long: bool,
 }
 
 impl Analyser {
@@ -145,6 +146,7 @@ impl Analyser {
             received: Vec::new(),
             deadline: clock.monotonic() + TIME_LIMIT,
             timed_out: false,
+            too_long: false,
         })
     }
 
@@ -179,6 +181,10 @@ impl Analyser {
                 Ok(length @ 1..) if self.received.len() + length <= ANSWER_LIMIT_BYTES => {
                     self.received.extend_from_slice(&chunk[..length]);
                 }
+                Ok(1..) => {
+                    self.too_long = true;
+                    self.answer = None;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 _ => self.answer = None,
@@ -191,6 +197,9 @@ impl Analyser {
         self.read();
         match exit {
             _ if self.timed_out => Err(AnalyserError::Time),
+            _ if self.too_long => {
+                Err(AnalyserError::Answer(format!("it is longer than {} MiB", ANSWER_LIMIT_BYTES >> 20)))
+            }
             Exit::Signal(Signal(libc::SIGXCPU)) => Err(AnalyserError::Time),
             Exit::Code(0) => serde_json::from_slice(&self.received)
                 .map_err(|error| AnalyserError::Answer(error.to_string())),

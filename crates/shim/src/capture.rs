@@ -22,7 +22,9 @@ use crate::tracer::Tracer;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CaptureError {
     /// The dying thread could not be read: it was killed meanwhile.
-    #[error("the crashing thread {tid} could not be read: {source}; it was killed in the middle of the capture")]
+    #[error(
+        "the crashing thread {tid} could not be read: {source}; it was killed in the middle of the capture"
+    )]
     Thread {
         /// Which.
         tid: Pid,
@@ -37,6 +39,13 @@ pub(crate) enum CaptureError {
         /// What was said.
         reason: String,
     },
+    /// It took too long.
+    #[error(
+        "the process's memory could not be read within {} s, so it was killed; part of it is served by another program or \
+         over a network",
+        watchdog::CAPTURE_LIMIT.as_secs()
+    )]
+    TooLong,
     /// The writer panicked.
     #[error("the dump's writer failed on this process's memory map")]
     Panicked,
@@ -85,7 +94,7 @@ pub(crate) fn capture(
     tracer.resume_all();
     drop(guard);
     let stopped = clock.monotonic().saturating_sub(started);
-    let bytes = bytes?;
+    let bytes = if watchdog.has_killed() { Err(CaptureError::TooLong) } else { bytes }?;
     let sha256 = hexadecimal(&Sha256::digest(&bytes));
     let stopped_us = u64::try_from(stopped.as_micros()).unwrap_or(u64::MAX);
     Ok(Dump { bytes, sha256, captured_at, stopped_us })
@@ -97,12 +106,9 @@ fn crashed_thread(pid: Pid, tid: Pid, signal: Signal) -> Result<CrashedThread, C
     let float_registers = ptrace::float_registers(tid).map_err(read)?;
     let info = ptrace::signal_info(tid).map_err(read)?;
     Ok(match signal_frame::find(pid, &registers, signal) {
-        Some(interrupted) => CrashedThread {
-            tid,
-            registers: interrupted.registers,
-            float_registers,
-            info: interrupted.info,
-        },
+        Some(interrupted) => {
+            CrashedThread { tid, registers: interrupted.registers, float_registers, info: interrupted.info }
+        }
         None => CrashedThread { tid, registers, float_registers, info },
     })
 }

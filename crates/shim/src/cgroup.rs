@@ -66,7 +66,8 @@ fn mounts_of<'a>(
         let (mount, kind) = line.split_once(" - ")?;
         let mut kind = kind.split(' ');
         let fits = kind.next() == Some(file_system)
-            && option.is_none_or(|option| kind.nth(1).is_some_and(|all| all.split(',').any(|one| one == option)));
+            && option
+                .is_none_or(|option| kind.nth(1).is_some_and(|all| all.split(',').any(|one| one == option)));
         let mut mount = mount.split(' ').skip(3);
         fits.then_some((mount.next()?, mount.next()?))
     })

@@ -52,7 +52,7 @@ impl MessageFile<'_> {
 fn prune(folder: &Path) -> io::Result<()> {
     let mut names: Vec<_> = fs::read_dir(folder)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".log"))
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "log"))
         .collect();
     // the names begin with the time in a form that sorts
     names.sort_unstable();
@@ -86,8 +86,10 @@ mod tests {
             };
             file.write(&path).unwrap();
         }
-        let mut names: Vec<_> =
-            fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(&path)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         assert_eq!(names.len(), 10);
         assert_eq!(names[0], "20260131T081503.000Z-1-99.log");

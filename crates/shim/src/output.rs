@@ -38,8 +38,8 @@ struct Source {
 
 /// Both pipes and where their content goes.
 pub(crate) struct Output {
-    standard_output: Source,
-    standard_error: Source,
+    stdout: Source,
+    stderr: Source,
     files: LogFiles,
     last_lines: VecDeque<Vec<u8>>,
     end_of_error: VecDeque<u8>,
@@ -51,11 +51,10 @@ impl Output {
     pub(crate) fn new(output: OwnedFd, error: OwnedFd, files: LogFiles) -> io::Result<Self> {
         set_nonblocking(output.as_fd())?;
         set_nonblocking(error.as_fd())?;
-        let source =
-            |pipe: OwnedFd| Source { pipe: Some(File::from(pipe)), lines: LineSplitter::default() };
+        let source = |pipe: OwnedFd| Source { pipe: Some(File::from(pipe)), lines: LineSplitter::default() };
         Ok(Self {
-            standard_output: source(output),
-            standard_error: source(error),
+            stdout: source(output),
+            stderr: source(error),
             files,
             last_lines: VecDeque::new(),
             end_of_error: VecDeque::new(),
@@ -65,8 +64,7 @@ impl Output {
 
     /// The pipes that are still open, standard output first.
     pub(crate) fn descriptors(&self) -> [Option<BorrowedFd<'_>>; 2] {
-        [self.standard_output.pipe.as_ref(), self.standard_error.pipe.as_ref()]
-            .map(|pipe| pipe.map(AsFd::as_fd))
+        [self.stdout.pipe.as_ref(), self.stderr.pipe.as_ref()].map(|pipe| pipe.map(AsFd::as_fd))
     }
 
     /// Reads what is there.
@@ -79,7 +77,7 @@ impl Output {
     pub(crate) fn finish(&mut self) {
         let capacity = self.descriptors().into_iter().flatten().map(pipe_capacity).max().unwrap_or(0);
         self.read_up_to(capacity);
-        for source in [&mut self.standard_output, &mut self.standard_error] {
+        for source in [&mut self.stdout, &mut self.stderr] {
             source.pipe = None;
             if let Some(rest) = source.lines.finish() {
                 keep(&mut self.last_lines, &rest);
@@ -100,10 +98,10 @@ impl Output {
     }
 
     fn read_up_to(&mut self, limit: usize) {
-        let Self { standard_output, standard_error, files, last_lines, end_of_error, buffer } = self;
-        read_source(standard_output, buffer, limit, |_| {}, files, last_lines);
+        let Self { stdout, stderr, files, last_lines, end_of_error, buffer } = self;
+        read_source(stdout, buffer, limit, |_| {}, files, last_lines);
         let keep_end = |chunk: &[u8]| keep_end(end_of_error, chunk);
-        read_source(standard_error, buffer, limit, keep_end, files, last_lines);
+        read_source(stderr, buffer, limit, keep_end, files, last_lines);
     }
 }
 

@@ -69,7 +69,8 @@ pub enum ToShim {
     Arm,
     /// Detach it; answered by `Disarmed`.
     Disarm,
-    /// Send a signal to the worker. One whose default action ends a process marks the end as asked.
+    /// Send a signal to the worker. TERM, KILL, INT, QUIT and ABRT mark its end as asked; any other does where the worker ends
+    /// by that very signal.
     Signal {
         /// The signal's number.
         signal: i32,
@@ -106,7 +107,8 @@ pub enum FromShim {
     },
     /// The debugger is attached.
     Armed,
-    /// It could not be attached.
+    /// It could not be attached. Also told to every new client after `State`, where the last attempt failed, be it the one at
+    /// the start.
     ArmRefused {
         /// What was wrong, where, and what to do.
         reason: String,

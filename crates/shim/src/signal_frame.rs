@@ -22,10 +22,8 @@ const REGISTERS_AT_WORD: usize = 1 + 5;
 const INFO_AT_BYTE: usize = 8 + 304;
 
 /// `mov rax, 15; syscall` as glibc, Go and Rust's libc have it, and as musl has it.
-const TRAMPOLINES: [&[u8]; 2] = [
-    &[0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05],
-    &[0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05],
-];
+const TRAMPOLINES: [&[u8]; 2] =
+    [&[0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05], &[0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05]];
 
 /// The place that a handler interrupted.
 #[derive(Clone, Copy, Debug)]
@@ -94,15 +92,11 @@ fn read_frame(
     let same_area = memory.area_of(frame_at).is_some_and(|area| (area.start..area.end).contains(&gregs[RSP]));
     let order_fits = !same_area || gregs[RSP] > frame_at;
     let flags_fit = gregs[EFLAGS] & !0x003f_ffff == 0;
-    if gregs[SEGMENTS] & 0xffff != USER_CODE_SEGMENT || !code_fits || !stack_fits || !order_fits || !flags_fit {
+    if gregs[SEGMENTS] & 0xffff != USER_CODE_SEGMENT || !code_fits || !stack_fits || !order_fits || !flags_fit
+    {
         return None;
     }
-    let info = if Signal(info.signal).dumps_core() && info.errno == 0 {
-        info
-    } else {
-        // without SA_SIGINFO the kernel leaves siginfo unwritten, but the trap stands in the ucontext
-        info_of_trap(gregs[TRAP], gregs[ERROR], gregs[FAULT_ADDRESS], fatal)?
-    };
+    let info = info_of(info, info_of_trap(gregs[TRAP], gregs[ERROR], gregs[FAULT_ADDRESS], fatal), fatal)?;
     Some(Interrupted { registers: registers_of(gregs, current), info })
 }
 
@@ -130,10 +124,21 @@ fn registers_of(gregs: &[u64], current: &libc::user_regs_struct) -> libc::user_r
     }
 }
 
+/// What the handler was called for. Without `SA_SIGINFO` the kernel leaves siginfo unwritten, so what stands there is believed
+/// only when it names the signal that the process dies of, or the one that the trap in the `ucontext` stands for.
+fn info_of(written: SignalInfo, trap: Option<SignalInfo>, fatal: Signal) -> Option<SignalInfo> {
+    let is_believed = Signal(written.signal).dumps_core()
+        && written.errno == 0
+        && (written.signal == fatal.0 || trap.is_some_and(|trap| trap.signal == written.signal));
+    if is_believed { Some(written) } else { trap }
+}
+
 /// The signal that a processor exception becomes (arch/x86/kernel/traps.c).
 fn info_of_trap(trap: u64, error: u64, fault_address: u64, fatal: Signal) -> Option<SignalInfo> {
     const PAGE_FAULT: u64 = 14;
     let signal = match trap {
+        // no exception at all: a signal that was sent. A handler of one that calls abort is itself the place to look at.
+        0 if error == 0 && fault_address == 0 && fatal.0 == libc::SIGABRT => return None,
         0 if error == 0 && fault_address == 0 => fatal.0,
         0 | 16 | 19 => libc::SIGFPE,
         1 | 3 => libc::SIGTRAP,
@@ -197,4 +202,44 @@ fn parse_area(line: &str) -> Option<Area> {
         writable: permissions.starts_with("rw"),
         executable: permissions.contains('x'),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEGV: Signal = Signal(libc::SIGSEGV);
+    const ABRT: Signal = Signal(libc::SIGABRT);
+
+    fn written(signal: i32) -> SignalInfo {
+        SignalInfo { signal, code: 2, errno: 0, address: 99 }
+    }
+
+    #[test]
+    fn what_no_kernel_wrote_is_not_believed() {
+        let fault = info_of_trap(14, 4, 16, SEGV);
+        assert_eq!(fault, Some(SignalInfo { signal: libc::SIGSEGV, code: 1, errno: 0, address: 16 }));
+        assert_eq!(info_of(written(libc::SIGTRAP), fault, SEGV), fault, "left over from another call");
+        assert_eq!(info_of(written(libc::SIGSEGV), fault, SEGV), Some(written(libc::SIGSEGV)));
+        assert_eq!(info_of(written(libc::SIGSEGV), fault, ABRT), Some(written(libc::SIGSEGV)));
+    }
+
+    #[test]
+    fn an_abort_in_the_handler_of_a_sent_signal_is_its_own_place() {
+        let sent = info_of_trap(0, 0, 0, ABRT);
+        assert_eq!(info_of(written(libc::SIGUSR1), sent, ABRT), None);
+        let again = info_of_trap(0, 0, 0, SEGV).unwrap();
+        assert_eq!((again.signal, again.code), (libc::SIGSEGV, 128));
+    }
+
+    #[test]
+    fn areas_are_found_by_their_addresses() {
+        let maps =
+            "1000-3000 r-xp 0 00:00 0 /bin/x\n5000-6000 ---p 0 00:00 0\n6000-9000 rw-p 0 00:00 0 [stack]\n";
+        let memory = Memory { pid: 0, areas: maps.lines().filter_map(parse_area).collect() };
+        assert!(memory.area_of(0x2fff).is_some_and(|area| area.executable));
+        assert!(memory.area_of(0x3000).is_none() && memory.area_of(0).is_none());
+        assert!(memory.is_stack(0x6000) && !memory.is_stack(0x5fff));
+        assert!(memory.is_just_below_a_stack(0x5fff));
+    }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use engine::{Clock, Exit, Signal, Timestamp};
 
-use self::aftermath::{Aftermath, Captured};
+use self::aftermath::{Aftermath, Captured, ForeignRoot};
 use crate::SystemClock;
 use crate::analyser::Analyser;
 use crate::capture::{Watchdog, capture};
@@ -28,10 +28,10 @@ use crate::cgroup::OomCounter;
 use crate::client::Client;
 use crate::output::Output;
 use crate::protocol::{FromShim, WorkerSpec};
+use crate::sys::Pid;
 use crate::sys::descriptors::{Interest, Readiness, poll};
 use crate::sys::process::{Change, next_change};
 use crate::sys::signals::{self, SignalFd};
-use crate::sys::Pid;
 use crate::tracer::{Meaning, Tracer};
 
 pub use start::shim_main;
@@ -62,7 +62,9 @@ struct Asked {
 impl Asked {
     fn note(&mut self, signal: i32) {
         match signal {
-            libc::SIGTERM | libc::SIGKILL | libc::SIGINT | libc::SIGQUIT | libc::SIGABRT => self.to_end = true,
+            libc::SIGTERM | libc::SIGKILL | libc::SIGINT | libc::SIGQUIT | libc::SIGABRT => {
+                self.to_end = true;
+            }
             other => drop(self.others.insert(other)),
         }
     }
@@ -96,6 +98,8 @@ struct Shim {
     worker: Worker,
     output: Output,
     tracer: Option<Tracer<'static>>,
+    /// Why the debugger is not attached though it was asked for.
+    refusal: Option<String>,
     /// Started with the first arming.
     watchdog: Option<Watchdog>,
     asked: Asked,
@@ -176,7 +180,7 @@ impl Shim {
                 if let Some(client) = &mut self.client {
                     client.flush();
                     for request in client.requests() {
-                        self.answer(request);
+                        self.answer(&request);
                     }
                 }
             }
@@ -237,7 +241,7 @@ impl Shim {
             client.send(&message);
         }
         let watchdog = self.watchdog.get_or_insert_with(Watchdog::start);
-        let root = aftermath::foreign_root(self.worker.pid);
+        let root = ForeignRoot::of(self.worker.pid);
         let dump = capture(tracer, self.worker.pid, tid, signal, self.clock, watchdog);
         self.captured = Some(Captured::new(signal, message, dump, root));
     }

@@ -135,8 +135,7 @@ impl<'c> Tracer<'c> {
 
     fn attach_to_new_threads(&mut self) -> Result<bool, AttachError> {
         let pid = self.pid;
-        let tasks =
-            std::fs::read_dir(format!("/proc/{pid}/task")).map_err(|_| AttachError::Gone { pid })?;
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).map_err(|_| AttachError::Gone { pid })?;
         let mut found = false;
         for tid in tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()) {
             if self.threads.contains_key(&tid) {
@@ -235,7 +234,9 @@ impl<'c> Tracer<'c> {
     fn note(&mut self, tid: Pid, change: Change) {
         match change {
             // a thread counts from its own first stop on: one that a clone event names may be gone already
-            Change::Stopped { signal, event } if self.threads.contains_key(&tid) || self.is_own_thread(tid) => {
+            Change::Stopped { signal, event }
+                if self.threads.contains_key(&tid) || self.is_own_thread(tid) =>
+            {
                 self.threads.insert(tid, Some(Stop { signal, event }));
             }
             Change::Stopped { .. } => self.pending.push_back((tid, change)),

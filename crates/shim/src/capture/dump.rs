@@ -83,8 +83,7 @@ fn write_streams(
     let mut buffer = Buffer::with_capacity(2 << 20);
     let mut nowhere = Nowhere::default();
     let stream_count = 7 + 1 + u32::try_from(FILES.len()).unwrap_or(0);
-    let mut header =
-        MemoryWriter::<MDRawHeader>::alloc(&mut buffer).map_err(failed("header"))?;
+    let mut header = MemoryWriter::<MDRawHeader>::alloc(&mut buffer).map_err(failed("header"))?;
     let mut directory =
         DirSection::new(&mut buffer, stream_count, &mut nowhere).map_err(failed("directory"))?;
     let seconds = u32::try_from(captured_at.as_ms() / 1_000).unwrap_or(0);
@@ -116,8 +115,7 @@ fn write_streams(
     let system = systeminfo_stream::write(&writer.process_inspector, &mut buffer, DontCare)
         .map_err(failed("system"))?;
     put(&mut buffer, system)?;
-    let memory_info =
-        writer.write_memory_info_list_stream(&mut buffer).map_err(failed("memory map"))?;
+    let memory_info = writer.write_memory_info_list_stream(&mut buffer).map_err(failed("memory map"))?;
     put(&mut buffer, memory_info)?;
     let names = writer.write_thread_names_stream(&mut buffer).map_err(failed("thread names"))?;
     put(&mut buffer, names)?;
@@ -135,9 +133,12 @@ fn write_streams(
 /// from the stack pointer to the end of its mapping and gives up on everything when one byte cannot be read.
 fn short_stacks(writer: &MinidumpWriter, pid: Pid, crashed: &CrashedThread) -> Vec<MappingInfo> {
     let mut short = Vec::new();
-    for thread in writer.threads.iter().filter(|thread| thread.tid == crashed.tid).chain(
-        writer.threads.iter().filter(|thread| thread.tid != crashed.tid).take(STACKS_KEPT),
-    ) {
+    for thread in writer
+        .threads
+        .iter()
+        .filter(|thread| thread.tid == crashed.tid)
+        .chain(writer.threads.iter().filter(|thread| thread.tid != crashed.tid).take(STACKS_KEPT))
+    {
         let (pointer, limit) = if thread.tid == crashed.tid {
             (Some(crashed.registers.rsp), CRASHED_STACK_BYTES)
         } else {
@@ -206,7 +207,8 @@ fn join_split_modules(mappings: &[MappingInfo]) -> Vec<MappingInfo> {
     }
     // the format takes the first module for the program's own
     if let Some(main) = main
-        && let Some(at) = joined.iter().position(|module| (module.start_address..module.end_address()).contains(&main))
+        && let Some(at) =
+            joined.iter().position(|module| (module.start_address..module.end_address()).contains(&main))
     {
         joined.swap(0, at);
     }

@@ -4,30 +4,35 @@
 //! system. While the shim waits, the worker is neither dead nor reaped. So after a limit the worker is killed, which also ends
 //! the waits that it backs itself. The one other thread of a shim; it touches nothing of the loop's.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use crate::sys::{Pid, signals};
 
 /// How long a capture may take. It takes milliseconds.
-const CAPTURE_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const CAPTURE_LIMIT: Duration = Duration::from_secs(5);
 
 /// The thread that waits.
 pub(crate) struct Watchdog {
     /// `Some` begins a watch, `None` ends it. Without a thread nothing listens.
     orders: Sender<Option<Pid>>,
+    has_killed: Arc<AtomicBool>,
 }
 
 impl Watchdog {
     /// Starts the thread. Where it cannot be started, captures are not limited.
     pub(crate) fn start() -> Self {
         let (orders, receiver) = channel();
+        let has_killed = Arc::new(AtomicBool::new(false));
+        let says_so = Arc::clone(&has_killed);
         let thread =
             std::thread::Builder::new().name("watchdog".to_owned()).stack_size(64 << 10).spawn(move || {
-                watch(&receiver);
+                watch(&receiver, &says_so);
             });
         drop(thread);
-        Self { orders }
+        Self { orders, has_killed }
     }
 
     /// Kills the process if the guard is not dropped in time. The caller does not reap the process meanwhile, so its id cannot
@@ -35,6 +40,11 @@ impl Watchdog {
     pub(crate) fn guard(&self, pid: Pid) -> Guard<'_> {
         let _ = self.orders.send(Some(pid));
         Guard { orders: &self.orders }
+    }
+
+    /// Did it kill the process? What was read of it then is not its state at the crash.
+    pub(super) fn has_killed(&self) -> bool {
+        self.has_killed.load(Ordering::SeqCst)
     }
 }
 
@@ -49,10 +59,11 @@ impl Drop for Guard<'_> {
     }
 }
 
-fn watch(orders: &Receiver<Option<Pid>>) {
+fn watch(orders: &Receiver<Option<Pid>>, has_killed: &AtomicBool) {
     while let Ok(order) = orders.recv() {
         let Some(pid) = order else { continue };
         if matches!(orders.recv_timeout(CAPTURE_LIMIT), Err(RecvTimeoutError::Timeout)) {
+            has_killed.store(true, Ordering::SeqCst);
             let _ = signals::send(pid, libc::SIGKILL);
         }
     }

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A file is never smaller than this: a limit of 0 would make a file a byte.
 const SMALLEST_LIMIT_BYTES: u64 = 1_024;
@@ -46,10 +46,8 @@ impl LogFiles {
         worker_prefix: &str,
         limits: LogLimits,
     ) -> Self {
-        let limits = LogLimits {
-            file_bytes: limits.file_bytes.max(SMALLEST_LIMIT_BYTES),
-            files: limits.files.max(1),
-        };
+        let limits =
+            LogLimits { file_bytes: limits.file_bytes.max(SMALLEST_LIMIT_BYTES), files: limits.files.max(1) };
         Self {
             folder,
             instance_prefix: instance_prefix.to_owned(),
@@ -69,7 +67,7 @@ impl LogFiles {
         let result = self.report_dropped().map_err(|error| (error, lines)).and_then(|()| self.write(lines));
         if let Err((error, lost)) = result {
             self.dropped.bytes += lost.len() as u64;
-            self.dropped.lines += lost.iter().filter(|byte| **byte == b'\n').count();
+            self.dropped.lines += lost.split_inclusive(|byte| *byte == b'\n').count();
             self.dropped.why = Some(error);
         }
     }
@@ -77,7 +75,8 @@ impl LogFiles {
     fn report_dropped(&mut self) -> io::Result<()> {
         let Dropped { bytes, lines, why: Some(why) } = &self.dropped else { return Ok(()) };
         // begins a line of its own: the last write may have ended within one
-        let notice = format!("\n[medic] {lines} lines ({bytes} bytes) of output could not be written: {why}\n");
+        let notice =
+            format!("\n[medic] {lines} lines ({bytes} bytes) of output could not be written: {why}\n");
         self.write(notice.as_bytes()).map_err(|(error, _)| error)?;
         self.dropped = Dropped::default();
         Ok(())
@@ -130,7 +129,8 @@ impl LogFiles {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         let mut names: Vec<_> = entries
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| name.starts_with(&self.instance_prefix) && name.ends_with(".log"))
+            .filter(|name| name.starts_with(&self.instance_prefix))
+            .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "log"))
             .collect();
         names.sort_unstable();
         let excess = names.len().saturating_sub(usize::try_from(self.limits.files).unwrap_or(usize::MAX));

@@ -11,6 +11,7 @@ use engine::{Clock, CrashCause, Ending, Exit, Signal, Timestamp};
 use super::Shim;
 use crate::analyser::{Analyser, AnalyserError, Evidence};
 use crate::capture::{CaptureError, Dump};
+use crate::cgroup::OomCounter;
 use crate::message_file::MessageFile;
 use crate::protocol::{FromShim, LINE_LIMIT};
 use crate::sys::memory::sealed_file;
@@ -22,7 +23,7 @@ pub(super) struct Captured {
     pub(super) message: FromShim,
     signal: Signal,
     dump: Result<HeldDump, CaptureError>,
-    root: Option<File>,
+    root: Option<ForeignRoot>,
 }
 
 /// A dump until it has been analysed.
@@ -45,7 +46,7 @@ impl Captured {
         signal: Signal,
         message: FromShim,
         dump: Result<Dump, CaptureError>,
-        root: Option<File>,
+        root: Option<ForeignRoot>,
     ) -> Self {
         let dump = dump.map(|dump| {
             let (memory, failure) = match sealed_file(&[&dump.bytes]) {
@@ -66,11 +67,24 @@ impl Captured {
     }
 }
 
-/// The worker's root directory, held open past its end, where it is not this process's own (a container's).
-pub(super) fn foreign_root(pid: Pid) -> Option<File> {
-    let root = format!("/proc/{pid}/root");
-    let (theirs, ours) = (std::fs::metadata(&root).ok()?, std::fs::metadata("/").ok()?);
-    if (theirs.dev(), theirs.ino()) == (ours.dev(), ours.ino()) { None } else { File::open(root).ok() }
+/// The root directory of a worker that sees another file system than this process (a container's), held past its end.
+pub(super) struct ForeignRoot {
+    directory: File,
+    /// Without it the mounts below the root would come apart with the worker's end.
+    _mounts: File,
+}
+
+impl ForeignRoot {
+    /// `None` where the worker sees what this process sees.
+    pub(super) fn of(pid: Pid) -> Option<Self> {
+        let (root, mounts) = (format!("/proc/{pid}/root"), format!("/proc/{pid}/ns/mnt"));
+        let place = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+        let is_ours = place(&root)? == place("/")? && place(&mounts)? == place("/proc/self/ns/mnt")?;
+        if is_ours {
+            return None;
+        }
+        Some(Self { directory: File::open(root).ok()?, _mounts: File::open(mounts).ok()? })
+    }
 }
 
 /// A worker that has ended.
@@ -113,7 +127,7 @@ impl Shim {
         };
         let asked = self.asked.for_exit(exit);
         let killed = exit == Exit::Signal(Signal::KILL) && !asked;
-        let oom_killed = killed && self.worker.oom_counter.as_ref().is_some_and(|counter| counter.grew());
+        let oom_killed = killed && self.worker.oom_counter.as_ref().is_some_and(OomCounter::grew);
         let uptime = self.clock.monotonic().saturating_sub(self.worker.started);
         let cause = match classify(exit, asked, oom_killed) {
             Ending::Crash(cause) => Some(cause),
@@ -128,15 +142,8 @@ impl Shim {
             crash: cause.is_some(),
         };
         self.send(&ended);
-        self.aftermath = Some(Aftermath {
-            ended,
-            exit,
-            at,
-            cause,
-            analyser: None,
-            second_try: false,
-            analysed: None,
-        });
+        self.aftermath =
+            Some(Aftermath { ended, exit, at, cause, analyser: None, second_try: false, analysed: None });
         if cause.is_some() {
             self.start_analysis();
         }
@@ -202,9 +209,10 @@ impl Shim {
         if let Some(aftermath) = &mut self.aftermath {
             aftermath.analysed = Some(analysed);
         }
-        self.captured.take_if(|captured| captured.root.is_some()).map(|captured| {
-            self.captured = Some(Captured { root: None, ..captured });
-        });
+        if let Some(captured) = &mut self.captured {
+            // it would keep the container's file system busy
+            captured.root = None;
+        }
     }
 
     fn add_notes(&self, findings: &mut Findings) {
@@ -245,12 +253,15 @@ impl Shim {
     }
 }
 
-fn with_evidence<T>(shim: &mut Shim, dump: Option<&File>, use_it: impl FnOnce(&Shim, &Evidence<'_>) -> T) -> T {
+fn with_evidence<T>(
+    shim: &mut Shim,
+    dump: Option<&File>,
+    use_it: impl FnOnce(&Shim, &Evidence<'_>) -> T,
+) -> T {
     let standard_error = shim.output.end_of_error().to_vec();
-    let (exit, cause) = shim
-        .aftermath
-        .as_ref()
-        .map_or((Exit::Code(0), CrashCause::Exit), |after| (after.exit, after.cause.unwrap_or(CrashCause::Exit)));
+    let (exit, cause) = shim.aftermath.as_ref().map_or((Exit::Code(0), CrashCause::Exit), |after| {
+        (after.exit, after.cause.unwrap_or(CrashCause::Exit))
+    });
     let evidence = Evidence {
         exit,
         cause,
@@ -258,7 +269,7 @@ fn with_evidence<T>(shim: &mut Shim, dump: Option<&File>, use_it: impl FnOnce(&S
         pid: shim.worker.pid,
         standard_error: &standard_error,
         dump,
-        root: shim.captured.as_ref().and_then(|captured| captured.root.as_ref()),
+        root: shim.captured.as_ref().and_then(|captured| captured.root.as_ref()).map(|root| &root.directory),
     };
     use_it(shim, &evidence)
 }

@@ -1,6 +1,7 @@
 //! What clients ask.
 
 use super::Shim;
+use super::aftermath::Aftermath;
 use crate::capture::Watchdog;
 use crate::client::Client;
 use crate::protocol::{FromShim, LINE_LIMIT, ToShim};
@@ -15,10 +16,13 @@ impl Shim {
         while let Ok((stream, _)) = self.listener.accept() {
             let Ok(mut client) = Client::new(stream) else { continue };
             client.send(&self.state());
+            if let Some(reason) = &self.refusal {
+                client.send(&FromShim::ArmRefused { reason: reason.clone() });
+            }
             if let Some(captured) = &self.captured {
                 client.send(&captured.message);
             }
-            for message in self.aftermath.iter().flat_map(|aftermath| aftermath.messages()) {
+            for message in self.aftermath.iter().flat_map(Aftermath::messages) {
                 client.send(message);
             }
             self.client = Some(client);
@@ -41,8 +45,8 @@ impl Shim {
         self.tracer.as_ref().is_some_and(|tracer| !tracer.is_leaving())
     }
 
-    pub(super) fn answer(&mut self, request: ToShim) {
-        match request {
+    pub(super) fn answer(&mut self, request: &ToShim) {
+        match *request {
             ToShim::Arm => self.arm(),
             ToShim::Disarm => {
                 if let Some(tracer) = &mut self.tracer {
@@ -58,13 +62,13 @@ impl Shim {
             }
             ToShim::Acknowledge => {
                 // one that comes before everything is known would lose the rest
-                self.acknowledged = self.aftermath.as_ref().is_some_and(|aftermath| aftermath.is_settled());
+                self.acknowledged = self.aftermath.as_ref().is_some_and(Aftermath::is_settled);
             }
         }
     }
 
     fn arm(&mut self) {
-        let refusal = if self.aftermath.is_some() {
+        self.refusal = if self.aftermath.is_some() {
             Some("the worker has ended".to_owned())
         } else if self.is_armed() {
             None
@@ -81,6 +85,7 @@ impl Shim {
             }
         };
         self.changes_left = true;
+        let refusal = self.refusal.clone();
         self.send(&refusal.map_or(FromShim::Armed, |reason| FromShim::ArmRefused { reason }));
     }
 }

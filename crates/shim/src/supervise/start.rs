@@ -105,12 +105,17 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         listen(&run_dir).map_err(|source| SetUpError::Socket { run_dir: run_dir.clone(), source })?;
     let files = log_files(&spec);
     let (started_at, started) = (CLOCK.now(), CLOCK.monotonic());
-    let (mut tracer, mut oom_counter) = (None, None);
+    let (mut armed, mut oom_counter) = (None, None);
     let worker = worker::start(&spec, |pid| {
         oom_counter = OomCounter::find(pid);
-        // refused: the worker runs unwatched, and the state that every client gets first says so
-        tracer = spec.arm.then(|| Tracer::attach(pid, &CLOCK).ok()).flatten();
+        armed = spec.arm.then(|| Tracer::attach(pid, &CLOCK));
     })?;
+    // refused: the worker runs unwatched, and every client is told why
+    let (tracer, refusal) = match armed {
+        Some(Ok(tracer)) => (Some(tracer), None),
+        Some(Err(error)) => (None, Some(error.to_string())),
+        None => (None, None),
+    };
     let watchdog = tracer.is_some().then(Watchdog::start);
     Ok(Shim {
         clock: &CLOCK,
@@ -122,6 +127,7 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         listener,
         client: None,
         tracer,
+        refusal,
         watchdog,
         asked: Asked::default(),
         leaving: false,
@@ -153,10 +159,5 @@ fn log_files(spec: &WorkerSpec) -> LogFiles {
     let index = spec.worker.instance.index;
     let time = spec.worker.started_at.to_utc().format("%Y%m%dT%H%M%S%.3fZ");
     let limits = LogLimits { file_bytes: spec.log_file_limit_bytes, files: spec.log_files_kept };
-    LogFiles::new(
-        spec.application_log_dir.clone(),
-        &format!("{index}-"),
-        &format!("{index}-{time}"),
-        limits,
-    )
+    LogFiles::new(spec.application_log_dir.clone(), &format!("{index}-"), &format!("{index}-{time}"), limits)
 }

@@ -11,8 +11,7 @@ use super::{Pid, check};
 pub(crate) fn read_process(pid: Pid, address: u64, into: &mut [u8]) -> io::Result<usize> {
     let address = usize::try_from(address).map_err(|_| io::ErrorKind::InvalidInput)?;
     let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
-    let remote =
-        libc::iovec { iov_base: std::ptr::without_provenance_mut(address), iov_len: into.len() };
+    let remote = libc::iovec { iov_base: std::ptr::without_provenance_mut(address), iov_len: into.len() };
     // SAFETY: the local vector covers `into`, which is writable for the length of the call; the remote address is only looked
     // up in the other process.
     let read = check(unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) })?;
@@ -22,9 +21,8 @@ pub(crate) fn read_process(pid: Pid, address: u64, into: &mut [u8]) -> io::Resul
 /// A file in anonymous memory that holds `content` and cannot be changed any more, ready to be read from its start.
 pub(crate) fn sealed_file(content: &[&[u8]]) -> io::Result<File> {
     // SAFETY: the name is a literal with its end marked; the result is checked before it is used.
-    let fd = check(unsafe {
-        libc::memfd_create(c"medic".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING)
-    })?;
+    let fd =
+        check(unsafe { libc::memfd_create(c"medic".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) })?;
     // SAFETY: the descriptor was just made by memfd_create and belongs to nobody else.
     let mut file = unsafe { File::from_raw_fd(fd) };
     for part in content {

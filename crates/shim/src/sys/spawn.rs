@@ -61,10 +61,8 @@ enum Step {
 
 /// Starts a child and calls `before_exec` with its id when the process exists but the program does not run yet.
 pub(crate) fn spawn(child: &Child<'_>, before_exec: impl FnOnce(Pid)) -> Result<Pid, SpawnError> {
-    let (failure_read, failure_write) = pipe().map_err(SpawnError::Process)?;
-    let (go_read, go_write) = pipe().map_err(SpawnError::Process)?;
-    let [failure_write, go_read] =
-        [out_of_the_way(failure_write.as_fd())?, out_of_the_way(go_read.as_fd())?];
+    let (failure_read, failure_write) = high_pipe()?;
+    let (go_read, go_write) = high_pipe()?;
     let descriptors: Vec<OwnedFd> =
         child.descriptors.iter().map(|fd| out_of_the_way(*fd)).collect::<Result<_, _>>()?;
     // everything that allocates happens before the fork
@@ -92,20 +90,24 @@ pub(crate) fn spawn(child: &Child<'_>, before_exec: impl FnOnce(Pid)) -> Result<
     before_exec(pid);
     drop(go_write);
     let mut report = [0; 5];
-    match std::fs::File::from(failure_read).read_exact(&mut report) {
+    if std::fs::File::from(failure_read).read_exact(&mut report).is_err() {
         // the pipe was closed by the exec
-        Err(_) => Ok(pid),
-        Ok(()) => {
-            process::reap(pid);
-            let error =
-                io::Error::from_raw_os_error(i32::from_ne_bytes([report[1], report[2], report[3], report[4]]));
-            Err(match report[0] {
-                step if step == Step::Directory as u8 => SpawnError::Directory(error),
-                step if step == Step::Program as u8 => SpawnError::Program(error),
-                _ => SpawnError::SetUp(error),
-            })
-        }
+        return Ok(pid);
     }
+    process::reap(pid);
+    let [step, number @ ..] = report;
+    let error = io::Error::from_raw_os_error(i32::from_ne_bytes(number));
+    Err(match step {
+        step if step == Step::Directory as u8 => SpawnError::Directory(error),
+        step if step == Step::Program as u8 => SpawnError::Program(error),
+        _ => SpawnError::SetUp(error),
+    })
+}
+
+/// Reading end and writing end.
+fn high_pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
+    let (read, write) = pipe().map_err(SpawnError::Process)?;
+    Ok((out_of_the_way(read.as_fd())?, out_of_the_way(write.as_fd())?))
 }
 
 /// A copy with a number that no descriptor of the child will take.
@@ -177,8 +179,17 @@ unsafe fn set_up(prepared: &Prepared<'_>) -> io::Result<()> {
         }
         // says who may trace it where Yama restricts that; elsewhere the kernel refuses, which does no harm
         libc::prctl(libc::PR_SET_PTRACER, libc::c_long::from(prepared.parent));
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
+        // by the system call: the C library keeps two signals to itself, which a parent may have left ignored. All zero is the
+        // default action without flags or mask (struct sigaction of the kernel: handler, flags, restorer, mask).
+        let default_action = [0_u64; 4];
+        for signal in 1..=64_i32 {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default_action.as_ptr(),
+                ptr::null_mut::<u64>(),
+                size_of::<u64>(),
+            );
         }
         let mut none = MaybeUninit::<libc::sigset_t>::zeroed();
         libc::sigemptyset(none.as_mut_ptr());

@@ -1,0 +1,103 @@
+//! What needs something of the machine: control groups, mount namespaces, page faults served by a process. Where the machine
+//! refuses, the test says what it would need.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use engine::{Exit, Signal};
+use shim::protocol::FromShim;
+
+use crate::support::{Run, exe, program, programs, sh};
+
+#[test]
+fn a_capture_that_waits_for_ever_is_ended() {
+    let mut run = Run::start(program("stuck", &[]), true);
+    let first = run.wait_for(|message| matches!(message, FromShim::Crashing { .. } | FromShim::Ended { .. }));
+    if matches!(first, FromShim::Ended { crash: false, .. }) {
+        eprintln!("skipped: userfaultfd is not permitted (root, or vm.unprivileged_userfaultfd = 1)");
+        return;
+    }
+    let crashed = run.wait_for_crash();
+    assert_eq!(crashed.exit, Exit::Signal(Signal(libc::SIGSEGV)), "the signal that it was dying of");
+    assert!(crashed.audit.is_none());
+    assert!(
+        crashed
+            .findings
+            .notes
+            .iter()
+            .any(|note| note.starts_with("The capture failed: the process's memory could not be read")),
+        "{:?}",
+        crashed.findings
+    );
+}
+
+#[test]
+fn symbols_come_from_the_file_system_that_the_worker_saw() {
+    let folder = tempfile::tempdir().unwrap();
+    let mounted = folder.path().join("only-there");
+    std::fs::create_dir(&mounted).unwrap();
+    let can_mount = Command::new("unshare").args(["-m", "true"]).stderr(std::process::Stdio::null()).status();
+    if !can_mount.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: mount namespaces are not permitted (root)");
+        return;
+    }
+    let (own, program) = (mounted.display(), programs().join("crash"));
+    let script =
+        format!("mount -t tmpfs none {own} && cp {} {own}/ && exec {own}/crash null", program.display());
+    let mut run = Run::start(["unshare", "-m", "sh", "-c", &script].map(str::to_owned).to_vec(), true);
+    let crashed = run.wait_for_crash();
+    assert!(!mounted.join("crash").exists(), "the file was only in the worker's own mounts");
+    assert_eq!(crashed.audit.as_ref().expect("a dump").result, "analysed");
+    assert!(crashed.top_function("crash").starts_with("read_order"), "{:#?}", crashed.findings);
+}
+
+/// A control group of this test's own with a memory limit.
+struct Group(PathBuf);
+
+impl Group {
+    fn new() -> Option<Self> {
+        let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+        let controlled = |line: &&str| {
+            line.split(':').nth(1).is_some_and(|list| list.split(',').any(|one| one == "memory"))
+        };
+        let (mount, limit, line) = match groups.lines().find(controlled) {
+            Some(line) => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", line),
+            None => ("/sys/fs/cgroup", "memory.max", groups.lines().find(|line| line.starts_with("0::"))?),
+        };
+        let path = line.splitn(3, ':').nth(2)?.trim_start_matches('/');
+        let group = Self(Path::new(mount).join(path).join(format!("medic-test-{}", std::process::id())));
+        std::fs::create_dir(&group.0).ok()?;
+        std::fs::write(group.0.join(limit), "67108864").ok()?;
+        Some(group)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_kill_for_want_of_memory_is_told_from_another_kill() {
+    let Some(group) = Group::new() else {
+        eprintln!("skipped: no memory control group can be made (root, with the memory controller)");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let wrapper = folder.path().join("shim");
+    let enter =
+        format!("#!/bin/sh\necho $$ > {}/cgroup.procs\nexec {} \"$@\"\n", group.0.display(), exe().display());
+    std::fs::write(&wrapper, enter).unwrap();
+    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let greedy = format!("exec {}/threads 1 500 watch", programs().display());
+    for (script, expected) in [("kill -KILL $$", false), (&greedy, true)] {
+        let mut run = Run::start_by(&wrapper, sh(script), false, |_| {});
+        let end = run.wait_for_end();
+        let FromShim::Ended { exit, oom_killed, crash: true, .. } = end else { panic!("{script}: {end:?}") };
+        assert_eq!((exit, oom_killed), (Exit::Signal(Signal::KILL), expected), "{script}");
+        run.wait_for(|message| matches!(message, FromShim::Analysed { .. }));
+        run.acknowledge();
+    }
+}

@@ -1,0 +1,11 @@
+//! Shims as the server uses them: real processes that end in every way.
+
+#![expect(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
+mod crashes;
+mod files;
+mod hostile;
+mod kernel;
+mod lifecycle;
+mod output;
+mod support;
