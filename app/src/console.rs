@@ -32,7 +32,7 @@ pub trait Console: Send + Sync {
     async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, ConsoleError>;
     /// The crashes of one incident, newest first, at most `limit`.
     async fn crashes_of(&self, id: &IncidentId, limit: u32) -> Result<Vec<Crash>, ConsoleError>;
-    /// The settings that are kept in the store.
+    /// The settings that hold: what was saved, and the app's environment where nothing was.
     async fn settings(&self, app: &AppName) -> Result<AppSettings, ConsoleError>;
     /// Replaces an app's settings; all of them or none.
     async fn save_settings(&self, app: &AppName, settings: AppSettings) -> Result<(), ConsoleError>;

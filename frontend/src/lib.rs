@@ -1,7 +1,7 @@
 //! The WASM entry: brings the islands of the server-rendered pages to life.
 
-// Without a name from it, the linker would leave out the crate that registers the islands.
-extern crate app;
+// Named though nothing of it is called: else the linker would leave out the crate that registers the islands.
+use app as _;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 

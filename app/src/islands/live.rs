@@ -155,7 +155,7 @@ async fn exchange() -> Option<String> {
         let Some(new) = fresh.query_selector(&selector).ok().flatten() else { continue };
         keep_open(&old, &new);
         dom::show_local_times(&new);
-        if old.inner_html() == new.inner_html() || is_selected(&page, &old) {
+        if old.outer_html() == new.outer_html() || is_selected(&page, &old) {
             continue;
         }
         let focus = focused_key(&page, &old);
