@@ -229,6 +229,8 @@ fn spawn_child(
         directory: c_string("/", "directory")?,
         // in the order of DUMP_FD and ROOT_FD
         descriptors: vec![job.as_fd(), answer_write.as_fd(), null.as_fd(), dump, root],
+        // the replacement of the worker starts at the same time
+        niceness: 10,
         limits: vec![
             (libc::RLIMIT_AS, MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES),
             (libc::RLIMIT_CPU, seconds, seconds + 1),

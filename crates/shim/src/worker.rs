@@ -102,6 +102,7 @@ pub(crate) fn start(spec: &WorkerSpec, before_exec: impl FnOnce(Pid)) -> Result<
             .collect::<Result<_, _>>()?,
         directory: c_string(directory, "directory")?,
         descriptors: vec![null.as_fd(), output_write.as_fd(), error_write.as_fd()],
+        niceness: 0,
         // 1 instead of 0: too small for a core file, and the one value that also keeps the kernel from feeding a core to a
         // program that core_pattern names
         limits: vec![(libc::RLIMIT_CORE, 1, 1)],

@@ -53,6 +53,7 @@ impl Shim {
                     tracer.detach();
                     self.changes_left = true;
                 }
+                self.refusal = None;
                 self.send(&FromShim::Disarmed);
             }
             ToShim::Signal { signal } => self.signal_worker(signal),

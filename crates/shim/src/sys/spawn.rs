@@ -26,6 +26,8 @@ pub(crate) struct Child<'a> {
     pub(crate) directory: CString,
     /// Its descriptors 0, 1, 2 and on, fewer than 10; nothing else stays open.
     pub(crate) descriptors: Vec<BorrowedFd<'a>>,
+    /// How much it gives way to others: 0 to 19.
+    pub(crate) niceness: i32,
     /// Its resource limits, soft and hard.
     pub(crate) limits: Vec<(Resource, u64, u64)>,
 }
@@ -194,6 +196,10 @@ unsafe fn set_up(prepared: &Prepared<'_>) -> io::Result<()> {
         let mut none = MaybeUninit::<libc::sigset_t>::zeroed();
         libc::sigemptyset(none.as_mut_ptr());
         check(libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()))?;
+        // only ever gives way: taking more than the parent has would need a privilege
+        if prepared.child.niceness > 0 {
+            libc::setpriority(libc::PRIO_PROCESS, 0, prepared.child.niceness);
+        }
         for (resource, soft, hard) in &prepared.child.limits {
             let limit = libc::rlimit { rlim_cur: *soft, rlim_max: *hard };
             check(libc::setrlimit(*resource, &raw const limit))?;
