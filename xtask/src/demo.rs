@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::http;
 use crate::medic::Medic;
-use crate::process::{cargo, on_path, run};
+use crate::process::{cargo, interruption, on_path, run};
 use crate::site;
 use crate::stopwatch::text;
 use crate::test::npm_ci;
@@ -48,10 +48,7 @@ struct Setting {
 pub(crate) fn run_demo(options: &Options) -> Result<()> {
     site::build(site::Profile::Dev)?;
     run(cargo().args(["build", "--locked", "--package", "server", "--package", "lab"]))?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
-    }
+    let interrupted = interruption()?;
     let folder = target().join("demo");
     let setting = prepare(&folder, &interrupted)?;
     let mut medic = Medic::start(&setting.config, &setting.dashboard, &interrupted)?;

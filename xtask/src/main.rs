@@ -49,7 +49,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ["site", "--release"] => site::build(site::Profile::Release)?,
         ["build"] => release::build()?,
         ["demo", options @ ..] => demo::run_demo(&demo_options(options)?)?,
-        ["test"] => return Ok(test::run_tests()),
+        ["test"] => return test::run_tests(),
         ["bench"] => bench::run_benches()?,
         [] | ["help" | "--help" | "-h"] => print!("{USAGE}"),
         _ => bail!("no such command: {}\n\n{USAGE}", words.join(" ")),

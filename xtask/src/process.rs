@@ -4,6 +4,8 @@ use std::env;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, ensure};
 
@@ -29,6 +31,15 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "`{}` failed: {}\n{said}", line(command), output.status);
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Becomes true with Ctrl-C or SIGTERM, which from now on end this program no more: it then ends what it started, in order.
+pub(crate) fn interruption() -> Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+    }
+    Ok(interrupted)
 }
 
 /// A program on the `PATH`.

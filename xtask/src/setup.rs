@@ -8,8 +8,8 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::postgres;
-use crate::process::{line, on_path, read, run};
-use crate::workspace::target;
+use crate::process::{cargo, line, on_path, read, run};
+use crate::workspace::{root, target};
 
 /// One thing that some of the tests need.
 struct Need {
@@ -96,6 +96,16 @@ const BENCH_NEEDS: &[Need] = &[
         tests: "the capture's anchor",
     },
 ];
+
+/// rustfmt and clippy, which a minimal Rust does not have.
+pub(crate) fn add_components() -> Result<()> {
+    for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        if read(cargo().args([command, "--version"])).is_err() {
+            run(Command::new("rustup").current_dir(root()).args(["component", "add", component]))?;
+        }
+    }
+    Ok(())
+}
 
 /// Installs what the tests need. Returns what is still missing, one sentence each.
 pub(crate) fn for_tests() -> Result<Vec<String>> {

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
 use crate::postgres::Postgres;
-use crate::process::{cargo, on_path, run};
+use crate::process::{cargo, interruption, on_path, run};
 use crate::setup;
 use crate::site;
 use crate::stopwatch::{Stopwatch, text};
@@ -26,18 +28,19 @@ struct Step {
 }
 
 /// What was done so far. A step that fails does not keep the next from running: one run says all that is wrong.
-#[derive(Default)]
 struct Run {
     steps: Vec<Step>,
     missing: Vec<String>,
+    interrupted: Arc<AtomicBool>,
 }
 
 /// Sets up, checks everything, and says what it found.
-pub(crate) fn run_tests() -> ExitCode {
+pub(crate) fn run_tests() -> Result<ExitCode> {
     let whole = Stopwatch::start();
-    let mut tests = Run::default();
+    let mut tests = Run { steps: Vec::new(), missing: Vec::new(), interrupted: interruption()? };
     let mut missing = Vec::new();
     tests.step("set up", || {
+        setup::add_components()?;
         site::add_wasm_target()?;
         missing = setup::for_tests()?;
         Ok(())
@@ -45,9 +48,8 @@ pub(crate) fn run_tests() -> ExitCode {
     tests.missing = missing;
     tests.step("format", || run(cargo().args(["fmt", "--all", "--check"])));
     tests.step("build the site", || site::build(site::Profile::Dev));
-    tests.step("build the server and the lab", || {
-        run(cargo().args(["build", "--locked", "--package", "server", "--package", "lab"]))
-    });
+    // The programs are built along with the tests that run them: once, with one set of features.
+    tests.step("build everything", || run(cargo_test().arg("--no-run")));
     let built = tests.all_passed();
     tests.step("lints", || {
         run(cargo()
@@ -61,15 +63,21 @@ pub(crate) fn run_tests() -> ExitCode {
     let everything_is_there = tests.missing.is_empty();
     tests.step("Rust tests", || rust_tests(everything_is_there));
     tests.pages(built);
-    tests.summary(whole.elapsed())
+    Ok(tests.summary(whole.elapsed()))
 }
 
 const DENY: [&str; 3] = ["--", "-D", "warnings"];
 
-fn rust_tests(everything_is_there: bool) -> Result<()> {
+fn cargo_test() -> Command {
     let mut cargo = cargo();
-    cargo.args(["test", "--locked", "--workspace", "--exclude", "frontend", "--no-fail-fast"]);
-    cargo.args(["--", "--include-ignored"]);
+    // With the front end in, the pages would be compiled for server and browser at once.
+    cargo.args(["test", "--locked", "--workspace", "--exclude", "frontend"]);
+    cargo
+}
+
+fn rust_tests(everything_is_there: bool) -> Result<()> {
+    let mut cargo = cargo_test();
+    cargo.args(["--no-fail-fast", "--", "--include-ignored"]);
     if everything_is_there {
         cargo.env("MEDIC_TEST_ALL", "1");
     }
@@ -82,8 +90,11 @@ fn rust_tests(everything_is_there: bool) -> Result<()> {
 
 impl Run {
     fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) {
-        println!("\n── {name}");
         let watch = Stopwatch::start();
+        if self.interrupted.load(Ordering::SeqCst) {
+            return self.record(name, watch, Outcome::Failed("interrupted".to_owned()));
+        }
+        println!("\n── {name}");
         let outcome = match work() {
             Ok(()) => Outcome::Passed,
             Err(error) => Outcome::Failed(format!("{error:#}")),
