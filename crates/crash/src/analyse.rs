@@ -29,13 +29,15 @@ pub fn analyse(death: &Death<'_>, limits: &Limits) -> Analysis {
         notes.extend(shells_word(death.exit));
     }
     let (exception_type, runtime) = who_names_the_type(death, words.as_ref(), dump.as_ref());
-    let (thread, modules) = whose_frames(words.as_ref(), dump, limits, &mut notes);
-    let signature = signature::of(&signature::Subject {
+    let (mut thread, modules) = whose_frames(words.as_ref(), dump, limits, &mut notes);
+    let subject = signature::Subject {
         exception_type: &exception_type,
         runtime,
         frames: &thread.frames,
         program: death.program,
-    });
+    };
+    let (signature, telling) = (signature::of(&subject), signature::telling_frame(&subject));
+    thread.telling = telling;
     let message = match words {
         Some(words) => words.message,
         None => last_lines(death, limits),
@@ -106,7 +108,7 @@ fn whose_frames(
     let printed = words.map(|words| {
         let truncated = words.frames.len() > limits.frames;
         let frames = words.frames.iter().take(limits.frames).cloned().collect();
-        Thread { name: words.thread.clone(), frames, truncated }
+        Thread { name: words.thread.clone(), frames, truncated, telling: None }
     });
     let Some(dump) = dump else { return (printed.unwrap_or_default(), Vec::new()) };
     let runs_managed_code = words.is_some_and(|words| {

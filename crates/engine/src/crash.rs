@@ -66,7 +66,7 @@ impl Frame {
             (None, Some(module), Some(offset)) => format!("{module}+{offset:#x}"),
             (None, Some(module), None) => module.clone(),
             (None, None, Some(offset)) => format!("{offset:#x}"),
-            (None, None, None) => "unknown".to_owned(),
+            (None, None, None) => self.file.clone().unwrap_or_else(|| "unknown".to_owned()),
         }
     }
 
@@ -88,6 +88,9 @@ pub struct Thread {
     /// There were more frames than are kept.
     #[serde(default)]
     pub truncated: bool,
+    /// The place in `frames` of the call that the signature ends with, which tells this crash from others.
+    #[serde(default)]
+    pub telling: Option<usize>,
 }
 
 /// A file that the worker had loaded.
@@ -292,19 +295,10 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// The frame that a reader should look at first: the topmost one that the signature names, else the topmost.
+    /// The frame that a reader should look at first: the one that tells this crash from others, else the topmost.
     pub fn top_frame(&self) -> Option<&Frame> {
-        let named = |frame: &&Frame| {
-            frame.function.as_deref().is_some_and(|f| {
-                !f.is_empty()
-                    && self
-                        .signature
-                        .split(" | ")
-                        .last()
-                        .is_some_and(|last| f.starts_with(last) || last.starts_with(f))
-            })
-        };
-        self.crashing_thread.frames.iter().find(named).or_else(|| self.crashing_thread.frames.first())
+        let frames = &self.crashing_thread.frames;
+        self.crashing_thread.telling.and_then(|telling| frames.get(telling)).or_else(|| frames.first())
     }
 
     /// `3 crashes of TypeError in handle_request`.

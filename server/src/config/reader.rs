@@ -32,7 +32,12 @@ pub(super) struct Span(pub(super) Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", humantime::format_duration(self.0))
+        let ms = self.0.as_millis();
+        let (unit, name) = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")]
+            .into_iter()
+            .find(|(unit, _)| ms % unit == 0)
+            .unwrap_or((1, "ms"));
+        write!(f, "{}{name}", ms / unit)
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn thread(stack: &CallStack, perf_map: Option<&Path>, limit: usize) -
     let truncated = frames.len() > limit;
     frames.truncate(limit);
     let name = stack.thread_name.as_deref().and_then(|name| text::name_of(name, text::THREAD_CHARS));
-    Thread { name, frames, truncated }
+    Thread { name, frames, truncated, telling: None }
 }
 
 fn calls(frame: &StackFrame, names: Option<&PerfMap>) -> Vec<Frame> {

@@ -72,11 +72,7 @@ impl Special {
 pub fn of(subject: &Subject<'_>) -> String {
     let special = Special::of(subject.exception_type);
     let mut head: Vec<String> = special.map(|special| special.word().to_owned()).into_iter().collect();
-    let calls = if special == Some(Special::StackOverflow) {
-        recursive(subject.frames).map_or_else(|| walk(subject), |name| vec![name])
-    } else {
-        walk(subject)
-    };
+    let calls = calls(subject);
     let kind = signal_alone(subject.exception_type);
     if says_more(kind, special) {
         head.push(normalise::kind(kind));
@@ -85,6 +81,20 @@ pub fn of(subject: &Subject<'_>) -> String {
         head.extend(text::name_of(text::file_name(subject.program), 64));
     }
     fit(&head, calls)
+}
+
+/// The place in `frames` of the call that the signature ends with: the one that tells this crash from others.
+pub fn telling_frame(subject: &Subject<'_>) -> Option<usize> {
+    let name = calls(subject).pop()?;
+    subject.frames.iter().position(|frame| part(frame).is_some_and(|part| part == name))
+}
+
+fn calls(subject: &Subject<'_>) -> Vec<String> {
+    if Special::of(subject.exception_type) == Some(Special::StackOverflow) {
+        recursive(subject.frames).map_or_else(|| walk(subject), |name| vec![name])
+    } else {
+        walk(subject)
+    }
 }
 
 /// `SIGSEGV` of `SIGSEGV / SEGV_MAPERR`.

@@ -127,3 +127,25 @@ fn the_last_call_stays_when_it_gets_long() {
     let signature = signature(Runtime::Cpp, "std::runtime_error", &frames);
     assert!(signature.chars().count() <= MAX_CHARS && signature.ends_with(" | own"), "{signature}");
 }
+
+#[test]
+fn the_telling_frame_is_the_one_that_the_signature_ends_with() {
+    let frame = |function: &str| Frame {
+        module: Some("shop".into()),
+        function: Some(function.into()),
+        file: None,
+        line: None,
+        offset: Some(1),
+        trust: engine::crash::Trust::CallFrameInfo,
+        inline: false,
+    };
+    let frames =
+        [frame("__GI_raise"), frame("abort"), frame("shop::Handler<Order>::handle(int)"), frame("main")];
+    let subject = Subject {
+        exception_type: "SIGABRT",
+        runtime: engine::crash::Runtime::Cpp,
+        frames: &frames,
+        program: "shop",
+    };
+    assert_eq!(super::telling_frame(&subject), Some(2), "{}", of(&subject));
+}

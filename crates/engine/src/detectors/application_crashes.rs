@@ -223,7 +223,7 @@ mod tests {
             first_seen: last_seen,
             last_seen,
             instances: vec!["a/0".into()],
-            crashing_thread: Thread { name: None, frames: vec![frame], truncated: false },
+            crashing_thread: Thread { name: None, frames: vec![frame], truncated: false, telling: Some(0) },
             modules: vec![],
             in_flight: vec![],
             in_flight_count: 0,

@@ -52,6 +52,7 @@ pub(crate) fn crash(app_name: &str, offset_ms: i64, number: u64) -> Crash {
                 name: None,
                 frames: vec![frame("handle_request", None)],
                 truncated: false,
+                telling: Some(0),
             },
             modules: vec![],
             notes: vec![],
@@ -73,6 +74,7 @@ pub(crate) fn captured(app_name: &str, offset_ms: i64, number: u64) -> Crash {
         name: Some("worker-1".to_owned()),
         frames: vec![frame("std::map<int, 'quoted'>::at", Some("shop")), frame("main", Some("libc.so.6"))],
         truncated: true,
+        telling: None,
     };
     crash.findings.modules = ["ld.so", "libc.so.6", "shop"].map(module).to_vec();
     crash.findings.notes = vec!["the program was replaced while it ran".to_owned()];
