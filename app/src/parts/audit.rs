@@ -52,7 +52,7 @@ pub(crate) fn AuditTable(
                         </th>
                         <th scope="col">"SHA-256"</th>
                         <th scope="col">"Analysis"</th>
-                        <th scope="col">"Worker"</th>
+                        <th scope="col">"Where"</th>
                         {with_incident.then(|| view! { <th scope="col">"Incident"</th> })}
                     </tr>
                 </thead>
@@ -65,6 +65,7 @@ pub(crate) fn AuditTable(
 
 fn row(AuditRow { worker, incident, audit }: AuditRow) -> impl IntoView {
     let short = audit.sha256.chars().take(12).collect::<String>();
+    let worker_title = worker.as_ref().map(|worker| format!("Worker {worker}"));
     view! {
         <tr>
             <td>
@@ -83,8 +84,8 @@ fn row(AuditRow { worker, incident, audit }: AuditRow) -> impl IntoView {
                 </code>
             </td>
             <td>{audit.result}</td>
-            <td>
-                <code>{worker.map(|worker| worker.to_string())}</code>
+            <td title=worker_title>
+                {worker.map(|worker| format!("Instance {}", worker.instance.index))}
             </td>
             {incident
                 .map(|id| {

@@ -105,7 +105,8 @@ mod tests {
     }
 
     fn html(frames: Vec<Frame>, fault: Option<Frame>) -> String {
-        let thread = Thread { name: Some("<script>x".to_owned()), frames, truncated: true };
+        let thread =
+            Thread { name: Some("<script>x".to_owned()), frames, truncated: true, ..Thread::default() };
         view! { <Stack thread=thread key="k".to_owned() fault=fault /> }.to_html()
     }
 
