@@ -1,6 +1,6 @@
 // What every spec starts from: a real `medic serve` with apps of the lab, and a page that may log no error.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -117,9 +117,11 @@ export class Medic {
     return (await this.api<Incident[]>(`incidents?app=${app}`)).find(({ audit }) => audit);
   }
 
-  /** What Medic wrote of the latest crashes' messages, which are shown nowhere. */
+  /** The local log of the latest crashes, the only place that has their messages. */
   async crashLog(app: App): Promise<string> {
-    return readFile(join(this.folder, 'data', 'apps', app, 'logfiles', 'crashdumps'), 'utf8');
+    const folder = join(this.folder, 'data', 'apps', app, 'logfiles', 'crashdumps');
+    const files = (await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8'));
+    return (await Promise.all(files)).join('\n');
   }
 
   async stop(): Promise<void> {

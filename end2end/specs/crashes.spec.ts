@@ -63,10 +63,11 @@ test('an incident is copied as Markdown', async ({ page, context, incident }) =>
   await expect(page).toHaveURL(`/incidents/${incident.id}`);
 });
 
-test('a runtime’s own last words give the type, and the message stays off the pages', async ({ page, medic }) => {
+test('a runtime’s own last words give the type, and the message stays on the disk', async ({ page, medic }) => {
   await medic.crash('till', 'panic/the-card-of-jane-is-declined');
   await page.goto(crashesPage('till'));
   const insight = page.getByRole('region', { name: 'Insights' }).getByRole('group').filter({ hasText: /panic/i });
   await expect(insight.first()).toContainText('cancel_order');
   expect(await page.content()).not.toContain('declined');
+  expect(await medic.crashLog('till'), 'the message is in the local log').toContain('declined');
 });

@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::postgres;
 use crate::process::{cargo, line, on_path, read, run};
-use crate::workspace::{root, target};
+use crate::workspace::root;
 
 /// One thing that some of the tests need.
 struct Need {
@@ -179,7 +179,7 @@ fn apt_install(packages: &[&str]) -> Result<()> {
 
 /// Unpacks the runtime into `target/tools/dotnet`, where the lab looks for it.
 fn install_dotnet() -> Result<()> {
-    let folder = target().join("tools/dotnet");
+    let folder = root().join("target/tools/dotnet");
     let program = folder.join("dotnetcore2/bin/dotnet");
     if on_path("dotnet").is_some() || program.is_file() {
         return Ok(());
