@@ -41,8 +41,10 @@ impl Launcher {
         apps: &[App],
     ) -> Self {
         let apps = apps.iter().map(|app| (app.name.clone(), app.clone())).collect();
-        // Two Medics on one machine should not try the same ports in the same order.
-        let spread = u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start)).unwrap_or(0);
+        // Two Medics on one machine should not try the same ports at the same time, even if started one after the other: a
+        // factor that shares no divisor with the number of ports puts neighbouring process ids far apart.
+        let spread = std::process::id().wrapping_mul(4_937) % u32::from(PORTS.end - PORTS.start);
+        let spread = u16::try_from(spread).unwrap_or(0);
         Self {
             program,
             data_dir: data_dir.to_owned(),

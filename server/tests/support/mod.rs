@@ -40,11 +40,17 @@ impl Answer {
 impl Medic {
     /// Starts a server with one app, `shop`, of the lab; `app` is added to its table, `head` before it.
     pub(crate) fn with_shop(head: &str, app: &str) -> Self {
+        Self::with_command(&[lab::shop()], head, app)
+    }
+
+    /// The same with another program.
+    pub(crate) fn with_command(command: &[PathBuf], head: &str, app: &str) -> Self {
         let (address, front_door) = (free_address(), free_address());
         let folder = tempfile::tempdir().unwrap();
+        let command: Vec<String> = command.iter().map(|part| format!("\"{}\"", part.display())).collect();
         let config = format!(
-            "[server]\nlisten = \"{address}\"\ndata_dir = \"data\"\n{head}\n[[app]]\nname = \"shop\"\ncommand = [\"{}\"]\nlisten = \"{front_door}\"\n{app}\n",
-            lab::shop().display()
+            "[server]\nlisten = \"{address}\"\ndata_dir = \"data\"\n{head}\n[[app]]\nname = \"shop\"\ncommand = [{}]\nlisten = \"{front_door}\"\n{app}\n",
+            command.join(", ")
         );
         std::fs::write(folder.path().join("medic.toml"), config).unwrap();
         Self::at(folder)

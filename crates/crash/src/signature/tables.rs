@@ -169,7 +169,7 @@ pub(super) const IRRELEVANT_BEGINNINGS: &[&str] = &[
     "__ubsan",
 ];
 
-/// Whole names of allocators, memory and string functions.
+/// Whole names of allocators, memory and string functions, and of functions that have no name of their own.
 pub(super) const PREFIXES: &[&str] = &[
     "malloc",
     "free",
@@ -220,6 +220,13 @@ pub(super) const PREFIXES: &[&str] = &[
     "___pthread_mutex_lock",
     "pthread_join",
     "sys_alloc",
+    // Functions without a name of their own: the one that holds them tells more.
+    "<genexpr>",
+    "<listcomp>",
+    "<dictcomp>",
+    "<setcomp>",
+    "<lambda>",
+    "<anonymous>",
 ];
 
 /// Beginnings of names of libraries that every program has.
