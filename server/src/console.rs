@@ -140,8 +140,11 @@ impl Console for LiveConsole {
 
     fn configuration(&self, app: &AppName) -> Option<Vec<ConfigurationLine>> {
         self.known(app).ok()?;
-        let concerns =
-            |line: &&crate::config::Line| line.app.as_deref().is_none_or(|name| name == app.as_str());
+        // An app has numbers of its own, which have taken in the general ones.
+        let concerns = |line: &&crate::config::Line| match &line.app {
+            Some(name) => name == app.as_str(),
+            None => !line.key.starts_with("crash_monitoring."),
+        };
         let line = |line: &crate::config::Line| ConfigurationLine {
             key: line.key.clone(),
             value: line.value.clone(),

@@ -4,6 +4,8 @@ mod support;
 
 use std::process::Stdio;
 
+use engine::{TimeRange, Timestamp};
+use store::{Database, Store};
 use support::{Medic, is_alive, processes_below};
 
 #[test]
@@ -55,6 +57,27 @@ fn a_stop_ends_everything_in_order() {
     medic.start();
     medic.until_running();
     assert_eq!(medic.crashes(), 0, "a stop that was asked for is no crash");
+}
+
+#[test]
+fn what_the_front_door_counted_is_kept() {
+    let mut medic = Medic::with_shop("", "");
+    medic.until_running();
+    for (path, status) in [("/", 200), ("/orders/7", 200), ("/status/404", 404), ("/status/500", 500)] {
+        assert_eq!(medic.shop(path).status, status, "{path}");
+    }
+    assert!(medic.stop());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let minutes = runtime.block_on(async {
+        let store = Store::open(&Database::Sqlite(medic.data_dir().join("medic.db"))).await.unwrap();
+        let always = TimeRange { start: Timestamp::from_ms(0), end: Timestamp::from_ms(i64::MAX / 2) };
+        store.minutes(&"shop".parse().unwrap(), always).await.unwrap()
+    });
+    let by_class = minutes
+        .iter()
+        .fold([0; 5], |sum: [u64; 5], (_, minute)| std::array::from_fn(|i| sum[i] + minute.by_class[i]));
+    assert_eq!(by_class, [0, 2, 0, 1, 1]);
+    assert_eq!(minutes.iter().map(|(_, minute)| minute.latency.count()).sum::<u64>(), 4);
 }
 
 #[test]

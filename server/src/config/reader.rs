@@ -35,7 +35,7 @@ impl fmt::Display for Span {
         let ms = self.0.as_millis();
         let (unit, name) = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")]
             .into_iter()
-            .find(|(unit, _)| ms % unit == 0)
+            .find(|(unit, _)| ms.is_multiple_of(*unit))
             .unwrap_or((1, "ms"));
         write!(f, "{}{name}", ms / unit)
     }
