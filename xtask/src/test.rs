@@ -47,10 +47,9 @@ pub(crate) fn run_tests() -> Result<ExitCode> {
     });
     tests.missing = missing;
     tests.step("format", || run(cargo().args(["fmt", "--all", "--check"])));
-    tests.step("build the site", || site::build(site::Profile::Dev));
+    let site = tests.step("build the site", || site::build(site::Profile::Dev));
     // The programs are built along with the tests that run them: once, with one set of features.
-    tests.step("build everything", || run(cargo_test().arg("--no-run")));
-    let built = tests.all_passed();
+    let programs = tests.step("build everything", || run(cargo_test().arg("--no-run")));
     tests.step("lints", || {
         run(cargo()
             .args(["clippy", "--locked", "--workspace", "--exclude", "frontend", "--all-targets"])
@@ -62,7 +61,7 @@ pub(crate) fn run_tests() -> Result<ExitCode> {
     tests.step("the engine, for WASM", || run(site::cargo_for_wasm("check").args(["--package", "engine"])));
     let everything_is_there = tests.missing.is_empty();
     tests.step("Rust tests", || rust_tests(everything_is_there));
-    tests.pages(built);
+    tests.pages(site && programs);
     Ok(tests.summary(whole.elapsed()))
 }
 
@@ -89,17 +88,21 @@ fn rust_tests(everything_is_there: bool) -> Result<()> {
 }
 
 impl Run {
-    fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) {
+    /// Answers whether it passed.
+    fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) -> bool {
         let watch = Stopwatch::start();
         if self.interrupted.load(Ordering::SeqCst) {
-            return self.record(name, watch, Outcome::Failed("interrupted".to_owned()));
+            self.record(name, watch, Outcome::Failed("interrupted".to_owned()));
+            return false;
         }
         println!("\n── {name}");
         let outcome = match work() {
             Ok(()) => Outcome::Passed,
             Err(error) => Outcome::Failed(format!("{error:#}")),
         };
+        let passed = matches!(outcome, Outcome::Passed);
         self.record(name, watch, outcome);
+        passed
     }
 
     fn record(&mut self, name: &'static str, watch: Stopwatch, outcome: Outcome) {
@@ -118,14 +121,14 @@ impl Run {
         let skip = |why: &str| Outcome::Skipped(why.to_owned());
         match setup::chromium() {
             _ if !built => self.record(NAME, Stopwatch::start(), skip("something of it could not be built")),
-            Some(chromium) if on_path("npm").is_some() => self.step(NAME, || {
-                let folder = root().join("end2end");
-                npm_ci()?;
-                run(Command::new("npx")
-                    .current_dir(folder)
-                    .args(["--no-install", "playwright", "test"])
-                    .env("CHROMIUM", chromium))
-            }),
+            Some(chromium) if on_path("npm").is_some() => {
+                self.step(NAME, || {
+                    npm_ci()?;
+                    let mut npx = Command::new("npx");
+                    npx.current_dir(root().join("end2end")).env("CHROMIUM", chromium);
+                    run(npx.args(["--no-install", "playwright", "test"]))
+                });
+            }
             _ => self.record(NAME, Stopwatch::start(), skip("Chromium or npm is missing")),
         }
     }

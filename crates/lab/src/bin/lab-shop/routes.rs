@@ -50,7 +50,9 @@ pub(crate) fn answer(request: &Request, connection: &mut Connection) -> io::Resu
             connection.respond(200, TEXT, &format!("{bytes}\n"))
         }
         ("headers", "") => connection.respond(200, TEXT, &head(request)),
-        ("in-flight", "") => connection.respond(200, TEXT, &format!("{}\n", IN_FLIGHT.load(Ordering::SeqCst))),
+        ("in-flight", "") => {
+            connection.respond(200, TEXT, &format!("{}\n", IN_FLIGHT.load(Ordering::SeqCst)))
+        }
         ("env", "") => connection.respond(200, JSON, &environment()),
         ("echo", "") if request.header("upgrade").is_some() => {
             connection.echo(request.header("upgrade").unwrap_or_default())
