@@ -4,6 +4,7 @@
 //! `step(now, input, &mut effects)` and `deadline()`; effects are data, and their outcomes come back as inputs. So a rule is
 //! tested by moving `now`, and a recorded run can be replayed. The crate builds for wasm32, because the pages speak in its types.
 
+pub mod auto_heal;
 pub mod back_off;
 pub mod crash;
 pub mod crash_monitor;
