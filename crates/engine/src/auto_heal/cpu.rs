@@ -1,0 +1,334 @@
+//! Proactive CPU monitoring: off unless set; a worker that keeps the processors busy is acted on, a few times, for some days.
+//!
+//! ```text
+//!       every check of `seconds` at or above the threshold
+//!  Watching ───────────────────────────────────────────────▶ acts, and begins anew
+//!     │  ▲ a check below, or no sample: begins anew             │
+//!     │  └───────────────────────── actions are left ───────────┘
+//!     ▼
+//!   Over: `hours` have passed, or no action is left
+//! ```
+//!
+//! A check looks every `frequency_s` at the mean since the last one, so it speaks for all that time and not for an instant. The
+//! threshold is met by reaching it. When it was set and how often it acted survives a restart of Medic.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::config::Violation;
+use super::evidence::{Evidence, Firing, Reading, Rule, Samples, Standing, Unit};
+use super::percent_memory::LONGEST_GAP;
+use super::watch::Observation;
+use super::words::millis;
+use crate::Timestamp;
+use crate::time::humanise;
+
+/// What is done to a worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum CpuMode {
+    /// It is ended, and a new one started.
+    Kill,
+    /// A dump is taken.
+    Collect,
+    /// A dump is taken, and it is ended.
+    #[default]
+    CollectAndKill,
+    /// A dump is taken, it is ended, and the dump is analysed.
+    CollectKillAndAnalyze,
+}
+
+/// The rule as it is set; ranges and defaults are App Service's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct CpuRule {
+    /// 50–95 % in steps of 5. Default 75.
+    pub threshold_percent: u64,
+    /// For 30–180 s in steps of 30. Default 30.
+    pub seconds: u64,
+    /// Checked every 15–60 s in steps of 15. Default 15.
+    pub frequency_s: u64,
+    /// At most 1–5 actions on an instance. Default 2.
+    pub actions: u64,
+    /// For 1–2,160 h from when it was set. Default 336.
+    pub hours: u64,
+    /// What is done.
+    pub mode: CpuMode,
+}
+
+impl Default for CpuRule {
+    fn default() -> Self {
+        let mode = CpuMode::default();
+        Self { threshold_percent: 75, seconds: 30, frequency_s: 15, actions: 2, hours: 336, mode }
+    }
+}
+
+impl CpuRule {
+    /// Everything that is wrong with it.
+    pub fn check(&self) -> Vec<Violation> {
+        let ranges = [
+            ("threshold_percent", self.threshold_percent, 50, 95, 5),
+            ("seconds", self.seconds, 30, 180, 30),
+            ("frequency_s", self.frequency_s, 15, 60, 15),
+            ("actions", self.actions, 1, 5, 1),
+            ("hours", self.hours, 1, 2_160, 1),
+        ];
+        let outside = ranges.into_iter().filter(|(_, value, least, most, step)| {
+            !(least..=most).contains(&value) || !value.is_multiple_of(*step)
+        });
+        let mut found: Vec<_> = outside
+            .map(|(field, value, least, most, step)| Violation {
+                field: format!("cpu.{field}"),
+                message: format!("{value} does not fit: {least} to {most} in steps of {step}"),
+            })
+            .collect();
+        if self.mode != CpuMode::Kill {
+            let message = format!("{:?} cannot be done yet, since it takes a dump: choose Kill", self.mode);
+            found.push(Violation { field: "cpu.mode".to_owned(), message });
+        }
+        found
+    }
+}
+
+/// What survives a restart of Medic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuState {
+    /// The rule that this is of: another rule begins anew.
+    pub rule: CpuRule,
+    /// Since when it watches.
+    pub since: Timestamp,
+    /// How often it acted.
+    pub acted: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Check {
+    began: Option<Timestamp>,
+    last: Option<Timestamp>,
+    sum: u64,
+    count: u64,
+}
+
+/// The rule, for one instance.
+#[derive(Clone, Debug)]
+pub struct ProactiveCpu {
+    state: CpuState,
+    check: Check,
+    above_since: Option<Timestamp>,
+    mean: Option<u64>,
+    over: Option<&'static str>,
+    samples: Samples,
+}
+
+impl ProactiveCpu {
+    /// The rule as set at `now`, or as it was remembered for the same rule.
+    pub fn new(now: Timestamp, rule: CpuRule, remembered: Option<CpuState>) -> Self {
+        let state =
+            remembered.filter(|state| state.rule == rule).unwrap_or(CpuState { rule, since: now, acted: 0 });
+        let shown = Duration::from_secs(rule.seconds.max(rule.frequency_s)) * 4;
+        Self {
+            state,
+            check: Check::default(),
+            above_since: None,
+            mean: None,
+            over: None,
+            samples: Samples::new(shown),
+        }
+    }
+
+    /// What is to be remembered.
+    pub const fn state(&self) -> CpuState {
+        self.state
+    }
+
+    /// Takes in one second.
+    pub fn observe(&mut self, now: Timestamp, seen: &Observation) -> Option<Firing> {
+        let rule = self.state.rule;
+        self.over = if self.state.acted >= rule.actions {
+            Some("It has acted as often as it may.")
+        } else if now >= self.state.since + Duration::from_hours(rule.hours) {
+            Some("Its hours are over.")
+        } else {
+            None
+        };
+        let value = seen.cpu_percent.filter(|_| self.over.is_none())?;
+        let gap = self.check.last.is_some_and(|last| now < last || now.since(last) > LONGEST_GAP);
+        if gap {
+            self.clear();
+        }
+        self.samples.push(now, u64::from(value));
+        let began = *self.check.began.get_or_insert(now);
+        let check_due = now.since(began) >= Duration::from_secs(rule.frequency_s);
+        // The first sample tells of the time before the check began.
+        if now > began {
+            self.check.sum += u64::from(value);
+            self.check.count += 1;
+        }
+        self.check.last = Some(now);
+        if check_due { self.checked(now, began) } else { None }
+    }
+
+    /// Begins anew; what counts its actions stays.
+    pub fn clear(&mut self) {
+        self.check = Check::default();
+        self.above_since = None;
+        self.mean = None;
+        self.samples.clear();
+    }
+
+    /// Its present value beside its threshold.
+    pub fn reading(&self) -> Reading {
+        let rule = self.state.rule;
+        let mean =
+            self.mean.map_or_else(|| "not checked yet".to_owned(), |mean| format!("the mean was {mean} %"));
+        let left = rule.actions.saturating_sub(self.state.acted);
+        let standing = self.over.map_or(Standing::Watching, |why| Standing::Off { why: why.to_owned() });
+        Reading {
+            rule: Rule::ProactiveCpu,
+            standing,
+            text: format!("{mean}; it acts {}; actions left: {left}", condition(rule)),
+            value: self.mean,
+            threshold: Some(rule.threshold_percent),
+            unit: Unit::Percent,
+        }
+    }
+
+    fn checked(&mut self, now: Timestamp, began: Timestamp) -> Option<Firing> {
+        let rule = self.state.rule;
+        let mean = self.check.sum / self.check.count.max(1);
+        self.mean = Some(mean);
+        self.check = Check { began: Some(now), last: Some(now), ..Check::default() };
+        if mean < rule.threshold_percent {
+            self.above_since = None;
+            return None;
+        }
+        let above = now.since(*self.above_since.get_or_insert(began));
+        if above < Duration::from_secs(rule.seconds) {
+            return None;
+        }
+        let evidence = Evidence {
+            rule: Rule::ProactiveCpu,
+            condition: condition(rule),
+            observed: format!("the processors were busy for {}, lately by {mean} %", humanise(above)),
+            threshold: rule.threshold_percent,
+            unit: Unit::Percent,
+            window_ms: millis(Duration::from_secs(rule.seconds)),
+            samples: self.samples.to_vec(),
+            not_fired: Vec::new(),
+        };
+        self.state.acted += 1;
+        self.clear();
+        Some(Firing { evidence, refused: None })
+    }
+}
+
+fn condition(rule: CpuRule) -> String {
+    let CpuRule { threshold_percent, seconds, frequency_s, .. } = rule;
+    format!("when each check, the mean of {frequency_s} s, is {threshold_percent} % or more for {seconds} s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+    const KILL: CpuRule = CpuRule {
+        threshold_percent: 75,
+        seconds: 30,
+        frequency_s: 15,
+        actions: 2,
+        hours: 336,
+        mode: CpuMode::Kill,
+    };
+
+    fn fires_at(
+        rule: &mut ProactiveCpu,
+        seconds: impl IntoIterator<Item = u64>,
+        cpu: impl Fn(u64) -> u8,
+    ) -> Vec<u64> {
+        let mut observe = |s: u64| {
+            let seen = Observation { cpu_percent: Some(cpu(s)), ..Observation::default() };
+            rule.observe(START + Duration::from_secs(s), &seen).map(|_| s)
+        };
+        seconds.into_iter().filter_map(&mut observe).collect()
+    }
+
+    #[test]
+    fn the_threshold_and_the_seconds() {
+        let cases: [(CpuRule, u8, u64, &[u64]); 6] = [
+            (KILL, 74, 300, &[]),
+            (KILL, 75, 29, &[]),
+            (KILL, 75, 30, &[30]),
+            (CpuRule { seconds: 60, ..KILL }, 100, 59, &[]),
+            (CpuRule { seconds: 60, ..KILL }, 100, 60, &[60]),
+            (CpuRule { frequency_s: 60, ..KILL }, 100, 60, &[60]),
+        ];
+        for (rule, cpu, last, fires) in cases {
+            let mut machine = ProactiveCpu::new(START, rule, None);
+            assert_eq!(fires_at(&mut machine, 0..=last, |_| cpu), fires, "{rule:?} {cpu} % for {last} s");
+        }
+    }
+
+    #[test]
+    fn a_check_below_and_a_gap_begin_anew() {
+        let mut machine = ProactiveCpu::new(START, KILL, None);
+        assert_eq!(fires_at(&mut machine, 0..=60, |s| if (16..=30).contains(&s) { 10 } else { 100 }), [60]);
+        let mut machine = ProactiveCpu::new(START, KILL, None);
+        let gap = (0..=20).chain(26..=56);
+        assert_eq!(fires_at(&mut machine, gap, |_| 100), [56]);
+    }
+
+    #[test]
+    fn it_acts_so_often_and_so_long() {
+        let mut machine = ProactiveCpu::new(START, KILL, None);
+        assert_eq!(fires_at(&mut machine, 0..400, |_| 100), [30, 61]);
+        assert!(matches!(machine.reading().standing, Standing::Off { .. }));
+        let mut again = ProactiveCpu::new(START, KILL, Some(machine.state()));
+        assert_eq!(fires_at(&mut again, 400..800, |_| 100), [0; 0], "remembered");
+        let mut other = ProactiveCpu::new(START, CpuRule { actions: 3, ..KILL }, Some(machine.state()));
+        assert_eq!(fires_at(&mut other, 400..450, |_| 100), [430], "another rule begins anew");
+        let hour = CpuRule { hours: 1, ..KILL };
+        let run = |from: u64| fires_at(&mut ProactiveCpu::new(START, hour, None), from..3_700, |_| 100);
+        assert_eq!(run(3_569), [3_599]);
+        assert_eq!(run(3_570), [0; 0]);
+    }
+
+    #[test]
+    fn the_ranges_of_the_reference() {
+        let fields = |rule: CpuRule| -> Vec<String> { rule.check().into_iter().map(|v| v.field).collect() };
+        assert_eq!(fields(KILL), [""; 0]);
+        assert_eq!(fields(CpuRule::default()), ["cpu.mode"]);
+        let cases = [
+            (CpuRule { threshold_percent: 45, ..KILL }, "cpu.threshold_percent"),
+            (CpuRule { threshold_percent: 100, ..KILL }, "cpu.threshold_percent"),
+            (CpuRule { threshold_percent: 77, ..KILL }, "cpu.threshold_percent"),
+            (CpuRule { seconds: 0, ..KILL }, "cpu.seconds"),
+            (CpuRule { seconds: 210, ..KILL }, "cpu.seconds"),
+            (CpuRule { seconds: 45, ..KILL }, "cpu.seconds"),
+            (CpuRule { frequency_s: 75, ..KILL }, "cpu.frequency_s"),
+            (CpuRule { frequency_s: 20, ..KILL }, "cpu.frequency_s"),
+            (CpuRule { actions: 0, ..KILL }, "cpu.actions"),
+            (CpuRule { actions: 6, ..KILL }, "cpu.actions"),
+            (CpuRule { hours: 0, ..KILL }, "cpu.hours"),
+            (CpuRule { hours: 2_161, ..KILL }, "cpu.hours"),
+        ];
+        for (rule, field) in cases {
+            assert_eq!(fields(rule), [field], "{rule:?}");
+        }
+        for rule in [
+            CpuRule {
+                threshold_percent: 50,
+                seconds: 180,
+                frequency_s: 60,
+                actions: 5,
+                hours: 2_160,
+                ..KILL
+            },
+            CpuRule { threshold_percent: 95, seconds: 30, frequency_s: 15, actions: 1, hours: 1, ..KILL },
+        ] {
+            assert_eq!(fields(rule), [""; 0]);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Proactive auto-heal, percent memory: a worker's private bytes stay above 90 % of its limit for more than 30 s.
+//!
+//! ```text
+//!          above 90 %               above for more than 30 s
+//!  Below ─────────────▶ Above since ─────────────────────────▶ fires, and begins anew
+//!    ▲                   │   ▲ │
+//!    └── at or below ────┘   └─┘ no sample for more than 5 s: above since the next one
+//! ```
+//!
+//! What was not seen does not count: after a gap in the samples the 30 s begin with the first one after it.
+
+use std::time::Duration;
+
+use super::evidence::{Evidence, Firing, Reading, Rule, Sample, Samples, Standing, Unit};
+use super::limit::MemoryLimit;
+use super::watch::Observation;
+use super::words::{bytes, millis};
+use crate::Timestamp;
+use crate::time::humanise;
+
+/// The share of the limit that must be exceeded.
+pub const SHARE_PERCENT: u64 = 90;
+/// For longer than this.
+pub const FOR: Duration = Duration::from_secs(30);
+/// Samples further apart than this say nothing of the time between. Ours: five of the loop's seconds.
+pub const LONGEST_GAP: Duration = Duration::from_secs(5);
+/// How far the evidence reaches back: the rise is part of the picture.
+const SHOWN: Duration = Duration::from_mins(2);
+
+/// The rule, for one instance.
+#[derive(Clone, Debug)]
+pub struct PercentMemory {
+    limit: MemoryLimit,
+    above_since: Option<Timestamp>,
+    last: Option<Sample>,
+    samples: Samples,
+}
+
+impl PercentMemory {
+    /// The rule for workers of this limit.
+    pub const fn new(limit: MemoryLimit) -> Self {
+        Self { limit, above_since: None, last: None, samples: Samples::new(SHOWN) }
+    }
+
+    /// The limit is another now.
+    pub fn set_limit(&mut self, limit: MemoryLimit) {
+        if self.limit != limit {
+            self.limit = limit;
+            self.above_since = None;
+        }
+    }
+
+    /// Takes in one second.
+    pub fn observe(&mut self, now: Timestamp, seen: &Observation) -> Option<Firing> {
+        let value = seen.private_bytes?;
+        let gap = self.last.is_some_and(|last| now < last.at || now.since(last.at) > LONGEST_GAP);
+        self.last = Some(Sample { at: now, value });
+        self.samples.push(now, value);
+        if gap {
+            self.above_since = None;
+        }
+        if value <= self.threshold() {
+            self.above_since = None;
+            return None;
+        }
+        let above = now.since(*self.above_since.get_or_insert(now));
+        if above <= FOR {
+            return None;
+        }
+        let evidence = self.evidence(above, value);
+        self.clear();
+        Some(Firing { evidence, refused: None })
+    }
+
+    /// Begins anew.
+    pub fn clear(&mut self) {
+        self.above_since = None;
+        self.last = None;
+        self.samples.clear();
+    }
+
+    /// Its present value beside its threshold.
+    pub fn reading(&self) -> Reading {
+        let above = self.last.zip(self.above_since).map(|(last, since)| last.at.since(since));
+        let text = match (self.last, above) {
+            (None, _) => "private bytes are not known yet".to_owned(),
+            (Some(last), None) => format!("private bytes are {}", bytes(last.value)),
+            (Some(last), Some(above)) => {
+                format!(
+                    "private bytes are {}, above the threshold for {}",
+                    bytes(last.value),
+                    humanise(above)
+                )
+            }
+        };
+        Reading {
+            rule: Rule::PercentMemory,
+            standing: Standing::Watching,
+            text: format!("{text}; it acts {}", self.condition()),
+            value: self.last.map(|last| last.value),
+            threshold: Some(self.threshold()),
+            unit: Unit::Bytes,
+        }
+    }
+
+    /// The most that is not yet above 90 %.
+    fn threshold(&self) -> u64 {
+        u64::try_from(u128::from(self.limit.bytes) * u128::from(SHARE_PERCENT) / 100).unwrap_or(u64::MAX)
+    }
+
+    fn condition(&self) -> String {
+        format!(
+            "when they stay above {}, {SHARE_PERCENT} % of the limit of {}, for more than {}",
+            bytes(self.threshold()),
+            self.limit,
+            humanise(FOR)
+        )
+    }
+
+    fn evidence(&self, above: Duration, value: u64) -> Evidence {
+        Evidence {
+            rule: Rule::PercentMemory,
+            condition: self.condition(),
+            observed: format!(
+                "private bytes were above {} for {} and are {}",
+                bytes(self.threshold()),
+                humanise(above),
+                bytes(value)
+            ),
+            threshold: self.threshold(),
+            unit: Unit::Bytes,
+            window_ms: millis(FOR),
+            samples: self.samples.to_vec(),
+            not_fired: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auto_heal::limit::LimitSource;
+
+    const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+
+    fn rule() -> PercentMemory {
+        PercentMemory::new(MemoryLimit { bytes: 1_000, source: LimitSource::MemoryLimit })
+    }
+
+    fn seen(value: u64) -> Observation {
+        Observation { private_bytes: Some(value), ..Observation::default() }
+    }
+
+    /// When the samples `(ms, bytes)` fire.
+    fn fires_at(samples: impl IntoIterator<Item = (u64, u64)>) -> Vec<u64> {
+        let mut rule = rule();
+        let fires = |(ms, value): (u64, u64)| {
+            rule.observe(START + Duration::from_millis(ms), &seen(value)).map(|_| ms)
+        };
+        samples.into_iter().filter_map(fires).collect()
+    }
+
+    /// One sample a second up to the last, which comes at `last_ms`.
+    fn held(value: u64, last_ms: u64) -> Vec<(u64, u64)> {
+        (0..last_ms.div_ceil(1_000)).map(|s| (s * 1_000, value)).chain([(last_ms, value)]).collect()
+    }
+
+    #[test]
+    fn exactly_90_percent_and_exactly_30_seconds_are_not_yet() {
+        let cases: [(u64, u64, &[u64]); 5] = [
+            (900, 31_000, &[]),
+            (901, 29_999, &[]),
+            (901, 30_000, &[]),
+            (901, 30_001, &[30_001]),
+            (u64::MAX, 30_001, &[30_001]),
+        ];
+        for (value, last_ms, fires) in cases {
+            assert_eq!(fires_at(held(value, last_ms)), fires, "{value} for {last_ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_dip_begins_anew() {
+        let dip =
+            |at: u64| held(901, 45_000).into_iter().map(move |(ms, v)| (ms, if ms == at { 900 } else { v }));
+        assert_eq!(fires_at(dip(14_000)), [0; 0], "above from 15 s to 45 s is 30 s, not more");
+        assert_eq!(fires_at(dip(13_000)), [45_000]);
+    }
+
+    #[test]
+    fn a_gap_in_the_samples_does_not_count_as_above() {
+        let gap = |from: u64, to: u64, last: u64| {
+            held(901, last).into_iter().filter(move |(ms, _)| *ms <= from || *ms >= to)
+        };
+        assert_eq!(fires_at(gap(10_000, 15_000, 31_000)), [31_000], "5 s are no gap");
+        assert_eq!(fires_at(gap(10_000, 16_000, 46_000)), [0; 0], "6 s are");
+        assert_eq!(fires_at(gap(10_000, 16_000, 47_000)), [47_000]);
+    }
+
+    #[test]
+    fn after_firing_it_takes_as_long_again() {
+        assert_eq!(fires_at(held(901, 62_000)), [31_000]);
+        assert_eq!(fires_at(held(901, 63_000)), [31_000, 63_000]);
+    }
+
+    #[test]
+    fn a_clock_set_back_begins_anew() {
+        let mut samples = held(901, 30_000);
+        samples.extend([(20_000, 901), (30_001, 901)]);
+        assert_eq!(fires_at(samples), [0; 0]);
+    }
+
+    #[test]
+    fn it_says_what_it_saw() {
+        let limit = MemoryLimit { bytes: 7 << 28, source: LimitSource::MemoryLimit };
+        let mut rule = PercentMemory::new(limit);
+        let observe = |s: u64| rule.observe(START + Duration::from_secs(s), &seen(1_800_000_000));
+        let firing = (0..40).find_map(observe).unwrap();
+        assert_eq!(
+            firing.evidence.summary(),
+            "Percent memory: private bytes were above 1.57 GB for 31 s and are 1.67 GB; it acts when they stay above \
+             1.57 GB, 90 % of the limit of 1.75 GB (memory_limit), for more than 30 s."
+        );
+        assert_eq!(firing.evidence.samples.len(), 32);
+    }
+}

@@ -1,0 +1,221 @@
+//! Proactive auto-heal, percent request: at least 80 % of the requests took 200 s or longer, and at least 5 did so, within
+//! 120 s. Not while the worker warms up.
+//!
+//! ```text
+//!             warm                 ≥ 5 slow and ≥ 80 % slow
+//!  Warming up ─────▶ Watching ──────────────────────────────▶ fires, and begins anew
+//! ```
+//!
+//! The requests are those that ended within the last 120 s and those that are running. A running one counts as what it is by
+//! its age: slow from 200 s on, and not slow before, so that a rush of new requests speaks for the worker and not against it.
+//! "At least 5" counts the slow ones, as "5 requests for which the rule is broken" has it.
+
+use std::time::Duration;
+
+use super::evidence::{Evidence, Firing, Reading, Rule, Samples, Standing, Unit};
+use super::watch::{Observation, Tally, Watch};
+use super::window::Window;
+use super::words::{millis, percent, requests};
+use crate::Timestamp;
+use crate::time::humanise;
+
+/// Slow is this long or longer.
+pub const SLOW: Duration = Duration::from_secs(200);
+/// This share or more must be slow.
+pub const SHARE_PERCENT: u64 = 80;
+/// This many or more must be slow.
+pub const LEAST: u64 = 5;
+/// Within this long.
+pub const WINDOW: Duration = Duration::from_mins(2);
+
+/// The rule, for one instance.
+#[derive(Clone, Debug)]
+pub struct PercentRequest {
+    all: Window,
+    slow: Window,
+    running: (u64, u64),
+    warm: bool,
+    samples: Samples,
+}
+
+impl Default for PercentRequest {
+    fn default() -> Self {
+        Self {
+            all: Window::new(WINDOW),
+            slow: Window::new(WINDOW),
+            running: (0, 0),
+            warm: false,
+            samples: Samples::new(WINDOW),
+        }
+    }
+}
+
+impl PercentRequest {
+    /// What the front door is to count for it.
+    pub const fn watch() -> Watch {
+        Watch { statuses: None, at_least: SLOW, path: None }
+    }
+
+    /// Takes in one second; `slow` is what [`PercentRequest::watch`] counted.
+    pub fn observe(&mut self, now: Timestamp, seen: &Observation, slow: Tally) -> Option<Firing> {
+        self.warm = !seen.warm_up;
+        if seen.warm_up {
+            self.clear();
+            return None;
+        }
+        self.all.push(now, seen.tallies.total.finished);
+        self.slow.push(now, slow.finished);
+        self.running = (seen.tallies.total.running, slow.running);
+        let (all, slow) = self.counts();
+        self.samples.push(now, percent(slow, all));
+        // Compared by multiplication: a share of 79.9 % is not 80 %.
+        let broken = slow >= LEAST && u128::from(slow) * 100 >= u128::from(all) * u128::from(SHARE_PERCENT);
+        if !broken {
+            return None;
+        }
+        let evidence = self.evidence();
+        self.clear();
+        Some(Firing { evidence, refused: None })
+    }
+
+    /// Begins anew.
+    pub fn clear(&mut self) {
+        self.all.clear();
+        self.slow.clear();
+        self.samples.clear();
+        self.running = (0, 0);
+    }
+
+    /// Its present value beside its threshold.
+    pub fn reading(&self) -> Reading {
+        let (all, slow) = self.counts();
+        let why = || "The worker is warming up.".to_owned();
+        Reading {
+            rule: Rule::PercentRequest,
+            standing: if self.warm { Standing::Watching } else { Standing::Waiting { why: why() } },
+            text: format!("{}; it acts {}", self.observed(), condition()),
+            value: self.warm.then(|| percent(slow, all)),
+            threshold: Some(SHARE_PERCENT),
+            unit: Unit::Percent,
+        }
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        let all = self.all.sum().saturating_add(self.running.0);
+        let slow = self.slow.sum().saturating_add(self.running.1);
+        (all.max(slow), slow)
+    }
+
+    fn observed(&self) -> String {
+        let (all, slow) = self.counts();
+        format!(
+            "{slow} of {} took {} or longer ({} %), {} of them still running",
+            requests(all),
+            humanise(SLOW),
+            percent(slow, all),
+            self.running.1
+        )
+    }
+
+    fn evidence(&self) -> Evidence {
+        Evidence {
+            rule: Rule::PercentRequest,
+            condition: condition(),
+            observed: self.observed(),
+            threshold: SHARE_PERCENT,
+            unit: Unit::Percent,
+            window_ms: millis(WINDOW),
+            samples: self.samples.to_vec(),
+            not_fired: Vec::new(),
+        }
+    }
+}
+
+fn condition() -> String {
+    format!(
+        "when at least {SHARE_PERCENT} % of the requests of {} took {} or longer, and at least {LEAST} did",
+        humanise(WINDOW),
+        humanise(SLOW)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+
+    /// `(finished, running)` of all requests and of the slow ones.
+    fn tell(rule: &mut PercentRequest, ms: u64, all: (u64, u64), slow: (u64, u64)) -> bool {
+        told(rule, ms, all, slow, false)
+    }
+
+    fn told(rule: &mut PercentRequest, ms: u64, all: (u64, u64), slow: (u64, u64), warm_up: bool) -> bool {
+        let tally = |(finished, running)| Tally { finished, running };
+        let mut seen = Observation { warm_up, ..Observation::default() };
+        seen.tallies.total = tally(all);
+        rule.observe(START + Duration::from_millis(ms), &seen, tally(slow)).is_some()
+    }
+
+    #[test]
+    fn the_share_and_the_least_number() {
+        let cases = [
+            ((4, 0), (4, 0), false),
+            ((5, 0), (5, 0), true),
+            ((6, 0), (5, 0), true),
+            ((7, 0), (5, 0), false),
+            ((10, 0), (8, 0), true),
+            ((1_000, 0), (799, 0), false),
+            ((1_000, 0), (800, 0), true),
+            ((0, 5), (0, 5), true),
+            ((0, 6), (0, 5), true),
+            ((0, 7), (0, 5), false),
+            ((2, 3), (2, 3), true),
+            ((2, 2), (2, 2), false),
+        ];
+        for (all, slow, fires) in cases {
+            assert_eq!(tell(&mut PercentRequest::default(), 0, all, slow), fires, "{slow:?} of {all:?}");
+        }
+    }
+
+    #[test]
+    fn slow_is_200_seconds_or_longer() {
+        let watch = PercentRequest::watch();
+        for (took_ms, slow) in [(199_999, false), (200_000, true)] {
+            let took = Duration::from_millis(took_ms);
+            assert_eq!((watch.matches(200, took, "/"), watch.matches_running(took, "/")), (slow, slow));
+        }
+    }
+
+    #[test]
+    fn what_ended_120_seconds_ago_no_longer_counts() {
+        for (age_ms, fires) in [(119_999, true), (120_000, false)] {
+            let mut rule = PercentRequest::default();
+            assert!(!tell(&mut rule, 0, (4, 0), (4, 0)));
+            assert_eq!(tell(&mut rule, age_ms, (1, 0), (1, 0)), fires, "{age_ms}");
+        }
+        // And what speaks for the worker leaves as well.
+        for (age_ms, fires) in [(119_999, false), (120_000, true)] {
+            let mut rule = PercentRequest::default();
+            assert!(!tell(&mut rule, 0, (100, 0), (0, 0)));
+            assert_eq!(tell(&mut rule, age_ms, (5, 0), (5, 0)), fires, "{age_ms}");
+        }
+    }
+
+    #[test]
+    fn nothing_counts_during_the_warm_up() {
+        let mut rule = PercentRequest::default();
+        assert!(!told(&mut rule, 0, (5, 5), (5, 5), true));
+        assert!(matches!(rule.reading().standing, Standing::Waiting { .. }));
+        assert!(!tell(&mut rule, 1_000, (4, 0), (4, 0)), "what ended before is forgotten");
+        assert!(tell(&mut rule, 2_000, (1, 0), (1, 0)));
+    }
+
+    #[test]
+    fn it_begins_anew_after_firing() {
+        let mut rule = PercentRequest::default();
+        assert!(tell(&mut rule, 0, (5, 0), (5, 0)));
+        assert!(!tell(&mut rule, 1_000, (4, 0), (4, 0)));
+        assert!(tell(&mut rule, 2_000, (1, 0), (1, 0)));
+    }
+}
