@@ -1,13 +1,28 @@
 //! Auto-heal: rules that replace a worker which leaks, hangs or fails, and that can say why they did.
+//!
+//! ```text
+//!                        ┌─ the user's rules ───┐
+//!  Observation ─────────▶├─ percent memory ─────┤──▶ Decision: Heal or Refuse, each with its Evidence
+//!  (a second of one      ├─ percent request ────┤          ▲
+//!   instance)            └─ proactive CPU ──────┘          │ the two proactive rules
+//!                                                    the app's Fuse
+//! ```
+//!
+//! [`AutoHeal`] is the rules of one instance, [`fuse::Fuse`] guards an app. A rule sees counts and samples, never a request:
+//! [`AutoHeal::watches`] says what the front door is to count. [`config`] is the user's rules in App Service's shape,
+//! [`web_config`] their old form, and [`restart`] is the record of what was done.
 
 pub mod config;
 pub mod cpu;
 pub mod evidence;
+pub mod fuse;
+mod instance_heal;
 pub mod limit;
 pub mod path_glob;
 pub mod percent_memory;
 pub mod percent_request;
 pub mod priority;
+pub mod restart;
 mod time_span;
 pub mod user_rules;
 pub mod watch;
@@ -17,4 +32,8 @@ mod words;
 
 pub use config::AutoHealConfig;
 pub use evidence::{Evidence, Firing, Reading, RefusalReason, Rule};
+pub use fuse::Fuse;
+pub use instance_heal::{
+    Action, AutoHeal, Configure, Decision, Heal, HealGuard, HealStatus, Input, LastHeal, Refusal,
+};
 pub use watch::{Observation, Tallies, Tally, Watch};

@@ -1,0 +1,183 @@
+//! The fuse of one app: too many proactive restarts in a small window switch both proactive rules off for a while.
+//!
+//! ```text
+//!           the restart that makes it `restarts` within `window`
+//!  Armed ────────────────────────────────────────────────────────▶ Blown
+//!    ▲                                                               │
+//!    └───────────────── `off` is over, or re-armed by hand ──────────┘
+//! ```
+//!
+//! Blown when the number is reached: with the default of 3 in 30 minutes the third restart still happens, and blows it; a
+//! fourth does not happen. A restart counts for the app, whichever instance it was on, from when it was decided, whether or
+//! not it then succeeded, and leaves the window when it is `window` old. Armed again, the count begins at nothing. App Service
+//! never published its number; `off` is its 3 hours. The state survives a restart of Medic.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::config::Violation;
+use super::words::millis;
+use crate::Timestamp;
+
+/// The numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FuseNumbers {
+    /// This many proactive restarts blow it. Default 3.
+    pub restarts: u32,
+    /// Within this long. Default 30 minutes.
+    pub window: Duration,
+    /// Blown for this long. Default 3 h.
+    pub off: Duration,
+}
+
+impl Default for FuseNumbers {
+    fn default() -> Self {
+        Self { restarts: 3, window: Duration::from_mins(30), off: Duration::from_hours(3) }
+    }
+}
+
+impl FuseNumbers {
+    /// Everything that is wrong with them.
+    pub fn check(&self) -> Vec<Violation> {
+        let longest = Duration::from_hours(24);
+        let checks = [
+            ("restarts", (1..=100).contains(&self.restarts), "1 to 100"),
+            ("window", (Duration::from_mins(1)..=longest).contains(&self.window), "1 minute to 24 hours"),
+            ("off", (self.window..=longest).contains(&self.off), "at least the window, at most 24 hours"),
+        ];
+        let wrong = checks.into_iter().filter(|(_, fits, _)| !fits);
+        wrong
+            .map(|(field, _, limit)| Violation {
+                field: format!("fuse.{field}"),
+                message: format!("it does not fit: {limit}"),
+            })
+            .collect()
+    }
+}
+
+/// What survives a restart of Medic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FuseState {
+    /// The proactive restarts that may still count, oldest first.
+    pub restarts: Vec<Timestamp>,
+    /// When it blew, while it is blown.
+    pub blown_at: Option<Timestamp>,
+}
+
+/// How the fuse is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum FuseStatus {
+    /// Proactive restarts may happen.
+    Armed {
+        /// How many there were within the window.
+        restarts: u32,
+        /// How many blow it.
+        limit: u32,
+        /// How long the window is.
+        window_ms: u64,
+    },
+    /// None may happen.
+    Blown {
+        /// Since when.
+        at: Timestamp,
+        /// Until then.
+        until: Timestamp,
+        /// How long that is.
+        remaining_ms: u64,
+    },
+}
+
+/// Why a proactive restart may not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the fuse is blown until {until}")]
+pub struct FuseBlown {
+    /// Until then.
+    pub until: Timestamp,
+}
+
+/// The fuse of one app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fuse {
+    numbers: FuseNumbers,
+    state: FuseState,
+}
+
+impl Fuse {
+    /// A fuse that goes on from `state`.
+    pub const fn new(numbers: FuseNumbers, state: FuseState) -> Self {
+        Self { numbers, state }
+    }
+
+    /// What is to be remembered.
+    pub const fn state(&self) -> &FuseState {
+        &self.state
+    }
+
+    /// A proactive restart is about to happen: counted where it may. Answers whether it blew the fuse.
+    pub fn spend(&mut self, now: Timestamp) -> Result<bool, FuseBlown> {
+        self.tick(now);
+        if let Some(until) = self.blown_until(now) {
+            return Err(FuseBlown { until });
+        }
+        self.state.restarts.push(now);
+        let blew = self.counted() >= self.numbers.restarts;
+        if blew {
+            self.state = FuseState { restarts: Vec::new(), blown_at: Some(now) };
+        }
+        Ok(blew)
+    }
+
+    /// Forgets what is over; answers whether anything changed. After a clock was set back, what lies ahead counts from now on:
+    /// nothing lasts longer for it.
+    pub fn tick(&mut self, now: Timestamp) -> bool {
+        let (before, window) = (self.state.clone(), self.numbers.window);
+        self.state.restarts.iter_mut().for_each(|at| *at = now.min(*at));
+        self.state.restarts.retain(|at| now < *at + window);
+        self.state.blown_at = self.blown_until(now).and(self.state.blown_at).map(|at| at.min(now));
+        self.state != before
+    }
+
+    /// Armed again by hand, with nothing counted; answers whether it was blown.
+    pub fn rearm(&mut self) -> bool {
+        std::mem::take(&mut self.state).blown_at.is_some()
+    }
+
+    /// The numbers changed. What has been counted blows a fuse of a lower number with the next restart, not now.
+    pub const fn configure(&mut self, numbers: FuseNumbers) {
+        self.numbers = numbers;
+    }
+
+    /// How it is.
+    pub fn status(&self, now: Timestamp) -> FuseStatus {
+        if let (Some(at), Some(until)) = (self.state.blown_at, self.blown_until(now)) {
+            return FuseStatus::Blown { at, until, remaining_ms: millis(until.since(now)) };
+        }
+        let counts = self.state.restarts.iter().filter(|at| now < **at + self.numbers.window).count();
+        FuseStatus::Armed {
+            restarts: u32::try_from(counts).unwrap_or(u32::MAX),
+            limit: self.numbers.restarts,
+            window_ms: millis(self.numbers.window),
+        }
+    }
+
+    /// When something changes by time alone.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let blown = self.state.blown_at.map(|at| at + self.numbers.off);
+        blown.or_else(|| self.state.restarts.first().map(|at| *at + self.numbers.window))
+    }
+
+    fn blown_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = self.state.blown_at?.min(now) + self.numbers.off;
+        (now < until).then_some(until)
+    }
+
+    fn counted(&self) -> u32 {
+        u32::try_from(self.state.restarts.len()).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests;

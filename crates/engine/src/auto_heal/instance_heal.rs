@@ -1,0 +1,390 @@
+//! Auto-heal of one instance: every rule over one stream of observations, and at most one restart at a time.
+//!
+//! ```text
+//!              a rule acts by a restart            the new worker serves
+//!  Watching ───────────────────────────▶ Restarting ─────────────────────▶ Watching, every window empty
+//!     │ ▲                                    │
+//!     │ └──── it failed, the old one stays ──┘
+//!     └▶ a rule that only logs or runs something: decided, and it goes on watching
+//! ```
+//!
+//! The user's rules come first, then percent memory, percent request and CPU. A proactive restart is paid from the app's fuse;
+//! where that is blown the rule is refused, once for each time it blew. Decisions are data; whoever carries them out answers a
+//! restart by `Restarted` or `RestartFailed`, and tells `Restarting` for one that was begun for another reason.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::config::{ActionType, AutoHealConfig, CustomAction};
+use super::cpu::{CpuMode, CpuRule, CpuState, ProactiveCpu};
+use super::evidence::{Evidence, Firing, Reading, RefusalReason, Rule, Standing};
+use super::fuse::{Fuse, FuseStatus};
+use super::limit::MemoryLimit;
+use super::percent_memory::PercentMemory;
+use super::percent_request::PercentRequest;
+use super::priority::{Silence, silence};
+use super::user_rules::UserRules;
+use super::watch::{Observation, Watch};
+use crate::Timestamp;
+use crate::settings::AUTO_HEAL_ENABLED;
+
+/// The settings of one instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configure {
+    /// A number of its own for each list of watches: another one whenever the rules changed.
+    pub generation: u64,
+    /// The app did not opt out of proactive auto-heal.
+    pub proactive: bool,
+    /// The user's rules.
+    pub user: AutoHealConfig,
+    /// The worker's memory limit.
+    pub limit: MemoryLimit,
+    /// Proactive CPU monitoring, where it is set.
+    pub cpu: Option<CpuRule>,
+}
+
+/// What survives a restart of Medic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealGuard {
+    /// Proactive CPU monitoring's count.
+    pub cpu: Option<CpuState>,
+    /// What was last done.
+    pub last: Option<LastHeal>,
+}
+
+/// What was last done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct LastHeal {
+    /// For which rule.
+    pub rule: Rule,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    /// One second of the worker that takes requests.
+    Observed(Observation),
+    /// The settings changed.
+    Configure(Box<Configure>),
+    /// A restart has begun that was not decided here.
+    Restarting,
+    /// A new worker takes the requests, for whatever reason.
+    Restarted,
+    /// The new worker did not come up; the old one stays.
+    RestartFailed,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "value", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum Action {
+    /// An overlapped restart of this instance.
+    Recycle,
+    /// Nothing but the record.
+    LogEvent,
+    /// Run this as the app's user.
+    CustomAction(CustomAction),
+    /// What proactive CPU monitoring is set to do.
+    Cpu(CpuMode),
+}
+
+impl Action {
+    /// Is there another worker afterwards?
+    pub const fn restarts(&self) -> bool {
+        match self {
+            Self::Recycle => true,
+            Self::Cpu(mode) => !matches!(mode, CpuMode::Collect),
+            Self::LogEvent | Self::CustomAction(_) => false,
+        }
+    }
+}
+
+/// A decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    /// Do it.
+    Heal(Heal),
+    /// A rule was broken and nothing is done.
+    Refuse(Refusal),
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heal {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// For which rule.
+    pub rule: Rule,
+    /// What.
+    pub action: Action,
+    /// Why.
+    pub evidence: Evidence,
+    /// With it the fuse blew.
+    pub blew_fuse: bool,
+}
+
+/// Something that is not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Refusal {
+    /// When.
+    pub at: Timestamp,
+    /// Which rule was broken.
+    pub rule: Rule,
+    /// Why nothing is done.
+    pub refused: RefusalReason,
+    /// What the rule saw.
+    pub evidence: Evidence,
+}
+
+/// How it stands, for the pages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct HealStatus {
+    /// A restart is under way.
+    pub restarting: bool,
+    /// The limit of private bytes.
+    pub limit: MemoryLimit,
+    /// What each rule sees, and when it acts.
+    pub readings: Vec<Reading>,
+    /// What was last done.
+    pub last: Option<LastHeal>,
+}
+
+/// Auto-heal of one instance.
+#[derive(Clone, Debug)]
+pub struct AutoHeal {
+    settings: Configure,
+    silence: Silence,
+    user: UserRules,
+    memory: PercentMemory,
+    requests: PercentRequest,
+    cpu: Option<ProactiveCpu>,
+    restarting: bool,
+    refused_by_fuse: BTreeSet<Rule>,
+    last: Option<LastHeal>,
+}
+
+impl AutoHeal {
+    /// Auto-heal that goes on from `guard`.
+    pub fn new(now: Timestamp, settings: Configure, guard: &HealGuard) -> Self {
+        Self {
+            silence: silence(&settings.user),
+            user: UserRules::new(&settings.user),
+            memory: PercentMemory::new(settings.limit),
+            requests: PercentRequest::default(),
+            cpu: settings.cpu.map(|rule| ProactiveCpu::new(now, rule, guard.cpu)),
+            restarting: false,
+            refused_by_fuse: BTreeSet::new(),
+            last: guard.last,
+            settings,
+        }
+    }
+
+    /// What the front door is to count, in the order that the tallies have.
+    pub fn watches(&self) -> Vec<Watch> {
+        std::iter::once(PercentRequest::watch()).chain(self.user.watches()).collect()
+    }
+
+    /// Takes in one event.
+    pub fn step(&mut self, now: Timestamp, input: Input, fuse: &mut Fuse, decisions: &mut Vec<Decision>) {
+        match input {
+            Input::Observed(seen) if !self.restarting => self.observed(now, &seen, fuse, decisions),
+            Input::Observed(_) => {}
+            Input::Configure(settings) => self.configure(now, *settings),
+            Input::Restarting => self.restarting = true,
+            Input::Restarted => {
+                self.restarting = false;
+                self.clear();
+            }
+            Input::RestartFailed => self.restarting = false,
+        }
+    }
+
+    /// What is to be remembered.
+    pub fn guard(&self) -> HealGuard {
+        HealGuard { cpu: self.cpu.as_ref().map(ProactiveCpu::state), last: self.last }
+    }
+
+    /// How it stands.
+    pub fn status(&self, now: Timestamp, fuse: &Fuse) -> HealStatus {
+        HealStatus {
+            restarting: self.restarting,
+            limit: self.settings.limit,
+            readings: self.readings(now, fuse),
+            last: self.last,
+        }
+    }
+
+    fn observed(
+        &mut self,
+        now: Timestamp,
+        seen: &Observation,
+        fuse: &mut Fuse,
+        decisions: &mut Vec<Decision>,
+    ) {
+        fuse.tick(now);
+        if matches!(fuse.status(now), FuseStatus::Armed { .. }) {
+            self.refused_by_fuse.clear();
+        }
+        let tallies = &seen.tallies;
+        let counted =
+            tallies.of_watch.split_first().filter(|_| tallies.generation == self.settings.generation);
+        let user = self.user.observe(now, seen, counted.map(|(_, rest)| rest));
+        let (memory_looks, requests_look) = self.proactive_looks();
+        let memory = if memory_looks { self.memory.observe(now, seen) } else { None };
+        let requests =
+            counted.filter(|_| requests_look).and_then(|(slow, _)| self.requests.observe(now, seen, *slow));
+        let firings: Vec<Firing> = [user, memory, requests].into_iter().flatten().collect();
+        for firing in &firings {
+            if !self.restarting {
+                let firing = self.with_others(now, firing, &firings, fuse);
+                self.decide(now, firing, fuse, decisions);
+            }
+        }
+        // Only now: an action of its own that another restart swallowed would be lost.
+        let cpu = self.cpu.as_mut().filter(|_| !self.restarting).and_then(|cpu| cpu.observe(now, seen));
+        if let Some(firing) = cpu {
+            let firing = self.with_others(now, &firing, &[], fuse);
+            self.decide(now, firing, fuse, decisions);
+        }
+    }
+
+    fn decide(&mut self, now: Timestamp, firing: Firing, fuse: &mut Fuse, decisions: &mut Vec<Decision>) {
+        let Firing { evidence, refused } = firing;
+        let rule = evidence.rule;
+        if let Some(refused) = refused {
+            decisions.push(Decision::Refuse(Refusal { at: now, rule, refused, evidence }));
+            return;
+        }
+        let spent = if rule.is_proactive() { fuse.spend(now) } else { Ok(false) };
+        match spent {
+            Ok(blew_fuse) => {
+                let action = self.action(rule);
+                self.restarting = action.restarts();
+                self.last = Some(LastHeal { rule, at: now });
+                decisions.push(Decision::Heal(Heal { at: now, rule, action, evidence, blew_fuse }));
+            }
+            Err(blown) => {
+                if self.refused_by_fuse.insert(rule) {
+                    let refused = RefusalReason::FuseBlown { until: blown.until };
+                    decisions.push(Decision::Refuse(Refusal { at: now, rule, refused, evidence }));
+                }
+            }
+        }
+    }
+
+    fn action(&self, rule: Rule) -> Action {
+        let actions = &self.settings.user.auto_heal_rules.actions;
+        match rule {
+            Rule::PercentMemory | Rule::PercentRequest => Action::Recycle,
+            Rule::ProactiveCpu => Action::Cpu(self.settings.cpu.unwrap_or_default().mode),
+            _ => match actions.action_type {
+                ActionType::Recycle => Action::Recycle,
+                ActionType::LogEvent => Action::LogEvent,
+                ActionType::CustomAction => {
+                    Action::CustomAction(actions.custom_action.clone().unwrap_or_default())
+                }
+            },
+        }
+    }
+
+    /// Adds what every other rule sees. One that was broken in the same second has begun anew already: its evidence tells.
+    fn with_others(&self, now: Timestamp, firing: &Firing, all: &[Firing], fuse: &Fuse) -> Firing {
+        let mut firing = firing.clone();
+        let own = std::mem::take(&mut firing.evidence.not_fired);
+        let readings = self.readings(now, fuse).into_iter();
+        let told = |rule: Rule| {
+            let sibling = own.iter().find(|reading| reading.rule == rule).cloned();
+            let broken = all.iter().map(|other| &other.evidence).find(|evidence| evidence.rule == rule);
+            sibling.or_else(|| broken.map(also_broken))
+        };
+        let mine = firing.evidence.rule;
+        firing.evidence.not_fired = readings
+            .filter(|reading| reading.rule != mine)
+            .map(|reading| told(reading.rule).unwrap_or(reading))
+            .collect();
+        firing
+    }
+
+    fn readings(&self, now: Timestamp, fuse: &Fuse) -> Vec<Reading> {
+        let off = |reading: Reading, silent: Option<&String>| {
+            if !self.settings.proactive {
+                let why = format!("{AUTO_HEAL_ENABLED} is False.");
+                return reading.standing(Standing::Off { why });
+            }
+            if let Some(why) = silent {
+                return reading.standing(Standing::Silent { why: why.clone() });
+            }
+            if let FuseStatus::Blown { until, .. } = fuse.status(now) {
+                let why = format!("The fuse is blown until {until}.");
+                return Reading { standing: Standing::Off { why }, ..reading };
+            }
+            reading
+        };
+        let mut readings = vec![
+            off(self.memory.reading(), self.silence.percent_memory.as_ref()),
+            off(self.requests.reading(), self.silence.percent_request.as_ref()),
+        ];
+        readings.extend(self.cpu.as_ref().map(ProactiveCpu::reading));
+        readings.extend(self.user.readings());
+        readings
+    }
+
+    fn proactive_looks(&self) -> (bool, bool) {
+        let Configure { proactive, .. } = self.settings;
+        (
+            proactive && self.silence.percent_memory.is_none(),
+            proactive && self.silence.percent_request.is_none(),
+        )
+    }
+
+    /// What did not change keeps its windows.
+    fn configure(&mut self, now: Timestamp, settings: Configure) {
+        if settings.user != self.settings.user {
+            self.user = UserRules::new(&settings.user);
+            self.silence = silence(&settings.user);
+        }
+        self.memory.set_limit(settings.limit);
+        if settings.cpu != self.settings.cpu {
+            self.cpu = settings.cpu.map(|rule| ProactiveCpu::new(now, rule, None));
+        }
+        self.settings = settings;
+        let (memory_looks, requests_look) = self.proactive_looks();
+        if !memory_looks {
+            self.memory.clear();
+        }
+        if !requests_look {
+            self.requests.clear();
+        }
+    }
+
+    fn clear(&mut self) {
+        self.user.clear();
+        self.memory.clear();
+        self.requests.clear();
+        if let Some(cpu) = &mut self.cpu {
+            cpu.clear();
+        }
+    }
+}
+
+fn also_broken(evidence: &Evidence) -> Reading {
+    Reading {
+        rule: evidence.rule,
+        standing: Standing::Watching,
+        text: format!("broken as well: {}; it acts {}", evidence.observed, evidence.condition),
+        value: evidence.samples.last().map(|sample| sample.value),
+        threshold: Some(evidence.threshold),
+        unit: evidence.unit,
+    }
+}
+
+#[cfg(test)]
+mod tests;

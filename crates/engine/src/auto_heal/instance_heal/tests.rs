@@ -1,0 +1,287 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::auto_heal::fuse::{FuseNumbers, FuseState};
+use crate::auto_heal::limit::LimitSource;
+use crate::auto_heal::watch::{Tallies, Tally};
+
+const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+const SECOND: Duration = Duration::from_secs(1);
+const LIMIT: u64 = 1_000_000_000;
+const OWN_MEMORY: &str = r#""privateBytesInKB":204800"#;
+const OWN_STATUS: &str = r#""statusCodes":[{"status":500,"count":3,"timeInterval":"00:01:00"}]"#;
+
+fn user(triggers: &str, actions: &str) -> AutoHealConfig {
+    let json = format!(
+        r#"{{"autoHealEnabled":true,"autoHealRules":{{"triggers":{{{triggers}}},"actions":{{{actions}}}}}}}"#
+    );
+    serde_json::from_str(&json).unwrap()
+}
+
+fn settings(user: AutoHealConfig) -> Configure {
+    let limit = MemoryLimit { bytes: LIMIT, source: LimitSource::MemoryLimit };
+    Configure { generation: 1, proactive: true, user, limit, cpu: None }
+}
+
+/// One instance with its app's fuse, a second at a time.
+struct Bench {
+    heal: AutoHeal,
+    fuse: Fuse,
+    now: Timestamp,
+}
+
+impl Bench {
+    fn new(settings: Configure) -> Self {
+        let fuse = Fuse::new(FuseNumbers::default(), FuseState::default());
+        Self { heal: AutoHeal::new(START, settings, &HealGuard::default()), fuse, now: START }
+    }
+
+    fn tell(&mut self, input: Input) -> Vec<Decision> {
+        let mut decisions = Vec::new();
+        self.heal.step(self.now, input, &mut self.fuse, &mut decisions);
+        decisions
+    }
+
+    fn see(&mut self, private_bytes: u64, slow: u64, watched: u64) -> Vec<Decision> {
+        self.now = self.now + SECOND;
+        let tally = |finished| Tally { finished, running: 0 };
+        let asked = self.heal.watches().len();
+        let of_watch = (0..asked).map(|index| tally(if index == 0 { slow } else { watched })).collect();
+        let tallies = Tallies { generation: 1, total: tally(slow.max(watched)), of_watch };
+        let private_bytes = Some(private_bytes);
+        let uptime = Duration::from_hours(1);
+        self.tell(Input::Observed(Observation { private_bytes, tallies, uptime, ..Observation::default() }))
+    }
+
+    /// Leaks for so many seconds; the decisions.
+    fn leak(&mut self, seconds: u64) -> Vec<Decision> {
+        (0..seconds).flat_map(|_| self.see(LIMIT, 0, 0)).collect()
+    }
+
+    fn standing(&self, rule: Rule) -> Standing {
+        let readings = self.heal.status(self.now, &self.fuse).readings;
+        readings.into_iter().find(|reading| reading.rule == rule).unwrap().standing
+    }
+}
+
+fn healed(decisions: &[Decision]) -> Vec<(Rule, Action)> {
+    let heals = decisions.iter().filter_map(|decision| match decision {
+        Decision::Heal(heal) => Some((heal.rule, heal.action.clone())),
+        Decision::Refuse(_) => None,
+    });
+    heals.collect()
+}
+
+#[test]
+fn a_leak_is_recycled_once_until_the_new_worker_serves() {
+    let mut bench = Bench::new(settings(AutoHealConfig::default()));
+    let decisions = bench.leak(100);
+    assert_eq!(healed(&decisions), [(Rule::PercentMemory, Action::Recycle)]);
+    let Decision::Heal(heal) = &decisions[0] else { panic!() };
+    assert_eq!(heal.at, START + 32 * SECOND);
+    assert_eq!(heal.evidence.not_fired.len(), 1);
+    assert_eq!(heal.evidence.not_fired[0].rule, Rule::PercentRequest);
+    assert!(bench.heal.status(bench.now, &bench.fuse).restarting);
+    bench.tell(Input::Restarted);
+    assert_eq!(bench.leak(31), [], "the new worker has its own 30 s");
+    assert_eq!(healed(&bench.leak(1)).len(), 1);
+    bench.tell(Input::RestartFailed);
+    assert_eq!(healed(&bench.leak(32)).len(), 1, "after a failed one it tries again");
+}
+
+#[test]
+fn the_third_restart_blows_the_fuse_and_the_fourth_is_refused_once() {
+    let mut bench = Bench::new(settings(AutoHealConfig::default()));
+    for blows in [false, false, true] {
+        let decisions = bench.leak(32);
+        let [Decision::Heal(heal)] = decisions.as_slice() else { panic!("{decisions:?}") };
+        assert_eq!(heal.blew_fuse, blows);
+        bench.tell(Input::Restarted);
+    }
+    let decisions = bench.leak(600);
+    let [Decision::Refuse(refusal)] = decisions.as_slice() else { panic!("{decisions:?}") };
+    let until = START + 96 * SECOND + Duration::from_hours(3);
+    assert_eq!(refusal.refused, RefusalReason::FuseBlown { until });
+    let Standing::Off { why } = bench.standing(Rule::PercentRequest) else { panic!() };
+    assert!(why.starts_with("The fuse is blown until 2026-"), "{why}");
+    bench.now = until - Duration::from_millis(1_001);
+    assert_eq!(bench.leak(1), [], "a millisecond before");
+    assert_eq!(healed(&bench.leak(40)).len(), 1, "armed again");
+}
+
+#[test]
+fn a_users_rule_has_priority_on_its_own_matter() {
+    let mut bench = Bench::new(settings(user(OWN_MEMORY, r#""actionType":1"#)));
+    assert!(matches!(bench.standing(Rule::PercentMemory), Standing::Silent { .. }));
+    let healed = healed(&bench.leak(100));
+    assert_eq!(healed, [(Rule::PrivateBytes, Action::LogEvent)]);
+    assert!(matches!(bench.standing(Rule::PercentRequest), Standing::Waiting { .. } | Standing::Watching));
+}
+
+#[test]
+fn the_action_is_the_users() {
+    let custom = CustomAction { exe: "/bin/x".to_owned(), parameters: "-v".to_owned() };
+    let cases = [
+        (r#""actionType":0"#, Action::Recycle),
+        (r#""actionType":1"#, Action::LogEvent),
+        (r#""actionType":2,"customAction":{"exe":"/bin/x","parameters":"-v"}"#, Action::CustomAction(custom)),
+    ];
+    for (actions, action) in cases {
+        let mut bench = Bench::new(settings(user(OWN_STATUS, actions)));
+        assert_eq!(bench.see(0, 0, 2), []);
+        assert_eq!(healed(&bench.see(0, 0, 1)), [(Rule::StatusCode { index: 0 }, action.clone())]);
+        assert_eq!(bench.heal.status(bench.now, &bench.fuse).restarting, action.restarts(), "{actions}");
+    }
+}
+
+#[test]
+fn two_rules_broken_at_once_are_one_restart_and_both_are_told() {
+    let mut bench = Bench::new(settings(user(OWN_STATUS, "")));
+    assert_eq!(bench.leak(31), []);
+    let decisions = bench.see(LIMIT, 5, 3);
+    let [Decision::Heal(heal)] = decisions.as_slice() else { panic!("{decisions:?}") };
+    assert_eq!(heal.rule, Rule::StatusCode { index: 0 });
+    let broken: Vec<_> = heal
+        .evidence
+        .not_fired
+        .iter()
+        .filter(|r| r.text.starts_with("broken as well"))
+        .map(|r| r.rule)
+        .collect();
+    assert_eq!(broken, [Rule::PercentMemory, Rule::PercentRequest]);
+}
+
+#[test]
+fn counts_of_another_list_of_watches_are_not_looked_at() {
+    let mut bench = Bench::new(settings(user(OWN_STATUS, "")));
+    bench.tell(Input::Configure(Box::new(Configure { generation: 2, ..settings(user(OWN_STATUS, "")) })));
+    assert_eq!(bench.see(0, 9, 9), []);
+}
+
+#[test]
+fn opting_out_is_live_and_a_change_of_nothing_keeps_the_windows() {
+    let mut bench = Bench::new(settings(AutoHealConfig::default()));
+    assert_eq!(bench.leak(20), []);
+    bench.tell(Input::Configure(Box::new(settings(AutoHealConfig::default()))));
+    assert_eq!(healed(&bench.leak(12)).len(), 1, "32 s in all");
+    bench.tell(Input::RestartFailed);
+    bench.tell(Input::Configure(Box::new(Configure {
+        proactive: false,
+        ..settings(AutoHealConfig::default())
+    })));
+    assert_eq!(bench.leak(100), []);
+    assert!(matches!(bench.standing(Rule::PercentMemory), Standing::Off { .. }));
+    bench.tell(Input::Configure(Box::new(settings(AutoHealConfig::default()))));
+    assert_eq!(bench.leak(31), [], "what it did not look at does not count");
+    assert_eq!(healed(&bench.leak(1)).len(), 1);
+}
+
+#[test]
+fn cpu_acts_when_set_and_its_count_is_remembered() {
+    let rule = CpuRule { mode: CpuMode::Kill, ..CpuRule::default() };
+    let mut bench = Bench::new(Configure { cpu: Some(rule), ..settings(AutoHealConfig::default()) });
+    let mut busy = || {
+        bench.now = bench.now + SECOND;
+        bench.tell(Input::Observed(Observation { cpu_percent: Some(100), ..Observation::default() }))
+    };
+    let decisions: Vec<_> = (0..100).flat_map(|_| busy()).collect();
+    assert_eq!(healed(&decisions), [(Rule::ProactiveCpu, Action::Cpu(CpuMode::Kill))]);
+    let guard: HealGuard =
+        serde_json::from_str(&serde_json::to_string(&bench.heal.guard()).unwrap()).unwrap();
+    assert_eq!(guard.cpu.unwrap().acted, 1);
+    assert_eq!(guard.last.unwrap().rule, Rule::ProactiveCpu);
+}
+
+/// A second of anything: a leak, slow requests, errors, a busy processor, a pause, an answer to a restart, an opt-out.
+fn seconds() -> impl Strategy<Value = Vec<(u8, u64)>> {
+    prop::collection::vec((0_u8..9, 0_u64..6), 1..400)
+}
+
+fn inputs(steps: &[(u8, u64)], settings: &Configure) -> Vec<(Timestamp, Input)> {
+    let mut now = START;
+    let mut inputs = Vec::new();
+    for &(kind, amount) in steps {
+        now = now + SECOND * if kind == 8 { 600 } else { 1 };
+        let tally = |finished| Tally { finished, running: finished / 2 };
+        let slow = if kind == 1 { amount } else { 0 };
+        let tallies =
+            Tallies { generation: 1, total: tally(slow), of_watch: vec![tally(slow), tally(amount)] };
+        let seen = Observation {
+            private_bytes: Some(if kind < 5 { LIMIT } else { 0 }),
+            cpu_percent: Some(100),
+            tallies,
+            warm_up: kind == 4,
+            uptime: Duration::from_mins(amount * 5),
+        };
+        inputs.push(match kind {
+            6 => (now, Input::Restarted),
+            7 if amount < 3 => (now, Input::RestartFailed),
+            7 => (now, Input::Configure(Box::new(Configure { proactive: amount > 3, ..settings.clone() }))),
+            _ => (now, Input::Observed(seen)),
+        });
+        // Most seconds are a leak, so that rules are met at all.
+        for _ in 0..if kind < 4 { 12 } else { 0 } {
+            now = now + SECOND;
+            let private_bytes = Some(LIMIT);
+            inputs.push((now, Input::Observed(Observation { private_bytes, ..Observation::default() })));
+        }
+    }
+    inputs
+}
+
+fn replay(inputs: &[(Timestamp, Input)], settings: &Configure) -> Vec<Decision> {
+    let mut heal = AutoHeal::new(START, settings.clone(), &HealGuard::default());
+    let mut fuse = Fuse::new(FuseNumbers::default(), FuseState::default());
+    let mut decisions = Vec::new();
+    for (now, input) in inputs {
+        heal.step(*now, input.clone(), &mut fuse, &mut decisions);
+    }
+    decisions
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn never_more_proactive_restarts_than_the_fuse_allows(steps in seconds()) {
+        let settings = settings(AutoHealConfig::default());
+        let decisions = replay(&inputs(&steps, &settings), &settings);
+        let heals: Vec<_> = decisions.iter().filter_map(|decision| match decision {
+            Decision::Heal(heal) if heal.rule.is_proactive() => Some(heal),
+            _ => None,
+        }).collect();
+        for (index, heal) in heals.iter().enumerate() {
+            let within = heals[..=index].iter().filter(|other| heal.at.since(other.at) < Duration::from_mins(30)).count();
+            prop_assert!(within <= 3);
+            let blown = index > 0 && heals[index - 1].blew_fuse;
+            prop_assert!(!blown || heal.at.since(heals[index - 1].at) >= Duration::from_hours(3));
+        }
+    }
+
+    #[test]
+    fn a_rule_that_is_off_never_acts(steps in seconds(), proactive in any::<bool>(), own in any::<bool>()) {
+        let user = AutoHealConfig { auto_heal_enabled: own, ..user(OWN_STATUS, "") };
+        let settings = Configure { proactive, ..settings(user) };
+        let fixed: Vec<_> = inputs(&steps, &settings).into_iter()
+            .filter(|(_, input)| !matches!(input, Input::Configure(_))).collect();
+        for decision in replay(&fixed, &settings) {
+            let rule = match decision { Decision::Heal(heal) => heal.rule, Decision::Refuse(refusal) => refusal.rule };
+            prop_assert!(rule != Rule::ProactiveCpu);
+            prop_assert!(if rule.is_proactive() { proactive } else { own }, "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_recorded_run_gives_the_same_decisions(steps in seconds()) {
+        let settings = Configure { cpu: Some(CpuRule { mode: CpuMode::Kill, ..CpuRule::default() }), ..settings(user(OWN_STATUS, "")) };
+        let inputs = inputs(&steps, &settings);
+        let recorded = serde_json::to_string(&inputs).unwrap();
+        let read: Vec<(Timestamp, Input)> = serde_json::from_str(&recorded).unwrap();
+        let decisions = replay(&inputs, &settings);
+        prop_assert_eq!(&replay(&read, &settings), &decisions);
+        let written = serde_json::to_string(&decisions).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<Vec<Decision>>(&written).unwrap(), &decisions);
+    }
+}
