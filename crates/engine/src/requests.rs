@@ -51,6 +51,17 @@ impl LatencySketch {
             .map(|(bucket, _)| upper_bound(*bucket))
     }
 
+    /// How many latencies were `us` microseconds or longer: at least the first and at most the second number, since those that
+    /// share a bucket with `us` cannot be told apart.
+    pub fn count_from(&self, us: u64) -> (u64, u64) {
+        let own = bucket_of(us);
+        let above = |least: u16| -> u64 {
+            self.buckets.iter().filter(|(bucket, _)| *bucket >= least).map(|(_, count)| count).sum()
+        };
+        let whole = own == 0 || upper_bound(own - 1) + 1 == us;
+        (above(if whole { own } else { own + 1 }), above(own))
+    }
+
     fn add(&mut self, bucket: u16, count: u64) {
         match self.buckets.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
             Ok(at) => self.buckets[at].1 += count,
@@ -119,6 +130,15 @@ mod tests {
             let bound = upper_bound(bucket_of(us));
             prop_assert!(bound >= us);
             prop_assert!(bound - us <= us / 8);
+        }
+
+        #[test]
+        fn counts_from_a_latency_on_enclose_the_true_one(values in prop::collection::vec(0_u64..3_000, 0..60), us in 0_u64..3_000) {
+            let mut sketch = LatencySketch::default();
+            for value in &values { sketch.record(*value); }
+            let (least, most) = sketch.count_from(us);
+            let exact = values.iter().filter(|value| **value >= us).count() as u64;
+            prop_assert!(least <= exact && exact <= most, "{least} <= {exact} <= {most}");
         }
 
         #[test]

@@ -10,10 +10,11 @@
 //!
 //! [`AutoHeal`] is the rules of one instance, [`fuse::Fuse`] guards an app. A rule sees counts and samples, never a request:
 //! [`AutoHeal::watches`] says what the front door is to count. [`config`] is the user's rules in App Service's shape,
-//! [`web_config`] their old form, and [`restart`] is the record of what was done.
+//! [`web_config`] their old form, [`dry_run`] tells what they would have done, and [`restart`] is the record of what was done.
 
 pub mod config;
 pub mod cpu;
+pub mod dry_run;
 pub mod evidence;
 pub mod fuse;
 mod instance_heal;
