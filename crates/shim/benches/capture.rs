@@ -1,4 +1,4 @@
-//! How long a capture stops a worker, beside gcore in the same run.
+//! How long a capture stops a worker, beside gcore in the same run, and what the debugger costs a worker that handles signals.
 //!
 //! `cargo bench -p shim --bench capture`. A worker with 34 and with 500 threads and 64 MiB of memory is captured by its shim as
 //! it crashes, and an equal one that lives is written out by gdb's gcore. The capture's time is what its audit says. gcore has
@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use engine::{InstanceKey, Timestamp, WorkerId};
@@ -14,13 +14,12 @@ use shim::protocol::{FromShim, WorkerSpec};
 
 const ROUNDS: usize = 7;
 const MEMORY_MIB: u32 = 64;
+const SIGNALS: u32 = 50_000;
 
 fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let target = folder.path().join("threads");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/threads.c");
-    let compiled = Command::new("cc").args(["-g", "-O1", "-pthread", "-o"]).arg(&target).arg(source).status();
-    assert!(compiled.is_ok_and(|status| status.success()), "the target needs a C compiler (apt install gcc)");
+    let target = compile("threads.c", folder.path());
+    let signals = compile("signals.c", folder.path());
     let has_gcore = Command::new("gcore").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     println!("stopped for, in ms: median (least to most) of {ROUNDS} runs; a worker with {MEMORY_MIB} MiB");
     println!("{:>8}  {:>24}  {:>10}  {:>28}", "threads", "capture", "dump", "gcore");
@@ -35,6 +34,18 @@ fn main() {
         };
         println!("{threads:>8}  {:>24}  {:>6} KiB  {anchor:>28}", spread(times), size_kib);
     }
+    println!("a handled signal, in µs: median (least to most) of {ROUNDS} runs of {SIGNALS}");
+    for (arm, what) in [(false, "without the debugger"), (true, "with it")] {
+        println!("{what:>24}  {:>24}", spread((0..ROUNDS).map(|_| handled_signal(&signals, arm)).collect()));
+    }
+}
+
+fn compile(source: &str, folder: &Path) -> PathBuf {
+    let target = folder.join(source).with_extension("");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(source);
+    let compiled = Command::new("cc").args(["-g", "-O1", "-pthread", "-o"]).arg(&target).arg(source).status();
+    assert!(compiled.is_ok_and(|status| status.success()), "the target needs a C compiler (apt install gcc)");
+    target
 }
 
 fn spread(mut times: Vec<f64>) -> String {
@@ -45,6 +56,25 @@ fn spread(mut times: Vec<f64>) -> String {
 
 /// One crash under the debugger: how long it stood still, in ms, and the dump's size.
 fn capture(target: &Path, threads: u32) -> (f64, u64) {
+    let arguments = [threads.to_string(), MEMORY_MIB.to_string(), "crash".to_owned()];
+    let message =
+        run(target, &arguments, true, |message| matches!(message, FromShim::Analysed { audit: Some(_), .. }));
+    let FromShim::Analysed { audit: Some(audit), .. } = message else { unreachable!() };
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of a standstill are few")]
+    (audit.stopped_us as f64 / 1_000.0, audit.size_bytes)
+}
+
+/// What one handled signal costs a worker, in µs.
+fn handled_signal(target: &Path, arm: bool) -> f64 {
+    let message =
+        run(target, &[SIGNALS.to_string()], arm, |message| matches!(message, FromShim::Ended { .. }));
+    let FromShim::Ended { uptime_ms, crash: false, .. } = message else { panic!("{message:?}") };
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run are few")]
+    (uptime_ms as f64 * 1_000.0 / f64::from(SIGNALS))
+}
+
+/// Runs a target to its end under a shim; the message that fits.
+fn run(target: &Path, arguments: &[String], arm: bool, fits: impl Fn(&FromShim) -> bool) -> FromShim {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run_dir = folder.path().join("run");
     let exe = Path::new(env!("CARGO_BIN_EXE_shim"));
@@ -54,7 +84,7 @@ fn capture(target: &Path, threads: u32) -> (f64, u64) {
             instance: InstanceKey { app: "bench".parse().expect("a name"), index: 0 },
             started_at: Timestamp::from_ms(0),
         },
-        command: vec![text(target), threads.to_string(), MEMORY_MIB.to_string(), "crash".to_owned()],
+        command: std::iter::once(text(target)).chain(arguments.iter().cloned()).collect(),
         directory: None,
         environment: BTreeMap::new(),
         port: 0,
@@ -62,7 +92,7 @@ fn capture(target: &Path, threads: u32) -> (f64, u64) {
         crash_log_dir: folder.path().join("crashdumps"),
         log_file_limit_bytes: 1 << 20,
         log_files_kept: 2,
-        arm: true,
+        arm,
         analyser: vec![text(exe), "analyse".to_owned()],
         spec_hash: String::new(),
     };
@@ -70,14 +100,12 @@ fn capture(target: &Path, threads: u32) -> (f64, u64) {
     let stream = shim::connect(&run_dir).expect("its shim answers");
     for line in BufReader::new(&stream).lines() {
         let message = serde_json::from_str(&line.expect("a line")).expect("a message");
-        if let FromShim::Analysed { audit, .. } = message {
+        if fits(&message) {
             (&stream).write_all(b"{\"type\":\"acknowledge\"}\n").expect("the shim listens");
-            let audit = audit.expect("a dump was taken");
-            #[expect(clippy::cast_precision_loss, reason = "microseconds of a standstill are few")]
-            return (audit.stopped_us as f64 / 1_000.0, audit.size_bytes);
+            return message;
         }
     }
-    panic!("the shim ended without an analysis");
+    panic!("the shim ended without a word of it")
 }
 
 /// The longest gap that a living target saw while gcore wrote it out, in ms.

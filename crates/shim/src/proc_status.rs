@@ -1,34 +1,55 @@
-//! What `/proc/PID/status` says.
+//! What `/proc` says of a process's state.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 
 use engine::Signal;
 
 use crate::sys::Pid;
 
-fn field(status: &str, name: &str) -> Option<String> {
-    let line = status.lines().find(|line| line.starts_with(name))?;
-    Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned())
-}
-
-fn status(pid: Pid) -> Option<String> {
-    std::fs::read(format!("/proc/{pid}/status")).ok().map(|text| String::from_utf8_lossy(&text).into_owned())
-}
-
 /// Who traces a thread; 0 is nobody.
 pub(crate) fn tracer_of(tid: Pid) -> Option<Pid> {
-    field(&status(tid)?, "TracerPid")?.parse().ok()
+    let status = std::fs::read(format!("/proc/{tid}/status")).ok()?;
+    field(&String::from_utf8_lossy(&status), "TracerPid")?.parse().ok()
 }
 
-/// Does the process neither handle nor ignore this signal? Dispositions are the whole process's. False when it cannot be
-/// told, which is when the process is gone.
-pub(crate) fn takes_default_action(pid: Pid, signal: Signal) -> bool {
-    status(pid).is_some_and(|status| has_default_action(&status, signal))
+fn field<'t>(status: &'t str, name: &str) -> Option<&'t str> {
+    let line = status.lines().find(|line| line.starts_with(name))?;
+    Some(line.strip_prefix(name)?.strip_prefix(':')?.trim())
 }
 
-fn has_default_action(status: &str, signal: Signal) -> bool {
+/// What one process does with its signals: nothing is remembered, the kernel is asked each time.
+///
+/// Some runtimes handle thousands of signals a second, and each of them stands still meanwhile. So the file stays open, and it is
+/// the `stat` of the main thread alone: `status` takes the kernel three times as long, and the process's own `stat` adds up all
+/// its threads. A main thread that has ended still has one, and `exec` by another thread leaves it valid.
+pub(crate) struct Dispositions(File);
+
+impl Dispositions {
+    /// Opens the file of a process that was not waited for yet.
+    pub(crate) fn of(pid: Pid) -> io::Result<Self> {
+        File::open(format!("/proc/{pid}/task/{pid}/stat")).map(Self)
+    }
+
+    /// Does the process neither handle nor ignore this signal, which is not a realtime one? False when it cannot be told, which
+    /// is when the process is gone.
+    pub(crate) fn are_default_for(&self, signal: Signal) -> bool {
+        // 52 numbers of up to 20 digits and a name of up to 64 bytes
+        let mut stat = [0; 2_048];
+        self.0.read_at(&mut stat, 0).is_ok_and(|length| has_default_action(&stat[..length], signal))
+    }
+}
+
+/// Fields 33 (ignored) and 34 (handled) of `stat` are masks of the first 31 signals, in decimal.
+fn has_default_action(stat: &[u8], signal: Signal) -> bool {
     let bit = 1_u64 << (signal.0 - 1).clamp(0, 63);
-    let mask = |name| field(status, name).and_then(|mask| u64::from_str_radix(&mask, 16).ok());
-    match (mask("SigCgt"), mask("SigIgn")) {
-        (Some(caught), Some(ignored)) => (caught | ignored) & bit == 0,
+    // the name before the third field holds whatever the program wants
+    let third = stat.iter().rposition(|byte| *byte == b')').and_then(|end| stat.get(end + 2..));
+    let mut fields = third.unwrap_or_default().split(|byte| *byte == b' ').skip(33 - 3);
+    let mut mask = || std::str::from_utf8(fields.next()?).ok()?.parse::<u64>().ok();
+    match (mask(), mask()) {
+        (Some(ignored), Some(caught)) => (caught | ignored) & bit == 0,
         _ => false,
     }
 }
@@ -39,11 +60,29 @@ mod tests {
 
     #[test]
     fn dispositions_are_read_from_the_masks() {
-        let status = "Name:\tSigCgt:\nTracerPid:\t7\nSigIgn:\t0000000000000010\nSigCgt:\t0000000000000400\n";
-        assert!(!has_default_action(status, Signal(11)), "handled");
-        assert!(!has_default_action(status, Signal(5)), "ignored");
-        assert!(has_default_action(status, Signal(6)));
-        assert!(!has_default_action("", Signal(6)));
-        assert_eq!(field(status, "TracerPid").as_deref(), Some("7"));
+        let before = " 0".repeat(33 - 4);
+        let stat = format!("7 (a) S 1 (b\n) t{before} 16 1024 0 0 0 17\n");
+        let is_default = |signal| has_default_action(stat.as_bytes(), Signal(signal));
+        assert!(!is_default(11), "handled");
+        assert!(!is_default(5), "ignored");
+        assert!(is_default(6) && is_default(31));
+        assert!(!has_default_action(b"", Signal(6)));
+        assert!(!has_default_action(b"7 (a) t 1 2", Signal(6)));
+    }
+
+    /// The other file of the same masks.
+    #[test]
+    fn the_kernel_says_the_same_in_both_files() {
+        let pid = Pid::try_from(std::process::id()).unwrap();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let mask = |name| u64::from_str_radix(field(&status, name).unwrap(), 16).unwrap();
+        let set = mask("SigCgt") | mask("SigIgn");
+        let dispositions = Dispositions::of(pid).unwrap();
+        for signal in 1..=31 {
+            let is_default = set & 1 << (signal - 1) == 0;
+            assert_eq!(dispositions.are_default_for(Signal(signal)), is_default, "{signal}");
+        }
+        assert!(set & 1 << (libc::SIGSEGV - 1) != 0, "the runtime handles overflows of stacks");
+        assert_eq!(tracer_of(pid), Some(0));
     }
 }

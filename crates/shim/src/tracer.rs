@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use engine::{Clock, Exit, Signal};
 
-use crate::proc_status;
+use crate::proc_status::{self, Dispositions};
 use crate::sys::process::{Change, next_change, own_thread};
 use crate::sys::{Pid, ptrace, signals};
 
@@ -32,6 +32,11 @@ const STOP_LIMIT: Duration = Duration::from_millis(500);
 
 /// How many passes over the thread list attaching takes at most: a pass that finds no new thread is the last.
 const ATTACH_PASSES: usize = 1_000;
+
+/// How often the kernel is asked for the next change when a signal was just passed on, before the caller may go to sleep. A
+/// runtime that handles one often handles thousands, and a wake-up for each would cost more than the signal. Ours: a handler
+/// takes a few microseconds, and so do these calls.
+const TRIES_AFTER_SIGNAL: usize = 20;
 
 /// Why the debugger could not be attached.
 #[derive(Debug, thiserror::Error)]
@@ -106,19 +111,29 @@ impl Stop {
 pub(crate) struct Tracer<'c> {
     pid: Pid,
     clock: &'c dyn Clock,
+    dispositions: Dispositions,
     /// Every thread that is ours, and how it is stopped where it is.
     threads: BTreeMap<Pid, Option<Stop>>,
     /// Changes that came up while waiting for others.
     pending: VecDeque<(Pid, Change)>,
     /// Threads that stop are let go for good.
     leaving: bool,
+    /// The last change was a signal that the worker deals with.
+    passed_on: bool,
 }
 
 impl<'c> Tracer<'c> {
     /// Attaches to every thread, none of which stops for it.
     pub(crate) fn attach(pid: Pid, clock: &'c dyn Clock) -> Result<Self, AttachError> {
-        let mut tracer =
-            Self { pid, clock, threads: BTreeMap::new(), pending: VecDeque::new(), leaving: false };
+        let mut tracer = Self {
+            pid,
+            clock,
+            dispositions: Dispositions::of(pid).map_err(|_| AttachError::Gone { pid })?,
+            threads: BTreeMap::new(),
+            pending: VecDeque::new(),
+            leaving: false,
+            passed_on: false,
+        };
         for _ in 0..ATTACH_PASSES {
             match tracer.attach_to_new_threads() {
                 // threads made by a thread that is ours are ours from the start, so a pass without a new one is the last
@@ -156,7 +171,16 @@ impl<'c> Tracer<'c> {
 
     /// Changes that were put aside, oldest first, then what the kernel has.
     pub(crate) fn next_change(&mut self) -> Option<(Pid, Change)> {
-        self.pending.pop_front().or_else(next_change)
+        let tries = if std::mem::take(&mut self.passed_on) { TRIES_AFTER_SIGNAL } else { 1 };
+        self.pending.pop_front().or_else(|| {
+            (0..tries).find_map(|number| {
+                if number > 0 {
+                    // the worker may need this processor to get there
+                    std::thread::yield_now();
+                }
+                next_change()
+            })
+        })
     }
 
     /// Deals with one change of one of the worker's threads.
@@ -184,9 +208,10 @@ impl<'c> Tracer<'c> {
             self.threads.retain(|thread, _| *thread == tid);
         }
         let signal = Signal(stop.signal);
-        if stop.event == 0 && signal.dumps_core() && proc_status::takes_default_action(self.pid, signal) {
+        if stop.event == 0 && signal.dumps_core() && self.dispositions.are_default_for(signal) {
             return Meaning::Fatal { tid, signal };
         }
+        self.passed_on = stop.event == 0;
         self.resume(tid, stop);
         Meaning::Nothing
     }

@@ -89,6 +89,11 @@ fn a_clock_set_back_makes_the_countdown_no_longer() {
     assert!(fuse.tick(earlier));
     assert!(fuse.spend(earlier + Duration::from_millis(OFF_MS - 1)).is_err());
     assert!(fuse.spend(earlier + Duration::from_millis(OFF_MS)).is_ok());
+    let mut counting = self::fuse();
+    (0..2).for_each(|_| assert_eq!(counting.spend(START), Ok(false)));
+    assert!(counting.tick(earlier));
+    let FuseStatus::Armed { restarts, .. } = counting.status(earlier + 30 * MINUTE) else { panic!("blown") };
+    assert_eq!(restarts, 0, "nor the window");
 }
 
 #[test]

@@ -87,8 +87,10 @@ fn a_leak_is_recycled_once_until_the_new_worker_serves() {
     bench.tell(Input::Restarted);
     assert_eq!(bench.leak(31), [], "the new worker has its own 30 s");
     assert_eq!(healed(&bench.leak(1)).len(), 1);
+    assert_eq!(bench.leak(100), [], "one at a time");
     bench.tell(Input::RestartFailed);
-    assert_eq!(healed(&bench.leak(32)).len(), 1, "after a failed one it tries again");
+    assert_eq!(bench.leak(31), [], "what was seen during the attempt does not count");
+    assert_eq!(healed(&bench.leak(1)).len(), 1, "after a failed one it tries again");
 }
 
 #[test]
@@ -134,6 +136,30 @@ fn the_action_is_the_users() {
         assert_eq!(healed(&bench.see(0, 0, 1)), [(Rule::StatusCode { index: 0 }, action.clone())]);
         assert_eq!(bench.heal.status(bench.now, &bench.fuse).restarting, action.restarts(), "{actions}");
     }
+}
+
+#[test]
+fn a_users_rule_neither_blows_the_fuse_nor_heeds_it() {
+    let mut bench = Bench::new(settings(user(OWN_STATUS, "")));
+    for _ in 0..10 {
+        assert_eq!(healed(&bench.see(0, 0, 3)).len(), 1);
+        bench.tell(Input::Restarted);
+    }
+    assert!(matches!(bench.fuse.status(bench.now), FuseStatus::Armed { restarts: 0, .. }));
+    (0..3).for_each(|_| assert!(bench.fuse.spend(bench.now).is_ok()));
+    assert_eq!(healed(&bench.see(0, 0, 3)), [(Rule::StatusCode { index: 0 }, Action::Recycle)]);
+}
+
+#[test]
+fn a_restart_for_another_reason_empties_every_window() {
+    let mut bench = Bench::new(settings(user(OWN_STATUS, "")));
+    assert_eq!(bench.leak(20), []);
+    assert_eq!(bench.see(LIMIT, 4, 2), []);
+    bench.tell(Input::Restarting);
+    bench.tell(Input::Restarted);
+    assert_eq!(bench.see(LIMIT, 1, 1), []);
+    assert_eq!(bench.leak(30), []);
+    assert_eq!(healed(&bench.leak(1)), [(Rule::PercentMemory, Action::Recycle)]);
 }
 
 #[test]
