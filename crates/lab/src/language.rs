@@ -56,6 +56,8 @@ impl Language {
                 vec![
                     on_path("java")?,
                     "-Xmx128m".into(),
+                    // Else a JVM that dies leaves its report in whatever folder the test ran in.
+                    format!("-XX:ErrorFile={}", root().join("target/lab/hs_err.log").display()).into(),
                     "-cp".into(),
                     compile("Shop.java", &[])?,
                     "Shop".into(),

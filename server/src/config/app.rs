@@ -9,7 +9,8 @@ use engine::AppName;
 use engine::crash_monitor::Numbers;
 use engine::settings::{INSTANCE_ID, PORT, SITE_NAME};
 
-use super::reader::{Raw, Reader, Section, address, count, duration, text};
+use super::reader::{Reader, Section};
+use super::values::{Raw, address, count, duration, text};
 
 /// The most instances of one app on one node. Ours: more workers than this on one machine is a mistake in writing.
 const INSTANCES_LIMIT: i64 = 64;

@@ -6,6 +6,7 @@
 mod app;
 mod problem;
 mod reader;
+mod values;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,7 +17,8 @@ use engine::crash_monitor::Numbers;
 
 pub use app::App;
 pub use problem::{ConfigError, Problem};
-use reader::{Reader, Section, Span, address, count, duration, text};
+use reader::{Reader, Section};
+use values::{Span, address, count, duration, text};
 
 /// The commented example that holds every default.
 pub const DEFAULT: &str = include_str!("default.toml");
