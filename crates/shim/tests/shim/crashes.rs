@@ -156,6 +156,20 @@ fn fifty_thousand_handled_faults_give_no_dump() {
 }
 
 #[test]
+fn a_worker_that_handles_signals_without_end_keeps_nobody_waiting() {
+    let mut run = Run::start(program("signals", &["2000000000"]), true);
+    for _ in 0..20 {
+        assert!(run.tail(1).is_empty());
+    }
+    run.send(&ToShim::Disarm);
+    run.wait_for(|message| *message == FromShim::Disarmed);
+    run.arm();
+    run.send(&ToShim::Signal { signal: libc::SIGKILL });
+    let end = run.wait_for_end();
+    assert!(matches!(end, FromShim::Ended { asked: true, crash: false, .. }), "{end:?}");
+}
+
+#[test]
 fn crashing_children_are_not_the_workers_crash() {
     for arm in [false, true] {
         let mut run = Run::start(program("clones", &[]), arm);
