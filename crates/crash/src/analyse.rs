@@ -7,10 +7,13 @@ use crate::dump::{self, DumpFindings, Sources};
 use crate::last_words::{self, LastWords};
 use crate::{Analysis, Death, Limits, signature, text};
 
-/// How many lines of standard error are the message of a death without a report. Ours.
+/// How many lines of output are the message of a death without a report. Ours.
 const LAST_LINES: usize = 10;
 /// More lines than this after a report say that the worker lived on.
 const LINES_AFTER: usize = 50;
+/// More lines than this after a report on standard output say that it was a log of something survived. Ours: other threads may
+/// still get a few lines out.
+const LINES_AFTER_ON_OUTPUT: usize = 10;
 
 /// Finds out what can be known. Never fails and never panics: where the dump cannot be read, the rest is told.
 pub fn analyse(death: &Death<'_>, limits: &Limits) -> Analysis {
@@ -47,12 +50,18 @@ pub fn analyse(death: &Death<'_>, limits: &Limits) -> Analysis {
 }
 
 /// The report that explains this exit. What was printed before a signal that it cannot have caused is not believed.
+///
+/// Standard output is asked last and believed least: it is where logs go, with every exception that was dealt with. A report
+/// there counts where only a dying process prints it and next to nothing came after it.
 fn last_words(death: &Death<'_>, limits: &Limits, notes: &mut Vec<String>) -> Option<LastWords> {
     if death.cause == CrashCause::OutOfMemory {
         return None;
     }
     let fits = |words: &LastWords| words.explains(death.exit);
-    let words = last_words::read_where(death.standard_error, limits.text_bytes, fits)?;
+    let ends_output =
+        |words: &LastWords| words.certain && words.lines_after <= LINES_AFTER_ON_OUTPUT && fits(words);
+    let words = last_words::read_where(death.standard_error, limits.text_bytes, fits)
+        .or_else(|| last_words::read_where(death.standard_output, limits.text_bytes, ends_output))?;
     if let Some(cause) = &words.cause {
         notes.push(format!("Caused by {cause}"));
     }
@@ -127,9 +136,13 @@ fn whose_frames(
     (thread, dump.modules)
 }
 
-/// What a worker said last before an exit that no report explains.
+/// What a worker said last before an exit that no report explains: on standard error, else on standard output.
 fn last_lines(death: &Death<'_>, limits: &Limits) -> Option<String> {
-    let text = text::plain(death.standard_error, limits.text_bytes);
+    let last = |tail| last_lines_of(&text::plain(tail, limits.text_bytes));
+    last(death.standard_error).or_else(|| last(death.standard_output))
+}
+
+fn last_lines_of(text: &str) -> Option<String> {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default();
     (!last.is_empty()).then(|| last.join("\n"))

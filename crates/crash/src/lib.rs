@@ -1,5 +1,4 @@
-//! Understanding a crash: how a worker ended, the end of its standard error and, where the debugger was attached, a minidump
-//! become an exception type, a stack and a signature.
+//! Understanding a crash: how a worker ended, the end of what it printed and, where the debugger was attached, a minidump become an exception type, a stack and a signature.
 //!
 //! Everything here is blocking and pure but for reading the modules' files under [`Death::root`]. It runs in a short-lived child
 //! with hard limits on memory and time; the bounds here ([`Limits`]) make it end with a result where the child's limits would
@@ -31,6 +30,8 @@ pub struct Death<'a> {
     pub cause: CrashCause,
     /// The end of its standard error, up to 64 KiB.
     pub standard_error: &'a [u8],
+    /// The end of its standard output, up to 64 KiB. The Java virtual machine and PHP print their last words there.
+    pub standard_output: &'a [u8],
     /// The minidump, where the debugger was attached.
     pub dump: Option<&'a [u8]>,
     /// Where the modules' paths begin: `/`, or `/proc/PID/root` of a worker in another mount namespace.
@@ -50,7 +51,7 @@ pub struct Limits {
     pub threads: usize,
     /// Modules read from the dump: 2,048.
     pub modules: usize,
-    /// Bytes of standard error that are read, from its end: 64 KiB.
+    /// Bytes of standard error, and of standard output, that are read, from the end of each: 64 KiB.
     pub text_bytes: usize,
 }
 

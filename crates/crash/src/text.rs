@@ -14,7 +14,7 @@ pub(crate) const THREAD_CHARS: usize = 64;
 /// The most characters of a module's name.
 pub(crate) const MODULE_CHARS: usize = 128;
 
-/// Standard error as text: invalid UTF-8 replaced, escape sequences taken out, line ends made `\n`, other control characters
+/// What a process printed, as text: invalid UTF-8 replaced, escape sequences taken out, line ends made `\n`, other control characters
 /// (but the tab) dropped. Only the last `limit` bytes are read.
 pub(crate) fn plain(tail: &[u8], limit: usize) -> String {
     let from = tail.len().saturating_sub(limit);

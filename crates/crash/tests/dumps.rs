@@ -241,7 +241,7 @@ fn modules_that_share_an_endless_name_stay_small() {
 
 fn death<'a>(exit: Exit, standard_error: &'a [u8], dump: Option<&'a [u8]>, root: &'a Path) -> Death<'a> {
     let cause = if matches!(exit, Exit::Code(_)) { CrashCause::Exit } else { CrashCause::Signal };
-    Death { exit, cause, standard_error, dump, root, program: "shop", perf_map: None }
+    Death { exit, cause, standard_error, standard_output: b"", dump, root, program: "shop", perf_map: None }
 }
 
 const SEGV: Exit = Exit::Signal(Signal(11));

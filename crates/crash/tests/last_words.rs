@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crash::last_words::{LastWords, read};
-use crash::{Death, Limits, analyse};
+use crash::{Analysis, Death, Limits, analyse};
 use engine::{CrashCause, Exit, Signal};
 use proptest::prelude::*;
 
@@ -94,6 +94,56 @@ fn the_last_report_wins_over_what_was_logged_before() {
     assert_eq!((only.exception_type.as_str(), only.certain, only.lines_after), ("KeyError", false, 100));
 }
 
+fn analysed(standard_error: &str, standard_output: &str, exit: Exit) -> Analysis {
+    let standard_output = standard_output.as_bytes();
+    analyse(&Death { standard_output, ..death(standard_error.as_bytes(), exit) }, &Limits::default())
+}
+
+fn sample(name: &str) -> String {
+    let (_, tail) = samples().into_iter().find(|(sample, _)| sample == name).unwrap();
+    String::from_utf8(tail).unwrap()
+}
+
+#[test]
+fn last_words_on_standard_output_are_read_where_standard_error_has_none() {
+    let kind = |error: &str, output: &str, exit| analysed(error, output, exit).findings.exception_type;
+    let (segv, served) = (Exit::Signal(Signal(11)), "GET / 200\n".repeat(300));
+    let java = format!("{served}{}", sample("java_segv"));
+    let analysis = analysed("warning: no such option\n", &java, segv);
+    assert_eq!(analysis.findings.runtime, engine::crash::Runtime::Java);
+    assert_eq!(analysis.findings.crashing_thread.frames[0].function.as_deref(), Some("Unsafe_PutInt"));
+    assert!(analysis.message.unwrap().starts_with("SIGSEGV (0xb)"));
+    let php = format!("{served}\n{}", sample("php_exc").trim_start_matches("PHP "));
+    assert_eq!(kind("", &php, Exit::Code(255)), "App\\OrderNotFound");
+
+    // standard error is believed first, but not where its report does not explain the end
+    let python = sample("py_exc");
+    assert_eq!(kind(&sample("java_exc"), &php, Exit::Code(1)), "Crash$OrderNotFound");
+    assert_eq!(kind(&python, &java, segv), "SIGSEGV");
+    assert_eq!(analysed(&python, &java, segv).findings.runtime, engine::crash::Runtime::Java);
+}
+
+#[test]
+fn an_exception_in_a_log_on_standard_output_is_not_the_end() {
+    let kind = |output: &str| analysed("", output, Exit::Code(1)).findings.exception_type;
+    let (report, served) = (sample("py_exc"), "GET / 200\n".repeat(11));
+    assert_eq!(kind(&report), "OrderNotFound");
+    assert_eq!(kind(&format!("{report}{served}")), "exit status 1");
+    assert_eq!(kind(&format!("{report}{served}{report}")), "OrderNotFound");
+    // what a log may hold too is not believed at its very end either
+    let logged = sample("java_pst");
+    assert_ne!(analysed(&logged, "", Exit::Code(1)).findings.exception_type, "exit status 1");
+    assert_eq!(kind(&logged), "exit status 1");
+}
+
+#[test]
+fn an_end_without_a_report_keeps_the_last_lines() {
+    let message = |error: &str, output: &str| analysed(error, output, Exit::Code(1)).message;
+    assert_eq!(message("no database\n", "GET /\n").as_deref(), Some("no database"));
+    assert_eq!(message("\n \n", "starting\nno database\n").as_deref(), Some("starting\nno database"));
+    assert_eq!(message("", ""), None);
+}
+
 #[test]
 fn a_report_whose_heading_is_out_of_the_tail_is_still_told() {
     let python: String = (0..900)
@@ -142,6 +192,7 @@ fn death(tail: &[u8], exit: Exit) -> Death<'_> {
         exit,
         cause,
         standard_error: tail,
+        standard_output: b"",
         dump: None,
         root: Path::new("/"),
         program: "shop",

@@ -56,7 +56,8 @@ pub(crate) enum AnalyserError {
     Answer(String),
 }
 
-/// The description of a job, as the child reads it from its standard input: one JSON line, then the end of standard error.
+/// The description of a job, as the child reads it from its standard input: one JSON line, then the end of the worker's standard
+/// error, then that of its standard output.
 #[derive(Debug, Serialize, Deserialize)]
 struct Job {
     exit: Exit,
@@ -65,6 +66,9 @@ struct Job {
     root: PathBuf,
     perf_map: Option<PathBuf>,
     has_dump: bool,
+    /// How much of what follows is standard error. A shim that was started before an update does not say, and gives it alone.
+    #[serde(default)]
+    standard_error_bytes: Option<usize>,
 }
 
 /// What is known when a worker has crashed.
@@ -79,6 +83,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) pid: Pid,
     /// The end of its standard error.
     pub(crate) standard_error: &'a [u8],
+    /// The end of its standard output.
+    pub(crate) standard_output: &'a [u8],
     /// The dump, in a sealed memory file.
     pub(crate) dump: Option<&'a File>,
     /// The worker's root directory, where it is not this process's.
@@ -99,6 +105,7 @@ impl Evidence<'_> {
             root,
             perf_map,
             has_dump: self.dump.is_some(),
+            standard_error_bytes: Some(self.standard_error.len()),
         }
     }
 
@@ -216,7 +223,7 @@ fn spawn_child(
     let program = find_program(name, Path::new("/"), None)?;
     let mut job = serde_json::to_vec(&evidence.job())?;
     job.push(b'\n');
-    let job = sealed_file(&[&job, evidence.standard_error])?;
+    let job = sealed_file(&[&job, evidence.standard_error, evidence.standard_output])?;
     let null = File::options().read(true).write(true).open("/dev/null")?;
     let (answer, answer_write) = pipe()?;
     let dump = evidence.dump.map_or(null.as_fd(), AsFd::as_fd);

@@ -1,4 +1,4 @@
-//! The worker's standard output and error: into rotated files line by line, the last lines and the end of the error kept in
+//! The worker's standard output and error: into rotated files line by line, the last lines and the end of each kept in
 //! memory.
 //!
 //! A worker must never wait for its log. So the pipes are always read; what cannot be written (a full disk) is counted and
@@ -17,8 +17,8 @@ pub(crate) use log_files::{LogFiles, LogLimits};
 use self::lines::LineSplitter;
 use crate::sys::descriptors::{pipe_capacity, set_nonblocking};
 
-/// How much of the end of standard error the analysis gets.
-pub(crate) const ERROR_KEPT_BYTES: usize = 64 << 10;
+/// How much of the end of each the analysis gets.
+const END_KEPT_BYTES: usize = 64 << 10;
 
 /// How many lines `Tail` can answer.
 pub(crate) const LINES_KEPT: usize = 200;
@@ -34,6 +34,7 @@ struct Source {
     /// Closed when the other side is.
     pipe: Option<File>,
     lines: LineSplitter,
+    end: VecDeque<u8>,
 }
 
 /// Both pipes and where their content goes.
@@ -42,7 +43,6 @@ pub(crate) struct Output {
     stderr: Source,
     files: LogFiles,
     last_lines: VecDeque<Vec<u8>>,
-    end_of_error: VecDeque<u8>,
     buffer: Vec<u8>,
 }
 
@@ -51,13 +51,16 @@ impl Output {
     pub(crate) fn new(output: OwnedFd, error: OwnedFd, files: LogFiles) -> io::Result<Self> {
         set_nonblocking(output.as_fd())?;
         set_nonblocking(error.as_fd())?;
-        let source = |pipe: OwnedFd| Source { pipe: Some(File::from(pipe)), lines: LineSplitter::default() };
+        let source = |pipe: OwnedFd| Source {
+            pipe: Some(File::from(pipe)),
+            lines: LineSplitter::default(),
+            end: VecDeque::new(),
+        };
         Ok(Self {
             stdout: source(output),
             stderr: source(error),
             files,
             last_lines: VecDeque::new(),
-            end_of_error: VecDeque::new(),
             buffer: vec![0; 64 << 10],
         })
     }
@@ -86,9 +89,9 @@ impl Output {
         }
     }
 
-    /// The end of standard error.
-    pub(crate) fn end_of_error(&mut self) -> &[u8] {
-        self.end_of_error.make_contiguous()
+    /// The end of each, standard output first.
+    pub(crate) fn ends(&mut self) -> [&[u8]; 2] {
+        [&mut self.stdout, &mut self.stderr].map(|source| &*source.end.make_contiguous())
     }
 
     /// The last lines, oldest first.
@@ -98,10 +101,10 @@ impl Output {
     }
 
     fn read_up_to(&mut self, limit: usize) {
-        let Self { stdout, stderr, files, last_lines, end_of_error, buffer } = self;
-        read_source(stdout, buffer, limit, |_| {}, files, last_lines);
-        let keep_end = |chunk: &[u8]| keep_end(end_of_error, chunk);
-        read_source(stderr, buffer, limit, keep_end, files, last_lines);
+        let Self { stdout, stderr, files, last_lines, buffer } = self;
+        for source in [stdout, stderr] {
+            read_source(source, buffer, limit, files, last_lines);
+        }
     }
 }
 
@@ -109,7 +112,6 @@ fn read_source(
     source: &mut Source,
     buffer: &mut [u8],
     limit: usize,
-    mut seen: impl FnMut(&[u8]),
     files: &mut LogFiles,
     last_lines: &mut VecDeque<Vec<u8>>,
 ) {
@@ -121,7 +123,7 @@ fn read_source(
             Ok(length) => {
                 total += length;
                 let chunk = &buffer[..length];
-                seen(chunk);
+                keep_end(&mut source.end, chunk);
                 let whole = source.lines.push(chunk);
                 for line in whole.split_inclusive(|byte| *byte == b'\n') {
                     keep(last_lines, line);
@@ -136,8 +138,8 @@ fn read_source(
 }
 
 fn keep_end(end: &mut VecDeque<u8>, chunk: &[u8]) {
-    let chunk = &chunk[chunk.len().saturating_sub(ERROR_KEPT_BYTES)..];
-    let excess = (end.len() + chunk.len()).saturating_sub(ERROR_KEPT_BYTES);
+    let chunk = &chunk[chunk.len().saturating_sub(END_KEPT_BYTES)..];
+    let excess = (end.len() + chunk.len()).saturating_sub(END_KEPT_BYTES);
     end.drain(..excess);
     end.extend(chunk);
 }
@@ -174,7 +176,7 @@ mod tests {
         output.finish();
         assert_eq!(output.last_lines(9), ["one", "Traceback", "two"]);
         assert_eq!(output.last_lines(1), ["two"]);
-        assert_eq!(output.end_of_error(), b"Traceback\n");
+        assert_eq!(output.ends(), [&b"one\ntwo"[..], b"Traceback\n"]);
         assert_eq!(output.descriptors().iter().flatten().count(), 0);
         let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
         assert_eq!(std::fs::read(file).unwrap(), b"one\nTraceback\ntwo\n");
@@ -183,13 +185,13 @@ mod tests {
     #[test]
     fn memory_is_bounded_whatever_is_written() {
         let mut end = VecDeque::new();
-        for chunk in [vec![b'a'; 10], vec![b'b'; ERROR_KEPT_BYTES - 3], vec![b'c'; 3]] {
+        for chunk in [vec![b'a'; 10], vec![b'b'; END_KEPT_BYTES - 3], vec![b'c'; 3]] {
             keep_end(&mut end, &chunk);
         }
-        assert_eq!(end.len(), ERROR_KEPT_BYTES);
+        assert_eq!(end.len(), END_KEPT_BYTES);
         assert_eq!(end.iter().filter(|byte| **byte == b'c').count(), 3);
-        keep_end(&mut end, &vec![b'd'; 3 * ERROR_KEPT_BYTES]);
-        assert!(end.len() == ERROR_KEPT_BYTES && end.iter().all(|byte| *byte == b'd'));
+        keep_end(&mut end, &vec![b'd'; 3 * END_KEPT_BYTES]);
+        assert!(end.len() == END_KEPT_BYTES && end.iter().all(|byte| *byte == b'd'));
 
         let mut lines = VecDeque::new();
         for _ in 0..3 * LINES_KEPT {

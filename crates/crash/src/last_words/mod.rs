@@ -1,4 +1,4 @@
-//! What a runtime prints when it dies, read from the end of a worker's standard error.
+//! What a runtime prints when it dies, read from the end of a worker's standard error or output.
 //!
 //! One file a runtime; each tries to read a report that begins at a given line. The last report that only a dying process prints
 //! wins. A report that also stands in logs (a caught exception that was printed) is taken only where there is nothing better:
@@ -23,7 +23,7 @@ use engine::{Exit, Signal};
 
 use crate::text;
 
-/// The last fatal report of a standard error.
+/// The last fatal report of an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastWords {
     /// Who printed it.
@@ -143,7 +143,7 @@ const READERS: &[Reader] = &[
     glibc::read,
 ];
 
-/// Reads the last words of a worker from the end of its standard error.
+/// Reads the last words of a worker from the end of what it printed.
 pub fn read(tail: &[u8]) -> Option<LastWords> {
     read_last(tail, tail.len())
 }
@@ -157,7 +157,9 @@ pub(crate) fn read_last(tail: &[u8], limit: usize) -> Option<LastWords> {
 pub(crate) fn read_where(tail: &[u8], limit: usize, fits: impl Fn(&LastWords) -> bool) -> Option<LastWords> {
     let text = text::plain(tail, limit);
     let lines: Vec<&str> = text.split('\n').map(str::trim_end).collect();
-    choose(reports(&lines).into_iter().filter(|report| fits(&report.words)).collect(), &lines)
+    let mut reports = reports(&lines);
+    count_lines_after(&mut reports, &lines);
+    choose(reports.into_iter().filter(|report| fits(&report.words)).collect())
 }
 
 fn reports(lines: &[&str]) -> Vec<Report> {
@@ -172,14 +174,25 @@ fn reports(lines: &[&str]) -> Vec<Report> {
     reports
 }
 
-/// The last certain report, else the last.
-fn choose(mut reports: Vec<Report>, lines: &[&str]) -> Option<LastWords> {
-    let index = reports.iter().rposition(|report| report.words.certain).or(reports.len().checked_sub(1))?;
-    let Report { mut words, end } = reports.swap_remove(index);
-    if let Some(before) = index.checked_sub(1).and_then(|before| reports.get(before)) {
-        join(&mut words, &before.words);
+fn count_lines_after(reports: &mut [Report], lines: &[&str]) {
+    let (mut from, mut count) = (lines.len(), 0);
+    for report in reports.iter_mut().rev() {
+        let between = lines.get(report.end..from).unwrap_or_default();
+        count += between.iter().filter(|line| !line.is_empty()).count();
+        from = from.min(report.end);
+        report.words.lines_after = count;
     }
-    words.lines_after = lines.iter().skip(end).filter(|line| !line.is_empty()).count();
+}
+
+/// The last certain report, else the last.
+fn choose(mut reports: Vec<Report>) -> Option<LastWords> {
+    let index = reports.iter().rposition(|report| report.words.certain).or(reports.len().checked_sub(1))?;
+    let Report { mut words, .. } = reports.swap_remove(index);
+    if let Some(before) = index.checked_sub(1).and_then(|before| reports.get(before)) {
+        let lines_after = words.lines_after;
+        join(&mut words, &before.words);
+        words.lines_after = lines_after;
+    }
     Some(words)
 }
 

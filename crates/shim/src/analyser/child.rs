@@ -28,10 +28,16 @@ fn analyse() -> Option<Vec<u8>> {
     let end_of_line = input.iter().position(|byte| *byte == b'\n')?;
     let job: Job = serde_json::from_slice(&input[..end_of_line]).ok()?;
     let dump = if job.has_dump { Some(read_dump()?) } else { None };
+    let printed = &input[end_of_line + 1..];
+    let (standard_error, standard_output) = match job.standard_error_bytes {
+        Some(length) => printed.split_at_checked(length)?,
+        None => (printed, &[][..]),
+    };
     let death = Death {
         exit: job.exit,
         cause: job.cause,
-        standard_error: &input[end_of_line + 1..],
+        standard_error,
+        standard_output,
         dump: dump.as_deref(),
         root: &job.root,
         program: &job.program,

@@ -258,7 +258,7 @@ fn with_evidence<T>(
     dump: Option<&File>,
     use_it: impl FnOnce(&Shim, &Evidence<'_>) -> T,
 ) -> T {
-    let standard_error = shim.output.end_of_error().to_vec();
+    let [standard_output, standard_error] = shim.output.ends().map(<[u8]>::to_vec);
     let (exit, cause) = shim.aftermath.as_ref().map_or((Exit::Code(0), CrashCause::Exit), |after| {
         (after.exit, after.cause.unwrap_or(CrashCause::Exit))
     });
@@ -268,6 +268,7 @@ fn with_evidence<T>(
         program: &shim.worker.program,
         pid: shim.worker.pid,
         standard_error: &standard_error,
+        standard_output: &standard_output,
         dump,
         root: shim.captured.as_ref().and_then(|captured| captured.root.as_ref()).map(|root| &root.directory),
     };

@@ -1,9 +1,10 @@
 //! Each way to crash, with the debugger attached and without.
 
+use engine::crash::Runtime;
 use engine::{Exit, Signal};
 use shim::protocol::{FromShim, ToShim};
 
-use crate::support::{Crashed, Run, kill, program};
+use crate::support::{Crashed, Run, kill, program, sh};
 
 /// Mode, what the kernel says, what the type begins with, and the innermost function of the program.
 const FATAL: [(&str, i32, &str, &str); 24] = [
@@ -118,6 +119,16 @@ fn without_the_debugger_a_crash_is_recorded_with_what_is_known() {
         assert!(crashed.findings.exception_type.starts_with(kind), "{mode}: {:?}", crashed.findings);
         assert!(!crashed.findings.signature.is_empty(), "{mode}");
     }
+}
+
+#[test]
+fn last_words_on_standard_output_are_read_too() {
+    let say = "echo '# A fatal error has been detected by the Java Runtime Environment:'; echo '#  SIGABRT (0x6) at pc=0x0'";
+    let mut run = Run::start(sh(&format!("echo served; {say}; echo a warning >&2; kill -ABRT $$")), false);
+    let crashed = run.wait_for_crash();
+    assert_eq!(crashed.findings.runtime, Runtime::Java);
+    let mut run = Run::start(sh("echo starting >&2; echo 'KeyError: 1'; exit 1"), false);
+    assert_eq!(run.wait_for_crash().findings.exception_type, "exit status 1");
 }
 
 #[test]
