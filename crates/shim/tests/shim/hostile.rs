@@ -46,6 +46,35 @@ fn an_analysis_that_fails_is_said_and_the_dump_is_gone_all_the_same() {
 }
 
 #[test]
+fn the_last_words_are_told_where_the_analysis_of_the_dump_failed() {
+    let analyse = format!("exec {} analyse", crate::support::exe().display());
+    let cases = [
+        ("kill -SEGV $$", "SIGSEGV"),
+        ("exit 7", "exit status 7"),
+        ("ulimit -v 100; exec cat", "may have reached its limit of 512 MiB"),
+        ("while :; do :; done", "longer than 10 s"),
+    ];
+    std::thread::scope(|scope| {
+        for (failure, reason) in cases {
+            // only the first try has the dump
+            let script = format!("case $(readlink /proc/$$/fd/3) in *memfd*) {failure};; esac; {analyse}");
+            scope.spawn(move || {
+                let mut run =
+                    Run::start_with(program("crash", &["throw"]), true, |spec| spec.analyser = sh(&script));
+                let crashed = run.wait_for_crash();
+                assert_eq!(crashed.findings.exception_type, "std::runtime_error", "{failure}");
+                let audit = crashed.audit.unwrap();
+                assert!(audit.result.contains(reason), "{failure}: {}", audit.result);
+                let mut files = std::fs::read_dir(&run.spec.crash_log_dir).unwrap();
+                let text = std::fs::read_to_string(files.next().unwrap().unwrap().path()).unwrap();
+                assert!(text.contains("order 42 not found"), "{failure}: {text}");
+                run.acknowledge();
+            });
+        }
+    });
+}
+
+#[test]
 fn an_analyser_that_does_not_exist_is_said() {
     let mut run =
         Run::start_with(sh("exit 9"), false, |spec| spec.analyser = vec!["/no/analyser".to_owned()]);
