@@ -1,5 +1,7 @@
 //! The `medic` program: the server, and, called by it, a worker's shim and the analyser of one crash.
 
+// A page's type nests as deep as its elements; an optimised build lays all of it out.
+#![recursion_limit = "256"]
 #![expect(unreachable_pub, reason = "within a program, `pub` says what a module offers to its neighbours")]
 
 mod config;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use engine::{TimeRange, Timestamp};
 use store::{Database, Store};
-use support::{Medic, is_alive, processes_below};
+use support::{Medic, is_alive, processes_below, wait_until};
 
 #[test]
 fn workers_outlive_a_killed_server_and_are_taken_over() {
@@ -50,9 +50,8 @@ fn a_stop_ends_everything_in_order() {
     assert!(pids.iter().all(|pid| !is_alive(*pid)));
     let run = medic.data_dir().join("run/shop");
     // A shim goes a moment after it was told that it may.
-    while !processes_below(&medic.data_dir()).is_empty() {
-        std::thread::yield_now();
-    }
+    let data_dir = medic.data_dir();
+    wait_until("the end of the shims", move || processes_below(&data_dir).is_empty());
     assert_eq!(std::fs::read_dir(run).map_or(0, Iterator::count), 0, "no run folder is left");
     medic.start();
     medic.until_running();
@@ -132,7 +131,7 @@ fn a_killed_shim_takes_its_worker_with_it_and_both_are_replaced() {
         let instance = medic.instances()[0].clone();
         (instance["state"] == "running" && instance["pid"].as_u64() != Some(pid)).then_some(())
     });
-    assert!(!is_alive(pid));
+    wait_until("the end of the first worker", move || !is_alive(pid));
     assert_eq!(
         std::fs::read_dir(medic.data_dir().join("run/shop")).unwrap().count(),
         1,

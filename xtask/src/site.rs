@@ -150,6 +150,9 @@ fn assemble(profile: Profile, raw: &Path, folder: &Path) -> Result<()> {
         optimise(&wasm)?;
     }
     fs::copy(stylesheet(), package.join(format!("{NAME}.css")))?;
+    if release {
+        precompress(&package)?;
+    }
     let public = root().join("public");
     for file in files_below(&public)? {
         let copy = folder.join(file.strip_prefix(&public)?);
@@ -201,6 +204,17 @@ fn optimise(wasm: &Path) -> Result<()> {
     fs::rename(&smaller, wasm)?;
     println!("site: wasm-opt took {before} bytes to {}", fs::metadata(wasm)?.len());
     Ok(())
+}
+
+/// Lays a brotli-compressed copy beside each file, where Node.js is there to make it. (A crate that could do it would have to be
+/// compiled in everybody's first minute.)
+fn precompress(package: &Path) -> Result<()> {
+    const SCRIPT: &str = "const fs = require('fs'), zlib = require('zlib');
+        for (const file of process.argv.slice(1)) fs.writeFileSync(file + '.br', zlib.brotliCompressSync(fs.readFileSync(file)));";
+    if on_path("node").is_none() {
+        return Ok(());
+    }
+    run(Command::new("node").args(["-e", SCRIPT]).args(files_below(package)?))
 }
 
 fn wasm_opt() -> Result<Option<Command>> {

@@ -207,6 +207,18 @@ pub(crate) fn is_alive(pid: u64) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z"))
 }
 
+/// Waits for what the kernel does in its own time, such as the end of a process that was killed.
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool + Send + 'static) {
+    let (done, wait) = mpsc::channel();
+    std::thread::spawn(move || {
+        while !condition() {
+            std::thread::yield_now();
+        }
+        let _nobody_waits = done.send(());
+    });
+    wait.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("waited in vain for: {what}"));
+}
+
 pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
