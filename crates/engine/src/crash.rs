@@ -228,7 +228,7 @@ pub struct Crash {
     /// What the analysis found.
     #[serde(flatten)]
     pub findings: Findings,
-    /// What was under way; counted whole, listed up to [`Crash::IN_FLIGHT_KEPT`].
+    /// What was under way, oldest first; counted whole, the newest listed up to [`Crash::IN_FLIGHT_KEPT`].
     pub in_flight: Vec<InFlightRequest>,
     /// How many requests were under way.
     pub in_flight_count: u32,

@@ -96,7 +96,7 @@ pub struct Target {
 pub struct DeathToll {
     /// How many.
     pub count: u32,
-    /// The oldest of them, oldest first, at most [`engine::crash::Crash::IN_FLIGHT_KEPT`].
+    /// The newest of them, oldest first, at most [`engine::crash::Crash::IN_FLIGHT_KEPT`].
     pub requests: Vec<InFlightRequest>,
 }
 

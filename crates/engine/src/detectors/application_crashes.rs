@@ -132,11 +132,11 @@ pub fn advice(incident: &Incident) -> Vec<String> {
             "Begin at {place}: it is the first frame of the stack that tells this crash from others."
         ));
     }
-    let busiest = incident.in_flight.first();
-    if let Some(request) = busiest {
+    // Oldest first. What had run for long was survived for long.
+    if let Some(newest) = incident.in_flight.last() {
         advice.push(format!(
-            "Try {} {} again in a test: it was under way at the crash.",
-            request.method, request.path
+            "Try {} {} again in a test: it was the newest request at the crash.",
+            newest.method, newest.path
         ));
     }
     if incident.crashing_thread.frames.is_empty() {

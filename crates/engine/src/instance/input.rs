@@ -23,7 +23,7 @@ pub struct Lifecycle {
 pub struct Toll {
     /// How many.
     pub count: u32,
-    /// Some of them, oldest first.
+    /// The newest of them, oldest first.
     pub requests: Vec<InFlightRequest>,
 }
 

@@ -33,7 +33,8 @@ impl Leaving {
     pub(super) fn add(&mut self, toll: Toll) {
         self.toll.count = self.toll.count.saturating_add(toll.count);
         self.toll.requests.extend(toll.requests);
-        self.toll.requests.truncate(Crash::IN_FLIGHT_KEPT);
+        let surplus = self.toll.requests.len().saturating_sub(Crash::IN_FLIGHT_KEPT);
+        self.toll.requests.drain(..surplus);
     }
 
     /// The crash, once its end and its analysis are there.

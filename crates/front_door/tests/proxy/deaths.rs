@@ -88,7 +88,7 @@ async fn what_came_between_two_tellings_is_told_by_the_second() {
 }
 
 #[tokio::test]
-async fn the_toll_counts_all_and_lists_the_oldest() {
+async fn the_toll_counts_all_and_lists_the_newest() {
     let clock = Arc::new(StillClock::default());
     let door = open_at(settings(), &clock);
     let [worker] = workers().await;
@@ -106,7 +106,7 @@ async fn the_toll_counts_all_and_lists_the_oldest() {
     let toll = door.worker_died(&worker.id);
     assert_eq!(toll.count as usize, all);
     assert_eq!(toll.requests.len(), Crash::IN_FLIGHT_KEPT);
-    assert_eq!(toll.requests[0].age_ms, all as u64 * 10);
+    assert_eq!(toll.requests[0].age_ms, Crash::IN_FLIGHT_KEPT as u64 * 10);
     assert!(toll.requests.is_sorted_by(|older, newer| older.age_ms > newer.age_ms));
 }
 
