@@ -83,8 +83,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeErr
     for doubt in &config.doubts {
         tracing::warn!("{doubt}");
     }
-    let mut terminate = listen_for(SignalKind::terminate())?;
-    let mut interrupt = listen_for(SignalKind::interrupt())?;
+    let mut signals = Signals::listen()?;
     let _lock = lock_data_dir(&config.data_dir)?;
     let store = Store::open(&database(&config)).await?;
     let node = node_name();
@@ -124,17 +123,10 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeErr
     let http = tokio::spawn(http.into_future());
     tracing::info!("the dashboard is at http://{}", config.listen);
 
-    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    signals.next().await;
     tracing::info!("stopping; a second signal hastens it");
     let stop = stop_in_order(&supervision, &front_doors, &config.apps, stopped);
-    tokio::pin!(stop);
-    let last_counts = loop {
-        tokio::select! {
-            counts = &mut stop => break counts,
-            _ = terminate.recv() => supervision.hasten().await,
-            _ = interrupt.recv() => supervision.hasten().await,
-        }
-    };
+    let last_counts = hastened_by(&mut signals, &supervision, stop).await;
     if let Err(error) = store.add_minutes(&node, &last_counts).await {
         tracing::error!(%error, "the last counts of requests could not be saved");
     }
@@ -143,6 +135,40 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeErr
     let _panicked = housekeeping.await;
     store.close().await;
     Ok(())
+}
+
+/// SIGTERM and SIGINT, which mean the same.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, ServeError> {
+        let listen = |kind| {
+            signal(kind).map_err(|source| ServeError::System { what: "listening for signals", source })
+        };
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
+    }
+}
+
+/// Waits for `stop`; every signal until then hastens it.
+async fn hastened_by<T>(
+    signals: &mut Signals,
+    supervision: &Supervision,
+    stop: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            done = &mut stop => return done,
+            () = signals.next() => supervision.hasten().await,
+        }
+    }
 }
 
 /// No new requests, then the requests in flight (within each app's stop grace), then the workers. Returns what was counted
@@ -170,10 +196,6 @@ async fn stop_in_order(
     supervision.stop().await;
     let _panicked = stopped.await;
     counts
-}
-
-fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, ServeError> {
-    signal(kind).map_err(|source| ServeError::System { what: "listening for signals", source })
 }
 
 async fn until(mut shutting_down: watch::Receiver<bool>) {

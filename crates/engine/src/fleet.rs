@@ -103,7 +103,7 @@ impl Fleet {
         self.instances().filter_map(Instance::deadline).min()
     }
 
-    /// Nothing runs and nothing waits to be written down.
+    /// Nothing runs and nothing is on its way to be written down.
     pub fn is_stopped(&self) -> bool {
         self.instances().all(Instance::is_stopped)
     }

@@ -192,9 +192,10 @@ impl Instance {
         self.tick(now, effects);
     }
 
-    /// Nothing runs, nothing will be started, and nothing waits to be written down.
+    /// Nothing runs, nothing will be started, and nothing is on its way to be written down. A crash that could not be written
+    /// does not hold Medic back: its shim keeps it for the next one.
     pub fn is_stopped(&self) -> bool {
-        self.phase == Phase::Stopped && self.leaving.is_empty()
+        self.phase == Phase::Stopped && self.leaving.values().all(|leaving| leaving.record_at.is_some())
     }
 
     /// The crash monitoring's settings changed.

@@ -151,6 +151,22 @@ fn a_crash_that_could_not_be_written_down_is_tried_again() {
 }
 
 #[test]
+fn a_crash_that_cannot_be_written_down_does_not_keep_medic_from_stopping() {
+    let mut bench = Bench::new();
+    let worker = bench.running();
+    let now = bench.now;
+    let next = started(&bench.tell(&worker, crashed(now))).expect("a start");
+    bench.up(&next);
+    bench.run(Instance::stop);
+    bench.tell(&next, ended(now, Exit::Signal(Signal::TERM), Ending::Asked));
+    assert!(!bench.instance.is_stopped(), "the analysis is on its way");
+    bench.tell(&worker, analysed(None));
+    assert!(!bench.instance.is_stopped(), "the record is on its way");
+    bench.tell(&worker, Input::NotRecorded);
+    assert!(bench.instance.is_stopped());
+}
+
+#[test]
 fn what_medic_asked_for_is_no_crash() {
     let mut bench = Bench::new();
     let worker = bench.running();
