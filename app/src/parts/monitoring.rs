@@ -39,7 +39,7 @@ pub(crate) fn explain(
             Severity::Info,
             "Counting",
             format!(
-                "{} in {window}, of the {limit} that are let pass: one more than {limit} attaches the debugger.",
+                "{} in {window} ({crashes} of {limit}). More than {limit} attach the debugger.",
                 counted(u64::from(*crashes), "crash", "crashes")
             ),
         ),
@@ -205,7 +205,7 @@ mod tests {
         });
         let until = NOW + Duration::from_mins(432);
         let cases = [
-            (Monitoring::Counting { crashes: 2, limit: 3 }, "Counting", "2 crashes in 24 h, of the 3"),
+            (Monitoring::Counting { crashes: 2, limit: 3 }, "Counting", "2 crashes in 24 h (2 of 3)"),
             (Monitoring::Counting { crashes: 1, limit: 3 }, "Counting", "1 crash in 24 h"),
             (Monitoring::Counting { crashes: 0, limit: 3 }, "Counting", "No crash in 24 h"),
             (Monitoring::Arming { refused: None }, "Arming", "is being attached"),
