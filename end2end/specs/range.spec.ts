@@ -16,10 +16,15 @@ test('a custom range that is wrong is put right, and the page says how', async (
   await page.goto(crashesPage('diary'));
   await page.getByText(pill).click();
   const form = page.getByRole('form', { name: 'Custom time range' });
-  const hour = (ago: number) => new Date(Date.now() - ago * 3_600_000).toISOString().slice(0, 16);
+  const now = Date.now();
+  const hour = (ago: number) => new Date(now - ago * 3_600_000).toISOString().slice(0, 16);
   await form.getByLabel('Start (UTC)').fill(hour(2));
   await form.getByLabel('End (UTC)').fill(hour(5));
-  await form.getByRole('button', { name: 'Apply' }).click();
+  await expect(form.getByLabel('End (UTC)')).toHaveValue(hour(5));
+  const apply = form.getByRole('button', { name: 'Apply' });
+  // Waits until the panel has come to rest under the pointer.
+  await apply.click({ trial: true });
+  await apply.click();
   await expect(page).toHaveURL(/startTime=.*&endTime=/);
   const message = page.getByRole('status').filter({ hasText: 'put right' });
   await expect(message).toContainText('The start lay after the end');

@@ -32,7 +32,7 @@ fn what_happens_while_no_server_runs_is_told_to_the_next_one() {
     medic.kill();
     let worker = format!("127.0.0.1:{port}").parse().unwrap();
     let _cut_off = support::request(worker, "GET", "/crash/panic", &[], "");
-    assert!(!is_alive(pid) || support::request(worker, "GET", "/crash/abort", &[], "").status == 0);
+    wait_until("the end of the worker", move || !is_alive(pid));
     medic.start();
     medic.until("the crash recorded", || (medic.crashes() == 1).then_some(()));
     let crash = medic.json("/api/v1/apps/shop/crashes")[0].clone();

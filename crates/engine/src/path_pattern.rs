@@ -40,6 +40,8 @@ fn is_plain_word(segment: &str) -> bool {
     let hexadecimal =
         digits > 0 && segment.len() >= 6 && segment.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     let upper = segment.bytes().filter(u8::is_ascii_uppercase).count();
+    // `my-night-with-jane-doe`: titles are without number, and may be about somebody.
+    let title = segment.bytes().filter(|b| matches!(b, b'-' | b'_')).count() > 2;
     let mixed_token = segment.len() >= 16 && upper > 2 && digits > 0;
     only_names
         && segment.len() <= 32
@@ -47,6 +49,7 @@ fn is_plain_word(segment: &str) -> bool {
         && letters > 0
         && !hexadecimal
         && !mixed_token
+        && !title
         && !segment.starts_with('.')
 }
 
@@ -73,6 +76,8 @@ mod tests {
             ("/session/eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "/session/*"),
             ("/reset/averyveryverylongopaquewordwithoutanydigits", "/reset/*"),
             ("/tel/+4917012345", "/tel/*"),
+            ("/posts/my-night-with-jane-doe", "/posts/*"),
+            ("/categories/availability-and-performance", "/categories/availability-and-performance"),
             ("/a;jsessionid=77AB", "/a"),
             ("http://shop.example/cart/12", "/cart/*"),
             ("/robots933456.txt", "/*"),
