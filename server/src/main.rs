@@ -12,7 +12,6 @@ mod site;
 mod supervision;
 mod web;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -107,10 +106,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 fn load(path: &std::path::Path) -> anyhow::Result<Config> {
-    let environment: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    Ok(Config::load(path, &environment)?)
+    Ok(Config::load(path, &serve::environment())?)
 }
 
 fn check_config(path: &std::path::Path) -> anyhow::Result<()> {

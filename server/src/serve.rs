@@ -237,7 +237,8 @@ fn node_name() -> String {
     if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
-fn environment() -> BTreeMap<String, String> {
+/// This process's environment; what is not UTF-8 can be neither a setting nor a worker's variable.
+pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
