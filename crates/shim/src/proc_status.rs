@@ -14,6 +14,12 @@ pub(crate) fn tracer_of(tid: Pid) -> Option<Pid> {
     field(&String::from_utf8_lossy(&status), "TracerPid")?.parse().ok()
 }
 
+/// Is this thread of `pid` still one that runs? One that has ended stays one for debuggers to refuse until it is reaped.
+pub(crate) fn is_alive(pid: Pid, tid: Pid) -> bool {
+    let status = std::fs::read(format!("/proc/{pid}/task/{tid}/status")).unwrap_or_default();
+    field(&String::from_utf8_lossy(&status), "State").is_some_and(|state| !state.starts_with(['X', 'Z']))
+}
+
 fn field<'t>(status: &'t str, name: &str) -> Option<&'t str> {
     let line = status.lines().find(|line| line.starts_with(name))?;
     Some(line.strip_prefix(name)?.strip_prefix(':')?.trim())
@@ -84,5 +90,19 @@ mod tests {
         }
         assert!(set & 1 << (libc::SIGSEGV - 1) != 0, "the runtime handles overflows of stacks");
         assert_eq!(tracer_of(pid), Some(0));
+    }
+
+    #[test]
+    fn a_thread_is_alive_until_it_has_ended() {
+        let pid = Pid::try_from(std::process::id()).unwrap();
+        assert!(is_alive(pid, pid));
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        let child = Pid::try_from(ended.id()).unwrap();
+        while is_alive(child, child) {
+            std::thread::yield_now();
+        }
+        assert!(std::path::Path::new(&format!("/proc/{child}/status")).exists(), "a zombie");
+        ended.wait().unwrap();
+        assert!(!is_alive(child, child), "gone");
     }
 }

@@ -159,6 +159,8 @@ impl<'c> Tracer<'c> {
             match ptrace::seize(tid) {
                 Ok(()) => {}
                 Err(error) if error.raw_os_error() == Some(libc::ESRCH) => continue,
+                // the kernel refuses a thread on its way out as if it were forbidden
+                Err(_) if !proc_status::is_alive(pid, tid) => continue,
                 // already ours: made by a thread that was seized before
                 Err(_) if proc_status::tracer_of(tid) == Some(own_thread()) => {}
                 Err(source) => return Err(refusal(pid, tid, source)),

@@ -15,6 +15,7 @@
 pub mod config;
 pub mod cpu;
 pub mod dry_run;
+pub mod event;
 pub mod evidence;
 pub mod fuse;
 mod instance_heal;
