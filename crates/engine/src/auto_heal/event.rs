@@ -104,7 +104,7 @@ mod tests {
         };
         assert_eq!(event.id(), "shop/1/1769847300000/1769847400000/Slow-requests");
         assert!(
-            event.summary().ends_with("the worker had 1 m 30 s left of its minimum time."),
+            event.summary().ends_with("the worker had 1 min 30 s left of its minimum time."),
             "{}",
             event.summary()
         );
