@@ -7,6 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use engine::auto_heal::AutoHealConfig;
+use engine::auto_heal::config::Violation;
+use engine::auto_heal::cpu::CpuRule;
+use engine::auto_heal::dry_run::DryRun;
+use engine::auto_heal::event::HealEvent;
+use engine::auto_heal::fuse::FuseNumbers;
+use engine::auto_heal::limit::WorkerSize;
+use engine::auto_heal::restart::Restart;
 use engine::crash::{Audit, Crash, Incident};
 use engine::report::Report;
 use engine::settings::AppSettings;
@@ -40,6 +48,66 @@ pub trait Console: Send + Sync {
     fn configuration(&self, app: &AppName) -> Option<Vec<ConfigurationLine>>;
     /// The numbers that an app's crash monitoring goes by; `None` where there is no such app.
     fn crash_monitoring(&self, app: &AppName) -> Option<CrashMonitoringNumbers>;
+
+    /// The user's rules for an app; none are set where nothing was saved.
+    async fn auto_heal(&self, app: &AppName) -> Result<AutoHealConfig, ConsoleError>;
+    /// Replaces them, whole or not at all; they are obeyed at once and no worker is restarted.
+    async fn save_auto_heal(&self, app: &AppName, config: AutoHealConfig) -> Result<(), ConsoleError>;
+    /// What these rules would have done in the last 24 hours, saved or not.
+    async fn dry_run(&self, app: &AppName, config: &AutoHealConfig) -> Result<DryRun, ConsoleError>;
+    /// The numbers that an app's proactive rules go by; `None` where there is no such app.
+    fn proactive(&self, app: &AppName) -> Option<ProactiveNumbers>;
+    /// Arms the fuse of an app again; says whether it was blown.
+    async fn rearm_fuse(&self, app: &AppName) -> Result<bool, ConsoleError>;
+    /// Asks for an overlapped restart of one instance. Returns when it has begun.
+    async fn restart(&self, app: &AppName, instance: u16) -> Result<(), ConsoleError>;
+    /// The restarts of one app in `range`, newest first, at most `limit`.
+    async fn restarts(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<Restart>, ConsoleError>;
+    /// What auto-heal did in `range` short of a restart, newest first, at most `limit`.
+    async fn heal_events(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<HealEvent>, ConsoleError>;
+    /// What the restart detector says about `range`, with the restarts behind it.
+    async fn restart_report(&self, app: &AppName, range: TimeRange) -> Result<RestartReport, ConsoleError>;
+    /// What the memory detector says about `range`.
+    async fn memory_report(&self, app: &AppName, range: TimeRange) -> Result<Report, ConsoleError>;
+}
+
+/// What the proactive rules of an app go by. What is fixed (90 % for 30 s, 80 % of at least 5 requests) is in `engine`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProactiveNumbers {
+    /// When too many restarts switch both rules off, and for how long.
+    pub fuse: FuseNumbers,
+    /// The app's worker size.
+    pub worker_size: WorkerSize,
+    /// The app's own limit of private bytes, in place of the worker size's.
+    pub memory_limit_bytes: Option<u64>,
+    /// Proactive CPU monitoring, where it is set.
+    pub cpu: Option<CpuRule>,
+}
+
+/// A detector's report on an app's restarts, and what it was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartReport {
+    /// Insights and chart.
+    pub report: Report,
+    /// The newest restarts of the range, newest first, at most [`RestartReport::LATEST_KEPT`].
+    pub restarts: Vec<Restart>,
+    /// What auto-heal did short of a restart, newest first, at most as many.
+    pub events: Vec<HealEvent>,
+}
+
+impl RestartReport {
+    /// How many restarts the table lists.
+    pub const LATEST_KEPT: u32 = 100;
 }
 
 /// A detector's report on an app's crashes, and what it was made of.
@@ -89,6 +157,12 @@ pub enum ConsoleError {
     /// 400: what was asked cannot be done, and why.
     #[error("{0}")]
     Refused(String),
+    /// 400: these fields do not fit.
+    #[error("{}", list(.0))]
+    Invalid(Vec<Violation>),
+    /// 409: it cannot be done now, and why.
+    #[error("{0}")]
+    Conflict(String),
     /// 500: the store failed; what the reader is told of it.
     #[error("{0}")]
     Store(String),
@@ -99,8 +173,14 @@ impl ConsoleError {
     pub const fn status(&self) -> u16 {
         match self {
             Self::NoSuchApp(_) => 404,
-            Self::Refused(_) => 400,
+            Self::Refused(_) | Self::Invalid(_) => 400,
+            Self::Conflict(_) => 409,
             Self::Store(_) => 500,
         }
     }
+}
+
+fn list(violations: &[Violation]) -> String {
+    let each: Vec<String> = violations.iter().map(Violation::to_string).collect();
+    each.join("; ")
 }

@@ -28,6 +28,9 @@ mod site;
 #[cfg(feature = "ssr")]
 pub use answer::AnswerStatus;
 #[cfg(feature = "ssr")]
-pub use console::{ConfigurationLine, Console, ConsoleError, CrashMonitoringNumbers, CrashReport};
+pub use console::{
+    ConfigurationLine, Console, ConsoleError, CrashMonitoringNumbers, CrashReport, ProactiveNumbers,
+    RestartReport,
+};
 #[cfg(feature = "ssr")]
 pub use site::{App, shell};

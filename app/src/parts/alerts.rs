@@ -108,6 +108,7 @@ mod tests {
         let instance = InstanceStatus {
             index: 0,
             pid: None,
+            started_at: None,
             state: InstanceState::Waiting,
             since: NOW,
             port: None,
@@ -115,6 +116,7 @@ mod tests {
             message: None,
             ends_in_a_row,
             monitoring: Monitoring::Counting { crashes: 0, limit: 3 },
+            restarting: None,
         };
         AppStatus {
             name: "shop".parse().unwrap(),

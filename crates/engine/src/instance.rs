@@ -236,6 +236,8 @@ impl Instance {
             message: self.message.clone(),
             ends_in_a_row: self.back_off.ends_in_a_row(),
             monitoring: self.monitor.status(now),
+            started_at: None,
+            restarting: None,
         }
     }
 

@@ -1,7 +1,11 @@
 //! What is true now: the numbered snapshot that the engine's loop publishes and that pages and the API read.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::auto_heal::fuse::FuseStatus;
+use crate::auto_heal::{HealStatus, Refusal};
 use crate::{AppName, Timestamp};
 
 /// Everything, at one moment.
@@ -11,6 +15,8 @@ pub struct Snapshot {
     pub number: u64,
     /// Sorted by name.
     pub apps: Vec<AppStatus>,
+    /// What auto-heal sees. It moves every second, so it does not count as a change.
+    pub heal: BTreeMap<AppName, AppHeal>,
 }
 
 impl Snapshot {
@@ -73,6 +79,8 @@ pub struct InstanceStatus {
     pub index: u16,
     /// The worker's process id; absent while none runs.
     pub pid: Option<u32>,
+    /// When that worker was started, which with the instance is its name.
+    pub started_at: Option<Timestamp>,
     /// What it is doing.
     pub state: InstanceState,
     /// Since when.
@@ -87,6 +95,53 @@ pub struct InstanceStatus {
     pub ends_in_a_row: u32,
     /// What the crash monitoring of this instance is doing.
     pub monitoring: Monitoring,
+    /// The overlapped restart that is under way.
+    pub restarting: Option<Restarting>,
+}
+
+/// An overlapped restart that is under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Restarting {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why; a few words.
+    pub reason: String,
+    /// How far it is.
+    pub stage: RestartStage,
+}
+
+/// How far an overlapped restart is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum RestartStage {
+    /// The new worker is warming up; the old one takes the requests.
+    WarmingUp,
+    /// The new worker takes the requests; the old one finishes its own and ends.
+    Draining,
+}
+
+/// Auto-heal of one app now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct AppHeal {
+    /// The proactive rules' fuse.
+    pub fuse: FuseStatus,
+    /// Sorted by index.
+    pub instances: Vec<InstanceHeal>,
+}
+
+/// Auto-heal of one instance now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct InstanceHeal {
+    /// Its number.
+    pub index: u16,
+    /// What each rule sees, and when it acts.
+    pub status: HealStatus,
+    /// The last time that a rule was broken and did nothing.
+    pub refused: Option<Refusal>,
 }
 
 /// What an instance is doing.

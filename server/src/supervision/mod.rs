@@ -140,7 +140,7 @@ impl Loop {
         let apps = self.fleet.apps(now);
         if recorded || apps != self.publish.borrow().apps {
             self.number += 1;
-            self.publish.send_replace(Arc::new(Snapshot { number: self.number, apps }));
+            self.publish.send_replace(Arc::new(Snapshot { number: self.number, apps, heal: BTreeMap::new() }));
         }
     }
 }
