@@ -1,5 +1,8 @@
-//! Text from crashed programs, made fit to be stored: of bounded length, and without NUL, which PostgreSQL refuses.
+//! Text from programs that crashed or were healed, made fit to be stored: of bounded length, and without NUL, which PostgreSQL refuses.
 
+use engine::auto_heal::event::{EventKind, HealEvent};
+use engine::auto_heal::evidence::{Evidence, POINTS_LIMIT, Standing};
+use engine::auto_heal::restart::{Restart, RestartOutcome};
 use engine::crash::{Crash, Frame, InFlightRequest, Module, Thread};
 
 /// A signature's length in characters, as [`engine::crash::Findings`] has it, and that of other short names.
@@ -12,6 +15,10 @@ const NOTES: usize = 50;
 const FRAMES: usize = 1_024;
 /// More modules than an analysis gives.
 const MODULES: usize = 4_096;
+/// More rules than an app has.
+const READINGS: usize = 100;
+/// Linux' longest path.
+const PATH: usize = 4_096;
 
 /// At most `limit` characters, the last an ellipsis where there were more. NUL becomes the replacement character.
 pub(crate) fn text(text: &str, limit: usize) -> String {
@@ -29,6 +36,11 @@ pub(crate) fn name(name: &str) -> String {
 /// A machine's name; also without line breaks, which separate such names in an answer of the database.
 pub(crate) fn node(node: &str) -> String {
     name(node).chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// A saved state, which is not looked into.
+pub(crate) fn state(json: &str) -> String {
+    json.replace('\0', "\u{fffd}")
 }
 
 /// The crash as it is stored.
@@ -74,6 +86,46 @@ fn frame(frame: &mut Frame) {
 fn module(module: &mut Module) {
     module.name = name(&module.name);
     module.build_id = module.build_id.take().map(|id| name(&id));
+}
+
+/// The restart as it is stored.
+pub(crate) fn restart(restart: &Restart) -> Restart {
+    let mut restart = restart.clone();
+    restart.node = node(&restart.node);
+    if let RestartOutcome::Failed { why } = &mut restart.outcome {
+        *why = text(why, NOTE);
+    }
+    restart.evidence.iter_mut().for_each(evidence);
+    restart
+}
+
+/// The event as it is stored.
+pub(crate) fn heal_event(event: &HealEvent) -> HealEvent {
+    let mut event = event.clone();
+    event.node = node(&event.node);
+    if let EventKind::Ran { exe, result } = &mut event.what {
+        *exe = text(exe, PATH);
+        *result = text(result, NOTE);
+    }
+    evidence(&mut event.evidence);
+    event
+}
+
+/// Of too many samples the latest are kept: they lie before the firing.
+fn evidence(evidence: &mut Evidence) {
+    evidence.condition = text(&evidence.condition, NOTE);
+    evidence.observed = text(&evidence.observed, NOTE);
+    evidence.samples.drain(..evidence.samples.len().saturating_sub(POINTS_LIMIT));
+    evidence.not_fired.truncate(READINGS);
+    for reading in &mut evidence.not_fired {
+        reading.text = text(&reading.text, NOTE);
+        match &mut reading.standing {
+            Standing::Watching => (),
+            Standing::Waiting { why } | Standing::Silent { why } | Standing::Off { why } => {
+                *why = text(why, NOTE);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

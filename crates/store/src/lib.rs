@@ -1,24 +1,30 @@
-//! What is remembered: crashes and their incidents, the audit of dumps, settings, guarding states, requests by the minute.
+//! What is remembered: crashes and their incidents, the audit of dumps, restarts and what else auto-heal did, settings and rules,
+//! guarding states, requests and memory by the minute.
 //!
 //! The one crate with SQL. SQLite in the data folder is the default and needs nothing installed; PostgreSQL is for several
 //! nodes that share what they know. Every statement is one text for both (see `sql`); only the migrations differ, under the
 //! same numbers. A conformance suite of real calls passes on both.
 //!
-//! - **Durable**: what cannot be had again – a crash, its audit row, a setting, a guarding state – is on the disk when the call
-//!   returns (`synchronous = FULL`). Requests by the minute may lose the last seconds to a power cut, never to a crash of Medic.
+//! - **Durable**: what cannot be had again – a crash, its audit row, a restart, a setting, a rule, a guarding state – is on the
+//!   disk when the call returns (`synchronous = FULL`). What is kept by the minute may lose the last seconds to a power cut,
+//!   never to a crash of Medic.
 //! - **Whole**: each call that writes is one transaction. After a full disk or a lost connection, what was committed is there,
 //!   what was not is not, and the next call works again as soon as the disk or the database does.
-//! - **Bounded**: text comes from crashed programs and is hostile; it is cut to a length and freed of NUL on the way in.
+//! - **Bounded**: text comes from programs that fail and is hostile; it is cut to a length and freed of NUL on the way in.
 //!   No list is longer than its limit. The exception's *message* has no column.
 //! - **Without TLS**: a PostgreSQL url that demands it (`sslmode=require` and above) is refused with a message, because the
 //!   library for it would double this crate's compile time. Take a local socket, the loopback or a tunnel.
 
+mod auto_heal;
 mod bounds;
 mod crashes;
 mod error;
+mod heal_events;
 mod incidents;
+mod memory;
 mod minutes;
 mod open;
+mod restarts;
 mod retention;
 mod schema;
 mod settings;
@@ -109,6 +115,12 @@ pub struct Purged {
     pub incidents: u64,
     /// Minutes of requests.
     pub minutes: u64,
+    /// Minutes of memory.
+    pub memory_minutes: u64,
+    /// Restarts.
+    pub restarts: u64,
+    /// What else auto-heal did.
+    pub heal_events: u64,
 }
 
 impl Store {

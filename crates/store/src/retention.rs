@@ -9,9 +9,36 @@ use crate::{Purged, Store, StoreError};
 /// Rows a transaction: some milliseconds on either database.
 const BATCH: i64 = 500;
 
+/// A batch of a table of one row an instance and minute.
+macro_rules! delete_minutes {
+    ($table:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE (app, minute_ms, node, instance) IN (SELECT m.app, m.minute_ms, m.node, m.instance FROM ",
+            $table,
+            " AS m WHERE m.minute_ms < $1 ORDER BY m.minute_ms LIMIT $2)"
+        )
+    };
+}
+
+/// A batch of a table of one row a fact.
+macro_rules! delete_facts {
+    ($table:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE id IN (SELECT f.id FROM ",
+            $table,
+            " AS f WHERE f.at_ms < $1 ORDER BY f.at_ms LIMIT $2)"
+        )
+    };
+}
+
 impl Store {
-    /// Forgets the crashes before a time with their audit rows, the incidents of which no crash is left, and the minutes of
-    /// requests before it. An incident that has newer crashes stays and keeps its count.
+    /// Forgets the crashes before a time with their audit rows, the incidents of which no crash is left, and the restarts, the
+    /// events of auto-heal and the minutes of requests and of memory before it. An incident that has newer crashes stays and
+    /// keeps its count; settings, rules and states stay.
     pub async fn purge(&self, before: Timestamp) -> Result<Purged, StoreError> {
         self.forget(before).await.map_err(self.failed("Purging what is past its retention"))
     }
@@ -27,16 +54,21 @@ impl Store {
             }
         }
         purged.incidents = self.forget_incidents(before).await?;
-        let minutes = "DELETE FROM request_minute WHERE (app, minute_ms, node, instance) IN \
-                       (SELECT m.app, m.minute_ms, m.node, m.instance FROM request_minute AS m \
-                       WHERE m.minute_ms < $1 ORDER BY m.minute_ms LIMIT $2)";
+        purged.minutes = self.forget_rows(delete_minutes!("request_minute"), before).await?;
+        purged.memory_minutes = self.forget_rows(delete_minutes!("memory_minute"), before).await?;
+        purged.restarts = self.forget_rows(delete_facts!("restart"), before).await?;
+        purged.heal_events = self.forget_rows(delete_facts!("heal_event"), before).await?;
+        Ok(purged)
+    }
+
+    /// Repeats a statement that deletes a batch until nothing is left for it.
+    async fn forget_rows(&self, sql: &'static str, before: Timestamp) -> sqlx::Result<u64> {
+        let mut sum = 0;
         loop {
-            let mut transaction = self.sql.begin(Durability::Quick).await?;
-            let gone = transaction.execute(minutes, vec![before.into(), BATCH.into()]).await?;
-            transaction.commit().await?;
-            purged.minutes += gone;
+            let gone = self.sql.execute(Durability::Quick, sql, vec![before.into(), BATCH.into()]).await?;
+            sum += gone;
             if gone == 0 {
-                return Ok(purged);
+                return Ok(sum);
             }
         }
     }

@@ -27,7 +27,10 @@ macro_rules! step {
     };
 }
 
-const STEPS: [Step; 1] = [step!(1, "crashes, settings, requests", "0001_crashes_settings_requests.sql")];
+const STEPS: [Step; 2] = [
+    step!(1, "crashes, settings, requests", "0001_crashes_settings_requests.sql"),
+    step!(2, "restarts, rules, memory", "0002_restarts_rules_memory.sql"),
+];
 
 /// The number of the tables that this Medic makes.
 pub(crate) const LATEST: i64 = STEPS[STEPS.len() - 1].number;

@@ -55,17 +55,15 @@ impl Store {
             bounds::node(node).into(),
             instance.app.as_str().into(),
             i64::from(instance.index).into(),
-            json.replace('\0', "\u{fffd}").into(),
+            bounds::state(json).into(),
         ];
-        let mut transaction = self.sql.begin(Durability::Durable).await?;
-        transaction.execute(sql, values).await?;
-        transaction.commit().await
+        self.sql.execute(Durability::Durable, sql, values).await.map(drop)
     }
 }
 
 /// In characters here, so that a value of that many bytes always fits.
 const VALUE_LIMIT: usize = engine::settings::VALUE_LIMIT_BYTES;
 
-fn state_of(row: &Row) -> sqlx::Result<(InstanceKey, String)> {
+pub(crate) fn state_of(row: &Row) -> sqlx::Result<(InstanceKey, String)> {
     Ok((InstanceKey { app: row.name("app")?, index: row.number("instance")? }, row.text("state")?))
 }

@@ -120,6 +120,19 @@ impl Pools {
         }
     }
 
+    /// Writes one statement, a transaction of its own. Answers how many rows it changed.
+    pub(crate) async fn execute(
+        &self,
+        durability: Durability,
+        sql: &'static str,
+        values: Vec<Value>,
+    ) -> sqlx::Result<u64> {
+        let mut transaction = self.begin(durability).await?;
+        let changed = transaction.execute(sql, values).await?;
+        transaction.commit().await?;
+        Ok(changed)
+    }
+
     /// The writers last: SQLite then tidies up its write-ahead log.
     pub(crate) async fn close(&self) {
         match self {
@@ -200,6 +213,18 @@ impl Row {
     pub(crate) fn json<T: DeserializeOwned>(&self, column: &str) -> sqlx::Result<T> {
         serde_json::from_str(&self.text(column)?).map_err(unreadable(column))
     }
+
+    /// What [`tagged`] wrote into `column` and the one for its fields.
+    pub(crate) fn tagged<T: DeserializeOwned>(
+        &self,
+        tag: &str,
+        column: &str,
+        fields: &str,
+    ) -> sqlx::Result<T> {
+        let mut object: serde_json::Map<_, _> = self.json(fields)?;
+        object.insert(tag.to_owned(), self.text(column)?.into());
+        serde_json::from_value(object.into()).map_err(unreadable(column))
+    }
 }
 
 fn unreadable<E: std::error::Error + Send + Sync + 'static>(column: &str) -> impl FnOnce(E) -> sqlx::Error {
@@ -213,6 +238,17 @@ pub(crate) fn word(value: impl Serialize) -> sqlx::Result<Value> {
         Ok(_) => Err(sqlx::Error::Encode("a variant with fields is no word".into())),
         Err(error) => Err(sqlx::Error::Encode(error.into())),
     }
+}
+
+/// An enum of variants with fields that `serde` names under `tag`: the variant's word, and its fields as JSON.
+pub(crate) fn tagged(tag: &str, value: impl Serialize) -> sqlx::Result<[Value; 2]> {
+    let object = serde_json::to_value(value).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    if let serde_json::Value::Object(mut fields) = object
+        && let Some(serde_json::Value::String(word)) = fields.remove(tag)
+    {
+        return Ok([Value::Text(word), json(fields)?]);
+    }
+    Err(sqlx::Error::Encode(format!("a variant has no `{tag}`").into()))
 }
 
 /// Any value as JSON.

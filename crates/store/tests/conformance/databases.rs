@@ -4,7 +4,7 @@ use std::env;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
 use store::{Database, Store};
 
 /// Runs a case on a file in a folder that is deleted afterwards.
@@ -38,5 +38,21 @@ pub(crate) async fn on_postgres<F: Future<Output = ()> + Send + 'static>(
     admin.execute(AssertSqlSafe(drop_it)).await.unwrap();
     if let Err(failure) = outcome {
         resume_unwind(failure.into_panic());
+    }
+}
+
+/// Changes a database as another program would.
+pub(crate) async fn change(database: &Database, sql: &'static str) {
+    match database {
+        Database::Sqlite(path) => {
+            let mut connection = SqliteConnection::connect(&path.display().to_string()).await.unwrap();
+            sqlx::query(sql).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        }
+        Database::Postgres(url) => {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            sqlx::query(sql).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        }
     }
 }

@@ -1,5 +1,9 @@
-//! Crashes to record.
+//! Crashes, restarts and events to record.
 
+use engine::auto_heal::dry_run::MemoryMinute;
+use engine::auto_heal::event::{EventKind, HealEvent};
+use engine::auto_heal::evidence::{Evidence, Reading, Rule, Sample, Standing, Unit};
+use engine::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use engine::crash::{Audit, Crash, Findings, Frame, InFlightRequest, Module, Runtime, Thread, Trust};
 use engine::{AppName, CrashCause, IncidentId, InstanceKey, TimeRange, Timestamp, WorkerId};
 
@@ -106,4 +110,84 @@ pub(crate) fn frame(function: &str, module: Option<&str>) -> Frame {
 
 fn module(name: &str) -> Module {
     Module { name: name.to_owned(), build_id: Some("0123abcd".to_owned()) }
+}
+
+/// A restart by hand of `app`'s instance 0, `offset_ms` after [`NOON_MS`].
+pub(crate) fn restart(app_name: &str, offset_ms: i64) -> Restart {
+    let worker = |offset_ms| WorkerId { instance: instance(app_name, 0), started_at: at(offset_ms) };
+    Restart {
+        old: worker(-60_000),
+        new: Some(worker(offset_ms)),
+        app: app(app_name),
+        node: "node-a".to_owned(),
+        instance: 0,
+        at: at(offset_ms),
+        reason: RestartReason::ByHand,
+        evidence: None,
+        duration_ms: 1_200,
+        drained: 3,
+        failed: 0,
+        outcome: RestartOutcome::Done,
+    }
+}
+
+/// The same by a rule, with everything that can be known, that failed.
+pub(crate) fn healed(app_name: &str, offset_ms: i64) -> Restart {
+    Restart {
+        new: None,
+        instance: 7,
+        reason: RestartReason::Rule { rule: Rule::StatusCode { index: 2 }, blew_fuse: true },
+        evidence: Some(evidence(Rule::StatusCode { index: 2 })),
+        failed: 1,
+        outcome: RestartOutcome::Failed { why: "The new worker did not listen.".to_owned() },
+        ..restart(app_name, offset_ms)
+    }
+}
+
+/// A line in the log about `app`'s instance 0, `offset_ms` after [`NOON_MS`].
+pub(crate) fn heal_event(app_name: &str, offset_ms: i64) -> HealEvent {
+    HealEvent {
+        worker: WorkerId { instance: instance(app_name, 0), started_at: at(-60_000) },
+        node: "node-a".to_owned(),
+        at: at(offset_ms),
+        evidence: evidence(Rule::SlowRequests),
+        what: EventKind::Logged,
+    }
+}
+
+pub(crate) fn evidence(rule: Rule) -> Evidence {
+    Evidence {
+        rule,
+        condition: "when 5 requests take 30 s".to_owned(),
+        observed: "6 did".to_owned(),
+        threshold: 5,
+        unit: Unit::Requests,
+        window_ms: 120_000,
+        samples: (0..120).map(|second| Sample { at: at(second * 1_000), value: u64::MAX }).collect(),
+        not_fired: vec![
+            reading(Standing::Watching),
+            reading(Standing::Silent { why: "The rule “Private bytes” speaks about memory.".to_owned() }),
+        ],
+    }
+}
+
+pub(crate) fn reading(standing: Standing) -> Reading {
+    Reading {
+        rule: Rule::PercentMemory,
+        standing,
+        text: "1.2 GB of 1.75 GB".to_owned(),
+        value: Some(1_200_000_000),
+        threshold: None,
+        unit: Unit::Bytes,
+    }
+}
+
+/// A minute of an instance's memory; `number` from the minute of [`NOON_MS`].
+pub(crate) fn memory(app_name: &str, index: u16, number: i64, private_bytes_max: u64) -> MemoryMinute {
+    MemoryMinute {
+        instance: instance(app_name, index),
+        minute: at(number * 60_000),
+        private_bytes_max,
+        limit_bytes: 1_750_000_000,
+    }
 }

@@ -1,9 +1,12 @@
 //! Names that a crashed program made up.
 
+use engine::auto_heal::event::{EventKind, HealEvent};
+use engine::auto_heal::evidence::Standing;
+use engine::auto_heal::restart::RestartOutcome;
 use engine::crash::{InFlightRequest, Module};
 use store::{Database, Store};
 
-use crate::fixtures::{EVER, app, captured, frame, incident};
+use crate::fixtures::{EVER, app, at, captured, frame, heal_event, healed, incident, reading};
 
 pub(crate) async fn nul_and_emoji_are_stored(store: Store, _: Database) {
     let name = "a\0b🦀\u{202e}\n\u{1}";
@@ -62,4 +65,37 @@ pub(crate) async fn sql_in_a_name_is_a_name(store: Store, _: Database) {
     name.clone_into(&mut crash.node);
     store.record_crash(&crash).await.unwrap();
     assert_eq!(store.crashes(&app("shop"), EVER, 10).await.unwrap(), [crash]);
+}
+
+pub(crate) async fn hostile_evidence_is_stored_clean_and_cut(store: Store, _: Database) {
+    let long = format!("a\0b'{}", "🦀".repeat(100_000));
+    let mut restart = healed("shop", 0);
+    long.clone_into(&mut restart.node);
+    restart.outcome = RestartOutcome::Failed { why: long.clone() };
+    restart.duration_ms = u64::MAX;
+    let evidence = restart.evidence.as_mut().unwrap();
+    (evidence.condition, evidence.observed) = (long.clone(), long.clone());
+    evidence.samples =
+        (0..5_000).map(|ms| engine::auto_heal::evidence::Sample { at: at(ms), value: 1 }).collect();
+    evidence.not_fired = vec![reading(Standing::Off { why: long.clone() }); 1_000];
+    assert!(store.record_restart(&restart).await.unwrap());
+    let event = HealEvent {
+        evidence: restart.evidence.clone().unwrap(),
+        what: EventKind::Ran { exe: long.clone(), result: long },
+        ..heal_event("shop", 0)
+    };
+    assert!(store.record_heal_event(&event).await.unwrap());
+
+    let stored = store.restarts(&app("shop"), EVER, 10).await.unwrap().pop().unwrap();
+    let told = store.heal_events(&app("shop"), EVER, 10).await.unwrap().pop().unwrap();
+    let evidence = stored.evidence.as_ref().unwrap();
+    assert!(evidence.observed.starts_with("a\u{fffd}b'🦀") && evidence.observed.ends_with("🦀…"));
+    assert_eq!((evidence.samples.len(), evidence.samples[119].at), (120, at(4_999)), "the latest are kept");
+    assert_eq!(&told.evidence, evidence);
+    assert_eq!(stored.duration_ms, u64::try_from(i64::MAX).unwrap(), "the largest that a database holds");
+    for bytes in
+        [serde_json::to_string(&stored), serde_json::to_string(&told)].map(|json| json.unwrap().len())
+    {
+        assert!(bytes < 1 << 20, "{bytes} bytes");
+    }
 }

@@ -3,13 +3,17 @@
 //! Each case gets a database of its own, empty, and deleted afterwards.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod auto_heal;
 mod crashes;
 mod databases;
 mod fixtures;
+mod heal_events;
 mod hostile;
 mod incidents;
+mod memory;
 mod minutes;
 mod opening;
+mod restarts;
 mod retention;
 mod settings;
 
@@ -45,11 +49,17 @@ conformance! {
     incidents: an_incident_shows_its_latest_captured_crash, first_and_last_do_not_depend_on_the_order_of_recording,
         incidents_are_those_that_crashed_in_the_range, incidents_of_one_app_or_of_all,
         modules_of_the_stack_come_first;
-    hostile: nul_and_emoji_are_stored, long_names_are_cut, sql_in_a_name_is_a_name;
+    hostile: nul_and_emoji_are_stored, long_names_are_cut, sql_in_a_name_is_a_name, hostile_evidence_is_stored_clean_and_cut;
     settings: settings_replace_all_of_the_apps, states_are_kept_by_node_and_instance;
+    restarts: a_restart_reads_back_as_it_was, a_restart_counts_once, restarts_of_one_app_in_a_range_newest_first;
+    heal_events: an_event_reads_back_as_it_was, an_event_counts_once, events_of_one_app_in_a_range_newest_first;
+    auto_heal: rules_read_back_equal_and_replace_what_was_there, rules_changed_by_hand_are_named,
+        guards_are_kept_by_node_and_instance, fuses_are_kept_by_node_and_app;
+    memory: a_minute_flushed_twice_keeps_the_peak_and_the_latest_limit, concurrent_flushes_keep_the_peak,
+        memory_of_one_app_in_a_range;
     minutes: a_minute_flushed_twice_adds_up, concurrent_flushes_lose_nothing, minutes_of_one_app_in_a_range;
     retention: purge_keeps_what_is_newer, purge_works_through_many_batches, an_incident_outlives_its_captured_crash,
-        recording_goes_on_while_purging;
+        recording_goes_on_while_purging, purge_forgets_old_restarts_events_and_memory;
     opening: reopening_keeps_everything, two_stores_share_one_database, a_newer_schema_is_refused,
-        a_closed_store_refuses_and_says_so, a_value_changed_by_hand_is_named;
+        tables_of_an_older_medic_are_brought_up_to_date, a_closed_store_refuses_and_says_so, a_value_changed_by_hand_is_named;
 }

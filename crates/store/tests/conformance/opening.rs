@@ -1,15 +1,19 @@
 //! Opening, closing, and databases that others have changed.
 
 use engine::requests::RequestMinute;
-use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use store::{Cause, Database, Store, StoreError};
 
-use crate::fixtures::{EVER, app, at, captured, incident, instance};
+use crate::databases::change;
+use crate::fixtures::{EVER, app, at, captured, heal_event, healed, incident, instance, memory};
 
 pub(crate) async fn reopening_keeps_everything(store: Store, database: Database) {
     let crash = captured("shop", 0, 1);
     store.record_crash(&crash).await.unwrap();
     store.save_state("a", &instance("shop", 0), "{}").await.unwrap();
+    let (restart, event, memory) = (healed("shop", 0), heal_event("shop", 0), memory("shop", 0, 0, 5));
+    store.record_restart(&restart).await.unwrap();
+    store.record_heal_event(&event).await.unwrap();
+    store.add_memory_minutes("a", std::slice::from_ref(&memory)).await.unwrap();
     store.add_minutes("a", &[RequestMinute::empty(instance("shop", 0), at(0))]).await.unwrap();
     store.close().await;
 
@@ -18,6 +22,9 @@ pub(crate) async fn reopening_keeps_everything(store: Store, database: Database)
     assert_eq!(store.incident(&incident(1)).await.unwrap().unwrap().count, 1);
     assert_eq!(store.states("a").await.unwrap().len(), 1);
     assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 1);
+    assert_eq!(store.restarts(&app("shop"), EVER, 10).await.unwrap(), [restart]);
+    assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap(), [event]);
+    assert_eq!(store.memory_minutes(&app("shop"), EVER).await.unwrap(), [("a".to_owned(), memory)]);
     store.close().await;
 }
 
@@ -39,7 +46,7 @@ pub(crate) async fn a_newer_schema_is_refused(store: Store, database: Database) 
     change(
         &database,
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations",
+         SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
     )
     .await;
     let error = Store::open(&database).await.unwrap_err();
@@ -49,6 +56,27 @@ pub(crate) async fn a_newer_schema_is_refused(store: Store, database: Database) 
     change(&database, "DELETE FROM _sqlx_migrations WHERE version = 9999").await;
     let store = Store::open(&database).await.unwrap();
     assert_eq!(store.incident(&incident(1)).await.unwrap().unwrap().count, 1);
+    store.close().await;
+}
+
+pub(crate) async fn tables_of_an_older_medic_are_brought_up_to_date(store: Store, database: Database) {
+    let crash = captured("shop", 0, 1);
+    store.record_crash(&crash).await.unwrap();
+    store.close().await;
+    for sql in [
+        "DROP TABLE restart",
+        "DROP TABLE heal_event",
+        "DROP TABLE auto_heal",
+        "DROP TABLE heal_guard",
+        "DROP TABLE fuse",
+        "DROP TABLE memory_minute",
+        "DELETE FROM _sqlx_migrations WHERE version > 1",
+    ] {
+        change(&database, sql).await;
+    }
+    let store = Store::open(&database).await.unwrap();
+    assert_eq!(store.crash(&crash.worker).await.unwrap(), Some(crash));
+    assert!(store.record_restart(&healed("shop", 0)).await.unwrap());
     store.close().await;
 }
 
@@ -67,20 +95,15 @@ pub(crate) async fn a_value_changed_by_hand_is_named(store: Store, database: Dat
     let error = store.crash(&crash.worker).await.unwrap_err();
     assert_eq!(error.cause(), Some(Cause::Unreadable));
     assert!(error.to_string().contains("crashing_thread"), "{error}");
-}
 
-/// As another program would.
-async fn change(database: &Database, sql: &'static str) {
-    match database {
-        Database::Sqlite(path) => {
-            let mut connection = SqliteConnection::connect(&path.display().to_string()).await.unwrap();
-            sqlx::query(sql).execute(&mut connection).await.unwrap();
-            connection.close().await.unwrap();
-        }
-        Database::Postgres(url) => {
-            let mut connection = PgConnection::connect(url).await.unwrap();
-            sqlx::query(sql).execute(&mut connection).await.unwrap();
-            connection.close().await.unwrap();
-        }
+    for (sql, column) in [
+        ("UPDATE restart SET reason = 'boredom'", "column reason:"),
+        ("UPDATE restart SET reason_fields = '{'", "column reason_fields:"),
+    ] {
+        store.record_restart(&healed("shop", 0)).await.unwrap();
+        change(&database, sql).await;
+        let error = store.restarts(&app("shop"), EVER, 10).await.unwrap_err();
+        assert_eq!(error.cause(), Some(Cause::Unreadable));
+        assert!(error.to_string().contains(column), "{error}");
     }
 }

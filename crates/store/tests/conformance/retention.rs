@@ -3,7 +3,7 @@
 use engine::requests::RequestMinute;
 use store::{Database, Purged, Store};
 
-use crate::fixtures::{EVER, app, at, captured, crash, incident, instance};
+use crate::fixtures::{EVER, app, at, captured, crash, heal_event, incident, instance, memory, restart};
 
 pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
     // 1 is old, 2 old and new, 3 exactly at the edge, which is kept
@@ -16,7 +16,7 @@ pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
     store.save_state("a", &instance("shop", 0), "{}").await.unwrap();
 
     let purged = store.purge(at(0)).await.unwrap();
-    assert_eq!(purged, Purged { crashes: 2, audits: 1, incidents: 1, minutes: 1 });
+    assert_eq!(purged, Purged { crashes: 2, audits: 1, incidents: 1, minutes: 1, ..Purged::default() });
     assert_eq!(store.incident(&incident(1)).await.unwrap(), None);
     assert_eq!(store.incident(&incident(2)).await.unwrap().unwrap().count, 2);
     let crashes = store.crashes(&app("shop"), EVER, 10).await.unwrap();
@@ -64,4 +64,28 @@ pub(crate) async fn recording_goes_on_while_purging(store: Store, _: Database) {
     store.purge(at(1_000_000)).await.unwrap();
     assert_eq!(store.crashes(&app("shop"), EVER, 1_000).await.unwrap().len(), 1);
     assert!(store.incident(&incident(1)).await.unwrap().is_some());
+}
+
+pub(crate) async fn purge_forgets_old_restarts_events_and_memory(store: Store, _: Database) {
+    let shop = app("shop");
+    for offset_ms in [-2, -1, 0] {
+        store.record_restart(&restart("shop", offset_ms)).await.unwrap();
+    }
+    for offset_ms in [-1, 0, 1] {
+        store.record_heal_event(&heal_event("shop", offset_ms)).await.unwrap();
+    }
+    let rows: Vec<_> = (-1_200..3).map(|number| memory("shop", 0, number, 1)).collect();
+    store.add_memory_minutes("a", &rows).await.unwrap();
+    store.save_auto_heal(&shop, &engine::auto_heal::AutoHealConfig::default()).await.unwrap();
+    store.save_heal_guard("a", &instance("shop", 0), "{}").await.unwrap();
+    store.save_fuse("a", &shop, "{}").await.unwrap();
+
+    let purged = store.purge(at(0)).await.unwrap();
+    assert_eq!(purged, Purged { memory_minutes: 1_200, restarts: 2, heal_events: 1, ..Purged::default() });
+    assert_eq!(store.restarts(&shop, EVER, 10).await.unwrap(), [restart("shop", 0)]);
+    assert_eq!(store.heal_events(&shop, EVER, 10).await.unwrap().len(), 2);
+    assert_eq!(store.memory_minutes(&shop, EVER).await.unwrap().len(), 3);
+    assert!(store.auto_heal(&shop).await.unwrap().is_some());
+    assert_eq!((store.heal_guards("a").await.unwrap().len(), store.fuses("a").await.unwrap().len()), (1, 1));
+    assert_eq!(store.purge(at(0)).await.unwrap(), Purged::default());
 }

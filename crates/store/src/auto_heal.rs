@@ -1,0 +1,76 @@
+//! Users' own rules, and the guarding states of auto-heal, which outlive a restart of Medic.
+
+use std::collections::BTreeMap;
+
+use engine::auto_heal::AutoHealConfig;
+use engine::{AppName, InstanceKey};
+
+use crate::settings::state_of;
+use crate::sql::{Durability, json};
+use crate::{Store, StoreError, bounds};
+
+impl Store {
+    /// The rules of an app's user; `None` where none were ever saved.
+    pub async fn auto_heal(&self, app: &AppName) -> Result<Option<AutoHealConfig>, StoreError> {
+        let sql = "SELECT rules FROM auto_heal WHERE app = $1";
+        let rows = self.sql.rows(sql, vec![app.as_str().into()]).await;
+        rows.and_then(|rows| rows.first().map(|row| row.json("rules")).transpose())
+            .map_err(self.failed("Reading an app's auto-heal rules"))
+    }
+
+    /// Puts these in the place of the app's rules, durably. They are not judged here: [`AutoHealConfig::check`] does.
+    pub async fn save_auto_heal(&self, app: &AppName, rules: &AutoHealConfig) -> Result<(), StoreError> {
+        self.write_auto_heal(app, rules).await.map_err(self.failed("Saving an app's auto-heal rules"))
+    }
+
+    async fn write_auto_heal(&self, app: &AppName, rules: &AutoHealConfig) -> sqlx::Result<()> {
+        let sql = "INSERT INTO auto_heal (app, rules) VALUES ($1, $2) \
+                   ON CONFLICT (app) DO UPDATE SET rules = excluded.rules";
+        let values = vec![app.as_str().into(), json(rules)?];
+        self.sql.execute(Durability::Durable, sql, values).await.map(drop)
+    }
+
+    /// When the rules of a node's instances last acted, as the JSON that was saved.
+    pub async fn heal_guards(&self, node: &str) -> Result<BTreeMap<InstanceKey, String>, StoreError> {
+        let sql = "SELECT app, instance, state FROM heal_guard WHERE node = $1";
+        let rows = self.sql.rows(sql, vec![bounds::node(node).into()]).await;
+        rows.and_then(|rows| rows.iter().map(state_of).collect())
+            .map_err(self.failed("Reading the instances' auto-heal states"))
+    }
+
+    /// Saves when the rules of an instance last acted, durably. `json` is not looked into.
+    pub async fn save_heal_guard(
+        &self,
+        node: &str,
+        instance: &InstanceKey,
+        json: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO heal_guard (node, app, instance, state) VALUES ($1, $2, $3, $4) \
+                   ON CONFLICT (node, app, instance) DO UPDATE SET state = excluded.state";
+        let values = vec![
+            bounds::node(node).into(),
+            instance.app.as_str().into(),
+            i64::from(instance.index).into(),
+            bounds::state(json).into(),
+        ];
+        let saved = self.sql.execute(Durability::Durable, sql, values).await;
+        saved.map(drop).map_err(self.failed("Saving an instance's auto-heal state"))
+    }
+
+    /// How the fuses of a node's apps are, as the JSON that was saved.
+    pub async fn fuses(&self, node: &str) -> Result<BTreeMap<AppName, String>, StoreError> {
+        let sql = "SELECT app, state FROM fuse WHERE node = $1";
+        let rows = self.sql.rows(sql, vec![bounds::node(node).into()]).await;
+        rows.and_then(|rows| rows.iter().map(|row| Ok((row.name("app")?, row.text("state")?))).collect())
+            .map_err(self.failed("Reading the apps' fuses"))
+    }
+
+    /// Saves how an app's fuse is, durably. `json` is not looked into.
+    pub async fn save_fuse(&self, node: &str, app: &AppName, json: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO fuse (node, app, state) VALUES ($1, $2, $3) \
+                   ON CONFLICT (node, app) DO UPDATE SET state = excluded.state";
+        let values = vec![bounds::node(node).into(), app.as_str().into(), bounds::state(json).into()];
+        let saved = self.sql.execute(Durability::Durable, sql, values).await;
+        saved.map(drop).map_err(self.failed("Saving an app's fuse"))
+    }
+}

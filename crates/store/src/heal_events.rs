@@ -1,0 +1,57 @@
+//! What auto-heal did short of a restart, one row each.
+
+use engine::auto_heal::event::HealEvent;
+use engine::{AppName, TimeRange, Timestamp};
+
+use crate::sql::{Durability, Row, json, tagged};
+use crate::{Store, StoreError, bounds};
+
+impl Store {
+    /// Remembers an event, durably. Was it new? Handed in again, by its [`HealEvent::id`], it changes nothing.
+    pub async fn record_heal_event(&self, event: &HealEvent) -> Result<bool, StoreError> {
+        let event = bounds::heal_event(event);
+        self.insert_heal_event(&event).await.map_err(self.failed("Recording an event of auto-heal"))
+    }
+
+    async fn insert_heal_event(&self, event: &HealEvent) -> sqlx::Result<bool> {
+        let sql = "INSERT INTO heal_event (id, app, at_ms, node, worker, event, event_fields, evidence) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING";
+        let [what, what_fields] = tagged("event", &event.what)?;
+        let values = vec![
+            event.id().into(),
+            event.worker.instance.app.as_str().into(),
+            event.at.into(),
+            event.node.as_str().into(),
+            event.worker.to_string().into(),
+            what,
+            what_fields,
+            json(&event.evidence)?,
+        ];
+        Ok(self.sql.execute(Durability::Durable, sql, values).await? == 1)
+    }
+
+    /// An app's events that were decided in a range, newest first.
+    pub async fn heal_events(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<HealEvent>, StoreError> {
+        let sql = "SELECT at_ms, node, worker, event, event_fields, evidence FROM heal_event \
+                   WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms DESC, id DESC LIMIT $4";
+        let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
+        let rows = self.sql.rows(sql, values).await;
+        rows.and_then(|rows| rows.iter().map(event_of).collect())
+            .map_err(self.failed("Reading the events of auto-heal"))
+    }
+}
+
+fn event_of(row: &Row) -> sqlx::Result<HealEvent> {
+    Ok(HealEvent {
+        worker: row.name("worker")?,
+        node: row.text("node")?,
+        at: Timestamp::from_ms(row.int("at_ms")?),
+        evidence: row.json("evidence")?,
+        what: row.tagged("event", "event", "event_fields")?,
+    })
+}

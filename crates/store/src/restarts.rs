@@ -1,0 +1,73 @@
+//! Restarts, one row each.
+
+use engine::auto_heal::restart::Restart;
+use engine::{AppName, TimeRange, Timestamp};
+
+use crate::sql::{Durability, Row, Value, count, json, tagged};
+use crate::{Store, StoreError, bounds};
+
+impl Store {
+    /// Remembers a restart, durably. Was it new? Handed in again, by its [`Restart::id`], it changes nothing.
+    pub async fn record_restart(&self, restart: &Restart) -> Result<bool, StoreError> {
+        self.insert_restart(&bounds::restart(restart)).await.map_err(self.failed("Recording a restart"))
+    }
+
+    async fn insert_restart(&self, restart: &Restart) -> sqlx::Result<bool> {
+        let sql = "INSERT INTO restart (id, app, at_ms, node, instance, old_worker, new_worker, reason, reason_fields, \
+                   outcome, outcome_fields, failed, drained, duration_ms, evidence) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING";
+        let [reason, reason_fields] = tagged("kind", &restart.reason)?;
+        let [outcome, outcome_fields] = tagged("outcome", &restart.outcome)?;
+        let values = vec![
+            restart.id().into(),
+            restart.app.as_str().into(),
+            restart.at.into(),
+            restart.node.as_str().into(),
+            i64::from(restart.instance).into(),
+            restart.old.to_string().into(),
+            Value::MaybeText(restart.new.as_ref().map(ToString::to_string)),
+            reason,
+            reason_fields,
+            outcome,
+            outcome_fields,
+            count(restart.failed),
+            count(restart.drained),
+            count(restart.duration_ms),
+            json(&restart.evidence)?,
+        ];
+        Ok(self.sql.execute(Durability::Durable, sql, values).await? == 1)
+    }
+
+    /// An app's restarts that were decided in a range, newest first.
+    pub async fn restarts(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<Restart>, StoreError> {
+        let sql = "SELECT app, at_ms, node, instance, old_worker, new_worker, reason, reason_fields, outcome, \
+                   outcome_fields, failed, drained, duration_ms, evidence FROM restart \
+                   WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms DESC, id DESC LIMIT $4";
+        let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
+        let rows = self.sql.rows(sql, values).await;
+        rows.and_then(|rows| rows.iter().map(restart_of).collect()).map_err(self.failed("Reading restarts"))
+    }
+}
+
+fn restart_of(row: &Row) -> sqlx::Result<Restart> {
+    let new = row.maybe_text("new_worker")?;
+    Ok(Restart {
+        old: row.name("old_worker")?,
+        new: new.map(|_| row.name("new_worker")).transpose()?,
+        app: row.name("app")?,
+        node: row.text("node")?,
+        instance: row.number("instance")?,
+        at: Timestamp::from_ms(row.int("at_ms")?),
+        reason: row.tagged("kind", "reason", "reason_fields")?,
+        evidence: row.json("evidence")?,
+        duration_ms: row.number("duration_ms")?,
+        drained: row.number("drained")?,
+        failed: row.number("failed")?,
+        outcome: row.tagged("outcome", "outcome", "outcome_fields")?,
+    })
+}

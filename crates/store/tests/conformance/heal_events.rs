@@ -1,0 +1,49 @@
+//! Recording what auto-heal did short of a restart, and reading it.
+
+use engine::auto_heal::RefusalReason;
+use engine::auto_heal::event::{EventKind, HealEvent};
+use engine::auto_heal::evidence::Rule;
+use store::{Database, Store};
+
+use crate::fixtures::{EVER, app, at, evidence, heal_event, range};
+
+pub(crate) async fn an_event_reads_back_as_it_was(store: Store, _: Database) {
+    let kinds = [
+        EventKind::Logged,
+        EventKind::Ran { exe: "/usr/bin/tar".to_owned(), result: "It ended with status 0.".to_owned() },
+        EventKind::Refused { refused: RefusalReason::MinimumProcessTime { remaining_ms: u64::MAX } },
+        EventKind::Refused { refused: RefusalReason::FuseBlown { until: at(9_000) } },
+    ];
+    let mut events: Vec<_> = (0..)
+        .zip(kinds)
+        .map(|(offset_ms, what)| HealEvent { what, ..heal_event("shop", offset_ms) })
+        .collect();
+    for event in &events {
+        assert!(store.record_heal_event(event).await.unwrap());
+    }
+    events.reverse();
+    assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap(), events);
+}
+
+pub(crate) async fn an_event_counts_once(store: Store, _: Database) {
+    let first = heal_event("shop", 0);
+    assert!(store.record_heal_event(&first).await.unwrap());
+    let again = HealEvent { node: "node-b".to_owned(), ..first.clone() };
+    assert!(!store.record_heal_event(&again).await.unwrap());
+    assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap(), std::slice::from_ref(&first));
+    // another rule in the same moment
+    let other = HealEvent { evidence: evidence(Rule::Requests), ..first };
+    assert!(store.record_heal_event(&other).await.unwrap());
+    assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap().len(), 2);
+}
+
+pub(crate) async fn events_of_one_app_in_a_range_newest_first(store: Store, _: Database) {
+    for offset_ms in [1_000, -1, 0, 999, 500] {
+        store.record_heal_event(&heal_event("shop", offset_ms)).await.unwrap();
+    }
+    store.record_heal_event(&heal_event("other", 700)).await.unwrap();
+    let times = |events: Vec<HealEvent>| events.iter().map(|event| event.at).collect::<Vec<_>>();
+    let within = range(0, 1_000);
+    assert_eq!(times(store.heal_events(&app("shop"), within, 10).await.unwrap()), [999, 500, 0].map(at));
+    assert_eq!(times(store.heal_events(&app("shop"), within, 2).await.unwrap()), [999, 500].map(at));
+}

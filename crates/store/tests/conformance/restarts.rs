@@ -1,0 +1,45 @@
+//! Recording restarts and reading them.
+
+use engine::auto_heal::restart::{Restart, RestartReason};
+use store::{Database, Store};
+use tokio::task::JoinSet;
+
+use crate::fixtures::{EVER, app, at, healed, range, restart};
+
+pub(crate) async fn a_restart_reads_back_as_it_was(store: Store, _: Database) {
+    let changed = Restart { reason: RestartReason::ConfigurationChanged, ..restart("shop", 20) };
+    let restarts = [healed("shop", 30), changed, restart("shop", 10)];
+    for restart in &restarts {
+        assert!(store.record_restart(restart).await.unwrap());
+    }
+    assert_eq!(store.restarts(&app("shop"), EVER, 10).await.unwrap(), restarts);
+}
+
+pub(crate) async fn a_restart_counts_once(store: Store, _: Database) {
+    let first = restart("shop", 0);
+    let mut tasks = JoinSet::new();
+    for _ in 0..8 {
+        let (store, restart) = (store.clone(), first.clone());
+        tasks.spawn(async move { store.record_restart(&restart).await.unwrap() });
+    }
+    assert_eq!(tasks.join_all().await.into_iter().filter(|new| *new).count(), 1);
+    let again = Restart { drained: 99, ..healed("shop", 0) };
+    assert_eq!(again.id(), first.id());
+    assert!(!store.record_restart(&again).await.unwrap());
+    // the same worker, tried again
+    let second = restart("shop", 1);
+    assert!(store.record_restart(&second).await.unwrap());
+    assert_eq!(store.restarts(&app("shop"), EVER, 10).await.unwrap(), [second, first]);
+}
+
+pub(crate) async fn restarts_of_one_app_in_a_range_newest_first(store: Store, _: Database) {
+    for offset_ms in [1_000, -1, 0, 999, 500] {
+        store.record_restart(&restart("shop", offset_ms)).await.unwrap();
+    }
+    store.record_restart(&restart("other", 700)).await.unwrap();
+    let times = |restarts: Vec<Restart>| restarts.iter().map(|restart| restart.at).collect::<Vec<_>>();
+    let within = range(0, 1_000);
+    assert_eq!(times(store.restarts(&app("shop"), within, 10).await.unwrap()), [999, 500, 0].map(at));
+    assert_eq!(times(store.restarts(&app("shop"), within, 2).await.unwrap()), [999, 500].map(at));
+    assert!(store.restarts(&app("shop"), range(1_000, 0), 10).await.unwrap().is_empty());
+}
