@@ -6,11 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::AppName;
+use engine::auto_heal::cpu::CpuRule;
+use engine::auto_heal::fuse::FuseNumbers;
+use engine::auto_heal::limit::WorkerSize;
 use engine::crash_monitor::Numbers;
 use engine::settings::{INSTANCE_ID, PORT, SITE_NAME};
 
 use super::reader::{Reader, Section};
-use super::values::{Raw, address, count, duration, text};
+use super::values::{Raw, address, count, duration, text, truth};
+use super::warm_up::{self, WarmUpCheck};
+use super::{GeneralNumbers, auto_heal};
 
 /// The most instances of one app on one node. Ours: more workers than this on one machine is a mistake in writing.
 const INSTANCES_LIMIT: i64 = 64;
@@ -30,16 +35,30 @@ pub struct App {
     pub listen: SocketAddr,
     /// How many workers.
     pub instances: u16,
-    /// How long a new worker may take until it listens.
+    /// How long a new worker may take until it is warm.
     pub warm_up: Duration,
+    /// What it is asked for until it is.
+    pub warm_up_check: WarmUpCheck,
+    /// The path that says whether the app is well, where it has one.
+    pub health_path: Option<String>,
     /// How long a worker that was asked to end may take.
     pub stop_grace: Duration,
     /// The longest pause between starts.
     pub back_off: Duration,
     /// How long a request waits for a worker.
     pub request_wait: Duration,
+    /// A GET or HEAD whose worker ended without an answer goes to another.
+    pub retry_requests: bool,
     /// Its crash monitoring's numbers.
     pub crash_monitoring: Numbers,
+    /// How much memory its workers may have.
+    pub worker_size: WorkerSize,
+    /// Its own limit of private bytes, in place of the worker size's.
+    pub memory_limit_bytes: Option<u64>,
+    /// Proactive CPU monitoring, where it is set.
+    pub cpu: Option<CpuRule>,
+    /// When too many proactive restarts switch the proactive rules off.
+    pub fuse: FuseNumbers,
 }
 
 /// Reads every `[[app]]`. Apps that are wrong are left out; what is wrong with them stands in the reader.
@@ -47,7 +66,7 @@ pub(super) fn read_all<'t>(
     reader: &mut Reader<'t>,
     root: &mut Section<'t>,
     folder: &Path,
-    numbers: Numbers,
+    numbers: GeneralNumbers,
 ) -> Vec<App> {
     let (mut names, mut addresses) = (BTreeSet::new(), BTreeSet::new());
     let mut apps = Vec::new();
@@ -77,7 +96,7 @@ fn read<'t>(
     reader: &mut Reader<'t>,
     section: &mut Section<'t>,
     folder: &Path,
-    numbers: Numbers,
+    numbers: GeneralNumbers,
 ) -> Option<App> {
     let name = reader.required(section, "name", "\"shop\"", name);
     if let Some(name) = &name {
@@ -98,12 +117,22 @@ fn read<'t>(
     let listen = reader.required(section, "listen", "\"127.0.0.1:8080\"", address);
     let instances = reader.or_else(section, "instances", 1, count::<u16>(1, INSTANCES_LIMIT));
     let warm_up = reader.or(section, "warm_up", "30s", duration);
+    let warm_up = warm_up::limit(reader, section, &environment, warm_up);
+    let health_path = reader.or(section, "health_path", "", warm_up::path_or_none);
+    let warm_up_check = warm_up::check(reader, section, &environment, health_path.as_deref());
     let stop_grace = reader.or(section, "stop_grace", "10s", duration);
     let back_off = reader.or(section, "back_off", "30s", duration);
     let request_wait = reader.or(section, "request_wait", "10s", duration);
+    let retry_requests = reader.or(section, "retry_requests", "true", truth);
+    let worker_size = reader.or(section, "worker_size", "small", auto_heal::worker_size);
+    let memory_limit_bytes = reader.or(section, "memory_limit", "", auto_heal::memory_limit);
     let mut monitoring = reader.section(section, "crash_monitoring");
-    let crash_monitoring = super::read_numbers(reader, &mut monitoring, numbers);
+    let crash_monitoring = super::read_numbers(reader, &mut monitoring, numbers.crash_monitoring);
     reader.finish(&monitoring);
+    let mut healing = reader.section(section, "auto_heal");
+    let fuse = auto_heal::fuse(reader, &mut healing, numbers.fuse);
+    reader.finish(&healing);
+    let cpu = auto_heal::cpu(reader, section);
     Some(App {
         name: name?,
         command: command?,
@@ -112,10 +141,17 @@ fn read<'t>(
         listen: listen?,
         instances,
         warm_up,
+        warm_up_check,
+        health_path,
         stop_grace,
         back_off,
         request_wait,
+        retry_requests,
         crash_monitoring,
+        worker_size,
+        memory_limit_bytes,
+        cpu,
+        fuse,
     })
 }
 

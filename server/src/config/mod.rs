@@ -4,21 +4,25 @@
 //! an edit should not have to start it five times to learn of five mistakes.
 
 mod app;
+mod auto_heal;
 mod problem;
 mod reader;
 mod values;
+mod warm_up;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::auto_heal::fuse::FuseNumbers;
 use engine::crash_monitor::Numbers;
 
 pub use app::App;
 pub use problem::{ConfigError, Problem};
 use reader::{Reader, Section};
 use values::{Span, address, count, duration, text};
+pub use warm_up::{Statuses, WarmUpCheck};
 
 /// The commented example that holds every default.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -53,6 +57,13 @@ pub struct Line {
     pub value: String,
     /// `medic.toml line 12`, `default`, `MEDIC_SERVER_LISTEN`.
     pub source: String,
+}
+
+/// What holds for an app that has no numbers of its own.
+#[derive(Clone, Copy)]
+struct GeneralNumbers {
+    crash_monitoring: Numbers,
+    fuse: FuseNumbers,
 }
 
 impl Config {
@@ -95,6 +106,10 @@ impl Config {
         let mut monitoring = reader.section(&mut root, "crash_monitoring");
         let numbers = read_numbers(&mut reader, &mut monitoring, Numbers::default());
         reader.finish(&monitoring);
+        let mut healing = reader.section(&mut root, "auto_heal");
+        let fuse = auto_heal::fuse(&mut reader, &mut healing, FuseNumbers::default());
+        reader.finish(&healing);
+        let numbers = GeneralNumbers { crash_monitoring: numbers, fuse };
         let apps = app::read_all(&mut reader, &mut root, folder, numbers);
         reader.finish(&root);
         let (lines, doubts) = reader.done()?;

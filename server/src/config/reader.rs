@@ -37,6 +37,13 @@ pub(super) struct Reader<'t> {
     lines: Vec<Line>,
 }
 
+impl Section<'_> {
+    /// It stands in the file.
+    pub(super) const fn is_given(&self) -> bool {
+        self.line.is_some()
+    }
+}
+
 impl<'t> Reader<'t> {
     pub(super) fn new(text: &'t str, file: &'t str, environment: &BTreeMap<String, String>) -> Self {
         let is_setting = |name: &str| {
@@ -243,6 +250,13 @@ impl<'t> Reader<'t> {
                 None
             }
         }
+    }
+
+    /// Says what is obeyed in place of what `key` was read as, and where it comes from.
+    pub(super) fn instead(&mut self, section: &Section<'t>, key: &str, value: String, source: String) {
+        let shown = shown_key(section, key);
+        self.lines.retain(|line| line.key != shown || line.app != section.app);
+        self.say(section, key, value, source);
     }
 
     /// Says that a value that could be read cannot be used.

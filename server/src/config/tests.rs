@@ -1,3 +1,6 @@
+use engine::auto_heal::cpu::{CpuMode, CpuRule};
+use engine::auto_heal::limit::WorkerSize;
+
 use super::*;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -35,6 +38,14 @@ fn the_example_equals_the_defaults() {
 }
 
 #[test]
+fn what_is_off_unless_set_stands_in_the_example_with_its_defaults() {
+    let line = DEFAULT.lines().find_map(|line| line.strip_prefix("# # proactive_cpu")).unwrap();
+    let given = parse(&format!("{APP}proactive_cpu{line}\n")).unwrap().apps[0].cpu;
+    assert_eq!(given, Some(CpuRule { mode: CpuMode::Kill, ..CpuRule::default() }));
+    assert_eq!(given, parse(&format!("{APP}proactive_cpu = {{}}\n")).unwrap().apps[0].cpu);
+}
+
+#[test]
 fn every_mistake_is_told_with_key_line_and_remedy() {
     let text = "[server]\nlisen = \"127.0.0.1:3000\"\ndata_dir = 7\n\n[crash_monitoring]\nwindow = \"1 day long\"\ncrashes = -1\n\n\
                 [[app]]\nname = \"My Shop\"\ncommand = \"node server.js\"\nlisten = \"8080\"\ninstances = 0\n\n[nonsense]\n";
@@ -49,7 +60,7 @@ fn every_mistake_is_told_with_key_line_and_remedy() {
             "medic.toml line 11: `app.command`: it is no command; write the program and its arguments as a list: [\"node\", \"server.js\"].",
             "medic.toml line 12: `app.listen`: `8080` is no address; write an IP address and a port, such as \"127.0.0.1:8080\".",
             "medic.toml line 13: `app.instances`: `0` does not fit; write a whole number from 1 to 64.",
-            "medic.toml line 15: `nonsense`: there is no such setting; known are server, database, crash_monitoring, app.",
+            "medic.toml line 15: `nonsense`: there is no such setting; known are server, database, crash_monitoring, auto_heal, app.",
         ]
     );
 }
@@ -94,6 +105,143 @@ fn an_app_overrides_one_number_and_keeps_the_others() {
     let text = format!("[crash_monitoring]\npause = \"1h\"\n{APP}crash_monitoring = {{ crashes = 1 }}\n");
     let numbers = parse(&text).unwrap().apps[0].crash_monitoring;
     assert_eq!(numbers, Numbers { crashes: 1, pause: Duration::from_hours(1), ..Numbers::default() });
+}
+
+#[test]
+fn an_app_has_a_fuse_of_its_own_and_the_general_one_for_the_rest() {
+    let text = format!(
+        "[auto_heal]\nfuse_window = \"10m\"\n{APP}auto_heal = {{ fuse_restarts = 5, fuse_off = \"1h\" }}\n"
+    );
+    let (minutes, hour) = (Duration::from_mins(10), Duration::from_hours(1));
+    assert_eq!(parse(&text).unwrap().apps[0].fuse, FuseNumbers { restarts: 5, window: minutes, off: hour });
+    let environment = [("MEDIC_AUTO_HEAL_FUSE_RESTARTS".to_owned(), "7".to_owned())].into();
+    let config = Config::parse(APP, "medic.toml", Path::new("/"), &environment).unwrap();
+    assert_eq!(config.apps[0].fuse, FuseNumbers { restarts: 7, ..FuseNumbers::default() });
+}
+
+/// What an app needs stands in the first four lines, so `keys` begin in the fifth.
+fn app_with(keys: &str) -> Result<App, Vec<String>> {
+    let text = format!("{APP}{keys}");
+    match parse(&text) {
+        Ok(config) => Ok(config.apps[0].clone()),
+        Err(_) => Err(problems(&text, &[])),
+    }
+}
+
+#[test]
+fn the_memory_of_a_worker() {
+    let app = app_with("worker_size = \"Large\"\nretry_requests = false\n").unwrap();
+    assert_eq!(
+        (app.worker_size, app.memory_limit_bytes, app.retry_requests),
+        (WorkerSize::Large, None, false)
+    );
+    let sizes = [
+        ("\"512MiB\"", 512 << 20),
+        ("\"200MB\"", 200 << 20),
+        ("\"200 mb\"", 200 << 20),
+        ("\"1.5GB\"", 3 << 29),
+        ("\"1.75g\"", 7 << 28),
+        ("\"1073741824\"", 1 << 30),
+        ("1073741824", 1 << 30),
+        ("\"16TiB\"", 16 << 40),
+        ("\"1024K\"", 1 << 20),
+    ];
+    for (text, bytes) in sizes {
+        let app = app_with(&format!("memory_limit = {text}\n")).unwrap();
+        assert_eq!(app.memory_limit_bytes, Some(bytes), "{text}");
+    }
+    for none in ["\"\"", "0", "\"0MB\""] {
+        assert_eq!(app_with(&format!("memory_limit = {none}\n")).unwrap().memory_limit_bytes, None, "{none}");
+    }
+}
+
+#[test]
+fn wrong_values_of_auto_heal_are_told_with_their_range() {
+    let size =
+        "is no size; write it with its unit, such as \"512MiB\" or \"1.5GB\", or as a number of bytes.";
+    let cases = [
+        ("memory_limit = \"much\"", format!("`app.memory_limit`: `much` {size}")),
+        ("memory_limit = \"1.5.5GB\"", format!("`app.memory_limit`: `1.5.5GB` {size}")),
+        ("memory_limit = \"GB\"", format!("`app.memory_limit`: `GB` {size}")),
+        ("memory_limit = \"-1GB\"", format!("`app.memory_limit`: `-1GB` {size}")),
+        ("memory_limit = \"99999999999TB\"", format!("`app.memory_limit`: `99999999999TB` {size}")),
+        ("memory_limit = 1048575", "`app.memory_limit`: `1048575` does not fit; write 1MB to 16TB.".to_owned()),
+        ("memory_limit = true", "`app.memory_limit`: it is true or false; write it with its unit".to_owned()),
+        ("worker_size = \"tiny\"", "`app.worker_size`: `tiny` is no worker size; write \"small\"".to_owned()),
+        ("retry_requests = 1", "`app.retry_requests`: `1` is neither; write true or false.".to_owned()),
+        ("health_path = \"healthz\"", "`app.health_path`: `healthz` is no path; begin it with `/`".to_owned()),
+        (
+            "proactive_cpu = { threshold_percent = 52 }",
+            "`app.proactive_cpu.threshold_percent`: 52 does not fit; write 50 to 95 in steps of 5.".to_owned(),
+        ),
+        (
+            "proactive_cpu = { mode = \"CollectAndKill\" }",
+            "`app.proactive_cpu.mode`: CollectAndKill cannot be done yet, since it takes a dump; choose Kill.".to_owned(),
+        ),
+        ("proactive_cpu = { mode = \"nap\" }", "`app.proactive_cpu.mode`: `nap` is no mode; write".to_owned()),
+        (
+            "auto_heal = { fuse_restarts = 0 }",
+            "`app.auto_heal.fuse_restarts`: it does not fit; write 1 to 100.".to_owned(),
+        ),
+        (
+            "auto_heal = { fuse_window = \"2h\", fuse_off = \"1h\" }",
+            "`app.auto_heal.fuse_off`: it does not fit; write at least the window, at most 24 hours.".to_owned(),
+        ),
+        (
+            "environment = { WEBSITE_WARMUP_STATUSES = \"200,2xx\" }",
+            "`app.environment`: WEBSITE_WARMUP_STATUSES: `2xx` is neither a status nor a range".to_owned(),
+        ),
+        (
+            "environment = { WEBSITE_WARMUP_PATH = \"ready\" }",
+            "`app.environment`: WEBSITE_WARMUP_PATH: `ready` is no path".to_owned(),
+        ),
+        (
+            "environment = { WEBSITES_CONTAINER_START_TIME_LIMIT = \"9\" }",
+            "`app.environment`: WEBSITES_CONTAINER_START_TIME_LIMIT: `9` does not fit; write a whole number from 10 to 1800 seconds."
+                .to_owned(),
+        ),
+    ];
+    for (line, message) in cases {
+        let told = app_with(&format!("{line}\n")).unwrap_err();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with(&format!("medic.toml line 5: {message}")), "{line}: {told:?}");
+    }
+}
+
+#[test]
+fn when_a_worker_is_warm() {
+    let check = |keys: &str| {
+        let check = app_with(keys).unwrap().warm_up_check;
+        (check.path, check.statuses.to_string())
+    };
+    let both = |path: &str, statuses: &str| (path.to_owned(), statuses.to_owned());
+    assert_eq!(check(""), both("/robots933456.txt", "any"));
+    assert_eq!(check("health_path = \"/healthz\"\n"), both("/healthz", "200-299"));
+    let path = "WEBSITE_WARMUP_PATH = \"/warm\"";
+    let statuses = "WEBSITE_WARMUP_STATUSES = \"200, 202-204\"";
+    assert_eq!(
+        check(&format!("health_path = \"/healthz\"\nenvironment = {{ {path} }}\n")),
+        both("/warm", "any")
+    );
+    assert_eq!(check(&format!("environment = {{ {path}, {statuses} }}\n")), both("/warm", "200,202-204"));
+    assert_eq!(
+        check(&format!("health_path = \"/healthz\"\nenvironment = {{ {statuses} }}\n")),
+        both("/healthz", "200,202-204")
+    );
+    assert_eq!(app_with("health_path = \"/healthz\"\n").unwrap().health_path.as_deref(), Some("/healthz"));
+}
+
+#[test]
+fn app_services_start_limit_replaces_warm_up_and_the_settings_page_says_so() {
+    let limit = "environment = { WEBSITES_CONTAINER_START_TIME_LIMIT = \"230\" }";
+    let config = parse(&format!("{APP}warm_up = \"5s\"\n{limit}\n")).unwrap();
+    assert_eq!(config.apps[0].warm_up, Duration::from_secs(230));
+    let lines: Vec<_> = config.lines.iter().filter(|line| line.key == "warm_up").collect();
+    assert_eq!(lines.len(), 1);
+    assert_eq!(
+        (lines[0].value.as_str(), lines[0].source.as_str()),
+        ("230s", "WEBSITES_CONTAINER_START_TIME_LIMIT")
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ use toml::de::DeValue;
 pub(super) enum Raw {
     Text(String),
     Integer(i64),
+    Truth(bool),
     List(Vec<String>),
     Map(BTreeMap<String, String>),
     Other(&'static str),
@@ -32,13 +33,53 @@ impl fmt::Display for Span {
     }
 }
 
+/// A size in bytes. Its units are of 1,024, as App Service counts and as the pages show it: `MB` and `MiB` are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Size(pub(super) u64);
+
+impl Size {
+    const UNITS: [(u64, [&str; 3]); 5] = [
+        (1 << 40, ["TiB", "TB", "T"]),
+        (1 << 30, ["GiB", "GB", "G"]),
+        (1 << 20, ["MiB", "MB", "M"]),
+        (1 << 10, ["KiB", "KB", "K"]),
+        (1, ["bytes", "B", ""]),
+    ];
+
+    /// `512MiB`, `1.5GB`, `200 MB`, `1073741824`.
+    fn read(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+        let (number, unit) = text.split_at(digits);
+        let is_unit = |names: &[&str; 3]| names.iter().any(|name| name.eq_ignore_ascii_case(unit.trim()));
+        let (unit, _) = Self::UNITS.iter().find(|(_, names)| is_unit(names))?;
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        // Whole numbers throughout: a size that is read is the size that is compared.
+        let digits = |text: &str, most: usize| {
+            (1..=most).contains(&text.len()).then(|| text.parse::<u64>().ok()).flatten()
+        };
+        let (whole, part, tens) =
+            (digits(whole, 19)?, digits(part, 6)?, 10_u64.pow(u32::try_from(part.len()).ok()?));
+        let part = unit.checked_mul(part)? / tens;
+        whole.checked_mul(*unit)?.checked_add(part).map(Self)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |unit: &u64| self.0 > 0 && self.0.is_multiple_of(*unit);
+        let (unit, names) = Self::UNITS.iter().find(|(unit, _)| fits(unit)).unwrap_or(&Self::UNITS[4]);
+        write!(f, "{}{}", self.0 / unit, names[1])
+    }
+}
+
 pub(super) fn raw(value: DeValue<'_>) -> Raw {
     match value {
         DeValue::String(text) => Raw::Text(text.into_owned()),
         DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
             .map_or(Raw::Other("a number that is too large"), Raw::Integer),
         DeValue::Float(_) => Raw::Other("a number with a point"),
-        DeValue::Boolean(_) => Raw::Other("true or false"),
+        DeValue::Boolean(truth) => Raw::Truth(truth),
         DeValue::Datetime(_) => Raw::Other("a date"),
         DeValue::Array(values) => {
             let texts = values.into_iter().map(|value| match value.into_inner() {
@@ -66,6 +107,7 @@ pub(super) fn shown(raw: &Raw) -> String {
     match raw {
         Raw::Text(text) => text.clone(),
         Raw::Integer(integer) => integer.to_string(),
+        Raw::Truth(truth) => truth.to_string(),
         Raw::List(list) => list.join(" "),
         Raw::Map(map) => map.keys().map(|key| format!("{key}=***")).collect::<Vec<_>>().join(" "),
         Raw::Other(_) => String::new(),
@@ -76,6 +118,7 @@ fn kind(raw: &Raw) -> &'static str {
     match raw {
         Raw::Text(_) => "a text",
         Raw::Integer(_) => "a number",
+        Raw::Truth(_) => "true or false",
         Raw::List(_) => "a list",
         Raw::Map(_) => "a table",
         Raw::Other(kind) => kind,
@@ -100,6 +143,35 @@ pub(super) fn duration(raw: &Raw) -> Result<Duration, String> {
             Err(_) => Err(format!("`{text}` is no duration; {remedy}")),
         },
         other => Err(format!("it is {}; {remedy}", kind(other))),
+    }
+}
+
+/// A size within a range; 0 and nothing are `None`.
+pub(super) fn size(least: Size, most: Size) -> impl Fn(&Raw) -> Result<Option<Size>, String> {
+    move |raw| {
+        let remedy = "write it with its unit, such as \"512MiB\" or \"1.5GB\", or as a number of bytes";
+        let size = match raw {
+            Raw::Integer(bytes) => u64::try_from(*bytes).ok().map(Size),
+            Raw::Text(text) if text.is_empty() => return Ok(None),
+            Raw::Text(text) => Size::read(text),
+            other => return Err(format!("it is {}; {remedy}", kind(other))),
+        };
+        match size {
+            None => Err(format!("`{}` is no size; {remedy}", shown(raw))),
+            Some(Size(0)) => Ok(None),
+            Some(size) if (least..=most).contains(&size) => Ok(Some(size)),
+            Some(_) => Err(format!("`{}` does not fit; write {least} to {most}", shown(raw))),
+        }
+    }
+}
+
+/// True or false; the environment sends it as text.
+pub(super) fn truth(raw: &Raw) -> Result<bool, String> {
+    match raw {
+        Raw::Truth(truth) => Ok(*truth),
+        Raw::Text(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Raw::Text(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+        other => Err(format!("`{}` is neither; write true or false", shown(other))),
     }
 }
 
