@@ -3,6 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::auto_heal::config::CustomAction;
+use crate::auto_heal::event::HealEvent;
+use crate::auto_heal::fuse::FuseState;
+use crate::auto_heal::restart::Restart;
+use crate::auto_heal::{HealGuard, Watch};
 use crate::crash::Crash;
 use crate::crash_monitor::Guard;
 use crate::{AppName, InstanceKey, Signal, WorkerId};
@@ -17,7 +22,7 @@ pub enum Effect {
         /// Attach the debugger.
         arm: bool,
     },
-    /// Find out when the worker listens on its port.
+    /// Find out when the worker is warm.
     Probe {
         /// Who.
         worker: WorkerId,
@@ -46,8 +51,33 @@ pub enum Effect {
         /// Who takes them, sorted by instance.
         workers: Vec<WorkerId>,
     },
+    /// The app's front door counts these from now on, and says so under this number.
+    Watch {
+        /// Whose requests.
+        app: AppName,
+        /// The list's number.
+        generation: u64,
+        /// What is counted.
+        watches: Vec<Watch>,
+    },
+    /// Say [`crate::instance::Input::Drained`] when the worker, which takes no new requests any more, has finished its own.
+    Drain {
+        /// Who.
+        worker: WorkerId,
+    },
     /// Write the crash down for good, then say [`crate::instance::Input::Recorded`] or `NotRecorded`.
     Record(Box<Crash>),
+    /// Write the restart down for good.
+    RecordRestart(Box<Restart>),
+    /// Write down what auto-heal did short of a restart.
+    RecordEvent(Box<HealEvent>),
+    /// Run the user's own action, and write down how it went.
+    RunAction {
+        /// What.
+        action: CustomAction,
+        /// What is written down, once its result is known.
+        event: Box<HealEvent>,
+    },
     /// All that the worker's shim held is safe: it may go.
     Acknowledge {
         /// Whose shim.
@@ -59,5 +89,19 @@ pub enum Effect {
         instance: InstanceKey,
         /// What guards it.
         guard: Guard,
+    },
+    /// Keep this for the next start of Medic.
+    RememberHeal {
+        /// Whose.
+        instance: InstanceKey,
+        /// What its auto-heal goes on from.
+        guard: HealGuard,
+    },
+    /// Keep this for the next start of Medic.
+    RememberFuse {
+        /// Whose.
+        app: AppName,
+        /// What its fuse goes on from.
+        state: FuseState,
     },
 }

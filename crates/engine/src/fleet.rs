@@ -1,17 +1,27 @@
 //! All instances of all apps of this node behind one surface: `step(now, input, &mut effects)`, `deadline()`, `apps(now)`.
 //!
 //! The server's one loop owns a fleet, feeds it what happens and carries out what it wants. After every step the fleet compares
-//! who takes an app's requests with what it last told the front door, so that no policy has to remember to say so.
+//! who takes an app's requests, what its front door is to count, and how its fuse is, with what it last said of them, so that no
+//! policy has to remember to say so.
+
+mod app;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::crash_monitor::{CrashMonitor, Guard, Numbers};
+use app::App;
+
+use crate::auto_heal::cpu::CpuRule;
+use crate::auto_heal::fuse::{FuseNumbers, FuseState};
+use crate::auto_heal::limit::WorkerSize;
+use crate::auto_heal::restart::RestartReason;
+use crate::auto_heal::{AutoHealConfig, HealGuard, Observation};
+use crate::crash_monitor::{Guard, Numbers};
 use crate::effect::Effect;
 use crate::instance::{self, Instance, Lifecycle, NameIncident};
-use crate::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
-use crate::status::{AppStatus, Health, InstanceState, InstanceStatus};
+use crate::settings::AppSettings;
+use crate::status::{AppHeal, AppStatus};
 use crate::{AppName, InstanceKey, Timestamp, WorkerId};
 
 /// One app, as the configuration has it.
@@ -27,6 +37,43 @@ pub struct AppSpec {
     pub lifecycle: Lifecycle,
     /// Its crash monitoring's numbers.
     pub crash_monitoring: Numbers,
+    /// Its auto-heal's.
+    pub auto_heal: HealSpec,
+}
+
+/// What an app's auto-heal goes by, beside the user's rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealSpec {
+    /// Its workers' size.
+    pub worker_size: WorkerSize,
+    /// Its own limit of private bytes.
+    pub memory_limit_bytes: Option<u64>,
+    /// When too many restarts switch the proactive rules off.
+    pub fuse: FuseNumbers,
+    /// Proactive CPU monitoring, where it is set.
+    pub cpu: Option<CpuRule>,
+}
+
+/// An app, and what people have set for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppStart {
+    /// As the configuration has it.
+    pub spec: AppSpec,
+    /// Its settings.
+    pub settings: AppSettings,
+    /// The user's rules.
+    pub rules: AutoHealConfig,
+}
+
+/// What was remembered of the last run; what is not there begins anew.
+#[derive(Clone, Debug, Default)]
+pub struct Remembered {
+    /// Of each instance's crash monitoring.
+    pub guards: BTreeMap<InstanceKey, Guard>,
+    /// Of each instance's auto-heal.
+    pub heal: BTreeMap<InstanceKey, HealGuard>,
+    /// Of each app's fuse.
+    pub fuses: BTreeMap<AppName, FuseState>,
 }
 
 /// What the fleet is told.
@@ -41,6 +88,8 @@ pub enum Input {
         /// What.
         input: instance::Input,
     },
+    /// One second of every worker that takes requests.
+    Observed(Vec<(WorkerId, Observation)>),
     /// An app's settings changed.
     Settings {
         /// Whose.
@@ -48,15 +97,34 @@ pub enum Input {
         /// All of them.
         settings: AppSettings,
     },
+    /// The user's rules for an app changed.
+    Rules {
+        /// Whose.
+        app: AppName,
+        /// All of them.
+        rules: Box<AutoHealConfig>,
+    },
+    /// An app's fuse is to be armed again.
+    Rearm {
+        /// Whose.
+        app: AppName,
+    },
+    /// An instance is to be restarted now.
+    Restart {
+        /// Which.
+        instance: InstanceKey,
+        /// Why.
+        reason: RestartReason,
+    },
+    /// The app's numbers changed; its number of instances and its address do not.
+    Respec(Box<AppSpec>),
+    /// This worker runs what the configuration does not say any more: it is to be replaced, one of an app at a time.
+    Outdated {
+        /// Who.
+        worker: WorkerId,
+    },
     /// Stop everything; a second one hastens it.
     Stop,
-}
-
-struct App {
-    spec: AppSpec,
-    settings: AppSettings,
-    instances: Vec<Instance>,
-    routed: Option<Vec<WorkerId>>,
 }
 
 /// Everything that this node runs.
@@ -65,26 +133,18 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// A fleet without a running worker. `guards` is what was remembered; what is not found begins anew.
+    /// A fleet without a running worker.
     pub fn new(
         now: Timestamp,
         node: &str,
-        specs: Vec<(AppSpec, AppSettings)>,
-        guards: &BTreeMap<InstanceKey, Guard>,
+        apps: Vec<AppStart>,
+        remembered: &Remembered,
         name_incident: NameIncident,
     ) -> Self {
-        let app = |(spec, settings): (AppSpec, AppSettings)| {
-            let enabled = settings.is_enabled(CRASH_MONITORING_ENABLED);
-            let place = |index| {
-                let key = InstanceKey { app: spec.name.clone(), index };
-                let guard = guards.get(&key).cloned().unwrap_or_default();
-                let monitor = CrashMonitor::new(key.clone(), spec.crash_monitoring, enabled, guard);
-                Instance::new(now, node, monitor, key, spec.lifecycle, name_incident)
-            };
-            let instances = (0..spec.instances).map(place).collect();
-            (spec.name.clone(), App { instances, settings, spec, routed: None })
+        let app = |start: AppStart| {
+            (start.spec.name.clone(), App::new(now, node, start, remembered, name_incident))
         };
-        Self { apps: specs.into_iter().map(app).collect() }
+        Self { apps: apps.into_iter().map(app).collect() }
     }
 
     /// Takes in one event and whatever is due by now.
@@ -93,24 +153,49 @@ impl Fleet {
             Input::Tick => self.each(|instance| instance.tick(now, effects)),
             Input::Stop => self.each(|instance| instance.stop(now, effects)),
             Input::Worker { worker, input } => self.worker(now, &worker, input, effects),
-            Input::Settings { app, settings } => self.configure(now, &app, settings, effects),
+            Input::Observed(seen) => {
+                for (worker, seen) in seen {
+                    if let Some(app) = self.apps.get_mut(&worker.instance.app) {
+                        app.observe(now, &worker, seen, effects);
+                    }
+                }
+            }
+            Input::Settings { app, settings } => {
+                self.of(&app, |app| app.set_settings(now, settings, effects));
+            }
+            Input::Rules { app, rules } => self.of(&app, |app| app.set_rules(now, *rules)),
+            Input::Rearm { app } => self.of(&app, App::rearm),
+            Input::Restart { instance, reason } => {
+                self.of(&instance.app, |app| app.restart(now, instance.index, reason, effects));
+            }
+            Input::Respec(spec) => self.of(&spec.name.clone(), |app| app.respec(now, *spec, effects)),
+            Input::Outdated { worker } => {
+                self.of(&worker.instance.app.clone(), |app| app.replace_in_turn(worker));
+            }
         }
-        self.route(effects);
+        for app in self.apps.values_mut() {
+            app.settle(now, effects);
+        }
     }
 
     /// When something is due by time alone.
     pub fn deadline(&self) -> Option<Timestamp> {
-        self.instances().filter_map(Instance::deadline).min()
+        self.apps.values().filter_map(App::deadline).min()
     }
 
     /// Nothing runs and nothing is on its way to be written down.
     pub fn is_stopped(&self) -> bool {
-        self.instances().all(Instance::is_stopped)
+        self.apps.values().all(App::is_stopped)
     }
 
     /// What is true now, sorted by name.
     pub fn apps(&self, now: Timestamp) -> Vec<AppStatus> {
         self.apps.values().map(|app| app.status(now)).collect()
+    }
+
+    /// What auto-heal sees.
+    pub fn heal(&self, now: Timestamp) -> BTreeMap<AppName, AppHeal> {
+        self.apps.iter().map(|(name, app)| (name.clone(), app.heal(now))).collect()
     }
 
     fn worker(
@@ -120,10 +205,8 @@ impl Fleet {
         input: instance::Input,
         effects: &mut Vec<Effect>,
     ) {
-        let place = self
-            .apps
-            .get_mut(&worker.instance.app)
-            .and_then(|app| app.instances.get_mut(usize::from(worker.instance.index)));
+        let place =
+            self.apps.get_mut(&worker.instance.app).and_then(|app| app.instance(worker.instance.index));
         match (place, input) {
             (Some(place), input) => place.step(now, worker, input, effects),
             // A worker of an app or a place that the configuration no longer has: it is asked to end and forgotten.
@@ -137,65 +220,16 @@ impl Fleet {
         }
     }
 
-    fn configure(
-        &mut self,
-        now: Timestamp,
-        name: &AppName,
-        settings: AppSettings,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(app) = self.apps.get_mut(name) else { return };
-        let enabled = settings.is_enabled(CRASH_MONITORING_ENABLED);
-        for instance in &mut app.instances {
-            instance.configure(now, app.spec.crash_monitoring, enabled, effects);
+    fn of(&mut self, name: &AppName, act: impl FnOnce(&mut App)) {
+        if let Some(app) = self.apps.get_mut(name) {
+            act(app);
         }
-        app.settings = settings;
-    }
-
-    fn route(&mut self, effects: &mut Vec<Effect>) {
-        for (name, app) in &mut self.apps {
-            let takers: Vec<WorkerId> = app.instances.iter().filter_map(Instance::taker).cloned().collect();
-            if app.routed.as_ref() != Some(&takers) {
-                app.routed = Some(takers.clone());
-                effects.push(Effect::Route { app: name.clone(), workers: takers });
-            }
-        }
-    }
-
-    fn instances(&self) -> impl Iterator<Item = &Instance> {
-        self.apps.values().flat_map(|app| &app.instances)
     }
 
     fn each(&mut self, act: impl FnMut(&mut Instance)) {
-        self.apps.values_mut().flat_map(|app| &mut app.instances).for_each(act);
+        self.apps.values_mut().flat_map(App::instances).for_each(act);
     }
 }
 
-impl App {
-    fn status(&self, now: Timestamp) -> AppStatus {
-        let instances: Vec<InstanceStatus> =
-            self.instances.iter().map(|instance| instance.status(now)).collect();
-        AppStatus {
-            name: self.spec.name.clone(),
-            health: health(&instances),
-            listen: self.spec.listen.clone(),
-            instances,
-            crash_monitoring_enabled: self.settings.is_enabled(CRASH_MONITORING_ENABLED),
-            auto_heal_enabled: self.settings.is_enabled(AUTO_HEAL_ENABLED),
-        }
-    }
-}
-
-fn health(instances: &[InstanceStatus]) -> Health {
-    let running = instances.iter().filter(|instance| instance.state == InstanceState::Running).count();
-    let stopped = instances
-        .iter()
-        .filter(|instance| matches!(instance.state, InstanceState::Stopped | InstanceState::Stopping))
-        .count();
-    match running {
-        n if n == instances.len() => Health::Healthy,
-        0 if stopped == instances.len() => Health::Stopped,
-        0 => Health::Down,
-        _ => Health::Degraded,
-    }
-}
+#[cfg(test)]
+mod tests;

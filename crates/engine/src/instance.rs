@@ -1,36 +1,41 @@
-//! One of an app's places to run: keeps a worker running on it, and sees each worker through to the end.
+//! One of an app's places to run: keeps a worker running on it, heals it, and sees each worker through to the end.
 //!
 //! ```text
-//!              Started            Listening
-//!   Waiting ───────────▶ Starting ─────────▶ Running
-//!    ▲   ▲  start due       │  │                │
-//!    │   │                  │  │ warm-up over   │
-//!    │   └─ start failed ───┘  ▼                │
-//!    │                      Stopping ◀──────────┤ Stop
-//!    │  ended (back-off)       │                │
-//!    └─────────────────────────┴────────────────┘   and from Stopping, when Medic stops: Stopped
+//!              Started            Listening              Listening of a successor: it takes over
+//!   Waiting ───────────▶ Starting ─────────▶ Running ──────────────┐
+//!    ▲   ▲  start due       │  │              │  ▲ ▲               │
+//!    │   │                  │  │ warm-up over │  │ └───────────────┘
+//!    │   └─ start failed ───┘  ▼              │  └─ a rule, a hand: a successor starts beside it (see `restart`)
+//!    │                      Stopping ◀────────┤ Stop
+//!    │  ended (back-off)       │              │
+//!    └─────────────────────────┴──────────────┘   and from Stopping, when Medic stops: Stopped
 //! ```
 //!
 //! A worker that was stopped at its fatal signal, or has ended, is *leaving*: it no longer matters for the place (a replacement
 //! is started at the signal), but its end and its analysis are awaited, recorded, and only then its shim is told that it may go:
-//! nothing a shim holds is lost because a disk was full or Medic was killed in between.
+//! nothing a shim holds is lost because a disk was full or Medic was killed in between. A worker that was replaced while it
+//! lived is *departing* until it has ended: it finishes its requests, then it is asked to end, then killed.
 
+mod healing;
 mod input;
 mod leaving;
+mod life;
+mod restart;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use input::{Input, Lifecycle, Toll};
-use leaving::{End, Leaving};
+pub use healing::Healing;
+pub use input::{Input, Lifecycle, Measured, Order, Toll};
+use leaving::Leaving;
+pub use restart::RestartRefused;
+use restart::{Departing, Successor};
 
 use crate::back_off::BackOff;
-use crate::crash::{Audit, Findings};
 use crate::crash_monitor::{self, CrashMonitor};
 use crate::effect::Effect;
 use crate::status::{InstanceState, InstanceStatus};
-use crate::time::humanise;
-use crate::{AppName, Ending, Exit, IncidentId, InstanceKey, Signal, Timestamp, WorkerId};
+use crate::{AppName, IncidentId, InstanceKey, Signal, Timestamp, WorkerId};
 
 /// A crash that could not be written down is tried again after this long.
 pub const RECORD_RETRY: Duration = Duration::from_secs(10);
@@ -42,7 +47,7 @@ pub type NameIncident = fn(&AppName, &str) -> IncidentId;
 enum Phase {
     Waiting { until: Timestamp },
     Starting { worker: WorkerId, process: Option<Process>, late_at: Timestamp },
-    Running { worker: WorkerId, process: Process },
+    Running { worker: WorkerId, process: Process, next: Option<Box<Successor>> },
     Stopping { worker: WorkerId, process: Option<Process>, kill_at: Option<Timestamp> },
     Stopped,
 }
@@ -51,6 +56,7 @@ enum Phase {
 struct Process {
     pid: u32,
     port: u16,
+    armed: bool,
 }
 
 /// One place of one app.
@@ -61,11 +67,13 @@ pub struct Instance {
     lifecycle: Lifecycle,
     name_incident: NameIncident,
     monitor: CrashMonitor,
+    healing: Healing,
     back_off: BackOff,
     phase: Phase,
     since: Timestamp,
     message: Option<String>,
     leaving: BTreeMap<WorkerId, Leaving>,
+    departing: BTreeMap<WorkerId, Departing>,
     stop: bool,
     last_start: Option<Timestamp>,
 }
@@ -75,9 +83,9 @@ impl Instance {
     pub fn new(
         now: Timestamp,
         node: &str,
-        monitor: CrashMonitor,
         key: InstanceKey,
         lifecycle: Lifecycle,
+        (monitor, healing): (CrashMonitor, Healing),
         name_incident: NameIncident,
     ) -> Self {
         Self {
@@ -85,11 +93,13 @@ impl Instance {
             lifecycle,
             name_incident,
             monitor,
+            healing,
             back_off: BackOff::new(lifecycle.back_off),
             phase: Phase::Waiting { until: now },
             since: now,
             message: None,
             leaving: BTreeMap::new(),
+            departing: BTreeMap::new(),
             stop: false,
             last_start: None,
             key,
@@ -100,19 +110,18 @@ impl Instance {
     pub fn step(&mut self, now: Timestamp, worker: &WorkerId, input: Input, effects: &mut Vec<Effect>) {
         match input {
             Input::Started { pid, port, armed } => {
-                self.started(now, worker, Process { pid, port }, armed, effects);
+                self.started(now, worker, Process { pid, port, armed }, effects);
             }
-            Input::StartFailed { reason } => self.start_failed(now, worker, &reason),
-            Input::Listening => self.listening(now, worker),
+            Input::StartFailed { reason } => self.start_failed(now, worker, &reason, effects),
+            Input::Listening => self.listening(now, worker, effects),
+            Input::Measured(measured) => self.measured(now, worker, measured),
+            Input::Drained => self.drained(now, worker, effects),
             Input::Armed => {
                 self.monitor.step(now, crash_monitor::Input::Armed { worker: worker.clone() }, effects);
             }
             Input::ArmRefused { reason } => {
-                self.monitor.step(
-                    now,
-                    crash_monitor::Input::ArmRefused { worker: worker.clone(), reason },
-                    effects,
-                );
+                let input = crash_monitor::Input::ArmRefused { worker: worker.clone(), reason };
+                self.monitor.step(now, input, effects);
             }
             Input::Fatal { toll } => self.fatal(now, worker, toll, effects),
             Input::Ended { pid, exit, ending, at, uptime, toll } => {
@@ -128,7 +137,7 @@ impl Instance {
                     leaving.record_at = Some(now + RECORD_RETRY);
                 }
             }
-            Input::Lost => self.lost(now, worker, effects),
+            Input::Lost { toll } => self.lost(now, worker, &toll, effects),
         }
         self.tick(now, effects);
     }
@@ -145,14 +154,18 @@ impl Instance {
         for worker in due {
             self.record(&worker, effects);
         }
+        self.hasten_departing(now, effects);
         match &mut self.phase {
             Phase::Waiting { .. } if self.stop => self.enter(now, Phase::Stopped),
             Phase::Waiting { until } if *until <= now => self.start(now, effects),
             Phase::Starting { worker, late_at, .. } if *late_at <= now => {
-                let (worker, warm_up) = (worker.clone(), humanise(self.lifecycle.warm_up));
-                self.message =
-                    Some(format!("The worker did not listen on $PORT within {warm_up} and was stopped."));
+                let worker = worker.clone();
+                self.message = Some(format!("{} and was stopped.", self.not_warm()));
                 self.ask_to_end(now, &worker, effects);
+            }
+            Phase::Running { next: Some(next), .. } if next.late_at <= now => {
+                let why = format!("{}.", self.not_warm());
+                self.give_up_successor(now, why, effects);
             }
             Phase::Stopping { worker, kill_at, .. } if kill_at.is_some_and(|at| at <= now) => {
                 *kill_at = None;
@@ -167,20 +180,20 @@ impl Instance {
         let phase = match &self.phase {
             Phase::Waiting { until } => Some(*until),
             Phase::Starting { late_at, .. } => Some(*late_at),
+            Phase::Running { next, .. } => next.as_ref().map(|next| next.late_at),
             Phase::Stopping { kill_at, .. } => *kill_at,
-            Phase::Running { .. } | Phase::Stopped => None,
+            Phase::Stopped => None,
         };
-        self.leaving
-            .values()
-            .map(|leaving| leaving.record_at)
-            .chain([phase, self.monitor.deadline()])
-            .flatten()
-            .min()
+        let departing = self.departing.values().filter_map(Departing::deadline);
+        let leaving = self.leaving.values().filter_map(|leaving| leaving.record_at);
+        departing.chain(leaving).chain(phase).chain(self.monitor.deadline()).min()
     }
 
     /// Stops the place for good; a second call does not wait for the grace.
     pub fn stop(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let hasten = std::mem::replace(&mut self.stop, true);
+        self.give_up_successor(now, "Medic was stopped.".to_owned(), effects);
+        self.stop_departing(now, hasten, effects);
         match &mut self.phase {
             Phase::Starting { worker, .. } | Phase::Running { worker, .. } => {
                 let worker = worker.clone();
@@ -195,7 +208,9 @@ impl Instance {
     /// Nothing runs, nothing will be started, and nothing is on its way to be written down. A crash that could not be written
     /// does not hold Medic back: its shim keeps it for the next one.
     pub fn is_stopped(&self) -> bool {
-        self.phase == Phase::Stopped && self.leaving.values().all(|leaving| leaving.record_at.is_some())
+        self.phase == Phase::Stopped
+            && self.departing.is_empty()
+            && self.leaving.values().all(|leaving| leaving.record_at.is_some())
     }
 
     /// The crash monitoring's settings changed.
@@ -209,11 +224,29 @@ impl Instance {
         self.monitor.step(now, crash_monitor::Input::Configure { numbers, enabled }, effects);
     }
 
+    /// The numbers changed. What is under way keeps those that it began with.
+    pub fn set_lifecycle(&mut self, lifecycle: Lifecycle) {
+        if lifecycle.back_off != self.lifecycle.back_off {
+            self.back_off = BackOff::new(lifecycle.back_off);
+        }
+        self.lifecycle = lifecycle;
+    }
+
     /// The worker that takes requests.
     pub fn taker(&self) -> Option<&WorkerId> {
         match &self.phase {
             Phase::Running { worker, .. } => Some(worker),
             _ => None,
+        }
+    }
+
+    /// The worker that the place has, whether or not it takes requests.
+    pub fn worker(&self) -> Option<&WorkerId> {
+        match &self.phase {
+            Phase::Starting { worker, .. }
+            | Phase::Running { worker, .. }
+            | Phase::Stopping { worker, .. } => Some(worker),
+            Phase::Waiting { .. } | Phase::Stopped => None,
         }
     }
 
@@ -226,9 +259,11 @@ impl Instance {
             Phase::Stopping { process, .. } => (InstanceState::Stopping, *process, None),
             Phase::Stopped => (InstanceState::Stopped, None, None),
         };
+        let worker = self.worker().filter(|_| process.is_some());
         InstanceStatus {
             index: self.key.index,
             pid: process.map(|process| process.pid),
+            started_at: worker.map(|worker| worker.started_at),
             state,
             since: self.since,
             port: process.map(|process| process.port),
@@ -236,8 +271,7 @@ impl Instance {
             message: self.message.clone(),
             ends_in_a_row: self.back_off.ends_in_a_row(),
             monitoring: self.monitor.status(now),
-            started_at: None,
-            restarting: None,
+            restarting: self.restarting(),
         }
     }
 
@@ -246,176 +280,8 @@ impl Instance {
         self.since = now;
     }
 
-    fn start(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        // A worker's id is its instance and its start: two starts within one millisecond must not share one.
-        let started_at = self.last_start.map_or(now, |last| now.max(last + Duration::from_millis(1)));
-        self.last_start = Some(started_at);
-        let worker = WorkerId { instance: self.key.clone(), started_at };
-        effects.push(Effect::Start { worker: worker.clone(), arm: self.monitor.wants_debugger(now) });
-        self.enter(now, Phase::Starting { worker, process: None, late_at: now + self.lifecycle.warm_up });
-    }
-
-    fn started(
-        &mut self,
-        now: Timestamp,
-        worker: &WorkerId,
-        process: Process,
-        armed: bool,
-        effects: &mut Vec<Effect>,
-    ) {
-        match &mut self.phase {
-            Phase::Starting { worker: mine, process: slot, .. }
-            | Phase::Stopping { worker: mine, process: slot, .. }
-                if mine == worker =>
-            {
-                *slot = Some(process);
-                if let Phase::Stopping { .. } = self.phase {
-                    // It was asked to end before it was there to hear it.
-                    effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
-                    return;
-                }
-            }
-            // Found running when Medic came back.
-            Phase::Waiting { .. } if !self.stop => {
-                self.last_start = self.last_start.max(Some(worker.started_at));
-                let late_at = now + self.lifecycle.warm_up;
-                self.enter(now, Phase::Starting { worker: worker.clone(), process: Some(process), late_at });
-            }
-            // Two workers on one place cannot both be right: the one that is not ours goes.
-            _ => {
-                effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
-                return;
-            }
-        }
-        effects.push(Effect::Probe { worker: worker.clone() });
-        self.monitor.step(now, crash_monitor::Input::Started { worker: worker.clone(), armed }, effects);
-    }
-
-    fn start_failed(&mut self, now: Timestamp, worker: &WorkerId, reason: &str) {
-        if self.holds(worker) {
-            self.message = Some(format!("The worker could not be started: {reason}"));
-            self.wait(now, Duration::ZERO);
-        }
-    }
-
-    fn listening(&mut self, now: Timestamp, worker: &WorkerId) {
-        if let Phase::Starting { worker: mine, process: Some(process), .. } = &self.phase
-            && mine == worker
-        {
-            let (worker, process) = (worker.clone(), *process);
-            self.message = None;
-            self.enter(now, Phase::Running { worker, process });
-        }
-    }
-
-    fn fatal(&mut self, now: Timestamp, worker: &WorkerId, toll: Toll, effects: &mut Vec<Effect>) {
-        self.leaving.entry(worker.clone()).or_default().add(toll);
-        self.monitor.step(now, crash_monitor::Input::Fatal { worker: worker.clone() }, effects);
-        if self.holds(worker) {
-            self.message = Some("The worker was stopped at its fatal signal.".to_owned());
-            self.wait(now, now.since(worker.started_at));
-        }
-    }
-
-    fn ended(
-        &mut self,
-        now: Timestamp,
-        worker: &WorkerId,
-        end: (u32, Exit, Ending, Timestamp, Duration),
-        toll: Toll,
-        effects: &mut Vec<Effect>,
-    ) {
-        let (pid, exit, ending, at, uptime) = end;
-        let crashed = matches!(ending, Ending::Crash(_));
-        self.monitor.step(now, crash_monitor::Input::Ended { worker: worker.clone(), at, crashed }, effects);
-        if let Ending::Crash(cause) = ending {
-            let leaving = self.leaving.entry(worker.clone()).or_default();
-            leaving.add(toll);
-            leaving.end = Some(End { pid, exit, cause, at, uptime });
-        } else {
-            self.leaving.remove(worker);
-            effects.push(Effect::Acknowledge { worker: worker.clone() });
-        }
-        if self.holds(worker) {
-            self.message = match ending {
-                Ending::Asked => self.message.take(),
-                Ending::Finished => Some("The worker ended by itself with status 0.".to_owned()),
-                Ending::Crash(_) => Some(format!("The worker crashed: {exit}.")),
-            };
-            self.wait(now, uptime);
-        }
-    }
-
-    fn analysed(
-        &mut self,
-        now: Timestamp,
-        worker: &WorkerId,
-        findings: Box<Findings>,
-        audit: Option<Audit>,
-        effects: &mut Vec<Effect>,
-    ) {
-        let captured_at = audit.as_ref().map(|audit| audit.captured_at);
-        self.monitor.step(
-            now,
-            crash_monitor::Input::Analysed { worker: worker.clone(), captured_at },
-            effects,
-        );
-        if let Some(leaving) = self.leaving.get_mut(worker)
-            && leaving.analysis.is_none()
-        {
-            leaving.analysis = Some((findings, audit));
-            self.record(worker, effects);
-        }
-    }
-
-    fn record(&mut self, worker: &WorkerId, effects: &mut Vec<Effect>) {
-        let Some(leaving) = self.leaving.get_mut(worker) else { return };
-        leaving.record_at = None;
-        effects.extend(
-            leaving
-                .crash(worker, &self.node, self.name_incident)
-                .map(|crash| Effect::Record(Box::new(crash))),
-        );
-    }
-
-    fn lost(&mut self, now: Timestamp, worker: &WorkerId, effects: &mut Vec<Effect>) {
-        self.leaving.remove(worker);
-        self.monitor.step(
-            now,
-            crash_monitor::Input::Ended { worker: worker.clone(), at: now, crashed: false },
-            effects,
-        );
-        if self.holds(worker) {
-            self.message = Some("The worker's shim was killed, and the worker with it.".to_owned());
-            self.wait(now, now.since(worker.started_at));
-        }
-    }
-
-    fn ask_to_end(&mut self, now: Timestamp, worker: &WorkerId, effects: &mut Vec<Effect>) {
-        let process = match &self.phase {
-            Phase::Starting { process, .. } => *process,
-            Phase::Running { process, .. } => Some(*process),
-            _ => return,
-        };
-        if process.is_some() {
-            effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
-        }
-        let kill_at = Some(now + self.lifecycle.stop_grace);
-        self.enter(now, Phase::Stopping { worker: worker.clone(), process, kill_at });
-    }
-
-    fn wait(&mut self, now: Timestamp, uptime: Duration) {
-        let pause = self.back_off.pause_after(uptime);
-        self.enter(now, if self.stop { Phase::Stopped } else { Phase::Waiting { until: now + pause } });
-    }
-
     fn holds(&self, worker: &WorkerId) -> bool {
-        match &self.phase {
-            Phase::Starting { worker: mine, .. }
-            | Phase::Running { worker: mine, .. }
-            | Phase::Stopping { worker: mine, .. } => mine == worker,
-            Phase::Waiting { .. } | Phase::Stopped => false,
-        }
+        self.worker() == Some(worker)
     }
 }
 

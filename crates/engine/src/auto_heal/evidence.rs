@@ -212,17 +212,17 @@ pub enum RefusalReason {
 
 /// What a rule saw over its window: never more than [`POINTS_LIMIT`] points, the highest of each stretch of time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Samples {
+pub(crate) struct Samples {
     span: Duration,
     points: VecDeque<Sample>,
 }
 
 impl Samples {
-    pub(super) const fn new(span: Duration) -> Self {
+    pub(crate) const fn new(span: Duration) -> Self {
         Self { span, points: VecDeque::new() }
     }
 
-    pub(super) fn push(&mut self, now: Timestamp, value: u64) {
+    pub(crate) fn push(&mut self, now: Timestamp, value: u64) {
         if self.points.back().is_some_and(|last| now < last.at) {
             self.points.clear();
         }
@@ -244,7 +244,7 @@ impl Samples {
         self.points.clear();
     }
 
-    pub(super) fn to_vec(&self) -> Vec<Sample> {
+    pub(crate) fn to_vec(&self) -> Vec<Sample> {
         self.points.iter().copied().collect()
     }
 }

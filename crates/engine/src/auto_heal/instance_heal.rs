@@ -198,13 +198,26 @@ impl AutoHeal {
             Input::Observed(seen) if !self.restarting => self.observed(now, &seen, fuse, decisions),
             Input::Observed(_) => {}
             Input::Configure(settings) => self.configure(now, *settings),
-            Input::Restarting => self.restarting = true,
-            Input::Restarted => {
-                self.restarting = false;
-                self.clear();
-            }
-            Input::RestartFailed => self.restarting = false,
+            Input::Restarting => self.restarting(),
+            Input::Restarted => self.restarted(),
+            Input::RestartFailed => self.restart_failed(),
         }
+    }
+
+    /// A restart has begun, for whatever reason.
+    pub const fn restarting(&mut self) {
+        self.restarting = true;
+    }
+
+    /// A new worker takes the requests, for whatever reason.
+    pub fn restarted(&mut self) {
+        self.restarting = false;
+        self.clear();
+    }
+
+    /// The new worker did not come up; the old one stays.
+    pub const fn restart_failed(&mut self) {
+        self.restarting = false;
     }
 
     /// What is to be remembered.
@@ -345,8 +358,8 @@ impl AutoHeal {
         )
     }
 
-    /// What did not change keeps its windows.
-    fn configure(&mut self, now: Timestamp, settings: Configure) {
+    /// The settings changed; what did not change keeps its windows.
+    pub fn configure(&mut self, now: Timestamp, settings: Configure) {
         if settings.user != self.settings.user {
             self.user = UserRules::new(&settings.user);
             self.silence = silence(&settings.user);

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::auto_heal::Evidence;
+use crate::auto_heal::limit::Bitness;
+use crate::auto_heal::restart::RestartReason;
 use crate::crash::{Audit, Findings, InFlightRequest};
 use crate::{Ending, Exit, Timestamp};
 
 /// An app's numbers for each of its instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lifecycle {
-    /// How long a new worker may take until it listens.
+    /// How long a new worker may take until it is warm.
     pub warm_up: Duration,
     /// How long a worker that was asked to end may take before it is killed.
     pub stop_grace: Duration,
@@ -25,6 +28,30 @@ pub struct Toll {
     pub count: u32,
     /// The newest of them, oldest first.
     pub requests: Vec<InFlightRequest>,
+    /// Requests that it finished after another worker had taken its place.
+    pub drained: u64,
+    /// Requests that were answered by an error, or cut, because it went.
+    pub failed: u64,
+}
+
+/// Why a worker is to be replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: RestartReason,
+    /// What the rule saw, where a rule acted.
+    pub evidence: Option<Evidence>,
+}
+
+/// What the machine says of a worker, once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// What its executable was built for.
+    pub bitness: Bitness,
+    /// The lowest memory limit of its cgroups, in bytes.
+    pub cgroup_limit_bytes: Option<u64>,
 }
 
 /// What the instance is told about one worker.
@@ -44,8 +71,12 @@ pub enum Input {
         /// Why; one sentence.
         reason: String,
     },
-    /// It accepts connections on its port.
+    /// It is warm: it answers on its port.
     Listening,
+    /// What it is.
+    Measured(Measured),
+    /// It takes no new requests and has none left.
+    Drained,
     /// The debugger is attached.
     Armed,
     /// The debugger could not be attached.
@@ -85,5 +116,8 @@ pub enum Input {
     /// Its crash could not be written down.
     NotRecorded,
     /// Its shim is gone without a word, and it with it.
-    Lost,
+    Lost {
+        /// What it was answering.
+        toll: Toll,
+    },
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{NameIncident, Toll};
+use crate::auto_heal::evidence::Sample;
 use crate::crash::{Audit, Crash, Findings};
 use crate::{CrashCause, Exit, Timestamp, WorkerId};
 
@@ -12,6 +13,8 @@ pub(super) struct Leaving {
     toll: Toll,
     /// Its end, where that is a crash.
     pub(super) end: Option<End>,
+    /// Its private bytes over its last minutes, where it was killed for want of memory.
+    pub(super) memory: Vec<Sample>,
     /// What the analysis found, and the dump's proof of deletion.
     pub(super) analysis: Option<(Box<Findings>, Option<Audit>)>,
     /// When to try again to write it down.
@@ -32,6 +35,8 @@ impl Leaving {
     /// Adds requests that it took with it.
     pub(super) fn add(&mut self, toll: Toll) {
         self.toll.count = self.toll.count.saturating_add(toll.count);
+        self.toll.drained = self.toll.drained.saturating_add(toll.drained);
+        self.toll.failed = self.toll.failed.saturating_add(toll.failed);
         self.toll.requests.extend(toll.requests);
         let surplus = self.toll.requests.len().saturating_sub(Crash::IN_FLIGHT_KEPT);
         self.toll.requests.drain(..surplus);

@@ -1,6 +1,11 @@
 use super::*;
-use crate::crash::{Crash, InFlightRequest, Runtime, Thread};
+use crate::auto_heal::limit::Bounds;
+use crate::auto_heal::{AutoHealConfig, Configure, HealGuard};
+use crate::crash::{Audit, Crash, Findings, InFlightRequest, Runtime, Thread};
 use crate::crash_monitor::{Guard, Numbers};
+use crate::{Ending, Exit};
+
+mod restarts;
 
 const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
 const SECOND: Duration = Duration::from_secs(1);
@@ -15,6 +20,16 @@ fn key() -> InstanceKey {
     InstanceKey { app: "shop".parse().unwrap(), index: 0 }
 }
 
+fn settings() -> Configure {
+    Configure {
+        generation: 1,
+        proactive: true,
+        user: AutoHealConfig::default(),
+        limit: Bounds::default().limit(),
+        cpu: None,
+    }
+}
+
 fn name_incident(_: &AppName, signature: &str) -> IncidentId {
     format!("{:016x}", signature.len()).parse().unwrap()
 }
@@ -27,7 +42,8 @@ impl Bench {
     fn with(numbers: Numbers) -> Self {
         let lifecycle = Lifecycle { warm_up: 30 * SECOND, stop_grace: 10 * SECOND, back_off: 30 * SECOND };
         let monitor = CrashMonitor::new(key(), numbers, true, Guard::default());
-        let instance = Instance::new(START, "node-a", monitor, key(), lifecycle, name_incident);
+        let healing = Healing::new(START, settings(), Bounds::default(), &HealGuard::default());
+        let instance = Instance::new(START, "node-a", key(), lifecycle, (monitor, healing), name_incident);
         Self { instance, now: START, effects: Vec::new() }
     }
 
@@ -125,7 +141,7 @@ fn a_crash_is_recorded_once_end_and_analysis_are_there_and_then_acknowledged() {
     let mut bench = Bench::new();
     let worker = bench.running();
     let request = InFlightRequest { method: "POST".into(), path: "/pay".into(), age_ms: 12 };
-    let toll = Toll { count: 1, requests: vec![request.clone()] };
+    let toll = Toll { count: 1, requests: vec![request.clone()], ..Toll::default() };
     let effects = bench.tell(&worker, Input::Fatal { toll });
     assert!(started(&effects).is_some(), "the replacement starts at the signal");
     let now = bench.now;
@@ -207,7 +223,14 @@ fn a_worker_that_does_not_listen_within_the_warm_up_is_replaced_and_said() {
     let now = bench.now;
     let next = started(&bench.tell(&worker, ended(now, Exit::Signal(Signal::TERM), Ending::Asked)));
     assert!(next.is_some_and(|next| next != worker));
-    assert!(bench.instance.status(now).message.unwrap().contains("did not listen on $PORT within 30 s"));
+    assert!(
+        bench
+            .instance
+            .status(now)
+            .message
+            .unwrap()
+            .contains("did not answer on $PORT as it should within 30 s")
+    );
 }
 
 #[test]
@@ -252,7 +275,7 @@ fn an_end_from_before_is_recorded_though_the_place_has_another_worker() {
 fn a_lost_shim_is_followed_by_a_start_and_nothing_stays_behind() {
     let mut bench = Bench::new();
     let worker = bench.running();
-    assert!(started(&bench.tell(&worker, Input::Lost)).is_some());
+    assert!(started(&bench.tell(&worker, Input::Lost { toll: Toll::default() })).is_some());
     let next = bench.instance.status(bench.now);
     assert!(next.message.unwrap().contains("shim"));
 }

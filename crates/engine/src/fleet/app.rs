@@ -1,0 +1,253 @@
+//! One app of the fleet: its places, and what they share: the fuse, the user's rules, the turn in which they are replaced.
+
+use std::collections::VecDeque;
+
+use crate::auto_heal::fuse::FuseState;
+use crate::auto_heal::limit::Bounds;
+use crate::auto_heal::restart::RestartReason;
+use crate::auto_heal::{AutoHealConfig, Configure, Fuse, Observation, Watch};
+use crate::crash_monitor::CrashMonitor;
+use crate::effect::Effect;
+use crate::instance::{Healing, Instance, NameIncident, Order};
+use crate::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
+use crate::status::{AppHeal, AppStatus, Health, InstanceState, InstanceStatus};
+use crate::{InstanceKey, Timestamp, WorkerId};
+
+use super::{AppSpec, AppStart, Remembered};
+
+pub(super) struct App {
+    spec: AppSpec,
+    settings: AppSettings,
+    rules: AutoHealConfig,
+    generation: u64,
+    fuse: Fuse,
+    instances: Vec<Instance>,
+    /// Workers that run what the configuration does not say any more, the next to be replaced first.
+    outdated: VecDeque<WorkerId>,
+    said: Said,
+}
+
+/// What was last said of it.
+#[derive(Default)]
+struct Said {
+    routed: Option<Vec<WorkerId>>,
+    watched: Option<(u64, Vec<Watch>)>,
+    fuse: FuseState,
+}
+
+impl App {
+    pub(super) fn new(
+        now: Timestamp,
+        node: &str,
+        start: AppStart,
+        remembered: &Remembered,
+        name_incident: NameIncident,
+    ) -> Self {
+        let AppStart { spec, settings, rules } = start;
+        let fuse = remembered.fuses.get(&spec.name).cloned().unwrap_or_default();
+        let mut app = Self {
+            fuse: Fuse::new(spec.auto_heal.fuse, fuse.clone()),
+            instances: Vec::new(),
+            generation: 1,
+            outdated: VecDeque::new(),
+            said: Said { fuse, ..Said::default() },
+            spec,
+            settings,
+            rules,
+        };
+        let enabled = app.settings.is_enabled(CRASH_MONITORING_ENABLED);
+        let place = |index| {
+            let key = InstanceKey { app: app.spec.name.clone(), index };
+            let guard = remembered.guards.get(&key).cloned().unwrap_or_default();
+            let monitor = CrashMonitor::new(key.clone(), app.spec.crash_monitoring, enabled, guard);
+            let guard = remembered.heal.get(&key).cloned().unwrap_or_default();
+            let healing = Healing::new(now, app.configure(), app.bounds(), &guard);
+            Instance::new(now, node, key, app.spec.lifecycle, (monitor, healing), name_incident)
+        };
+        app.instances = (0..app.spec.instances).map(place).collect();
+        app
+    }
+
+    pub(super) fn instance(&mut self, index: u16) -> Option<&mut Instance> {
+        self.instances.get_mut(usize::from(index))
+    }
+
+    pub(super) fn instances(&mut self) -> impl Iterator<Item = &mut Instance> {
+        self.instances.iter_mut()
+    }
+
+    pub(super) fn observe(
+        &mut self,
+        now: Timestamp,
+        worker: &WorkerId,
+        seen: Observation,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(place) = self.instances.get_mut(usize::from(worker.instance.index)) {
+            place.observe(now, worker, seen, &mut self.fuse, effects);
+        }
+    }
+
+    pub(super) fn set_settings(&mut self, now: Timestamp, settings: AppSettings, effects: &mut Vec<Effect>) {
+        self.settings = settings;
+        self.configure_all(now, effects);
+    }
+
+    pub(super) fn set_rules(&mut self, now: Timestamp, rules: AutoHealConfig) {
+        self.rules = rules;
+        self.configure_all(now, &mut Vec::new());
+    }
+
+    /// The number of places and the address stay: they were opened when Medic started.
+    pub(super) fn respec(&mut self, now: Timestamp, spec: AppSpec, effects: &mut Vec<Effect>) {
+        let AppSpec { listen, instances, .. } = self.spec.clone();
+        self.spec = AppSpec { listen, instances, ..spec };
+        self.fuse.configure(self.spec.auto_heal.fuse);
+        for instance in &mut self.instances {
+            instance.set_lifecycle(self.spec.lifecycle);
+        }
+        self.configure_all(now, effects);
+    }
+
+    pub(super) fn rearm(&mut self) {
+        self.fuse.rearm();
+    }
+
+    /// A restart that cannot be begun now was refused before it came here; one that lost the race is left out.
+    pub(super) fn restart(
+        &mut self,
+        now: Timestamp,
+        index: u16,
+        reason: RestartReason,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(place) = self.instance(index) {
+            let _under_way_already = place.restart(now, Order { at: now, reason, evidence: None }, effects);
+        }
+    }
+
+    pub(super) fn replace_in_turn(&mut self, worker: WorkerId) {
+        if !self.outdated.contains(&worker) {
+            self.outdated.push_back(worker);
+        }
+    }
+
+    /// What follows from the step that was just done.
+    pub(super) fn settle(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.fuse.tick(now);
+        self.replace_next(now, effects);
+        self.say_watches(effects);
+        self.say_route(effects);
+        if *self.fuse.state() != self.said.fuse {
+            self.said.fuse = self.fuse.state().clone();
+            let (app, state) = (self.spec.name.clone(), self.said.fuse.clone());
+            effects.push(Effect::RememberFuse { app, state });
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        self.instances.iter().filter_map(Instance::deadline).chain(self.fuse.deadline()).min()
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.instances.iter().all(Instance::is_stopped)
+    }
+
+    pub(super) fn heal(&self, now: Timestamp) -> AppHeal {
+        let instances =
+            self.instances.iter().map(|instance| instance.healing_status(now, &self.fuse)).collect();
+        AppHeal { fuse: self.fuse.status(now), instances }
+    }
+
+    pub(super) fn status(&self, now: Timestamp) -> AppStatus {
+        let instances: Vec<InstanceStatus> =
+            self.instances.iter().map(|instance| instance.status(now)).collect();
+        AppStatus {
+            name: self.spec.name.clone(),
+            health: health(&instances),
+            listen: self.spec.listen.clone(),
+            instances,
+            crash_monitoring_enabled: self.settings.is_enabled(CRASH_MONITORING_ENABLED),
+            auto_heal_enabled: self.settings.is_enabled(AUTO_HEAL_ENABLED),
+        }
+    }
+
+    fn configure_all(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.generation += 1;
+        let (configure, bounds) = (self.configure(), self.bounds());
+        let enabled = self.settings.is_enabled(CRASH_MONITORING_ENABLED);
+        for instance in &mut self.instances {
+            instance.configure(now, self.spec.crash_monitoring, enabled, effects);
+            instance.configure_healing(now, configure.clone(), bounds);
+        }
+    }
+
+    fn configure(&self) -> Configure {
+        Configure {
+            generation: self.generation,
+            proactive: self.settings.is_enabled(AUTO_HEAL_ENABLED),
+            user: self.rules.clone(),
+            limit: self.bounds().limit(),
+            cpu: self.spec.auto_heal.cpu,
+        }
+    }
+
+    fn bounds(&self) -> Bounds {
+        let spec = &self.spec.auto_heal;
+        let (worker_size, memory_limit) = (spec.worker_size, spec.memory_limit_bytes);
+        Bounds { worker_size, memory_limit, ..Bounds::default() }
+    }
+
+    /// One at a time, so that an app never has more than one worker too many.
+    fn replace_next(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        while let Some(worker) = self.outdated.front() {
+            let index = usize::from(worker.instance.index);
+            let Some(place) = self.instances.get(index).filter(|place| place.worker() == Some(worker)) else {
+                self.outdated.pop_front();
+                continue;
+            };
+            if place.taker().is_none() || self.instances.iter().any(Instance::is_restarting) {
+                return;
+            }
+            self.outdated.pop_front();
+            let index = u16::try_from(index).unwrap_or(u16::MAX);
+            self.restart(now, index, RestartReason::ConfigurationChanged, effects);
+        }
+    }
+
+    /// Every list of watches has its own number, and the rules know the number of theirs.
+    fn say_watches(&mut self, effects: &mut Vec<Effect>) {
+        let Some(watches) = self.instances.first().map(Instance::watches) else { return };
+        let numbered = (self.generation, watches);
+        if self.said.watched.as_ref() != Some(&numbered) {
+            let (app, (generation, watches)) = (self.spec.name.clone(), numbered.clone());
+            self.said.watched = Some(numbered);
+            effects.push(Effect::Watch { app, generation, watches });
+        }
+    }
+
+    /// A worker is only asked to say when it is drained after the front door knows that it takes no more.
+    fn say_route(&mut self, effects: &mut Vec<Effect>) {
+        let takers: Vec<WorkerId> = self.instances.iter().filter_map(Instance::taker).cloned().collect();
+        if self.said.routed.as_ref() != Some(&takers) {
+            self.said.routed = Some(takers.clone());
+            let route = Effect::Route { app: self.spec.name.clone(), workers: takers };
+            let drain = effects.iter().position(|effect| matches!(effect, Effect::Drain { .. }));
+            effects.insert(drain.unwrap_or(effects.len()), route);
+        }
+    }
+}
+
+fn health(instances: &[InstanceStatus]) -> Health {
+    let running = instances.iter().filter(|instance| instance.state == InstanceState::Running).count();
+    let stopped = instances
+        .iter()
+        .filter(|instance| matches!(instance.state, InstanceState::Stopped | InstanceState::Stopping))
+        .count();
+    match running {
+        n if n == instances.len() => Health::Healthy,
+        0 if stopped == instances.len() => Health::Stopped,
+        0 => Health::Down,
+        _ => Health::Degraded,
+    }
+}

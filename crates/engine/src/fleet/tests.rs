@@ -1,0 +1,253 @@
+use std::time::Duration;
+
+use super::*;
+use crate::auto_heal::event::EventKind;
+use crate::auto_heal::restart::Restart;
+use crate::auto_heal::{Rule, Tallies};
+use crate::settings::AUTO_HEAL_ENABLED;
+use crate::{Ending, Exit, Signal};
+
+const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+const SECOND: Duration = Duration::from_secs(1);
+const MB: u64 = 1 << 20;
+
+fn incident(_: &AppName, _: &str) -> crate::IncidentId {
+    "0123456789abcdef".parse().unwrap()
+}
+
+fn app() -> AppName {
+    "shop".parse().unwrap()
+}
+
+fn spec() -> AppSpec {
+    let lifecycle = Lifecycle { warm_up: 30 * SECOND, stop_grace: 10 * SECOND, back_off: 30 * SECOND };
+    AppSpec {
+        name: app(),
+        listen: "127.0.0.1:1".to_owned(),
+        instances: 2,
+        lifecycle,
+        crash_monitoring: Numbers::default(),
+        auto_heal: HealSpec { memory_limit_bytes: Some(100 * MB), ..HealSpec::default() },
+    }
+}
+
+/// A fleet whose workers come up and end as soon as they are asked to.
+struct World {
+    fleet: Fleet,
+    now: Timestamp,
+    seen: Vec<Effect>,
+    takers: Vec<WorkerId>,
+    generation: u64,
+}
+
+impl World {
+    fn new(rules: AutoHealConfig, settings: AppSettings, remembered: &Remembered) -> Self {
+        let start = AppStart { spec: spec(), settings, rules };
+        let fleet = Fleet::new(START, "node-a", vec![start], remembered, incident);
+        let mut world = Self { fleet, now: START, seen: Vec::new(), takers: Vec::new(), generation: 0 };
+        world.tell(Input::Tick);
+        assert_eq!(world.takers.len(), 2);
+        world.seen.clear();
+        world
+    }
+
+    fn plain() -> Self {
+        Self::new(AutoHealConfig::default(), AppSettings::default(), &Remembered::default())
+    }
+
+    fn tell(&mut self, input: Input) {
+        let mut inputs = vec![input];
+        while !inputs.is_empty() {
+            let mut effects = Vec::new();
+            for input in inputs.drain(..) {
+                self.fleet.step(self.now, input, &mut effects);
+            }
+            for effect in effects {
+                self.answer(&effect, &mut inputs);
+                self.seen.push(effect);
+            }
+        }
+    }
+
+    fn answer(&mut self, effect: &Effect, inputs: &mut Vec<Input>) {
+        let mut say = |worker: &WorkerId, input| inputs.push(Input::Worker { worker: worker.clone(), input });
+        match effect {
+            Effect::Start { worker, .. } => {
+                say(worker, instance::Input::Started { pid: 7, port: 1, armed: false });
+            }
+            Effect::Probe { worker } => say(worker, instance::Input::Listening),
+            Effect::Drain { worker } => {
+                assert!(!self.takers.contains(worker), "drained before its requests went elsewhere");
+                say(worker, instance::Input::Drained);
+            }
+            Effect::Signal { worker, .. } => {
+                let (exit, ending) = (Exit::Signal(Signal::TERM), Ending::Asked);
+                let toll = instance::Toll::default();
+                let (at, uptime) = (self.now, SECOND);
+                say(worker, instance::Input::Ended { pid: 7, exit, ending, at, uptime, toll });
+            }
+            Effect::Route { workers, .. } => self.takers.clone_from(workers),
+            Effect::Watch { generation, .. } => self.generation = *generation,
+            _ => {}
+        }
+    }
+
+    /// A second in which the instances' private bytes are these.
+    fn second(&mut self, private_bytes: [u64; 2]) {
+        self.now = self.now + SECOND;
+        let seen = self.takers.iter().zip(private_bytes).map(|(worker, bytes)| {
+            let tallies = Tallies { generation: self.generation, ..Tallies::default() };
+            let uptime = self.now.since(worker.started_at);
+            let private_bytes = Some(bytes);
+            (worker.clone(), Observation { private_bytes, tallies, uptime, ..Observation::default() })
+        });
+        let seen = seen.collect();
+        self.tell(Input::Observed(seen));
+    }
+
+    fn restarts(&self) -> Vec<&Restart> {
+        self.seen
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::RecordRestart(restart) => Some(&**restart),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+fn private_bytes_rule(action: &str) -> AutoHealConfig {
+    serde_json::from_str(&format!(
+        r#"{{"autoHealEnabled":true,"autoHealRules":{{"triggers":{{"privateBytesInKB":204800}},
+            "actions":{{"actionType":"{action}","customAction":{{"exe":"/bin/tell","parameters":"me"}}}}}}}}"#
+    ))
+    .unwrap()
+}
+
+#[test]
+fn a_worker_above_90_percent_for_more_than_30_s_is_replaced_and_the_other_instance_is_not_touched() {
+    let mut world = World::plain();
+    let before = world.takers.clone();
+    world.second([90 * MB, 0]);
+    for _ in 0..31 {
+        world.second([90 * MB + 1, 90 * MB]);
+        assert_eq!(world.takers, before);
+    }
+    world.second([90 * MB + 1, 90 * MB]);
+    assert_ne!(world.takers[0], before[0]);
+    assert_eq!(world.takers[1], before[1]);
+    let [restart] = world.restarts()[..] else { panic!("{:?}", world.restarts()) };
+    let evidence = restart.evidence.as_ref().unwrap();
+    assert_eq!((restart.instance, evidence.rule), (0, Rule::PercentMemory));
+    assert!(evidence.not_fired.iter().any(|reading| reading.rule == Rule::PercentRequest));
+}
+
+#[test]
+fn the_fuse_lets_three_restarts_through_is_remembered_and_armed_by_hand() {
+    let mut world = World::plain();
+    for _ in 0..400 {
+        world.second([99 * MB, 99 * MB]);
+    }
+    assert_eq!(world.restarts().len(), 3);
+    let state = world.seen.iter().rev().find_map(|effect| match effect {
+        Effect::RememberFuse { state, .. } => Some(state.clone()),
+        _ => None,
+    });
+    let refusals = world.seen.iter().filter(|effect| match effect {
+        Effect::RecordEvent(event) => matches!(event.what, EventKind::Refused { .. }),
+        _ => false,
+    });
+    assert_eq!(refusals.count(), 2, "each instance's rule says once that it may not");
+    let remembered = Remembered { fuses: [(app(), state.unwrap())].into(), ..Remembered::default() };
+    let mut again = World::new(AutoHealConfig::default(), AppSettings::default(), &remembered);
+    again.now = world.now;
+    for _ in 0..100 {
+        again.second([99 * MB, 0]);
+    }
+    assert_eq!(again.restarts().len(), 0);
+    again.tell(Input::Rearm { app: app() });
+    for _ in 0..40 {
+        again.second([99 * MB, 0]);
+    }
+    assert_eq!(again.restarts().len(), 1);
+}
+
+#[test]
+fn who_opted_out_is_left_alone_at_once() {
+    let mut world = World::plain();
+    for _ in 0..30 {
+        world.second([99 * MB, 0]);
+    }
+    let off = AppSettings([(AUTO_HEAL_ENABLED.to_owned(), "FALSE".to_owned())].into());
+    world.tell(Input::Settings { app: app(), settings: off });
+    for _ in 0..60 {
+        world.second([99 * MB, 0]);
+    }
+    assert!(world.restarts().is_empty());
+    world.tell(Input::Settings { app: app(), settings: AppSettings::default() });
+    for _ in 0..40 {
+        world.second([99 * MB, 0]);
+    }
+    assert_eq!(world.restarts().len(), 1);
+}
+
+#[test]
+fn saving_rules_restarts_nothing_and_they_act_from_then_on() {
+    for (action, restarts, events) in [("Recycle", 1, 0), ("LogEvent", 0, 1), ("CustomAction", 0, 1)] {
+        let mut world = World::plain();
+        let before = world.takers.clone();
+        world.tell(Input::Rules { app: app(), rules: Box::new(private_bytes_rule(action)) });
+        assert_eq!(world.takers, before);
+        world.second([0, 200 * MB]);
+        assert_eq!(world.takers, before, "at the threshold is not above it");
+        world.second([0, 200 * MB + 1]);
+        assert_eq!((world.restarts().len(), world.takers != before), (restarts, restarts == 1));
+        let told = world.seen.iter().filter(|effect| match effect {
+            Effect::RecordEvent(event) => event.what == EventKind::Logged && action == "LogEvent",
+            Effect::RunAction { action: run, .. } => run.exe == "/bin/tell" && action == "CustomAction",
+            _ => false,
+        });
+        assert_eq!(told.count(), events, "{action}");
+    }
+}
+
+#[test]
+fn outdated_workers_are_replaced_one_after_another_and_only_they() {
+    let mut world = World::plain();
+    let before = world.takers.clone();
+    for worker in &before {
+        let mut effects = Vec::new();
+        world.fleet.step(world.now, Input::Outdated { worker: worker.clone() }, &mut effects);
+        let starts = effects.iter().filter(|effect| matches!(effect, Effect::Start { .. })).count();
+        assert_eq!(starts, usize::from(worker == &before[0]), "the second waits for the first");
+        for effect in effects {
+            world.seen.push(effect);
+        }
+    }
+    let mut inputs = Vec::new();
+    for effect in std::mem::take(&mut world.seen) {
+        world.answer(&effect, &mut inputs);
+    }
+    for input in inputs {
+        world.tell(input);
+    }
+    assert_eq!(world.restarts().len(), 2);
+    assert!(before.iter().all(|worker| !world.takers.contains(worker)));
+    world.tell(Input::Outdated { worker: before[0].clone() });
+    assert_eq!(world.restarts().len(), 2, "it is gone already");
+}
+
+#[test]
+fn a_recorded_run_gives_the_same_effects_again() {
+    let run = || {
+        let mut world =
+            World::new(private_bytes_rule("Recycle"), AppSettings::default(), &Remembered::default());
+        for second in 0..300_u64 {
+            world.second([second * MB, (300 - second) * MB]);
+        }
+        world.seen
+    };
+    let first = run();
+    assert!(first.iter().any(|effect| matches!(effect, Effect::RecordRestart(_))));
+    assert_eq!(first, run());
+}

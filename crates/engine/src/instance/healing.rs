@@ -1,0 +1,156 @@
+//! Auto-heal at work on one instance: what it sees is the worker that takes requests, what it decides becomes effects.
+
+use std::time::Duration;
+
+use crate::auto_heal::event::{EventKind, HealEvent};
+use crate::auto_heal::evidence::{Sample, Samples};
+use crate::auto_heal::limit::Bounds;
+use crate::auto_heal::restart::RestartReason;
+use crate::auto_heal::{
+    Action, AutoHeal, Configure, Decision, Fuse, Heal, HealGuard, Input, Observation, Refusal, Watch,
+};
+use crate::effect::Effect;
+use crate::status::InstanceHeal;
+use crate::{Timestamp, WorkerId};
+
+use super::{Instance, Measured, Order};
+
+/// How much of its memory's past a worker takes with it when the kernel kills it for want of memory.
+const MEMORY_KEPT: Duration = Duration::from_mins(10);
+
+/// Auto-heal of one instance, and what it needs to be told.
+#[derive(Clone, Debug)]
+pub struct Healing {
+    pub(super) rules: AutoHeal,
+    settings: Configure,
+    bounds: Bounds,
+    refused: Option<Refusal>,
+    memory: Option<(WorkerId, Samples)>,
+}
+
+impl Healing {
+    /// Auto-heal that goes on from `guard`. The settings' limit is taken from `bounds`.
+    pub fn new(now: Timestamp, settings: Configure, bounds: Bounds, guard: &HealGuard) -> Self {
+        let settings = Configure { limit: bounds.limit(), ..settings };
+        let rules = AutoHeal::new(now, settings.clone(), guard);
+        Self { rules, settings, bounds, refused: None, memory: None }
+    }
+
+    /// The private bytes of `worker` over its last minutes, oldest first.
+    pub(super) fn memory(&self, worker: &WorkerId) -> Vec<Sample> {
+        self.memory.as_ref().filter(|(of, _)| of == worker).map(|(_, seen)| seen.to_vec()).unwrap_or_default()
+    }
+
+    fn configure(&mut self, now: Timestamp, settings: Configure) {
+        self.settings = Configure { limit: self.bounds.limit(), ..settings };
+        self.rules.configure(now, self.settings.clone());
+    }
+
+    fn remember(&mut self, now: Timestamp, worker: &WorkerId, private_bytes: Option<u64>) {
+        if self.memory.as_ref().is_none_or(|(of, _)| of != worker) {
+            self.memory = Some((worker.clone(), Samples::new(MEMORY_KEPT)));
+        }
+        if let (Some((_, samples)), Some(bytes)) = (&mut self.memory, private_bytes) {
+            samples.push(now, bytes);
+        }
+    }
+}
+
+impl Instance {
+    /// Takes in one second of `worker`; only the one that takes requests is looked at.
+    pub fn observe(
+        &mut self,
+        now: Timestamp,
+        worker: &WorkerId,
+        seen: Observation,
+        fuse: &mut Fuse,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.taker() != Some(worker) {
+            return;
+        }
+        self.healing.remember(now, worker, seen.private_bytes);
+        let (before, mut decisions) = (self.healing.rules.guard(), Vec::new());
+        self.healing.rules.step(now, Input::Observed(seen), fuse, &mut decisions);
+        for decision in decisions {
+            match decision {
+                Decision::Heal(heal) => self.heal(now, worker, heal, effects),
+                Decision::Refuse(refusal) => self.refuse(worker, refusal, effects),
+            }
+        }
+        let guard = self.healing.rules.guard();
+        if guard != before {
+            effects.push(Effect::RememberHeal { instance: self.key.clone(), guard });
+        }
+    }
+
+    /// The rules or the numbers changed; what did not change keeps its windows.
+    pub fn configure_healing(&mut self, now: Timestamp, settings: Configure, bounds: Bounds) {
+        let Bounds { worker_size, memory_limit, .. } = bounds;
+        self.healing.bounds = Bounds { worker_size, memory_limit, ..self.healing.bounds };
+        self.healing.configure(now, settings);
+    }
+
+    /// What the front door is to count for its rules.
+    pub fn watches(&self) -> Vec<Watch> {
+        self.healing.rules.watches()
+    }
+
+    /// What auto-heal sees.
+    pub fn healing_status(&self, now: Timestamp, fuse: &Fuse) -> InstanceHeal {
+        let Healing { rules, refused, .. } = &self.healing;
+        InstanceHeal { index: self.key.index, status: rules.status(now, fuse), refused: refused.clone() }
+    }
+
+    pub(super) fn measured(&mut self, now: Timestamp, worker: &WorkerId, measured: Measured) {
+        if self.holds(worker) {
+            let Measured { bitness, cgroup_limit_bytes } = measured;
+            self.healing.bounds = Bounds { bitness, cgroup: cgroup_limit_bytes, ..self.healing.bounds };
+            let settings = self.healing.settings.clone();
+            self.healing.configure(now, settings);
+        }
+    }
+
+    fn heal(&mut self, now: Timestamp, worker: &WorkerId, heal: Heal, effects: &mut Vec<Effect>) {
+        let Heal { at, rule, action, evidence, blew_fuse } = heal;
+        match action {
+            Action::Recycle | Action::Cpu(_) if action.restarts() => {
+                let reason = RestartReason::Rule { rule, blew_fuse };
+                if self.restart(now, Order { at, reason, evidence: Some(evidence) }, effects).is_err() {
+                    self.healing.rules.restart_failed();
+                }
+            }
+            Action::CustomAction(action) => {
+                let what = EventKind::Ran { exe: action.exe.clone(), result: String::new() };
+                let event = Box::new(HealEvent {
+                    worker: worker.clone(),
+                    node: self.node.clone(),
+                    at,
+                    evidence,
+                    what,
+                });
+                effects.push(Effect::RunAction { action, event });
+            }
+            _ => self.event(worker, at, evidence, EventKind::Logged, effects),
+        }
+    }
+
+    fn refuse(&mut self, worker: &WorkerId, refusal: Refusal, effects: &mut Vec<Effect>) {
+        let Refusal { at, evidence, refused, .. } = refusal.clone();
+        self.healing.refused = Some(refusal);
+        self.event(worker, at, evidence, EventKind::Refused { refused }, effects);
+    }
+
+    fn event(
+        &self,
+        worker: &WorkerId,
+        at: Timestamp,
+        evidence: crate::auto_heal::Evidence,
+        what: EventKind,
+        effects: &mut Vec<Effect>,
+    ) {
+        let node = self.node.clone();
+        let event = HealEvent { worker: worker.clone(), node, at, evidence, what };
+        effects.push(Effect::RecordEvent(Box::new(event)));
+    }
+}

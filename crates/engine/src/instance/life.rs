@@ -1,0 +1,205 @@
+//! A worker's life on its place: started, warm, ended.
+
+use std::time::Duration;
+
+use super::leaving::End;
+use super::{Instance, Phase, Process, Toll};
+use crate::crash::{Audit, Findings};
+use crate::crash_monitor;
+use crate::effect::Effect;
+use crate::time::humanise;
+use crate::{CrashCause, Ending, Exit, Signal, Timestamp, WorkerId};
+
+impl Instance {
+    pub(super) fn start(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let worker = self.next_worker(now);
+        effects.push(Effect::Start { worker: worker.clone(), arm: self.monitor.wants_debugger(now) });
+        self.enter(now, Phase::Starting { worker, process: None, late_at: now + self.lifecycle.warm_up });
+    }
+
+    /// A worker's id is its instance and its start: two starts within one millisecond must not share one.
+    pub(super) fn next_worker(&mut self, now: Timestamp) -> WorkerId {
+        let started_at = self.last_start.map_or(now, |last| now.max(last + Duration::from_millis(1)));
+        self.last_start = Some(started_at);
+        WorkerId { instance: self.key.clone(), started_at }
+    }
+
+    pub(super) fn started(
+        &mut self,
+        now: Timestamp,
+        worker: &WorkerId,
+        process: Process,
+        effects: &mut Vec<Effect>,
+    ) {
+        match &mut self.phase {
+            Phase::Starting { worker: mine, process: slot, .. } if mine == worker => *slot = Some(process),
+            Phase::Running { next: Some(next), .. } if next.worker == *worker => {
+                next.process = Some(process);
+                effects.push(Effect::Probe { worker: worker.clone() });
+                return;
+            }
+            Phase::Stopping { worker: mine, process: slot, .. } if mine == worker => {
+                *slot = Some(process);
+                // It was asked to end before it was there to hear it.
+                effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
+                return;
+            }
+            // Found running when Medic came back.
+            Phase::Waiting { .. } if !self.stop && !self.departing.contains_key(worker) => {
+                self.last_start = self.last_start.max(Some(worker.started_at));
+                let late_at = now + self.lifecycle.warm_up;
+                self.enter(now, Phase::Starting { worker: worker.clone(), process: Some(process), late_at });
+            }
+            // Two workers on one place cannot both be right: the one that is not ours goes.
+            _ => return self.dismiss(now, worker, effects),
+        }
+        effects.push(Effect::Probe { worker: worker.clone() });
+        let input = crash_monitor::Input::Started { worker: worker.clone(), armed: process.armed };
+        self.monitor.step(now, input, effects);
+    }
+
+    pub(super) fn start_failed(
+        &mut self,
+        now: Timestamp,
+        worker: &WorkerId,
+        reason: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.departing.remove(worker);
+        let what = format!("The worker could not be started: {reason}");
+        if self.holds(worker) {
+            self.message = Some(what);
+            self.wait(now, Duration::ZERO, effects);
+        } else if self.is_successor(worker) {
+            self.successor_failed(now, what, effects);
+        }
+    }
+
+    pub(super) fn listening(&mut self, now: Timestamp, worker: &WorkerId, effects: &mut Vec<Effect>) {
+        match &self.phase {
+            Phase::Starting { worker: mine, process: Some(process), .. } if mine == worker => {
+                let (worker, process) = (worker.clone(), *process);
+                self.message = None;
+                self.enter(now, Phase::Running { worker, process, next: None });
+                self.healing.rules.restarted();
+            }
+            Phase::Running { next: Some(next), .. } if next.worker == *worker => {
+                self.succeed(now, effects);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn fatal(&mut self, now: Timestamp, worker: &WorkerId, toll: Toll, effects: &mut Vec<Effect>) {
+        self.leaving.entry(worker.clone()).or_default().add(toll);
+        self.monitor.step(now, crash_monitor::Input::Fatal { worker: worker.clone() }, effects);
+        if self.holds(worker) {
+            self.message = Some("The worker was stopped at its fatal signal.".to_owned());
+            self.wait(now, now.since(worker.started_at), effects);
+        } else if self.is_successor(worker) {
+            self.successor_failed(now, "The new worker was stopped at a fatal signal.".to_owned(), effects);
+        }
+    }
+
+    pub(super) fn ended(
+        &mut self,
+        now: Timestamp,
+        worker: &WorkerId,
+        end: (u32, Exit, Ending, Timestamp, Duration),
+        toll: Toll,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (pid, exit, ending, at, uptime) = end;
+        let crashed = matches!(ending, Ending::Crash(_));
+        self.monitor.step(now, crash_monitor::Input::Ended { worker: worker.clone(), at, crashed }, effects);
+        self.departed(now, worker, &toll, effects);
+        if let Ending::Crash(cause) = ending {
+            let memory =
+                if cause == CrashCause::OutOfMemory { self.healing.memory(worker) } else { Vec::new() };
+            let leaving = self.leaving.entry(worker.clone()).or_default();
+            leaving.add(toll);
+            leaving.end = Some(End { pid, exit, cause, at, uptime });
+            leaving.memory = memory;
+        } else {
+            self.leaving.remove(worker);
+            effects.push(Effect::Acknowledge { worker: worker.clone() });
+        }
+        if self.holds(worker) {
+            self.message = match ending {
+                Ending::Asked => self.message.take(),
+                Ending::Finished => Some("The worker ended by itself with status 0.".to_owned()),
+                Ending::Crash(_) => Some(format!("The worker crashed: {exit}.")),
+            };
+            self.wait(now, uptime, effects);
+        } else if self.is_successor(worker) {
+            self.successor_failed(now, format!("The new worker ended before it was warm: {exit}."), effects);
+        }
+    }
+
+    pub(super) fn analysed(
+        &mut self,
+        now: Timestamp,
+        worker: &WorkerId,
+        findings: Box<Findings>,
+        audit: Option<Audit>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let captured_at = audit.as_ref().map(|audit| audit.captured_at);
+        let input = crash_monitor::Input::Analysed { worker: worker.clone(), captured_at };
+        self.monitor.step(now, input, effects);
+        if let Some(leaving) = self.leaving.get_mut(worker)
+            && leaving.analysis.is_none()
+        {
+            leaving.analysis = Some((findings, audit));
+            self.record(worker, effects);
+        }
+    }
+
+    pub(super) fn record(&mut self, worker: &WorkerId, effects: &mut Vec<Effect>) {
+        let Some(leaving) = self.leaving.get_mut(worker) else { return };
+        leaving.record_at = None;
+        let crash = leaving.crash(worker, &self.node, self.name_incident);
+        effects.extend(crash.map(|crash| Effect::Record(Box::new(crash))));
+    }
+
+    pub(super) fn lost(&mut self, now: Timestamp, worker: &WorkerId, toll: &Toll, effects: &mut Vec<Effect>) {
+        self.leaving.remove(worker);
+        let input = crash_monitor::Input::Ended { worker: worker.clone(), at: now, crashed: false };
+        self.monitor.step(now, input, effects);
+        self.departed(now, worker, toll, effects);
+        let what = "The worker's shim was killed, and the worker with it.";
+        if self.holds(worker) {
+            self.message = Some(what.to_owned());
+            self.wait(now, now.since(worker.started_at), effects);
+        } else if self.is_successor(worker) {
+            self.successor_failed(now, what.to_owned(), effects);
+        }
+    }
+
+    pub(super) fn ask_to_end(&mut self, now: Timestamp, worker: &WorkerId, effects: &mut Vec<Effect>) {
+        let process = match &self.phase {
+            Phase::Starting { process, .. } => *process,
+            Phase::Running { process, .. } => Some(*process),
+            _ => return,
+        };
+        if process.is_some() {
+            effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
+        }
+        let kill_at = Some(now + self.lifecycle.stop_grace);
+        self.enter(now, Phase::Stopping { worker: worker.clone(), process, kill_at });
+    }
+
+    /// The place has no worker any more: the one that is being warmed up takes it, or another is started when it is time.
+    pub(super) fn wait(&mut self, now: Timestamp, uptime: Duration, effects: &mut Vec<Effect>) {
+        if self.promote_successor(now, effects) {
+            return;
+        }
+        let pause = self.back_off.pause_after(uptime);
+        self.enter(now, if self.stop { Phase::Stopped } else { Phase::Waiting { until: now + pause } });
+    }
+
+    pub(super) fn not_warm(&self) -> String {
+        let warm_up = humanise(self.lifecycle.warm_up);
+        format!("The worker did not answer on $PORT as it should within {warm_up}")
+    }
+}

@@ -1,0 +1,253 @@
+//! The overlapped restart: a new worker beside the old one, which leaves when the new one is warm and its own requests are done.
+//!
+//! ```text
+//!                                   new worker warm            drained, or the grace is over
+//!  order ──▶ successor warming up ─────────────────▶ Draining ───────────────────────────────▶ Ending ──▶ ended: recorded
+//!                │     the old one takes requests       the new one takes requests; TERM, then KILL
+//!                │ ended, too late
+//!                └──▶ recorded as failed, the old one stays
+//! ```
+//!
+//! The old worker's requests get the stop grace to finish, and then it gets as long again to end: TERM tells an app to stop
+//! listening, not to drop what it is doing. When the old worker ends by itself meanwhile, the successor takes its place at once,
+//! warm or not, as any replacement would.
+
+use crate::auto_heal::restart::{Restart, RestartOutcome};
+use crate::effect::Effect;
+use crate::status::{RestartStage, Restarting};
+use crate::{Signal, Timestamp, WorkerId, crash_monitor};
+
+use super::{Instance, Order, Phase, Process, Toll};
+
+/// Why a restart cannot be begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestartRefused {
+    /// There is no worker that takes requests.
+    #[error("no worker is running on this instance, so there is nothing to restart")]
+    NotRunning,
+    /// One is under way.
+    #[error("a restart of this instance is under way")]
+    UnderWay,
+}
+
+/// The worker that is to take the place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Successor {
+    pub(super) worker: WorkerId,
+    pub(super) process: Option<Process>,
+    pub(super) late_at: Timestamp,
+    order: Order,
+}
+
+/// A worker that lives and has no place any more.
+#[derive(Clone, Debug)]
+pub(super) struct Departing {
+    stage: Stage,
+    /// What it goes for, and who took its place; absent for a successor that was given up.
+    replaced: Option<(Order, WorkerId)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Draining { until: Timestamp },
+    Ending { kill_at: Timestamp },
+    Killed,
+}
+
+impl Departing {
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        match self.stage {
+            Stage::Draining { until } => Some(until),
+            Stage::Ending { kill_at } => Some(kill_at),
+            Stage::Killed => None,
+        }
+    }
+}
+
+impl Instance {
+    /// Begins an overlapped restart.
+    pub fn restart(
+        &mut self,
+        now: Timestamp,
+        order: Order,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), RestartRefused> {
+        match &self.phase {
+            _ if self.stop => return Err(RestartRefused::NotRunning),
+            Phase::Running { next: None, .. } if !self.is_restarting() => {}
+            Phase::Running { .. } => return Err(RestartRefused::UnderWay),
+            _ => return Err(RestartRefused::NotRunning),
+        }
+        let worker = self.next_worker(now);
+        effects.push(Effect::Start { worker: worker.clone(), arm: self.monitor.wants_debugger(now) });
+        let late_at = now + self.lifecycle.warm_up;
+        if let Phase::Running { next, .. } = &mut self.phase {
+            *next = Some(Box::new(Successor { worker, process: None, late_at, order }));
+        }
+        self.healing.rules.restarting();
+        Ok(())
+    }
+
+    /// A worker is being replaced by another, or has been and is not gone yet.
+    pub fn is_restarting(&self) -> bool {
+        self.restarting().is_some()
+    }
+
+    pub(super) fn restarting(&self) -> Option<Restarting> {
+        let told =
+            |order: &Order, stage| Restarting { since: order.at, reason: order.reason.to_string(), stage };
+        if let Phase::Running { next: Some(next), .. } = &self.phase {
+            return Some(told(&next.order, RestartStage::WarmingUp));
+        }
+        let (order, _) = self.departing.values().find_map(|departing| departing.replaced.as_ref())?;
+        Some(told(order, RestartStage::Draining))
+    }
+
+    pub(super) fn is_successor(&self, worker: &WorkerId) -> bool {
+        matches!(&self.phase, Phase::Running { next: Some(next), .. } if next.worker == *worker)
+    }
+
+    /// The new worker is warm: it takes the place, and the old one drains.
+    pub(super) fn succeed(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some((successor, process, old)) = self.take_successor() else { return };
+        let Successor { worker, order, .. } = successor;
+        self.message = None;
+        self.enter(now, Phase::Running { worker: worker.clone(), process, next: None });
+        let input = crash_monitor::Input::Started { worker: worker.clone(), armed: process.armed };
+        self.monitor.step(now, input, effects);
+        self.healing.rules.restarted();
+        let stage = Stage::Draining { until: now + self.lifecycle.stop_grace };
+        effects.push(Effect::Drain { worker: old.clone() });
+        self.departing.insert(old, Departing { stage, replaced: Some((order, worker)) });
+    }
+
+    fn take_successor(&mut self) -> Option<(Successor, Process, WorkerId)> {
+        let Phase::Running { worker: old, next, .. } = &mut self.phase else { return None };
+        let process = next.as_ref()?.process?;
+        Some((*next.take()?, process, old.clone()))
+    }
+
+    /// The old worker's requests are done.
+    pub(super) fn drained(&mut self, now: Timestamp, worker: &WorkerId, effects: &mut Vec<Effect>) {
+        if let Some(departing) = self.departing.get_mut(worker)
+            && let Stage::Draining { .. } = departing.stage
+        {
+            departing.stage = Stage::Ending { kill_at: now + self.lifecycle.stop_grace };
+            effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
+        }
+    }
+
+    /// Moves each departing worker on whose time is over.
+    pub(super) fn hasten_departing(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        for (worker, departing) in &mut self.departing {
+            let (stage, signal) = match departing.stage {
+                Stage::Draining { until } if until <= now => {
+                    (Stage::Ending { kill_at: now + self.lifecycle.stop_grace }, Signal::TERM)
+                }
+                Stage::Ending { kill_at } if kill_at <= now => (Stage::Killed, Signal::KILL),
+                _ => continue,
+            };
+            departing.stage = stage;
+            effects.push(Effect::Signal { worker: worker.clone(), signal });
+        }
+    }
+
+    /// Medic stops: nobody drains any more.
+    pub(super) fn stop_departing(&mut self, now: Timestamp, hasten: bool, effects: &mut Vec<Effect>) {
+        for departing in self.departing.values_mut() {
+            match &mut departing.stage {
+                Stage::Draining { until } => *until = now,
+                Stage::Ending { kill_at } if hasten => *kill_at = now,
+                _ => {}
+            }
+        }
+        self.hasten_departing(now, effects);
+    }
+
+    /// A worker that nobody asked for is asked to end, and killed if it does not.
+    pub(super) fn dismiss(&mut self, now: Timestamp, worker: &WorkerId, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
+        let stage = Stage::Ending { kill_at: now + self.lifecycle.stop_grace };
+        self.departing.entry(worker.clone()).or_insert(Departing { stage, replaced: None });
+    }
+
+    /// The successor goes, and the attempt is recorded; the old worker stays.
+    pub(super) fn give_up_successor(&mut self, now: Timestamp, why: String, effects: &mut Vec<Effect>) {
+        let Phase::Running { next: Some(next), .. } = &self.phase else { return };
+        let (worker, is_there) = (next.worker.clone(), next.process.is_some());
+        self.successor_failed(now, why, effects);
+        if is_there {
+            self.dismiss(now, &worker, effects);
+        } else {
+            let stage = Stage::Ending { kill_at: now + self.lifecycle.stop_grace };
+            self.departing.insert(worker, Departing { stage, replaced: None });
+        }
+    }
+
+    /// The successor is gone, or as good as.
+    pub(super) fn successor_failed(&mut self, now: Timestamp, why: String, effects: &mut Vec<Effect>) {
+        let Phase::Running { worker: old, next, .. } = &mut self.phase else { return };
+        let (Some(next), old) = (next.take(), old.clone()) else { return };
+        let restart = self.record_of(now, old, Some(next.worker), next.order, &Toll::default());
+        self.message = Some(format!("The last restart failed: {why}"));
+        let outcome = RestartOutcome::Failed { why };
+        effects.push(Effect::RecordRestart(Box::new(Restart { outcome, ..restart })));
+        self.healing.rules.restart_failed();
+    }
+
+    /// The old worker is gone before the new one is warm: the new one has the place now.
+    pub(super) fn promote_successor(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+        let Phase::Running { worker: old, next, .. } = &mut self.phase else { return false };
+        let (Some(next), old) = (next.take(), old.clone()) else { return false };
+        let Successor { worker, process, late_at, order } = *next;
+        let restart = self.record_of(now, old, Some(worker.clone()), order, &Toll::default());
+        let why = "The old worker ended by itself before the new one was warm; the new one took its place."
+            .to_owned();
+        let outcome = RestartOutcome::Failed { why };
+        effects.push(Effect::RecordRestart(Box::new(Restart { outcome, ..restart })));
+        if let Some(process) = process {
+            let input = crash_monitor::Input::Started { worker: worker.clone(), armed: process.armed };
+            self.monitor.step(now, input, effects);
+        }
+        self.enter(now, Phase::Starting { worker, process, late_at });
+        true
+    }
+
+    /// A departing worker has ended: its restart is complete.
+    pub(super) fn departed(
+        &mut self,
+        now: Timestamp,
+        worker: &WorkerId,
+        toll: &Toll,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(departing) = self.departing.remove(worker) else { return };
+        let Some((order, new)) = departing.replaced else { return };
+        let restart = self.record_of(now, worker.clone(), Some(new), order, toll);
+        effects.push(Effect::RecordRestart(Box::new(restart)));
+    }
+
+    fn record_of(
+        &self,
+        now: Timestamp,
+        old: WorkerId,
+        new: Option<WorkerId>,
+        order: Order,
+        toll: &Toll,
+    ) -> Restart {
+        Restart {
+            app: self.key.app.clone(),
+            node: self.node.clone(),
+            instance: self.key.index,
+            old,
+            new,
+            at: order.at,
+            reason: order.reason,
+            evidence: order.evidence,
+            duration_ms: u64::try_from(now.since(order.at).as_millis()).unwrap_or(u64::MAX),
+            drained: toll.drained,
+            failed: toll.failed,
+            outcome: RestartOutcome::Done,
+        }
+    }
+}

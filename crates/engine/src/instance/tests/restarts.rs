@@ -1,0 +1,228 @@
+//! The overlapped restart: every way that it can go.
+
+use super::*;
+use crate::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
+use crate::status::RestartStage;
+
+fn order(now: Timestamp) -> Order {
+    Order { at: now, reason: RestartReason::ByHand, evidence: None }
+}
+
+fn restart_of(effects: &[Effect]) -> Option<Restart> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::RecordRestart(restart) => Some((**restart).clone()),
+        _ => None,
+    })
+}
+
+fn why(restart: &Restart) -> &str {
+    match &restart.outcome {
+        RestartOutcome::Failed { why } => why,
+        RestartOutcome::Done => panic!("{restart:?}"),
+    }
+}
+
+fn term(worker: &WorkerId) -> Effect {
+    Effect::Signal { worker: worker.clone(), signal: Signal::TERM }
+}
+
+fn kill(worker: &WorkerId) -> Effect {
+    Effect::Signal { worker: worker.clone(), signal: Signal::KILL }
+}
+
+impl Bench {
+    fn restart(&mut self) -> WorkerId {
+        let effects =
+            self.run(|instance, now, effects| instance.restart(now, order(now), effects).expect("begun"));
+        started(&effects).expect("a successor")
+    }
+
+    fn stage(&self) -> Option<RestartStage> {
+        self.instance.status(self.now).restarting.map(|restarting| restarting.stage)
+    }
+
+    /// Runs, with a successor that has taken over and an old worker that drains.
+    fn replaced(&mut self) -> (WorkerId, WorkerId) {
+        let old = self.running();
+        let new = self.restart();
+        self.tell(&new, Input::Started { pid: 8, port: 20_001, armed: false });
+        assert_eq!((self.instance.taker(), self.stage()), (Some(&old), Some(RestartStage::WarmingUp)));
+        self.now = self.now + SECOND;
+        let effects = self.tell(&new, Input::Listening);
+        assert_eq!(effects, [Effect::Drain { worker: old.clone() }]);
+        assert_eq!((self.instance.taker(), self.stage()), (Some(&new), Some(RestartStage::Draining)));
+        (old, new)
+    }
+
+    fn asked_end(&self) -> Input {
+        let toll = Toll { drained: 3, failed: 1, ..Toll::default() };
+        let exit = Exit::Signal(Signal::TERM);
+        Input::Ended { pid: 7, exit, ending: Ending::Asked, at: self.now, uptime: 60 * SECOND, toll }
+    }
+}
+
+#[test]
+fn the_old_worker_drains_ends_and_is_recorded() {
+    let mut bench = Bench::new();
+    let (old, new) = bench.replaced();
+    assert_eq!(bench.tell(&old, Input::Drained), [term(&old)]);
+    bench.now = bench.now + SECOND;
+    let end = bench.asked_end();
+    let effects = bench.tell(&old, end);
+    assert!(effects.contains(&Effect::Acknowledge { worker: old.clone() }));
+    let restart = restart_of(&effects).expect("a record");
+    assert_eq!((restart.drained, restart.failed, restart.duration_ms), (3, 1, 2_000));
+    assert_eq!((restart.old, restart.new, restart.outcome), (old, Some(new), RestartOutcome::Done));
+    assert_eq!((bench.stage(), bench.instance.status(bench.now).ends_in_a_row), (None, 0));
+}
+
+#[test]
+fn requests_that_do_not_end_are_waited_for_no_longer_than_the_grace_and_then_the_worker_as_long() {
+    let mut bench = Bench::new();
+    let (old, _) = bench.replaced();
+    let taken_over = bench.now;
+    bench.advance();
+    assert_eq!((bench.now, bench.tick()), (taken_over + 10 * SECOND, vec![term(&old)]));
+    assert_eq!(bench.tell(&old, Input::Drained), [], "asked once");
+    bench.advance();
+    assert_eq!((bench.now, bench.tick()), (taken_over + 20 * SECOND, vec![kill(&old)]));
+    assert_eq!(bench.instance.deadline(), None, "killed once");
+}
+
+#[test]
+fn a_successor_that_is_not_warm_in_time_goes_and_the_old_worker_stays() {
+    let mut bench = Bench::new();
+    let old = bench.running();
+    let new = bench.restart();
+    bench.tell(&new, Input::Started { pid: 8, port: 20_001, armed: false });
+    bench.advance();
+    let effects = bench.tick();
+    assert_eq!(bench.now, START + 30 * SECOND);
+    assert!(effects.contains(&term(&new)));
+    assert!(why(&restart_of(&effects).unwrap()).contains("within 30 s"));
+    assert_eq!((bench.instance.taker(), bench.stage()), (Some(&old), None));
+    bench.advance();
+    assert_eq!(bench.tick(), [kill(&new)]);
+    let message = bench.instance.status(bench.now).message.unwrap();
+    assert!(message.starts_with("The last restart failed"), "{message}");
+}
+
+#[test]
+fn a_successor_that_ends_or_cannot_start_leaves_the_old_worker_and_says_why() {
+    let now = START;
+    let ways: [(&str, Input); 4] = [
+        ("could not be started: x", Input::StartFailed { reason: "x".into() }),
+        ("ended before it was warm", crashed(now)),
+        ("fatal signal", Input::Fatal { toll: Toll::default() }),
+        ("shim was killed", Input::Lost { toll: Toll::default() }),
+    ];
+    for (expected, input) in ways {
+        let mut bench = Bench::new();
+        let old = bench.running();
+        let new = bench.restart();
+        let effects = bench.tell(&new, input);
+        let restart = restart_of(&effects).unwrap_or_else(|| panic!("{expected}"));
+        assert!(why(&restart).contains(expected), "{restart:?}");
+        assert_eq!((&restart.old, restart.new.as_ref()), (&old, Some(&new)));
+        assert_eq!((bench.instance.taker(), bench.stage()), (Some(&old), None), "{expected}");
+        bench.restart();
+    }
+}
+
+#[test]
+fn a_crash_of_the_successor_is_recorded_too() {
+    let mut bench = Bench::new();
+    bench.running();
+    let new = bench.restart();
+    let now = bench.now;
+    bench.tell(&new, crashed(now));
+    assert!(recorded(&bench.tell(&new, analysed(None))).is_some());
+}
+
+#[test]
+fn when_the_old_worker_ends_by_itself_the_successor_has_the_place() {
+    for is_started in [false, true] {
+        let mut bench = Bench::new();
+        let old = bench.running();
+        let new = bench.restart();
+        let up = Input::Started { pid: 8, port: 20_001, armed: false };
+        if is_started {
+            bench.tell(&new, up.clone());
+        }
+        let now = bench.now;
+        let effects = bench.tell(&old, crashed(now));
+        assert!(started(&effects).is_none(), "one successor is enough");
+        assert!(why(&restart_of(&effects).unwrap()).contains("took its place"));
+        assert_eq!(bench.state(), InstanceState::Starting);
+        if !is_started {
+            bench.tell(&new, up);
+        }
+        bench.tell(&new, Input::Listening);
+        assert_eq!((bench.instance.taker(), bench.state()), (Some(&new), InstanceState::Running));
+    }
+}
+
+#[test]
+fn one_restart_at_a_time_and_none_without_a_worker() {
+    let mut bench = Bench::new();
+    let refusal = |bench: &mut Bench| bench.instance.restart(bench.now, order(bench.now), &mut bench.effects);
+    assert_eq!(refusal(&mut bench), Err(RestartRefused::NotRunning));
+    let (old, _) = bench.replaced();
+    assert_eq!(refusal(&mut bench), Err(RestartRefused::UnderWay), "the old one drains");
+    bench.tell(&old, Input::Drained);
+    let end = bench.asked_end();
+    bench.tell(&old, end);
+    assert_eq!(refusal(&mut bench), Ok(()));
+    assert_eq!(refusal(&mut bench), Err(RestartRefused::UnderWay));
+    bench.run(Instance::stop);
+    assert_eq!(refusal(&mut bench), Err(RestartRefused::NotRunning));
+}
+
+#[test]
+fn a_crash_while_draining_is_recorded_beside_the_restart_and_starts_nothing() {
+    let mut bench = Bench::new();
+    let (old, new) = bench.replaced();
+    let now = bench.now;
+    let effects = bench.tell(&old, crashed(now));
+    assert_eq!(restart_of(&effects).unwrap().outcome, RestartOutcome::Done);
+    assert!(started(&effects).is_none());
+    assert!(recorded(&bench.tell(&old, analysed(None))).is_some());
+    assert_eq!(bench.instance.taker(), Some(&new));
+}
+
+#[test]
+fn stopping_ends_both_workers_and_waits_for_both() {
+    for taken_over in [false, true] {
+        let mut bench = Bench::new();
+        let (old, new) = if taken_over {
+            bench.replaced()
+        } else {
+            let old = bench.running();
+            let new = bench.restart();
+            bench.tell(&new, Input::Started { pid: 8, port: 20_001, armed: false });
+            (old, new)
+        };
+        let effects = bench.run(Instance::stop);
+        assert!(effects.contains(&term(&old)) && effects.contains(&term(&new)), "{effects:?}");
+        let end = bench.asked_end();
+        bench.tell(&old, end.clone());
+        assert!(!bench.instance.is_stopped());
+        bench.tell(&new, end);
+        assert!(bench.instance.is_stopped());
+        assert_eq!(bench.instance.deadline(), None);
+    }
+}
+
+#[test]
+fn a_successor_that_comes_after_it_was_given_up_goes() {
+    let mut bench = Bench::new();
+    let old = bench.running();
+    let new = bench.restart();
+    bench.advance();
+    bench.tick();
+    let effects = bench.tell(&new, Input::Started { pid: 8, port: 20_001, armed: false });
+    assert!(effects.contains(&term(&new)));
+    assert_eq!(bench.instance.taker(), Some(&old));
+    let end = bench.asked_end();
+    assert!(restart_of(&bench.tell(&new, end)).is_none(), "recorded once");
+}
