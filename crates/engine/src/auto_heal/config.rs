@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use super::time_span::{TimeSpan, TimeSpanError};
 
@@ -210,6 +210,12 @@ pub struct CustomAction {
 }
 
 impl AutoHealConfig {
+    /// Reads it as [`Deserialize`] does, and names every value that is none rather than telling them in one sentence. The
+    /// format's own error is the outer one: a shape that is another, or a name that is not known.
+    pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Result<Self, Vec<Violation>>, D::Error> {
+        raw::Config::deserialize(deserializer).map(raw::Config::judge)
+    }
+
     /// Everything that is wrong with it; nothing is saved when there is anything.
     pub fn check(&self) -> Vec<Violation> {
         check::check(self)

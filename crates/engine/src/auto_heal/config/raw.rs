@@ -77,20 +77,30 @@ struct RawCustomAction {
     parameters: Leaf,
 }
 
-impl TryFrom<Config> for AutoHealConfig {
-    type Error = String;
-
-    fn try_from(raw: Config) -> Result<Self, String> {
+impl Config {
+    /// What it means, or every value that is none.
+    pub(super) fn judge(self) -> Result<AutoHealConfig, Vec<Violation>> {
         let mut reader = Reader::default();
-        let rules = raw.auto_heal_rules.unwrap_or_default();
+        let rules = self.auto_heal_rules.unwrap_or_default();
         let auto_heal_rules = AutoHealRules {
             triggers: reader.triggers(rules.triggers.unwrap_or_default()),
             actions: reader.actions(rules.actions.unwrap_or_default()),
         };
         if reader.wrong.is_empty() {
-            return Ok(Self { auto_heal_enabled: raw.auto_heal_enabled.unwrap_or(false), auto_heal_rules });
+            Ok(AutoHealConfig { auto_heal_enabled: self.auto_heal_enabled.unwrap_or(false), auto_heal_rules })
+        } else {
+            Err(reader.wrong)
         }
-        Err(reader.wrong.iter().map(Violation::to_string).collect::<Vec<_>>().join("; "))
+    }
+}
+
+impl TryFrom<Config> for AutoHealConfig {
+    type Error = String;
+
+    fn try_from(raw: Config) -> Result<Self, String> {
+        let told =
+            |wrong: Vec<Violation>| wrong.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ");
+        raw.judge().map_err(told)
     }
 }
 

@@ -231,3 +231,18 @@ fn every_violation_is_told_at_once() {
         ["privateBytesInKB", "statusCodes[0].status", "statusCodes[1].count", "statusCodes[1].timeInterval"]
     );
 }
+
+#[test]
+fn every_value_that_is_none_is_named_at_once() {
+    let text = r#"{"autoHealRules":{"triggers":{"requests":{"count":-1,"timeInterval":"soon"}},"actions":{"actionType":7}}}"#;
+    let read = AutoHealConfig::read(&mut serde_json::Deserializer::from_str(text)).unwrap();
+    let fields: Vec<_> = read.unwrap_err().into_iter().map(|violation| violation.field).collect();
+    assert_eq!(
+        fields,
+        [
+            "autoHealRules.triggers.requests.count",
+            "autoHealRules.triggers.requests.timeInterval",
+            "autoHealRules.actions.actionType"
+        ]
+    );
+}
