@@ -1,5 +1,8 @@
 -- Times are milliseconds since 1970 in UTC; JSON is text. A variant's word has a column, its fields stand beside it as JSON.
 
+-- Private bytes over a worker's last minutes, where the kernel killed it for want of memory.
+ALTER TABLE crash ADD COLUMN memory TEXT NOT NULL DEFAULT '[]';
+
 -- One row a replacement of a worker, or the attempt.
 CREATE TABLE restart (
     id             TEXT   NOT NULL PRIMARY KEY,

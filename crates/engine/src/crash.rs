@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::auto_heal::evidence::Sample;
 use crate::{AppName, CrashCause, Exit, IncidentId, Timestamp, WorkerId};
 
 /// How a frame was found, best first.
@@ -232,6 +233,9 @@ pub struct Crash {
     pub in_flight: Vec<InFlightRequest>,
     /// How many requests were under way.
     pub in_flight_count: u32,
+    /// Its private bytes over its last minutes, oldest first, where it was killed for want of memory; empty otherwise.
+    #[serde(default)]
+    pub memory: Vec<Sample>,
     /// The dump's proof of deletion, where one was taken.
     pub audit: Option<Audit>,
     /// The incident it belongs to.
@@ -288,6 +292,9 @@ pub struct Incident {
     pub in_flight: Vec<InFlightRequest>,
     /// How many requests were under way at the crash shown.
     pub in_flight_count: u32,
+    /// Private bytes over the last minutes before the crash shown, oldest first; empty where memory did not end the worker.
+    #[serde(default)]
+    pub memory: Vec<Sample>,
     /// The proof of the dump's deletion, where one was taken.
     pub audit: Option<Audit>,
     /// What the reader should know about the analysis.

@@ -94,7 +94,7 @@ async fn multiply(shell: &mut SqliteConnection) {
          + last_seen_ms * 86000000 / $1 WHERE app = 'shop' AND last_seen_ms < 1000000",
         "INSERT INTO crash SELECT 'shop/0/' || (1000000000000 + n), app, at_ms + n * 86000000 / $1, node, instance, id, 0, pid, \
          uptime_ms, cause, signal, exit_code, exception_type, runtime, 'signature ' || id, in_flight_count, in_flight, notes, \
-         crashing_thread, modules FROM many CROSS JOIN one",
+         crashing_thread, modules, memory FROM many CROSS JOIN one",
     ] {
         let query = sqlx::query(sql);
         let query = if sql.contains("$1") { query.bind(CRASHES) } else { query };

@@ -1,7 +1,7 @@
 //! Text from programs that crashed or were healed, made fit to be stored: of bounded length, and without NUL, which PostgreSQL refuses.
 
 use engine::auto_heal::event::{EventKind, HealEvent};
-use engine::auto_heal::evidence::{Evidence, POINTS_LIMIT, Standing};
+use engine::auto_heal::evidence::{Evidence, POINTS_LIMIT, Sample, Standing};
 use engine::auto_heal::restart::{Restart, RestartOutcome};
 use engine::crash::{Crash, Frame, InFlightRequest, Module, Thread};
 
@@ -50,6 +50,7 @@ pub(crate) fn crash(crash: &Crash) -> Crash {
     crash.signal = crash.signal.map(|signal| name(&signal));
     crash.in_flight.truncate(Crash::IN_FLIGHT_KEPT);
     crash.in_flight.iter_mut().for_each(request);
+    latest(&mut crash.memory);
     if let Some(audit) = &mut crash.audit {
         audit.sha256 = name(&audit.sha256);
         audit.result = name(&audit.result);
@@ -111,11 +112,15 @@ pub(crate) fn heal_event(event: &HealEvent) -> HealEvent {
     event
 }
 
-/// Of too many samples the latest are kept: they lie before the firing.
+/// Of too many samples the latest are kept: they lie before what they tell of.
+fn latest(samples: &mut Vec<Sample>) {
+    samples.drain(..samples.len().saturating_sub(POINTS_LIMIT));
+}
+
 fn evidence(evidence: &mut Evidence) {
     evidence.condition = text(&evidence.condition, NOTE);
     evidence.observed = text(&evidence.observed, NOTE);
-    evidence.samples.drain(..evidence.samples.len().saturating_sub(POINTS_LIMIT));
+    latest(&mut evidence.samples);
     evidence.not_fired.truncate(READINGS);
     for reading in &mut evidence.not_fired {
         reading.text = text(&reading.text, NOTE);

@@ -14,7 +14,7 @@ macro_rules! crash_columns {
     () => {
         "c.worker, c.app, c.at_ms, c.node, c.instance, c.incident, c.pid, c.uptime_ms, c.cause, c.signal, \
          c.exit_code, c.exception_type, c.runtime, c.signature, c.in_flight_count, c.in_flight, c.notes, \
-         c.crashing_thread, c.modules, a.size_bytes, a.sha256, a.captured_at_ms, a.dropped_at_ms, a.stopped_us, \
+         c.crashing_thread, c.modules, c.memory, a.size_bytes, a.sha256, a.captured_at_ms, a.dropped_at_ms, a.stopped_us, \
          a.result"
     };
 }
@@ -146,8 +146,8 @@ async fn insert_incident(transaction: &mut Transaction, crash: &Crash) -> sqlx::
 
 async fn insert_crash(transaction: &mut Transaction, crash: &Crash) -> sqlx::Result<u64> {
     let sql = "INSERT INTO crash (worker, app, at_ms, node, instance, incident, captured, pid, uptime_ms, cause, signal, \
-               exit_code, exception_type, runtime, signature, in_flight_count, in_flight, notes, crashing_thread, modules) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+               exit_code, exception_type, runtime, signature, in_flight_count, in_flight, notes, crashing_thread, modules, memory) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
                ON CONFLICT (worker) DO NOTHING";
     let findings = &crash.findings;
     let values = vec![
@@ -171,6 +171,7 @@ async fn insert_crash(transaction: &mut Transaction, crash: &Crash) -> sqlx::Res
         json(&findings.notes)?,
         json(&findings.crashing_thread)?,
         json(&findings.modules)?,
+        json(&crash.memory)?,
     ];
     transaction.execute(sql, values).await
 }
@@ -224,6 +225,7 @@ pub(crate) fn crash_of(row: &Row) -> sqlx::Result<Crash> {
         },
         in_flight: row.json("in_flight")?,
         in_flight_count: row.number("in_flight_count")?,
+        memory: row.json("memory")?,
         audit: row.maybe_int("size_bytes")?.map(|_| audit_of(row)).transpose()?,
         incident: row.name("incident")?,
     })

@@ -66,7 +66,17 @@ impl Store {
 
 fn incident_of(row: &Row) -> sqlx::Result<Incident> {
     let Crash {
-        app, cause, signal, exit_code, findings, in_flight, in_flight_count, audit, incident, ..
+        app,
+        cause,
+        signal,
+        exit_code,
+        findings,
+        in_flight,
+        in_flight_count,
+        memory,
+        audit,
+        incident,
+        ..
     } = crash_of(row)?;
     Ok(Incident {
         id: incident,
@@ -85,6 +95,7 @@ fn incident_of(row: &Row) -> sqlx::Result<Incident> {
         crashing_thread: findings.crashing_thread,
         in_flight,
         in_flight_count,
+        memory,
         audit,
         notes: findings.notes,
     })

@@ -227,6 +227,7 @@ mod tests {
             modules: vec![],
             in_flight: vec![],
             in_flight_count: 0,
+            memory: vec![],
             audit: None,
             notes: vec![],
         }

@@ -61,6 +61,7 @@ impl Leaving {
             findings: (**findings).clone(),
             in_flight: self.toll.requests.clone(),
             in_flight_count: self.toll.count,
+            memory: self.memory.clone(),
             audit: audit.clone(),
             app,
         })

@@ -4,11 +4,12 @@ use engine::crash::Crash;
 use store::{Database, Recorded, Store};
 use tokio::task::JoinSet;
 
-use crate::fixtures::{EVER, app, at, captured, crash, incident, range};
+use crate::fixtures::{EVER, app, at, captured, crash, incident, out_of_memory, range};
 
 pub(crate) async fn a_crash_reads_back_as_it_was(store: Store, _: Database) {
-    let (plain, dumped) = (crash("shop", 0, 1), captured("shop", 10, 2));
-    for crash in [&plain, &dumped] {
+    let (plain, dumped, killed) =
+        (crash("shop", 0, 1), captured("shop", 10, 2), out_of_memory("shop", 20, 3));
+    for crash in [&plain, &dumped, &killed] {
         assert_eq!(store.record_crash(crash).await.unwrap(), Recorded { new: true, count: 1 });
         assert_eq!(store.crash(&crash.worker).await.unwrap().as_ref(), Some(crash));
     }

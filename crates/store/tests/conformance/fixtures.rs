@@ -63,8 +63,22 @@ pub(crate) fn crash(app_name: &str, offset_ms: i64, number: u64) -> Crash {
         },
         in_flight: vec![],
         in_flight_count: 0,
+        memory: vec![],
         audit: None,
         incident: incident(number),
+    }
+}
+
+/// The same by the kernel for want of memory, with what it had over its last minutes.
+pub(crate) fn out_of_memory(app_name: &str, offset_ms: i64, number: u64) -> Crash {
+    let sample =
+        |second: i64| Sample { at: at(offset_ms - 1_000 * second), value: u64::MAX - second.unsigned_abs() };
+    Crash {
+        cause: CrashCause::OutOfMemory,
+        signal: Some("SIGKILL".to_owned()),
+        exit_code: None,
+        memory: (0..120).rev().map(sample).collect(),
+        ..crash(app_name, offset_ms, number)
     }
 }
 

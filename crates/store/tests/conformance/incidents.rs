@@ -3,7 +3,7 @@
 use engine::crash::Incident;
 use store::{Database, Store};
 
-use crate::fixtures::{EVER, app, at, captured, crash, incident, range};
+use crate::fixtures::{EVER, app, at, captured, crash, incident, out_of_memory, range};
 
 fn ids(incidents: &[Incident]) -> Vec<String> {
     incidents.iter().map(|incident| incident.id.to_string().trim_start_matches('0').to_owned()).collect()
@@ -27,6 +27,14 @@ pub(crate) async fn an_incident_shows_its_latest_captured_crash(store: Store, _:
     assert_eq!((shown.signal, shown.exit_code, shown.in_flight_count), (late.signal, None, 31));
     assert_eq!((shown.in_flight, shown.notes), (late.in_flight, late.findings.notes));
     assert_eq!((shown.count, shown.last_seen), (5, at(40)));
+}
+
+pub(crate) async fn an_incident_shows_the_memory_of_its_latest_crash(store: Store, _: Database) {
+    let (early, late) = (out_of_memory("shop", 0, 1), out_of_memory("shop", 10, 1));
+    for crash in [&late, &early] {
+        store.record_crash(crash).await.unwrap();
+    }
+    assert_eq!(store.incident(&incident(1)).await.unwrap().unwrap().memory, late.memory);
 }
 
 pub(crate) async fn first_and_last_do_not_depend_on_the_order_of_recording(store: Store, _: Database) {

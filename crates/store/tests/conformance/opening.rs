@@ -70,6 +70,7 @@ pub(crate) async fn tables_of_an_older_medic_are_brought_up_to_date(store: Store
         "DROP TABLE heal_guard",
         "DROP TABLE fuse",
         "DROP TABLE memory_minute",
+        "ALTER TABLE crash DROP COLUMN memory",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
     ] {
         change(&database, sql).await;
