@@ -2,6 +2,7 @@
 
 mod support;
 
+use serde_json::{Value, json};
 use support::{Medic, request};
 
 #[test]
@@ -10,7 +11,9 @@ fn an_app_and_its_instances() {
     medic.until_running();
     let mut app = medic.json("/api/v1/apps/shop");
     for instance in app["instances"].as_array_mut().unwrap() {
-        for (name, stand_in) in [("pid", "[pid]"), ("since", "[time]"), ("port", "[port]")] {
+        for (name, stand_in) in
+            [("pid", "[pid]"), ("since", "[time]"), ("started_at", "[time]"), ("port", "[port]")]
+        {
             assert!(!instance[name].is_null());
             instance[name] = stand_in.into();
         }
@@ -60,6 +63,20 @@ fn another_site_can_neither_change_nor_read_anything() {
     assert_eq!(put(&[("Origin", "http://evil.example")]), 403);
     assert_eq!(put(&[("Sec-Fetch-Site", "cross-site")]), 403);
     assert_eq!(put(&[("Host", "evil.example")]), 403);
+    let changes = [
+        ("PUT", "/api/v1/apps/shop/auto-heal"),
+        ("POST", "/api/v1/apps/shop/auto-heal/dry-run"),
+        ("POST", "/api/v1/apps/shop/auto-heal/fuse/rearm"),
+        ("POST", "/api/v1/apps/shop/instances/0/restart"),
+    ];
+    for (method, path) in changes {
+        for foreign in [("Origin", "http://evil.example"), ("Host", "evil.example")] {
+            let headers = [("Content-Type", "application/json"), foreign];
+            let status = request(medic.address, method, path, &headers, "{}").status;
+            assert_eq!(status, 403, "{method} {path} {foreign:?}");
+        }
+    }
+    assert_eq!(medic.json("/api/v1/apps/shop/auto-heal")["autoHealEnabled"], false);
     assert_eq!(request(medic.address, "GET", "/", &[("Host", "evil.example")], "").status, 403);
 }
 
@@ -79,6 +96,86 @@ fn settings_are_read_as_they_are_obeyed_and_saved_whole_or_not_at_all() {
     assert_eq!(medic.json(path)["WEBSITE_PROACTIVE_AUTOHEAL_ENABLED"], "False");
     assert_eq!(put("not json").status, 400);
     assert_eq!(put(&format!("{{\"x\": \"{}\"}}", "y".repeat(100_000))).status, 400);
+}
+
+#[test]
+fn opting_out_of_proactive_auto_heal_counts_at_once_and_restarts_nothing() {
+    let medic = Medic::with_shop("", "");
+    medic.until_running();
+    let pids = pids(&medic);
+    for (value, enabled) in [("False", false), ("True", true), ("fAlSe", false)] {
+        let body = json!({ "WEBSITE_PROACTIVE_AUTOHEAL_ENABLED": value }).to_string();
+        let headers = [("Content-Type", "application/json")];
+        assert_eq!(request(medic.address, "PUT", "/api/v1/apps/shop/settings", &headers, &body).status, 200);
+        assert_eq!(medic.json("/api/v1/apps/shop")["auto_heal_enabled"], enabled, "{value}");
+    }
+    assert_eq!(self::pids(&medic), pids);
+}
+
+fn pids(medic: &Medic) -> Vec<Value> {
+    medic.instances().iter().map(|instance| instance["pid"].clone()).collect()
+}
+
+#[test]
+fn an_instance_is_restarted_by_hand_and_leaves_a_record() {
+    let medic = Medic::with_shop("", "instances = 2");
+    medic.until_running();
+    let before = pids(&medic);
+    let restarts = "/api/v1/apps/shop/restarts";
+    assert_eq!(medic.json(restarts), json!([]));
+    assert_eq!(medic.json("/api/v1/apps/shop/heal-events"), json!([]));
+    let post = |path: &str| request(medic.address, "POST", path, &[], "");
+    for path in ["shop/instances/2/restart", "shop/instances/x/restart", "nope/instances/0/restart"] {
+        let answer = post(&format!("/api/v1/apps/{path}"));
+        assert_eq!(answer.status, 404, "{path}: {}", answer.body);
+        assert!(answer.json()["error"].as_str().unwrap().contains("there is no"), "{}", answer.body);
+    }
+    let begun = post("/api/v1/apps/shop/instances/1/restart");
+    assert_eq!((begun.status, &begun.json()["index"]), (202, &json!(1)), "{}", begun.body);
+    let record =
+        medic.until("the restart recorded", || medic.json(restarts).as_array().unwrap().first().cloned());
+    let said = (&record["instance"], &record["reason"], &record["outcome"], &record["failed"]);
+    assert_eq!(said, (&json!(1), &json!({"kind": "by_hand"}), &json!("done"), &json!(0)), "{record}");
+    medic.until_running();
+    let after = pids(&medic);
+    assert_eq!(after[0], before[0], "the other instance is left alone");
+    assert_ne!(after[1], before[1]);
+    let described = &medic.json("/api/v1/openapi.json")["components"]["schemas"]["Restart"];
+    assert!(described.to_string().contains("\"drained\""), "{described}");
+}
+
+#[test]
+fn what_does_not_run_or_is_being_restarted_cannot_be_restarted() {
+    let sleeper = ["sleep".into(), "1000".into()];
+    let medic = Medic::with_command(&sleeper, "", "");
+    let post =
+        |medic: &Medic| request(medic.address, "POST", "/api/v1/apps/shop/instances/0/restart", &[], "");
+    let refused = post(&medic);
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    assert!(refused.body.contains("only one that is running"), "{}", refused.body);
+    // The second worker of this one is never warm, so that its restart is under way until it is given up.
+    let once = format!("[ -e once ] && exec sleep 1000; touch once; exec {}", lab::shop().display());
+    let medic = Medic::with_command(&["sh".into(), "-c".into(), once.into()], "", "");
+    medic.until_running();
+    assert_eq!(post(&medic).status, 202);
+    let refused = post(&medic);
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    assert!(refused.body.contains("is being restarted already"), "{}", refused.body);
+}
+
+#[test]
+fn a_fuse_that_is_whole_is_armed_again_too() {
+    let medic = Medic::with_shop("", "");
+    medic.until_running();
+    let fuse = &medic.json("/api/v1/apps/shop/auto-heal/status")["fuse"];
+    assert_eq!((&fuse["state"], &fuse["limit"], &fuse["restarts"]), (&json!("armed"), &json!(3), &json!(0)));
+    let rearm = |app: &str| {
+        request(medic.address, "POST", &format!("/api/v1/apps/{app}/auto-heal/fuse/rearm"), &[], "")
+    };
+    let rearmed = rearm("shop");
+    assert_eq!((rearmed.status, rearmed.json()), (200, json!({"was_blown": false})));
+    assert_eq!(rearm("nope").status, 404);
+    assert_eq!(medic.get("/api/v1/apps/nope/auto-heal/status").status, 404);
 }
 
 #[test]

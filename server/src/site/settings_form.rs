@@ -25,7 +25,7 @@ pub(super) async fn save(
     let word = match outcome {
         Ok(()) => "yes",
         Err(ConsoleError::NoSuchApp(_)) => return StatusCode::NOT_FOUND.into_response(),
-        Err(ConsoleError::Refused(_)) => "refused",
+        Err(ConsoleError::Refused(_) | ConsoleError::Invalid(_) | ConsoleError::Conflict(_)) => "refused",
         Err(ConsoleError::Store(_)) => "failed",
     };
     Redirect::to(&format!("/apps/{app}/settings?saved={word}")).into_response()

@@ -1,5 +1,8 @@
 //! `/api/v1`: what the pages say, as JSON. Described by `/api/v1/openapi.json`.
 
+pub(super) mod auto_heal;
+mod rules_body;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,6 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use engine::auto_heal::config::Violation;
 use engine::crash::{Crash, Incident};
 use engine::settings::{AppSettings, KNOWN};
 use engine::status::AppStatus;
@@ -32,6 +36,7 @@ pub(super) fn router(console: Arc<dyn Console>) -> Router {
         .route("/apps/{app}/settings", get(settings).put(save_settings))
         .route("/incidents", get(incidents))
         .route("/incidents/{id}", get(incident))
+        .merge(auto_heal::router())
         .fallback(|| async {
             ApiError::NotFound("there is no such resource; /api/v1/openapi.json lists all".to_owned())
         })
@@ -45,12 +50,18 @@ pub(super) enum ApiError {
     /// 400.
     #[error("{0}")]
     Refused(String),
+    /// 400: fields of the body.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<Violation>),
     /// 404.
     #[error("{0}")]
     NotFound(String),
     /// 405.
     #[error("the resource exists, but not with this method; /api/v1/openapi.json lists all")]
     MethodNotAllowed,
+    /// 409.
+    #[error("{0}")]
+    Conflict(String),
     /// 500.
     #[error("{0}")]
     Failed(String),
@@ -61,17 +72,23 @@ pub(super) enum ApiError {
 pub(super) struct ErrorBody {
     /// What was wrong and what to do, for a person.
     pub(super) error: String,
+    /// Each field that does not fit, where fields do not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) fields: Vec<Violation>,
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = match &self {
-            Self::Refused(_) => StatusCode::BAD_REQUEST,
+            Self::Refused(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        (status, Json(ErrorBody { error: self.to_string() })).into_response()
+        let error = self.to_string();
+        let fields = if let Self::Invalid(violations) = self { violations } else { Vec::new() };
+        (status, Json(ErrorBody { error, fields })).into_response()
     }
 }
 
@@ -80,6 +97,8 @@ impl From<ConsoleError> for ApiError {
         match error {
             ConsoleError::NoSuchApp(_) => Self::NotFound(error.to_string()),
             ConsoleError::Refused(reason) => Self::Refused(reason),
+            ConsoleError::Invalid(violations) => Self::Invalid(violations),
+            ConsoleError::Conflict(reason) => Self::Conflict(reason),
             ConsoleError::Store(what) => Self::Failed(what),
         }
     }

@@ -19,7 +19,15 @@ use super::api;
         api::incidents,
         api::incident,
         api::settings,
-        api::save_settings
+        api::save_settings,
+        api::auto_heal::auto_heal,
+        api::auto_heal::save_auto_heal,
+        api::auto_heal::auto_heal_status,
+        api::auto_heal::dry_run,
+        api::auto_heal::rearm_fuse,
+        api::auto_heal::restarts,
+        api::auto_heal::heal_events,
+        api::auto_heal::restart
     )
 )]
 struct Description;
@@ -42,7 +50,14 @@ mod tests {
             [
                 "/api/v1/apps",
                 "/api/v1/apps/{app}",
+                "/api/v1/apps/{app}/auto-heal",
+                "/api/v1/apps/{app}/auto-heal/dry-run",
+                "/api/v1/apps/{app}/auto-heal/fuse/rearm",
+                "/api/v1/apps/{app}/auto-heal/status",
                 "/api/v1/apps/{app}/crashes",
+                "/api/v1/apps/{app}/heal-events",
+                "/api/v1/apps/{app}/instances/{instance}/restart",
+                "/api/v1/apps/{app}/restarts",
                 "/api/v1/apps/{app}/settings",
                 "/api/v1/incidents",
                 "/api/v1/incidents/{id}"

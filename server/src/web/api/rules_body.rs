@@ -1,0 +1,260 @@
+//! Reading the user's rules from a request's body: ARM's properties, their envelope, or a web.config. What is wrong is told with
+//! the path of its field; nothing is taken over in part.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use engine::auto_heal::AutoHealConfig;
+use engine::auto_heal::config::Violation;
+use engine::auto_heal::web_config::{self, Translated, WebConfigError};
+use serde_json::{Map, Value};
+
+use super::ApiError;
+
+const ENABLED: &str = "autoHealEnabled";
+const RULES: &str = "autoHealRules";
+/// The envelope's one member that is looked into.
+const PROPERTIES: &str = "properties";
+
+/// Are these to be all of an app's rules?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// Yes: what is left out is removed, so it must be said.
+    Yes,
+    /// No: nothing is saved.
+    No,
+}
+
+enum Kind {
+    Json,
+    Xml,
+}
+
+/// The rules in a body, and what did not come across.
+pub(super) fn read(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+    whole: Whole,
+) -> Result<Translated<AutoHealConfig>, ApiError> {
+    let kind = kind(headers)?;
+    let body = body.map_err(|rejection| ApiError::Refused(rejection.body_text()))?;
+    match kind {
+        Kind::Json => json(&body, whole).map(|rules| Translated { rules, notes: Vec::new() }),
+        Kind::Xml => xml(&body),
+    }
+}
+
+fn kind(headers: &HeaderMap) -> Result<Kind, ApiError> {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/json" | "text/json" => Ok(Kind::Json),
+        "application/xml" | "text/xml" => Ok(Kind::Xml),
+        other if other.ends_with("+json") => Ok(Kind::Json),
+        _ => Err(ApiError::Refused(
+            "send the rules with Content-Type: application/json, or a web.config with application/xml"
+                .to_owned(),
+        )),
+    }
+}
+
+fn xml(body: &[u8]) -> Result<Translated<AutoHealConfig>, ApiError> {
+    let text = std::str::from_utf8(body)
+        .map_err(|_| ApiError::Refused("the file is not UTF-8; save it as that".to_owned()))?;
+    web_config::import(text).map_err(|error| match error {
+        WebConfigError::Values(values) => {
+            ApiError::Invalid(values.iter().map(|text| element(text)).collect())
+        }
+        other => ApiError::Refused(other.to_string()),
+    })
+}
+
+/// `<triggers/requests> count: it is …`: the element and its attribute are the field.
+fn element(text: &str) -> Violation {
+    let (field, message) = text.split_once(": ").unwrap_or(("web.config", text));
+    Violation { field: field.to_owned(), message: message.to_owned() }
+}
+
+fn json(body: &[u8], whole: Whole) -> Result<AutoHealConfig, ApiError> {
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| ApiError::Refused(format!("the body is no JSON that can be read: {error}")))?;
+    let properties = properties(value)?;
+    let missing: Vec<Violation> = [ENABLED, RULES]
+        .into_iter()
+        .filter(|name| !properties.contains_key(*name))
+        .filter(|name| whole == Whole::Yes || *name == RULES)
+        .map(|name| violation(name, format!("it is missing: {}", remedy(name))))
+        .collect();
+    if !missing.is_empty() {
+        return Err(ApiError::Invalid(missing));
+    }
+    let value = Value::Object(properties);
+    let lists = lists_for_objects(&value);
+    if !lists.is_empty() {
+        return Err(ApiError::Invalid(lists));
+    }
+    let mut track = serde_path_to_error::Track::new();
+    let read = { AutoHealConfig::read(serde_path_to_error::Deserializer::new(value, &mut track)) };
+    match read {
+        Ok(Ok(rules)) => Ok(rules),
+        Ok(Err(violations)) => Err(ApiError::Invalid(violations)),
+        Err(error) => {
+            Err(ApiError::Invalid(vec![violation(track.path().to_string(), said(&error.to_string()))]))
+        }
+    }
+}
+
+fn remedy(name: &str) -> &'static str {
+    if name == ENABLED { "send true or false" } else { "send all rules, or null for none" }
+}
+
+/// What stands in the envelope, where there is one.
+fn properties(value: Value) -> Result<Map<String, Value>, ApiError> {
+    let object = |value: Value, field: &str| match value {
+        Value::Object(map) => Ok(map),
+        _ => Err(ApiError::Invalid(vec![violation(
+            field,
+            format!("send an object with {ENABLED} and {RULES}"),
+        )])),
+    };
+    let mut map = object(value, "body")?;
+    let is_envelope = !map.contains_key(ENABLED) && !map.contains_key(RULES);
+    match map.remove(PROPERTIES) {
+        Some(properties) if is_envelope => object(properties, PROPERTIES),
+        _ => Ok(map),
+    }
+}
+
+/// serde takes a list for an object and counts its fields off; nobody means that.
+fn lists_for_objects(value: &Value) -> Vec<Violation> {
+    const OBJECTS: [&str; 6] = [
+        "/autoHealRules",
+        "/autoHealRules/triggers",
+        "/autoHealRules/triggers/requests",
+        "/autoHealRules/triggers/slowRequests",
+        "/autoHealRules/actions",
+        "/autoHealRules/actions/customAction",
+    ];
+    const ROWS: [&str; 3] = ["statusCodes", "statusCodesRange", "slowRequestsWithPath"];
+    let objects = OBJECTS.into_iter().map(str::to_owned);
+    let rows = ROWS.into_iter().flat_map(|name| {
+        let list = format!("/autoHealRules/triggers/{name}");
+        let length = value.pointer(&list).and_then(Value::as_array).map_or(0, Vec::len);
+        (0..length).map(move |index| format!("{list}/{index}"))
+    });
+    let is_list = |pointer: &String| value.pointer(pointer).is_some_and(Value::is_array);
+    let field = |pointer: String| {
+        let names = pointer.split('/').skip(1).map(|name| {
+            if name.bytes().all(|byte| byte.is_ascii_digit()) {
+                format!("[{name}]")
+            } else {
+                format!(".{name}")
+            }
+        });
+        names.collect::<String>().trim_start_matches('.').to_owned()
+    };
+    objects
+        .chain(rows)
+        .filter(is_list)
+        .map(|pointer| violation(field(pointer), "it is a list: send an object".to_owned()))
+        .collect()
+}
+
+fn violation(field: impl Into<String>, message: String) -> Violation {
+    Violation { field: field.into(), message }
+}
+
+/// What serde says, without the names of our types.
+fn said(error: &str) -> String {
+    if let Some((found, expected)) =
+        error.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
+    {
+        let expected = match expected {
+            text if text.starts_with("struct ") => "an object",
+            "a sequence" => "a list",
+            "a boolean" => "true or false",
+            other => other,
+        };
+        return format!("it is {found}: send {expected}");
+    }
+    error.strip_prefix("unknown field ").map_or_else(
+        || error.to_owned(),
+        |rest| format!("there is no such field: {}", rest.split_once(", ").map_or(rest, |(_, known)| known)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(body: &str, whole: Whole) -> Vec<(String, String)> {
+        match json(body.as_bytes(), whole) {
+            Err(ApiError::Invalid(violations)) => {
+                violations.into_iter().map(|violation| (violation.field, violation.message)).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn another_shape_is_told_with_its_field() {
+        let cases = [
+            ("[]", "body", "send an object with autoHealEnabled and autoHealRules"),
+            (r#"{"properties":7}"#, "properties", "send an object"),
+            (
+                r#"{"autoHealEnabled":true}"#,
+                "autoHealRules",
+                "it is missing: send all rules, or null for none",
+            ),
+            (r#"{"autoHealRules":null}"#, "autoHealEnabled", "it is missing: send true or false"),
+            (
+                r#"{"autoHealEnabled":"yes","autoHealRules":null}"#,
+                "autoHealEnabled",
+                "it is string \"yes\": send true or false",
+            ),
+            (
+                r#"{"autoHealEnabled":true,"autoHealRules":{"triggers":5}}"#,
+                "autoHealRules.triggers",
+                "it is integer `5`: send an object",
+            ),
+            (
+                r#"{"autoHealEnabled":true,"autoHealRules":{"actions":["Recycle",null,null]}}"#,
+                "autoHealRules.actions",
+                "it is a list: send an object",
+            ),
+            (
+                r#"{"autoHealEnabled":true,"autoHealRules":{"triggers":{"statusCodes":[{},[5]]}}}"#,
+                "autoHealRules.triggers.statusCodes[1]",
+                "it is a list: send an object",
+            ),
+            (
+                r#"{"autoHealEnabled":true,"autoHealRules":{"triggers":{"statusCodes":{}}}}"#,
+                "autoHealRules.triggers.statusCodes",
+                "it is map: send a list",
+            ),
+            (
+                r#"{"autoHealEnabled":true,"autoHealRules":{"trigers":{}}}"#,
+                "autoHealRules.trigers",
+                "there is no such field: expected `triggers` or `actions`",
+            ),
+        ];
+        for (body, field, message) in cases {
+            let told = fields(body, Whole::Yes);
+            assert_eq!(told.len(), 1, "{body}: {told:?}");
+            assert_eq!(told[0].0, field, "{body}");
+            assert!(told[0].1.starts_with(message), "{body}: {}", told[0].1);
+        }
+    }
+
+    #[test]
+    fn the_envelope_and_what_stands_beside_the_rules_are_passed_over() {
+        let plain = r#"{"autoHealEnabled":true,"alwaysOn":true,"autoHealRules":{"triggers":{"privateBytesInKB":200000}}}"#;
+        let read = json(plain.as_bytes(), Whole::Yes).unwrap();
+        assert_eq!(read.auto_heal_rules.triggers.private_bytes_in_kb, Some(200_000));
+        let envelope = format!(r#"{{"id":"/subscriptions/x","name":"web","properties":{plain}}}"#);
+        assert_eq!(json(envelope.as_bytes(), Whole::Yes).unwrap(), read);
+        let rules_alone = r#"{"autoHealRules":{"triggers":{"privateBytesInKB":200000}}}"#;
+        assert_eq!(json(rules_alone.as_bytes(), Whole::No).unwrap().auto_heal_rules, read.auto_heal_rules);
+    }
+}
