@@ -1,24 +1,38 @@
 //! What the pages and the API are answered: the console port over the store and the loop's snapshot.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod healing;
+mod reports;
 
-use app::{ConfigurationLine, Console, ConsoleError, CrashMonitoringNumbers, CrashReport};
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock, RwLockReadGuard};
+
+use app::{
+    ConfigurationLine, Console, ConsoleError, CrashMonitoringNumbers, CrashReport, ProactiveNumbers,
+    RestartReport,
+};
 use async_trait::async_trait;
+use engine::auto_heal::AutoHealConfig;
+use engine::auto_heal::dry_run::DryRun;
+use engine::auto_heal::event::HealEvent;
+use engine::auto_heal::restart::Restart;
 use engine::crash::{Crash, Incident};
 use engine::crash_monitor::Numbers;
 use engine::detectors::application_crashes::{self, CrashPoint};
+use engine::report::Report;
 use engine::settings::AppSettings;
 use engine::status::Snapshot;
 use engine::{AppName, Clock, IncidentId, TimeRange, Timestamp};
 use store::{Store, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
-use crate::config::{App, Config};
+use crate::config::{App, Config, Line};
 use crate::supervision::Supervision;
 
 /// How many incidents a report speaks of.
 const INCIDENTS_LIMIT: u32 = 200;
+
+/// What of an app only a start of Medic can change.
+const ONLY_AT_START: [&str; 5] = ["name", "listen", "instances", "request_wait", "retry_requests"];
 
 /// The one implementation of the console port.
 pub struct LiveConsole {
@@ -27,8 +41,65 @@ pub struct LiveConsole {
     store: Store,
     supervision: Supervision,
     snapshot: watch::Receiver<Arc<Snapshot>>,
-    apps: BTreeMap<AppName, (Numbers, AppSettings)>,
-    lines: Vec<crate::config::Line>,
+    configured: RwLock<Configured>,
+    /// Held while something is changed, so that what is saved last is also what the loop is told last.
+    changing: Mutex<()>,
+    /// Held from asking for a restart until it has begun.
+    restarting: Mutex<()>,
+}
+
+/// What the configuration says.
+struct Configured {
+    apps: BTreeMap<AppName, ConfiguredApp>,
+    lines: Vec<Line>,
+}
+
+/// What it says of one app.
+#[derive(Clone)]
+struct ConfiguredApp {
+    crash_monitoring: Numbers,
+    proactive: ProactiveNumbers,
+    /// The settings where nothing is saved.
+    settings: AppSettings,
+}
+
+impl Configured {
+    fn of(config: &Config) -> Self {
+        let apps = config.apps.iter().map(|app| (app.name.clone(), ConfiguredApp::of(app))).collect();
+        Self { apps, lines: config.lines.clone() }
+    }
+
+    /// Takes over what a running Medic takes over from a configuration that is read again; of the rest, what is obeyed stays.
+    fn replace(&mut self, new: Self) {
+        let is_obeyed = |line: &Line| {
+            let runs = |app: &String| self.apps.keys().any(|name| name.as_str() == app);
+            line.app.as_ref().is_some_and(runs) && !ONLY_AT_START.contains(&line.key.as_str())
+        };
+        let obeyed: Vec<Line> = new.lines.into_iter().filter(is_obeyed).collect();
+        let is_given = |app: &String| new.apps.keys().any(|name| name.as_str() == app);
+        self.lines.retain(|line| {
+            !line.app.as_ref().is_some_and(is_given) || ONLY_AT_START.contains(&line.key.as_str())
+        });
+        self.lines.extend(obeyed);
+        for (name, app) in new.apps {
+            self.apps.entry(name).and_modify(|old| *old = app);
+        }
+    }
+}
+
+impl ConfiguredApp {
+    fn of(app: &App) -> Self {
+        Self {
+            crash_monitoring: app.crash_monitoring,
+            proactive: ProactiveNumbers {
+                fuse: app.fuse,
+                worker_size: app.worker_size,
+                memory_limit_bytes: app.memory_limit_bytes,
+                cpu: app.cpu,
+            },
+            settings: AppSettings::of_environment(&app.environment),
+        }
+    }
 }
 
 impl LiveConsole {
@@ -41,16 +112,45 @@ impl LiveConsole {
         config: &Config,
     ) -> Self {
         let snapshot = supervision.snapshot();
-        let of_app = |app: &App| {
-            (app.name.clone(), (app.crash_monitoring, AppSettings::of_environment(&app.environment)))
-        };
-        let apps = config.apps.iter().map(of_app).collect();
-        Self { node, clock, store, supervision, snapshot, apps, lines: config.lines.clone() }
+        Self {
+            node,
+            clock,
+            store,
+            supervision,
+            snapshot,
+            configured: RwLock::new(Configured::of(config)),
+            changing: Mutex::default(),
+            restarting: Mutex::default(),
+        }
     }
 
-    /// The app's settings where nothing is saved.
-    fn known(&self, app: &AppName) -> Result<&AppSettings, ConsoleError> {
-        self.apps.get(app).map(|(_, defaults)| defaults).ok_or_else(|| ConsoleError::NoSuchApp(app.clone()))
+    /// From now on the pages say what this configuration says. Apps that are new or gone are left to the next start of Medic.
+    pub fn reload(&self, config: &Config) {
+        let mut configured =
+            self.configured.write().expect("nothing panics while it holds the configuration");
+        configured.replace(Configured::of(config));
+    }
+
+    fn configured(&self) -> RwLockReadGuard<'_, Configured> {
+        self.configured.read().expect("nothing panics while it holds the configuration")
+    }
+
+    fn app(&self, app: &AppName) -> Option<ConfiguredApp> {
+        self.configured().apps.get(app).cloned()
+    }
+
+    fn known(&self, app: &AppName) -> Result<ConfiguredApp, ConsoleError> {
+        self.app(app).ok_or_else(|| ConsoleError::NoSuchApp(app.clone()))
+    }
+
+    async fn crash_points(&self, app: &AppName, range: TimeRange) -> Result<Vec<CrashPoint>, ConsoleError> {
+        let times = self.store.crash_times(app, range).await.map_err(|error| failed(&error))?;
+        let point = |time: store::CrashTime| CrashPoint {
+            at: time.at,
+            place: format!("{}/{}", time.node, time.instance),
+            incident: time.incident,
+        };
+        Ok(times.into_iter().map(point).collect())
     }
 
     fn places(&self, app: &AppName) -> Vec<String> {
@@ -87,13 +187,7 @@ impl Console for LiveConsole {
             .incidents(Some(app), Some(range), INCIDENTS_LIMIT)
             .await
             .map_err(|error| failed(&error))?;
-        let times = self.store.crash_times(app, range).await.map_err(|error| failed(&error))?;
-        let point = |time: store::CrashTime| CrashPoint {
-            at: time.at,
-            place: format!("{}/{}", time.node, time.instance),
-            incident: time.incident,
-        };
-        let points: Vec<CrashPoint> = times.into_iter().map(point).collect();
+        let points = self.crash_points(app, range).await?;
         let latest =
             self.store.crashes(app, range, CrashReport::LATEST_KEPT).await.map_err(|error| failed(&error))?;
         let audits =
@@ -126,39 +220,125 @@ impl Console for LiveConsole {
     }
 
     async fn settings(&self, app: &AppName) -> Result<AppSettings, ConsoleError> {
-        let defaults = self.known(app)?;
-        Ok(self.store.settings(app).await.map_err(|error| failed(&error))?.or(defaults))
+        let defaults = self.known(app)?.settings;
+        Ok(self.store.settings(app).await.map_err(|error| failed(&error))?.or(&defaults))
     }
 
     async fn save_settings(&self, app: &AppName, settings: AppSettings) -> Result<(), ConsoleError> {
-        let defaults = self.known(app)?;
+        let defaults = self.known(app)?.settings;
         settings.check().map_err(|error| ConsoleError::Refused(error.to_string()))?;
+        let _one_after_another = self.changing.lock().await;
         self.store.save_settings(app, &settings).await.map_err(|error| failed(&error))?;
-        self.supervision.configure(app.clone(), settings.or(defaults)).await;
+        self.supervision.configure(app.clone(), settings.or(&defaults)).await;
         Ok(())
     }
 
     fn configuration(&self, app: &AppName) -> Option<Vec<ConfigurationLine>> {
         self.known(app).ok()?;
         // An app has numbers of its own, which have taken in the general ones.
-        let concerns = |line: &&crate::config::Line| match &line.app {
+        let concerns = |line: &&Line| match &line.app {
             Some(name) => name == app.as_str(),
-            None => !line.key.starts_with("crash_monitoring."),
+            None => !["crash_monitoring.", "auto_heal."].iter().any(|general| line.key.starts_with(general)),
         };
-        let line = |line: &crate::config::Line| ConfigurationLine {
+        let line = |line: &Line| ConfigurationLine {
             key: line.key.clone(),
             value: line.value.clone(),
             source: line.source.clone(),
         };
-        Some(self.lines.iter().filter(concerns).map(line).collect())
+        Some(self.configured().lines.iter().filter(concerns).map(line).collect())
     }
 
     fn crash_monitoring(&self, app: &AppName) -> Option<CrashMonitoringNumbers> {
-        let (numbers, _) = self.apps.get(app)?;
+        let numbers = self.app(app)?.crash_monitoring;
         Some(CrashMonitoringNumbers {
             crashes: numbers.crashes,
             window: numbers.window,
             pause: numbers.pause,
         })
+    }
+
+    async fn auto_heal(&self, app: &AppName) -> Result<AutoHealConfig, ConsoleError> {
+        self.rules(app).await
+    }
+
+    async fn save_auto_heal(&self, app: &AppName, config: AutoHealConfig) -> Result<(), ConsoleError> {
+        self.save_rules(app, config).await
+    }
+
+    async fn dry_run(&self, app: &AppName, config: &AutoHealConfig) -> Result<DryRun, ConsoleError> {
+        self.run_dry(app, config).await
+    }
+
+    fn proactive(&self, app: &AppName) -> Option<ProactiveNumbers> {
+        self.app(app).map(|app| app.proactive)
+    }
+
+    async fn rearm_fuse(&self, app: &AppName) -> Result<bool, ConsoleError> {
+        self.rearm(app).await
+    }
+
+    async fn restart(&self, app: &AppName, instance: u16) -> Result<(), ConsoleError> {
+        self.restart_by_hand(app, instance).await
+    }
+
+    async fn restarts(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<Restart>, ConsoleError> {
+        self.restarts_in(app, range, limit).await
+    }
+
+    async fn heal_events(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<HealEvent>, ConsoleError> {
+        self.heal_events_in(app, range, limit).await
+    }
+
+    async fn restart_report(&self, app: &AppName, range: TimeRange) -> Result<RestartReport, ConsoleError> {
+        self.report_on_restarts(app, range).await
+    }
+
+    async fn memory_report(&self, app: &AppName, range: TimeRange) -> Result<Report, ConsoleError> {
+        self.report_on_memory(app, range).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::auto_heal::limit::WorkerSize;
+    use std::path::Path;
+
+    fn configured(apps: &str) -> Configured {
+        let config = Config::parse(apps, "medic.toml", Path::new("/"), &BTreeMap::new());
+        Configured::of(&config.unwrap())
+    }
+
+    fn app(name: &str, port: u16, more: &str) -> String {
+        format!("[[app]]\nname = \"{name}\"\ncommand = [\"true\"]\nlisten = \"127.0.0.1:{port}\"\n{more}\n")
+    }
+
+    #[test]
+    fn a_configuration_that_is_read_again_is_shown_as_far_as_it_is_obeyed() {
+        let mut shown = configured(&(app("shop", 1, "instances = 2") + &app("old", 2, "")));
+        let shop = app("shop", 3, "instances = 4\nworker_size = \"large\"");
+        shown.replace(configured(&(app("new", 4, "") + &shop)));
+        let line = |app: &str, key: &str| {
+            let mut lines =
+                shown.lines.iter().filter(|line| line.app.as_deref() == Some(app) && line.key == key);
+            let value = lines.next().map(|line| line.value.as_str());
+            assert!(lines.next().is_none(), "{app} {key} stands twice");
+            value
+        };
+        assert_eq!(line("shop", "worker_size"), Some("large"));
+        assert_eq!(shown.apps[&"shop".parse().unwrap()].proactive.worker_size, WorkerSize::Large);
+        assert_eq!((line("shop", "instances"), line("shop", "listen")), (Some("2"), Some("127.0.0.1:1")));
+        assert_eq!((line("old", "worker_size"), line("new", "worker_size")), (Some("small"), None));
+        assert_eq!(shown.apps.len(), 2);
     }
 }

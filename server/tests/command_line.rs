@@ -30,15 +30,16 @@ fn the_printed_example_is_a_good_configuration() {
 #[test]
 fn mistakes_are_told_and_nothing_is_started() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("bad.toml"), "[server]\nlisten = \"0.0.0.0:80\"\ncolour = \"red\"\n")
-        .unwrap();
+    let config = "[server]\nlisten = \"0.0.0.0:80\"\ncolour = \"red\"\n[auto_heal]\nfuse_restarts = 0\n";
+    std::fs::write(folder.path().join("bad.toml"), config).unwrap();
     for command in ["check-config", "serve"] {
         let refused = medic(folder.path(), &[command, "--config", "bad.toml"]);
         assert_eq!(refused.status.code(), Some(1));
         let words = words(&refused);
         assert!(
             words.contains("bad.toml line 2: `server.listen`")
-                && words.contains("bad.toml line 3: `server.colour`"),
+                && words.contains("bad.toml line 3: `server.colour`")
+                && words.contains("bad.toml line 5: `auto_heal.fuse_restarts`"),
             "{words}"
         );
     }

@@ -7,8 +7,9 @@ mod app;
 mod auto_heal;
 mod problem;
 mod reader;
+mod reload;
 mod values;
-mod warm_up;
+pub mod warm_up;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,7 +23,6 @@ pub use app::App;
 pub use problem::{ConfigError, Problem};
 use reader::{Reader, Section};
 use values::{Span, address, count, duration, text};
-pub use warm_up::{Statuses, WarmUpCheck};
 
 /// The commented example that holds every default.
 pub const DEFAULT: &str = include_str!("default.toml");

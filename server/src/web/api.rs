@@ -128,6 +128,7 @@ pub(super) async fn app_status(
 
 /// A time range; without it the last 24 hours. It may reach as far back as crashes are kept.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FromTo {
     /// RFC 3339; the first moment.
@@ -169,6 +170,7 @@ pub(super) async fn crashes(
 
 /// Whose incidents.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OfApp {
     /// An app's name; without it those of all apps.

@@ -69,4 +69,19 @@ mod tests {
             assert!(document["components"]["schemas"].get(name).is_some(), "{name} is not described");
         }
     }
+
+    #[test]
+    fn a_parameter_is_in_the_path_if_it_stands_there_and_in_the_query_otherwise() {
+        let document = serde_json::to_value(Description::openapi()).unwrap();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for method in methods.as_object().unwrap().values() {
+                let parameters = method["parameters"].as_array().into_iter().flatten();
+                for parameter in parameters {
+                    let name = parameter["name"].as_str().unwrap();
+                    let stands = path.contains(&format!("{{{name}}}"));
+                    assert_eq!(parameter["in"], if stands { "path" } else { "query" }, "{path} {name}");
+                }
+            }
+        }
+    }
 }

@@ -40,6 +40,7 @@ pub(super) fn router() -> Router<std::sync::Arc<dyn Console>> {
 
 /// In which form the rules are wanted.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Format {
     /// `json` or `web.config`; without it as `Accept` asks for, and JSON where that leaves it open.

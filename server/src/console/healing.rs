@@ -1,0 +1,192 @@
+//! The console's answers about auto-heal and restarts.
+
+use std::collections::BTreeMap;
+
+use app::ConsoleError;
+use engine::auto_heal::AutoHealConfig;
+use engine::auto_heal::dry_run::{DryRun, MemoryMinute, dry_run};
+use engine::auto_heal::event::HealEvent;
+use engine::auto_heal::fuse::FuseStatus;
+use engine::auto_heal::restart::{Restart, RestartReason};
+use engine::requests::RequestMinute;
+use engine::status::{InstanceState, InstanceStatus, Snapshot};
+use engine::{AppName, InstanceKey, TimeRange, range};
+
+use super::{LiveConsole, failed};
+
+impl LiveConsole {
+    pub(super) async fn rules(&self, app: &AppName) -> Result<AutoHealConfig, ConsoleError> {
+        self.known(app)?;
+        Ok(self.store.auto_heal(app).await.map_err(|error| failed(&error))?.unwrap_or_default())
+    }
+
+    /// What is saved and what the loop is told are in one order, whoever saves at the same time.
+    pub(super) async fn save_rules(&self, app: &AppName, config: AutoHealConfig) -> Result<(), ConsoleError> {
+        self.known(app)?;
+        refuse_invalid(&config)?;
+        let _one_after_another = self.changing.lock().await;
+        self.store.save_auto_heal(app, &config).await.map_err(|error| failed(&error))?;
+        self.supervision.auto_heal(app.clone(), config).await;
+        Ok(())
+    }
+
+    pub(super) async fn run_dry(
+        &self,
+        app: &AppName,
+        config: &AutoHealConfig,
+    ) -> Result<DryRun, ConsoleError> {
+        self.known(app)?;
+        // The question is what the rules would do, so they are judged as if they were switched on.
+        refuse_invalid(&AutoHealConfig { auto_heal_enabled: true, ..config.clone() })?;
+        let range = TimeRange::last(self.clock.now(), range::LONGEST);
+        let requests = self.store.minutes(app, range).await.map_err(|error| failed(&error))?;
+        let memory = self.store.memory_minutes(app, range).await.map_err(|error| failed(&error))?;
+        Ok(over_nodes(config, range, &self.node, requests, memory))
+    }
+
+    /// Whether the fuse was blown is what the snapshot said; armed again it is either way.
+    pub(super) async fn rearm(&self, app: &AppName) -> Result<bool, ConsoleError> {
+        self.known(app)?;
+        let was_blown = is_blown(&self.snapshot.borrow(), app);
+        self.supervision.rearm(app.clone()).await;
+        Ok(was_blown)
+    }
+
+    /// One at a time, so that of two people who ask for the same restart one is told that it is under way.
+    pub(super) async fn restart_by_hand(&self, app: &AppName, index: u16) -> Result<(), ConsoleError> {
+        self.known(app)?;
+        let _one_after_another = self.restarting.lock().await;
+        let before = {
+            let snapshot = self.snapshot.borrow();
+            let instance = instance_of(&snapshot, app, index)
+                .ok_or_else(|| ConsoleError::Refused(format!("there is no instance {index} of `{app}`")))?;
+            may_restart(instance)?;
+            instance.started_at
+        };
+        let instance = InstanceKey { app: app.clone(), index };
+        self.supervision.restart(instance, RestartReason::ByHand).await;
+        let snapshot = self.snapshot.borrow();
+        let begun = instance_of(&snapshot, app, index)
+            .is_some_and(|instance| instance.restarting.is_some() || instance.started_at != before);
+        if begun {
+            return Ok(());
+        }
+        Err(ConsoleError::Conflict(format!(
+            "instance {index} was not restarted: it stopped running in that moment; look how it is and ask again"
+        )))
+    }
+
+    pub(super) async fn restarts_in(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<Restart>, ConsoleError> {
+        self.known(app)?;
+        self.store.restarts(app, range, limit).await.map_err(|error| failed(&error))
+    }
+
+    pub(super) async fn heal_events_in(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<HealEvent>, ConsoleError> {
+        self.known(app)?;
+        self.store.heal_events(app, range, limit).await.map_err(|error| failed(&error))
+    }
+}
+
+fn refuse_invalid(config: &AutoHealConfig) -> Result<(), ConsoleError> {
+    let violations = config.check();
+    if violations.is_empty() { Ok(()) } else { Err(ConsoleError::Invalid(violations)) }
+}
+
+fn is_blown(snapshot: &Snapshot, app: &AppName) -> bool {
+    snapshot.heal.get(app).is_some_and(|heal| matches!(heal.fuse, FuseStatus::Blown { .. }))
+}
+
+fn instance_of<'s>(snapshot: &'s Snapshot, app: &AppName, index: u16) -> Option<&'s InstanceStatus> {
+    snapshot.app(app)?.instances.iter().find(|instance| instance.index == index)
+}
+
+fn may_restart(instance: &InstanceStatus) -> Result<(), ConsoleError> {
+    let index = instance.index;
+    if let Some(restarting) = &instance.restarting {
+        let (since, reason) = (restarting.since, &restarting.reason);
+        return Err(ConsoleError::Conflict(format!(
+            "instance {index} is being restarted already, since {since} ({reason}); wait until that is done"
+        )));
+    }
+    if instance.state != InstanceState::Running {
+        let state = instance.state.word().to_lowercase();
+        return Err(ConsoleError::Conflict(format!(
+            "instance {index} is {state}: only one that is running can be restarted"
+        )));
+    }
+    Ok(())
+}
+
+/// Instances of several nodes may have the same number, so each node's are looked at by themselves: this node's first.
+fn over_nodes(
+    config: &AutoHealConfig,
+    range: TimeRange,
+    this: &str,
+    requests: Vec<(String, RequestMinute)>,
+    memory: Vec<(String, MemoryMinute)>,
+) -> DryRun {
+    #[derive(Default)]
+    struct Recorded {
+        requests: Vec<RequestMinute>,
+        memory: Vec<MemoryMinute>,
+    }
+    let mut nodes: BTreeMap<(bool, String), Recorded> = BTreeMap::new();
+    let key = |node: String| (node != this, node);
+    for (node, minute) in requests {
+        nodes.entry(key(node)).or_default().requests.push(minute);
+    }
+    for (node, minute) in memory {
+        nodes.entry(key(node)).or_default().memory.push(minute);
+    }
+    let mut whole = dry_run(config, range, &[], &[]);
+    let mut places = Vec::new();
+    for ((_, node), recorded) in nodes {
+        let run = dry_run(config, range, &recorded.requests, &recorded.memory);
+        let numbers: Vec<_> = run.instances.iter().map(|instance| instance.instance.to_string()).collect();
+        places.push(format!("{node}: {}", numbers.join(", ")));
+        whole.instances.extend(run.instances);
+    }
+    if places.len() > 1 {
+        whole
+            .assumptions
+            .push(format!("The instances stand by their nodes, in this order: {}.", places.join("; ")));
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::Timestamp;
+
+    /// Two nodes with an instance 0 each, of which only the other node's had requests enough.
+    #[test]
+    fn instances_of_two_nodes_are_not_added_up() {
+        let json = r#"{"autoHealRules":{"triggers":{"requests":{"count":10,"timeInterval":"00:01:00"}}}}"#;
+        let config: AutoHealConfig = serde_json::from_str(json).unwrap();
+        let start = Timestamp::from_ms(1_769_846_400_000);
+        let range = TimeRange { start, end: start + range::LONGEST };
+        let instance = InstanceKey { app: "shop".parse().unwrap(), index: 0 };
+        let minute = |requests| {
+            let mut minute = RequestMinute::empty(instance.clone(), start);
+            minute.by_class[1] = requests;
+            (0..requests).for_each(|_| minute.latency.record(1_000));
+            minute
+        };
+        let requests = vec![("node-a".to_owned(), minute(12)), ("node-b".to_owned(), minute(6))];
+        let run = over_nodes(&config, range, "node-b", requests, Vec::new());
+        let fires: Vec<_> = run.instances.iter().map(|run| run.conditions[0].fires.len()).collect();
+        assert_eq!(fires, [0, 1]);
+        assert!(run.assumptions.last().unwrap().ends_with("node-b: 0; node-a: 0."), "{:?}", run.assumptions);
+    }
+}

@@ -1,0 +1,46 @@
+//! What the detectors of restarts and memory say.
+
+use app::{ConsoleError, RestartReport};
+use engine::detectors::{memory_analysis, web_app_restarted};
+use engine::report::Report;
+use engine::{AppName, CrashCause, TimeRange, Timestamp};
+
+use super::{LiveConsole, failed};
+
+/// How many restarts a report speaks of. Ours: one every 9 seconds of a day.
+const RESTARTS_LIMIT: u32 = 10_000;
+/// Among how many crashes, the newest, a report looks for want of memory.
+const CRASHES_LIMIT: u32 = 1_000;
+
+impl LiveConsole {
+    pub(super) async fn report_on_restarts(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+    ) -> Result<RestartReport, ConsoleError> {
+        let mut restarts = self.restarts_in(app, range, RESTARTS_LIMIT).await?;
+        let crashes = self.crash_points(app, range).await?;
+        let report = web_app_restarted::report(range, &restarts, &crashes, &self.places(app));
+        restarts.truncate(usize::try_from(RestartReport::LATEST_KEPT).unwrap_or(usize::MAX));
+        let events = self.heal_events_in(app, range, RestartReport::LATEST_KEPT).await?;
+        Ok(RestartReport { report, restarts, events })
+    }
+
+    pub(super) async fn report_on_memory(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+    ) -> Result<Report, ConsoleError> {
+        let restarts = self.restarts_in(app, range, RESTARTS_LIMIT).await?;
+        let memory = self.store.memory_minutes(app, range).await.map_err(|error| failed(&error))?;
+        let kills = self.kills(app, range).await?;
+        Ok(memory_analysis::report(range, &memory, &restarts, &kills, &self.places(app)))
+    }
+
+    /// When and where the kernel killed a worker for want of memory.
+    async fn kills(&self, app: &AppName, range: TimeRange) -> Result<Vec<(Timestamp, String)>, ConsoleError> {
+        let crashes = self.store.crashes(app, range, CRASHES_LIMIT).await.map_err(|error| failed(&error))?;
+        let killed = crashes.into_iter().filter(|crash| crash.cause == CrashCause::OutOfMemory);
+        Ok(killed.map(|crash| (crash.at, format!("{}/{}", crash.node, crash.instance))).collect())
+    }
+}
