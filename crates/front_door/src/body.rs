@@ -6,19 +6,22 @@ use std::task::{Context, Poll, Waker};
 
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
-use crate::flight::{Client, Flight};
+use crate::client::Client;
+use crate::flight::Flight;
 use crate::worker_connection::WorkerConnection;
 
-/// A request's body on its way to a worker.
-pub(crate) struct RequestBody {
-    inner: Incoming,
-    client: Rc<Client>,
-}
+/// A request's body on its way to a worker: nothing where the request has none.
+pub(crate) struct RequestBody(Option<(Incoming, Rc<Client>)>);
 
 impl RequestBody {
-    pub(crate) fn new(inner: Incoming, client: Rc<Client>) -> Self {
+    pub(crate) fn new(inner: Incoming, client: &Rc<Client>) -> Self {
         client.unread.set(!inner.is_end_stream());
-        Self { inner, client }
+        Self((!inner.is_end_stream()).then(|| (inner, Rc::clone(client))))
+    }
+
+    /// The same again: only nothing can be sent twice, since no body is kept.
+    pub(crate) fn copy(&self) -> Option<Self> {
+        self.0.is_none().then_some(Self(None))
     }
 }
 
@@ -30,20 +33,21 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.inner).poll_frame(cx);
-        self.client.pulse.body_waits(frame.is_pending());
-        if matches!(frame, Poll::Ready(None)) || self.inner.is_end_stream() {
-            self.client.unread.set(false);
+        let Some((inner, client)) = &mut self.0 else { return Poll::Ready(None) };
+        let frame = Pin::new(&mut *inner).poll_frame(cx);
+        client.pulse.body_waits(frame.is_pending());
+        if matches!(frame, Poll::Ready(None)) || inner.is_end_stream() {
+            client.unread.set(false);
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.0.as_ref().is_none_or(|(inner, _)| inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.0.as_ref().map_or(SizeHint::with_exact(0), |(inner, _)| inner.size_hint())
     }
 }
 
@@ -79,6 +83,7 @@ impl AnswerBody {
         if let Self::Worker { held, .. } = self
             && let Some((connection, flight)) = held.take()
         {
+            flight.finished();
             flight.thread.pool.put_back(connection);
         }
     }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
-use crate::flight::Client;
+use crate::client::Client;
 use crate::headers::Peer;
 use crate::pulse::{ClientIo, Pulse};
 use crate::serve::serve;

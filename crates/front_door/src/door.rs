@@ -5,18 +5,18 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as blocking};
 use std::time::Duration;
 
-use engine::crash::Crash;
+use engine::auto_heal::{Tallies, Watch};
 use engine::requests::RequestMinute;
 use engine::{Clock, WorkerId};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::flight::Casualty;
 use crate::listen::listen;
-use crate::minutes;
 use crate::settings::{BindError, DeathToll, FrontDoorSettings, Target};
-use crate::table::{RoutedWorker, Table};
+use crate::table::Table;
 use crate::thread::{self, Command, Shared};
+use crate::worker::RoutedWorker;
+use crate::{minutes, tallies, toll};
 
 const THREADS_AT_MOST: usize = 64;
 
@@ -24,16 +24,22 @@ const THREADS_AT_MOST: usize = 64;
 /// not waited for: whoever asks decides about other apps too.
 const REPLY_WITHIN: Duration = Duration::from_millis(500);
 
+/// Workers that take no requests and have none, whose toll may still be asked for; the oldest are forgotten first.
+const FORMER_WORKERS: usize = 256;
+
 /// One app's open front door. Dropping it closes it at once; [`FrontDoor::shut_down`] lets requests finish.
 ///
 /// All methods may be called from any thread. Those that ask the serving threads ([`FrontDoor::worker_died`],
-/// [`FrontDoor::take_minutes`]) block for their answer: microseconds, at most half a second per thread.
+/// [`FrontDoor::take_minutes`], [`FrontDoor::tallies`]) block for their answer: microseconds, at most half a second per thread.
 pub struct FrontDoor {
     shared: Arc<Shared>,
     address: SocketAddr,
     threads: Vec<mpsc::UnboundedSender<Command>>,
-    /// Every worker that takes requests or may still have some.
+    /// Every worker that takes requests, may still have some, or whose toll may be asked for; oldest first.
     known: Mutex<Vec<Arc<RoutedWorker>>>,
+    /// The generation and length of the list that is counted by. Held while the threads are asked, so that all of them count by
+    /// the same.
+    watched: Mutex<(u64, usize)>,
 }
 
 impl FrontDoor {
@@ -50,7 +56,7 @@ impl FrontDoor {
             .map(|listener| start(&shared, listener))
             .collect::<io::Result<_>>()
             .map_err(|source| BindError::Other { app, address, source })?;
-        Ok(Self { shared, address, threads, known: Mutex::default() })
+        Ok(Self { shared, address, threads, known: Mutex::default(), watched: Mutex::default() })
     }
 
     /// Where it listens: the settings' address with the port that was taken for 0.
@@ -68,22 +74,39 @@ impl FrontDoor {
         let out = |worker: &Arc<RoutedWorker>| !routed.iter().any(|routed| Arc::ptr_eq(routed, worker));
         known.retain(out);
         known.iter().for_each(|worker| worker.retire());
-        known.retain(|worker| worker.in_flight() > 0);
+        let mut surplus =
+            known.iter().filter(|worker| worker.is_drained()).count().saturating_sub(FORMER_WORKERS);
+        known.retain(|worker| {
+            let forget = surplus > 0 && worker.is_drained();
+            surplus -= usize::from(forget);
+            !forget
+        });
         known.extend(routed);
+    }
+
+    /// The worker takes no new requests and has none in flight, tunnels included: nothing is lost when it is stopped. True of a
+    /// worker that was never routed.
+    pub fn is_drained(&self, worker: &WorkerId) -> bool {
+        self.known().iter().filter(|known| known.id == *worker).all(|known| known.is_drained())
     }
 
     /// Gives up a dead (or dying) worker's requests: they are answered 502 at once or, where the answer's head has left, cut.
     /// The worker takes no new ones. The toll includes requests whose connection broke in the two seconds before this call.
-    /// To be called as often as the worker's death becomes known; each call tells only what no call has told before.
+    /// To be called as often as the worker's death becomes known; each call tells only what no call has told before. To be
+    /// called as soon as it is known: with [`FrontDoorSettings::retries`], requests wait for it that may be tried again.
     pub fn worker_died(&self, worker: &WorkerId) -> DeathToll {
         let known = self.known();
-        known.iter().filter(|known| known.id == *worker).for_each(|known| known.bury());
+        let dead: Vec<_> = known.iter().filter(|known| known.id == *worker).cloned().collect();
+        for worker in &dead {
+            worker.bury();
+        }
         let table = self.shared.table.load();
         if table.workers().iter().any(|routed| routed.id == *worker) {
             self.shared.publish(table.without(worker));
         }
         drop(known);
-        toll(self.ask(|reply| Command::Bury(worker.clone(), reply)))
+        let casualties = self.ask(|reply| Command::Bury(worker.clone(), reply));
+        toll::reckon(&dead, casualties, |waiting| self.shared.may_retry(waiting))
     }
 
     /// The requests (and open tunnels) that a worker is serving.
@@ -102,6 +125,30 @@ impl FrontDoor {
     pub fn take_minutes(&self) -> Vec<RequestMinute> {
         let rows = self.ask(Command::TakeMinutes);
         minutes::merge(rows)
+    }
+
+    /// Replaces the list of requests to count (see [`Watch`]); `generation` names it. What the old list's watches counted since
+    /// the last [`FrontDoor::tallies`] is forgotten.
+    pub fn watch(&self, generation: u64, watches: Vec<Watch>) {
+        let mut current = self.watched();
+        *current = (generation, watches.len());
+        let watches: Arc<[Watch]> = watches.into();
+        for thread in &self.threads {
+            // a thread that has ended counts nothing
+            thread.send(Command::Watch(generation, Arc::clone(&watches))).ok();
+        }
+    }
+
+    /// For each worker that takes requests: those that ended since the last call, and those that are running now. A request
+    /// counts for the worker that has it, so one that waits for a worker counts for none. A tunnel has ended when it is opened,
+    /// with the status 101; a client that went away ended its request with 499.
+    pub fn tallies(&self) -> Vec<(WorkerId, Tallies)> {
+        let watched = self.watched();
+        let counts = self.ask(Command::TakeTallies);
+        let table = self.shared.table.load();
+        let merged =
+            |worker: &Arc<RoutedWorker>| (worker.id.clone(), tallies::merge(worker, &counts, *watched));
+        table.workers().iter().map(merged).collect()
     }
 
     /// Stops accepting, lets what is in flight finish within `grace`, and cuts what is left. Idle connections are closed at
@@ -124,21 +171,15 @@ impl FrontDoor {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn watched(&self) -> MutexGuard<'_, (u64, usize)> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends each thread a command and gathers the replies.
     fn ask<T>(&self, command: impl Fn(blocking::Sender<Vec<T>>) -> Command) -> Vec<T> {
         let (reply, replies) = blocking::channel();
         let asked = self.threads.iter().filter(|thread| thread.send(command(reply.clone())).is_ok()).count();
         (0..asked).map_while(|_| replies.recv_timeout(REPLY_WITHIN).ok()).flatten().collect()
-    }
-}
-
-fn toll(mut casualties: Vec<Casualty>) -> DeathToll {
-    casualties.sort_by_key(|casualty| casualty.started);
-    // What had run for long was survived for long: the newest are the suspects.
-    let surplus = casualties.len().saturating_sub(Crash::IN_FLIGHT_KEPT);
-    DeathToll {
-        count: u32::try_from(casualties.len()).unwrap_or(u32::MAX),
-        requests: casualties.into_iter().skip(surplus).map(|casualty| casualty.request).collect(),
     }
 }
 

@@ -13,7 +13,9 @@
 //! - One thread per core, each with a runtime, a listening socket, connections to workers and counts of its own: on the way of
 //!   a request there is no lock and no hand-over to another thread or task.
 //! - A request goes to the worker with the fewest in flight, or to the instance that its `ARRAffinity` cookie names.
-//! - A request that has not reached a worker tries the others, then waits for one; one that may have is never sent twice.
+//! - A request that has not reached a worker tries the others, then waits for one. One that may have is not sent again, except
+//!   a GET or HEAD whose worker died before it answered (see [`retries`]).
+//! - What auto-heal's rules go by is counted beside: for each worker, the requests that match a list of watches.
 //! - 1xx answers other than 100 and 101 (such as 103 Early Hints) are not passed on, since hyper's server cannot send them;
 //!   `Expect: 100-continue` is answered here, when a worker begins to read the body.
 //! - A client that closes its sending side before it has its answer counts as gone away, as it does with nginx.
@@ -23,6 +25,7 @@
 mod affinity;
 mod answers;
 mod body;
+mod client;
 mod connection;
 mod door;
 mod flight;
@@ -30,12 +33,17 @@ mod headers;
 mod listen;
 mod minutes;
 mod pulse;
+mod retries;
 mod serve;
 mod settings;
 mod table;
+mod tallies;
 mod thread;
+mod toll;
 mod tunnel;
+mod worker;
 mod worker_connection;
+mod worker_socket;
 
 pub use door::FrontDoor;
 pub use settings::{BindError, DeathToll, FrontDoorSettings, Limits, Scheme, Target};

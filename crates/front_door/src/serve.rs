@@ -4,13 +4,13 @@
 //!            ┌───────────── not taken, or not a byte written ────────────┐
 //!            ▼                                                           │
 //! head ──▶ choose ──────────▶ connect (or a kept connection) ──▶ send ──▶┴──▶ answer ──▶ body ──▶ counted
-//!            │ nobody left                                        │ broken, or the worker died
-//!            ▼                                                    ▼
-//!          wait ── too long, too many ──▶ 503                    502
+//!          ▲ │ nobody left                                        │ broken, or the worker died
+//!          │ ▼                                                    ▼
+//!          │ wait ── too long, too many ──▶ 503                may it go again? ── no ──▶ 502
+//!          └─────────────────────── yes, once ────────────────────┘
 //! ```
-//! A request that may have reached a worker is never sent again, whatever its method: a repeated GET would be harmless where
-//! apps keep to the rules, and is left out as long as nothing here knows whether they do. [`Sent::Broken`] is the one place
-//! where such a request would be let go round again.
+//! A request that may have reached a worker is sent again only if it is a GET or HEAD without a body, no byte of an answer has
+//! come, and [`retries`] allows it; any other reaches a worker at most once.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -27,12 +27,15 @@ use hyper::{Request, Response, StatusCode};
 use crate::affinity::Affinity;
 use crate::answers::answer;
 use crate::body::{AnswerBody, RequestBody};
-use crate::flight::{Client, Flight};
-use crate::headers;
-use crate::table::{RoutedWorker, Table};
+use crate::client::Client;
+use crate::flight::Flight;
+use crate::table::Table;
 use crate::thread::{Shared, Thread};
 use crate::tunnel::Tunnel;
+use crate::worker::RoutedWorker;
 use crate::worker_connection::{Sent, WorkerConnection};
+use crate::worker_socket::WorkerSocket;
+use crate::{headers, retries};
 
 /// Workers that have refused a waiting request are asked again after this long.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
@@ -57,7 +60,7 @@ pub(crate) async fn serve(
         }
         Err(status) => status,
     };
-    flight.answered(status);
+    flight.refused(status);
     Ok(answer(status, &method))
 }
 
@@ -69,7 +72,7 @@ enum Relayed {
 /// A tunnel's ends.
 struct Opened {
     client: OnUpgrade,
-    worker: tokio::net::TcpStream,
+    worker: WorkerSocket,
     ahead: Bytes,
 }
 
@@ -88,7 +91,7 @@ async fn relay(flight: &mut Flight, mut parts: Parts, body: Incoming) -> Result<
     let upgrade = headers::to_worker(&mut parts, &flight.client.peer, !body.is_end_stream())?;
     let upgrade = if upgrade { parts.extensions.remove::<OnUpgrade>() } else { None };
     parts.extensions.clear();
-    let request = Request::from_parts(parts, RequestBody::new(body, Rc::clone(&flight.client)));
+    let request = Request::from_parts(parts, RequestBody::new(body, &flight.client));
 
     let (response, connection, worker) = deliver(flight, request, wanted).await?;
     let (mut parts, body) = response.into_parts();
@@ -105,13 +108,17 @@ async fn relay(flight: &mut Flight, mut parts: Parts, body: Incoming) -> Result<
     Ok(Relayed::Tunnel(response, Opened { client, worker, ahead }))
 }
 
-/// Brings a request to a worker, once, and the answer's head back.
+/// Brings a request to a worker, once or as often as [`retries`] allows, and the answer's head back.
 async fn deliver(
     flight: &mut Flight,
     mut request: Request<RequestBody>,
     wanted: Option<Affinity>,
 ) -> Result<(Response<Incoming>, Box<WorkerConnection>, Arc<RoutedWorker>), StatusCode> {
     let thread = Rc::clone(&flight.thread);
+    let mut spare = if thread.shared.settings.retries { retries::copy(&request) } else { None };
+    if spare.is_some() {
+        flight.repeatable();
+    }
     let mut refused = Vec::new();
     let mut patience = Patience::new(&thread.shared);
     loop {
@@ -136,11 +143,17 @@ async fn deliver(
         request = match sent {
             Sent::Answered(response, connection) => return Ok((response, connection, worker)),
             Sent::Unsent(request) => request,
-            Sent::Broken => {
-                flight.broke();
-                return Err(StatusCode::BAD_GATEWAY);
+            Sent::Broken | Sent::Lost => {
+                let again = flight.may_go_again() && retries::verdict(flight, &worker, fresh).await;
+                let Some(copy) = spare.take().filter(|_| again) else {
+                    flight.broke();
+                    return Err(StatusCode::BAD_GATEWAY);
+                };
+                flight.goes_again();
+                request = copy;
+                continue;
             }
-            Sent::Lost | Sent::Nonsense => return Err(StatusCode::BAD_GATEWAY),
+            Sent::Nonsense => return Err(StatusCode::BAD_GATEWAY),
             Sent::BadBody => return Err(StatusCode::BAD_REQUEST),
         };
         flight.unassign();

@@ -19,6 +19,10 @@ pub struct FrontDoorSettings {
     /// How long a request that no worker has taken waits for one before it is answered 503; default 10 s: longer than most
     /// restarts take, shorter than most clients' patience.
     pub wait: Duration,
+    /// Whether a GET or HEAD whose worker died before an answer byte is given to another worker, or to the replacement within
+    /// `wait`; default yes. At most once each, never the only request that the worker had, and of all requests at most a fifth
+    /// plus ten a second (see the module `retries`). Other requests reach a worker at most once, always.
+    pub retries: bool,
     /// What the client is said to have spoken, in `X-Forwarded-Proto`; default [`Scheme::Http`]. [`Scheme::Https`] where
     /// something that ends TLS stands in front.
     pub forwarded: Scheme,
@@ -34,6 +38,7 @@ impl FrontDoorSettings {
             listen,
             threads: 0,
             wait: Duration::from_secs(10),
+            retries: true,
             forwarded: Scheme::Http,
             limits: Limits::default(),
         }
@@ -91,13 +96,20 @@ pub struct Target {
     pub port: u16,
 }
 
-/// What a worker's death cost: the requests that it was answering.
+/// What a worker's end cost: the requests that it was answering, and how those ended that it had when it was retired.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeathToll {
-    /// How many.
+    /// How many it was answering when it died, those that were then tried again included.
     pub count: u32,
     /// The newest of them, oldest first, at most [`engine::crash::Crash::IN_FLIGHT_KEPT`].
     pub requests: Vec<InFlightRequest>,
+    /// The only request that it was answering, where it was the only one. It is not tried again: it may be what killed it.
+    pub suspect: Option<InFlightRequest>,
+    /// Requests, tunnels included, that it finished after [`crate::FrontDoor::route`] had retired it.
+    pub drained: u64,
+    /// Its requests that ended by an error of the front door's own (502, a cut answer, a cut tunnel) since it was retired or
+    /// because it died. One that was tried again is not among them, unless no worker took it in time; a later call tells that.
+    pub failed: u64,
 }
 
 /// Why a front door could not be opened.

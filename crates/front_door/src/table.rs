@@ -1,95 +1,12 @@
-//! Who takes requests: the routing table, shared by all threads and replaced as a whole, and each worker's count of requests in
-//! flight, which outlives its place in the table so that draining can be watched.
+//! Who takes requests: the routing table, shared by all threads and replaced as a whole.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use engine::WorkerId;
-use hyper::header::HeaderValue;
 
 use crate::affinity::Affinity;
 use crate::settings::Target;
-
-/// A worker that takes or took requests.
-pub(crate) struct RoutedWorker {
-    pub(crate) id: WorkerId,
-    pub(crate) address: SocketAddr,
-    /// What clients of this instance carry in their `ARRAffinity` cookie.
-    pub(crate) affinity: Affinity,
-    /// The `Set-Cookie` line that gives it to them.
-    pub(crate) cookie: HeaderValue,
-    in_flight: AtomicU32,
-    state: AtomicU8,
-}
-
-const TAKES: u8 = 0;
-const RETIRED: u8 = 1;
-const DEAD: u8 = 2;
-
-impl RoutedWorker {
-    fn new(target: Target) -> Self {
-        let affinity = Affinity::of(&target.worker.instance);
-        Self {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, target.port)),
-            cookie: affinity.set_cookie(),
-            affinity,
-            id: target.worker,
-            in_flight: AtomicU32::new(0),
-            state: AtomicU8::new(TAKES),
-        }
-    }
-
-    /// Requests that it is serving, of all threads.
-    pub(crate) fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::SeqCst)
-    }
-
-    /// One more request; says how many there are now. `None` if it takes none any more: whoever has retired a worker and then
-    /// sees that it has no requests can rely on that.
-    pub(crate) fn enter(&self) -> Option<u32> {
-        let before = self.in_flight.fetch_add(1, Ordering::SeqCst);
-        if self.takes() {
-            return Some(before + 1);
-        }
-        self.leave();
-        None
-    }
-
-    /// One fewer.
-    pub(crate) fn leave(&self) {
-        self.in_flight.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// Whether it takes requests.
-    pub(crate) fn takes(&self) -> bool {
-        self.state.load(Ordering::SeqCst) == TAKES
-    }
-
-    pub(crate) fn is_dead(&self) -> bool {
-        self.state.load(Ordering::SeqCst) == DEAD
-    }
-
-    /// It takes no new requests from now on.
-    pub(crate) fn retire(&self) {
-        self.state.compare_exchange(TAKES, RETIRED, Ordering::SeqCst, Ordering::SeqCst).ok();
-    }
-
-    /// It takes no new requests, and never will.
-    pub(crate) fn bury(&self) {
-        self.state.store(DEAD, Ordering::SeqCst);
-    }
-
-    /// It may take requests again; `false` if it is dead.
-    fn revive(&self) -> bool {
-        let revived = self.state.compare_exchange(RETIRED, TAKES, Ordering::SeqCst, Ordering::SeqCst);
-        revived.is_ok() || revived == Err(TAKES)
-    }
-
-    fn is(&self, target: &Target) -> bool {
-        self.id == target.worker && self.address.port() == target.port
-    }
-}
+use crate::worker::RoutedWorker;
 
 /// Who takes new requests from now on.
 #[derive(Default)]

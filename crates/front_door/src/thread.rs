@@ -3,14 +3,14 @@
 //! minutes' totals) comes as a command and is done between two requests.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc as blocking};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as blocking};
 use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
+use engine::auto_heal::Watch;
 use engine::requests::RequestMinute;
 use engine::{Clock, WorkerId};
 use hyper::header::HeaderValue;
@@ -20,18 +20,14 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::affinity::Affinity;
 use crate::connection::{self, Guest};
-use crate::flight::Casualty;
 use crate::minutes::Minutes;
+use crate::retries::Budget;
 use crate::settings::FrontDoorSettings;
-use crate::table::{RoutedWorker, Table};
+use crate::table::Table;
+use crate::tallies::{Counts, WorkerTallies};
+use crate::toll::{Broken, Casualty};
+use crate::worker::RoutedWorker;
 use crate::worker_connection::Pool;
-
-/// A connection that broke this long before its worker's death became known broke because of it: the kernel closes a dead
-/// process's sockets before its parent is told.
-const DEATH_IS_KNOWN_WITHIN: Duration = Duration::from_secs(2);
-
-/// Broken connections that a thread remembers for that long; the oldest go first.
-const BROKEN_LIMIT: usize = 4_096;
 
 /// A pause after the system had no more file descriptors for a new connection.
 const OUT_OF_SOCKETS_PAUSE: Duration = Duration::from_millis(50);
@@ -48,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) default_host: HeaderValue,
     connections: AtomicUsize,
     lowest_instance: AtomicU16,
+    /// Asked for retries only, and told of requests once a second.
+    budget: Mutex<Budget>,
 }
 
 impl Shared {
@@ -66,6 +64,18 @@ impl Shared {
                 .unwrap_or(HeaderValue::from_static("localhost")),
             connections: AtomicUsize::new(0),
             lowest_instance: AtomicU16::new(0),
+            budget: Mutex::default(),
+        }
+    }
+
+    /// How many of `wanted` requests may be tried again.
+    pub(crate) fn may_retry(&self, wanted: u32) -> u32 {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner).grant(self.clock.monotonic(), wanted)
+    }
+
+    fn note_requests(&self, now: Duration, count: u64) {
+        if count > 0 {
+            self.budget.lock().unwrap_or_else(PoisonError::into_inner).requests(now, count);
         }
     }
 
@@ -104,6 +114,10 @@ pub(crate) enum Command {
     Bury(WorkerId, blocking::Sender<Vec<Casualty>>),
     /// Hands over what was counted.
     TakeMinutes(blocking::Sender<Vec<RequestMinute>>),
+    /// Counts by another list.
+    Watch(u64, Arc<[Watch]>),
+    /// Hands over what was counted by the list.
+    TakeTallies(blocking::Sender<Vec<WorkerTallies>>),
     /// Stops accepting, lets requests finish for this long, and hands over what was counted.
     ShutDown(Duration, oneshot::Sender<Vec<RequestMinute>>),
 }
@@ -113,6 +127,7 @@ pub(crate) struct Thread {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: Pool,
     pub(crate) minutes: RefCell<Minutes>,
+    pub(crate) counts: RefCell<Counts>,
     pub(crate) broken: RefCell<Broken>,
     pub(crate) guests: RefCell<Slab<Guest>>,
     /// The last connection has gone.
@@ -120,6 +135,8 @@ pub(crate) struct Thread {
     pub(crate) closing: Cell<bool>,
     table: RefCell<Cache<Arc<ArcSwap<Table>>, Arc<Table>>>,
     turn: Cell<usize>,
+    /// Requests that came since the last second.
+    requests: Cell<u64>,
 }
 
 /// Runs a thread until its front door is closed.
@@ -164,13 +181,20 @@ impl Thread {
             table: RefCell::new(Cache::new(Arc::clone(&shared.table))),
             pool: Pool::default(),
             minutes: RefCell::new(minutes),
+            counts: RefCell::default(),
             broken: RefCell::default(),
             guests: RefCell::default(),
             emptied: Notify::new(),
             closing: Cell::new(false),
             turn: Cell::new(0),
+            requests: Cell::new(0),
             shared,
         }
+    }
+
+    /// A request came.
+    pub(crate) fn began(&self) {
+        self.requests.set(self.requests.get() + 1);
     }
 
     /// Looks at the current table.
@@ -200,6 +224,12 @@ impl Thread {
                     self.minutes.borrow_mut().put_back(rows);
                 }
             }
+            Command::Watch(generation, watches) => self.counts.borrow_mut().watch(generation, watches),
+            Command::TakeTallies(reply) => {
+                if let Err(blocking::SendError(counts)) = reply.send(self.take_tallies()) {
+                    self.counts.borrow_mut().put_back(counts);
+                }
+            }
             Command::ShutDown(..) => {}
         }
     }
@@ -212,10 +242,24 @@ impl Thread {
         casualties
     }
 
+    fn take_tallies(&self) -> Vec<WorkerTallies> {
+        let now = self.shared.clock.monotonic();
+        let mut counts = self.counts.borrow_mut();
+        for (_, guest) in self.guests.borrow().iter() {
+            guest.client.running(now, |running| counts.running(running));
+        }
+        counts.take()
+    }
+
     fn second(&self) {
+        let now = self.shared.clock.monotonic();
         self.minutes.borrow_mut().at(self.shared.clock.now());
-        self.routes(|table| self.pool.age(table.workers()));
-        self.broken.borrow_mut().forget(self.shared.clock.monotonic());
+        self.routes(|table| {
+            self.pool.age(table.workers());
+            self.counts.borrow_mut().forget_others(table.workers());
+        });
+        self.broken.borrow_mut().forget(now);
+        self.shared.note_requests(now, self.requests.take());
         let limits = &self.shared.settings.limits;
         let guests = self.guests.borrow();
         for (_, guest) in guests.iter().filter(|(_, guest)| guest.client.pulse.looked_at(limits)) {
@@ -279,37 +323,6 @@ impl Thread {
     async fn empty(&self) {
         while !self.guests.borrow().is_empty() {
             self.emptied.notified().await;
-        }
-    }
-}
-
-/// Requests whose connection to the worker broke a moment ago.
-#[derive(Default)]
-pub(crate) struct Broken {
-    requests: VecDeque<(Arc<RoutedWorker>, Duration, Casualty)>,
-}
-
-impl Broken {
-    pub(crate) fn push(&mut self, worker: Arc<RoutedWorker>, now: Duration, casualty: Casualty) {
-        if self.requests.len() >= BROKEN_LIMIT {
-            self.requests.pop_front();
-        }
-        self.requests.push_back((worker, now, casualty));
-    }
-
-    fn take(&mut self, worker: &WorkerId, now: Duration) -> Vec<Casualty> {
-        self.forget(now);
-        let (taken, kept) =
-            std::mem::take(&mut self.requests).into_iter().partition(|(at, ..)| at.id == *worker);
-        self.requests = kept;
-        let taken: VecDeque<_> = taken;
-        taken.into_iter().map(|(.., casualty)| casualty).collect()
-    }
-
-    fn forget(&mut self, now: Duration) {
-        let too_old = |at: &Duration| now.saturating_sub(*at) > DEATH_IS_KNOWN_WITHIN;
-        while self.requests.front().is_some_and(|(_, at, _)| too_old(at)) {
-            self.requests.pop_front();
         }
     }
 }

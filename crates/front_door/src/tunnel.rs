@@ -6,16 +6,16 @@ use std::task::Poll;
 use hyper::body::Bytes;
 use hyper::upgrade::OnUpgrade;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 use crate::flight::Flight;
 use crate::pulse::ClientIo;
+use crate::worker_socket::WorkerSocket;
 
 /// A tunnel whose client has yet to get its 101. It counts as one request in flight until it is closed.
 pub(crate) struct Tunnel {
     /// The client's side, once hyper is through with it.
     pub(crate) client: OnUpgrade,
-    pub(crate) worker: TcpStream,
+    pub(crate) worker: WorkerSocket,
     /// What the worker sent behind its 101.
     pub(crate) ahead: Bytes,
     pub(crate) flight: Flight,
@@ -24,7 +24,7 @@ pub(crate) struct Tunnel {
 impl Tunnel {
     /// Carries bytes until both sides have ended, one breaks off, or the worker dies.
     pub(crate) async fn run(self) -> io::Result<()> {
-        let Self { client, mut worker, ahead, flight } = self;
+        let Self { client, mut worker, ahead, mut flight } = self;
         let parts = client
             .await
             .map_err(io::Error::other)?
@@ -40,9 +40,15 @@ impl Tunnel {
         // the worker's death wakes this task
         let lost =
             std::future::poll_fn(|_| if flight.client.is_lost() { Poll::Ready(()) } else { Poll::Pending });
-        tokio::select! {
+        let ended = tokio::select! {
             carried = carry => carried.map(|_| ()),
-            () = lost => Ok(()),
+            () = lost => return Ok(()),
+        };
+        if worker.broke() {
+            flight.broke();
+        } else {
+            flight.finished();
         }
+        ended
     }
 }

@@ -1,12 +1,13 @@
 //! Connections to workers. They have no tasks of their own: whoever waits for an answer drives the connection that it comes
 //! over, so that a request stays within one task from the client's bytes to the worker's and back.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -18,7 +19,8 @@ use tokio::net::TcpStream;
 
 use crate::body::RequestBody;
 use crate::flight::Flight;
-use crate::table::RoutedWorker;
+use crate::worker::RoutedWorker;
+use crate::worker_socket::WorkerSocket;
 
 /// Idle connections are closed after this many seconds: before Node.js, uvicorn and most other servers close theirs after 5,
 /// so that a request seldom meets a connection that is being closed.
@@ -35,10 +37,12 @@ pub(crate) struct WorkerConnection {
     worker: Arc<RoutedWorker>,
     sender: http1::SendRequest<RequestBody>,
     /// `None` once it has ended with a request unanswered.
-    connection: Option<http1::Connection<TokioIo<TcpStream>, RequestBody>>,
+    connection: Option<http1::Connection<TokioIo<WorkerSocket>, RequestBody>>,
     ended: bool,
     /// A second handle on the socket, which hyper holds.
     socket: socket2::Socket,
+    /// Whether a byte has come since the latest request was sent.
+    heard: Rc<Cell<bool>>,
     idle_s: u8,
 }
 
@@ -64,17 +68,19 @@ impl WorkerConnection {
         let stream = TcpStream::connect(worker.address).await?;
         stream.set_nodelay(true)?;
         let socket = socket2::Socket::from(stream.as_fd().try_clone_to_owned()?);
+        let heard = Rc::default();
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_LIMIT)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(WorkerSocket::new(stream, Rc::clone(&heard))))
             .await
             .map_err(io::Error::other)?;
-        Ok(Box::new(Self { worker, sender, connection: Some(connection), ended: false, socket, idle_s: 0 }))
+        let connection = Some(connection);
+        Ok(Box::new(Self { worker, sender, connection, ended: false, socket, heard, idle_s: 0 }))
     }
 
     /// Sends a request and waits for the answer's head.
     pub(crate) async fn send(mut self: Box<Self>, request: Request<RequestBody>, flight: &Flight) -> Sent {
-        flight.sent();
+        flight.sent(&self.heard);
         let mut answer = pin!(self.sender.try_send_request(request));
         let mut unheard = Context::from_waker(Waker::noop());
         let answer = std::future::poll_fn(|cx| {
@@ -113,7 +119,7 @@ impl WorkerConnection {
     }
 
     /// Waits until the worker's answer 101 is all that HTTP has to say, and gives the socket with what was read beyond it.
-    pub(crate) async fn into_socket(mut self: Box<Self>, flight: &Flight) -> Option<(TcpStream, Bytes)> {
+    pub(crate) async fn into_socket(mut self: Box<Self>, flight: &Flight) -> Option<(WorkerSocket, Bytes)> {
         std::future::poll_fn(|cx| {
             self.drive(cx);
             if self.ended || flight.client.is_lost() { Poll::Ready(()) } else { Poll::Pending }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::crash::{Crash, InFlightRequest};
+use front_door::FrontDoorSettings;
 
 use crate::support::{StillClock, Wire, door, open_at, route, settings, soon, workers};
 
@@ -14,7 +15,7 @@ fn request(method: &str, path: &str, age_ms: u64) -> InFlightRequest {
 #[tokio::test]
 async fn requests_in_flight_get_502_at_once_and_are_told_once() {
     let clock = Arc::new(StillClock::default());
-    let door = open_at(settings(), &clock);
+    let door = open_at(FrontDoorSettings { retries: false, ..settings() }, &clock);
     let [worker] = workers().await;
     route(&door, [&worker]);
     let mut clients = Vec::new();

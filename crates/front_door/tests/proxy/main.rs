@@ -5,8 +5,11 @@
 mod choosing;
 mod counting;
 mod deaths;
+mod draining;
 mod limits;
 mod messages;
+mod retries;
 mod streams;
 mod support;
+mod tallies;
 mod tunnels;

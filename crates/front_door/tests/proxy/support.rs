@@ -105,9 +105,15 @@ impl Worker {
         Target { worker: self.id.clone(), port: self.port }
     }
 
+    /// The next connection that a request comes over; the front door also connects to see whether a worker lives.
     pub(crate) async fn accept(&self) -> Wire {
         let listener = self.listener.as_ref().expect("still listening");
-        Wire::new(soon(listener.accept()).await.unwrap().0)
+        loop {
+            let (socket, _) = soon(listener.accept()).await.unwrap();
+            if soon(socket.peek(&mut [0])).await.is_ok_and(|length| length > 0) {
+                return Wire::new(socket);
+            }
+        }
     }
 
     /// From now on connections are refused.

@@ -1,0 +1,119 @@
+//! What one thread has counted for auto-heal's rules since it was last asked: for each worker its requests, and those that each
+//! watch of the list matches. What counts is said where [`Watch`] is defined.
+//!
+//! A request costs a look at the list when it has ended, and nothing before: those that are running are counted when somebody
+//! asks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::auto_heal::{Tallies, Tally, Watch};
+
+use crate::worker::RoutedWorker;
+
+/// One thread's counts.
+#[derive(Default)]
+pub(crate) struct Counts {
+    generation: u64,
+    watches: Arc<[Watch]>,
+    /// Few workers: a list is searched faster than a map.
+    of_worker: Vec<WorkerTallies>,
+}
+
+/// What was counted of one worker.
+pub(crate) struct WorkerTallies {
+    pub(crate) worker: Arc<RoutedWorker>,
+    pub(crate) tallies: Tallies,
+}
+
+/// A request that is running.
+pub(crate) struct Running<'a> {
+    pub(crate) worker: &'a Arc<RoutedWorker>,
+    pub(crate) age: Duration,
+    pub(crate) path: &'a str,
+}
+
+impl Counts {
+    /// Replaces the list. What the old list's watches counted is forgotten; the total is that of any list.
+    pub(crate) fn watch(&mut self, generation: u64, watches: Arc<[Watch]>) {
+        for WorkerTallies { tallies, .. } in &mut self.of_worker {
+            *tallies = Tallies { total: tallies.total, ..empty(generation, watches.len()) };
+        }
+        self.generation = generation;
+        self.watches = watches;
+    }
+
+    /// A request has ended.
+    pub(crate) fn ended(&mut self, worker: &Arc<RoutedWorker>, status: u16, took: Duration, path: &str) {
+        let at = self.place(worker);
+        let Some(WorkerTallies { tallies, .. }) = self.of_worker.get_mut(at) else { return };
+        tallies.total.finished += 1;
+        for (watch, tally) in self.watches.iter().zip(&mut tallies.of_watch) {
+            tally.finished += u64::from(watch.matches(status, took, path));
+        }
+    }
+
+    /// A request is running.
+    pub(crate) fn running(&mut self, running: &Running<'_>) {
+        let at = self.place(running.worker);
+        let Some(WorkerTallies { tallies, .. }) = self.of_worker.get_mut(at) else { return };
+        tallies.total.running += 1;
+        for (watch, tally) in self.watches.iter().zip(&mut tallies.of_watch) {
+            tally.running += u64::from(watch.matches_running(running.age, running.path));
+        }
+    }
+
+    /// All counts; none are left.
+    pub(crate) fn take(&mut self) -> Vec<WorkerTallies> {
+        std::mem::take(&mut self.of_worker)
+    }
+
+    /// Takes counts back that found no taker. What is running is counted anew for the next.
+    pub(crate) fn put_back(&mut self, counts: Vec<WorkerTallies>) {
+        self.of_worker = counts;
+        for WorkerTallies { tallies, .. } in &mut self.of_worker {
+            std::iter::once(&mut tallies.total)
+                .chain(&mut tallies.of_watch)
+                .for_each(|tally| tally.running = 0);
+        }
+    }
+
+    /// Forgets workers that take no requests any more: nobody asks for them.
+    pub(crate) fn forget_others(&mut self, routed: &[Arc<RoutedWorker>]) {
+        self.of_worker.retain(|counted| routed.iter().any(|worker| Arc::ptr_eq(worker, &counted.worker)));
+    }
+
+    fn place(&mut self, worker: &Arc<RoutedWorker>) -> usize {
+        let found = self.of_worker.iter().position(|counted| Arc::ptr_eq(&counted.worker, worker));
+        found.unwrap_or_else(|| {
+            let tallies = empty(self.generation, self.watches.len());
+            self.of_worker.push(WorkerTallies { worker: Arc::clone(worker), tallies });
+            self.of_worker.len() - 1
+        })
+    }
+}
+
+/// The threads' counts of `worker` together, by the list of `generation` with so many `watches`.
+pub(crate) fn merge(
+    worker: &Arc<RoutedWorker>,
+    counts: &[WorkerTallies],
+    (generation, watches): (u64, usize),
+) -> Tallies {
+    let mut merged = empty(generation, watches);
+    for counted in counts.iter().filter(|counted| Arc::ptr_eq(&counted.worker, worker)) {
+        add(&mut merged.total, counted.tallies.total);
+        for (sum, tally) in merged.of_watch.iter_mut().zip(&counted.tallies.of_watch) {
+            add(sum, *tally);
+        }
+    }
+    merged
+}
+
+fn add(sum: &mut Tally, tally: Tally) {
+    sum.finished += tally.finished;
+    sum.running += tally.running;
+}
+
+fn empty(generation: u64, watches: usize) -> Tallies {
+    Tallies { generation, total: Tally::default(), of_watch: vec![Tally::default(); watches] }
+}

@@ -1,0 +1,176 @@
+//! One worker as the front door knows it: whether it takes requests, how many it has, how those ended that it finished after it
+//! was retired, and what is decided about those that its death cost. All threads share it, and it outlives its place in the
+//! routing table, so that draining can be watched and the toll of its death told.
+//!
+//! ```text
+//!          route() without it            worker_died()
+//!  TAKES ─────────────────────▶ RETIRED ──────────────▶ DEAD ── judge() ──▶ requests that wait for the verdict go on
+//!    ▲                             │                      ▲
+//!    └──────── route() with it ────┘                      │
+//!    └────────────────────── worker_died() ───────────────┘
+//! ```
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
+
+use engine::WorkerId;
+use hyper::header::HeaderValue;
+use tokio::sync::Notify;
+
+use crate::affinity::Affinity;
+use crate::settings::Target;
+
+/// A worker that takes or took requests.
+pub(crate) struct RoutedWorker {
+    pub(crate) id: WorkerId,
+    pub(crate) address: SocketAddr,
+    /// What clients of this instance carry in their `ARRAffinity` cookie.
+    pub(crate) affinity: Affinity,
+    /// The `Set-Cookie` line that gives it to them.
+    pub(crate) cookie: HeaderValue,
+    in_flight: AtomicU32,
+    state: AtomicU8,
+    drained: AtomicU64,
+    failed: AtomicU64,
+    /// Requests that its death cost, as far as they have been told.
+    casualties: AtomicU32,
+    /// Those of them that may still go to another worker.
+    tries: AtomicU32,
+    judged: AtomicBool,
+    verdict: Notify,
+}
+
+const TAKES: u8 = 0;
+const RETIRED: u8 = 1;
+const DEAD: u8 = 2;
+
+impl RoutedWorker {
+    pub(crate) fn new(target: Target) -> Self {
+        let affinity = Affinity::of(&target.worker.instance);
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, target.port)),
+            cookie: affinity.set_cookie(),
+            affinity,
+            id: target.worker,
+            in_flight: AtomicU32::new(0),
+            state: AtomicU8::new(TAKES),
+            drained: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            casualties: AtomicU32::new(0),
+            tries: AtomicU32::new(0),
+            judged: AtomicBool::new(false),
+            verdict: Notify::new(),
+        }
+    }
+
+    /// Requests that it is serving, of all threads.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(SeqCst)
+    }
+
+    /// One more request; says how many there are now. `None` if it takes none any more: whoever has retired a worker and then
+    /// sees that it has no requests can rely on that.
+    pub(crate) fn enter(&self) -> Option<u32> {
+        let before = self.in_flight.fetch_add(1, SeqCst);
+        if self.takes() {
+            return Some(before + 1);
+        }
+        self.leave();
+        None
+    }
+
+    /// One fewer.
+    pub(crate) fn leave(&self) {
+        self.in_flight.fetch_sub(1, SeqCst);
+    }
+
+    /// Whether it takes requests.
+    pub(crate) fn takes(&self) -> bool {
+        self.state.load(SeqCst) == TAKES
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.state.load(SeqCst) == DEAD
+    }
+
+    /// It takes no new requests and has none left.
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.takes() && self.in_flight() == 0
+    }
+
+    /// It takes no new requests from now on.
+    pub(crate) fn retire(&self) {
+        self.state.compare_exchange(TAKES, RETIRED, SeqCst, SeqCst).ok();
+    }
+
+    /// It takes no new requests, and never will.
+    pub(crate) fn bury(&self) {
+        self.state.store(DEAD, SeqCst);
+    }
+
+    /// It may take requests again; `false` if it is dead.
+    pub(crate) fn revive(&self) -> bool {
+        match self.state.compare_exchange(RETIRED, TAKES, SeqCst, SeqCst) {
+            Ok(_) => {
+                self.take_drained();
+                self.take_failed();
+                true
+            }
+            Err(state) => state == TAKES,
+        }
+    }
+
+    pub(crate) fn is(&self, target: &Target) -> bool {
+        self.id == target.worker && self.address.port() == target.port
+    }
+
+    /// A request of it has ended as it should.
+    pub(crate) fn finished(&self) {
+        if self.state.load(SeqCst) == RETIRED {
+            self.drained.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// A request of it has ended by an error of the front door's own; `false` if that says nothing about its leaving, since it
+    /// takes requests as before.
+    pub(crate) fn failed(&self) -> bool {
+        let leaves = !self.takes();
+        if leaves {
+            self.failed.fetch_add(1, SeqCst);
+        }
+        leaves
+    }
+
+    /// Requests that it finished since it was retired or since the last call.
+    pub(crate) fn take_drained(&self) -> u64 {
+        self.drained.swap(0, SeqCst)
+    }
+
+    /// Requests that failed since it was retired or since the last call.
+    pub(crate) fn take_failed(&self) -> u64 {
+        self.failed.swap(0, SeqCst)
+    }
+
+    /// Its death cost so many more requests; says how many before.
+    pub(crate) fn add_casualties(&self, count: u32) -> u32 {
+        self.casualties.fetch_add(count, SeqCst)
+    }
+
+    /// What its death cost is counted: so many of those requests may be tried again.
+    pub(crate) fn judge(&self, tries: u32) {
+        self.tries.fetch_add(tries, SeqCst);
+        self.judged.store(true, SeqCst);
+        self.verdict.notify_waiters();
+    }
+
+    /// Waits until it is dead and judged; says whether a request that it had may be tried again.
+    pub(crate) async fn verdict(&self) -> bool {
+        let mut told = pin!(self.verdict.notified());
+        told.as_mut().enable();
+        if !self.judged.load(SeqCst) {
+            told.await;
+        }
+        self.tries.fetch_update(SeqCst, SeqCst, |tries| tries.checked_sub(1)).is_ok()
+    }
+}

@@ -1,0 +1,81 @@
+//! A socket to a worker that remembers whether the worker said anything, and whether it was the one that broke off: hyper and
+//! tokio's copying keep both to themselves.
+
+use std::cell::Cell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A worker's socket.
+pub(crate) struct WorkerSocket {
+    stream: TcpStream,
+    heard: Rc<Cell<bool>>,
+    broke: bool,
+}
+
+impl WorkerSocket {
+    /// `heard` is set as soon as a byte has come.
+    pub(crate) fn new(stream: TcpStream, heard: Rc<Cell<bool>>) -> Self {
+        Self { stream, heard, broke: false }
+    }
+
+    /// Whether reading or writing has failed.
+    pub(crate) fn broke(&self) -> bool {
+        self.broke
+    }
+
+    fn noted<T>(&mut self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(_)) = &polled {
+            self.broke = true;
+        }
+        polled
+    }
+}
+
+impl AsyncRead for WorkerSocket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.heard.set(true);
+        }
+        self.noted(read)
+    }
+}
+
+impl AsyncWrite for WorkerSocket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.noted(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.noted(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // a side that has gone already cannot be told that the other has
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
