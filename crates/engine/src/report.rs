@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::auto_heal::evidence::Unit;
 use crate::{TimeRange, Timestamp};
 
 /// How bad it is, worst first; the words are App Service's.
@@ -114,9 +115,84 @@ pub struct Series {
 impl Chart {
     /// When bucket `index` begins.
     pub fn bucket_start(&self, index: usize) -> Timestamp {
-        let ms = u64::try_from(index).unwrap_or(u64::MAX).saturating_mul(self.bucket_ms);
-        self.range.start + std::time::Duration::from_millis(ms)
+        bucket_start(self.range, self.bucket_ms, index)
     }
+}
+
+/// Measured values over time, a line each, beside what they are compared with and what happened meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineChart {
+    /// What is measured.
+    pub title: String,
+    /// What the values count.
+    pub unit: Unit,
+    /// The whole range.
+    pub range: TimeRange,
+    /// The width of one bucket; bucket `i` begins at `range.start + i · bucket_ms`.
+    pub bucket_ms: u64,
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// What happened, oldest first.
+    pub marks: Vec<Mark>,
+}
+
+/// One line of measured values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Its name in the legend.
+    pub name: String,
+    /// The highest value of each bucket; nothing where none was measured.
+    pub values: Vec<Option<u64>>,
+    /// What the values were compared with, where that is to be shown.
+    pub limits: Vec<Option<u64>>,
+}
+
+/// Something that happened to an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// When.
+    pub at: Timestamp,
+    /// Where, as `node/instance`.
+    pub place: String,
+    /// What.
+    pub kind: MarkKind,
+    /// Why; a few words, empty where the kind says it all.
+    pub text: String,
+}
+
+/// What a mark stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MarkKind {
+    /// A worker was replaced.
+    Restart,
+    /// The kernel killed one for want of memory.
+    OutOfMemory,
+    /// A worker crashed otherwise.
+    Crash,
+}
+
+impl MarkKind {
+    /// The words on the page.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Restart => "Restart",
+            Self::OutOfMemory => "Killed for want of memory",
+            Self::Crash => "Crash",
+        }
+    }
+}
+
+impl LineChart {
+    /// When bucket `index` begins.
+    pub fn bucket_start(&self, index: usize) -> Timestamp {
+        bucket_start(self.range, self.bucket_ms, index)
+    }
+}
+
+fn bucket_start(range: TimeRange, bucket_ms: u64, index: usize) -> Timestamp {
+    let ms = u64::try_from(index).unwrap_or(u64::MAX).saturating_mul(bucket_ms);
+    range.start + std::time::Duration::from_millis(ms)
 }
 
 /// Everything a detector says about one time range.
@@ -128,4 +204,7 @@ pub struct Report {
     pub insights: Vec<Insight>,
     /// Counts over time.
     pub charts: Vec<Chart>,
+    /// Measured values over time.
+    #[serde(default)]
+    pub lines: Vec<LineChart>,
 }

@@ -7,7 +7,7 @@ use crate::time::humanise;
 const UNITS: [(u64, &str); 3] = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
 
 /// `1.75 GB`: powers of 1,024 under the names that App Service's pages use, cut to two decimals.
-pub(super) fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     let Some((size, unit)) = UNITS.iter().find(|(size, _)| count >= *size) else {
         return format!("{count} bytes");
     };
@@ -30,7 +30,7 @@ pub(super) fn within(count: u64, interval: Duration) -> String {
 }
 
 /// How many hundredths of `whole` the `part` is, rounded down; 0 of nothing.
-pub(super) fn percent(part: u64, whole: u64) -> u64 {
+pub(crate) fn percent(part: u64, whole: u64) -> u64 {
     if whole == 0 {
         return 0;
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::buckets::Buckets;
 use crate::crash::{Incident, Trust};
 use crate::report::{Chart, Detail, Insight, Report, Series, Severity};
 use crate::{CrashCause, IncidentId, TimeRange, Timestamp};
@@ -50,7 +51,7 @@ pub fn report(range: TimeRange, incidents: &[Incident], points: &[CrashPoint], p
             incident: None,
         });
     }
-    Report { range, insights, charts: vec![chart(range, points, places)] }
+    Report { range, insights, charts: vec![chart(range, points, places)], lines: vec![] }
 }
 
 fn insight(range: TimeRange, incident: &Incident, count: u64) -> Insight {
@@ -157,39 +158,19 @@ pub fn advice(incident: &Incident) -> Vec<String> {
 }
 
 fn chart(range: TimeRange, points: &[CrashPoint], places: &[String]) -> Chart {
-    let bucket_ms = bucket_ms(range.length());
-    let length_ms = u64::try_from(range.length().as_millis()).unwrap_or(u64::MAX);
-    let buckets = usize::try_from(length_ms.div_ceil(bucket_ms)).unwrap_or(0);
+    let buckets = Buckets::columns(range);
     let names: BTreeSet<&String> = places.iter().chain(points.iter().map(|point| &point.place)).collect();
     let series = |name: &String| {
-        let mut values = vec![0; buckets];
-        for point in points.iter().filter(|point| point.place == *name && range.contains(point.at)) {
-            let offset_ms = u64::try_from(point.at.since(range.start).as_millis()).unwrap_or(0);
-            if let Some(value) = values.get_mut(usize::try_from(offset_ms / bucket_ms).unwrap_or(usize::MAX))
-            {
-                *value += 1;
-            }
-        }
-        Series { name: name.clone(), values }
+        let times = points.iter().filter(|point| point.place == *name).map(|point| point.at);
+        Series { name: name.clone(), values: buckets.tally(times) }
     };
     Chart {
         title: "Crashes over time by instance".to_owned(),
         unit: "crashes".to_owned(),
         range,
-        bucket_ms,
+        bucket_ms: buckets.width_ms,
         series: names.into_iter().map(series).collect(),
     }
-}
-
-/// At most 96 buckets, of a width that people count in.
-fn bucket_ms(length: Duration) -> u64 {
-    let minutes = match length.as_secs() / 60 {
-        0..=90 => 1,
-        91..=420 => 5,
-        421..=780 => 10,
-        _ => 15,
-    };
-    minutes * 60_000
 }
 
 #[cfg(test)]

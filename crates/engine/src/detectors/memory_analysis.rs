@@ -1,0 +1,365 @@
+//! Memory Analysis: how near did the app's workers come to their memory limit, and do they grow?
+//!
+//! A minute is known by its peak. Growth is looked for in the present worker alone: a restart, a kill, or a fall below half of
+//! the minute before (a crash's replacement) begins a new course.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::application_crashes::GOING_ON;
+use super::buckets::{Buckets, counted};
+use super::growth::{Growth, steady};
+use super::web_app_restarted::place;
+use crate::auto_heal::dry_run::MemoryMinute;
+use crate::auto_heal::evidence::{Rule, Unit};
+use crate::auto_heal::percent_memory::SHARE_PERCENT;
+use crate::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
+use crate::auto_heal::words::{bytes, percent};
+use crate::report::{Detail, Insight, Line, LineChart, Mark, MarkKind, Report, Severity};
+use crate::time::humanise;
+use crate::{TimeRange, Timestamp};
+
+/// Growth that reaches the limit within this is critical.
+const SOON: Duration = Duration::from_hours(1);
+/// Growth that reaches the limit later than this is worth knowing, no more.
+const LATER: Duration = Duration::from_hours(24);
+/// Beyond this nobody can tell.
+const FORESEEABLE: Duration = Duration::from_hours(720);
+/// Where the lines take less than one part in this many of the drawing, they are drawn again without the limit.
+const CLOSER: u64 = 4;
+
+/// What is recorded, as insights and charts. `memory`: minutes with their node; `kills`: when and where (`node/instance`) the
+/// kernel killed a worker for want of memory; `places`: every instance that exists.
+pub fn report(
+    range: TimeRange,
+    memory: &[(String, MemoryMinute)],
+    restarts: &[Restart],
+    kills: &[(Timestamp, String)],
+    places: &[String],
+) -> Report {
+    let mut restarts: Vec<&Restart> = restarts.iter().filter(|restart| range.contains(restart.at)).collect();
+    restarts.sort_by_key(|restart| restart.at);
+    let mut kills: Vec<&(Timestamp, String)> = kills.iter().filter(|(at, _)| range.contains(*at)).collect();
+    kills.sort();
+    let courses = courses(range, memory, places);
+    let mut insights: Vec<Insight> = courses.iter().filter_map(|course| near_limit(range, course)).collect();
+    insights.extend(courses.iter().filter_map(|course| grows(course, &restarts, &kills)));
+    insights.extend(killed(&kills));
+    insights.extend(restarts_for_memory(&restarts));
+    insights.push(what_each_had(&courses, &insights));
+    insights.extend(unrecorded(&courses));
+    insights.sort_by_key(|insight| insight.severity);
+    Report { range, insights, charts: vec![], lines: charts(range, &courses, &marks(&restarts, &kills)) }
+}
+
+/// One instance's minutes, oldest first.
+struct Course<'m> {
+    place: String,
+    minutes: Vec<&'m MemoryMinute>,
+}
+
+impl Course<'_> {
+    fn peak(&self) -> Option<&MemoryMinute> {
+        self.minutes.iter().copied().max_by_key(|minute| percent_of_limit(minute))
+    }
+}
+
+/// The instances that exist in their order, then those that are gone.
+fn courses<'m>(range: TimeRange, memory: &'m [(String, MemoryMinute)], places: &[String]) -> Vec<Course<'m>> {
+    let mut by_place: BTreeMap<String, BTreeMap<Timestamp, &MemoryMinute>> = BTreeMap::new();
+    for (node, minute) in memory.iter().filter(|(_, minute)| range.contains(minute.minute)) {
+        let place = format!("{node}/{}", minute.instance.index);
+        by_place.entry(place).or_default().insert(minute.minute, minute);
+    }
+    let mut course = |place: &String| Course {
+        place: place.clone(),
+        minutes: by_place.remove(place).unwrap_or_default().into_values().collect(),
+    };
+    let mut courses: Vec<Course<'_>> = places.iter().map(&mut course).collect();
+    let gone = by_place.into_iter();
+    courses.extend(gone.map(|(place, minutes)| Course { place, minutes: minutes.into_values().collect() }));
+    courses
+}
+
+fn percent_of_limit(minute: &MemoryMinute) -> u64 {
+    percent(minute.private_bytes_max, minute.limit_bytes)
+}
+
+/// As percent memory compares: more than 90 % of the limit.
+fn is_near(minute: &MemoryMinute) -> bool {
+    minute.limit_bytes > 0
+        && u128::from(minute.private_bytes_max) * 100
+            > u128::from(minute.limit_bytes) * u128::from(SHARE_PERCENT)
+}
+
+fn near_limit(range: TimeRange, course: &Course<'_>) -> Option<Insight> {
+    let near: Vec<&MemoryMinute> = course.minutes.iter().copied().filter(|minute| is_near(minute)).collect();
+    let (first, last, peak) = (near.first()?, near.last()?, course.peak()?);
+    let is_latest = course.minutes.last().is_some_and(|minute| minute.minute == last.minute);
+    let still = is_latest && range.end.since(last.minute) <= GOING_ON;
+    let place = &course.place;
+    Some(Insight {
+        severity: if still { Severity::Critical } else { Severity::Warning },
+        title: if still {
+            format!("{place} is above {SHARE_PERCENT} % of its memory limit")
+        } else {
+            format!("{place} was above {SHARE_PERCENT} % of its memory limit")
+        },
+        details: vec![
+            Detail::text("Highest", of_limit(peak)),
+            Detail::text("Minutes above", near.len().to_string()),
+            Detail::time("First", first.minute),
+            Detail::time("Last", last.minute),
+        ],
+        advice: vec![
+            format!(
+                "Percent memory restarts the instance when it stays above {SHARE_PERCENT} % for more than 30 s; the Auto-Heal page says whether it looks."
+            ),
+            "Where the app needs that much, give it a larger worker_size or memory_limit in medic.toml."
+                .to_owned(),
+        ],
+        incident: None,
+    })
+}
+
+/// `1.6 GB of 1.75 GB (91 %)`.
+fn of_limit(minute: &MemoryMinute) -> String {
+    match minute.limit_bytes {
+        0 => bytes(minute.private_bytes_max),
+        limit => format!(
+            "{} of {} ({} %)",
+            bytes(minute.private_bytes_max),
+            bytes(limit),
+            percent_of_limit(minute)
+        ),
+    }
+}
+
+fn grows(course: &Course<'_>, restarts: &[&Restart], kills: &[&(Timestamp, String)]) -> Option<Insight> {
+    let limit = course.minutes.last()?.limit_bytes;
+    let growth = steady(&of_present_worker(course, restarts, kills))?;
+    let left = growth.time_to(limit).filter(|left| *left <= FORESEEABLE);
+    let severity = match left {
+        Some(left) if left <= SOON => Severity::Critical,
+        Some(left) if left <= LATER => Severity::Warning,
+        None if growth.last.1 >= limit && limit > 0 => Severity::Critical,
+        _ => Severity::Info,
+    };
+    let rate = about(growth.bytes_per_hour);
+    let mut details = growth_details(&growth);
+    if let Some(left) = left {
+        details.push(Detail::text(
+            "At this rate the limit is reached",
+            format!("in about {}", humanise(rounded(left))),
+        ));
+        details.push(Detail::time("That is at about", growth.last.0 + rounded(left)));
+    }
+    Some(Insight {
+        severity,
+        title: match severity {
+            Severity::Info => format!("{} grows by {rate} an hour", course.place),
+            _ => format!("{} grows by {rate} an hour: a leak is suspected", course.place),
+        },
+        details,
+        advice: vec![
+            "Compare two heap snapshots of the worker that lie some time apart: what grew between them is what is kept.".to_owned(),
+            "The rate is the median of the slopes between all pairs of minutes of the present worker. A cache that fills grows too, and then stops: it is a suspicion until it goes on.".to_owned(),
+        ],
+        incident: None,
+    })
+}
+
+fn growth_details(growth: &Growth) -> Vec<Detail> {
+    let ((since, low), (until, high)) = (growth.first, growth.last);
+    vec![
+        Detail::text("Seen over", humanise(until.since(since))),
+        Detail::time("Since", since),
+        Detail::text("From", bytes(low)),
+        Detail::text("To", bytes(high)),
+        Detail::text("Pairs of minutes that rise", format!("{} %", growth.rising_percent)),
+    ]
+}
+
+/// A rate to the byte would claim more than is known.
+fn about(bytes_per_hour: u64) -> String {
+    let step = if bytes_per_hour < 10 << 20 { 1 << 10 } else { 1 << 20 };
+    bytes((bytes_per_hour + step / 2) / step * step)
+}
+
+/// A forecast to the second would lie.
+fn rounded(left: Duration) -> Duration {
+    let step_s = if left < Duration::from_hours(1) { 60 } else { 600 };
+    Duration::from_secs(left.as_secs().div_ceil(step_s) * step_s)
+}
+
+/// The points since this instance's last restart, kill or fall.
+fn of_present_worker(
+    course: &Course<'_>,
+    restarts: &[&Restart],
+    kills: &[&(Timestamp, String)],
+) -> Vec<(Timestamp, u64)> {
+    let over =
+        |restart: &&&Restart| restart.outcome == RestartOutcome::Done && place(restart) == course.place;
+    let restarted =
+        restarts.iter().filter(over).map(|restart| restart.at + Duration::from_millis(restart.duration_ms));
+    let killed = kills.iter().filter(|(_, place)| *place == course.place).map(|(at, _)| *at);
+    let since = restarted.chain(killed).max();
+    let points: Vec<(Timestamp, u64)> = course
+        .minutes
+        .iter()
+        .filter(|minute| since.is_none_or(|since| minute.minute > since))
+        .map(|minute| (minute.minute, minute.private_bytes_max))
+        .collect();
+    let fell = points.windows(2).rposition(|pair| pair[1].1 < pair[0].1 / 2);
+    points[fell.map_or(0, |before| before + 1)..].to_vec()
+}
+
+fn killed(kills: &[&(Timestamp, String)]) -> Option<Insight> {
+    let ((first, _), (last, _)) = (kills.first()?, kills.last()?);
+    let places: BTreeSet<&str> = kills.iter().map(|(_, place)| place.as_str()).collect();
+    let mut details = vec![Detail::time("First", *first)];
+    if kills.len() > 1 {
+        details.push(Detail::time("Last", *last));
+    }
+    details.push(Detail::text("Instances", places.into_iter().collect::<Vec<_>>().join(", ")));
+    let (was, incident) = if kills.len() == 1 { ("was", "Its incident") } else { ("were", "Their incident") };
+    Some(Insight {
+        severity: Severity::Critical,
+        title: format!("{} {was} killed for want of memory", counted(kills.len(), "worker", "workers")),
+        details,
+        advice: vec![
+            format!("{incident} shows the last minutes of memory before the kill."),
+            "The kernel kills without warning, and with it go the requests in flight. Give the machine or the cgroup more memory, or let percent memory restart the worker sooner by a lower memory_limit.".to_owned(),
+        ],
+        incident: None,
+    })
+}
+
+fn restarts_for_memory(restarts: &[&Restart]) -> Option<Insight> {
+    let is_memory = |rule: Rule| matches!(rule, Rule::PercentMemory | Rule::PrivateBytes);
+    let of_memory: Vec<&Restart> = restarts
+        .iter()
+        .copied()
+        .filter(|restart| restart.outcome == RestartOutcome::Done)
+        .filter(|restart| matches!(restart.reason, RestartReason::Rule { rule, .. } if is_memory(rule)))
+        .collect();
+    let (first, last) = (of_memory.first()?, of_memory.last()?);
+    let places: BTreeSet<String> = of_memory.iter().map(|restart| place(restart)).collect();
+    let mut details = vec![Detail::time("First", first.at)];
+    if of_memory.len() > 1 {
+        details.push(Detail::time("Last", last.at));
+    }
+    details.push(Detail::text("Instances", places.into_iter().collect::<Vec<_>>().join(", ")));
+    if let Some(evidence) = &last.evidence {
+        details.push(Detail::text("Why the latest", evidence.summary()));
+    }
+    Some(Insight {
+        severity: Severity::Warning,
+        title: format!("{} for memory", counted(of_memory.len(), "restart", "restarts")),
+        details,
+        advice: vec![
+            "A restart puts a leak off. Web App Restarted says what each of them cost; the lines show how fast it comes back.".to_owned(),
+        ],
+        incident: None,
+    })
+}
+
+/// The figures of every instance; good news where nothing else is bad.
+fn what_each_had(courses: &[Course<'_>], found: &[Insight]) -> Insight {
+    let figures = |course: &Course<'_>| {
+        let (peak, last) = (course.peak()?, course.minutes.last()?);
+        let text = format!("at most {}; last {}", of_limit(peak), bytes(last.private_bytes_max));
+        Some(Detail::text(&course.place, text))
+    };
+    let details: Vec<Detail> = courses.iter().filter_map(figures).collect();
+    let highest = courses.iter().filter_map(|course| course.peak().map(percent_of_limit)).max();
+    let bad = found.iter().any(|insight| insight.severity <= Severity::Warning);
+    let (severity, title, advice) = match highest {
+        None => (
+            Severity::None,
+            "No memory is recorded in this time range".to_owned(),
+            vec!["Memory is recorded once a minute while a worker runs. Look again in a minute, or choose another time range.".to_owned()],
+        ),
+        Some(highest) if !bad => {
+            (Severity::Success, format!("No instance had more than {highest} % of its memory limit"), Vec::new())
+        }
+        Some(highest) => (Severity::None, format!("Each instance's memory, at most {highest} % of the limit"), Vec::new()),
+    };
+    Insight { severity, title, details, advice, incident: None }
+}
+
+/// Instances without a minute, where others have some.
+fn unrecorded(courses: &[Course<'_>]) -> Option<Insight> {
+    let (without, with): (Vec<_>, Vec<_>) = courses.iter().partition(|course| course.minutes.is_empty());
+    if without.is_empty() || with.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = without.iter().map(|course| course.place.as_str()).collect();
+    Some(Insight {
+        severity: Severity::None,
+        title: format!("No memory is recorded of {}", names.join(", ")),
+        details: Vec::new(),
+        advice: vec!["No worker of these ran for a minute in this time range.".to_owned()],
+        incident: None,
+    })
+}
+
+fn marks(restarts: &[&Restart], kills: &[&(Timestamp, String)]) -> Vec<Mark> {
+    let restarted = restarts.iter().map(|restart| Mark {
+        at: restart.at,
+        place: place(restart),
+        kind: MarkKind::Restart,
+        text: match restart.outcome {
+            RestartOutcome::Done => restart.reason.to_string(),
+            RestartOutcome::Failed { .. } => format!("{}; it failed", restart.reason),
+        },
+    });
+    let killed = kills.iter().map(|(at, place)| Mark {
+        at: *at,
+        place: place.clone(),
+        kind: MarkKind::OutOfMemory,
+        text: String::new(),
+    });
+    let mut marks: Vec<Mark> = restarted.chain(killed).collect();
+    marks.sort_by_key(|mark| (mark.at, mark.kind));
+    marks
+}
+
+/// The lines beside the limit, and again without it where they would be flat.
+fn charts(range: TimeRange, courses: &[Course<'_>], marks: &[Mark]) -> Vec<LineChart> {
+    let buckets = Buckets::points(range);
+    let recorded = || courses.iter().filter(|course| !course.minutes.is_empty());
+    let chart = |title: &str, with_limit: bool| LineChart {
+        title: title.to_owned(),
+        unit: Unit::Bytes,
+        range,
+        bucket_ms: buckets.width_ms,
+        lines: recorded().map(|course| line(course, buckets, with_limit)).collect(),
+        marks: marks.to_vec(),
+    };
+    let all = || recorded().flat_map(|course| &course.minutes);
+    let (Some(peak), Some(limit)) =
+        (all().map(|minute| minute.private_bytes_max).max(), all().map(|minute| minute.limit_bytes).max())
+    else {
+        return Vec::new();
+    };
+    let mut charts = vec![chart("Private bytes by instance against the limit", true)];
+    if peak < limit / CLOSER {
+        charts.push(chart("Private bytes by instance, closer", false));
+    }
+    charts
+}
+
+fn line(course: &Course<'_>, buckets: Buckets, with_limit: bool) -> Line {
+    let mut values = vec![None; buckets.count];
+    let mut limits = vec![None; buckets.count];
+    for minute in &course.minutes {
+        let Some(index) = buckets.index(minute.minute) else { continue };
+        values[index] = values[index].max(Some(minute.private_bytes_max));
+        limits[index] = Some(minute.limit_bytes).filter(|limit| with_limit && *limit > 0);
+    }
+    Line { name: course.place.clone(), values, limits }
+}
+
+#[cfg(test)]
+mod tests;
