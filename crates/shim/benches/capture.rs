@@ -94,6 +94,7 @@ fn run(target: &Path, arguments: &[String], arm: bool, fits: impl Fn(&FromShim) 
         log_files_kept: 2,
         arm,
         analyser: vec![text(exe), "analyse".to_owned()],
+        cgroup: None,
         spec_hash: String::new(),
     };
     shim::launch(exe, &run_dir, &spec).expect("the target starts");

@@ -15,7 +15,7 @@
 
 mod analyser;
 mod capture;
-mod cgroup;
+pub mod cgroup;
 mod client;
 mod clock;
 mod launch;

@@ -45,6 +45,10 @@ pub struct WorkerSpec {
     pub arm: bool,
     /// The analyser child's command, such as `[/usr/bin/medic, analyse]`.
     pub analyser: Vec<String>,
+    /// The control group that is made for it alone, such as [`crate::cgroup::Home::group_of`] names; a worker that cannot be put
+    /// there stays where the shim is. It is removed with the shim.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
     /// What the server compares to know whether a worker that it takes over still fits the configuration.
     pub spec_hash: String,
 }

@@ -24,7 +24,7 @@ use self::aftermath::{Aftermath, Captured, ForeignRoot};
 use crate::SystemClock;
 use crate::analyser::Analyser;
 use crate::capture::{Watchdog, capture};
-use crate::cgroup::OomCounter;
+use crate::cgroup::{OomCounter, OwnGroup};
 use crate::client::Client;
 use crate::output::Output;
 use crate::protocol::{FromShim, WorkerSpec};
@@ -48,6 +48,8 @@ struct Worker {
     /// By the monotonic clock.
     started: Duration,
     oom_counter: Option<OomCounter>,
+    /// Removed with the shim, when what was killed with the worker has had its time to end.
+    _group: Option<OwnGroup>,
 }
 
 /// What Medic asked the worker.

@@ -12,7 +12,7 @@ use engine::Clock;
 use super::{Asked, Shim, Worker};
 use crate::SystemClock;
 use crate::capture::Watchdog;
-use crate::cgroup::OomCounter;
+use crate::cgroup::{OomCounter, OwnGroup};
 use crate::launch::STARTED;
 use crate::output::{LogFiles, LogLimits, Output};
 use crate::protocol::{SOCKET_NAME, SPEC_NAME, WorkerSpec};
@@ -105,9 +105,12 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         listen(&run_dir).map_err(|source| SetUpError::Socket { run_dir: run_dir.clone(), source })?;
     let files = log_files(&spec);
     let (started_at, started) = (CLOCK.now(), CLOCK.monotonic());
-    let (mut armed, mut oom_counter) = (None, None);
+    let (mut armed, mut group, mut oom_counter) = (None, None, None);
     let worker = worker::start(&spec, |pid| {
-        oom_counter = OomCounter::find(pid);
+        let id = pid.unsigned_abs();
+        group = spec.cgroup.as_deref().and_then(|folder| own_group(folder, id));
+        // that of the group which it is in now
+        oom_counter = OomCounter::find(id);
         armed = spec.arm.then(|| Tracer::attach(pid, &CLOCK));
     })?;
     // refused: the worker runs unwatched, and every client is told why
@@ -120,7 +123,14 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
     Ok(Shim {
         clock: &CLOCK,
         output: Output::new(worker.output, worker.error, files).map_err(SetUpError::Machine)?,
-        worker: Worker { pid: worker.pid, program: program_name(&spec), started_at, started, oom_counter },
+        worker: Worker {
+            pid: worker.pid,
+            program: program_name(&spec),
+            started_at,
+            started,
+            oom_counter,
+            _group: group,
+        },
         run_dir,
         spec,
         signals,
@@ -136,6 +146,13 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         acknowledged: false,
         changes_left: true,
     })
+}
+
+/// A worker without a group of its own is as good a worker: why it has none is for the shim's log.
+fn own_group(folder: &Path, pid: u32) -> Option<OwnGroup> {
+    OwnGroup::enter(folder, pid)
+        .inspect_err(|error| eprintln!("the control group {} cannot be used: {error}", folder.display()))
+        .ok()
 }
 
 fn read_spec(run_dir: &Path) -> io::Result<WorkerSpec> {

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use engine::{Exit, Signal};
+use shim::cgroup::{Group as Existing, Home, Version};
 use shim::protocol::FromShim;
 
-use crate::support::{Run, exe, program, programs, sh};
+use crate::support::{Run, exe, program, programs, sh, wait_until};
 
 #[test]
 fn a_capture_that_waits_for_ever_is_ended() {
@@ -100,4 +101,55 @@ fn a_kill_for_want_of_memory_is_told_from_another_kill() {
         run.wait_for(|message| matches!(message, FromShim::Analysed { .. }));
         run.acknowledge();
     }
+}
+
+/// What both wait for before they do anything.
+fn when_told(command: &str) -> Vec<String> {
+    sh(&format!("until [ -e go ]; do sleep 0.01; done; {command}"))
+}
+
+#[test]
+fn a_worker_with_a_group_of_its_own_does_not_answer_for_its_neighbour() {
+    let home = match Home::open() {
+        Ok(home) => home,
+        Err(error) => {
+            eprintln!("skipped: {error}");
+            return;
+        }
+    };
+    let start = |index, command: &str| {
+        Run::start_with(when_told(command), false, |spec| {
+            spec.worker.instance.index = index;
+            spec.cgroup = Some(home.group_of(&spec.worker));
+        })
+    };
+    let mut greedy = start(60_001, &format!("exec {}/threads 1 500 watch", programs().display()));
+    let mut modest = start(60_002, "kill -KILL $$");
+    let folder = greedy.spec.cgroup.clone().unwrap();
+    let group = Existing::of_memory(greedy.pid).unwrap();
+    assert!(group.is_a_workers_own() && group.processes().contains(&greedy.pid));
+    assert!(!Existing::of_memory(greedy.shim_pid).unwrap().is_a_workers_own());
+    let limit = if group.version() == Version::One { "memory.limit_in_bytes" } else { "memory.max" };
+    std::fs::write(folder.join(limit), "67108864").unwrap();
+    assert_eq!(group.memory_limit_bytes(), Some(64 << 20));
+    for (run, expected) in [(&mut greedy, true), (&mut modest, false)] {
+        std::fs::write(run.folder().join("go"), "").unwrap();
+        let end = run.wait_for_end();
+        let FromShim::Ended { exit, oom_killed, crash: true, .. } = end else { panic!("{end:?}") };
+        assert_eq!((exit, oom_killed), (Exit::Signal(Signal::KILL), expected));
+        run.wait_for(|message| matches!(message, FromShim::Analysed { .. }));
+        run.acknowledge();
+        // the shim closes the connection a moment before it ends
+        wait_until("removed", || !run.spec.cgroup.as_ref().unwrap().exists());
+    }
+}
+
+#[test]
+fn a_worker_that_gets_no_group_runs_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::start_with(sh("exit 3"), false, |spec| {
+        spec.cgroup = Some(folder.path().join("no-hierarchy/worker.shop.0.1"));
+    });
+    let FromShim::Ended { exit, .. } = run.wait_for_end() else { unreachable!() };
+    assert_eq!(exit, Exit::Code(3));
 }

@@ -255,6 +255,7 @@ pub(crate) fn spec(folder: &Path, command: Vec<String>, arm: bool) -> WorkerSpec
         log_files_kept: 3,
         arm,
         analyser: vec![exe().to_str().unwrap().to_owned(), "analyse".to_owned()],
+        cgroup: None,
         spec_hash: "hash".to_owned(),
     }
 }
