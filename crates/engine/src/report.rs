@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::auto_heal::evidence::Unit;
+use crate::auto_heal::evidence::{POINTS_LIMIT, Sample, Unit};
 use crate::{TimeRange, Timestamp};
 
 /// How bad it is, worst first; the words are App Service's.
@@ -184,6 +184,31 @@ impl MarkKind {
 }
 
 impl LineChart {
+    /// A few minutes of samples, oldest first, as one line without a limit; nothing without a sample.
+    pub fn of_samples(title: &str, name: &str, unit: Unit, samples: &[Sample]) -> Option<Self> {
+        let (first, last) = (samples.first()?.at, samples.last()?.at);
+        let span_ms = u64::try_from(last.since(first).as_millis()).unwrap_or(u64::MAX);
+        let points = u64::try_from(POINTS_LIMIT).unwrap_or(u64::MAX);
+        let bucket_ms = span_ms.div_ceil(points).div_ceil(1_000).max(1) * 1_000;
+        let index = |at: Timestamp| usize::try_from(at.since(first).as_millis() / u128::from(bucket_ms)).ok();
+        let mut values = vec![None; index(last)? + 1];
+        for sample in samples {
+            if let Some(value) = index(sample.at).and_then(|index| values.get_mut(index)) {
+                *value = (*value).max(Some(sample.value));
+            }
+        }
+        let end = bucket_start(TimeRange { start: first, end: last }, bucket_ms, values.len());
+        let limits = vec![None; values.len()];
+        Some(Self {
+            title: title.to_owned(),
+            unit,
+            range: TimeRange { start: first, end },
+            bucket_ms,
+            lines: vec![Line { name: name.to_owned(), values, limits }],
+            marks: vec![],
+        })
+    }
+
     /// When bucket `index` begins.
     pub fn bucket_start(&self, index: usize) -> Timestamp {
         bucket_start(self.range, self.bucket_ms, index)
@@ -207,4 +232,27 @@ pub struct Report {
     /// Measured values over time.
     #[serde(default)]
     pub lines: Vec<LineChart>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_become_a_line_with_gaps_of_at_most_as_many_points_as_are_kept() {
+        let at = |second: i64| Timestamp::from_ms(1_769_847_300_000 + 1_000 * second);
+        let samples = |seconds: &[i64]| -> Vec<Sample> {
+            seconds.iter().map(|second| Sample { at: at(*second), value: second.unsigned_abs() }).collect()
+        };
+        let of = |seconds: &[i64]| LineChart::of_samples("t", "n", Unit::Bytes, &samples(seconds));
+        assert_eq!(of(&[]), None);
+        let one = of(&[7]).unwrap();
+        assert_eq!((one.lines[0].values.as_slice(), one.range.end), (&[Some(7)][..], at(8)));
+        let gap = of(&[0, 1, 3]).unwrap();
+        assert_eq!(gap.lines[0].values, [Some(0), Some(1), None, Some(3)]);
+        let long: Vec<i64> = (0..600).collect();
+        let long = of(&long).unwrap();
+        assert_eq!((long.bucket_ms, long.lines[0].values.len()), (5_000, 120));
+        assert_eq!((long.lines[0].values[119], long.range.end), (Some(599), at(600)));
+    }
 }

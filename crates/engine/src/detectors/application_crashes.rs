@@ -116,7 +116,7 @@ pub fn advice(incident: &Incident) -> Vec<String> {
     let kind = incident.exception_type.to_ascii_lowercase();
     match () {
         () if incident.cause == CrashCause::OutOfMemory => advice.push(
-            "The machine or the worker's cgroup ran out of memory. Look at what grew before the crash, or give the app more memory.".to_owned(),
+            "The machine or the worker's cgroup ran out of memory. Look at Memory Analysis for what grew before the crash, or give the app more memory.".to_owned(),
         ),
         () if kind.contains("stack overflow") || kind.contains("recursionerror") || kind.contains("stackoverflow") => {
             advice.push("A function called itself without end. Look for the function that repeats in the stack and for what should have ended it.".to_owned());
@@ -135,10 +135,12 @@ pub fn advice(incident: &Incident) -> Vec<String> {
     }
     // Oldest first. What had run for long was survived for long.
     if let Some(newest) = incident.in_flight.last() {
-        advice.push(format!(
-            "Try {} {} again in a test: it was the newest request at the crash.",
-            newest.method, newest.path
-        ));
+        let why = if incident.in_flight_count == 1 {
+            "it was the only request at the crash, and is the suspect"
+        } else {
+            "it was the newest request at the crash"
+        };
+        advice.push(format!("Try {} {} again in a test: {why}.", newest.method, newest.path));
     }
     if incident.crashing_thread.frames.is_empty() {
         advice.push(match incident.cause {

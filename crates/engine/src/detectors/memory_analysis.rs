@@ -25,10 +25,8 @@ const SOON: Duration = Duration::from_hours(1);
 const LATER: Duration = Duration::from_hours(24);
 /// Beyond this nobody can tell.
 const FORESEEABLE: Duration = Duration::from_hours(720);
-/// Where the lines take less than one part in this many of the drawing, they are drawn again without the limit.
-const CLOSER: u64 = 4;
 
-/// What is recorded, as insights and charts. `memory`: minutes with their node; `kills`: when and where (`node/instance`) the
+/// What is recorded, as insights and a chart. `memory`: minutes with their node; `kills`: when and where (`node/instance`) the
 /// kernel killed a worker for want of memory; `places`: every instance that exists.
 pub fn report(
     range: TimeRange,
@@ -49,7 +47,7 @@ pub fn report(
     insights.push(what_each_had(&courses, &insights));
     insights.extend(unrecorded(&courses));
     insights.sort_by_key(|insight| insight.severity);
-    Report { range, insights, charts: vec![], lines: charts(range, &courses, &marks(&restarts, &kills)) }
+    Report { range, insights, charts: vec![], lines: vec![chart(range, &courses, marks(&restarts, &kills))] }
 }
 
 /// One instance's minutes, oldest first.
@@ -325,38 +323,26 @@ fn marks(restarts: &[&Restart], kills: &[&(Timestamp, String)]) -> Vec<Mark> {
     marks
 }
 
-/// The lines beside the limit, and again without it where they would be flat.
-fn charts(range: TimeRange, courses: &[Course<'_>], marks: &[Mark]) -> Vec<LineChart> {
+fn chart(range: TimeRange, courses: &[Course<'_>], marks: Vec<Mark>) -> LineChart {
     let buckets = Buckets::points(range);
-    let recorded = || courses.iter().filter(|course| !course.minutes.is_empty());
-    let chart = |title: &str, with_limit: bool| LineChart {
-        title: title.to_owned(),
+    let recorded = courses.iter().filter(|course| !course.minutes.is_empty());
+    LineChart {
+        title: "Private bytes by instance against the limit".to_owned(),
         unit: Unit::Bytes,
         range,
         bucket_ms: buckets.width_ms,
-        lines: recorded().map(|course| line(course, buckets, with_limit)).collect(),
-        marks: marks.to_vec(),
-    };
-    let all = || recorded().flat_map(|course| &course.minutes);
-    let (Some(peak), Some(limit)) =
-        (all().map(|minute| minute.private_bytes_max).max(), all().map(|minute| minute.limit_bytes).max())
-    else {
-        return Vec::new();
-    };
-    let mut charts = vec![chart("Private bytes by instance against the limit", true)];
-    if peak < limit / CLOSER {
-        charts.push(chart("Private bytes by instance, closer", false));
+        lines: recorded.map(|course| line(course, buckets)).collect(),
+        marks,
     }
-    charts
 }
 
-fn line(course: &Course<'_>, buckets: Buckets, with_limit: bool) -> Line {
+fn line(course: &Course<'_>, buckets: Buckets) -> Line {
     let mut values = vec![None; buckets.count];
     let mut limits = vec![None; buckets.count];
     for minute in &course.minutes {
         let Some(index) = buckets.index(minute.minute) else { continue };
         values[index] = values[index].max(Some(minute.private_bytes_max));
-        limits[index] = Some(minute.limit_bytes).filter(|limit| with_limit && *limit > 0);
+        limits[index] = Some(minute.limit_bytes).filter(|limit| *limit > 0);
     }
     Line { name: course.place.clone(), values, limits }
 }

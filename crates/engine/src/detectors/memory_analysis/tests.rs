@@ -58,7 +58,7 @@ fn nothing_recorded_is_said_and_is_no_success() {
     let before = course(0, 3_000, |_| MB);
     let report = report(DAY, &before[..10], &[], &[], &places());
     assert_eq!(said(&report), [(Severity::None, "No memory is recorded in this time range")]);
-    assert!(report.lines.is_empty());
+    assert!(report.lines[0].lines.is_empty());
 }
 
 #[test]
@@ -74,7 +74,6 @@ fn a_calm_app_is_a_success_with_its_figures() {
     );
     let figures = DetailValue::Text("at most 424 MB of 1000 MB (42 %); last 424 MB".to_owned());
     assert_eq!(detail(&report.insights[0], "a/0"), figures);
-    assert_eq!(report.lines.len(), 1, "nothing is gained by drawing it closer");
 }
 
 #[test]
@@ -189,14 +188,4 @@ fn the_chart_has_a_line_an_instance_with_gaps_its_limit_and_the_marks() {
     let kinds: Vec<_> = chart.marks.iter().map(|mark| mark.kind).collect();
     assert_eq!(kinds, [MarkKind::Restart, MarkKind::OutOfMemory]);
     assert_eq!(chart.bucket_start(288), DAY.end);
-}
-
-#[test]
-fn lines_far_below_the_limit_are_drawn_again_without_it() {
-    for (bytes, charts) in [(249 * MB, 2), (250 * MB, 1)] {
-        let report = report(DAY, &course(0, 20, |_| bytes), &[], &[], &places());
-        assert_eq!(report.lines.len(), charts);
-        assert!(report.lines[0].lines[0].limits[287].is_some());
-        assert!(report.lines.iter().skip(1).all(|chart| chart.lines[0].limits.iter().all(Option::is_none)));
-    }
 }
