@@ -90,7 +90,8 @@ fn peer(thread: &Thread, address: SocketAddr) -> Peer {
 }
 
 async fn converse(thread: &Rc<Thread>, client: &Rc<Client>, io: ClientIo, http: &http1::Builder) {
-    let service = service_fn(|request| serve(Rc::clone(thread), Rc::clone(client), request));
+    // boxed, so that an idle connection does not keep the room that a request needs
+    let service = service_fn(|request| Box::pin(serve(Rc::clone(thread), Rc::clone(client), request)));
     let mut connection = http.serve_connection(io, service).with_upgrades();
     let mut told_to_close = false;
     let ended = std::future::poll_fn(|cx| {

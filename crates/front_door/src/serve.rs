@@ -103,7 +103,7 @@ async fn relay(flight: &mut Flight, mut parts: Parts, body: Incoming) -> Result<
         return Ok(Relayed::Answer(Response::from_parts(parts, body), connection));
     }
     let client = upgrade.ok_or(StatusCode::BAD_GATEWAY)?;
-    let (worker, ahead) = connection.into_socket(flight).await.ok_or(StatusCode::BAD_GATEWAY)?;
+    let (worker, ahead) = Box::pin(connection.into_socket(flight)).await.ok_or(StatusCode::BAD_GATEWAY)?;
     let response = Response::from_parts(parts, AnswerBody::text(Bytes::new()));
     Ok(Relayed::Tunnel(response, Opened { client, worker, ahead }))
 }
@@ -123,7 +123,7 @@ async fn deliver(
     let mut patience = Patience::new(&thread.shared);
     loop {
         let Some(worker) = thread.choose(wanted, &refused) else {
-            patience.next_chance(&thread, wanted, &refused).await?;
+            Box::pin(patience.next_chance(&thread, wanted, &refused)).await?;
             refused.clear();
             continue;
         };
@@ -134,7 +134,10 @@ async fn deliver(
         let fresh = kept.is_none();
         let connection = match kept {
             Some(connection) => Some(connection),
-            None => patience.bounded(WorkerConnection::open(Arc::clone(&worker))).await?.ok(),
+            None => {
+                let open = patience.bounded(WorkerConnection::open(Arc::clone(&worker)));
+                Box::pin(open).await?.ok()
+            }
         };
         let sent = match connection {
             Some(connection) if !worker.is_dead() => connection.send(request, flight).await,
@@ -144,7 +147,7 @@ async fn deliver(
             Sent::Answered(response, connection) => return Ok((response, connection, worker)),
             Sent::Unsent(request) => request,
             Sent::Broken | Sent::Lost => {
-                let again = flight.may_go_again() && retries::verdict(flight, &worker, fresh).await;
+                let again = flight.may_go_again() && Box::pin(retries::verdict(flight, &worker, fresh)).await;
                 let Some(copy) = spare.take().filter(|_| again) else {
                     flight.broke();
                     return Err(StatusCode::BAD_GATEWAY);
