@@ -59,6 +59,13 @@ export class Medic {
     return (await answer.json()) as T;
   }
 
+  /** Asks an app at its front door. */
+  async ask(app: App, path: string): Promise<number> {
+    const answer = await fetch(`${this.doors[app]}${path}`);
+    await answer.arrayBuffer();
+    return answer.status;
+  }
+
   /** Waits until every instance runs, none of them the worker `gone`. */
   async allRun(app: App, gone?: number): Promise<void> {
     const states = async () => {
@@ -174,8 +181,11 @@ export function pagesOf(app: App, incident?: string): string[] {
   const category = `/apps/${app}/categories/availability-and-performance`;
   const pages = ['/', `/apps/${app}`, `${category}/overview`, `${category}/detectors/application-crashes`];
   pages.push(`/apps/${app}/incidents`, `/apps/${app}/settings`);
+  pages.push(...['custom', 'proactive', 'history'].map((tab) => `${autoHealPage(app)}?tab=${tab}`));
   return incident ? [...pages, `/incidents/${incident}`] : pages;
 }
+
+export const autoHealPage = (app: App) => `/apps/${app}/categories/diagnostic-tools/tools/auto-heal`;
 
 export const crashesPage = (app: App) =>
   `/apps/${app}/categories/availability-and-performance/detectors/application-crashes`;

@@ -8,6 +8,9 @@ use crate::islands::SearchEntry;
 /// The category's id in addresses.
 pub(crate) const AVAILABILITY: &str = "availability-and-performance";
 
+/// The id of the tools' category.
+pub(crate) const DIAGNOSTIC_TOOLS: &str = "diagnostic-tools";
+
 /// One page that answers a question about an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -62,6 +65,16 @@ pub(crate) const CRASHES: Entry = Entry {
     path: "/categories/availability-and-performance/detectors/application-crashes",
 };
 
+/// The user's own rules, the proactive ones, and what both did.
+pub(crate) const AUTO_HEAL: Entry = Entry {
+    name: "Auto-Heal",
+    category: "Diagnostic Tools",
+    description: "Which rules replace a worker that leaks, hangs or fails, what they see now, and what they did and why.",
+    keywords: "auto heal rules recycle restart mitigate slow requests status code memory private bytes proactive fuse \
+               percent memory percent request custom action history web.config autoHealRules dry run",
+    path: "/categories/diagnostic-tools/tools/auto-heal",
+};
+
 /// Every incident of an app.
 pub(crate) const INCIDENTS: Entry = Entry {
     name: "Incidents",
@@ -82,7 +95,7 @@ pub(crate) const SETTINGS: Entry = Entry {
 };
 
 /// The tiles, in their order.
-pub(crate) const CATEGORIES: [Category; 2] = [
+pub(crate) const CATEGORIES: [Category; 3] = [
     Category {
         id: AVAILABILITY,
         name: "Availability and Performance",
@@ -95,14 +108,20 @@ pub(crate) const CATEGORIES: [Category; 2] = [
         description: "Find out what the app runs with and what Medic may do by itself.",
         entries: &[SETTINGS],
     },
+    Category {
+        id: DIAGNOSTIC_TOOLS,
+        name: "Diagnostic Tools",
+        description: "Run proactive tools to automatically mitigate the app.",
+        entries: &[AUTO_HEAL],
+    },
 ];
 
 /// What people come for most.
-pub(crate) const POPULAR: [Entry; 2] = [CRASHES, INCIDENTS];
+pub(crate) const POPULAR: [Entry; 3] = [CRASHES, AUTO_HEAL, INCIDENTS];
 
 /// Everything that can be found.
 pub(crate) fn search_entries(app: &AppName) -> Vec<SearchEntry> {
-    [OVERVIEW, CRASHES, INCIDENTS, SETTINGS]
+    [OVERVIEW, CRASHES, AUTO_HEAL, INCIDENTS, SETTINGS]
         .into_iter()
         .map(|entry| SearchEntry {
             name: entry.name.to_owned(),

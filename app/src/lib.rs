@@ -33,4 +33,9 @@ pub use console::{
     RestartReport,
 };
 #[cfg(feature = "ssr")]
+pub use pages::auto_heal::{
+    Command as AutoHealCommand, Draft as AutoHealDraft, List as AutoHealList, Reply as AutoHealReply,
+    SentForm as AutoHealForm, Submission as AutoHealSubmission,
+};
+#[cfg(feature = "ssr")]
 pub use site::{App, shell};

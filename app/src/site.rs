@@ -9,7 +9,8 @@ use leptos_router::{SsrMode, path};
 use crate::answer::console;
 use crate::islands::{Copy, Live};
 use crate::pages::{
-    AppHomePage, AppsPage, CrashesPage, IncidentPage, IncidentsPage, NotFoundPage, OverviewPage, SettingsPage,
+    AppHomePage, AppsPage, AutoHealPage, CrashesPage, IncidentPage, IncidentsPage, NotFoundPage, OverviewPage,
+    SettingsPage,
 };
 use crate::parts::icon::Mark;
 
@@ -58,6 +59,11 @@ pub fn App() -> impl IntoView {
                 <Route
                     path=path!("/apps/:app/categories/availability-and-performance/detectors/application-crashes")
                     view=CrashesPage
+                    ssr=SsrMode::Async
+                />
+                <Route
+                    path=path!("/apps/:app/categories/diagnostic-tools/tools/auto-heal")
+                    view=AutoHealPage
                     ssr=SsrMode::Async
                 />
                 <Route path=path!("/apps/:app/incidents") view=IncidentsPage ssr=SsrMode::Async />

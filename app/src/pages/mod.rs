@@ -2,6 +2,7 @@
 
 mod app_home;
 mod apps;
+pub(crate) mod auto_heal;
 mod crashes;
 mod error;
 mod incident;
@@ -11,6 +12,7 @@ mod settings;
 
 pub(crate) use app_home::AppHomePage;
 pub(crate) use apps::AppsPage;
+pub(crate) use auto_heal::AutoHealPage;
 pub(crate) use crashes::CrashesPage;
 pub(crate) use error::{ErrorPage, NotFoundPage};
 pub(crate) use incident::IncidentPage;

@@ -4,7 +4,7 @@ use engine::TimeRange;
 use engine::report::Severity;
 use leptos::prelude::*;
 
-use crate::answer::{answer, asked_app, console};
+use crate::answer::{answer, asked_app, console, query_part};
 use crate::catalog::{CRASHES, OVERVIEW};
 use crate::parts::alerts::{AlertList, alerts};
 use crate::parts::chart::ChartFigure;
@@ -21,6 +21,7 @@ const INCIDENTS_READ: u32 = 20;
 pub(crate) fn OverviewPage() -> impl IntoView {
     let console = console();
     let status = asked_app(&*console);
+    let restarted = query_part("restarted");
     answer(async move {
         let status = status?;
         let (app, now) = (status.name.clone(), console.now());
@@ -46,6 +47,7 @@ pub(crate) fn OverviewPage() -> impl IntoView {
             <Page title=format!("{app}: Overview") crumbs=app_crumbs(&app) app=Some(app.clone()) here=OVERVIEW.href(&app)>
                 <h1>"Availability and Performance"</h1>
                 <p class="lead">{OVERVIEW.description}</p>
+                <RestartOutcome word=restarted />
                 <Counter count=crashes one="crash" many="crashes" />
                 <LiveRegion name="alerts" heading="Risk alerts">
                     <AlertList alerts=alerts />
@@ -69,5 +71,29 @@ pub(crate) fn OverviewPage() -> impl IntoView {
             </Page>
         };
         Ok(view.into_any())
+    })
+}
+
+/// How a restart that was asked for here began. The words are ours, whatever the address says.
+#[component]
+fn RestartOutcome(word: Option<String>) -> impl IntoView {
+    let (good, text) = match word.as_deref()? {
+        "begun" => (
+            true,
+            "The restart has begun: a new worker warms up and takes over, and the old one finishes its requests.",
+        ),
+        "busy" => (
+            false,
+            "Not restarted: no worker runs there that could be replaced, or a restart is under way already.",
+        ),
+        "refused" => (false, "Not restarted: there is no such instance."),
+        "failed" => (false, "Not restarted: Medic's own log says why."),
+        _ => return None,
+    };
+    let (class, role) = if good { ("message success", "status") } else { ("message warning", "alert") };
+    Some(view! {
+        <p class=class role=role>
+            {text}
+        </p>
     })
 }

@@ -38,7 +38,7 @@ pub(crate) fn SettingsPage() -> impl IntoView {
                         <Switch
                             name=AUTO_HEAL_ENABLED
                             label="Proactive auto-heal"
-                            hint="This version of Medic keeps the setting but has no auto-heal yet: it is obeyed from the version on that does."
+                            hint="A worker that runs out of memory or hangs is replaced by an overlapped restart of its instance alone. Takes effect at once, without a restart of the app; rules of your own are not affected."
                             settings=settings
                         />
                         <button type="submit" class="button">

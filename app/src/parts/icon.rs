@@ -70,6 +70,9 @@ pub(crate) fn CategoryPicture(
 ) -> impl IntoView {
     let path = match id {
         crate::catalog::AVAILABILITY => "M6 36h10l5-14 8 24 6-18 4 8h13M6 46h46",
+        crate::catalog::DIAGNOSTIC_TOOLS => {
+            "M30 8v10M30 42v10M8 30h10M42 30h10M30 18a12 12 0 1 0 0 24a12 12 0 1 0 0-24M30 24v12M24 30h12"
+        }
         _ => {
             "M8 18h20M40 18h12M8 30h8M28 30h24M8 42h26M46 42h6M34 18m-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0M22 30m-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0M40 42m-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0"
         }

@@ -1,14 +1,19 @@
 //! What pages are made of. Every name that comes from a process is hostile: it reaches a page as a text node only.
 
 pub(crate) mod alerts;
+pub(crate) mod amount;
 pub(crate) mod audit;
 pub(crate) mod chart;
 pub(crate) mod crash_table;
+pub(crate) mod evidence;
 pub(crate) mod frame;
 pub(crate) mod icon;
 pub(crate) mod insight;
+pub(crate) mod line_plot;
 pub(crate) mod monitoring;
+pub(crate) mod over_time;
 pub(crate) mod plot;
 pub(crate) mod range;
+pub(crate) mod readings;
 pub(crate) mod stack;
 pub(crate) mod when;

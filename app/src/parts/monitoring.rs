@@ -2,7 +2,7 @@
 
 use engine::Timestamp;
 use engine::report::Severity;
-use engine::status::{AppStatus, InstanceState, InstanceStatus, Monitoring};
+use engine::status::{AppStatus, InstanceState, InstanceStatus, Monitoring, RestartStage, Restarting};
 use engine::time::humanise;
 use leptos::prelude::*;
 
@@ -147,14 +147,17 @@ pub(crate) fn InstanceTable(
     /// The wall clock.
     now: Timestamp,
 ) -> impl IntoView {
+    let app = status.name.to_string();
     let row = move |instance: InstanceStatus| {
         let severity = instance_severity(&instance);
+        let restart = restart_cell(&app, &instance, now);
         view! {
             <tr>
                 <th scope="row">{instance.index}</th>
                 <td>
                     <Status severity=severity word=instance.state.word() />
                 </td>
+                <td>{restart}</td>
                 <td class="number">{instance.pid}</td>
                 <td class="number">{instance.port}</td>
                 <td title=humanise(now.since(instance.since))>
@@ -173,6 +176,7 @@ pub(crate) fn InstanceTable(
                     <tr>
                         <th scope="col">"Instance"</th>
                         <th scope="col">"State"</th>
+                        <th scope="col">"Restart"</th>
                         <th scope="col" class="number">
                             "Process id"
                         </th>
@@ -186,6 +190,40 @@ pub(crate) fn InstanceTable(
                 <tbody>{status.instances.into_iter().map(row).collect_view()}</tbody>
             </table>
         </Scroll>
+        <p class="quiet">
+            "A restart is overlapped: a new worker warms up and takes over, the old one finishes what it has. Requests are not failed."
+        </p>
+    }
+}
+
+/// How far the restart is that is under way, or the button that begins one; nothing where no worker could be replaced.
+fn restart_cell(app: &str, instance: &InstanceStatus, now: Timestamp) -> Option<AnyView> {
+    if let Some(restarting) = &instance.restarting {
+        let text = restart_stage(restarting);
+        let age = humanise(now.since(restarting.since));
+        let title = format!("For {age}: {}", restarting.reason);
+        return Some(
+            view! { <span title=title><Status severity=Severity::Info word=text /></span> }.into_any(),
+        );
+    }
+    let index = instance.index;
+    (instance.state == InstanceState::Running).then(|| {
+        view! {
+            <form method="post" action=format!("/apps/{app}/instances/{index}/restart")>
+                <button class="button quiet-button small" type="submit" title="Overlapped: requests are not failed">
+                    "Restart"
+                    <span class="hidden-label">{format!(" instance {index}")}</span>
+                </button>
+            </form>
+        }
+        .into_any()
+    })
+}
+
+const fn restart_stage(restarting: &Restarting) -> &'static str {
+    match restarting.stage {
+        RestartStage::WarmingUp => "New worker warms up",
+        RestartStage::Draining => "Old worker drains",
     }
 }
 
@@ -195,6 +233,35 @@ mod tests {
     use std::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+
+    #[test]
+    fn a_restart_can_be_asked_for_unless_one_is_under_way_or_nothing_runs() {
+        let mut instance = InstanceStatus {
+            index: 1,
+            pid: None,
+            started_at: None,
+            state: InstanceState::Running,
+            since: NOW,
+            port: None,
+            next_start: None,
+            message: None,
+            ends_in_a_row: 0,
+            monitoring: Monitoring::Armed,
+            restarting: None,
+        };
+        let cell = |instance: &InstanceStatus| restart_cell("shop", instance, NOW).map(RenderHtml::to_html);
+        assert!(cell(&instance).unwrap().contains("action=\"/apps/shop/instances/1/restart\""));
+        let restarting =
+            Restarting { since: NOW, reason: "by <b>hand".to_owned(), stage: RestartStage::Draining };
+        instance.restarting = Some(restarting);
+        let busy = cell(&instance).unwrap();
+        assert!(
+            busy.contains("Old worker drains") && !busy.contains("<form") && !busy.contains("<b>"),
+            "{busy}"
+        );
+        (instance.restarting, instance.state) = (None, InstanceState::Waiting);
+        assert!(cell(&instance).is_none());
+    }
 
     #[test]
     fn every_state_is_explained_with_its_numbers() {

@@ -14,10 +14,12 @@ use super::when::clock_text;
 pub(crate) const SERIES_COLOURS: usize = 8;
 
 /// Placeholders that no real colour of ours collides with.
-const INK: RGBColor = RGBColor(2, 0, 1);
-const LINE: RGBColor = RGBColor(2, 0, 2);
+pub(super) const INK: RGBColor = RGBColor(2, 0, 1);
+pub(super) const LINE: RGBColor = RGBColor(2, 0, 2);
+/// What a value is compared with.
+pub(super) const LIMIT: RGBColor = RGBColor(2, 0, 3);
 
-fn series_placeholder(at: usize) -> RGBColor {
+pub(super) fn series_placeholder(at: usize) -> RGBColor {
     RGBColor(1, 0, u8::try_from(at % SERIES_COLOURS).unwrap_or(0))
 }
 
@@ -26,9 +28,9 @@ fn series_placeholder(at: usize) -> RGBColor {
 pub(crate) struct Size {
     /// Its class in the style sheet.
     pub(crate) class: &'static str,
-    width: u32,
-    height: u32,
-    most_ticks: u64,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) most_ticks: u64,
 }
 
 /// From some 600 px on.
@@ -71,8 +73,8 @@ pub(crate) fn stacked_columns(chart: &Chart, size: Size) -> Option<Plot> {
     })
 }
 
-type Drawn<T> = Result<T, Box<dyn std::error::Error>>;
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Drawn<T> = Result<T, Box<dyn std::error::Error>>;
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 fn draw(root: &Area<'_>, chart: &Chart, size: Size) -> Drawn<Vec<Column>> {
     let buckets = chart.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
@@ -133,7 +135,7 @@ fn draw(root: &Area<'_>, chart: &Chart, size: Size) -> Drawn<Vec<Column>> {
 }
 
 /// Round times of day between two moments, at most `most` of them.
-fn ticks(start_ms: i64, end_ms: i64, most: u64) -> Vec<i64> {
+pub(super) fn ticks(start_ms: i64, end_ms: i64, most: u64) -> Vec<i64> {
     const MINUTES: [u64; 11] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360];
     let length = u64::try_from(end_ms - start_ms).unwrap_or(0);
     let step = MINUTES
@@ -148,11 +150,12 @@ fn ticks(start_ms: i64, end_ms: i64, most: u64) -> Vec<i64> {
         .collect()
 }
 
-fn in_our_colours(svg: &str) -> String {
+pub(super) fn in_our_colours(svg: &str) -> String {
     let mut svg = svg
         .replace(" font-family=\"sans-serif\"", "")
         .replace(&hexadecimal(INK), "var(--quiet)")
-        .replace(&hexadecimal(LINE), "var(--line)");
+        .replace(&hexadecimal(LINE), "var(--line)")
+        .replace(&hexadecimal(LIMIT), "var(--critical)");
     for at in 0..SERIES_COLOURS {
         svg = svg.replace(&hexadecimal(series_placeholder(at)), &format!("var(--series-{})", at + 1));
     }

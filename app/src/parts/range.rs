@@ -18,7 +18,15 @@ pub(crate) fn RangePill(
     now: Timestamp,
     /// The page's address without its query.
     here: String,
+    /// What else the page's query says, which another range leaves alone; words of ours, which need no escaping.
+    #[prop(optional)]
+    keep: Vec<(&'static str, String)>,
 ) -> impl IntoView {
+    let kept = keep.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+    let hidden = keep
+        .into_iter()
+        .map(|(name, value)| view! { <input type="hidden" name=name value=value /> })
+        .collect_view();
     let range = read.range;
     let pill = format!("Time Range (UTC): {}", range_text(range));
     let reaches_now = now.since(range.end) < Duration::from_mins(1);
@@ -26,7 +34,10 @@ pub(crate) fn RangePill(
         let length = Duration::from_hours(hours);
         let is_default = length == engine::range::LONGEST;
         // an address that names a start alone reaches until now, so it stays live
-        let href = if is_default { here.clone() } else { format!("{here}?startTime={}", now - length) };
+        let start = (!is_default).then(|| format!("startTime={}", now - length));
+        let query: Vec<&str> =
+            [Some(&*kept), start.as_deref()].into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        let href = if query.is_empty() { here.clone() } else { format!("{here}?{}", query.join("&")) };
         let same_length = range.length().abs_diff(length) < Duration::from_secs(90);
         let current = (reaches_now && same_length).then_some("true");
         let name = if hours == 1 { "Last hour".to_owned() } else { format!("Last {hours} hours") };
@@ -45,6 +56,7 @@ pub(crate) fn RangePill(
             <div class="range-panel">
                 <ul class="range-presets">{presets}</ul>
                 <form method="get" action=here aria-label="Custom time range">
+                    {hidden}
                     <p class="range-hint">"Custom: 15 minutes to 24 hours, within the last 30 days"</p>
                     <label>
                         "Start (UTC)"

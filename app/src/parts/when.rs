@@ -36,6 +36,11 @@ pub(crate) fn clock_text(at: Timestamp) -> String {
     at.to_utc().format("%H:%M").to_string()
 }
 
+/// `08:15:00`.
+pub(crate) fn clock_seconds_text(at: Timestamp) -> String {
+    at.to_utc().format("%H:%M:%S").to_string()
+}
+
 /// `2026-01-31T08:15`, as `<input type=datetime-local>` takes it.
 pub(crate) fn input_text(at: Timestamp) -> String {
     at.to_utc().format("%Y-%m-%dT%H:%M").to_string()

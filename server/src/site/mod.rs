@@ -4,15 +4,18 @@
 //! Who may ask at all (host, origin, size of a body) is decided before a request comes here.
 
 mod assets;
+mod auto_heal_form;
 mod headers;
 mod incident_markdown;
 mod settings_form;
 
 use std::sync::Arc;
 
-use app::{AnswerStatus, App, Console, shell};
+use app::{AnswerStatus, App, AutoHealSubmission, Console, shell};
 use axum::Router;
-use axum::extract::Request;
+use axum::body::Body;
+use axum::extract::{FromRef, Request};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +28,40 @@ use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list, render_app
 const OUTPUT_NAME: &str = "medic";
 /// Where the scripts and the style are, from the site's root.
 const PACKAGE_FOLDER: &str = "pkg";
+
+/// What the forms are answered with.
+#[derive(Clone)]
+struct Site {
+    console: Arc<dyn Console>,
+    options: LeptosOptions,
+}
+
+impl FromRef<Site> for Arc<dyn Console> {
+    fn from_ref(site: &Site) -> Self {
+        Self::clone(&site.console)
+    }
+}
+
+impl Site {
+    /// The page that the form was sent to, with what was typed in it; `status` says whether that was taken.
+    async fn show_again(&self, mut parts: Parts, submission: AutoHealSubmission, status: u16) -> Response {
+        // The body has been read, and a page is rendered as if it were asked for.
+        parts.method = Method::GET;
+        let console = Arc::clone(&self.console);
+        let context = move || {
+            provide_page_context(Arc::clone(&console));
+            provide_context(submission.clone());
+        };
+        let options = self.options.clone();
+        let document = move || shell(options.clone());
+        let request = Request::from_parts(parts, Body::empty());
+        let mut answer = render_app_async_with_context(context, document)(request).await;
+        if answer.status() == StatusCode::OK {
+            *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        }
+        answer
+    }
+}
 
 /// All pages and the site's files; whatever else is asked for gets the page that says so, with 404.
 pub fn router(console: Arc<dyn Console>) -> Router {
@@ -43,8 +80,11 @@ pub fn router(console: Arc<dyn Console>) -> Router {
     };
     let own = Router::new()
         .route("/apps/{app}/settings", post(settings_form::save))
+        .route("/apps/{app}/categories/diagnostic-tools/tools/auto-heal", post(auto_heal_form::submit))
+        .route("/apps/{app}/instances/{instance}/restart", post(auto_heal_form::restart))
+        .route("/apps/{app}/auto-heal/fuse/rearm", post(auto_heal_form::rearm))
         .route("/incidents/{id}/markdown", get(incident_markdown::show))
-        .with_state(console);
+        .with_state(Site { console, options: options.clone() });
     Router::new()
         .leptos_routes_with_context(&options, generate_route_list(App), context, document)
         .with_state(options)

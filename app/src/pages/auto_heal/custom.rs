@@ -1,0 +1,315 @@
+//! The tab Custom Auto-Heal Rules: what holds, and the form that changes it.
+
+use engine::auto_heal::config::Violation;
+use engine::auto_heal::{AutoHealConfig, Rule};
+use engine::report::Severity;
+use engine::status::AppStatus;
+use leptos::prelude::*;
+
+use super::draft::{Draft, field_name};
+use super::field::{Fields, id_of, words_of};
+use super::form::{action, conditions, override_time};
+use super::lines::{comparison, rule_list};
+use super::proactive::Readings;
+use super::review::{Question, question};
+use super::{Reply, Submission};
+use crate::answer::PageError;
+use crate::catalog::AUTO_HEAL;
+use crate::parts::frame::LiveRegion;
+use crate::parts::icon::Status;
+use crate::parts::when::counted;
+use crate::{Console, ConsoleError};
+
+/// The tab. Once something was typed, it is shown whatever else fails.
+pub(super) async fn tab(
+    console: &dyn Console,
+    status: &AppStatus,
+    submission: Option<Submission>,
+) -> Result<AnyView, PageError> {
+    let app = &status.name;
+    let held = console.auto_heal(app).await;
+    let (draft, reply) = match (submission, &held) {
+        (Some(Submission { draft, reply }), _) => (draft, Some(reply)),
+        (None, Ok(config)) => (Draft::of(config), None),
+        (None, Err(error)) => return Err(error.clone().into()),
+    };
+    let (new, found) = draft.config();
+    let violations = match &reply {
+        Some(Reply::Invalid(violations)) => violations.clone(),
+        Some(Reply::Reviewed | Reply::Imported(_)) => found,
+        _ => Vec::new(),
+    };
+    let asks = matches!(reply, Some(Reply::Reviewed | Reply::Imported(_)))
+        && violations.is_empty()
+        && new.auto_heal_rules.triggers.any();
+    let dry_run = if asks { Some(console.dry_run(app, &new).await) } else { None };
+    let here = AUTO_HEAL.href(app);
+    let is_custom = |rule: Rule| !rule.is_proactive() && rule != Rule::ProactiveCpu;
+    let readings = console.snapshot().heal.get(app).cloned().filter(|heal| {
+        let mut seen = heal.instances.iter().flat_map(|instance| &instance.status.readings);
+        seen.any(|reading| is_custom(reading.rule))
+    });
+    let current = held.clone().ok().map(|config| view! { <Current config=config here=here.clone() /> });
+    let review = (reply.is_some() && !matches!(reply, Some(Reply::Editing(_) | Reply::NotImported(_)))).then(|| {
+        view! { <Review held=held.clone() new=new.clone() violations=violations.clone() reply=reply.clone() /> }
+    });
+    let dry_run = dry_run.map(|answer| question(Question { answer }));
+    let warned = asks.then(|| new.warnings().into_iter().chain(new.notes()).collect::<Vec<_>>());
+    let view = view! {
+        <LiveRegion name="rules" heading="Current rules">
+            {current}
+            {readings
+                .map(|heal| {
+                    view! {
+                        <details class="seen" data-key="seen">
+                            <summary>"What each instance has now"</summary>
+                            <Readings heal=heal of=is_custom label="What the custom rules see" />
+                        </details>
+                    }
+                })}
+        </LiveRegion>
+        <Edit draft=draft reply=reply violations=violations here=here>
+            {review} {warned.map(|texts| view! { <Warnings texts=texts /> })} {dry_run}
+        </Edit>
+    };
+    Ok(view.into_any())
+}
+
+#[component]
+fn Current(config: AutoHealConfig, here: String) -> impl IntoView {
+    let any = config.auto_heal_rules.triggers.any();
+    let (severity, word, text) = match (any, config.auto_heal_enabled) {
+        (false, _) => {
+            (Severity::None, "Off", "No rule of your own is set. The proactive rules work without any.")
+        }
+        (true, true) => (
+            Severity::Success,
+            "On",
+            "Where they speak about memory or slow requests, the proactive rule on the same matter is silent.",
+        ),
+        (true, false) => (Severity::None, "Off", "The rules below are kept and do nothing."),
+    };
+    let (switch, label) = if config.auto_heal_enabled { ("off", "Switch off") } else { ("on", "Switch on") };
+    view! {
+        <p class="now">
+            <Status severity=severity word=word />
+            " "
+            {text}
+        </p>
+        {any.then(|| rule_list(&config))}
+        <div class="actions">
+            {any
+                .then(|| {
+                    view! {
+                        <form method="post" action=here.clone()>
+                            <button class="button" type="submit" name="do" value=switch>
+                                {label}
+                            </button>
+                        </form>
+                    }
+                })}
+            {any.then(|| view! { <Export here=here /> })}
+        </div>
+    }
+}
+
+#[component]
+fn Export(here: String) -> impl IntoView {
+    let app = here.split('/').nth(2).unwrap_or_default();
+    let api = format!("/api/v1/apps/{app}/auto-heal");
+    view! {
+        <a class="button quiet-button" href=api.clone()>
+            "Export as JSON"
+        </a>
+        <a class="button quiet-button" href=format!("{api}?format=web.config")>
+            "Export as web.config"
+        </a>
+    }
+}
+
+/// The form around its steps.
+#[component]
+fn Edit(
+    draft: Draft,
+    reply: Option<Reply>,
+    violations: Vec<Violation>,
+    here: String,
+    children: Children,
+) -> impl IntoView {
+    let focus = match &reply {
+        Some(Reply::Editing(list)) => *list,
+        _ => None,
+    };
+    let fields = Fields { violations, focus };
+    let not_imported = match &reply {
+        Some(Reply::NotImported(why)) => Some(why.clone()),
+        _ => None,
+    };
+    let (enabled, pasted) = (draft.enabled, draft.pasted.clone());
+    let steps = [conditions(&fields, &draft, &here), action(&fields, &draft), override_time(&fields, &draft)];
+    let (target, review_action) = (here.clone(), format!("{here}#review"));
+    view! {
+        <section aria-labelledby="edit">
+            <h2 id="edit">"Edit the rules"</h2>
+            <form class="rules" method="post" action=target>
+                // The first button is what the Enter key presses: it must change nothing.
+                <button class="hidden-label" type="submit" name="do" value="review" formnovalidate=true tabindex="-1" aria-hidden="true">
+                    "Review"
+                </button>
+                <Import pasted=pasted wrong=not_imported here=here />
+                {steps}
+                <h3 id="review">"4. Review and Save"</h3>
+                <div class="switch">
+                    <input type="hidden" name="autoHealEnabled" value="False" />
+                    <input
+                        type="checkbox"
+                        role="switch"
+                        id="autoHealEnabled"
+                        name="autoHealEnabled"
+                        value="True"
+                        checked=enabled
+                        aria-describedby="enabled-hint"
+                    />
+                    <label for="autoHealEnabled">"The rules act"</label>
+                    <p id="enabled-hint">"Off, they are kept and do nothing."</p>
+                </div>
+                {children()}
+                <p class="actions">
+                    <button class="button quiet-button" type="submit" name="do" value="review" formaction=review_action.clone() formnovalidate=true>
+                        "Review"
+                    </button>
+                    <button class="button" type="submit" name="do" value="save" formaction=review_action>
+                        "Save"
+                    </button>
+                </p>
+                <p class="hint">
+                    "Review shows the current rules beside the new ones and what the new ones would have done in the last 24 hours; it changes nothing. Save puts them in force at once, whole or not at all, and restarts no worker."
+                </p>
+            </form>
+        </section>
+    }
+}
+
+#[component]
+fn Import(pasted: String, wrong: Option<String>, here: String) -> impl IntoView {
+    let open = wrong.is_some();
+    view! {
+        <details class="import" open=open>
+            <summary>"Import from a web.config or from ARM's JSON"</summary>
+            <div class="field">
+                <label for="import">"web.config, its <monitoring> element, or the JSON of config/web"</label>
+                <textarea
+                    id="import"
+                    name="import"
+                    rows="8"
+                    spellcheck="false"
+                    autocomplete="off"
+                    maxlength="20000"
+                    aria-describedby="import-hint"
+                    aria-invalid=open.then_some("true")
+                >
+                    {pasted}
+                </textarea>
+                <p class="hint" id="import-hint">
+                    "It replaces what stands in the form; nothing is saved by it. At most 20,000 characters: of a longer web.config, its <monitoring> element alone."
+                </p>
+                {wrong
+                    .map(|why| {
+                        view! {
+                            <p class="wrong" role="alert">
+                                "Nothing was imported: "
+                                {why}
+                            </p>
+                        }
+                    })}
+            </div>
+            <button
+                class="button quiet-button"
+                type="submit"
+                name="do"
+                value="import"
+                formaction=format!("{here}#review")
+                formnovalidate=true
+            >
+                "Fill the form with it"
+            </button>
+        </details>
+    }
+}
+
+/// What stands between the form and its being saved, or what it would change.
+#[component]
+fn Review(
+    held: Result<AutoHealConfig, ConsoleError>,
+    new: AutoHealConfig,
+    violations: Vec<Violation>,
+    reply: Option<Reply>,
+) -> impl IntoView {
+    let said = match reply {
+        Some(Reply::NotSaved(why)) => {
+            Some((true, vec![format!("Not saved: {why} What you typed is still in the form.")]))
+        }
+        Some(Reply::Imported(notes)) => {
+            let first = "The form was filled with what you pasted. Nothing is saved yet.".to_owned();
+            Some((false, std::iter::once(first).chain(notes).collect()))
+        }
+        _ => None,
+    };
+    let said = said.map(|(bad, texts)| {
+        let (class, role) = if bad { ("message critical", "alert") } else { ("message info", "status") };
+        view! {
+            <div class=class role=role>
+                {texts.into_iter().map(|text| view! { <p>{text}</p> }).collect_view()}
+            </div>
+        }
+    });
+    let content = if violations.is_empty() {
+        match held {
+            Ok(current) => comparison(&current, &new),
+            Err(error) => view! {
+                <p class="message warning">"The current rules cannot be shown beside these: " {error.to_string()}</p>
+            }
+            .into_any(),
+        }
+    } else {
+        view! { <Violations violations=violations /> }.into_any()
+    };
+    view! {
+        {said}
+        {content}
+    }
+}
+
+/// All that does not fit, each leading to its field.
+#[component]
+fn Violations(violations: Vec<Violation>) -> impl IntoView {
+    let count = counted(violations.len() as u64, "entry does", "entries do");
+    let line = |violation: Violation| {
+        let name = field_name(&violation).to_owned();
+        view! {
+            <li>
+                <a href=format!("#{}", id_of(&name))>{words_of(&name)}</a>
+                ": "
+                {violation.message}
+            </li>
+        }
+    };
+    view! {
+        <div class="message critical" role="alert">
+            <p>{format!("Nothing is saved: {count} not fit.")}</p>
+            <ul>{violations.into_iter().map(line).collect_view()}</ul>
+        </div>
+    }
+}
+
+/// What can be saved and is worth a thought.
+#[component]
+fn Warnings(texts: Vec<String>) -> impl IntoView {
+    (!texts.is_empty()).then(|| {
+        view! {
+            <div class="message warning">
+                <ul>{texts.into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}</ul>
+            </div>
+        }
+    })
+}

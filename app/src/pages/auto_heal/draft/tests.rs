@@ -1,0 +1,178 @@
+use super::sent::ROWS_READ;
+use super::*;
+
+fn sent(fields: &[(&str, &str)]) -> SentForm {
+    SentForm::read(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+}
+
+/// A form that can be saved, with `more` over it.
+fn with(more: &[(&str, &str)]) -> Draft {
+    let good = [
+        ("autoHealEnabled", "False"),
+        ("autoHealEnabled", "True"),
+        ("triggers.requests.count", "100"),
+        ("triggers.requests.timeInterval", "00:01:00"),
+        ("actions.actionType", "Recycle"),
+        ("actions.minProcessExecutionTime", "00:10:00"),
+    ];
+    sent(&[&good, more].concat()).draft
+}
+
+fn messages(draft: &Draft) -> Vec<(String, String)> {
+    let violations = draft.config().1;
+    violations.iter().map(|found| (field_name(found).to_owned(), found.message.clone())).collect()
+}
+
+#[test]
+fn a_form_is_the_rules_it_was_filled_in_with() {
+    let draft = with(&[
+        ("triggers.statusCodes[0].status", "500"),
+        ("triggers.statusCodes[0].count", "10"),
+        ("triggers.statusCodes[0].timeInterval", "00:01:00"),
+        ("triggers.statusCodes[0].subStatus", "19"),
+        ("triggers.statusCodesRange[3].statusCodes", "500-530"),
+        ("triggers.statusCodesRange[3].count", "20"),
+        ("triggers.statusCodesRange[3].timeInterval", "00:02:00"),
+        ("triggers.statusCodesRange[3].path", "/api/*"),
+        ("triggers.slowRequestsWithPath[0].timeTaken", "00:00:30"),
+        ("triggers.slowRequestsWithPath[0].count", "5"),
+        ("triggers.slowRequestsWithPath[0].timeInterval", "00:02:00"),
+        ("triggers.slowRequestsWithPath[0].path", "/search"),
+        ("triggers.privateBytesInKB", "204800"),
+    ]);
+    let (config, wrong) = draft.config();
+    assert_eq!(wrong, []);
+    let json = r#"{"autoHealEnabled":true,"autoHealRules":{"triggers":{
+        "requests":{"count":100,"timeInterval":"00:01:00"},"privateBytesInKB":204800,
+        "statusCodes":[{"status":500,"subStatus":19,"count":10,"timeInterval":"00:01:00"}],
+        "statusCodesRange":[{"statusCodes":"500-530","count":20,"timeInterval":"00:02:00","path":"/api/*"}],
+        "slowRequestsWithPath":[{"timeTaken":"00:00:30","count":5,"timeInterval":"00:02:00","path":"/search"}]},
+        "actions":{"actionType":"Recycle","minProcessExecutionTime":"00:10:00"}}}"#;
+    assert_eq!(config, serde_json::from_str(json).unwrap());
+    let again = Draft::of(&config);
+    assert_eq!(again.config(), (config, Vec::new()), "what is shown is what is there");
+}
+
+#[test]
+fn empty_rows_are_left_out_and_the_others_move_up() {
+    let row = |index: usize, field: &str| format!("triggers.statusCodes[{index}].{field}");
+    let (blank, status, count) = (row(0, "status"), row(7, "status"), row(7, "count"));
+    let draft = with(&[(&blank, "  "), (&row(0, "subStatus"), "4"), (&status, "500"), (&count, "x")]);
+    assert_eq!((draft.statuses.filled.len(), draft.statuses.blank), (1, 1));
+    let found = messages(&draft);
+    assert!(
+        found.contains(&("triggers.statusCodes[0].count".to_owned(), "`x` is no whole number".to_owned()))
+    );
+    assert!(found.iter().any(|(field, _)| field == "triggers.statusCodes[0].timeInterval"), "{found:?}");
+    assert_eq!(draft.statuses.filled[0].count, "x", "what was typed stays");
+}
+
+#[test]
+fn rows_are_added_and_removed_where_the_button_stood() {
+    let filled = [("triggers.statusCodes[0].status", "500"), ("triggers.statusCodes[1].status", "502")];
+    let added =
+        sent(&[&filled[..], &[("triggers.statusCodes[2].status", ""), ("do", "add:statusCodes")]].concat());
+    assert_eq!(added.command, Command::AddRow(List::StatusCodes));
+    assert_eq!((added.draft.statuses.filled.len(), added.draft.statuses.blank), (2, 2));
+    let removed = sent(&[&filled[..], &[("do", "remove:statusCodes[0]")]].concat()).draft;
+    assert_eq!(removed.statuses.filled.iter().map(|row| &*row.status).collect::<Vec<_>>(), ["502"]);
+    assert_eq!(removed.ranges.blank, 1);
+}
+
+#[test]
+fn absurd_values_are_refused_each_beside_its_field() {
+    let long = "9".repeat(10_000);
+    let cases = [
+        ("triggers.requests.count", &*long, "does not fit"),
+        ("triggers.requests.count", "-1", "is no whole number"),
+        ("triggers.requests.count", "1e9", "is no whole number"),
+        ("triggers.requests.count", "٣", "is no whole number"),
+        ("triggers.requests.count", " ", "set a number"),
+        ("triggers.requests.timeInterval", "90", "hh:mm:ss"),
+        ("triggers.requests.timeInterval", &long, "hh:mm:ss"),
+        ("triggers.privateBytesInKB", "102400", "above 102400"),
+        ("triggers.privateBytesInKB", "33554433", "at most 33554432"),
+        ("actions.minProcessExecutionTime", "02:00:01", "too long"),
+        ("actions.actionType", "Reboot", "is no action"),
+        ("triggers.slowRequests.path", "/x", "set a length of time"),
+    ];
+    for (field, value, part) in cases {
+        let draft = with(&[(field, value)]);
+        let found = messages(&draft);
+        assert!(found.iter().any(|(_, message)| message.contains(part)), "{field} {part}: {found:?}");
+        assert!(found.iter().all(|(_, message)| message.len() < 300), "a message does not swell: {field}");
+    }
+}
+
+#[test]
+fn one_field_is_blamed_once() {
+    let found = messages(&with(&[("triggers.requests.count", "many")]));
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+#[test]
+fn a_list_without_end_is_bounded_and_refused() {
+    let fields: Vec<_> = (0..5_000)
+        .map(|index| (format!("triggers.statusCodes[{index}].status"), "500".to_owned()))
+        .chain((0..5_000).map(|index| (format!("triggers.requests.x{index}"), String::new())))
+        .collect();
+    let draft = SentForm::read(fields).draft;
+    assert_eq!((draft.statuses.filled.len(), draft.statuses.blank), (ROWS_READ, 0));
+    let found = messages(&draft);
+    assert!(
+        found
+            .iter()
+            .any(|(field, message)| field == "triggers.statusCodes" && message.contains("at most 20"))
+    );
+    assert!(
+        found.iter().filter(|(_, message)| message.contains("no field of the form")).count() <= LIST_LIMIT
+    );
+}
+
+#[test]
+fn strange_names_are_refused_and_do_nothing() {
+    for name in [
+        "triggers.statusCodes[-1].status",
+        "triggers.statusCodes[99999999999999999999999].status",
+        "triggers.statusCodes[0]",
+        "triggers.statusCodes[0].status.x",
+        "triggers.nothing[0].count",
+        "__proto__",
+        "",
+    ] {
+        let found = messages(&with(&[(name, "1")]));
+        assert!(
+            found.iter().any(|(_, message)| message.contains("no field of the form")),
+            "{name}: {found:?}"
+        );
+    }
+    let found = messages(&with(&[("do", "<script>")]));
+    assert!(found.iter().any(|(field, _)| field == "do"), "{found:?}");
+}
+
+#[test]
+fn a_form_of_nothing_switches_nothing_on() {
+    let draft = sent(&[("autoHealEnabled", "True")]).draft;
+    let found = messages(&draft);
+    assert!(found[0].1.contains("at least one condition"), "{found:?}");
+    assert_eq!(sent(&[]).draft.config().1, []);
+    assert!(Draft::of(&AutoHealConfig::default()).enabled, "who fills in the first rules means them");
+}
+
+#[test]
+fn commands_are_words_of_ours() {
+    let cases = [
+        ("review", Some(Command::Review)),
+        ("save", Some(Command::Save)),
+        ("import", Some(Command::Import)),
+        ("on", Some(Command::Switch(true))),
+        ("remove:statusCodesRange[19]", Some(Command::RemoveRow(List::StatusCodesRange, 19))),
+        ("remove:statusCodesRange[]", None),
+        ("remove:statusCodesRange", None),
+        ("add:", None),
+        ("", None),
+    ];
+    for (word, command) in cases {
+        assert_eq!(Command::of_word(word), command, "{word}");
+    }
+}

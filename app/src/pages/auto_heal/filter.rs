@@ -1,0 +1,158 @@
+//! Which part of the history is shown: by rule or reason, by instance, by outcome. The words in the address are ours; others
+//! choose nothing.
+
+use engine::auto_heal::Rule;
+use engine::auto_heal::event::{EventKind, HealEvent};
+use engine::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
+
+/// What a restart or an event can be for: its word in the address, and its name.
+const REASONS: [(&str, &str); 11] = [
+    ("percent-memory", "Percent memory"),
+    ("percent-request", "Percent request"),
+    ("proactive-cpu", "Proactive CPU"),
+    ("requests", "Request count"),
+    ("private-bytes", "Private bytes"),
+    ("slow-requests", "Slow requests"),
+    ("slow-requests-with-path", "Slow requests with path"),
+    ("status-code", "Status code"),
+    ("status-code-range", "Status code range"),
+    ("by-hand", "By hand"),
+    ("configuration", "Configuration changed"),
+];
+
+/// How either can have gone.
+const OUTCOMES: [(&str, &str); 5] = [
+    ("done", "Restarted"),
+    ("failed", "Restart failed"),
+    ("logged", "Logged"),
+    ("ran", "Custom action ran"),
+    ("refused", "Not acted"),
+];
+
+/// What was chosen; nothing chosen is everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Filter {
+    pub(super) reason: Option<&'static str>,
+    pub(super) instance: Option<u16>,
+    pub(super) outcome: Option<&'static str>,
+}
+
+impl Filter {
+    pub(super) fn of_words(reason: Option<&str>, instance: Option<&str>, outcome: Option<&str>) -> Self {
+        let of = |words: &'static [(&'static str, &'static str)], word: Option<&str>| {
+            words.iter().map(|(known, _)| *known).find(|known| Some(*known) == word)
+        };
+        Self {
+            reason: of(&REASONS, reason),
+            instance: instance.and_then(|text| text.parse().ok()),
+            outcome: of(&OUTCOMES, outcome),
+        }
+    }
+
+    pub(super) const fn reasons() -> &'static [(&'static str, &'static str)] {
+        &REASONS
+    }
+
+    pub(super) const fn outcomes() -> &'static [(&'static str, &'static str)] {
+        &OUTCOMES
+    }
+
+    /// As it stands in an address.
+    pub(super) fn words(&self) -> Vec<(&'static str, String)> {
+        let words = [
+            ("reason", self.reason.map(str::to_owned)),
+            ("instance", self.instance.map(|index| index.to_string())),
+            ("outcome", self.outcome.map(str::to_owned)),
+        ];
+        words.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    pub(super) fn takes_restart(&self, restart: &Restart) -> bool {
+        let outcome = match restart.outcome {
+            RestartOutcome::Done => "done",
+            RestartOutcome::Failed { .. } => "failed",
+        };
+        self.takes(reason_word(&restart.reason), restart.instance, outcome)
+    }
+
+    pub(super) fn takes_event(&self, event: &HealEvent) -> bool {
+        let outcome = match event.what {
+            EventKind::Logged => "logged",
+            EventKind::Ran { .. } => "ran",
+            EventKind::Refused { .. } => "refused",
+        };
+        self.takes(rule_word(event.evidence.rule), event.worker.instance.index, outcome)
+    }
+
+    fn takes(&self, reason: &str, instance: u16, outcome: &str) -> bool {
+        self.reason.is_none_or(|wanted| wanted == reason)
+            && self.instance.is_none_or(|wanted| wanted == instance)
+            && self.outcome.is_none_or(|wanted| wanted == outcome)
+    }
+}
+
+const fn reason_word(reason: &RestartReason) -> &'static str {
+    match reason {
+        RestartReason::ByHand => "by-hand",
+        RestartReason::ConfigurationChanged => "configuration",
+        RestartReason::Rule { rule, .. } => rule_word(*rule),
+    }
+}
+
+const fn rule_word(rule: Rule) -> &'static str {
+    match rule {
+        Rule::PercentMemory => "percent-memory",
+        Rule::PercentRequest => "percent-request",
+        Rule::ProactiveCpu => "proactive-cpu",
+        Rule::Requests => "requests",
+        Rule::PrivateBytes => "private-bytes",
+        Rule::SlowRequests => "slow-requests",
+        Rule::SlowRequestsWithPath { .. } => "slow-requests-with-path",
+        Rule::StatusCode { .. } => "status-code",
+        Rule::StatusCodeRange { .. } => "status-code-range",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::Timestamp;
+
+    fn restart(reason: RestartReason, instance: u16, outcome: RestartOutcome) -> Restart {
+        Restart {
+            old: format!("shop/{instance}/1769847300000").parse().unwrap(),
+            new: None,
+            app: "shop".parse().unwrap(),
+            node: "n".to_owned(),
+            instance,
+            at: Timestamp::from_ms(1_769_847_400_000),
+            reason,
+            evidence: None,
+            duration_ms: 1,
+            drained: 0,
+            failed: 0,
+            outcome,
+        }
+    }
+
+    #[test]
+    fn each_word_chooses_its_own_and_an_unknown_one_nothing() {
+        let by_hand = restart(RestartReason::ByHand, 1, RestartOutcome::Done);
+        let reason = RestartReason::Rule { rule: Rule::StatusCode { index: 4 }, blew_fuse: false };
+        let failed = restart(reason, 0, RestartOutcome::Failed { why: String::new() });
+        let cases = [
+            ((None, None, None), (true, true)),
+            ((Some("by-hand"), None, None), (true, false)),
+            ((Some("status-code"), None, None), (false, true)),
+            ((None, Some("0"), None), (false, true)),
+            ((None, None, Some("done")), (true, false)),
+            ((Some("by-hand"), Some("0"), None), (false, false)),
+            ((Some("<b>"), Some("x"), Some("")), (true, true)),
+        ];
+        for ((reason, instance, outcome), expected) in cases {
+            let filter = Filter::of_words(reason, instance, outcome);
+            let taken = (filter.takes_restart(&by_hand), filter.takes_restart(&failed));
+            assert_eq!(taken, expected, "{filter:?}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The form of the user's own rules, in the portal's steps. It is an ordinary form, and whoever receives it checks it.
+
+use engine::auto_heal::config::{ActionType, MEMORY_ABOVE_KB, MEMORY_MOST_KB};
+use leptos::prelude::*;
+
+use super::draft::{Draft, List};
+use super::field::{COUNT, Fields, Kind, PATH, SPAN, Wrong};
+
+/// Step 1.
+pub(super) fn conditions(fields: &Fields, draft: &Draft, here: &str) -> AnyView {
+    let requests = &draft.requests;
+    let memory = Kind::Number { least: MEMORY_ABOVE_KB + 1, most: MEMORY_MOST_KB };
+    // App Service's form has no path here, and its back end refuses one: it is only shown to be taken out.
+    let slow = &draft.slow_requests;
+    let stray_path = (!slow.path.trim().is_empty()).then(|| {
+        fields.input(
+            "triggers.slowRequests.path",
+            "Path",
+            "slow requests take none: take it out",
+            PATH,
+            &slow.path,
+        )
+    });
+    view! {
+        <h3 id="conditions">"1. Define Conditions"</h3>
+        <p class="quiet">
+            "Any one of them is enough. Each instance is looked at by itself, over a window that slides and is emptied after the rule has acted. What stays empty is not set."
+        </p>
+        <div class="conditions">
+            <fieldset>
+                <legend>"Request count"</legend>
+                {fields.input("triggers.requests.count", "Requests, at least", "", COUNT, &requests.count)}
+                {fields.input("triggers.requests.timeInterval", "Within", "hh:mm:ss", SPAN, &requests.time_interval)}
+            </fieldset>
+            <fieldset>
+                <legend>"Slow requests"</legend>
+                {fields.slow("triggers.slowRequests", slow)}
+                {stray_path}
+            </fieldset>
+            {fields.list(here, draft, List::SlowRequestsWithPath)}
+            {fields.list(here, draft, List::StatusCodes)}
+            {fields.list(here, draft, List::StatusCodesRange)}
+            <fieldset>
+                <legend>"Memory"</legend>
+                {fields
+                    .input(
+                        "triggers.privateBytesInKB",
+                        "Private bytes above, in KB",
+                        "More than 102,400 and at most 33,554,432 KB (100 MB to 32 GB)",
+                        memory,
+                        &draft.memory_kb,
+                    )}
+            </fieldset>
+            <Wrong id="triggers-error".to_owned() messages=fields.messages("triggers") />
+        </div>
+    }
+    .into_any()
+}
+
+/// Step 2.
+pub(super) fn action(fields: &Fields, draft: &Draft) -> AnyView {
+    let chosen = ActionType::from_word(&draft.action).unwrap_or_default();
+    let choice = |action: ActionType, label: &'static str, hint: &'static str| {
+        let id = format!("action-{}", action.word());
+        let hint_id = format!("{id}-hint");
+        view! {
+            <div class="choice">
+                <input
+                    type="radio"
+                    id=id.clone()
+                    name="actions.actionType"
+                    value=action.word()
+                    checked=action == chosen
+                    aria-describedby=hint_id.clone()
+                />
+                <label for=id>{label}</label>
+                <p class="hint" id=hint_id>
+                    {hint}
+                </p>
+            </div>
+        }
+    };
+    let exe = Kind::Text { pattern: Some("\\/.*[^\\/]"), example: "/usr/local/bin/notify", most: 4_096 };
+    let parameters = Kind::Text { pattern: None, example: "", most: 8_192 };
+    view! {
+        <h3 id="action">"2. Configure Actions"</h3>
+        <fieldset class="choices">
+            <legend>"When a condition is met"</legend>
+            {choice(
+                ActionType::Recycle,
+                "Recycle",
+                "A new worker starts on that instance, warms up and takes over; the old one finishes its requests. Requests are not failed.",
+            )}
+            {choice(ActionType::LogEvent, "Log an event", "It is written down here under History and in Medic's log. Nothing else happens.")}
+            {choice(
+                ActionType::CustomAction,
+                "Custom action",
+                "An executable is run as the app's user, with a time limit. Nothing else happens to the worker.",
+            )}
+            <Wrong id="actions-actionType-error".to_owned() messages=fields.messages("actions.actionType") />
+            <div class="custom-action">
+                {fields
+                    .input(
+                        "actions.customAction.exe",
+                        "Executable",
+                        "Its absolute path. MemoryDump and Profiler, which App Service has, cannot be done yet.",
+                        exe,
+                        &draft.exe,
+                    )}
+                {fields
+                    .input(
+                        "actions.customAction.parameters",
+                        "Parameters",
+                        "optional; they are not shown in the history",
+                        parameters,
+                        &draft.parameters,
+                    )}
+            </div>
+        </fieldset>
+    }
+    .into_any()
+}
+
+/// Step 3.
+pub(super) fn override_time(fields: &Fields, draft: &Draft) -> AnyView {
+    view! {
+        <h3 id="override">"3. Override when Action executes" <span class="quiet">" (optional)"</span></h3>
+        <fieldset>
+            <legend>"Startup time"</legend>
+            {fields
+                .input(
+                    "actions.minProcessExecutionTime",
+                    "The action executes once the worker has run for",
+                    "hh:mm:ss, 00:00:00 to 02:00:00. Less than 00:10:00 is not advised: an app that starts slowly may be healed again before it is warm.",
+                    SPAN,
+                    &draft.minimum_time,
+                )}
+        </fieldset>
+    }
+    .into_any()
+}

@@ -1,0 +1,182 @@
+//! Rules in words, a line each: what holds now, and beside it what the form would make of it.
+
+use std::collections::BTreeMap;
+
+use engine::auto_heal::AutoHealConfig;
+use engine::auto_heal::config::{ActionType, SlowRequestsTrigger, TimeSpan};
+use engine::time::humanise;
+use leptos::prelude::*;
+
+use crate::parts::amount::bytes_words;
+use crate::parts::frame::Scroll;
+use crate::parts::when::counted;
+
+/// Where a line stands: its kind's place, and its number among those of its kind.
+type Place = (u8, usize);
+
+/// What it is about, and what is said of it.
+type Lines = BTreeMap<Place, (String, String)>;
+
+/// The rules, a line each.
+fn lines(config: &AutoHealConfig) -> Lines {
+    let (triggers, actions) = (&config.auto_heal_rules.triggers, &config.auto_heal_rules.actions);
+    let mut lines = Lines::new();
+    let mut add = |place: Place, what: String, text: String| {
+        lines.insert(place, (what, text));
+    };
+    let state = if config.auto_heal_enabled { "on" } else { "off" };
+    add((0, 0), "Custom rules".to_owned(), state.to_owned());
+    if let Some(requests) = &triggers.requests {
+        let text = format!("at least {}", requests_within(requests.count, requests.time_interval));
+        add((1, 0), "Request count".to_owned(), text);
+    }
+    if let Some(slow) = &triggers.slow_requests {
+        add((2, 0), "Slow requests".to_owned(), slow_words(slow));
+    }
+    for (index, slow) in triggers.slow_requests_with_path.iter().enumerate() {
+        add((3, index), format!("Slow requests with path {}", index + 1), slow_words(slow));
+    }
+    for (index, code) in triggers.status_codes.iter().enumerate() {
+        let within = requests_within(code.count, code.time_interval);
+        let text =
+            format!("at least {within} answered with {}{}", code.status, of_path(code.path.as_deref()));
+        add((4, index), format!("Status code {}", index + 1), text);
+    }
+    for (index, range) in triggers.status_codes_range.iter().enumerate() {
+        let within = requests_within(range.count, range.time_interval);
+        let text = format!(
+            "at least {within} answered with {}{}",
+            range.status_codes,
+            of_path(range.path.as_deref())
+        );
+        add((5, index), format!("Status code range {}", index + 1), text);
+    }
+    if let Some(kb) = triggers.private_bytes_in_kb {
+        let text = format!("above {kb} KB ({})", bytes_words(kb.saturating_mul(1_024)));
+        add((6, 0), "Private bytes".to_owned(), text);
+    }
+    let action = match (actions.action_type, &actions.custom_action) {
+        (ActionType::Recycle, _) => "Recycle: restart that instance, overlapped".to_owned(),
+        (ActionType::LogEvent, _) => "Log an event, and nothing else".to_owned(),
+        (ActionType::CustomAction, custom) => {
+            let custom = custom.clone().unwrap_or_default();
+            format!("Run {} {}", custom.exe, custom.parameters).trim_end().to_owned()
+        }
+    };
+    add((7, 0), "Action".to_owned(), action);
+    let minimum = actions.min_process_execution_time;
+    let text = if minimum.is_zero() {
+        "as soon as the worker takes requests".to_owned()
+    } else {
+        format!("once the worker has run for {} ({minimum})", humanise(minimum.duration()))
+    };
+    add((8, 0), "The action executes".to_owned(), text);
+    lines
+}
+
+fn slow_words(slow: &SlowRequestsTrigger) -> String {
+    let within = requests_within(slow.count, slow.time_interval);
+    let path = of_path(slow.path.as_deref());
+    format!("at least {within} that take {} or longer{path}", humanise(slow.time_taken.duration()))
+}
+
+fn requests_within(count: u64, interval: TimeSpan) -> String {
+    format!("{} within {}", counted(count, "request", "requests"), humanise(interval.duration()))
+}
+
+fn of_path(path: Option<&str>) -> String {
+    path.map(|path| format!(", path {path}")).unwrap_or_default()
+}
+
+/// The rules that hold.
+pub(super) fn rule_list(config: &AutoHealConfig) -> AnyView {
+    let row = |(what, text): (String, String)| {
+        view! {
+            <div>
+                <dt>{what}</dt>
+                <dd>{text}</dd>
+            </div>
+        }
+    };
+    view! { <dl class="details">{lines(config).into_values().map(row).collect_view()}</dl> }.into_any()
+}
+
+/// What holds beside what would; what differs is said in words as well as in colour.
+pub(super) fn comparison(current: &AutoHealConfig, new: &AutoHealConfig) -> AnyView {
+    let (current, new) = (lines(current), lines(new));
+    let mut names: BTreeMap<Place, String> = BTreeMap::new();
+    for (place, (what, _)) in current.iter().chain(&new) {
+        names.entry(*place).or_insert_with(|| what.clone());
+    }
+    let row = move |(place, what): (Place, String)| {
+        let text = |lines: &Lines| lines.get(&place).map(|(_, text)| text.clone());
+        let (before, after) = (text(&current), text(&new));
+        let change = match (&before, &after) {
+            (Some(before), Some(after)) if before == after => "",
+            (Some(_), Some(_)) => "changed",
+            (None, _) => "new",
+            (_, None) => "removed",
+        };
+        let not_set = || view! { <span class="quiet">"not set"</span> }.into_any();
+        let cell = |text: Option<String>| text.map_or_else(not_set, IntoAny::into_any);
+        view! {
+            <tr class:changed=!change.is_empty()>
+                <th scope="row">{what}</th>
+                <td class="wrap">{cell(before)}</td>
+                <td class="wrap">
+                    {cell(after)}
+                    {(!change.is_empty()).then(|| view! { " "<span class="tag change-tag">{change}</span> })}
+                </td>
+            </tr>
+        }
+    };
+    view! {
+        <Scroll label="Current beside new">
+            <table class="comparison">
+                <thead>
+                    <tr>
+                        <th scope="col">"Setting"</th>
+                        <th scope="col">"Current"</th>
+                        <th scope="col">"New"</th>
+                    </tr>
+                </thead>
+                <tbody>{names.into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </Scroll>
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(json: &str) -> AutoHealConfig {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn what_differs_is_marked_and_hostile_text_is_only_text() {
+        let current = config(
+            r#"{"autoHealEnabled":true,"autoHealRules":{"triggers":{"requests":{"count":1,"timeInterval":"00:01:00"},
+            "privateBytesInKB":204800},"actions":{"actionType":"Recycle"}}}"#,
+        );
+        let new = config(
+            r#"{"autoHealEnabled":true,"autoHealRules":{"triggers":{"requests":{"count":5,"timeInterval":"00:01:00"},
+            "statusCodesRange":[{"statusCodes":"<b>500","count":5,"timeInterval":"00:01:00","path":"<i>"}]},
+            "actions":{"actionType":"Recycle"}}}"#,
+        );
+        let html = comparison(&current, &new).to_html();
+        for expected in [
+            "at least 1 request within 1 min",
+            "at least 5 requests within 1 min",
+            "above 204800 KB (200 MB)",
+        ] {
+            assert!(html.contains(expected), "{expected} in {html}");
+        }
+        for (tag, times) in [(">changed<", 1), (">removed<", 1), (">new<", 1)] {
+            assert_eq!(html.matches(tag).count(), times, "{tag} in {html}");
+        }
+        assert!(html.contains("&lt;b&gt;500") && !html.contains("<b>") && !html.contains("<i>"), "{html}");
+    }
+}

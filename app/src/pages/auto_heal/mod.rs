@@ -1,0 +1,190 @@
+//! `…/tools/auto-heal`: the user's own rules, the proactive rules, and what both did.
+//!
+//! The form is a plain POST to this address. Whoever serves the pages reads it ([`SentForm`]), and where it is not simply saved
+//! renders this page again with what was typed ([`Submission`] in the context): a draft never stands in an address.
+
+mod custom;
+mod draft;
+mod field;
+mod filter;
+mod form;
+mod history;
+mod lines;
+mod proactive;
+mod review;
+
+use engine::AppName;
+use engine::auto_heal::config::Violation;
+use leptos::prelude::*;
+
+use crate::answer::{answer, asked_app, console, query_part};
+use crate::catalog::{AUTO_HEAL, CATEGORIES};
+use crate::parts::frame::{Page, app_crumbs};
+
+pub use draft::{Command, Draft, List, SentForm};
+
+/// The rules as they were sent, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submission {
+    /// What the form is to show.
+    pub draft: Draft,
+    /// What to say about it.
+    pub reply: Reply,
+}
+
+/// What came of a form that was sent and is shown again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It goes on being filled in; a row of this list was asked for.
+    Editing(Option<List>),
+    /// It is looked through: beside the rules that hold, and run over the last 24 hours.
+    Reviewed,
+    /// It was filled with imported rules; what did not come across, a sentence each.
+    Imported(Vec<String>),
+    /// What was pasted is nothing that can be imported, and why.
+    NotImported(String),
+    /// It was not saved: these fields do not fit.
+    Invalid(Vec<Violation>),
+    /// It was not saved, and why.
+    NotSaved(String),
+}
+
+impl Reply {
+    /// The HTTP status of the page.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Editing(_) | Self::Reviewed | Self::Imported(_) => 200,
+            Self::NotImported(_) | Self::Invalid(_) => 400,
+            Self::NotSaved(_) => 500,
+        }
+    }
+}
+
+/// What the page is opened at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tab {
+    Custom,
+    Proactive,
+    History,
+}
+
+impl Tab {
+    const ALL: [Self; 3] = [Self::Custom, Self::Proactive, Self::History];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Custom => "custom",
+            Self::Proactive => "proactive",
+            Self::History => "history",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Custom => "Custom Auto-Heal Rules",
+            Self::Proactive => "Proactive Auto-Heal",
+            Self::History => "History",
+        }
+    }
+
+    fn of_word(word: Option<&str>) -> Self {
+        Self::ALL.into_iter().find(|tab| Some(tab.word()) == word).unwrap_or(Self::Custom)
+    }
+
+    fn href(self, app: &AppName) -> String {
+        format!("{}?tab={}", AUTO_HEAL.href(app), self.word())
+    }
+}
+
+/// The page.
+#[component]
+pub(crate) fn AutoHealPage() -> impl IntoView {
+    let console = console();
+    let status = asked_app(&*console);
+    let submission = use_context::<Submission>();
+    let tab = if submission.is_some() { Tab::Custom } else { Tab::of_word(query_part("tab").as_deref()) };
+    let outcome = query_part("saved").or_else(|| query_part("rearmed")).filter(|_| submission.is_none());
+    let asked = history::Asked::read();
+    answer(async move {
+        let status = status?;
+        let app = status.name.clone();
+        let content = match tab {
+            Tab::Custom => custom::tab(&*console, &status, submission).await?,
+            Tab::Proactive => proactive::tab(&*console, &status),
+            Tab::History => history::tab(&*console, &status, &asked).await?,
+        };
+        let category = CATEGORIES.iter().find(|category| category.entries.contains(&AUTO_HEAL));
+        let mut crumbs = app_crumbs(&app);
+        crumbs.extend(category.map(|category| (category.name.to_owned(), AUTO_HEAL.href(&app))));
+        let view = view! {
+            <Page title=format!("{app}: Auto-Heal") crumbs=crumbs app=Some(app.clone()) here=AUTO_HEAL.href(&app)>
+                <h1>{AUTO_HEAL.name}</h1>
+                <p class="lead">{AUTO_HEAL.description}</p>
+                <Tabs app=app now=tab />
+                <Outcome word=outcome />
+                {content}
+            </Page>
+        };
+        Ok(view.into_any())
+    })
+}
+
+#[component]
+fn Tabs(app: AppName, now: Tab) -> impl IntoView {
+    let link = |tab: Tab| {
+        view! {
+            <li>
+                <a href=tab.href(&app) aria-current=(tab == now).then_some("page")>
+                    {tab.name()}
+                </a>
+            </li>
+        }
+    };
+    view! {
+        <nav class="tabs" aria-label="Auto-Heal">
+            <ul>{Tab::ALL.into_iter().map(link).collect_view()}</ul>
+        </nav>
+    }
+}
+
+/// How the last change went. The words are ours, whatever the address says.
+#[component]
+fn Outcome(word: Option<String>) -> impl IntoView {
+    let (good, text) = match word.as_deref()? {
+        "yes" => (true, "Saved. The rules hold from now on; no worker was restarted for it."),
+        "on" => (true, "The custom rules are on. No worker was restarted for it."),
+        "off" => (true, "The custom rules are off. They are kept as they are."),
+        "refused" => (
+            false,
+            "Not switched on: the saved rules have no condition that can be used. Nothing was changed.",
+        ),
+        "failed" => (
+            false,
+            "Not saved: the store could not be written. Nothing was changed; Medic's own log says why.",
+        ),
+        "blown" => (true, "The fuse was blown and is armed again, with nothing counted."),
+        "armed" => (true, "The fuse was armed already; what it had counted is forgotten."),
+        "not-rearmed" => (false, "The fuse was not armed: Medic's own log says why."),
+        _ => return None,
+    };
+    let (class, role) = if good { ("message success", "status") } else { ("message critical", "alert") };
+    Some(view! {
+        <p class=class role=role>
+            {text}
+        </p>
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_tab_is_the_first_and_an_unknown_outcome_says_nothing() {
+        assert_eq!(Tab::of_word(Some("history")), Tab::History);
+        assert_eq!(Tab::of_word(Some("<b>")), Tab::Custom);
+        let html = |word: &str| view! { <Outcome word=Some(word.to_owned()) /> }.to_html();
+        assert!(html("yes").contains("no worker was restarted"));
+        assert!(!html("<b>You won").contains("won"));
+    }
+}

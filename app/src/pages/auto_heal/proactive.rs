@@ -1,0 +1,326 @@
+//! The tab Proactive Auto-Heal: whether the rules that every app has act, what they compare with, what they see now, and what
+//! keeps them from acting too often.
+
+use std::time::Duration;
+
+use engine::auto_heal::Rule;
+use engine::auto_heal::cpu::CpuRule;
+use engine::auto_heal::fuse::{FuseNumbers, FuseStatus};
+use engine::auto_heal::limit::{Bitness, WorkerSize};
+use engine::auto_heal::{percent_memory, percent_request};
+use engine::report::Severity;
+use engine::settings::AUTO_HEAL_ENABLED;
+use engine::status::{AppHeal, AppStatus, InstanceHeal};
+use engine::time::humanise;
+use leptos::prelude::*;
+
+use super::history::refusal;
+use crate::catalog::SETTINGS;
+use crate::parts::amount::bytes_words;
+use crate::parts::frame::LiveRegion;
+use crate::parts::icon::Status;
+use crate::parts::readings::ReadingTable;
+use crate::parts::when::{When, hours_text};
+use crate::{Console, ProactiveNumbers};
+
+/// The tab.
+pub(super) fn tab(console: &dyn Console, status: &AppStatus) -> AnyView {
+    let app = &status.name;
+    let heal = console.snapshot().heal.get(app).cloned();
+    let numbers = console.proactive(app);
+    let enabled = status.auto_heal_enabled;
+    let (settings, rearm) = (SETTINGS.href(app), format!("/apps/{app}/auto-heal/fuse/rearm"));
+    let fuse = heal.as_ref().map(|heal| heal.fuse);
+    let cpu = numbers.and_then(|numbers| numbers.cpu);
+    view! {
+        <LiveRegion name="state" heading="State">
+            <State enabled=enabled settings=settings />
+        </LiveRegion>
+        <LiveRegion name="fuse" heading="Fuse">
+            {fuse.map(|fuse| view! { <FuseView fuse=fuse numbers=numbers.map(|numbers| numbers.fuse) rearm=rearm /> })}
+        </LiveRegion>
+        <LiveRegion name="readings" heading="Each instance now">
+            {match heal {
+                Some(heal) => {
+                    let of = |rule: Rule| rule.is_proactive() || rule == Rule::ProactiveCpu;
+                    view! { <Readings heal=heal of=of label="What the proactive rules see" with_last=true /> }.into_any()
+                }
+                None => view! { <p class="quiet">"No instance is being watched yet."</p> }.into_any(),
+            }}
+        </LiveRegion>
+        <section aria-labelledby="rules">
+            <h2 id="rules">"The rules"</h2>
+            {numbers.map(|numbers| view! { <Thresholds numbers=numbers /> })}
+            {cpu.map_or_else(
+                || view! { <p class="quiet">"Proactive CPU monitoring is off: no "<code>"proactive_cpu"</code>" is configured for the app."</p> }.into_any(),
+                |cpu| view! { <Cpu cpu=cpu /> }.into_any(),
+            )}
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn State(enabled: bool, settings: String) -> impl IntoView {
+    let (severity, word, text) = if enabled {
+        (
+            Severity::Success,
+            "On",
+            "A worker that runs out of memory or hangs is replaced by an overlapped restart of its instance alone.",
+        )
+    } else {
+        (
+            Severity::None,
+            "Opted out",
+            "Switched off in the app's settings: neither proactive rule acts. Custom rules are not affected.",
+        )
+    };
+    view! {
+        <p class="now">
+            <Status severity=severity word=word />
+            " "
+            <span>{text}</span>
+            " "
+            <span>
+                <a href=settings>"Settings"</a>
+                ": "
+                <code>{AUTO_HEAL_ENABLED}</code>
+            </span>
+        </p>
+    }
+}
+
+#[component]
+fn FuseView(fuse: FuseStatus, numbers: Option<FuseNumbers>, rearm: String) -> impl IntoView {
+    let off = numbers.map_or_else(|| "a while".to_owned(), |numbers| hours_text(numbers.off));
+    let (state, can_rearm) = match fuse {
+        FuseStatus::Armed { restarts, limit, window_ms } => {
+            let window = humanise(Duration::from_millis(window_ms));
+            let severity = if restarts == 0 { Severity::Success } else { Severity::Info };
+            let state = view! {
+                <p class="now">
+                    <Status severity=severity word="Armed" />
+                    " "
+                    {format!("{restarts} of {limit} proactive restarts within {window}.")}
+                    <meter
+                        min="0"
+                        max=limit.to_string()
+                        value=restarts.min(limit).to_string()
+                        aria-label=format!("{restarts} of {limit} restarts")
+                    ></meter>
+                </p>
+                <p class="quiet">
+                    {format!("The restart that makes it {limit} still happens, and blows the fuse: both proactive rules are then off for {off}.")}
+                </p>
+            };
+            (state.into_any(), restarts > 0)
+        }
+        FuseStatus::Blown { at, until, remaining_ms } => {
+            let left = humanise(Duration::from_millis(remaining_ms));
+            let state = view! {
+                <p class="now">
+                    <Status severity=Severity::Critical word="Blown" />
+                    " "
+                    <span>
+                        "Both proactive rules are off for another "
+                        <strong>{left}</strong>
+                        ", until "
+                        <When at=until />
+                        "."
+                    </span>
+                </p>
+                <p class="quiet">
+                    "It blew at "
+                    <When at=at />
+                    ", after too many proactive restarts in a short time: restarting does not help here, so what the workers suffer from is worth a look before it is armed again."
+                </p>
+            };
+            (state.into_any(), true)
+        }
+    };
+    view! {
+        {state}
+        {can_rearm
+            .then(|| {
+                view! {
+                    <form method="post" action=rearm>
+                        <button class="button" type="submit">
+                            "Arm the fuse again"
+                        </button>
+                    </form>
+                }
+            })}
+    }
+}
+
+/// What rules see on each instance.
+#[component]
+pub(super) fn Readings(
+    heal: AppHeal,
+    /// Which rules are meant.
+    of: fn(Rule) -> bool,
+    label: &'static str,
+    /// With what was last done, and what was last not done.
+    #[prop(optional)]
+    with_last: bool,
+) -> impl IntoView {
+    let instance = move |instance: InstanceHeal| {
+        let readings: Vec<_> =
+            instance.status.readings.iter().filter(|reading| of(reading.rule)).cloned().collect();
+        (!readings.is_empty()).then(|| {
+            view! {
+                <h3>{format!("Instance {}", instance.index)}</h3>
+                <ReadingTable readings=readings label=label />
+                {with_last.then(|| view! { <Last instance=instance /> })}
+            }
+        })
+    };
+    heal.instances.into_iter().map(instance).collect_view()
+}
+
+#[component]
+fn Last(instance: InstanceHeal) -> impl IntoView {
+    let limit = instance.status.limit.to_string();
+    let last = instance.status.last.map_or_else(
+        || "Nothing was done yet.".into_any(),
+        |last| view! { {last.rule.to_string()} " at " <When at=last.at /> }.into_any(),
+    );
+    let refused = instance.refused.map(|refused| {
+        view! {
+            <div>
+                <dt>"Last not acted"</dt>
+                <dd>
+                    {refused.rule.to_string()}
+                    " at "
+                    <When at=refused.at />
+                    ": "
+                    {refusal(&refused.refused)}
+                </dd>
+            </div>
+        }
+    });
+    view! {
+        <dl class="details">
+            <div>
+                <dt>"Memory limit"</dt>
+                <dd>{limit}</dd>
+            </div>
+            <div>
+                <dt>"Last acted"</dt>
+                <dd>{last}</dd>
+            </div>
+            {refused}
+        </dl>
+    }
+}
+
+/// Both rules in words, with where their numbers come from.
+#[component]
+fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
+    let memory = format!(
+        "Acts when a worker's private bytes stay above {} % of its limit for more than {}.",
+        percent_memory::SHARE_PERCENT,
+        humanise(percent_memory::FOR)
+    );
+    let limit = match numbers.memory_limit_bytes {
+        Some(bytes) => format!(
+            "The limit is memory_limit, {}, or the worker's cgroup's where that is lower.",
+            bytes_words(bytes)
+        ),
+        None => format!(
+            "The limit is that of worker size {}, or the worker's cgroup's where that is lower.",
+            size_words(numbers.worker_size)
+        ),
+    };
+    let requests = format!(
+        "Acts when at least {} % of the requests of {} took {} or longer, and at least {} did. One that still runs counts by its age. Not while a worker warms up.",
+        percent_request::SHARE_PERCENT,
+        humanise(percent_request::WINDOW),
+        humanise(percent_request::SLOW),
+        percent_request::LEAST,
+    );
+    view! {
+        <dl class="thresholds">
+            <div>
+                <dt>{Rule::PercentMemory.to_string()}</dt>
+                <dd>{memory} " " {limit}</dd>
+            </div>
+            <div>
+                <dt>{Rule::PercentRequest.to_string()}</dt>
+                <dd>{requests}</dd>
+            </div>
+        </dl>
+        <p class="quiet">
+            "What they do: an overlapped restart of that instance alone. A custom rule on memory or on slow requests takes the place of the proactive one."
+        </p>
+    }
+}
+
+fn size_words(size: WorkerSize) -> String {
+    let [narrow, wide] = [Bitness::Bits32, Bitness::Bits64].map(|bitness| size.limit_bytes(bitness));
+    if narrow == wide {
+        format!("{size:?}, {}", bytes_words(wide))
+    } else {
+        format!("{size:?}, {} ({} for 32 bit)", bytes_words(wide), bytes_words(narrow))
+    }
+}
+
+#[component]
+fn Cpu(cpu: CpuRule) -> impl IntoView {
+    let text = format!(
+        "Acts when a worker keeps a processor busy at {} % or more for {} s, looked at every {} s; at most {} times on an instance within {} h. What it does: {:?}.",
+        cpu.threshold_percent, cpu.seconds, cpu.frequency_s, cpu.actions, cpu.hours, cpu.mode
+    );
+    view! {
+        <dl class="thresholds">
+            <div>
+                <dt>{Rule::ProactiveCpu.to_string()}</dt>
+                <dd>{text}</dd>
+            </div>
+        </dl>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::Timestamp;
+
+    fn fuse(fuse: FuseStatus) -> String {
+        view! { <FuseView fuse=fuse numbers=Some(FuseNumbers::default()) rearm="/r".to_owned() /> }.to_html()
+    }
+
+    #[test]
+    fn the_fuse_says_how_far_it_is_and_is_armed_again_only_where_that_changes_something() {
+        let armed = |restarts| fuse(FuseStatus::Armed { restarts, limit: 3, window_ms: 1_800_000 });
+        assert!(armed(0).contains("0 of 3 proactive restarts within 30 min") && !armed(0).contains("<form"));
+        assert!(armed(2).contains("2 of 3") && armed(2).contains("action=\"/r\""));
+        let at = Timestamp::from_ms(1_769_847_300_000);
+        let until = at + Duration::from_hours(3);
+        let blown = fuse(FuseStatus::Blown { at, until, remaining_ms: 8_040_000 });
+        for expected in ["Blown", "2 h 14 min", "datetime=\"2026-01-31T11:15:00.000Z\"", "<form"] {
+            assert!(blown.contains(expected), "{expected} in {blown}");
+        }
+    }
+
+    #[test]
+    fn the_thresholds_are_those_that_are_compared_with() {
+        let numbers = ProactiveNumbers {
+            fuse: FuseNumbers::default(),
+            worker_size: WorkerSize::Large,
+            memory_limit_bytes: None,
+            cpu: None,
+        };
+        let html = view! { <Thresholds numbers=numbers /> }.to_html();
+        for expected in [
+            "above 90 % of its limit for more than 30 s",
+            "Large, 7 GB (4 GB for 32 bit)",
+            "at least 80 %",
+            "3 min 20 s",
+        ] {
+            assert!(html.contains(expected), "{expected} in {html}");
+        }
+        let own = ProactiveNumbers { memory_limit_bytes: Some(512 << 20), ..numbers };
+        assert!(view! { <Thresholds numbers=own /> }.to_html().contains("memory_limit, 512 MB"));
+    }
+}

@@ -1,0 +1,194 @@
+//! The dry run: when each condition would have been met on each instance in the last 24 hours, before it is saved.
+
+use engine::auto_heal::dry_run::{ConditionRun, DryRun, InstanceRun, Verdict, WouldFire};
+use engine::report::Severity;
+use leptos::prelude::*;
+
+use crate::ConsoleError;
+use crate::parts::frame::Scroll;
+use crate::parts::icon::Status;
+use crate::parts::readings::sentence;
+use crate::parts::when::{When, counted, minute_text};
+
+/// So many times are shown at once.
+const SHOWN: usize = 3;
+/// So many are listed at all: a rule that acts every minute needs no longer list to be understood.
+const LISTED: usize = 100;
+
+/// What became of the question.
+pub(super) struct Question {
+    /// The run, or why there is none.
+    pub(super) answer: Result<DryRun, ConsoleError>,
+}
+
+/// The answer. One that failed is said here, so that the form around it stays.
+pub(super) fn question(question: Question) -> AnyView {
+    match question.answer {
+        Ok(run) => view! { <DryRunView run=run /> }.into_any(),
+        Err(error) => view! {
+            <p class="message warning" role="alert">
+                "What the rules would have done cannot be told: "
+                {error.to_string()}
+            </p>
+        }
+        .into_any(),
+    }
+}
+
+#[component]
+fn DryRunView(run: DryRun) -> impl IntoView {
+    let range = format!("{} to {} UTC", minute_text(run.from), minute_text(run.to));
+    let assumptions = run.assumptions.clone();
+    view! {
+        <section class="dry-run" aria-labelledby="dry-run">
+            <h4 id="dry-run">"What these rules would have done"</h4>
+            <p class="quiet">
+                "Run over what is recorded of the last 24 hours, " {range} ". Nothing was restarted for it."
+            </p>
+            {if run.instances.is_empty() {
+                view! { <p class="quiet">"Nothing is recorded of that time, so nothing can be told."</p> }.into_any()
+            } else {
+                run.instances.into_iter().map(|run| view! { <Instance run=run /> }).collect_view().into_any()
+            }}
+            {(!assumptions.is_empty())
+                .then(|| {
+                    view! {
+                        <details>
+                            <summary>"What was taken for granted"</summary>
+                            <ul class="plain-list">
+                                {assumptions.into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}
+                            </ul>
+                        </details>
+                    }
+                })}
+        </section>
+    }
+}
+
+#[component]
+fn Instance(run: InstanceRun) -> impl IntoView {
+    let row = |condition: ConditionRun| {
+        let (severity, word, why) = verdict(&condition.verdict);
+        view! {
+            <tr>
+                <th scope="row">{condition.rule.to_string()}</th>
+                <td class="wrap">{sentence(&condition.condition)}</td>
+                <td>
+                    <Status severity=severity word=word />
+                </td>
+                <td class="wrap">{why} <Times fires=condition.fires /></td>
+            </tr>
+        }
+    };
+    view! {
+        <h5>{format!("Instance {}", run.instance)}</h5>
+        <Scroll label="What these rules would have done">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Condition"</th>
+                        <th scope="col">"It acts"</th>
+                        <th scope="col">"In the last 24 hours"</th>
+                        <th scope="col">"When (UTC)"</th>
+                    </tr>
+                </thead>
+                <tbody>{run.conditions.into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </Scroll>
+    }
+}
+
+fn verdict(verdict: &Verdict) -> (Severity, &'static str, Option<String>) {
+    match verdict {
+        Verdict::WouldFire => (Severity::Warning, "Would have acted", None),
+        Verdict::MayFire => (Severity::Info, "May have acted", None),
+        Verdict::WouldNotFire => (Severity::Success, "Would not have acted", None),
+        Verdict::CannotTell { why } => (Severity::None, "Cannot be told", Some(why.clone())),
+    }
+}
+
+#[component]
+fn Times(fires: Vec<WouldFire>) -> impl IntoView {
+    let total = fires.len();
+    let line = |fire: WouldFire| {
+        let certainty = if fire.certain { "certain" } else { "possible" };
+        view! {
+            <li>
+                <When at=fire.minute bare=true />
+                " "
+                <span class="tag">{certainty}</span>
+                " "
+                {fire.text}
+            </li>
+        }
+    };
+    let mut fires = fires.into_iter();
+    let first = fires.by_ref().take(SHOWN).map(line).collect_view();
+    let rest = fires.take(LISTED - SHOWN).map(line).collect_view();
+    let unlisted = total.saturating_sub(LISTED);
+    (total > 0).then(|| {
+        view! {
+            <p>{counted(total as u64, "time", "times")}</p>
+            <ul class="fires">{first}</ul>
+            {(total > SHOWN)
+                .then(|| {
+                    view! {
+                        <details>
+                            <summary>"Show more"</summary>
+                            <ul class="fires">{rest}</ul>
+                            {(unlisted > 0).then(|| format!("And {unlisted} more."))}
+                        </details>
+                    }
+                })}
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::Timestamp;
+    use engine::auto_heal::Rule;
+
+    #[test]
+    fn each_condition_says_when_it_would_have_acted_or_why_that_cannot_be_told() {
+        let at = |minute: i64| Timestamp::from_ms(1_769_847_300_000 + minute * 60_000);
+        let fire =
+            |minute| WouldFire { minute: at(minute), certain: minute % 2 == 0, text: "5 <b>.".to_owned() };
+        let condition =
+            |rule, verdict, fires| ConditionRun { rule, condition: "when x".to_owned(), verdict, fires };
+        let run = DryRun {
+            from: at(0),
+            to: at(1_440),
+            instances: vec![InstanceRun {
+                instance: 3,
+                conditions: vec![
+                    condition(Rule::Requests, Verdict::WouldFire, (0..300).map(fire).collect()),
+                    condition(
+                        Rule::StatusCode { index: 0 },
+                        Verdict::CannotTell { why: "The status is not recorded.".to_owned() },
+                        Vec::new(),
+                    ),
+                ],
+            }],
+            assumptions: vec!["The load went on.".to_owned()],
+        };
+        let html = question(Question { answer: Ok(run) }).to_html();
+        for expected in [
+            "Instance 3",
+            "300 times",
+            "And 200 more.",
+            "certain",
+            "possible",
+            "Cannot be told",
+            "The status is not recorded.",
+            "The load went on.",
+            "&lt;b&gt;",
+        ] {
+            assert!(html.contains(expected), "{expected} in {html}");
+        }
+        assert_eq!(html.matches("<time").count(), LISTED);
+        let failed = question(Question { answer: Err(ConsoleError::Store("No.".to_owned())) }).to_html();
+        assert!(failed.contains("cannot be told") && failed.contains("No."), "{failed}");
+    }
+}

@@ -1,0 +1,187 @@
+//! Why a rule acted, as it can be checked: what it saw over its window beside what it compares with, and how far every other
+//! rule was from acting.
+
+use std::time::Duration;
+
+use engine::auto_heal::Evidence;
+use engine::auto_heal::evidence::Sample;
+use engine::time::humanise;
+use leptos::prelude::*;
+
+use super::amount::{amount, unit_word};
+use super::line_plot::{SIZE, line_with_threshold};
+use super::readings::{ReadingTable, sentence};
+use super::when::clock_seconds_text;
+
+/// All of it.
+#[component]
+pub(crate) fn EvidenceView(
+    /// What there is.
+    evidence: Evidence,
+    /// Tells its folded part and its drawing from others on the page.
+    key: String,
+) -> impl IntoView {
+    let others = evidence.not_fired.clone();
+    let window = humanise(Duration::from_millis(evidence.window_ms));
+    view! {
+        <dl class="details">
+            <div>
+                <dt>"Rule"</dt>
+                <dd>{evidence.rule.to_string()}</dd>
+            </div>
+            <div>
+                <dt>"It saw"</dt>
+                <dd>{sentence(&evidence.observed)}</dd>
+            </div>
+            <div>
+                <dt>"It acts"</dt>
+                <dd>{sentence(&evidence.condition)}</dd>
+            </div>
+            <div>
+                <dt>"It looks back"</dt>
+                <dd>{window}</dd>
+            </div>
+        </dl>
+        <Samples evidence=evidence key=key />
+        {if others.is_empty() {
+            view! { <p class="quiet">"No other rule looked."</p> }.into_any()
+        } else {
+            view! {
+                <h4>"Rules that did not act"</h4>
+                <ReadingTable readings=others label="Rules that did not act" />
+            }
+                .into_any()
+        }}
+    }
+}
+
+#[component]
+fn Samples(evidence: Evidence, key: String) -> impl IntoView {
+    let Some(inner) = line_with_threshold(&evidence) else {
+        return view! { <p class="quiet">"No samples were kept with it."</p> }.into_any();
+    };
+    let threshold = amount(evidence.threshold, evidence.unit);
+    let last = evidence.samples.last().map(|sample| amount(sample.value, evidence.unit)).unwrap_or_default();
+    let about =
+        format!("{} samples, the last {last}, against a threshold of {threshold}.", evidence.samples.len());
+    let (width, height) = SIZE;
+    // Trusted: numbers and times of ours.
+    let svg = format!(
+        "<svg class=\"plot\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{about}\">{inner}</svg>"
+    );
+    let unit = evidence.unit;
+    let row = move |sample: Sample| {
+        view! {
+            <tr>
+                <td>{clock_seconds_text(sample.at)}</td>
+                <td class="number">{amount(sample.value, unit)}</td>
+            </tr>
+        }
+    };
+    view! {
+        <figure class="chart evidence">
+            <figcaption>{unit_word(unit)} " over its window, with the threshold (times in UTC)"</figcaption>
+            <div class="evidence-plot" inner_html=svg></div>
+            <ul class="legend">
+                <li>
+                    <Swatch colour="var(--series-1)" />
+                    "Seen"
+                </li>
+                <li>
+                    <Swatch colour="var(--critical)" />
+                    {format!("Threshold: {threshold}")}
+                </li>
+            </ul>
+            <details data-key=format!("samples-{key}")>
+                <summary>"Show the samples as a table"</summary>
+                <div class="scroll samples" role="region" tabindex="0" aria-label="Samples">
+                    <table>
+                        <thead>
+                            <tr>
+                                <th scope="col">"Time (UTC)"</th>
+                                <th scope="col" class="number">
+                                    {unit_word(unit)}
+                                </th>
+                            </tr>
+                        </thead>
+                        <tbody>{evidence.samples.into_iter().map(row).collect_view()}</tbody>
+                    </table>
+                </div>
+            </details>
+        </figure>
+    }
+    .into_any()
+}
+
+#[component]
+fn Swatch(colour: &'static str) -> impl IntoView {
+    view! {
+        <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
+            <rect y="4" width="12" height="4" rx="2" fill=colour />
+        </svg>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::Timestamp;
+    use engine::auto_heal::evidence::{Reading, Rule, Standing, Unit};
+
+    fn evidence(values: &[u64], unit: Unit) -> Evidence {
+        let at = |index: usize| Timestamp::from_ms(1_769_847_300_000 + 1_000 * i64::try_from(index).unwrap());
+        let samples = values.iter().enumerate().map(|(index, value)| Sample { at: at(index), value: *value });
+        let other = Reading {
+            rule: Rule::PercentRequest,
+            standing: Standing::Waiting { why: "It warms up.".to_owned() },
+            text: "<script>".to_owned(),
+            value: None,
+            threshold: None,
+            unit: Unit::Percent,
+        };
+        Evidence {
+            rule: Rule::PercentMemory,
+            condition: "when they stay above <b>".to_owned(),
+            observed: "private bytes were 1.7 GB".to_owned(),
+            threshold: 1_691_143_372,
+            unit,
+            window_ms: 120_000,
+            samples: samples.collect(),
+            not_fired: vec![other],
+        }
+    }
+
+    fn html(evidence: Evidence) -> String {
+        view! { <EvidenceView evidence=evidence key="k".to_owned() /> }.to_html()
+    }
+
+    #[test]
+    fn the_samples_stand_beside_the_threshold_and_the_rules_that_did_not_act() {
+        let html = html(evidence(&[1_000_000_000, 1_700_000_000], Unit::Bytes));
+        for expected in [
+            "var(--critical)",
+            "var(--series-1)",
+            "Threshold: 1.57 GB",
+            "08:15:01",
+            " MB",
+            "Percent request",
+            "It warms up.",
+            "When they stay above &lt;b&gt;.",
+        ] {
+            assert!(html.contains(expected), "{expected} in {html}");
+        }
+        assert!(!html.contains("<script") && !html.contains("<b>") && !html.contains("#0200"), "{html}");
+    }
+
+    #[test]
+    fn whatever_was_sampled_can_be_drawn() {
+        for values in [&[][..], &[0], &[u64::MAX, 0], &[5; 120]] {
+            for unit in [Unit::Bytes, Unit::Percent, Unit::Requests] {
+                let mut evidence = evidence(values, unit);
+                evidence.threshold = values.first().copied().unwrap_or(0);
+                let html = html(evidence);
+                assert_eq!(html.contains("<svg class=\"plot\""), !values.is_empty(), "{values:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What rules see beside what they compare it with: a row each, with how far it is on its way.
+
+use engine::auto_heal::Reading;
+use engine::auto_heal::evidence::Standing;
+use engine::report::Severity;
+use leptos::prelude::*;
+
+use super::amount::amount;
+use super::frame::Scroll;
+use super::icon::Status;
+
+/// The table.
+#[component]
+pub(crate) fn ReadingTable(
+    /// In the order to be read.
+    readings: Vec<Reading>,
+    /// What the table is of.
+    label: &'static str,
+) -> impl IntoView {
+    view! {
+        <Scroll label=label>
+            <table class="readings">
+                <thead>
+                    <tr>
+                        <th scope="col">"Rule"</th>
+                        <th scope="col">"It is"</th>
+                        <th scope="col" class="number">
+                            "Value"
+                        </th>
+                        <th scope="col" class="number">
+                            "Threshold"
+                        </th>
+                        <th scope="col">"On its way"</th>
+                        <th scope="col">"In words"</th>
+                    </tr>
+                </thead>
+                <tbody>{readings.iter().map(row).collect_view()}</tbody>
+            </table>
+        </Scroll>
+    }
+}
+
+fn row(reading: &Reading) -> impl IntoView + use<> {
+    let (severity, word, why) = standing(reading);
+    let number =
+        |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |value| amount(value, reading.unit));
+    let (value, threshold) = (number(reading.value), number(reading.threshold));
+    let words = why.unwrap_or_else(|| sentence(&reading.text));
+    view! {
+        <tr>
+            <th scope="row">{reading.rule.to_string()}</th>
+            <td>
+                <Status severity=severity word=word />
+            </td>
+            <td class="number">{value}</td>
+            <td class="number">{threshold}</td>
+            <td>{meter(reading)}</td>
+            <td class="wrap">{words}</td>
+        </tr>
+    }
+}
+
+/// The bar is drawn to the threshold; beyond, the number goes on.
+fn meter(reading: &Reading) -> Option<impl IntoView + use<>> {
+    let percent = reading.towards_percent()?;
+    let label = format!("{}: {percent} % of its threshold", reading.rule);
+    Some(view! {
+        <span class="towards">
+            <meter min="0" max="100" high="80" optimum="0" value=percent.min(100).to_string() aria-label=label></meter>
+            <span class="number">{percent} " %"</span>
+        </span>
+    })
+}
+
+/// A picture, a word, and why it does not look.
+fn standing(reading: &Reading) -> (Severity, &'static str, Option<String>) {
+    let there = reading.towards_percent().is_some_and(|percent| percent >= 100);
+    match &reading.standing {
+        Standing::Watching if there => (Severity::Warning, "Watching", None),
+        Standing::Watching => (Severity::Success, "Watching", None),
+        Standing::Waiting { why } => (Severity::Info, "Waiting", Some(why.clone())),
+        Standing::Silent { why } => (Severity::None, "Silent", Some(why.clone())),
+        Standing::Off { why } => (Severity::None, "Off", Some(why.clone())),
+    }
+}
+
+/// With a capital letter and a full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters.next().map(|letter| letter.to_uppercase().collect()).unwrap_or_default();
+    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{stop}", letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::auto_heal::Rule;
+    use engine::auto_heal::evidence::Unit;
+
+    fn html(standing: Standing, value: Option<u64>) -> String {
+        let reading = Reading {
+            rule: Rule::PercentMemory,
+            standing,
+            text: "private bytes are <b>".to_owned(),
+            value,
+            threshold: Some(1 << 30),
+            unit: Unit::Bytes,
+        };
+        view! { <ReadingTable readings=vec![reading] label="x" /> }.to_html()
+    }
+
+    #[test]
+    fn a_rule_says_where_it_stands_and_how_far_it_is() {
+        let half = html(Standing::Watching, Some(1 << 29));
+        for expected in ["Watching", "512 MB", "1 GB", "value=\"50\"", "Private bytes are &lt;b&gt;."] {
+            assert!(half.contains(expected), "{expected} in {half}");
+        }
+        let beyond = html(Standing::Watching, Some(3 << 30));
+        assert!(beyond.contains("value=\"100\"") && beyond.contains("300"), "{beyond}");
+        let silent = html(Standing::Silent { why: "The user's rule speaks.".to_owned() }, None);
+        assert!(
+            silent.contains("Silent") && silent.contains("speaks") && !silent.contains("<meter"),
+            "{silent}"
+        );
+    }
+}
