@@ -65,6 +65,24 @@ pub(crate) const CRASHES: Entry = Entry {
     path: "/categories/availability-and-performance/detectors/application-crashes",
 };
 
+/// The restart detector.
+pub(crate) const RESTARTED: Entry = Entry {
+    name: "Web App Restarted",
+    category: "Availability and Performance",
+    description: "How often workers were replaced, for which reason, and what it cost.",
+    keywords: "restart recycle replace reboot auto-heal reason overlapped drained failed requests fuse by hand configuration",
+    path: "/categories/availability-and-performance/detectors/web-app-restarted",
+};
+
+/// The memory detector.
+pub(crate) const MEMORY: Entry = Entry {
+    name: "Memory Analysis",
+    category: "Availability and Performance",
+    description: "How near each instance came to its memory limit, whether it grows, and what happened meanwhile.",
+    keywords: "memory leak private bytes limit out of memory OOM kill growth RAM heap worker size cgroup",
+    path: "/categories/availability-and-performance/detectors/memory-analysis",
+};
+
 /// The user's own rules, the proactive ones, and what both did.
 pub(crate) const AUTO_HEAL: Entry = Entry {
     name: "Auto-Heal",
@@ -100,7 +118,7 @@ pub(crate) const CATEGORIES: [Category; 3] = [
         id: AVAILABILITY,
         name: "Availability and Performance",
         description: "Check your app's health and discover app or platform issues.",
-        entries: &[OVERVIEW, CRASHES],
+        entries: &[OVERVIEW, MEMORY, RESTARTED, CRASHES],
     },
     Category {
         id: "configuration-and-management",
@@ -121,7 +139,7 @@ pub(crate) const POPULAR: [Entry; 3] = [CRASHES, AUTO_HEAL, INCIDENTS];
 
 /// Everything that can be found.
 pub(crate) fn search_entries(app: &AppName) -> Vec<SearchEntry> {
-    [OVERVIEW, CRASHES, AUTO_HEAL, INCIDENTS, SETTINGS]
+    [OVERVIEW, MEMORY, RESTARTED, CRASHES, AUTO_HEAL, INCIDENTS, SETTINGS]
         .into_iter()
         .map(|entry| SearchEntry {
             name: entry.name.to_owned(),

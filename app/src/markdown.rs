@@ -7,6 +7,7 @@ use engine::crash::{Crash, Frame, Incident};
 use engine::detectors::application_crashes::advice;
 use engine::time::humanise;
 
+use crate::parts::amount::bytes_words;
 use crate::parts::crash_table::ended_by;
 use crate::parts::when::{bytes_text, micros_text, seconds_text};
 
@@ -65,6 +66,17 @@ fn write(
             let age = humanise(std::time::Duration::from_millis(request.age_ms));
             writeln!(text, "- {} after {age}", code(&format!("{} {}", request.method, request.path)))?;
         }
+        if incident.in_flight_count == 1 {
+            writeln!(text, "\nIt was the only one, and so is the suspect: it was not tried again.")?;
+        }
+    }
+    if let (Some(first), Some(last)) = (incident.memory.first(), incident.memory.last()) {
+        let over = humanise(last.at.since(first.at));
+        let (from, to) = (bytes_words(first.value), bytes_words(last.value));
+        writeln!(
+            text,
+            "\n## Memory before the kill\n\nPrivate bytes went from {from} to {to} within {over}."
+        )?;
     }
     write_crashes(text, crashes)?;
     write_rest(text, incident)

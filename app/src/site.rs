@@ -9,8 +9,8 @@ use leptos_router::{SsrMode, path};
 use crate::answer::console;
 use crate::islands::{Copy, Live};
 use crate::pages::{
-    AppHomePage, AppsPage, AutoHealPage, CrashesPage, IncidentPage, IncidentsPage, NotFoundPage, OverviewPage,
-    SettingsPage,
+    AppHomePage, AppsPage, AutoHealPage, CrashesPage, IncidentPage, IncidentsPage, MemoryAnalysisPage,
+    NotFoundPage, OverviewPage, SettingsPage, WebAppRestartedPage,
 };
 use crate::parts::icon::Mark;
 
@@ -59,6 +59,16 @@ pub fn App() -> impl IntoView {
                 <Route
                     path=path!("/apps/:app/categories/availability-and-performance/detectors/application-crashes")
                     view=CrashesPage
+                    ssr=SsrMode::Async
+                />
+                <Route
+                    path=path!("/apps/:app/categories/availability-and-performance/detectors/web-app-restarted")
+                    view=WebAppRestartedPage
+                    ssr=SsrMode::Async
+                />
+                <Route
+                    path=path!("/apps/:app/categories/availability-and-performance/detectors/memory-analysis")
+                    view=MemoryAnalysisPage
                     ssr=SsrMode::Async
                 />
                 <Route

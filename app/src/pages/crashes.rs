@@ -10,9 +10,13 @@ use crate::parts::audit::{AuditRow, AuditTable};
 use crate::parts::chart::ChartFigure;
 use crate::parts::crash_table::CrashTable;
 use crate::parts::frame::{Counter, LiveRegion, Page, app_crumbs};
-use crate::parts::insight::InsightCard;
+use crate::parts::insight::Insights;
 use crate::parts::monitoring::MonitoringList;
 use crate::parts::range::RangePill;
+use crate::parts::restart_table::RestartTable;
+
+/// So many restarts are listed beside the crashes; all of them are on a page of their own.
+const RESTARTS_LISTED: u32 = 20;
 
 /// The page.
 #[component]
@@ -27,6 +31,7 @@ pub(crate) fn CrashesPage() -> impl IntoView {
         let CrashReport { report, latest, audits } = console.crash_report(&app, read.range).await?;
         let crashes: u64 =
             report.charts.iter().flat_map(|chart| &chart.series).flat_map(|series| &series.values).sum();
+        let restarts = console.restarts(&app, read.range, RESTARTS_LISTED).await?;
         let numbers = console.crash_monitoring(&app);
         let mut crumbs = app_crumbs(&app);
         crumbs.push((CRASHES.category.to_owned(), OVERVIEW.href(&app)));
@@ -46,17 +51,13 @@ pub(crate) fn CrashesPage() -> impl IntoView {
                     {report.charts.into_iter().map(|chart| view! { <ChartFigure chart=chart /> }).collect_view()}
                 </LiveRegion>
                 <LiveRegion name="insights" heading="Insights">
-                    <div class="insights">
-                        {report
-                            .insights
-                            .into_iter()
-                            .enumerate()
-                            .map(|(at, insight)| view! { <InsightCard insight=insight open=at == 0 /> })
-                            .collect_view()}
-                    </div>
+                    <Insights insights=report.insights />
                 </LiveRegion>
                 <LiveRegion name="latest" heading="Latest crashes">
                     <CrashTable crashes=latest with_incident=true />
+                </LiveRegion>
+                <LiveRegion name="restarts" heading="Restarts in the same time">
+                    <RestartTable restarts=restarts compact=true />
                 </LiveRegion>
                 <LiveRegion name="audit" heading="Deleted memory dumps">
                     <AuditTable rows=audits

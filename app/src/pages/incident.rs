@@ -1,10 +1,14 @@
 //! `/incidents/{id}`: the permanent address of an incident, with everything that is known of it.
 
-use engine::IncidentId;
+use std::time::Duration;
+
+use engine::auto_heal::evidence::{Sample, Unit};
+use engine::auto_heal::restart::Restart;
 use engine::crash::{Crash, InFlightRequest, Incident, Module};
 use engine::detectors::application_crashes::advice;
-use engine::report::Detail;
+use engine::report::{Detail, LineChart};
 use engine::time::humanise;
+use engine::{CrashCause, IncidentId, TimeRange};
 use leptos::prelude::*;
 
 use crate::answer::{PageError, answer, console, path_part};
@@ -13,10 +17,18 @@ use crate::parts::audit::{AuditRow, AuditTable};
 use crate::parts::crash_table::{CrashTable, ended_by};
 use crate::parts::frame::{Counter, LiveRegion, Page, Scroll, app_crumbs};
 use crate::parts::insight::{Advice, Details, Notes};
+use crate::parts::line_chart::LineFigure;
+use crate::parts::restart_table::RestartTable;
 use crate::parts::stack::Stack;
+use crate::{Console, ConsoleError};
 
 /// So many of its crashes are listed.
 const LISTED: u32 = 50;
+
+/// So many restarts are listed beside them.
+const RESTARTS_LISTED: u32 = 20;
+/// Restarts this long before the first crash and after the last are near.
+const NEAR: Duration = Duration::from_mins(30);
 
 /// The page.
 #[component]
@@ -28,27 +40,38 @@ pub(crate) fn IncidentPage() -> impl IntoView {
         let missing = || PageError::NotFound(format!("No incident {id} is recorded."));
         let incident = console.incident(&id).await?.ok_or_else(missing)?;
         let crashes = console.crashes_of(&id, LISTED).await?;
+        let restarts = restarts_near(&*console, &incident).await?;
         let mut crumbs = app_crumbs(&incident.app);
         crumbs.push((INCIDENTS.name.to_owned(), INCIDENTS.href(&incident.app)));
         let (title, app) = (incident.title(), incident.app.clone());
         let view = view! {
             <Page title=format!("{app}: {title}") crumbs=crumbs app=Some(app) here=INCIDENTS.href(&incident.app)>
                 <Counter count=incident.count one="crash" many="crashes" />
-                <Content incident=incident crashes=crashes />
+                <Content incident=incident crashes=crashes restarts=restarts />
             </Page>
         };
         Ok(view.into_any())
     })
 }
 
+/// None of an app that is not configured any more: its incidents are still there.
+async fn restarts_near(console: &dyn Console, incident: &Incident) -> Result<Vec<Restart>, PageError> {
+    let range = TimeRange { start: incident.first_seen - NEAR, end: incident.last_seen + NEAR };
+    match console.restarts(&incident.app, range, RESTARTS_LISTED).await {
+        Err(ConsoleError::NoSuchApp(_)) => Ok(Vec::new()),
+        restarts => Ok(restarts?),
+    }
+}
+
 #[component]
-fn Content(incident: Incident, crashes: Vec<Crash>) -> impl IntoView {
+fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> impl IntoView {
     let audits = audit_rows(&incident, &crashes);
     let fault = incident.top_frame().cloned();
     let markdown = format!("/incidents/{}/markdown", incident.id);
     let title = incident.title();
     let (facts, advice) = (facts(&incident), advice(&incident));
-    let Incident { id, crashing_thread, modules, in_flight, in_flight_count, notes, .. } = incident;
+    let is_memory = incident.cause == CrashCause::OutOfMemory;
+    let Incident { id, crashing_thread, modules, in_flight, in_flight_count, notes, memory, .. } = incident;
     view! {
         <LiveRegion name="facts">
             <h1 class="incident-title">{title}</h1>
@@ -67,8 +90,19 @@ fn Content(incident: Incident, crashes: Vec<Crash>) -> impl IntoView {
         <LiveRegion name="in-flight" heading="Requests in flight">
             <InFlight requests=in_flight count=in_flight_count />
         </LiveRegion>
+        {is_memory
+            .then(|| {
+                view! {
+                    <LiveRegion name="memory" heading="The last minutes of memory">
+                        <LastMinutes memory=memory />
+                    </LiveRegion>
+                }
+            })}
         <LiveRegion name="latest" heading="Latest crashes">
             <CrashTable crashes=crashes />
+        </LiveRegion>
+        <LiveRegion name="restarts" heading="Restarts around these crashes">
+            <RestartTable restarts=restarts compact=true none="No restart within 30 minutes of these crashes." />
         </LiveRegion>
         <LiveRegion name="audit" heading="Deleted memory dumps">
             <AuditTable rows=audits />
@@ -105,19 +139,42 @@ fn audit_rows(incident: &Incident, crashes: &[Crash]) -> Vec<AuditRow> {
 }
 
 #[component]
+fn LastMinutes(memory: Vec<Sample>) -> impl IntoView {
+    match LineChart::of_samples("Private bytes before the kill", "Private bytes", Unit::Bytes, &memory) {
+        Some(chart) => view! { <LineFigure chart=chart /> }.into_any(),
+        None => {
+            view! { <p class="quiet">"Nothing was measured of this worker: it was killed too soon after its start."</p> }.into_any()
+        }
+    }
+}
+
+#[component]
 fn InFlight(requests: Vec<InFlightRequest>, count: u32) -> impl IntoView {
     if count == 0 {
         return view! { <p class="quiet">"No request was under way at the crash shown."</p> }.into_any();
     }
     let unlisted = usize::try_from(count).unwrap_or(usize::MAX).saturating_sub(requests.len());
     view! {
-        <p>
-            {if count == 1 {
-                "1 request was under way at the crash shown; it was answered with 502.".to_owned()
-            } else {
-                format!("{count} requests were under way at the crash shown; they were answered with 502.")
-            }}
-        </p>
+        {if count == 1 {
+            view! {
+                <div class="message warning">
+                    <p>
+                        <strong>"This request is the suspect."</strong>
+                        " It was the only one under way at the crash shown. It was answered with 502 and not tried again, so that it did not kill a second worker."
+                    </p>
+                </div>
+            }
+                .into_any()
+        } else {
+            view! {
+                <p>
+                    {format!(
+                        "{count} requests were under way at the crash shown. A GET or HEAD without an answer yet is tried once more on another worker, within the retry budget; the others were answered with 502.",
+                    )}
+                </p>
+            }
+                .into_any()
+        }}
         <Scroll label="Requests in flight">
             <table>
                 <thead>
@@ -141,7 +198,7 @@ fn InFlight(requests: Vec<InFlightRequest>, count: u32) -> impl IntoView {
                                     <td class="wrap">
                                         <code>{request.path}</code>
                                     </td>
-                                    <td class="number">{humanise(std::time::Duration::from_millis(request.age_ms))}</td>
+                                    <td class="number">{humanise(Duration::from_millis(request.age_ms))}</td>
                                 </tr>
                             }
                         })

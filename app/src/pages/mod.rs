@@ -7,8 +7,10 @@ mod crashes;
 mod error;
 mod incident;
 mod incidents;
+mod memory_analysis;
 mod overview;
 mod settings;
+mod web_app_restarted;
 
 pub(crate) use app_home::AppHomePage;
 pub(crate) use apps::AppsPage;
@@ -17,5 +19,7 @@ pub(crate) use crashes::CrashesPage;
 pub(crate) use error::{ErrorPage, NotFoundPage};
 pub(crate) use incident::IncidentPage;
 pub(crate) use incidents::IncidentsPage;
+pub(crate) use memory_analysis::MemoryAnalysisPage;
 pub(crate) use overview::OverviewPage;
 pub(crate) use settings::SettingsPage;
+pub(crate) use web_app_restarted::WebAppRestartedPage;

@@ -4,7 +4,7 @@
 use engine::report::{Chart, Series};
 use leptos::prelude::*;
 
-use super::frame::Scroll;
+use super::frame::{Scroll, slug};
 use super::plot::{Column, NARROW, SERIES_COLOURS, Size, WIDE, stacked_columns};
 use super::when::{When, clock_text, range_text};
 
@@ -38,13 +38,14 @@ pub(crate) fn ChartFigure(
             }
         })
         .collect_view();
+    let table_key = format!("chart-table-{}", slug(&chart.title));
     view! {
         <figure class="chart">
             <figcaption>{chart.title.clone()} " (times in UTC)"</figcaption>
             {drawing(&chart, WIDE)}
             {drawing(&chart, NARROW)}
             <ul class="legend">{legend}</ul>
-            <details data-key="chart-table">
+            <details data-key=table_key>
                 <summary>"Show as a table"</summary>
                 <ChartTable chart=chart />
             </details>
@@ -59,11 +60,12 @@ fn drawing(chart: &Chart, size: Size) -> Option<impl IntoView + use<>> {
     let total: u64 = chart.series.iter().flat_map(|series| &series.values).sum();
     let (class, view_box) = (size.class, plot.view_box);
     let names = chart.series.iter().map(|series| short(&series.name)).collect::<Vec<_>>().join(", ");
-    let about = format!("{total} {} between {}, by instance: {names}.", chart.unit, range_text(chart.range));
+    let about = format!("{total} {} between {}: {names}.", chart.unit, range_text(chart.range));
+    let id = format!("plot-{}-{class}", slug(&chart.title));
     let hover = plot.columns.iter().map(|column| hover(chart, column)).collect::<String>();
     let svg = format!(
-        "<svg class=\"plot {class}\" viewBox=\"{view_box}\" role=\"img\" aria-labelledby=\"plot-{class}-title plot-{class}-about\">\
-         <title id=\"plot-{class}-title\">{}</title><desc id=\"plot-{class}-about\">{}</desc>{}{hover}</svg>",
+        "<svg class=\"plot {class}\" viewBox=\"{view_box}\" role=\"img\" aria-labelledby=\"{id}-title {id}-about\">\
+         <title id=\"{id}-title\">{}</title><desc id=\"{id}-about\">{}</desc>{}{hover}</svg>",
         text(&chart.title),
         text(&about),
         plot.inner
@@ -89,11 +91,12 @@ fn hover(chart: &Chart, column: &Column) -> String {
 }
 
 /// Text for markup.
-fn text(raw: &str) -> String {
+pub(super) fn text(raw: &str) -> String {
     raw.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn short(name: &str) -> String {
+/// A name that fits into a legend.
+pub(super) fn short(name: &str) -> String {
     let mut short = name.chars().take(60).collect::<String>();
     if short.len() < name.len() {
         short.push('…');

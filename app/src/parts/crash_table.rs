@@ -33,7 +33,7 @@ pub(crate) fn CrashTable(
                             "Had run for"
                         </th>
                         <th scope="col" class="number">
-                            "Requests lost"
+                            "In flight"
                         </th>
                         <th scope="col">"Stack from"</th>
                     </tr>

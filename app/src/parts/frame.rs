@@ -107,6 +107,12 @@ pub(crate) fn LiveRegion(
     }
 }
 
+/// A title as a part of an id: letters and digits of ASCII, and `-`.
+pub(crate) fn slug(title: &str) -> String {
+    let words = title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
+}
+
 /// The number whose growth is announced on an open page.
 #[component]
 pub(crate) fn Counter(

@@ -8,6 +8,20 @@ use super::icon::{Status, tone};
 use super::stack::Stack;
 use super::when::When;
 
+/// The findings, the first of them unfolded.
+#[component]
+pub(crate) fn Insights(
+    /// Worst first.
+    insights: Vec<Insight>,
+) -> impl IntoView {
+    let cards = insights.into_iter().enumerate();
+    view! {
+        <div class="insights">
+            {cards.map(|(at, insight)| view! { <InsightCard insight=insight open=at == 0 /> }).collect_view()}
+        </div>
+    }
+}
+
 /// The card.
 #[component]
 pub(crate) fn InsightCard(

@@ -1,5 +1,6 @@
 //! Parts of equal length of a time range, for charts: of a width that people count in, and few enough to be told apart.
 
+use crate::report::Detail;
 use crate::{TimeRange, Timestamp};
 
 /// The parts of one range.
@@ -55,6 +56,14 @@ impl Buckets {
 /// `3 restarts`, `1 restart`.
 pub(super) fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// When something happened, once or more often.
+pub(super) fn times(first: Timestamp, last: Timestamp) -> Vec<Detail> {
+    if first == last {
+        return vec![Detail::time("When", first)];
+    }
+    vec![Detail::time("First", first), Detail::time("Last", last)]
 }
 
 #[cfg(test)]

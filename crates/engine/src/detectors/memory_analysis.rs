@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::application_crashes::GOING_ON;
-use super::buckets::{Buckets, counted};
+use super::buckets::{Buckets, counted, times};
 use super::growth::{Growth, steady};
 use super::web_app_restarted::place;
 use crate::auto_heal::dry_run::MemoryMinute;
@@ -215,10 +215,7 @@ fn of_present_worker(
 fn killed(kills: &[&(Timestamp, String)]) -> Option<Insight> {
     let ((first, _), (last, _)) = (kills.first()?, kills.last()?);
     let places: BTreeSet<&str> = kills.iter().map(|(_, place)| place.as_str()).collect();
-    let mut details = vec![Detail::time("First", *first)];
-    if kills.len() > 1 {
-        details.push(Detail::time("Last", *last));
-    }
+    let mut details = times(*first, *last);
     details.push(Detail::text("Instances", places.into_iter().collect::<Vec<_>>().join(", ")));
     let (was, incident) = if kills.len() == 1 { ("was", "Its incident") } else { ("were", "Their incident") };
     Some(Insight {
@@ -243,10 +240,7 @@ fn restarts_for_memory(restarts: &[&Restart]) -> Option<Insight> {
         .collect();
     let (first, last) = (of_memory.first()?, of_memory.last()?);
     let places: BTreeSet<String> = of_memory.iter().map(|restart| place(restart)).collect();
-    let mut details = vec![Detail::time("First", first.at)];
-    if of_memory.len() > 1 {
-        details.push(Detail::time("Last", last.at));
-    }
+    let mut details = times(first.at, last.at);
     details.push(Detail::text("Instances", places.into_iter().collect::<Vec<_>>().join(", ")));
     if let Some(evidence) = &last.evidence {
         details.push(Detail::text("Why the latest", evidence.summary()));

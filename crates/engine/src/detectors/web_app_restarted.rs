@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::application_crashes::CrashPoint;
-use super::buckets::{Buckets, counted};
+use super::buckets::{Buckets, counted, times};
 use crate::auto_heal::evidence::Rule;
 use crate::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use crate::report::{Chart, Detail, Insight, Report, Series, Severity};
@@ -119,7 +119,7 @@ fn of_reason(reason: Reason, done: &[&Restart], places: &[String]) -> Insight {
     let longest = done.iter().map(|restart| restart.duration_ms).max().unwrap_or(0);
     let drained: u64 = done.iter().map(|restart| restart.drained).sum();
     let failed: u64 = done.iter().map(|restart| restart.failed).sum();
-    let mut details = times(done);
+    let mut details = times_of(done);
     details.push(instances(done.iter().map(|restart| place(restart)), places));
     details.push(Detail::text("Longest", humanise(Duration::from_millis(longest))));
     details.push(Detail::text("Requests drained", drained.to_string()));
@@ -140,7 +140,7 @@ fn failed_requests(restarts: &[&Restart]) -> Option<Insight> {
     let costly: Vec<&Restart> = restarts.iter().copied().filter(|restart| restart.failed > 0).collect();
     let failed: u64 = costly.iter().map(|restart| restart.failed).sum();
     let worst = costly.iter().max_by_key(|restart| restart.failed)?;
-    let mut details = times(&costly);
+    let mut details = times_of(&costly);
     details.push(Detail::text("Most at once", format!("{}, {}", worst.failed, worst.reason)));
     let failed = usize::try_from(failed).unwrap_or(usize::MAX);
     Some(Insight {
@@ -166,7 +166,7 @@ fn fuse_blown(restarts: &[&Restart]) -> Option<Insight> {
         .filter(|restart| matches!(restart.reason, RestartReason::Rule { blew_fuse: true, .. }))
         .collect();
     let latest = blown.last()?;
-    let mut details = times(&blown);
+    let mut details = times_of(&blown);
     details.push(Detail::text("By the rule", Reason::of(latest).name()));
     Some(Insight {
         severity: Severity::Critical,
@@ -186,7 +186,7 @@ fn fuse_blown(restarts: &[&Restart]) -> Option<Insight> {
 fn failed_attempts(restarts: &[&Restart]) -> Option<Insight> {
     let failed: Vec<&Restart> = restarts.iter().copied().filter(|restart| !is_done(restart)).collect();
     let latest = failed.last()?;
-    let mut details = times(&failed);
+    let mut details = times_of(&failed);
     let places: BTreeSet<String> = failed.iter().map(|restart| place(restart)).collect();
     details.push(Detail::text("Instances", joined(&places)));
     details.push(Detail::text("Asked for", latest.reason.to_string()));
@@ -212,10 +212,7 @@ fn failed_attempts(restarts: &[&Restart]) -> Option<Insight> {
 fn crash_replacements(crashes: &[&CrashPoint], places: &[String]) -> Option<Insight> {
     let (first, last) =
         (crashes.iter().map(|crash| crash.at).min()?, crashes.iter().map(|crash| crash.at).max()?);
-    let mut details = vec![Detail::time("First", first)];
-    if last != first {
-        details.push(Detail::time("Last", last));
-    }
+    let mut details = times(first, last);
     details.push(instances(crashes.iter().map(|crash| crash.place.clone()), places));
     Some(Insight {
         severity: Severity::Warning,
@@ -251,11 +248,10 @@ fn all_is_well(restarts: &[&Restart]) -> Option<Insight> {
     })
 }
 
-fn times(restarts: &[&Restart]) -> Vec<Detail> {
+fn times_of(restarts: &[&Restart]) -> Vec<Detail> {
     match restarts {
         [] => Vec::new(),
-        [only] => vec![Detail::time("When", only.at)],
-        [first, .., last] => vec![Detail::time("First", first.at), Detail::time("Last", last.at)],
+        [first, ..] => times(first.at, restarts.last().map_or(first.at, |last| last.at)),
     }
 }
 

@@ -1,0 +1,46 @@
+//! `…/detectors/memory-analysis`: private bytes of each instance against its limit, with what happened to it meanwhile.
+
+use engine::range::read_range;
+use leptos::prelude::*;
+
+use crate::answer::{answer, asked_app, console, query_part};
+use crate::catalog::{MEMORY, OVERVIEW};
+use crate::parts::frame::{LiveRegion, Page, app_crumbs};
+use crate::parts::insight::Insights;
+use crate::parts::line_chart::LineFigure;
+use crate::parts::range::RangePill;
+
+/// The page.
+#[component]
+pub(crate) fn MemoryAnalysisPage() -> impl IntoView {
+    let console = console();
+    let status = asked_app(&*console);
+    let (start, end) = (query_part("startTime"), query_part("endTime"));
+    answer(async move {
+        let (app, now) = (status?.name, console.now());
+        let read = read_range(now, start.as_deref(), end.as_deref());
+        let report = console.memory_report(&app, read.range).await?;
+        let mut crumbs = app_crumbs(&app);
+        crumbs.push((MEMORY.category.to_owned(), OVERVIEW.href(&app)));
+        let here = MEMORY.href(&app);
+        let view = view! {
+            <Page title=format!("{app}: Memory Analysis") crumbs=crumbs app=Some(app.clone()) here=here.clone()>
+                <h1>{MEMORY.name}</h1>
+                <p class="lead">{MEMORY.description}</p>
+                <LiveRegion name="range">
+                    <RangePill read=read now=now here=here />
+                </LiveRegion>
+                <LiveRegion name="chart" heading="Memory over time">
+                    {report.lines.into_iter().map(|chart| view! { <LineFigure chart=chart /> }).collect_view()}
+                    <p class="quiet">
+                        "Private bytes are what a worker and its children have for themselves alone, read once a second; the highest value of each minute is recorded."
+                    </p>
+                </LiveRegion>
+                <LiveRegion name="insights" heading="Insights">
+                    <Insights insights=report.insights />
+                </LiveRegion>
+            </Page>
+        };
+        Ok(view.into_any())
+    })
+}

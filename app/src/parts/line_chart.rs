@@ -1,0 +1,245 @@
+//! Measured values on a page: lines beside their limit, marks of what happened, a legend, what each place says on hover, and
+//! the table behind it.
+
+mod drawing;
+
+use std::time::Duration;
+
+use engine::Timestamp;
+use engine::report::{LineChart, Mark, MarkKind};
+use engine::time::humanise;
+use leptos::prelude::*;
+
+use super::amount::{amount, unit_word};
+use super::chart::{short, text};
+use super::frame::{Scroll, slug};
+use super::plot::{NARROW, SERIES_COLOURS, Size, WIDE};
+use super::when::{When, clock_seconds_text, clock_text, range_text};
+use drawing::{Drawing, distinct_limits, draw, measured, value};
+
+/// Where lines take less than one part in this many below the limit, they are drawn again without it.
+const CLOSER: u64 = 4;
+
+/// The chart.
+#[component]
+pub(crate) fn LineFigure(
+    /// What to show.
+    chart: LineChart,
+) -> impl IntoView {
+    let peak = chart.lines.iter().flat_map(|line| &line.values).flatten().copied().max();
+    let Some(peak) = peak else {
+        let about =
+            format!("{}: nothing was measured between {} (UTC).", chart.title, range_text(chart.range));
+        return view! { <p class="quiet">{about}</p> }.into_any();
+    };
+    let limits = distinct_limits(&chart);
+    let is_far = limits.first().is_some_and(|limit| peak < limit / CLOSER);
+    let closer = is_far.then(|| {
+        view! {
+            <figcaption>"The same, closer: the limit lies above"</figcaption>
+            {drawn(&chart, WIDE, false)}
+            {drawn(&chart, NARROW, false)}
+        }
+    });
+    let table_key = format!("chart-table-{}", slug(&chart.title));
+    view! {
+        <figure class="chart lines">
+            <figcaption>{chart.title.clone()} " (times in UTC)"</figcaption>
+            {drawn(&chart, WIDE, true)}
+            {drawn(&chart, NARROW, true)}
+            {closer}
+            {legend(&chart, &limits)}
+            <details data-key=table_key>
+                <summary>"Show as a table"</summary>
+                <LineTable chart=chart />
+            </details>
+        </figure>
+    }
+    .into_any()
+}
+
+/// The svg is trusted: it is made of numbers, times and what [`text`] has escaped.
+fn drawn(chart: &LineChart, size: Size, with_limit: bool) -> Option<impl IntoView + use<>> {
+    let drawing = draw(chart, size, with_limit)?;
+    let class = size.class;
+    let id = format!("lines-{}-{class}{}", slug(&chart.title), if with_limit { "" } else { "-closer" });
+    // There is no pointer to hover with on a phone.
+    let hover = if class == WIDE.class { hover(chart, &drawing) } else { String::new() };
+    let svg = format!(
+        "<svg class=\"plot {class}\" viewBox=\"{}\" role=\"img\" aria-labelledby=\"{id}-title {id}-about\">\
+         <title id=\"{id}-title\">{}</title><desc id=\"{id}-about\">{}</desc>{}{hover}</svg>",
+        drawing.view_box,
+        text(&chart.title),
+        text(&about(chart)),
+        drawing.inner
+    );
+    Some(view! { <div class=format!("plot-holder {class}") inner_html=svg></div> })
+}
+
+/// The picture in a sentence.
+fn about(chart: &LineChart) -> String {
+    let each = chart.lines.iter().filter_map(|line| {
+        let peak = line.values.iter().flatten().max()?;
+        Some(format!("{} at most {}", short(&line.name), amount(*peak, chart.unit)))
+    });
+    let mut parts: Vec<String> = each.collect();
+    parts.extend(
+        distinct_limits(chart).iter().map(|limit| format!("the limit {}", amount(*limit, chart.unit))),
+    );
+    for kind in [MarkKind::Restart, MarkKind::OutOfMemory, MarkKind::Crash] {
+        let count = chart.marks.iter().filter(|mark| mark.kind == kind).count();
+        if count > 0 {
+            parts.push(format!("{} {count}", kind.word().to_lowercase()));
+        }
+    }
+    format!("{}: {}.", range_text(chart.range), parts.join(", "))
+}
+
+/// What a bucket or a mark says while the pointer is over it.
+fn hover(chart: &LineChart, drawing: &Drawing) -> String {
+    let (top, height) = drawing.area;
+    let bucket = |(index, left, width): &(usize, i32, i32)| {
+        let values = chart.lines.iter().filter_map(|line| {
+            Some(format!("{}: {}", short(&line.name), amount(value(line, *index)?, chart.unit)))
+        });
+        let start = chart.bucket_start(*index);
+        let says = format!("{} UTC\n{}", moment(chart, start), values.collect::<Vec<_>>().join("\n"));
+        column((*left, top, *width, height), &says)
+    };
+    let mark = |(mark, (x, y)): (&Mark, &(i32, i32))| {
+        let says = format!("{} UTC\n{}", clock_seconds_text(mark.at), mark_words(mark));
+        column((x - 8, y - 10, 16, 20), &says)
+    };
+    drawing.buckets.iter().map(bucket).chain(chart.marks.iter().zip(&drawing.marks).map(mark)).collect()
+}
+
+fn column((x, y, width, height): (i32, i32, i32, i32), says: &str) -> String {
+    format!(
+        "<rect class=\"column\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"><title>{}</title></rect>",
+        text(says)
+    )
+}
+
+/// To the second where buckets are of seconds.
+fn moment(chart: &LineChart, at: Timestamp) -> String {
+    if chart.bucket_ms < 60_000 { clock_seconds_text(at) } else { clock_text(at) }
+}
+
+/// `Restart of node/1: Percent memory`.
+fn mark_words(mark: &Mark) -> String {
+    let why = if mark.text.is_empty() { String::new() } else { format!(": {}", mark.text) };
+    match mark.kind {
+        MarkKind::Restart => format!("Restart of {}{why}", short(&mark.place)),
+        MarkKind::OutOfMemory => format!("{} killed for want of memory{why}", short(&mark.place)),
+        MarkKind::Crash => format!("Crash of {}{why}", short(&mark.place)),
+    }
+}
+
+fn legend(chart: &LineChart, limits: &[u64]) -> impl IntoView + use<> {
+    let unit = chart.unit;
+    let lines = chart.lines.iter().enumerate().map(|(at, line)| {
+        let last = line.values.iter().rev().flatten().next().map(|value| amount(*value, unit));
+        view! {
+            <li>
+                <Swatch path="M0 6h12" colour=format!("var(--series-{})", at % SERIES_COLOURS + 1) />
+                {short(&line.name)}
+                <span class="quiet">{last.map(|last| format!("last {last}"))}</span>
+            </li>
+        }
+    });
+    let limits = limits.iter().map(|limit| {
+        view! {
+            <li>
+                <Swatch path="M0 6h12" colour="var(--critical)" />
+                {format!("Limit: {}", amount(*limit, unit))}
+            </li>
+        }
+    });
+    let marks = [MarkKind::Restart, MarkKind::OutOfMemory, MarkKind::Crash].into_iter().filter_map(|kind| {
+        let count = chart.marks.iter().filter(|mark| mark.kind == kind).count();
+        let (path, colour) = match kind {
+            MarkKind::Restart => ("M2 2h8l-4 8z", "var(--quiet)"),
+            MarkKind::OutOfMemory => ("M2 2l8 8M10 2l-8 8", "var(--critical)"),
+            MarkKind::Crash => ("M6 1l5 5-5 5-5-5z", "var(--critical)"),
+        };
+        (count > 0).then(|| {
+            view! {
+                <li>
+                    <Swatch path=path colour=colour filled=kind != MarkKind::OutOfMemory />
+                    {kind.word()}
+                    <span class="quiet">{count}</span>
+                </li>
+            }
+        })
+    });
+    view! { <ul class="legend">{lines.collect_view()} {limits.collect_view()} {marks.collect_view()}</ul> }
+}
+
+#[component]
+fn Swatch(path: &'static str, #[prop(into)] colour: String, #[prop(optional)] filled: bool) -> impl IntoView {
+    let fill = if filled { colour.clone() } else { "none".to_owned() };
+    view! {
+        <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
+            <path d=path stroke=colour stroke-width="2.5" fill=fill />
+        </svg>
+    }
+}
+
+/// The same in numbers; times at which nothing was measured and nothing happened are left out.
+#[component]
+fn LineTable(chart: LineChart) -> impl IntoView {
+    let bucket = Duration::from_millis(chart.bucket_ms);
+    let happened = |index: usize| {
+        let (start, end) = (chart.bucket_start(index), chart.bucket_start(index) + bucket);
+        let within = chart.marks.iter().filter(|mark| start <= mark.at && mark.at < end);
+        within.map(|mark| format!("{} {}", clock_seconds_text(mark.at), mark_words(mark))).collect::<Vec<_>>()
+    };
+    let with_mark = chart.marks.iter().filter_map(|mark| {
+        let offset_ms = mark.at.since(chart.range.start).as_millis();
+        usize::try_from(offset_ms / u128::from(chart.bucket_ms.max(1))).ok()
+    });
+    let mut rows: Vec<usize> = measured(&chart).into_iter().chain(with_mark).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let row = |index: usize| {
+        let cells = chart.lines.iter().map(|line| {
+            let value = value(line, index).map_or_else(|| "–".to_owned(), |value| amount(value, chart.unit));
+            view! { <td class="number">{value}</td> }
+        });
+        view! {
+            <tr>
+                <th scope="row">
+                    <When at=chart.bucket_start(index) bare=true />
+                </th>
+                {cells.collect_view()}
+                <td class="wrap">{happened(index).join("; ")}</td>
+            </tr>
+        }
+    };
+    let rows = rows.into_iter().map(row).collect_view();
+    let heads =
+        chart.lines.iter().map(|line| view! { <th scope="col" class="number">{short(&line.name)}</th> });
+    let heads = heads.collect_view();
+    view! {
+        <p class="quiet">
+            {format!("{}, the highest of each {}.", unit_word(chart.unit), humanise(bucket))}
+        </p>
+        <div class="tall">
+            <Scroll label="The chart in numbers">
+                <table>
+                    <thead>
+                        <tr>
+                            <th scope="col">"From (UTC)"</th>
+                            {heads}
+                            <th scope="col">"What happened"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </Scroll>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+use super::*;
+use engine::auto_heal::evidence::Unit;
+use engine::report::Line;
+use engine::{TimeRange, Timestamp};
+
+const MB: u64 = 1 << 20;
+
+fn chart(values: Vec<Option<u64>>, limit: Option<u64>) -> LineChart {
+    let start: Timestamp = "2026-01-31T08:00".parse().unwrap();
+    let limits = values.iter().map(|value| value.and(limit)).collect();
+    LineChart {
+        title: "Private bytes by instance".to_owned(),
+        unit: Unit::Bytes,
+        range: TimeRange { start, end: start + Duration::from_hours(1) },
+        bucket_ms: 900_000,
+        lines: vec![Line { name: "<script>/0".to_owned(), values, limits }],
+        marks: vec![
+            Mark {
+                at: start + Duration::from_mins(20),
+                place: "<b>/0".to_owned(),
+                kind: MarkKind::Restart,
+                text: "Percent memory".to_owned(),
+            },
+            Mark {
+                at: start + Duration::from_mins(40),
+                place: "node/0".to_owned(),
+                kind: MarkKind::OutOfMemory,
+                text: String::new(),
+            },
+        ],
+    }
+}
+
+fn html(chart: LineChart) -> String {
+    view! { <LineFigure chart=chart /> }.to_html()
+}
+
+#[test]
+fn lines_stand_beside_their_limit_with_marks_a_legend_and_a_table() {
+    let html = html(chart(vec![Some(100 * MB), Some(300 * MB), None, Some(90 * MB)], Some(400 * MB)));
+    for expected in [
+        "role=\"img\"",
+        "var(--series-1)",
+        "var(--critical)",
+        "400 MB",
+        "Limit: 400 MB",
+        "last 90 MB",
+        "08:20:00 Restart of &lt;b&gt;/0: Percent memory",
+        "node/0 killed for want of memory",
+        "&lt;script&gt;/0 at most 300 MB, the limit 400 MB, restart 1",
+        "\n08:30\n",
+        "<table>",
+    ] {
+        assert!(html.contains(expected), "{expected} in {html}");
+    }
+    assert!(
+        !html.contains("<script")
+            && !html.contains("<b>")
+            && !html.contains("#0200")
+            && !html.contains("#0100")
+    );
+    assert_eq!(html.matches("<svg class=\"plot").count(), 2);
+    assert_eq!(html.matches("<tr>").count(), 1 + 4, "the bucket of the kill has a row without a value");
+}
+
+#[test]
+fn what_lies_far_below_the_limit_is_drawn_again_closer() {
+    let far = html(chart(vec![Some(99 * MB), Some(90 * MB)], Some(400 * MB)));
+    assert_eq!(far.matches("<svg class=\"plot").count(), 4);
+    assert!(far.contains("The same, closer"));
+    let mut ids: Vec<_> = far.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "no id comes twice");
+    let near = html(chart(vec![Some(100 * MB)], Some(400 * MB)));
+    assert_eq!(near.matches("<svg class=\"plot").count(), 2);
+}
+
+#[test]
+fn whatever_was_measured_can_be_drawn() {
+    for values in [vec![Some(0)], vec![Some(u64::MAX), Some(0)], vec![None, Some(1), None], vec![Some(5); 4]]
+    {
+        for limit in [None, Some(0), Some(u64::MAX)] {
+            assert!(html(chart(values.clone(), limit)).contains("<svg class=\"plot"), "{values:?} {limit:?}");
+        }
+    }
+    let nothing = html(chart(vec![None; 4], None));
+    assert!(
+        nothing.contains("nothing was measured between 2026-01-31 08:00 – 09:00")
+            && !nothing.contains("<svg")
+    );
+}
