@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!                         ┌─ the worker died ── it was the only request ──────────────▶ 502: it is the suspect
-//!  GET or HEAD, no body,  │                 └── it was one of several ── in budget ───▶ another worker, or the replacement
+//!                         │                 ├── it was one of several ── in budget ───▶ another worker, or the replacement
+//!  GET or HEAD, no body,  │                 └── after it was retired ─────────────────▶ 502: it was waited for long enough
 //!  no answer byte, first ─┤
 //!  try, connection broke  ├─ the worker lives ─ over a kept connection ── in budget ──▶ once more
 //!                         │                  └─ over a new one ───────────────────────▶ 502: the app closed it
@@ -63,13 +64,15 @@ pub(crate) async fn verdict(flight: &Flight, worker: &Arc<RoutedWorker>, new_con
     tokio::time::timeout(DEATH_IS_KNOWN_WITHIN, decided).await.unwrap_or(false)
 }
 
-/// Waits until the worker has shown that it lives.
+/// Waits until the worker has shown that it lives. One that is known to be dead cannot, although a debugger may still hold it
+/// with its sockets open.
 async fn lives(worker: &RoutedWorker) {
     loop {
         if let Ok(stream) = TcpStream::connect(worker.address).await {
             tokio::time::sleep(STAYS_OPEN).await;
             let peeked = socket2::SockRef::from(&stream).peek(&mut [MaybeUninit::uninit()]);
-            if peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock) {
+            let open = peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+            if open && !worker.is_dead() {
                 return;
             }
         }

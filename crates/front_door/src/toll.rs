@@ -46,7 +46,8 @@ pub(crate) fn reckon(
     let alone = count == 1 && before == 0;
     let of_fate = |fate| casualties.iter().filter(|casualty| casualty.fate == fate).count();
     let waiting = u32::try_from(of_fate(Fate::Waits)).unwrap_or(u32::MAX);
-    let tries = if alone || waiting == 0 { 0 } else { grant(waiting) };
+    let held_up = dead.iter().any(|worker| worker.was_retired());
+    let tries = if alone || held_up || waiting == 0 { 0 } else { grant(waiting) };
     for worker in dead {
         worker.judge(tries);
     }

@@ -31,6 +31,7 @@ pub(crate) struct RoutedWorker {
     pub(crate) cookie: HeaderValue,
     in_flight: AtomicU32,
     state: AtomicU8,
+    was_retired: AtomicBool,
     drained: AtomicU64,
     failed: AtomicU64,
     /// Requests that its death cost, as far as they have been told.
@@ -55,6 +56,7 @@ impl RoutedWorker {
             id: target.worker,
             in_flight: AtomicU32::new(0),
             state: AtomicU8::new(TAKES),
+            was_retired: AtomicBool::new(false),
             drained: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             casualties: AtomicU32::new(0),
@@ -106,7 +108,15 @@ impl RoutedWorker {
 
     /// It takes no new requests, and never will.
     pub(crate) fn bury(&self) {
-        self.state.store(DEAD, SeqCst);
+        if self.state.swap(DEAD, SeqCst) == RETIRED {
+            self.was_retired.store(true, SeqCst);
+        }
+    }
+
+    /// It was retired before it died. What it then still had was given all the time that there was: it was ended for not
+    /// answering that, and another worker would fare no better.
+    pub(crate) fn was_retired(&self) -> bool {
+        self.was_retired.load(SeqCst)
     }
 
     /// It may take requests again; `false` if it is dead.

@@ -89,6 +89,23 @@ async fn several_go_to_another_worker_except_what_is_no_get_or_head() {
     }
 }
 
+/// A worker that is being replaced is ended with what it did not answer within its grace: that would hold up the next one too.
+#[tokio::test]
+async fn what_held_up_a_retired_worker_is_not_given_to_its_successor() {
+    for known_before in [true, false] {
+        let (door, [mut worker, other]) = door().await;
+        route(&door, [&worker]);
+        let under_way = under_way(&door, &worker, &["GET", "GET"]).await;
+        route(&door, [&other]);
+        let (toll, mut clients) = die(&door, &mut worker, under_way, known_before);
+        assert_eq!((toll.count, toll.failed), (2, 2));
+        for client in &mut clients {
+            assert!(client.head().await.starts_with("HTTP/1.1 502 "));
+        }
+        nothing_came_to(&door, &[&other]).await;
+    }
+}
+
 #[tokio::test]
 async fn a_get_with_a_body_is_sent_once() {
     let (door, [mut worker, other]) = door().await;
@@ -115,7 +132,7 @@ async fn each_is_tried_again_once() {
     let (door, [mut first, mut second, third]) = door().await;
     route(&door, [&first]);
     let mut under_way = under_way(&door, &first, &["GET", "GET"]).await;
-    route(&door, [&second]);
+    route(&door, [&first, &second]);
     let (_, clients) = die(&door, &mut first, std::mem::take(&mut under_way), true);
     for client in clients {
         let mut upstream = second.accept().await;
