@@ -1,5 +1,5 @@
-//! What has to be done from time to time: the front doors' counts go into the store, and what is older than the retention
-//! goes out of it.
+//! What has to be done from time to time: the front doors' counts and the workers' memory go into the store, and what is older
+//! than the retention goes out of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use engine::{Clock, InstanceKey, Timestamp};
 use store::Store;
 use tokio::sync::watch;
 
-use crate::supervision::FrontDoors;
+use crate::supervision::{FrontDoors, MemoryMinutes};
 
 /// How often counts are written.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -29,6 +29,8 @@ pub struct Housekeeping {
     pub clock: Arc<dyn Clock>,
     /// Where counts come from.
     pub front_doors: FrontDoors,
+    /// The workers' memory, to be written.
+    pub memory: MemoryMinutes,
     /// How long rows are kept.
     pub retention: Duration,
 }
@@ -43,6 +45,7 @@ impl Housekeeping {
             }
             let stop = tokio::time::timeout(FLUSH, shut_down.wait_for(|stop| *stop)).await.is_ok();
             self.flush(&mut waiting).await;
+            self.flush_memory().await;
             if stop {
                 break;
             }
@@ -66,6 +69,17 @@ impl Housekeeping {
         match self.store.add_minutes(&self.node, &rows).await {
             Ok(()) => waiting.clear(),
             Err(error) => tracing::error!(%error, "the counts of requests could not be saved; trying again"),
+        }
+    }
+
+    async fn flush_memory(&self) {
+        let rows = self.memory.take();
+        if rows.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.add_memory_minutes(&self.node, &rows).await {
+            tracing::error!(%error, "the workers' memory could not be saved; trying again");
+            self.memory.add(rows);
         }
     }
 

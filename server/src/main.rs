@@ -4,12 +4,15 @@
 #![recursion_limit = "256"]
 #![expect(unreachable_pub, reason = "within a program, `pub` says what a module offers to its neighbours")]
 
+mod apps;
 mod config;
 mod console;
+mod custom_action;
 mod housekeeping;
 mod serve;
 mod site;
 mod supervision;
+mod vitals;
 mod web;
 
 use std::path::PathBuf;
@@ -129,6 +132,6 @@ fn serve(path: &std::path::Path) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(serve::serve(config, Arc::new(shim::SystemClock)))?;
+    runtime.block_on(serve::serve(path, config, Arc::new(shim::SystemClock)))?;
     Ok(())
 }

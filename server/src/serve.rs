@@ -9,12 +9,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engine::crash_monitor::Guard;
-use engine::fleet::AppSpec;
-use engine::instance::Lifecycle;
+use engine::Clock;
 use engine::requests::RequestMinute;
-use engine::settings::AppSettings;
-use engine::{Clock, InstanceKey};
 use front_door::{BindError, FrontDoor, FrontDoorSettings};
 use store::{Database, Store, StoreError};
 use tokio::net::TcpListener;
@@ -22,10 +18,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::apps::{self, AppsError};
 use crate::config::{App, Config};
 use crate::console::LiveConsole;
 use crate::housekeeping;
-use crate::supervision::{self, FrontDoors, Launcher, Supervision, World};
+use crate::supervision::{self, FrontDoors, Launcher, MemoryMinutes, Supervision, World};
 use crate::web;
 
 /// Why Medic did not start, or why it ended.
@@ -45,16 +42,9 @@ pub enum ServeError {
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What was remembered cannot be read.
-    #[error(
-        "what is remembered of {instance} cannot be read: {source}; it was written by another version of Medic"
-    )]
-    Guard {
-        /// Of whom.
-        instance: InstanceKey,
-        /// Why.
-        source: serde_json::Error,
-    },
+    /// What the apps begin with cannot be had.
+    #[error(transparent)]
+    Apps(#[from] AppsError),
     /// The dashboard's address is not to be had.
     #[error(
         "the dashboard cannot listen on {address}: {source}; stop what listens there, or change server.listen"
@@ -78,8 +68,8 @@ pub enum ServeError {
     },
 }
 
-/// Runs until SIGTERM or SIGINT.
-pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeError> {
+/// Runs until SIGTERM or SIGINT; SIGHUP reads the configuration at `path` again.
+pub async fn serve(path: &Path, config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeError> {
     for doubt in &config.doubts {
         tracing::warn!("{doubt}");
     }
@@ -87,21 +77,23 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeErr
     let _lock = lock_data_dir(&config.data_dir)?;
     let store = Store::open(&database(&config)).await?;
     let node = node_name();
-    let guards = guards(&store, &node).await?;
-    let specs = specs(&store, &config.apps).await?;
+    let remembered = apps::remembered(&store, &node).await?;
+    let starts = apps::starts(&store, &config.apps).await?;
     let listener = listen(config.listen).await?;
     let front_doors = open_front_doors(&config.apps, &clock)?;
     let program = std::env::current_exe()
         .map_err(|source| ServeError::System { what: "finding Medic's own program", source })?;
     let launcher = Launcher::new(program, &config.data_dir, &node, environment(), &config.apps);
+    let memory = MemoryMinutes::default();
     let world = World {
         node: node.clone(),
         clock: Arc::clone(&clock),
         store: store.clone(),
         front_doors: Arc::clone(&front_doors),
         launcher,
+        memory: memory.clone(),
     };
-    let (supervision, stopped) = supervision::start(world, specs, guards).await;
+    let (supervision, stopped) = supervision::start(world, starts, &remembered).await;
     let (shut_down, shutting_down) = watch::channel(false);
     let console = Arc::new(LiveConsole::new(
         node.clone(),
@@ -110,20 +102,24 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeErr
         supervision.clone(),
         &config,
     ));
-    let router = web::router(console, store.clone(), supervision.snapshot(), shutting_down.clone());
+    let router = web::router(console.clone(), store.clone(), supervision.snapshot(), shutting_down.clone());
     let housekeeping = housekeeping::Housekeeping {
         store: store.clone(),
         node: node.clone(),
         clock,
         front_doors: Arc::clone(&front_doors),
+        memory,
         retention: config.retention,
     };
     let housekeeping = tokio::spawn(housekeeping.run(shutting_down.clone()));
-    let http = axum::serve(listener, router).with_graceful_shutdown(until(shutting_down));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let http = axum::serve(listener, service).with_graceful_shutdown(until(shutting_down));
     let http = tokio::spawn(http.into_future());
     tracing::info!("the dashboard is at http://{}", config.listen);
 
-    signals.next().await;
+    while signals.next().await == Asked::Reload {
+        reload(path, &config, &store, &supervision, &console).await;
+    }
     tracing::info!("stopping; a second signal hastens it");
     let stop = stop_in_order(&supervision, &front_doors, &config.apps, stopped);
     let last_counts = hastened_by(&mut signals, &supervision, stop).await;
@@ -137,10 +133,18 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeErr
     Ok(())
 }
 
-/// SIGTERM and SIGINT, which mean the same.
+/// SIGTERM and SIGINT, which mean the same, and SIGHUP.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Stop,
+    Reload,
 }
 
 impl Signals {
@@ -148,15 +152,57 @@ impl Signals {
         let listen = |kind| {
             signal(kind).map_err(|source| ServeError::System { what: "listening for signals", source })
         };
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
     }
 
-    async fn next(&mut self) {
-        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hang_up.recv() => Asked::Reload,
+        }
     }
 }
 
-/// Waits for `stop`; every signal until then hastens it.
+/// Reads the configuration again. One that is wrong changes nothing; what only a start can change is said.
+async fn reload(
+    path: &Path,
+    running: &Config,
+    store: &Store,
+    supervision: &Supervision,
+    console: &LiveConsole,
+) {
+    let config = match Config::load(path, &environment()) {
+        Ok(config) => config,
+        Err(error) => {
+            tracing::error!(%error, "the configuration was not read again; everything goes on as before");
+            return;
+        }
+    };
+    let doubts = config.doubts.iter().map(ToString::to_string);
+    for doubt in doubts.chain(running.only_at_start(&config)) {
+        tracing::warn!("{doubt}");
+    }
+    let mut apps = Vec::new();
+    for app in &config.apps {
+        match apps::settings(store, app).await {
+            Ok(settings) => apps.push((app.clone(), apps::spec(app), settings)),
+            Err(error) => {
+                tracing::error!(%error, "the configuration was not read again; everything goes on as before");
+                return;
+            }
+        }
+    }
+    console.reload(&config);
+    supervision.reload(apps).await;
+    tracing::info!("the configuration was read again");
+}
+
+/// Waits for `stop`; every signal until then that means it hastens it.
 async fn hastened_by<T>(
     signals: &mut Signals,
     supervision: &Supervision,
@@ -166,7 +212,7 @@ async fn hastened_by<T>(
     loop {
         tokio::select! {
             done = &mut stop => return done,
-            () = signals.next() => supervision.hasten().await,
+            asked = signals.next() => if asked == Asked::Stop { supervision.hasten().await },
         }
     }
 }
@@ -244,32 +290,6 @@ pub fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-async fn guards(store: &Store, node: &str) -> Result<BTreeMap<InstanceKey, Guard>, ServeError> {
-    let mut guards = BTreeMap::new();
-    for (instance, json) in store.states(node).await? {
-        let guard = serde_json::from_str(&json)
-            .map_err(|source| ServeError::Guard { instance: instance.clone(), source })?;
-        guards.insert(instance, guard);
-    }
-    Ok(guards)
-}
-
-async fn specs(store: &Store, apps: &[App]) -> Result<Vec<(AppSpec, AppSettings)>, ServeError> {
-    let mut specs = Vec::new();
-    for app in apps {
-        let spec = AppSpec {
-            name: app.name.clone(),
-            listen: app.listen.to_string(),
-            instances: app.instances,
-            lifecycle: Lifecycle { warm_up: app.warm_up, stop_grace: app.stop_grace, back_off: app.back_off },
-            crash_monitoring: app.crash_monitoring,
-        };
-        let saved = store.settings(&app.name).await?;
-        specs.push((spec, saved.or(&AppSettings::of_environment(&app.environment))));
-    }
-    Ok(specs)
-}
-
 async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
@@ -278,6 +298,7 @@ fn open_front_doors(apps: &[App], clock: &Arc<dyn Clock>) -> Result<FrontDoors, 
     let open = |app: &App| {
         let settings = FrontDoorSettings {
             wait: app.request_wait,
+            retries: app.retry_requests,
             ..FrontDoorSettings::new(app.name.clone(), app.listen)
         };
         Ok((app.name.clone(), Arc::new(FrontDoor::bind(settings, Arc::clone(clock))?)))

@@ -11,7 +11,7 @@ pub(crate) fn run_benches() -> Result<()> {
     for sentence in setup::for_benches()? {
         println!("{sentence}");
     }
-    let packages = ["shim", "front_door", "store"].map(|package| ["--package", package]).concat();
+    let packages = ["shim", "front_door", "store", "server"].map(|package| ["--package", package]).concat();
     run(without_local_paths(cargo().args(["build", "--locked", "--release", "--package", "lab"])))?;
     run(without_local_paths(cargo().args(["bench", "--locked"]).args(packages)))
 }

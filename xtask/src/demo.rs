@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: Medic hosts two apps of the lab; one crashes for real until the debugger has caught it.
+//! `cargo xtask demo`: Medic hosts two apps of the lab; one crashes for real until the debugger has caught it, then leaks until
+//! auto-heal has replaced it.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -26,6 +27,15 @@ const CRASHES_LIMIT: usize = 12;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// A file that says that no worker of the demo is left.
 const ENDED: &str = "ended";
+
+/// The shop's limit, and a leak that takes a worker above 90 % of it.
+const LIMIT_MIB: u32 = 128;
+const LEAK_MIB: u32 = 122;
+/// Rules of a user's own, so that the page of auto-heal has some to show. The demo's traffic breaks none of them.
+const RULES: &str = r#"{"autoHealEnabled": true, "autoHealRules": {"triggers": {
+    "statusCodesRange": [{"statusCodes": "500-530", "count": 50, "timeInterval": "00:05:00", "path": "/orders/*"}],
+    "slowRequests": {"timeTaken": "00:00:30", "count": 20, "timeInterval": "00:02:00"}},
+    "actions": {"actionType": "Recycle", "minProcessExecutionTime": "00:10:00"}}}"#;
 
 /// What was asked for on the command line.
 #[derive(Default)]
@@ -83,6 +93,7 @@ fn explain(medic: &mut Medic, setting: &Setting, options: &Options) -> Result<()
     println!("\n  the explained incident  http://{dashboard}/incidents/{id}");
     println!("  the dashboard           http://{dashboard}/");
     println!("  the apps                http://{}/  http://{}/", setting.shop, setting.second);
+    heal_a_leak(medic, setting)?;
     if let Some(folder) = &options.screenshots {
         take_screenshots(dashboard, id, folder)?;
     }
@@ -126,6 +137,27 @@ fn caught(medic: &Medic) -> Result<Option<Value>> {
     let incidents = answer.as_array().or_else(|| answer["incidents"].as_array());
     let incidents = incidents.context("GET /api/v1/incidents answered no list")?;
     Ok(incidents.iter().find(|incident| incident["audit"].is_object()).cloned())
+}
+
+/// Lets a worker of the shop leak until auto-heal has replaced it.
+fn heal_a_leak(medic: &mut Medic, setting: &Setting) -> Result<()> {
+    medic.wait_until(PATIENCE, "all instances run", |medic| all_run(medic, "shop"))?;
+    let answer = http::put(&setting.dashboard, "/api/v1/apps/second/auto-heal", RULES)?;
+    if answer.status != 200 {
+        bail!("the rules of the second app were refused: {}", answer.body);
+    }
+    println!(
+        "\nA worker of the shop leaks; auto-heal acts when it is above 90 % of its limit for more than 30 s."
+    );
+    http::get(&setting.shop, &format!("/crash/leak/{LEAK_MIB}"), None)?;
+    let restart = medic.wait_until(PATIENCE, "the worker that leaks is replaced", |medic| {
+        medic.api("/api/v1/apps/shop/restarts").ok()?.as_array()?.first().cloned()
+    })?;
+    let (failed, drained) = (&restart["failed"], &restart["drained"]);
+    println!("It was replaced: {failed} requests failed, {drained} were drained.");
+    let page = "categories/diagnostic-tools/tools/auto-heal?tab=history";
+    println!("\n  why it was restarted    http://{}/apps/shop/{page}", setting.dashboard);
+    Ok(())
 }
 
 /// Has no instance of the shop this worker any more?
@@ -241,7 +273,7 @@ fn configuration(setting: &Setting, folder: &Path, second: &[String]) -> String 
         let _ = write!(
             text,
             "\n[[app]]\nname = \"{name}\"\ncommand = {command:?}\ndirectory = {folder:?}\nlisten = \"{door}\"\n\
-             instances = {instances}\nwarm_up = \"30s\"\nstop_grace = \"5s\"\n"
+             instances = {instances}\nwarm_up = \"30s\"\nstop_grace = \"5s\"\nmemory_limit = \"{LIMIT_MIB}MiB\"\n"
         );
     }
     text

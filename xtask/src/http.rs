@@ -29,12 +29,24 @@ impl Answer {
 
 /// Asks for `path` at `address` (`host:port`), with `cookie` where there is one.
 pub(crate) fn get(address: &str, path: &str, cookie: Option<&str>) -> Result<Answer> {
+    let cookie = cookie.map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
+    ask(address, "GET", path, &cookie)
+}
+
+/// Sends JSON to `path` at `address`.
+pub(crate) fn put(address: &str, path: &str, json: &str) -> Result<Answer> {
+    let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", json.len());
+    ask(address, "PUT", path, &format!("{head}\r\n{json}"))
+}
+
+/// `rest` is what follows the head's own lines: header lines, or header lines, an empty one and a body.
+fn ask(address: &str, method: &str, path: &str, rest: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect(address).with_context(|| format!("nothing answers at {address}"))?;
     stream.set_read_timeout(Some(Duration::from_secs(40)))?;
-    let cookie = cookie.map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n{cookie}Connection: close\r\n\r\n")?;
+    let end = if rest.contains("\r\n\r\n") { "" } else { "\r\n" };
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{rest}{end}")?;
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).with_context(|| format!("no answer to GET {path} from {address}"))?;
+    stream.read_to_end(&mut bytes).with_context(|| format!("no answer to {method} {path} from {address}"))?;
     let text = String::from_utf8_lossy(&bytes);
     parse(&text).with_context(|| format!("no HTTP from {address}"))
 }

@@ -95,6 +95,24 @@ const BENCH_NEEDS: &[Need] = &[
         packages: &["gdb"],
         tests: "the capture's anchor",
     },
+    Need {
+        name: "Node.js",
+        is_there: || on_path("node").is_some(),
+        packages: &["nodejs"],
+        tests: "the restarts",
+    },
+    Need {
+        name: "npm",
+        is_there: || on_path("npm").is_some(),
+        packages: &["npm"],
+        tests: "the restarts beside pm2",
+    },
+    Need {
+        name: "Python's venv",
+        is_there: has_venv,
+        packages: &["python3", "python3-venv"],
+        tests: "the restarts beside gunicorn",
+    },
 ];
 
 /// rustfmt and clippy, which a minimal Rust does not have.
@@ -129,6 +147,11 @@ pub(crate) fn chromium() -> Option<std::path::PathBuf> {
 
 fn has_chromium() -> bool {
     chromium().is_some()
+}
+
+/// Debian parts what fills a new one from the module that makes it.
+fn has_venv() -> bool {
+    read(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_ok()
 }
 
 fn has_pip() -> bool {

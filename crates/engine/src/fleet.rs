@@ -123,6 +123,8 @@ pub enum Input {
         /// Who.
         worker: WorkerId,
     },
+    /// Something was written down that pages show; no policy is concerned.
+    Written,
     /// Stop everything; a second one hastens it.
     Stop,
 }
@@ -151,6 +153,7 @@ impl Fleet {
     pub fn step(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
         match input {
             Input::Tick => self.each(|instance| instance.tick(now, effects)),
+            Input::Written => {}
             Input::Stop => self.each(|instance| instance.stop(now, effects)),
             Input::Worker { worker, input } => self.worker(now, &worker, input, effects),
             Input::Observed(seen) => {

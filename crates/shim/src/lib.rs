@@ -33,3 +33,11 @@ pub use analyser::analyser_main;
 pub use clock::SystemClock;
 pub use launch::{LaunchError, connect, launch};
 pub use supervise::shim_main;
+
+/// Ends every process of a process group, which is named by the id of its first process. For programs that are started without
+/// a shim, in groups of their own.
+pub fn kill_group(first: u32) {
+    if let Ok(group) = sys::Pid::try_from(first) {
+        sys::signals::kill_group(group);
+    }
+}

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Site;
+use crate::web::Caller;
 
 /// What came of a form.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,11 +35,12 @@ enum Outcome {
 pub(super) async fn submit(
     State(site): State<Site>,
     Path(app): Path<String>,
+    caller: Caller,
     parts: Parts,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
     let Ok(app) = app.parse::<AppName>() else { return StatusCode::NOT_FOUND.into_response() };
-    match carry_out(&*site.console, &app, AutoHealForm::read(fields)).await {
+    match carry_out(&*site.console, &app, &caller, AutoHealForm::read(fields)).await {
         Outcome::Back(word) => {
             Redirect::to(&format!("{}?tab=custom&saved={word}", page(&app))).into_response()
         }
@@ -54,7 +56,7 @@ fn page(app: &AppName) -> String {
     format!("/apps/{app}/categories/diagnostic-tools/tools/auto-heal")
 }
 
-async fn carry_out(console: &dyn Console, app: &AppName, form: AutoHealForm) -> Outcome {
+async fn carry_out(console: &dyn Console, app: &AppName, caller: &Caller, form: AutoHealForm) -> Outcome {
     let AutoHealForm { command, draft } = form;
     let again = |draft, reply| Outcome::Again(Box::new(AutoHealSubmission { draft, reply }));
     match command {
@@ -65,18 +67,22 @@ async fn carry_out(console: &dyn Console, app: &AppName, form: AutoHealForm) -> 
             let (draft, reply) = import(draft);
             again(draft, reply)
         }
-        AutoHealCommand::Save => save(console, app, draft).await,
+        AutoHealCommand::Save => save(console, app, caller, draft).await,
         AutoHealCommand::Switch(on) => switch(console, app, on).await,
     }
 }
 
-async fn save(console: &dyn Console, app: &AppName, draft: AutoHealDraft) -> Outcome {
+async fn save(console: &dyn Console, app: &AppName, caller: &Caller, draft: AutoHealDraft) -> Outcome {
     let again = |draft, reply| Outcome::Again(Box::new(AutoHealSubmission { draft, reply }));
     let (config, violations) = draft.config();
     if !violations.is_empty() {
         return again(draft, AutoHealReply::Invalid(violations));
     }
-    match console.save_auto_heal(app, config).await {
+    let saved = match caller.may_set(&config) {
+        Ok(()) => console.save_auto_heal(app, config).await,
+        Err(error) => Err(error),
+    };
+    match saved {
         Ok(()) => Outcome::Back("yes"),
         Err(ConsoleError::NoSuchApp(_)) => Outcome::NotFound,
         Err(ConsoleError::Invalid(violations)) => again(draft, AutoHealReply::Invalid(violations)),

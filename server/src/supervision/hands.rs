@@ -1,33 +1,28 @@
 //! Carries out what the fleet wants. Nothing here waits: what takes time runs beside the loop and reports back to its inbox.
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
+use engine::auto_heal::config::CustomAction;
+use engine::auto_heal::event::{EventKind, HealEvent};
 use engine::effect::Effect;
 use engine::fleet::Input;
+use engine::instance::Measured;
 use engine::{AppName, Signal, WorkerId, instance};
 use front_door::{FrontDoor, Target};
 use shim::protocol::ToShim;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 
+use super::connected::Connected;
 use super::launcher::Launcher;
 use super::ledger::{self, Entry};
 use super::link::Link;
-use super::{FrontDoors, World, run_dir};
+use super::{FrontDoors, World, run_dir, warm_up};
+use crate::vitals;
 
-/// How often a starting worker's port is tried.
-const PROBE: Duration = Duration::from_millis(20);
-
-/// A worker whose shim is connected.
-struct Connected {
-    port: u16,
-    wishes: mpsc::UnboundedSender<ToShim>,
-    probe: Option<AbortHandle>,
-}
+/// How often it is looked whether a worker's last requests are done.
+const DRAINED: Duration = Duration::from_millis(10);
 
 /// The hands of the loop.
 pub(super) struct Hands {
@@ -36,23 +31,34 @@ pub(super) struct Hands {
     inbox: mpsc::Sender<Input>,
     ledger: mpsc::UnboundedSender<Entry>,
     writing: JoinHandle<()>,
-    connected: ConnectedMap,
+    connected: Connected,
 }
-
-type ConnectedMap = Arc<Mutex<BTreeMap<WorkerId, Connected>>>;
 
 impl Hands {
     pub(super) fn new(world: World, inbox: mpsc::Sender<Input>) -> Self {
         let (ledger, entries) = mpsc::unbounded_channel();
         let writing = tokio::spawn(ledger::write(world.store, world.node, entries, inbox.clone()));
         let launcher = Arc::new(world.launcher);
-        Self { launcher, front_doors: world.front_doors, inbox, ledger, writing, connected: Arc::default() }
+        let connected = Connected::default();
+        Self { launcher, front_doors: world.front_doors, inbox, ledger, writing, connected }
     }
 
     /// Waits until everything that was decided is written.
     pub(super) async fn finish(self) {
         drop(self.ledger);
         let _panicked = self.writing.await;
+    }
+
+    /// How workers are started.
+    pub(super) fn launcher(&self) -> &Launcher {
+        &self.launcher
+    }
+
+    /// The workers that were started in another way than the configuration says now.
+    pub(super) fn outdated(&self) -> Vec<WorkerId> {
+        self.connected.all(|worker, known| {
+            self.launcher.spec_hash(&worker.instance.app).is_some_and(|hash| hash != known.spec_hash)
+        })
     }
 
     /// Connects to every shim that outlived the last Medic, and says what each worker is. What no shim lives in any more is
@@ -69,15 +75,8 @@ impl Hands {
             match Link::open(worker.clone(), folder.clone(), self.front_door(&worker.instance.app)).await {
                 Ok(link) => {
                     tracing::info!(%worker, "taking over");
-                    if self
-                        .launcher
-                        .spec_hash(&worker.instance.app)
-                        .is_some_and(|hash| hash != link.spec_hash)
-                    {
-                        tracing::warn!(%worker, "it keeps the command and environment that it was started with until it is started again");
-                    }
                     let started = link.started();
-                    tokio::spawn(connect(&self.connected, &worker, &link, &self.inbox).run_with(link));
+                    tokio::spawn(self.connected.add(&worker, &link, &self.inbox).run_with(link));
                     adopted.push((worker, started));
                 }
                 Err(error) => {
@@ -94,29 +93,43 @@ impl Hands {
             Effect::Start { worker, arm } => self.start(worker, arm),
             Effect::Probe { worker } => self.probe(worker),
             Effect::Signal { worker, signal: Signal(signal) } => {
-                self.wish(&worker, ToShim::Signal { signal });
+                self.connected.wish(&worker, ToShim::Signal { signal });
             }
-            Effect::Arm { worker } => self.wish(&worker, ToShim::Arm),
-            Effect::Disarm { worker } => self.wish(&worker, ToShim::Disarm),
+            Effect::Arm { worker } => self.connected.wish(&worker, ToShim::Arm),
+            Effect::Disarm { worker } => self.connected.wish(&worker, ToShim::Disarm),
             Effect::Route { app, workers } => self.route(&app, workers),
+            Effect::Watch { app, generation, watches } => {
+                if let Some(front_door) = self.front_doors.get(&app) {
+                    front_door.watch(generation, watches);
+                }
+            }
+            Effect::Drain { worker } => self.drain(worker),
             Effect::Record(crash) => self.note(Entry::Crash(crash)),
+            Effect::RecordRestart(restart) => self.note(Entry::Restart(restart)),
+            Effect::RecordEvent(event) => {
+                tracing::warn!(worker = %event.worker, "{}", event.summary());
+                self.note(Entry::Event(event));
+            }
+            Effect::RunAction { action, event } => self.run(action, event),
             Effect::Remember { instance, guard } => self.note(Entry::Guard(instance, guard)),
+            Effect::RememberHeal { instance, guard } => self.note(Entry::HealGuard(instance, guard)),
+            Effect::RememberFuse { app, state } => self.note(Entry::Fuse(app, state)),
             Effect::Acknowledge { worker } => {
-                self.wish(&worker, ToShim::Acknowledge);
-                disconnect(&self.connected, &worker);
+                self.connected.wish(&worker, ToShim::Acknowledge);
+                self.connected.remove(&worker);
             }
         }
     }
 
     fn start(&self, worker: WorkerId, arm: bool) {
         let (launcher, inbox, connected) =
-            (Arc::clone(&self.launcher), self.inbox.clone(), Arc::clone(&self.connected));
+            (Arc::clone(&self.launcher), self.inbox.clone(), self.connected.clone());
         let front_door = self.front_door(&worker.instance.app);
         tokio::spawn(async move {
             match launch(&launcher, &worker, arm, front_door).await {
                 Ok(link) => {
                     // The loop must hear that it started before it hears anything else of it.
-                    let (talk, input) = (connect(&connected, &worker, &link, &inbox), link.started());
+                    let (talk, input) = (connected.add(&worker, &link, &inbox), link.started());
                     let _ended = inbox.send(Input::Worker { worker, input }).await;
                     talk.run_with(link).await;
                 }
@@ -130,34 +143,54 @@ impl Hands {
     }
 
     fn probe(&self, worker: WorkerId) {
-        let mut connected = lock(&self.connected);
-        let Some(entry) = connected.get_mut(&worker) else { return };
-        let (port, inbox) = (entry.port, self.inbox.clone());
-        let task = tokio::spawn(async move {
-            while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
-                tokio::time::sleep(PROBE).await;
+        let known = self.connected.of(&worker, |known| (known.pid, known.port));
+        let check = self.launcher.warm_up_check(&worker.instance.app);
+        let (Some((pid, port)), Some(check)) = (known, check) else { return };
+        let inbox = self.inbox.clone();
+        let id = worker.clone();
+        self.connected.work(&id, async move {
+            warm_up::until_warm(port, &check).await;
+            let measured = measure(pid).await;
+            for input in [instance::Input::Listening, instance::Input::Measured(measured)] {
+                let _ended = inbox.send(Input::Worker { worker: worker.clone(), input }).await;
             }
-            let _ended = inbox.send(Input::Worker { worker, input: instance::Input::Listening }).await;
         });
-        if let Some(earlier) = entry.probe.replace(task.abort_handle()) {
-            earlier.abort();
-        }
+    }
+
+    fn drain(&self, worker: WorkerId) {
+        let Some(front_door) = self.front_door(&worker.instance.app) else { return };
+        let inbox = self.inbox.clone();
+        let id = worker.clone();
+        self.connected.work(&id, async move {
+            while !front_door.is_drained(&worker) {
+                tokio::time::sleep(DRAINED).await;
+            }
+            let _ended = inbox.send(Input::Worker { worker, input: instance::Input::Drained }).await;
+        });
     }
 
     fn route(&self, app: &AppName, workers: Vec<WorkerId>) {
         let Some(front_door) = self.front_doors.get(app) else { return };
-        let connected = lock(&self.connected);
         let target = |worker: WorkerId| {
-            connected.get(&worker).map(|entry| Target { port: entry.port, worker: worker.clone() })
+            self.connected.of(&worker, |known| Target { port: known.port, worker: worker.clone() })
         };
         front_door.route(workers.into_iter().filter_map(target).collect());
     }
 
-    /// A worker without a connection has no shim any more, and its loss is on its way to the inbox.
-    fn wish(&self, worker: &WorkerId, wish: ToShim) {
-        if let Some(entry) = lock(&self.connected).get(worker) {
-            let _gone = entry.wishes.send(wish);
-        }
+    /// Runs the user's action beside the loop; what came of it is written down.
+    fn run(&self, action: CustomAction, mut event: Box<HealEvent>) {
+        let (launcher, ledger) = (Arc::clone(&self.launcher), self.ledger.clone());
+        tokio::spawn(async move {
+            let said = match launcher.action(&event.worker.instance) {
+                Some(place) => crate::custom_action::run(&action, &place).await,
+                None => "its app is not configured any more".to_owned(),
+            };
+            if let EventKind::Ran { result, .. } = &mut event.what {
+                *result = said;
+            }
+            tracing::warn!(worker = %event.worker, "{}", event.summary());
+            let _stopping = ledger.send(Entry::Event(event));
+        });
     }
 
     fn note(&self, entry: Entry) {
@@ -167,35 +200,6 @@ impl Hands {
     fn front_door(&self, app: &AppName) -> Option<Arc<FrontDoor>> {
         self.front_doors.get(app).cloned()
     }
-}
-
-/// What a link needs to begin.
-struct Talk {
-    worker: WorkerId,
-    wishes: mpsc::UnboundedReceiver<ToShim>,
-    inbox: mpsc::Sender<Input>,
-    connected: ConnectedMap,
-}
-
-impl Talk {
-    async fn run_with(self, link: Link) {
-        link.run(self.wishes, self.inbox).await;
-        disconnect(&self.connected, &self.worker);
-    }
-}
-
-/// Nothing more is wished of the worker, and nobody looks for its port any more.
-fn disconnect(connected: &ConnectedMap, worker: &WorkerId) {
-    if let Some(Connected { probe: Some(probe), .. }) = lock(connected).remove(worker) {
-        probe.abort();
-    }
-}
-
-/// From now on the loop's wishes for the worker wait for its link.
-fn connect(connected: &ConnectedMap, worker: &WorkerId, link: &Link, inbox: &mpsc::Sender<Input>) -> Talk {
-    let (wishes, receiver) = mpsc::unbounded_channel();
-    lock(connected).insert(worker.clone(), Connected { port: link.port, wishes, probe: None });
-    Talk { worker: worker.clone(), wishes: receiver, inbox: inbox.clone(), connected: Arc::clone(connected) }
 }
 
 async fn launch(
@@ -215,6 +219,11 @@ async fn launch(
     Link::open(worker.clone(), folder, front_door).await.map_err(|error| error.to_string())
 }
 
-fn lock(connected: &ConnectedMap) -> MutexGuard<'_, BTreeMap<WorkerId, Connected>> {
-    connected.lock().expect("nothing panics while it holds the map")
+/// What cannot be read is as most workers are: 64 bit, in no cgroup with a limit.
+async fn measure(pid: u32) -> Measured {
+    let measure = move || Measured {
+        bitness: vitals::bitness(pid).unwrap_or_default(),
+        cgroup_limit_bytes: vitals::cgroup_limit(pid),
+    };
+    tokio::task::spawn_blocking(measure).await.unwrap_or_default()
 }

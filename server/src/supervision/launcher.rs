@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 use engine::settings::{INSTANCE_ID, PORT, SITE_NAME};
 use engine::{AppName, InstanceKey, WorkerId};
@@ -12,6 +13,8 @@ use sha2::{Digest, Sha256};
 use shim::protocol::WorkerSpec;
 
 use crate::config::App;
+use crate::config::warm_up::WarmUpCheck;
+use crate::custom_action::Place;
 
 /// Ports are taken below Linux' ephemeral range (32768–60999), so that no outgoing connection takes a worker's port between
 /// its choice and the worker's `listen`.
@@ -27,7 +30,7 @@ pub struct Launcher {
     data_dir: PathBuf,
     node: String,
     inherited: BTreeMap<String, String>,
-    apps: BTreeMap<AppName, App>,
+    apps: RwLock<BTreeMap<AppName, App>>,
     next_port: AtomicU16,
 }
 
@@ -40,7 +43,7 @@ impl Launcher {
         inherited: BTreeMap<String, String>,
         apps: &[App],
     ) -> Self {
-        let apps = apps.iter().map(|app| (app.name.clone(), app.clone())).collect();
+        let apps = RwLock::new(apps.iter().map(|app| (app.name.clone(), app.clone())).collect());
         // Two Medics on one machine should not try the same ports at the same time, even if started one after the other: a
         // factor that shares no divisor with the number of ports puts neighbouring process ids far apart.
         let spread = std::process::id().wrapping_mul(4_937) % u32::from(PORTS.end - PORTS.start);
@@ -67,19 +70,41 @@ impl Launcher {
 
     /// The same for the same way to run the app, so that a worker can be told that was started in another.
     pub fn spec_hash(&self, app: &AppName) -> Option<String> {
-        self.apps.get(app).map(spec_hash)
+        self.app(app).as_ref().map(spec_hash)
+    }
+
+    /// What a new worker of the app is asked for until it is warm.
+    pub fn warm_up_check(&self, app: &AppName) -> Option<WarmUpCheck> {
+        self.app(app).map(|app| app.warm_up_check)
+    }
+
+    /// Starts the app's workers in another way from now on; `false` if there was no such app.
+    pub fn replace(&self, app: App) -> bool {
+        let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
+        apps.get_mut(&app.name).map(|known| *known = app).is_some()
+    }
+
+    /// Where a custom action of an instance runs.
+    pub fn action(&self, instance: &InstanceKey) -> Option<Place> {
+        let app = self.app(&instance.app)?;
+        Some(Place {
+            instance: instance.clone(),
+            directory: app.directory.clone(),
+            environment: self.environment(&app, instance, None),
+            log_folder: self.logs(&app.name).join("application"),
+        })
     }
 
     /// How to start `worker`; `None` when there is no such app or no free port.
     pub fn spec(&self, worker: &WorkerId, arm: bool) -> Option<WorkerSpec> {
-        let app = self.apps.get(&worker.instance.app)?;
+        let app = self.app(&worker.instance.app)?;
         let port = self.free_port()?;
-        let logs = self.data_dir.join("apps").join(app.name.as_str()).join("logfiles");
+        let logs = self.logs(&app.name);
         Some(WorkerSpec {
             worker: worker.clone(),
             command: app.command.clone(),
             directory: Some(app.directory.clone()),
-            environment: self.environment(app, &worker.instance, port),
+            environment: self.environment(&app, &worker.instance, Some(port)),
             port,
             application_log_dir: logs.join("application"),
             crash_log_dir: logs.join("crashdumps"),
@@ -87,22 +112,31 @@ impl Launcher {
             log_files_kept: LOG_FILES_KEPT,
             arm,
             analyser: vec![self.program.to_string_lossy().into_owned(), "analyse".to_owned()],
-            spec_hash: spec_hash(app),
+            cgroup: None,
+            spec_hash: spec_hash(&app),
         })
     }
 
     /// Medic's own environment without its settings, then what helps a crash to be understood, then the app's own, which wins,
     /// then what only Medic can know.
-    fn environment(&self, app: &App, instance: &InstanceKey, port: u16) -> BTreeMap<String, String> {
+    fn environment(&self, app: &App, instance: &InstanceKey, port: Option<u16>) -> BTreeMap<String, String> {
         let inherited = self.inherited.iter().filter(|(name, _)| !name.starts_with("MEDIC_"));
         let mut environment: BTreeMap<String, String> =
             inherited.map(|(name, value)| (name.clone(), value.clone())).collect();
         environment.entry("RUST_BACKTRACE".to_owned()).or_insert_with(|| "1".to_owned());
         environment.extend(app.environment.clone());
-        environment.insert(PORT.to_owned(), port.to_string());
+        environment.extend(port.map(|port| (PORT.to_owned(), port.to_string())));
         environment.insert(SITE_NAME.to_owned(), app.name.to_string());
         environment.insert(INSTANCE_ID.to_owned(), instance_id(&self.node, instance));
         environment
+    }
+
+    fn app(&self, app: &AppName) -> Option<App> {
+        self.apps.read().unwrap_or_else(PoisonError::into_inner).get(app).cloned()
+    }
+
+    fn logs(&self, app: &AppName) -> PathBuf {
+        self.data_dir.join("apps").join(app.as_str()).join("logfiles")
     }
 
     fn free_port(&self) -> Option<u16> {

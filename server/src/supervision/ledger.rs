@@ -1,25 +1,36 @@
 //! Writes to the store in the order they were decided, one at a time, beside the loop.
 //!
-//! A crash that cannot be written is handed back, and the policy says when to try again; meanwhile its shim keeps it. A guard
-//! that cannot be written is kept here, the newest of each instance, and tried again with the next write.
+//! A crash that cannot be written is handed back, and the policy says when to try again; meanwhile its shim keeps it. Nobody
+//! else keeps the rest, so it stays here until it is written: of what is remembered the newest, of restarts and events the
+//! latest thousand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use engine::auto_heal::HealGuard;
+use engine::auto_heal::event::HealEvent;
+use engine::auto_heal::fuse::FuseState;
+use engine::auto_heal::restart::Restart;
 use engine::crash::Crash;
 use engine::crash_monitor::Guard;
 use engine::fleet::Input;
-use engine::{InstanceKey, WorkerId, instance};
-use store::Store;
+use engine::{AppName, InstanceKey, WorkerId, instance};
+use store::{Store, StoreError};
 use tokio::sync::mpsc;
 
-/// How often a guard that could not be written is tried again when nothing else is written.
+/// How often what could not be written is tried again when nothing else is written.
 const RETRY: Duration = Duration::from_secs(5);
+/// How many restarts and events wait for the store. Ours: the fuse keeps proactive ones far below it in any outage.
+const WAITING_LIMIT: usize = 1_000;
 
 /// What is to be written.
 pub(super) enum Entry {
     Crash(Box<Crash>),
+    Restart(Box<Restart>),
+    Event(Box<HealEvent>),
     Guard(InstanceKey, Guard),
+    HealGuard(InstanceKey, HealGuard),
+    Fuse(AppName, FuseState),
 }
 
 /// Writes until the sender is gone.
@@ -29,32 +40,32 @@ pub(super) async fn write(
     mut entries: mpsc::UnboundedReceiver<Entry>,
     inbox: mpsc::Sender<Input>,
 ) {
-    let mut guards: BTreeMap<InstanceKey, Guard> = BTreeMap::new();
+    let mut waiting = Waiting::default();
     loop {
-        let entry = if guards.is_empty() {
+        let entry = if waiting.is_empty() {
             entries.recv().await
         } else {
             let Ok(entry) = tokio::time::timeout(RETRY, entries.recv()).await else {
-                save_guards(&store, &node, &mut guards).await;
+                waiting.flush(&store, &node, &inbox).await;
                 continue;
             };
             entry
         };
         match entry {
             None => break,
-            Some(Entry::Guard(instance, guard)) => {
-                guards.insert(instance, guard);
-                save_guards(&store, &node, &mut guards).await;
-            }
             Some(Entry::Crash(crash)) => {
                 let input = record(&store, &crash).await;
                 let worker: WorkerId = crash.worker;
                 // The loop may be gone: then the shim keeps the crash for the next Medic.
                 let _ended = inbox.send(Input::Worker { worker, input }).await;
             }
+            Some(entry) => {
+                waiting.add(entry);
+                waiting.flush(&store, &node, &inbox).await;
+            }
         }
     }
-    save_guards(&store, &node, &mut guards).await;
+    waiting.flush(&store, &node, &inbox).await;
 }
 
 async fn record(store: &Store, crash: &Crash) -> instance::Input {
@@ -72,13 +83,95 @@ async fn record(store: &Store, crash: &Crash) -> instance::Input {
     }
 }
 
-async fn save_guards(store: &Store, node: &str, guards: &mut BTreeMap<InstanceKey, Guard>) {
-    while let Some((instance, guard)) = guards.pop_first() {
-        let json = serde_json::to_string(&guard).expect("a guard is plain data");
-        if let Err(error) = store.save_state(node, &instance, &json).await {
-            tracing::error!(%instance, %error, "the crash monitoring's state could not be saved; trying again");
-            guards.insert(instance, guard);
-            return;
+/// What is not written yet.
+#[derive(Default)]
+struct Waiting {
+    facts: VecDeque<Fact>,
+    guards: BTreeMap<InstanceKey, Guard>,
+    heal_guards: BTreeMap<InstanceKey, HealGuard>,
+    fuses: BTreeMap<AppName, FuseState>,
+}
+
+enum Fact {
+    Restart(Box<Restart>),
+    Event(Box<HealEvent>),
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+            && self.guards.is_empty()
+            && self.heal_guards.is_empty()
+            && self.fuses.is_empty()
+    }
+
+    fn add(&mut self, entry: Entry) {
+        match entry {
+            // Never waits here: its shim keeps it.
+            Entry::Crash(_) => {}
+            Entry::Restart(restart) => self.facts.push_back(Fact::Restart(restart)),
+            Entry::Event(event) => self.facts.push_back(Fact::Event(event)),
+            Entry::Guard(instance, guard) => {
+                self.guards.insert(instance, guard);
+            }
+            Entry::HealGuard(instance, guard) => {
+                self.heal_guards.insert(instance, guard);
+            }
+            Entry::Fuse(app, state) => {
+                self.fuses.insert(app, state);
+            }
+        }
+        while self.facts.len() > WAITING_LIMIT {
+            self.facts.pop_front();
         }
     }
+
+    async fn flush(&mut self, store: &Store, node: &str, inbox: &mpsc::Sender<Input>) {
+        if let Err(error) = self.write(store, node, inbox).await {
+            tracing::error!(%error, "what auto-heal and crash monitoring did could not be saved; trying again");
+        }
+    }
+
+    /// What guards people first. What is written is dropped, so that an error leaves the rest.
+    async fn write(
+        &mut self,
+        store: &Store,
+        node: &str,
+        inbox: &mpsc::Sender<Input>,
+    ) -> Result<(), StoreError> {
+        while let Some(entry) = self.fuses.first_entry() {
+            store.save_fuse(node, entry.key(), &json(entry.get())).await?;
+            entry.remove();
+        }
+        while let Some(entry) = self.guards.first_entry() {
+            store.save_state(node, entry.key(), &json(entry.get())).await?;
+            entry.remove();
+        }
+        while let Some(entry) = self.heal_guards.first_entry() {
+            store.save_heal_guard(node, entry.key(), &json(entry.get())).await?;
+            entry.remove();
+        }
+        let are_facts = !self.facts.is_empty();
+        while let Some(fact) = self.facts.front() {
+            match fact {
+                Fact::Restart(restart) => {
+                    if store.record_restart(restart).await? {
+                        tracing::info!(worker = %restart.old, failed = restart.failed, drained = restart.drained, "{}", restart.summary());
+                    }
+                }
+                Fact::Event(event) => {
+                    store.record_heal_event(event).await?;
+                }
+            }
+            self.facts.pop_front();
+        }
+        if are_facts {
+            let _ended = inbox.send(Input::Written).await;
+        }
+        Ok(())
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("what is remembered is plain data")
 }

@@ -45,7 +45,8 @@ pub(super) struct Link {
     writer: OwnedWriteHalf,
     run_dir: PathBuf,
     front_door: Option<Arc<FrontDoor>>,
-    pid: u32,
+    /// The worker's process.
+    pub(super) pid: u32,
     /// The worker's port.
     pub(super) port: u16,
     armed: bool,
@@ -123,11 +124,12 @@ impl Link {
         }
         if !(ended && acknowledged) {
             tracing::warn!(worker = %self.worker, "the shim is gone");
-            self.toll();
+            let toll = self.toll();
             // Its shim cannot do it any more.
             let _already_gone = std::fs::remove_dir_all(&self.run_dir);
-            let _ended =
-                inbox.send(Input::Worker { worker: self.worker, input: instance::Input::Lost }).await;
+            let _ended = inbox
+                .send(Input::Worker { worker: self.worker, input: instance::Input::Lost { toll } })
+                .await;
         }
     }
 
@@ -155,7 +157,7 @@ impl Link {
     fn toll(&self) -> Toll {
         let Some(front_door) = &self.front_door else { return Toll::default() };
         let toll = front_door.worker_died(&self.worker);
-        Toll { count: toll.count, requests: toll.requests }
+        Toll { count: toll.count, requests: toll.requests, drained: toll.drained, failed: toll.failed }
     }
 
     async fn next(&mut self) -> Option<FromShim> {

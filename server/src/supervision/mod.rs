@@ -4,31 +4,40 @@
 //! Everything that waits (starting a shim, talking to one, writing to the store) runs beside the loop and comes back as an
 //! input. The inbox is bounded: when Medic cannot keep up, shims wait, and nothing is dropped.
 
+mod connected;
+mod handle;
 mod hands;
 mod launcher;
 mod ledger;
 mod link;
 mod run_dir;
+mod sampler;
+mod warm_up;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::crash_monitor::Guard;
-use engine::fleet::{AppSpec, Fleet, Input};
+use engine::fleet::{AppSpec, AppStart, Fleet, Input, Remembered};
 use engine::settings::AppSettings;
 use engine::status::Snapshot;
-use engine::{AppName, Clock, InstanceKey};
+use engine::{AppName, Clock};
 use front_door::FrontDoor;
 use store::Store;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
+pub use handle::Supervision;
 pub use launcher::Launcher;
+pub use sampler::MemoryMinutes;
 
+use crate::config::App;
+use handle::{Request, Wish};
 use hands::Hands;
 
 /// How many events may wait for the loop.
 const INBOX: usize = 1_024;
+/// How many requests of people may.
+const REQUESTS: usize = 64;
 
 /// The front doors of all apps.
 pub type FrontDoors = Arc<BTreeMap<AppName, Arc<FrontDoor>>>;
@@ -39,70 +48,44 @@ pub struct World {
     pub node: String,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Where crashes and guards go.
+    /// Where crashes, restarts and guards go.
     pub store: Store,
     /// Where requests come in.
     pub front_doors: FrontDoors,
     /// How workers are started.
     pub launcher: Launcher,
-}
-
-/// The loop, seen from outside.
-#[derive(Clone)]
-pub struct Supervision {
-    inbox: mpsc::Sender<Input>,
-    snapshot: watch::Receiver<Arc<Snapshot>>,
-    hasten: Arc<Notify>,
-}
-
-impl Supervision {
-    /// What is true now; wait on it for changes.
-    pub fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.snapshot.clone()
-    }
-
-    /// An app's settings changed.
-    pub async fn configure(&self, app: AppName, settings: AppSettings) {
-        let _ended = self.inbox.send(Input::Settings { app, settings }).await;
-    }
-
-    /// Stops every worker, each within its grace.
-    pub async fn stop(&self) {
-        let _ended = self.inbox.send(Input::Stop).await;
-    }
-
-    /// Kills what was asked to stop and has not.
-    pub async fn hasten(&self) {
-        self.hasten.notify_one();
-        let _ended = self.inbox.send(Input::Stop).await;
-    }
-
-    /// Ends when [`Supervision::hasten`] is called.
-    pub async fn hastened(&self) {
-        self.hasten.notified().await;
-    }
+    /// Where the workers' memory is noted down.
+    pub memory: MemoryMinutes,
 }
 
 /// Takes over the workers that are already running, then starts the loop. The handle ends when everything is stopped.
 pub async fn start(
     world: World,
-    specs: Vec<(AppSpec, AppSettings)>,
-    guards: BTreeMap<InstanceKey, Guard>,
+    apps: Vec<AppStart>,
+    remembered: &Remembered,
 ) -> (Supervision, tokio::task::JoinHandle<()>) {
     let (inbox, events) = mpsc::channel(INBOX);
+    let (ask, requests) = mpsc::channel(REQUESTS);
     let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
     let clock = Arc::clone(&world.clock);
-    let fleet = Fleet::new(clock.now(), &world.node, specs, &guards, crash::incident_id);
-    let mut running =
-        Loop { fleet, clock, events, hands: Hands::new(world, inbox.clone()), publish, number: 0 };
+    let fleet = Fleet::new(clock.now(), &world.node, apps, remembered, crash::incident_id);
+    let sampler = sampler::Sampler::new(&world, snapshot.clone());
+    let sampling = tokio::spawn(sampler.run(inbox.clone())).abort_handle();
+    let hands = Hands::new(world, inbox);
+    let mut running = Loop { fleet, clock, events, requests, hands, publish, number: 0 };
     running.take_over().await;
-    (Supervision { inbox, snapshot, hasten: Arc::default() }, tokio::spawn(running.run()))
+    let ended = tokio::spawn(async move {
+        running.run().await;
+        sampling.abort();
+    });
+    (Supervision::new(ask, snapshot), ended)
 }
 
 struct Loop {
     fleet: Fleet,
     clock: Arc<dyn Clock>,
     events: mpsc::Receiver<Input>,
+    requests: mpsc::Receiver<Request>,
     hands: Hands,
     publish: watch::Sender<Arc<Snapshot>>,
     number: u64,
@@ -118,29 +101,63 @@ impl Loop {
 
     async fn run(mut self) {
         self.step(Input::Tick);
+        self.replace_outdated();
         while !self.fleet.is_stopped() {
             let wait = self.fleet.deadline().map_or(Duration::from_hours(1), |at| at.since(self.clock.now()));
-            let input = tokio::select! {
-                input = self.events.recv() => input.unwrap_or(Input::Stop),
-                () = tokio::time::sleep(wait) => Input::Tick,
-            };
-            self.step(input);
+            tokio::select! {
+                input = self.events.recv() => self.step(input.unwrap_or(Input::Stop)),
+                Some((wish, done)) = self.requests.recv() => {
+                    self.fulfil(wish);
+                    let _nobody_waits = done.send(());
+                }
+                () = tokio::time::sleep(wait) => self.step(Input::Tick),
+            }
         }
         self.hands.finish().await;
     }
 
+    fn fulfil(&mut self, wish: Wish) {
+        match wish {
+            Wish::Input(input) => self.step(input),
+            Wish::Reload(apps) => self.reload(apps),
+        }
+    }
+
+    fn reload(&mut self, apps: Vec<(App, AppSpec, AppSettings)>) {
+        for (app, spec, settings) in apps {
+            let name = app.name.clone();
+            if self.hands.launcher().replace(app) {
+                self.step(Input::Respec(Box::new(spec)));
+                self.step(Input::Settings { app: name, settings });
+            }
+        }
+        self.replace_outdated();
+    }
+
+    fn replace_outdated(&mut self) {
+        for worker in self.hands.outdated() {
+            tracing::info!(%worker, "its command or environment changed: it is replaced");
+            self.step(Input::Outdated { worker });
+        }
+    }
+
     fn step(&mut self, input: Input) {
         let now = self.clock.now();
-        let recorded = matches!(&input, Input::Worker { input: engine::instance::Input::Recorded, .. });
+        let written =
+            matches!(&input, Input::Written | Input::Worker { input: engine::instance::Input::Recorded, .. });
         let mut effects = Vec::new();
         self.fleet.step(now, input, &mut effects);
         for effect in effects {
             self.hands.carry_out(effect);
         }
-        let apps = self.fleet.apps(now);
-        if recorded || apps != self.publish.borrow().apps {
-            self.number += 1;
-            self.publish.send_replace(Arc::new(Snapshot { number: self.number, apps, heal: BTreeMap::new() }));
-        }
+        let (apps, heal) = (self.fleet.apps(now), self.fleet.heal(now));
+        let is_news = written || apps != self.publish.borrow().apps;
+        self.number += u64::from(is_news);
+        let snapshot = Arc::new(Snapshot { number: self.number, apps, heal });
+        // What auto-heal sees moves every second: whoever reads has it, nobody is woken for it.
+        self.publish.send_if_modified(|published| {
+            *published = snapshot;
+            is_news
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP: the pages, the API, the events, and the guard before all of them.
 
 mod api;
+mod caller;
 mod events;
 mod guard;
 mod openapi;
@@ -14,6 +15,8 @@ use axum::http::StatusCode;
 use engine::status::Snapshot;
 use store::Store;
 use tokio::sync::watch;
+
+pub use caller::Caller;
 
 /// The largest body that any route takes. Nothing that is sent here comes near it.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;

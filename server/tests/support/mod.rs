@@ -92,6 +92,13 @@ impl Medic {
         self.server = Some(server);
     }
 
+    /// Changes the configuration's file.
+    pub(crate) fn edit(&self, change: impl FnOnce(String) -> String) {
+        let path = self.folder.path().join("medic.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, change(config)).unwrap();
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -148,7 +155,14 @@ impl Medic {
     /// Waits until `look` finds something, looking again whenever the server says that something changed.
     pub(crate) fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let mut events = TcpStream::connect(self.address).unwrap();
-        events.set_read_timeout(Some(PATIENCE)).unwrap();
+        // Events that say nothing come as long as the server lives.
+        let (_found, waiting) = mpsc::channel::<()>();
+        let watched = events.try_clone().unwrap();
+        std::thread::spawn(move || {
+            if waiting.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _already_closed = watched.shutdown(std::net::Shutdown::Both);
+            }
+        });
         write!(events, "GET /events HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).unwrap();
         let mut lines = BufReader::new(events).lines();
         loop {

@@ -20,6 +20,7 @@ use engine::status::{AppHeal, InstanceStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::super::Caller;
 use super::rules_body::{self, Whole};
 use super::{ApiError, Console, ErrorBody, FromTo, Port, ROWS_LIMIT, app_name, read_query};
 
@@ -116,7 +117,7 @@ pub(in super::super) struct SavedRules {
 ///
 /// Taken are both properties of `config/web` (what else stands beside them is passed over), the same in ARM's envelope
 /// `{"properties": {…}}`, or a web.config (`Content-Type: application/xml` or `text/xml`), whose rules are switched on.
-/// `actionType` is a word or the portal's number. Both `autoHealEnabled` and `autoHealRules` must be there, since what is left
+/// `actionType` is a word or the portal's number. A custom action is taken from Medic's own user and root only. Both `autoHealEnabled` and `autoHealRules` must be there, since what is left
 /// out is removed; `"autoHealRules": null` removes all rules. A value that does not fit is refused with its field and the limit.
 #[utoipa::path(put, path = "/api/v1/apps/{app}/auto-heal", params(("app" = String, Path)),
     request_body(content((AutoHealConfig = "application/json"), (String = "application/xml"))), responses(
@@ -124,11 +125,13 @@ pub(in super::super) struct SavedRules {
 pub(in super::super) async fn save_auto_heal(
     State(console): Port,
     Path(app): Path<String>,
+    caller: Caller,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<SavedRules>, ApiError> {
     let app = app_name(&app)?;
     let read = rules_body::read(&headers, body, Whole::Yes)?;
+    caller.may_set(&read.rules)?;
     console.save_auto_heal(&app, read.rules.clone()).await?;
     let notes = [read.notes, read.rules.notes(), read.rules.warnings()].concat();
     Ok(Json(SavedRules { rules: read.rules, notes }))

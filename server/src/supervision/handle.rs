@@ -1,0 +1,98 @@
+//! The loop, seen from outside. What a person asks for is answered when it has happened, so that the page that is read next
+//! shows it.
+
+use std::sync::Arc;
+
+use engine::auto_heal::AutoHealConfig;
+use engine::auto_heal::restart::RestartReason;
+use engine::fleet::{AppSpec, Input};
+use engine::settings::AppSettings;
+use engine::status::Snapshot;
+use engine::{AppName, InstanceKey};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use crate::config::App;
+
+/// What is asked of the loop, and where to say that it is done.
+pub(super) type Request = (Wish, oneshot::Sender<()>);
+
+/// What is asked of it.
+pub(super) enum Wish {
+    /// Take this in.
+    Input(Input),
+    /// Run the apps as they are configured now.
+    Reload(Vec<(App, AppSpec, AppSettings)>),
+}
+
+/// The loop, seen from outside.
+#[derive(Clone)]
+pub struct Supervision {
+    requests: mpsc::Sender<Request>,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    hasten: Arc<Notify>,
+}
+
+impl Supervision {
+    pub(super) fn new(requests: mpsc::Sender<Request>, snapshot: watch::Receiver<Arc<Snapshot>>) -> Self {
+        Self { requests, snapshot, hasten: Arc::default() }
+    }
+
+    /// What is true now; wait on it for changes.
+    pub fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshot.clone()
+    }
+
+    /// An app's settings changed.
+    pub async fn configure(&self, app: AppName, settings: AppSettings) {
+        self.tell(Input::Settings { app, settings }).await;
+    }
+
+    /// The user's rules for an app changed.
+    pub async fn auto_heal(&self, app: AppName, rules: AutoHealConfig) {
+        self.tell(Input::Rules { app, rules: Box::new(rules) }).await;
+    }
+
+    /// Arms an app's fuse again.
+    pub async fn rearm(&self, app: AppName) {
+        self.tell(Input::Rearm { app }).await;
+    }
+
+    /// Begins an overlapped restart, if the instance runs and none is under way.
+    pub async fn restart(&self, instance: InstanceKey, reason: RestartReason) {
+        self.tell(Input::Restart { instance, reason }).await;
+    }
+
+    /// Runs the apps as they are configured now: numbers at once, and workers whose command, folder or environment changed are
+    /// replaced one after another. Apps that are new or gone are left to the next start of Medic.
+    pub async fn reload(&self, apps: Vec<(App, AppSpec, AppSettings)>) {
+        self.ask(Wish::Reload(apps)).await;
+    }
+
+    /// Stops every worker, each within its grace.
+    pub async fn stop(&self) {
+        self.tell(Input::Stop).await;
+    }
+
+    /// Kills what was asked to stop and has not.
+    pub async fn hasten(&self) {
+        self.hasten.notify_one();
+        self.tell(Input::Stop).await;
+    }
+
+    /// Ends when [`Supervision::hasten`] is called.
+    pub async fn hastened(&self) {
+        self.hasten.notified().await;
+    }
+
+    async fn tell(&self, input: Input) {
+        self.ask(Wish::Input(input)).await;
+    }
+
+    /// A loop that has ended has nothing to do any more.
+    async fn ask(&self, wish: Wish) {
+        let (done, is_done) = oneshot::channel();
+        if self.requests.send((wish, done)).await.is_ok() {
+            let _ended = is_done.await;
+        }
+    }
+}

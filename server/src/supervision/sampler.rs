@@ -1,0 +1,175 @@
+//! Once a second: what every worker that takes requests uses and what its front door counted, for auto-heal and for the
+//! memory chart.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use engine::auto_heal::dry_run::MemoryMinute;
+use engine::auto_heal::{Observation, Tallies};
+use engine::fleet::Input;
+use engine::status::{InstanceState, Snapshot};
+use engine::{Clock, InstanceKey, Timestamp, WorkerId};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use super::{FrontDoors, World};
+use crate::vitals::{Meter, Reading};
+
+/// How often. The rules count in seconds.
+const EVERY: Duration = Duration::from_secs(1);
+/// How many minutes wait when nobody takes them: a day of 64 instances. The oldest are given up first.
+const WAITING_LIMIT: usize = 64 * 24 * 60;
+
+/// The most private bytes of each instance and minute, until somebody writes them down; clones share it.
+#[derive(Clone, Default)]
+pub struct MemoryMinutes(Arc<Mutex<BTreeMap<(Timestamp, InstanceKey), MemoryMinute>>>);
+
+impl MemoryMinutes {
+    /// All of them; none are left.
+    pub fn take(&self) -> Vec<MemoryMinute> {
+        std::mem::take(&mut *self.lock()).into_values().collect()
+    }
+
+    /// Takes in minutes, those too that could not be written.
+    pub fn add(&self, minutes: impl IntoIterator<Item = MemoryMinute>) {
+        let mut kept = self.lock();
+        for minute in minutes {
+            let most = minute.private_bytes_max;
+            let row = kept.entry((minute.minute, minute.instance.clone())).or_insert(minute);
+            row.private_bytes_max = row.private_bytes_max.max(most);
+        }
+        while kept.len() > WAITING_LIMIT {
+            kept.pop_first();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Timestamp, InstanceKey), MemoryMinute>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What looks at the workers.
+pub(super) struct Sampler {
+    clock: Arc<dyn Clock>,
+    front_doors: FrontDoors,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    memory: MemoryMinutes,
+}
+
+/// A worker that takes requests.
+struct Taker {
+    worker: WorkerId,
+    pid: u32,
+    limit_bytes: u64,
+}
+
+type Meters = BTreeMap<WorkerId, Meter>;
+
+impl Sampler {
+    pub(super) fn new(world: &World, snapshot: watch::Receiver<Arc<Snapshot>>) -> Self {
+        Self {
+            clock: Arc::clone(&world.clock),
+            front_doors: Arc::clone(&world.front_doors),
+            snapshot,
+            memory: world.memory.clone(),
+        }
+    }
+
+    /// Looks until the loop is gone.
+    pub(super) async fn run(self, inbox: mpsc::Sender<Input>) {
+        let mut seconds = tokio::time::interval(EVERY);
+        // After a standstill there is nothing to catch up on.
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut meters = Meters::new();
+        loop {
+            seconds.tick().await;
+            let takers = takers(&self.snapshot.borrow().clone());
+            let (front_doors, clock) = (Arc::clone(&self.front_doors), Arc::clone(&self.clock));
+            let look = move || {
+                let seen = look(&takers, &mut meters, &front_doors, &*clock);
+                (meters, takers, seen)
+            };
+            let Ok((kept, takers, seen)) = tokio::task::spawn_blocking(look).await else { return };
+            meters = kept;
+            self.memory.add(minutes(&takers, &seen, self.clock.now()));
+            if !seen.is_empty() && inbox.send(Input::Observed(seen)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn takers(snapshot: &Snapshot) -> Vec<Taker> {
+    let of_app = |app: &engine::status::AppStatus| {
+        let heal = snapshot.heal.get(&app.name);
+        let running = app.instances.iter().filter(|instance| instance.state == InstanceState::Running);
+        let taker = |instance: &engine::status::InstanceStatus| {
+            let key = InstanceKey { app: app.name.clone(), index: instance.index };
+            let worker = WorkerId { instance: key, started_at: instance.started_at? };
+            let healing = heal?.instances.iter().find(|heal| heal.index == instance.index)?;
+            Some(Taker { worker, pid: instance.pid?, limit_bytes: healing.status.limit.bytes })
+        };
+        running.filter_map(taker).collect::<Vec<_>>()
+    };
+    snapshot.apps.iter().flat_map(of_app).collect()
+}
+
+fn look(
+    takers: &[Taker],
+    meters: &mut Meters,
+    front_doors: &FrontDoors,
+    clock: &dyn Clock,
+) -> Vec<(WorkerId, Observation)> {
+    meters.retain(|worker, _| takers.iter().any(|taker| taker.worker == *worker));
+    let mut counted: BTreeMap<WorkerId, Tallies> =
+        front_doors.values().flat_map(|front_door| front_door.tallies()).collect();
+    let observe = |taker: &Taker| {
+        let meter = meters.entry(taker.worker.clone()).or_insert_with(|| Meter::new(taker.pid));
+        let Reading { private_bytes, cpu_percent } = meter.read(clock.monotonic(), taker.limit_bytes);
+        let seen = Observation {
+            private_bytes,
+            cpu_percent,
+            tallies: counted.remove(&taker.worker).unwrap_or_default(),
+            // Whoever takes requests is warm.
+            warm_up: false,
+            uptime: clock.now().since(taker.worker.started_at),
+        };
+        (taker.worker.clone(), seen)
+    };
+    takers.iter().map(observe).collect()
+}
+
+fn minutes(takers: &[Taker], seen: &[(WorkerId, Observation)], now: Timestamp) -> Vec<MemoryMinute> {
+    let minute = |(taker, (worker, seen)): (&Taker, &(WorkerId, Observation))| {
+        Some(MemoryMinute {
+            instance: worker.instance.clone(),
+            minute: now.minute(),
+            private_bytes_max: seen.private_bytes?,
+            limit_bytes: taker.limit_bytes,
+        })
+    };
+    takers.iter().zip(seen).filter_map(minute).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_keeps_the_most_and_minutes_are_bounded() {
+        let minutes = MemoryMinutes::default();
+        let row = |minute: u32, most| MemoryMinute {
+            instance: InstanceKey { app: "shop".parse().unwrap(), index: 0 },
+            minute: Timestamp::from_ms(i64::from(minute) * 60_000),
+            private_bytes_max: most,
+            limit_bytes: 100,
+        };
+        minutes.add([row(1, 5), row(1, 9), row(1, 7), row(2, 1)]);
+        assert_eq!(minutes.take(), [row(1, 9), row(2, 1)]);
+        assert!(minutes.take().is_empty());
+        minutes.add((0..=u32::try_from(WAITING_LIMIT).unwrap()).map(|minute| row(minute, 1)));
+        let kept = minutes.take();
+        assert_eq!((kept.len(), kept[0].minute), (WAITING_LIMIT, Timestamp::from_ms(60_000)));
+    }
+}

@@ -1,0 +1,89 @@
+//! When a new worker is warm: it is asked for a path until it answers as it should.
+//!
+//! A worker that does not listen yet is tried often, so that no time is lost; one that answers with another status seldom, since
+//! it is working on something. There is no limit here: the policy gives up a worker that is late, and its probe with it.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::config::warm_up::WarmUpCheck;
+
+/// Between two tries of a worker that does not listen.
+const UNTIL_LISTENING: Duration = Duration::from_millis(20);
+/// Between two tries of a worker that answered otherwise.
+const UNTIL_READY: Duration = Duration::from_millis(250);
+/// `HTTP/1.1 200`: all of an answer that is looked at.
+const STATUS_LINE_BYTES: usize = 12;
+
+/// Ends when the worker on `port` is warm.
+pub(super) async fn until_warm(port: u16, check: &WarmUpCheck) {
+    loop {
+        match ask(port, &check.path).await {
+            Ok(Some(status)) if check.statuses.accept(status) => return,
+            Ok(_) => tokio::time::sleep(UNTIL_READY).await,
+            Err(_) => tokio::time::sleep(UNTIL_LISTENING).await,
+        }
+    }
+}
+
+/// The status that the worker answers with; `None` where what comes is no answer.
+async fn ask(port: u16, path: &str) -> io::Result<Option<u16>> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: Medic-WarmUp\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut line = [0; STATUS_LINE_BYTES];
+    match stream.read_exact(&mut line).await {
+        Ok(_) => Ok(status(&line)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn status(line: &[u8]) -> Option<u16> {
+    let rest = line.strip_prefix(b"HTTP/1.")?.get(1..)?;
+    let digits = rest.strip_prefix(b" ")?;
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|status| (100..=999).contains(status))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_status_line_is_one_of_http_1() {
+        assert_eq!(status(b"HTTP/1.1 204"), Some(204));
+        assert_eq!(status(b"HTTP/1.0 503"), Some(503));
+        for bad in [b"HTTP/2.0 200".as_slice(), b"HTTP/1.1 2xx", b"hello world!", b""] {
+            assert_eq!(status(bad), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_worker_is_asked_until_it_answers_as_it_should() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let worker = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            for answer in ["nonsense", "", "HTTP/1.1 503 Busy\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = [0; 4_096];
+                let length = stream.read(&mut head).await.unwrap();
+                asked.push(String::from_utf8_lossy(&head[..length]).into_owned());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            asked
+        });
+        let check = WarmUpCheck { path: "/warm?x=1".to_owned(), statuses: "200-299".parse().unwrap() };
+        until_warm(port, &check).await;
+        let asked = worker.await.unwrap();
+        assert!(asked.iter().all(|head| head.starts_with("GET /warm?x=1 HTTP/1.1\r\nHost: localhost:")));
+    }
+}
