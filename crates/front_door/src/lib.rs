@@ -14,7 +14,7 @@
 //!   a request there is no lock and no hand-over to another thread or task.
 //! - A request goes to the worker with the fewest in flight, or to the instance that its `ARRAffinity` cookie names.
 //! - A request that has not reached a worker tries the others, then waits for one. One that may have is not sent again, except
-//!   a GET or HEAD whose worker died before it answered (see [`retries`]).
+//!   a GET or HEAD whose worker died before it answered (see the module `retries`).
 //! - What auto-heal's rules go by is counted beside: for each worker, the requests that match a list of watches.
 //! - 1xx answers other than 100 and 101 (such as 103 Early Hints) are not passed on, since hyper's server cannot send them;
 //!   `Expect: 100-continue` is answered here, when a worker begins to read the body.

@@ -132,12 +132,11 @@ async fn deliver(
         }
         let kept = thread.pool.take(&worker);
         let fresh = kept.is_none();
-        let connection = match kept {
-            Some(connection) => Some(connection),
-            None => {
-                let open = patience.bounded(WorkerConnection::open(Arc::clone(&worker)));
-                Box::pin(open).await?.ok()
-            }
+        let connection = if fresh {
+            // boxed as all that few requests need: every connection has room for what is not
+            Box::pin(patience.bounded(WorkerConnection::open(Arc::clone(&worker)))).await?.ok()
+        } else {
+            kept
         };
         let sent = match connection {
             Some(connection) if !worker.is_dead() => connection.send(request, flight).await,

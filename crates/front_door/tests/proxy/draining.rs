@@ -53,6 +53,27 @@ async fn a_worker_is_drained_when_it_is_retired_and_has_nothing_left() {
 }
 
 #[tokio::test]
+async fn former_workers_are_forgotten_in_the_end() {
+    let (door, [old, new]) = door().await;
+    for worker in [&old, &new] {
+        route(&door, [worker]);
+        let (mut client, mut upstream) = ask(&door, worker, "GET").await;
+        route(&door, []);
+        upstream.answer(200, b"").await;
+        client.answered().await;
+        until(|| door.is_drained(&worker.id)).await;
+        // as many restarts as are remembered, and one more
+        let restarts = if worker.id == old.id { 256 } else { 100 };
+        for number in 0..=restarts {
+            let successor = format!("shop/0/{number}").parse().unwrap();
+            door.route(vec![front_door::Target { worker: successor, port: 9 }]);
+        }
+    }
+    assert_eq!(door.worker_died(&old.id).drained, 0);
+    assert_eq!(door.worker_died(&new.id).drained, 1);
+}
+
+#[tokio::test]
 async fn what_fails_while_it_drains_is_told() {
     let (door, [old, new]) = door().await;
     route(&door, [&old]);

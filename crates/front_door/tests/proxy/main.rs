@@ -6,6 +6,7 @@ mod choosing;
 mod counting;
 mod deaths;
 mod draining;
+mod killed;
 mod limits;
 mod messages;
 mod retries;
