@@ -215,7 +215,7 @@ impl Fields {
                             formnovalidate=true
                         >
                             "Add row"
-                            <span class="hidden-label">{format!(": {}", title(list))}</span>
+                            <span class="hidden-label">{format!(" for {}", title(list))}</span>
                         </button>
                     }
                         .into_any()
