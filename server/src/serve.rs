@@ -12,6 +12,7 @@ use std::sync::Arc;
 use engine::Clock;
 use engine::requests::RequestMinute;
 use front_door::{BindError, FrontDoor, FrontDoorSettings};
+use shim::cgroup::Home;
 use store::{Database, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::apps::{self, AppsError};
-use crate::config::{App, Config};
+use crate::config::{App, Config, Line};
 use crate::console::LiveConsole;
 use crate::housekeeping;
 use crate::supervision::{self, FrontDoors, Launcher, MemoryMinutes, Supervision, World};
@@ -69,7 +70,7 @@ pub enum ServeError {
 }
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reads the configuration at `path` again.
-pub async fn serve(path: &Path, config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeError> {
+pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeError> {
     for doubt in &config.doubts {
         tracing::warn!("{doubt}");
     }
@@ -83,7 +84,9 @@ pub async fn serve(path: &Path, config: Config, clock: Arc<dyn Clock>) -> Result
     let front_doors = open_front_doors(&config.apps, &clock)?;
     let program = std::env::current_exe()
         .map_err(|source| ServeError::System { what: "finding Medic's own program", source })?;
-    let launcher = Launcher::new(program, &config.data_dir, &node, environment(), &config.apps);
+    let (groups, said) = control_groups();
+    config.lines.push(said);
+    let launcher = Launcher::new(program, &config.data_dir, &node, environment(), &config.apps, groups);
     let memory = MemoryMinutes::default();
     let world = World {
         node: node.clone(),
@@ -213,6 +216,29 @@ async fn hastened_by<T>(
         tokio::select! {
             done = &mut stop => return done,
             asked = signals.next() => if asked == Asked::Stop { supervision.hasten().await },
+        }
+    }
+}
+
+/// Where workers get control groups of their own, and what the settings page says of it.
+fn control_groups() -> (Option<Home>, Line) {
+    let line = |value: String| {
+        let (key, source) = ("control groups".to_owned(), "this machine".to_owned());
+        Line { app: None, key, value, source }
+    };
+    match Home::open() {
+        Ok(home) => {
+            home.remove_leftovers();
+            let said = home.to_string();
+            tracing::info!("{said}");
+            (Some(home), line(said))
+        }
+        Err(refusal) => {
+            let said = format!(
+                "workers get none of their own, so that a kill for want of memory may be a neighbour's: {refusal}"
+            );
+            tracing::warn!("{said}");
+            (None, line(said))
         }
     }
 }

@@ -97,6 +97,7 @@ impl Connection {
             let mut buffer = [0; 4 * 1_024];
             match self.stream.read(&mut buffer) {
                 Ok(more @ 1..) => bytes.extend_from_slice(&buffer[..more]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     return Err(Failure::Late);
                 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
 
@@ -110,6 +110,8 @@ impl Tally {
 /// Clients at work.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
+    /// Requests of each client that have ended, well or not.
+    ended: Arc<[AtomicU64]>,
     clients: Vec<JoinHandle<Tally>>,
 }
 
@@ -118,13 +120,24 @@ impl Load {
         static LOADS: AtomicU32 = AtomicU32::new(0);
         let load = LOADS.fetch_add(1, Ordering::Relaxed);
         let stop = Arc::new(AtomicBool::new(false));
+        let ended: Arc<[AtomicU64]> = (0..CLIENTS).map(|_| AtomicU64::new(0)).collect();
         let start = |number| {
-            let stop = Arc::clone(&stop);
+            let (stop, ended) = (Arc::clone(&stop), Arc::clone(&ended));
             let (dice, tally) = (u64::from(number) + 1, Tally::default());
             let client = Client { address, traffic, connections, connection: None, dice, tally };
-            spawn(move || client.work(&format!("{load}-{number}"), &stop))
+            spawn(move || client.work(&format!("{load}-{number}"), &stop, &ended[number as usize]))
         };
-        Self { clients: (0..CLIENTS).map(start).collect(), stop }
+        Self { clients: (0..CLIENTS).map(start).collect(), stop, ended }
+    }
+
+    /// Waits until the requests that are under way have ended, but not longer than `limit`.
+    pub(crate) fn settle(&self, limit: Duration) {
+        let waiting = Stopwatch::start();
+        let count = || self.ended.iter().map(|ended| ended.load(Ordering::Relaxed));
+        let before: Vec<u64> = count().collect();
+        while waiting.elapsed() < limit && count().zip(&before).any(|(now, before)| now == *before) {
+            sleep(WORK);
+        }
     }
 
     /// Lets every client finish its request.
@@ -149,7 +162,7 @@ struct Client {
 }
 
 impl Client {
-    fn work(mut self, name: &str, stop: &AtomicBool) -> Tally {
+    fn work(mut self, name: &str, stop: &AtomicBool, ended: &AtomicU64) -> Tally {
         let working = Stopwatch::start();
         let mut number = 0_u64;
         while !stop.load(Ordering::Relaxed) && working.elapsed() < LONGEST {
@@ -157,6 +170,7 @@ impl Client {
             let asked = Stopwatch::start();
             let outcome = self.ask(&name);
             self.tally.requests += 1;
+            ended.fetch_add(1, Ordering::Relaxed);
             self.tally.longest = self.tally.longest.max(asked.elapsed());
             if let Err(failure) = outcome {
                 *self.tally.failures.entry(failure).or_default() += 1;

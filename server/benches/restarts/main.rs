@@ -145,6 +145,7 @@ fn kills(host: &dyn Host, instances: usize, rounds: usize, rows: &mut Vec<Row>) 
         sleep(BETWEEN_KILLS);
         for _ in 0..rounds {
             host::kill_one(host)?;
+            load.settle(host.settles_within());
             sleep(BETWEEN_KILLS);
         }
         let tally = load.stop()?;

@@ -1,15 +1,17 @@
 //! What the detectors of restarts and memory say.
 
 use app::{ConsoleError, RestartReport};
-use engine::detectors::{memory_analysis, web_app_restarted};
+use engine::crash::Crash;
+use engine::detectors::memory_analysis::{self, CrashEnd};
+use engine::detectors::web_app_restarted;
 use engine::report::Report;
-use engine::{AppName, CrashCause, TimeRange, Timestamp};
+use engine::{AppName, TimeRange};
 
 use super::{LiveConsole, failed};
 
 /// How many restarts a report speaks of. Ours: one every 9 seconds of a day.
 const RESTARTS_LIMIT: u32 = 10_000;
-/// Among how many crashes, the newest, a report looks for want of memory.
+/// How many crashes, the newest, a report on memory marks.
 const CRASHES_LIMIT: u32 = 1_000;
 
 impl LiveConsole {
@@ -33,14 +35,16 @@ impl LiveConsole {
     ) -> Result<Report, ConsoleError> {
         let restarts = self.restarts_in(app, range, RESTARTS_LIMIT).await?;
         let memory = self.store.memory_minutes(app, range).await.map_err(|error| failed(&error))?;
-        let kills = self.kills(app, range).await?;
-        Ok(memory_analysis::report(range, &memory, &restarts, &kills, &self.places(app)))
+        let crashes = self.crash_ends(app, range).await?;
+        Ok(memory_analysis::report(range, &memory, &restarts, &crashes, &self.places(app)))
     }
 
-    /// When and where the kernel killed a worker for want of memory.
-    async fn kills(&self, app: &AppName, range: TimeRange) -> Result<Vec<(Timestamp, String)>, ConsoleError> {
+    async fn crash_ends(&self, app: &AppName, range: TimeRange) -> Result<Vec<CrashEnd>, ConsoleError> {
         let crashes = self.store.crashes(app, range, CRASHES_LIMIT).await.map_err(|error| failed(&error))?;
-        let killed = crashes.into_iter().filter(|crash| crash.cause == CrashCause::OutOfMemory);
-        Ok(killed.map(|crash| (crash.at, format!("{}/{}", crash.node, crash.instance))).collect())
+        let end = |crash: Crash| {
+            let place = format!("{}/{}", crash.node, crash.instance);
+            CrashEnd { at: crash.at, place, cause: crash.cause }
+        };
+        Ok(crashes.into_iter().map(end).collect())
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{PoisonError, RwLock};
 use engine::settings::{INSTANCE_ID, PORT, SITE_NAME};
 use engine::{AppName, InstanceKey, WorkerId};
 use sha2::{Digest, Sha256};
+use shim::cgroup::Home;
 use shim::protocol::WorkerSpec;
 
 use crate::config::App;
@@ -31,6 +32,8 @@ pub struct Launcher {
     node: String,
     inherited: BTreeMap<String, String>,
     apps: RwLock<BTreeMap<AppName, App>>,
+    /// Where workers get control groups of their own, where they do.
+    groups: Option<Home>,
     next_port: AtomicU16,
 }
 
@@ -42,6 +45,7 @@ impl Launcher {
         node: &str,
         inherited: BTreeMap<String, String>,
         apps: &[App],
+        groups: Option<Home>,
     ) -> Self {
         let apps = RwLock::new(apps.iter().map(|app| (app.name.clone(), app.clone())).collect());
         // Two Medics on one machine should not try the same ports at the same time, even if started one after the other: a
@@ -54,6 +58,7 @@ impl Launcher {
             node: node.to_owned(),
             inherited,
             apps,
+            groups,
             next_port: AtomicU16::new(spread),
         }
     }
@@ -112,7 +117,7 @@ impl Launcher {
             log_files_kept: LOG_FILES_KEPT,
             arm,
             analyser: vec![self.program.to_string_lossy().into_owned(), "analyse".to_owned()],
-            cgroup: None,
+            cgroup: self.groups.as_ref().map(|groups| groups.group_of(worker)),
             spec_hash: spec_hash(&app),
         })
     }
