@@ -149,7 +149,7 @@ impl Flight {
 
     fn remember_broken(&self, underway: &Underway, worker: &Arc<RoutedWorker>, fate: Fate) {
         let now = self.thread.shared.clock.monotonic();
-        self.thread.broken.borrow_mut().push(Arc::clone(worker), now, underway.casualty(now, fate));
+        self.thread.broken.borrow_mut().push(worker.id.clone(), now, underway.casualty(now, fate));
     }
 
     /// The worker has done all its part.

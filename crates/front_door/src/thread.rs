@@ -216,7 +216,10 @@ impl Thread {
     fn obey(&self, command: Command) {
         match command {
             Command::Bury(worker, reply) => {
-                reply.send(self.bury(&worker)).ok();
+                if let Err(blocking::SendError(casualties)) = reply.send(self.bury(&worker)) {
+                    let now = self.shared.clock.monotonic();
+                    self.broken.borrow_mut().put_back(&worker, now, casualties);
+                }
             }
             Command::TakeMinutes(reply) => {
                 let rows = self.minutes.borrow_mut().take();

@@ -66,21 +66,31 @@ pub(crate) fn reckon(
 /// One thread's requests whose connection to the worker broke a moment ago.
 #[derive(Default)]
 pub(crate) struct Broken {
-    requests: VecDeque<(Arc<RoutedWorker>, Duration, Casualty)>,
+    requests: VecDeque<(WorkerId, Duration, Casualty)>,
 }
 
 impl Broken {
-    pub(crate) fn push(&mut self, worker: Arc<RoutedWorker>, now: Duration, casualty: Casualty) {
+    pub(crate) fn push(&mut self, worker: WorkerId, now: Duration, casualty: Casualty) {
         if self.requests.len() >= BROKEN_LIMIT {
             self.requests.pop_front();
         }
         self.requests.push_back((worker, now, casualty));
     }
 
+    /// Takes casualties back that found no taker. Their verdict came without them.
+    pub(crate) fn put_back(&mut self, worker: &WorkerId, now: Duration, casualties: Vec<Casualty>) {
+        for mut casualty in casualties {
+            if casualty.fate == Fate::Waits {
+                casualty.fate = Fate::Fails;
+            }
+            self.push(worker.clone(), now, casualty);
+        }
+    }
+
     pub(crate) fn take(&mut self, worker: &WorkerId, now: Duration) -> Vec<Casualty> {
         self.forget(now);
         let (taken, kept): (VecDeque<_>, _) =
-            std::mem::take(&mut self.requests).into_iter().partition(|(at, ..)| at.id == *worker);
+            std::mem::take(&mut self.requests).into_iter().partition(|(at, ..)| at == worker);
         self.requests = kept;
         taken.into_iter().map(|(.., casualty)| casualty).collect()
     }
