@@ -33,7 +33,7 @@ pub(crate) fn MemoryAnalysisPage() -> impl IntoView {
                 <LiveRegion name="chart" heading="Memory over time">
                     {report.lines.into_iter().map(|chart| view! { <LineFigure chart=chart /> }).collect_view()}
                     <p class="quiet">
-                        "Private bytes are what a worker and its children have for themselves alone, read once a second; the highest value of each minute is recorded."
+                        "Private bytes are the memory that would be free again if a worker and its children ended. They are read once a second, and the highest value of each minute is kept."
                     </p>
                 </LiveRegion>
                 <LiveRegion name="insights" heading="Insights">

@@ -1,7 +1,7 @@
 //! Memory Analysis: how near did the app's workers come to their memory limit, and do they grow?
 //!
-//! A minute is known by its peak. Growth is looked for in the present worker alone: a restart, a kill, or a fall below half of
-//! the minute before (a crash's replacement) begins a new course.
+//! A minute is known by its peak. Growth is looked for in the present worker alone: a restart, a crash, or a fall below half of
+//! the minute before (a process that Medic did not see end) begins a new course.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use crate::auto_heal::words::{bytes, percent};
 use crate::report::{Detail, Insight, Line, LineChart, Mark, MarkKind, Report, Severity};
 use crate::time::humanise;
-use crate::{TimeRange, Timestamp};
+use crate::{CrashCause, TimeRange, Timestamp};
 
 /// Growth that reaches the limit within this is critical.
 const SOON: Duration = Duration::from_hours(1);
@@ -26,28 +26,44 @@ const LATER: Duration = Duration::from_hours(24);
 /// Beyond this nobody can tell.
 const FORESEEABLE: Duration = Duration::from_hours(720);
 
-/// What is recorded, as insights and a chart. `memory`: minutes with their node; `kills`: when and where (`node/instance`) the
-/// kernel killed a worker for want of memory; `places`: every instance that exists.
+/// The end of a worker that crashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrashEnd {
+    /// When.
+    pub at: Timestamp,
+    /// Where, as `node/instance`.
+    pub place: String,
+    /// Of what; want of memory is what this detector asks for.
+    pub cause: CrashCause,
+}
+
+/// What is recorded, as insights and a chart. `memory`: minutes with their node; `restarts` and `crashes` in any order;
+/// `places`: every instance that exists.
 pub fn report(
     range: TimeRange,
     memory: &[(String, MemoryMinute)],
     restarts: &[Restart],
-    kills: &[(Timestamp, String)],
+    crashes: &[CrashEnd],
     places: &[String],
 ) -> Report {
     let mut restarts: Vec<&Restart> = restarts.iter().filter(|restart| range.contains(restart.at)).collect();
     restarts.sort_by_key(|restart| restart.at);
-    let mut kills: Vec<&(Timestamp, String)> = kills.iter().filter(|(at, _)| range.contains(*at)).collect();
-    kills.sort();
+    let mut crashes: Vec<&CrashEnd> = crashes.iter().filter(|crash| range.contains(crash.at)).collect();
+    crashes.sort_by_key(|crash| crash.at);
     let courses = courses(range, memory, places);
     let mut insights: Vec<Insight> = courses.iter().filter_map(|course| near_limit(range, course)).collect();
-    insights.extend(courses.iter().filter_map(|course| grows(course, &restarts, &kills)));
-    insights.extend(killed(&kills));
+    insights.extend(courses.iter().filter_map(|course| grows(course, &restarts, &crashes)));
+    insights.extend(killed(&crashes));
     insights.extend(restarts_for_memory(&restarts));
     insights.push(what_each_had(&courses, &insights));
     insights.extend(unrecorded(&courses));
     insights.sort_by_key(|insight| insight.severity);
-    Report { range, insights, charts: vec![], lines: vec![chart(range, &courses, marks(&restarts, &kills))] }
+    Report {
+        range,
+        insights,
+        charts: vec![],
+        lines: vec![chart(range, &courses, marks(&restarts, &crashes))],
+    }
 }
 
 /// One instance's minutes, oldest first.
@@ -96,6 +112,9 @@ fn near_limit(range: TimeRange, course: &Course<'_>) -> Option<Insight> {
     let is_latest = course.minutes.last().is_some_and(|minute| minute.minute == last.minute);
     let still = is_latest && range.end.since(last.minute) <= GOING_ON;
     let place = &course.place;
+    let mut details =
+        vec![Detail::text("Highest", of_limit(peak)), Detail::text("Minutes above", near.len().to_string())];
+    details.extend(times(first.minute, last.minute));
     Some(Insight {
         severity: if still { Severity::Critical } else { Severity::Warning },
         title: if still {
@@ -103,12 +122,7 @@ fn near_limit(range: TimeRange, course: &Course<'_>) -> Option<Insight> {
         } else {
             format!("{place} was above {SHARE_PERCENT} % of its memory limit")
         },
-        details: vec![
-            Detail::text("Highest", of_limit(peak)),
-            Detail::text("Minutes above", near.len().to_string()),
-            Detail::time("First", first.minute),
-            Detail::time("Last", last.minute),
-        ],
+        details,
         advice: vec![
             format!(
                 "Percent memory restarts the instance when it stays above {SHARE_PERCENT} % for more than 30 s; the Auto-Heal page says whether it looks."
@@ -133,9 +147,9 @@ fn of_limit(minute: &MemoryMinute) -> String {
     }
 }
 
-fn grows(course: &Course<'_>, restarts: &[&Restart], kills: &[&(Timestamp, String)]) -> Option<Insight> {
+fn grows(course: &Course<'_>, restarts: &[&Restart], crashes: &[&CrashEnd]) -> Option<Insight> {
     let limit = course.minutes.last()?.limit_bytes;
-    let growth = steady(&of_present_worker(course, restarts, kills))?;
+    let growth = steady(&of_present_worker(course, restarts, crashes))?;
     let left = growth.time_to(limit).filter(|left| *left <= FORESEEABLE);
     let severity = match left {
         Some(left) if left <= SOON => Severity::Critical,
@@ -190,18 +204,18 @@ fn rounded(left: Duration) -> Duration {
     Duration::from_secs(left.as_secs().div_ceil(step_s) * step_s)
 }
 
-/// The points since this instance's last restart, kill or fall.
+/// The points since this instance's last restart, crash or fall.
 fn of_present_worker(
     course: &Course<'_>,
     restarts: &[&Restart],
-    kills: &[&(Timestamp, String)],
+    crashes: &[&CrashEnd],
 ) -> Vec<(Timestamp, u64)> {
     let over =
         |restart: &&&Restart| restart.outcome == RestartOutcome::Done && place(restart) == course.place;
     let restarted =
         restarts.iter().filter(over).map(|restart| restart.at + Duration::from_millis(restart.duration_ms));
-    let killed = kills.iter().filter(|(_, place)| *place == course.place).map(|(at, _)| *at);
-    let since = restarted.chain(killed).max();
+    let ended = crashes.iter().filter(|crash| crash.place == course.place).map(|crash| crash.at);
+    let since = restarted.chain(ended).max();
     let points: Vec<(Timestamp, u64)> = course
         .minutes
         .iter()
@@ -212,10 +226,12 @@ fn of_present_worker(
     points[fell.map_or(0, |before| before + 1)..].to_vec()
 }
 
-fn killed(kills: &[&(Timestamp, String)]) -> Option<Insight> {
-    let ((first, _), (last, _)) = (kills.first()?, kills.last()?);
-    let places: BTreeSet<&str> = kills.iter().map(|(_, place)| place.as_str()).collect();
-    let mut details = times(*first, *last);
+fn killed(crashes: &[&CrashEnd]) -> Option<Insight> {
+    let kills: Vec<&CrashEnd> =
+        crashes.iter().copied().filter(|crash| crash.cause == CrashCause::OutOfMemory).collect();
+    let (first, last) = (kills.first()?.at, kills.last()?.at);
+    let places: BTreeSet<&str> = kills.iter().map(|kill| kill.place.as_str()).collect();
+    let mut details = times(first, last);
     details.push(Detail::text("Instances", places.into_iter().collect::<Vec<_>>().join(", ")));
     let (was, incident) = if kills.len() == 1 { ("was", "Its incident") } else { ("were", "Their incident") };
     Some(Insight {
@@ -296,7 +312,7 @@ fn unrecorded(courses: &[Course<'_>]) -> Option<Insight> {
     })
 }
 
-fn marks(restarts: &[&Restart], kills: &[&(Timestamp, String)]) -> Vec<Mark> {
+fn marks(restarts: &[&Restart], crashes: &[&CrashEnd]) -> Vec<Mark> {
     let restarted = restarts.iter().map(|restart| Mark {
         at: restart.at,
         place: place(restart),
@@ -306,13 +322,13 @@ fn marks(restarts: &[&Restart], kills: &[&(Timestamp, String)]) -> Vec<Mark> {
             RestartOutcome::Failed { .. } => format!("{}; it failed", restart.reason),
         },
     });
-    let killed = kills.iter().map(|(at, place)| Mark {
-        at: *at,
-        place: place.clone(),
-        kind: MarkKind::OutOfMemory,
+    let ended = crashes.iter().map(|crash| Mark {
+        at: crash.at,
+        place: crash.place.clone(),
+        kind: if crash.cause == CrashCause::OutOfMemory { MarkKind::OutOfMemory } else { MarkKind::Crash },
         text: String::new(),
     });
-    let mut marks: Vec<Mark> = restarted.chain(killed).collect();
+    let mut marks: Vec<Mark> = restarted.chain(ended).collect();
     marks.sort_by_key(|mark| (mark.at, mark.kind));
     marks
 }

@@ -41,6 +41,10 @@ fn restart(at: Timestamp, rule: Rule) -> Restart {
     }
 }
 
+fn end(at: Timestamp, cause: CrashCause) -> CrashEnd {
+    CrashEnd { at, place: "a/0".to_owned(), cause }
+}
+
 fn places() -> Vec<String> {
     vec!["a/0".to_owned()]
 }
@@ -144,7 +148,7 @@ fn growth_is_looked_for_in_the_present_worker_alone() {
     let by_restart = report(DAY, &course(100), &restarts, &[], &places());
     assert_eq!(said(&by_restart)[0], (Severity::Warning, "1 restart for memory"));
     assert_eq!(by_restart.insights.len(), 2, "{:?}", said(&by_restart));
-    let kills = [(ago(100) - Duration::from_millis(1), "a/0".to_owned())];
+    let kills = [end(ago(100) - Duration::from_millis(1), CrashCause::OutOfMemory)];
     let by_kill = report(DAY, &course(100), &[], &kills, &places());
     assert_eq!(said(&by_kill)[0], (Severity::Critical, "1 worker was killed for want of memory"));
     assert_eq!(by_kill.insights.len(), 2, "{:?}", said(&by_kill));
@@ -175,8 +179,12 @@ fn restarts_of_another_kind_or_that_failed_are_not_for_memory() {
 fn the_chart_has_a_line_an_instance_with_gaps_its_limit_and_the_marks() {
     let mut memory = course(0, 20, |minute| 500 * MB + minute);
     memory.extend(course(3, 5, |_| 600 * MB));
-    let kills = [(ago(7), "a/0".to_owned()), (ago(9_000), "a/0".to_owned())];
-    let report = report(DAY, &memory, &[restart(ago(8), Rule::PercentMemory)], &kills, &places());
+    let crashes = [
+        end(ago(6), CrashCause::Signal),
+        end(ago(7), CrashCause::OutOfMemory),
+        end(ago(9_000), CrashCause::OutOfMemory),
+    ];
+    let report = report(DAY, &memory, &[restart(ago(8), Rule::PercentMemory)], &crashes, &places());
     let chart = &report.lines[0];
     let lines: Vec<_> = chart
         .lines
@@ -186,6 +194,6 @@ fn the_chart_has_a_line_an_instance_with_gaps_its_limit_and_the_marks() {
     assert_eq!(lines, [("a/0", 4, Some(500 * MB + 19)), ("a/3", 1, Some(600 * MB))]);
     assert_eq!((chart.lines[0].limits[287], chart.lines[0].limits[0]), (Some(LIMIT), None));
     let kinds: Vec<_> = chart.marks.iter().map(|mark| mark.kind).collect();
-    assert_eq!(kinds, [MarkKind::Restart, MarkKind::OutOfMemory]);
+    assert_eq!(kinds, [MarkKind::Restart, MarkKind::OutOfMemory, MarkKind::Crash]);
     assert_eq!(chart.bucket_start(288), DAY.end);
 }
