@@ -29,11 +29,15 @@ fn a_kill_for_want_of_memory_is_a_crash_with_the_memory_before_it() {
     assert!(own.starts_with("worker.shop.0."), "{own}");
     let limit = if group.version() == Version::One { "memory.limit_in_bytes" } else { "memory.max" };
     std::fs::write(group.folder().join(limit), "134217728").unwrap();
-    medic.until("memory seen", || {
-        let status = medic.json("/api/v1/apps/shop/auto-heal/status");
-        status["instances"][0]["status"]["private_bytes"].as_u64()
+    // what is seen changes all the time and is no event
+    let address = medic.address;
+    wait_until("memory seen", move || {
+        let status = request(address, "GET", "/api/v1/apps/shop/auto-heal/status", &[], "").json();
+        let readings = status["instances"][0]["status"]["readings"].as_array().cloned().unwrap_or_default();
+        readings
+            .iter()
+            .any(|reading| reading["rule"]["name"] == "percent_memory" && reading["value"].is_u64())
     });
-    // without a cookie the front door chooses; until the right worker has it, nothing else is harmed
     let mut pids = medic.instances().into_iter().map(|instance| instance["pid"].as_u64().unwrap());
     let (greedy, modest) = (pids.next().unwrap(), pids.next().unwrap());
     let cookies: Vec<String> = [greedy, modest].iter().map(|pid| cookie_of(&medic, *pid)).collect();

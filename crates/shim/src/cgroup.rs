@@ -66,6 +66,11 @@ impl Group {
             .is_some_and(|name| name.starts_with(WORKER_PREFIX))
     }
 
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Of which version it is.
     pub fn version(&self) -> Version {
         self.version

@@ -117,7 +117,8 @@ impl Home {
 
     /// A refusal is better heard now than at each worker's start.
     fn try_out(&self) -> io::Result<()> {
-        let group = self.folder.join(format!("{WORKER_PREFIX}try.{}", std::process::id()));
+        // not named as a worker's: another Medic would take it for a leftover
+        let group = self.folder.join(format!("medic-try.{}", std::process::id()));
         fs::create_dir(&group)?;
         fs::remove_dir(group)
     }

@@ -11,10 +11,18 @@ pub(crate) struct OwnGroup(PathBuf);
 impl OwnGroup {
     /// Makes the group and puts a process into it. What the process starts is in it too.
     pub(crate) fn enter(folder: &Path, pid: u32) -> io::Result<Self> {
-        fs::create_dir(folder)?;
-        let group = Self(folder.to_owned());
-        put(pid, folder)?;
-        Ok(group)
+        /// Another Medic that starts at this moment may take the group for a leftover, as long as it is empty.
+        const TRIES: usize = 3;
+        let mut result = Err(io::ErrorKind::NotFound.into());
+        for _ in 0..TRIES {
+            fs::create_dir(folder)?;
+            let group = Self(folder.to_owned());
+            result = put(pid, folder).map(|()| group);
+            if !matches!(&result, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+                break;
+            }
+        }
+        result
     }
 }
 
