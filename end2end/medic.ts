@@ -66,6 +66,16 @@ export class Medic {
     return answer.status;
   }
 
+  /** Restarts one instance as the API does, and waits until it is recorded. */
+  async restart(app: App, instance: number): Promise<void> {
+    const count = async () => (await this.api<unknown[]>(`apps/${app}/restarts`)).length;
+    const before = await count();
+    const answer = await fetch(`${this.url}/api/v1/apps/${app}/instances/${instance}/restart`, { method: 'POST' });
+    if (answer.status !== 202) throw new Error(`the restart was answered ${answer.status}: ${await answer.text()}`);
+    await expect.poll(count, patience).toBeGreaterThan(before);
+    await this.allRun(app);
+  }
+
   /** Waits until every instance runs, none of them the worker `gone`. */
   async allRun(app: App, gone?: number): Promise<void> {
     const states = async () => {
@@ -76,7 +86,8 @@ export class Medic {
     await expect.poll(states, patience).toEqual(Array(apps[app]).fill('running'));
   }
 
-  /** Crashes the worker that the cookie leads to, with a request in flight, and waits for its replacement. */
+  /** Crashes the worker that the cookie leads to, with a request in flight, and waits for its replacement. Both are POSTs: a
+   * GET of several in flight is tried again, and this one would crash the next worker too. */
   async crash(app: App, how: string, cookie?: string): Promise<string | undefined> {
     const headers: Record<string, string> = cookie ? { cookie } : {};
     const door = this.doors[app];
@@ -85,11 +96,11 @@ export class Medic {
     const set = first.headers.getSetCookie().find((text) => text.startsWith('ARRAffinity='));
     const affinity = cookie ?? set?.split(';')[0];
     if (affinity) headers.cookie = affinity;
-    const slow = fetch(`${door}/slow?ms=20000&customer=jane@example.org`, { headers });
+    const slow = fetch(`${door}/slow?ms=20000&customer=jane@example.org`, { method: 'POST', headers });
     // The slow request and the question itself.
     const inFlight = async () => Number(await (await fetch(`${door}/in-flight`, { headers })).text());
     await expect.poll(inFlight, patience).toBe(2);
-    const fatal = await fetch(`${door}/crash/${how}`, { headers });
+    const fatal = await fetch(`${door}/crash/${how}`, { method: 'POST', headers });
     expect(fatal.status, 'a request whose worker dies').toBe(502);
     expect((await slow).status, 'a request in flight').toBe(502);
     await this.allRun(app, pid);
@@ -180,12 +191,19 @@ async function freePorts(count: number): Promise<number[]> {
 export function pagesOf(app: App, incident?: string): string[] {
   const category = `/apps/${app}/categories/availability-and-performance`;
   const pages = ['/', `/apps/${app}`, `${category}/overview`, `${category}/detectors/application-crashes`];
+  pages.push(`${category}/detectors/web-app-restarted`, `${category}/detectors/memory-analysis`);
   pages.push(`/apps/${app}/incidents`, `/apps/${app}/settings`);
   pages.push(...['custom', 'proactive', 'history'].map((tab) => `${autoHealPage(app)}?tab=${tab}`));
   return incident ? [...pages, `/incidents/${incident}`] : pages;
 }
 
 export const autoHealPage = (app: App) => `/apps/${app}/categories/diagnostic-tools/tools/auto-heal`;
+
+export const restartedPage = (app: App) =>
+  `/apps/${app}/categories/availability-and-performance/detectors/web-app-restarted`;
+
+export const memoryPage = (app: App) =>
+  `/apps/${app}/categories/availability-and-performance/detectors/memory-analysis`;
 
 export const crashesPage = (app: App) =>
   `/apps/${app}/categories/availability-and-performance/detectors/application-crashes`;

@@ -17,6 +17,8 @@ const pages = {
   home: `/apps/${app}`,
   search: `/apps/${app}?q=crash`,
   overview: `${category}/overview`,
+  memory: `${category}/detectors/memory-analysis`,
+  restarted: `${category}/detectors/web-app-restarted`,
   crashes: `${category}/detectors/application-crashes`,
   'auto-heal-custom': `/apps/${app}/categories/diagnostic-tools/tools/auto-heal`,
   'auto-heal-proactive': `/apps/${app}/categories/diagnostic-tools/tools/auto-heal?tab=proactive`,

@@ -155,7 +155,7 @@ async fn exchange() -> Option<String> {
         let Some(new) = fresh.query_selector(&selector).ok().flatten() else { continue };
         keep_open(&old, &new);
         dom::show_local_times(&new);
-        if old.outer_html() == new.outer_html() || is_selected(&page, &old) {
+        if old.outer_html() == new.outer_html() || is_selected(&page, &old) || is_edited(&old) {
             continue;
         }
         let focus = focused_key(&page, &old);
@@ -210,6 +210,14 @@ fn keep_open(old: &Element, new: &Element) {
 fn is_selected(page: &web_sys::Document, region: &Element) -> bool {
     let selection = page.get_selection().ok().flatten().filter(|selection| !selection.is_collapsed());
     selection.and_then(|selection| selection.anchor_node()).is_some_and(|node| region.contains(Some(&node)))
+}
+
+/// A region with a field that was filled in is left alone: what was typed would be lost, or sent as it was before.
+fn is_edited(region: &Element) -> bool {
+    dom::all(region, "input")
+        .iter()
+        .filter_map(JsCast::dyn_ref::<web_sys::HtmlInputElement>)
+        .any(|input| input.value() != input.default_value() || input.checked() != input.default_checked())
 }
 
 const FOCUSABLE: &str = "a[href], button, input, summary, [tabindex]";
