@@ -86,7 +86,7 @@ async fn save(console: &dyn Console, app: &AppName, caller: &Caller, draft: Auto
         Ok(()) => Outcome::Back("yes"),
         Err(ConsoleError::NoSuchApp(_)) => Outcome::NotFound,
         Err(ConsoleError::Invalid(violations)) => again(draft, AutoHealReply::Invalid(violations)),
-        Err(error) => again(draft, AutoHealReply::NotSaved(error.to_string())),
+        Err(error) => again(draft, AutoHealReply::NotSaved(error)),
     }
 }
 

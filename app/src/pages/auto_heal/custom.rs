@@ -17,6 +17,7 @@ use crate::answer::PageError;
 use crate::catalog::AUTO_HEAL;
 use crate::parts::frame::LiveRegion;
 use crate::parts::icon::Status;
+use crate::parts::readings::sentence;
 use crate::parts::when::counted;
 use crate::{Console, ConsoleError};
 
@@ -246,8 +247,9 @@ fn Review(
     reply: Option<Reply>,
 ) -> impl IntoView {
     let said = match reply {
-        Some(Reply::NotSaved(why)) => {
-            Some((true, vec![format!("Not saved: {why} What you typed is still in the form.")]))
+        Some(Reply::NotSaved(error)) => {
+            let why = sentence(&error.to_string());
+            Some((true, vec![format!("Not saved. {why} What you typed is still in the form.")]))
         }
         Some(Reply::Imported(notes)) => {
             let first = "The form was filled with what you pasted. Nothing is saved yet.".to_owned();

@@ -17,6 +17,7 @@ use engine::AppName;
 use engine::auto_heal::config::Violation;
 use leptos::prelude::*;
 
+use crate::ConsoleError;
 use crate::answer::{answer, asked_app, console, query_part};
 use crate::catalog::{AUTO_HEAL, CATEGORIES};
 use crate::parts::frame::{Page, app_crumbs};
@@ -46,7 +47,7 @@ pub enum Reply {
     /// It was not saved: these fields do not fit.
     Invalid(Vec<Violation>),
     /// It was not saved, and why.
-    NotSaved(String),
+    NotSaved(ConsoleError),
 }
 
 impl Reply {
@@ -55,7 +56,7 @@ impl Reply {
         match self {
             Self::Editing(_) | Self::Reviewed | Self::Imported(_) => 200,
             Self::NotImported(_) | Self::Invalid(_) => 400,
-            Self::NotSaved(_) => 500,
+            Self::NotSaved(error) => error.status(),
         }
     }
 }
@@ -178,6 +179,21 @@ fn Outcome(word: Option<String>) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_taken_says_so_in_the_status_too() {
+        let draft = SentForm::read(vec![("triggers.requests.count".to_owned(), "many".to_owned())]).draft;
+        let cases = [
+            (Reply::Reviewed, 200),
+            (Reply::Invalid(draft.config().1), 400),
+            (Reply::NotImported(String::new()), 400),
+            (Reply::NotSaved(ConsoleError::Refused(String::new())), 400),
+            (Reply::NotSaved(ConsoleError::Store(String::new())), 500),
+        ];
+        for (reply, status) in cases {
+            assert_eq!(reply.status(), status, "{reply:?}");
+        }
+    }
 
     #[test]
     fn an_unknown_tab_is_the_first_and_an_unknown_outcome_says_nothing() {
