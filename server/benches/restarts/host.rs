@@ -24,7 +24,7 @@ pub(crate) trait Host {
     /// How long to wait, before another worker is killed, for the requests that the last one had. pm2 hands some connections to
     /// a worker that is dead: nothing comes of them until the client gives up, and waiting for each would only take long.
     fn settles_within(&self) -> Duration {
-        Duration::from_millis(500)
+        Duration::from_millis(100)
     }
 
     /// Replaces workers as one does it by hand, and waits until it is done; how many were replaced.
