@@ -90,6 +90,12 @@ const BENCH_NEEDS: &[Need] = &[
         tests: "the front door's anchor",
     },
     Need {
+        name: "haproxy",
+        is_there: || on_path("haproxy").is_some() || Path::new("/usr/sbin/haproxy").exists(),
+        packages: &["haproxy"],
+        tests: "the front door's second anchor",
+    },
+    Need {
         name: "gcore",
         is_there: || on_path("gcore").is_some(),
         packages: &["gdb"],

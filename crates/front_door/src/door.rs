@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::listen::listen;
-use crate::settings::{BindError, DeathToll, FrontDoorSettings, Target};
+use crate::settings::{BindError, Death, DeathToll, FrontDoorSettings, Target};
 use crate::table::Table;
 use crate::thread::{self, Command, Shared};
 use crate::worker::RoutedWorker;
@@ -94,7 +94,7 @@ impl FrontDoor {
     /// The worker takes no new ones. The toll includes requests whose connection broke in the two seconds before this call.
     /// To be called as often as the worker's death becomes known; each call tells only what no call has told before. To be
     /// called as soon as it is known: with [`FrontDoorSettings::retries`], requests wait for it that may be tried again.
-    pub fn worker_died(&self, worker: &WorkerId) -> DeathToll {
+    pub fn worker_died(&self, worker: &WorkerId, death: Death) -> DeathToll {
         let known = self.known();
         let dead: Vec<_> = known.iter().filter(|known| known.id == *worker).cloned().collect();
         for worker in &dead {
@@ -106,7 +106,7 @@ impl FrontDoor {
         }
         drop(known);
         let casualties = self.ask(|reply| Command::Bury(worker.clone(), reply));
-        toll::reckon(&dead, casualties, |waiting| self.shared.may_retry(waiting))
+        toll::reckon(&dead, death, casualties, |waiting| self.shared.may_retry(waiting))
     }
 
     /// The requests (and open tunnels) that a worker is serving.

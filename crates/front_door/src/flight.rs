@@ -58,6 +58,11 @@ impl Flight {
         }
     }
 
+    /// When its head was there.
+    pub(crate) fn started(&self) -> Duration {
+        self.started
+    }
+
     /// It goes to `worker` now; `false` if that one takes no requests any more.
     pub(crate) fn assign(&mut self, worker: Arc<RoutedWorker>) -> bool {
         let Some(in_flight) = worker.enter() else { return false };

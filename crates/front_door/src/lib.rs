@@ -46,4 +46,4 @@ mod worker_connection;
 mod worker_socket;
 
 pub use door::FrontDoor;
-pub use settings::{BindError, DeathToll, FrontDoorSettings, Limits, Scheme, Target};
+pub use settings::{BindError, Death, DeathToll, FrontDoorSettings, Limits, Scheme, Target};

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!                         ┌─ the worker died ── it was the only request ──────────────▶ 502: it is the suspect
+//!                         │                 ├── by itself, it was the newest ─────────▶ 502: it is the suspect
 //!                         │                 ├── it was one of several ── in budget ───▶ another worker, or the replacement
 //!  GET or HEAD, no body,  │                 └── after it was retired ─────────────────▶ 502: it was waited for long enough
 //!  no answer byte, first ─┤
@@ -57,7 +58,7 @@ pub(crate) async fn verdict(flight: &Flight, worker: &Arc<RoutedWorker>, new_con
     let decided = async {
         tokio::select! {
             biased;
-            again = worker.verdict() => again,
+            again = worker.verdict(flight.started()) => again,
             () = lives(worker) => !new_connection && flight.thread.shared.may_retry(1) > 0,
         }
     };

@@ -96,6 +96,15 @@ pub struct Target {
     pub port: u16,
 }
 
+/// How a worker died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// Of something that it did, which one of its requests may have made it do.
+    ByItself,
+    /// By somebody else's hand, such as SIGKILL: no request is to blame, unless it was the only one.
+    Killed,
+}
+
 /// What a worker's end cost: the requests that it was answering, and how those ended that it had when it was retired.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeathToll {

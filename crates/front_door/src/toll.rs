@@ -9,7 +9,7 @@ use engine::WorkerId;
 use engine::crash::{Crash, InFlightRequest};
 
 use crate::retries::DEATH_IS_KNOWN_WITHIN;
-use crate::settings::DeathToll;
+use crate::settings::{Death, DeathToll};
 use crate::worker::RoutedWorker;
 
 /// Broken connections that a thread remembers; the oldest go first.
@@ -35,8 +35,12 @@ pub(crate) enum Fate {
 
 /// Adds up what all threads said of the `dead` (one worker, that may have been routed more than once) and judges it. `grant`
 /// says how many of so many requests may be tried again.
+///
+/// The suspect is the only request, or, of several that a worker had when it died by itself, the newest: what had run for long
+/// was survived for long.
 pub(crate) fn reckon(
     dead: &[Arc<RoutedWorker>],
+    death: Death,
     mut casualties: Vec<Casualty>,
     grant: impl FnOnce(u32) -> u32,
 ) -> DeathToll {
@@ -44,12 +48,16 @@ pub(crate) fn reckon(
     let count = u32::try_from(casualties.len()).unwrap_or(u32::MAX);
     let before: u32 = dead.iter().map(|worker| worker.add_casualties(count)).sum();
     let alone = count == 1 && before == 0;
+    let held_up = dead.iter().any(|worker| worker.was_retired());
+    // What was told before had its own suspect.
+    let has_suspect = alone || (death == Death::ByItself && before == 0 && !held_up);
+    let suspect = casualties.last().filter(|_| has_suspect);
     let of_fate = |fate| casualties.iter().filter(|casualty| casualty.fate == fate).count();
     let waiting = u32::try_from(of_fate(Fate::Waits)).unwrap_or(u32::MAX);
-    let held_up = dead.iter().any(|worker| worker.was_retired());
-    let tries = if alone || held_up || waiting == 0 { 0 } else { grant(waiting) };
+    let innocent = waiting - u32::from(suspect.is_some_and(|suspect| suspect.fate == Fate::Waits));
+    let tries = if held_up || innocent == 0 { 0 } else { grant(innocent) };
     for worker in dead {
-        worker.judge(tries);
+        worker.judge(tries, suspect.map(|suspect| suspect.started));
     }
     let counted: u64 = dead.iter().map(|worker| worker.take_failed()).sum();
     // What had run for long was survived for long: the newest are the suspects.
@@ -58,7 +66,7 @@ pub(crate) fn reckon(
         count,
         drained: dead.iter().map(|worker| worker.take_drained()).sum(),
         failed: counted + of_fate(Fate::Fails) as u64 + u64::from(waiting - tries),
-        suspect: casualties.first().filter(|_| alone).map(|casualty| casualty.request.clone()),
+        suspect: suspect.map(|suspect| suspect.request.clone()),
         requests: casualties.into_iter().skip(surplus).map(|casualty| casualty.request).collect(),
     }
 }

@@ -13,6 +13,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
 
 use engine::WorkerId;
 use hyper::header::HeaderValue;
@@ -38,6 +39,8 @@ pub(crate) struct RoutedWorker {
     casualties: AtomicU32,
     /// Those of them that may still go to another worker.
     tries: AtomicU32,
+    /// When the request began that may have killed it, in nanoseconds; later ones than all where there is none.
+    suspect_ns: AtomicU64,
     judged: AtomicBool,
     verdict: Notify,
 }
@@ -61,6 +64,7 @@ impl RoutedWorker {
             failed: AtomicU64::new(0),
             casualties: AtomicU32::new(0),
             tries: AtomicU32::new(0),
+            suspect_ns: AtomicU64::new(u64::MAX),
             judged: AtomicBool::new(false),
             verdict: Notify::new(),
         }
@@ -167,20 +171,30 @@ impl RoutedWorker {
         self.casualties.fetch_add(count, SeqCst)
     }
 
-    /// What its death cost is counted: so many of those requests may be tried again.
-    pub(crate) fn judge(&self, tries: u32) {
+    /// What its death cost is counted: so many of those requests may be tried again, and never the suspect, which began then.
+    pub(crate) fn judge(&self, tries: u32, suspect: Option<Duration>) {
+        if let Some(started) = suspect {
+            self.suspect_ns.store(nanoseconds(started), SeqCst);
+        }
         self.tries.fetch_add(tries, SeqCst);
         self.judged.store(true, SeqCst);
         self.verdict.notify_waiters();
     }
 
-    /// Waits until it is dead and judged; says whether a request that it had may be tried again.
-    pub(crate) async fn verdict(&self) -> bool {
+    /// Waits until it is dead and judged; says whether a request that it had, and that began then, may be tried again.
+    pub(crate) async fn verdict(&self, started: Duration) -> bool {
         let mut told = pin!(self.verdict.notified());
         told.as_mut().enable();
         if !self.judged.load(SeqCst) {
             told.await;
         }
+        if self.suspect_ns.load(SeqCst) == nanoseconds(started) {
+            return false;
+        }
         self.tries.fetch_update(SeqCst, SeqCst, |tries| tries.checked_sub(1)).is_ok()
     }
+}
+
+fn nanoseconds(since_boot: Duration) -> u64 {
+    u64::try_from(since_boot.as_nanos()).unwrap_or(u64::MAX - 1)
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use engine::fleet::Input;
 use engine::instance::{self, Toll};
-use engine::{WorkerId, ending};
-use front_door::FrontDoor;
+use engine::{Exit, Signal, WorkerId, ending};
+use front_door::{Death, FrontDoor};
 use shim::protocol::{FromShim, LINE_LIMIT, ToShim};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -124,7 +124,7 @@ impl Link {
         }
         if !(ended && acknowledged) {
             tracing::warn!(worker = %self.worker, "the shim is gone");
-            let toll = self.toll();
+            let toll = self.toll(Death::Killed);
             // Its shim cannot do it any more.
             let _already_gone = std::fs::remove_dir_all(&self.run_dir);
             let _ended = inbox
@@ -138,14 +138,14 @@ impl Link {
             FromShim::State { .. } | FromShim::Disarmed | FromShim::Tail { .. } => return None,
             FromShim::Armed => instance::Input::Armed,
             FromShim::ArmRefused { reason } => instance::Input::ArmRefused { reason },
-            FromShim::Crashing { .. } => instance::Input::Fatal { toll: self.toll() },
+            FromShim::Crashing { .. } => instance::Input::Fatal { toll: self.toll(Death::ByItself) },
             FromShim::Ended { exit, asked, oom_killed, at, uptime_ms, .. } => instance::Input::Ended {
                 pid: self.pid,
                 exit,
                 ending: ending::classify(exit, asked, oom_killed),
                 at,
                 uptime: Duration::from_millis(uptime_ms),
-                toll: self.toll(),
+                toll: self.toll(death(exit, oom_killed)),
             },
             FromShim::Analysed { findings, audit } => {
                 instance::Input::Analysed { findings: Box::new(findings), audit }
@@ -154,9 +154,9 @@ impl Link {
     }
 
     /// Answers what the worker was answering, and says what that was.
-    fn toll(&self) -> Toll {
+    fn toll(&self, death: Death) -> Toll {
         let Some(front_door) = &self.front_door else { return Toll::default() };
-        let toll = front_door.worker_died(&self.worker);
+        let toll = front_door.worker_died(&self.worker, death);
         Toll { count: toll.count, requests: toll.requests, drained: toll.drained, failed: toll.failed }
     }
 
@@ -184,4 +184,9 @@ impl Link {
         line.push(b'\n');
         let _shown_by_next = self.writer.write_all(&line).await;
     }
+}
+
+/// SIGKILL comes from outside, except for want of memory, which a request may have asked for.
+fn death(exit: Exit, oom_killed: bool) -> Death {
+    if exit == Exit::Signal(Signal::KILL) && !oom_killed { Death::Killed } else { Death::ByItself }
 }

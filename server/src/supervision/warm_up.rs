@@ -12,8 +12,9 @@ use tokio::net::TcpStream;
 
 use crate::config::warm_up::WarmUpCheck;
 
-/// Between two tries of a worker that does not listen.
-const UNTIL_LISTENING: Duration = Duration::from_millis(20);
+/// Between the first two tries of a worker that does not listen, doubled with each up to the second: a native program listens
+/// within a millisecond or two, an interpreter takes its time.
+const UNTIL_LISTENING: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
 /// Between two tries of a worker that answered otherwise.
 const UNTIL_READY: Duration = Duration::from_millis(250);
 /// `HTTP/1.1 200`: all of an answer that is looked at.
@@ -21,11 +22,15 @@ const STATUS_LINE_BYTES: usize = 12;
 
 /// Ends when the worker on `port` is warm.
 pub(super) async fn until_warm(port: u16, check: &WarmUpCheck) {
+    let [mut pause, longest] = UNTIL_LISTENING;
     loop {
         match ask(port, &check.path).await {
             Ok(Some(status)) if check.statuses.accept(status) => return,
             Ok(_) => tokio::time::sleep(UNTIL_READY).await,
-            Err(_) => tokio::time::sleep(UNTIL_LISTENING).await,
+            Err(_) => {
+                tokio::time::sleep(pause).await;
+                pause = longest.min(pause * 2);
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use front_door::{DeathToll, FrontDoor, FrontDoorSettings, Target};
+use front_door::{Death, DeathToll, FrontDoor, FrontDoorSettings, Target};
 
 use crate::support::{Wire, open, settings, soon, until};
 
@@ -87,7 +87,7 @@ impl Process {
     /// Waits for its end, tells the front door as its parent would, and adds the POSTs that had reached it.
     fn reap(mut self, door: &FrontDoor, posts: &mut BTreeMap<String, u32>) -> DeathToll {
         self.child.wait().unwrap();
-        let toll = door.worker_died(&self.target.worker);
+        let toll = door.worker_died(&self.target.worker, Death::Killed);
         let mut output = String::new();
         self.output.read_to_string(&mut output).unwrap();
         for line in output.lines() {

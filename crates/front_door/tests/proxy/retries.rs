@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use front_door::{DeathToll, FrontDoor, FrontDoorSettings};
+use front_door::{Death, DeathToll, FrontDoor, FrontDoorSettings};
 
-use crate::support::{Wire, Worker, door, open, open_at, route, settings, soon, until, workers};
+use crate::support::{StillClock, Wire, Worker, door, open, open_at, route, settings, soon, until, workers};
 
 /// Requests that `worker` has read and not answered: each one's client and the worker's end.
 async fn under_way(door: &FrontDoor, worker: &Worker, methods: &[&str]) -> Vec<(Wire, Wire)> {
@@ -28,11 +28,21 @@ fn die(
     under_way: Vec<(Wire, Wire)>,
     known_before: bool,
 ) -> (DeathToll, Vec<Wire>) {
+    die_of(Death::Killed, door, worker, under_way, known_before)
+}
+
+fn die_of(
+    death: Death,
+    door: &FrontDoor,
+    worker: &mut Worker,
+    under_way: Vec<(Wire, Wire)>,
+    known_before: bool,
+) -> (DeathToll, Vec<Wire>) {
     worker.refuse();
-    let early = known_before.then(|| door.worker_died(&worker.id));
+    let early = known_before.then(|| door.worker_died(&worker.id, death));
     let (clients, upstreams): (Vec<_>, Vec<_>) = under_way.into_iter().unzip();
     upstreams.into_iter().for_each(Wire::reset);
-    (early.unwrap_or_else(|| door.worker_died(&worker.id)), clients)
+    (early.unwrap_or_else(|| door.worker_died(&worker.id, death)), clients)
 }
 
 /// The next thing that each worker hears of is a later request.
@@ -85,7 +95,32 @@ async fn several_go_to_another_worker_except_what_is_no_get_or_head() {
         }
         assert_eq!(door.in_flight(&worker.id), 0);
         nothing_came_to(&door, &[&other]).await;
-        assert_eq!(door.worker_died(&worker.id), DeathToll::default());
+        assert_eq!(door.worker_died(&worker.id, Death::Killed), DeathToll::default());
+    }
+}
+
+#[tokio::test]
+async fn the_newest_request_of_a_worker_that_died_by_itself_is_the_suspect() {
+    for known_before in [true, false] {
+        let clock = Arc::new(StillClock::default());
+        let (door, [mut worker, other]) = (open_at(settings(), &clock), workers().await);
+        route(&door, [&worker]);
+        let mut requests = under_way(&door, &worker, &["GET", "GET"]).await;
+        clock.forward(Duration::from_millis(1));
+        requests.extend(under_way(&door, &worker, &["HEAD"]).await);
+        route(&door, [&worker, &other]);
+        let (toll, mut clients) = die_of(Death::ByItself, &door, &mut worker, requests, known_before);
+        assert_eq!((toll.count, toll.failed), (3, 1));
+        assert_eq!(toll.suspect.as_ref(), toll.requests.last());
+        for _ in 0..2 {
+            let mut upstream = other.accept().await;
+            assert!(upstream.head().await.starts_with("GET "));
+            upstream.answer(200, b"").await;
+        }
+        for (client, expected) in clients.iter_mut().zip([200, 200, 502]) {
+            assert_eq!(client.answered().await.0, expected);
+        }
+        nothing_came_to(&door, &[&other]).await;
     }
 }
 
@@ -197,7 +232,7 @@ async fn they_do_not_wait_for_ever_and_then_have_failed() {
     for mut client in clients {
         assert_eq!(client.answered().await.0, 503);
     }
-    assert_eq!(door.worker_died(&worker.id).failed, 2);
+    assert_eq!(door.worker_died(&worker.id, Death::Killed).failed, 2);
 }
 
 #[tokio::test]
@@ -262,7 +297,7 @@ async fn who_does_not_wait_for_the_verdict_is_still_told() {
         client.reset();
     }
     until(|| door.in_flight(&worker.id) == 0).await;
-    let toll = door.worker_died(&worker.id);
+    let toll = door.worker_died(&worker.id, Death::Killed);
     assert_eq!((toll.count, toll.failed), (1, 0));
     assert_eq!(toll.suspect.unwrap().path, "/*");
 }
@@ -313,7 +348,7 @@ async fn none_is_taken_for_the_only_one_on_many_threads() {
         if round % 2 == 1 {
             soon(broke).await.unwrap();
         }
-        let toll = door.worker_died(&worker.id);
+        let toll = door.worker_died(&worker.id, Death::Killed);
         assert_eq!((toll.count, toll.failed, toll.suspect), (8, 1, None));
         for (mut client, method) in clients.into_iter().zip(methods) {
             assert_eq!(client.answered().await.0, if method == "GET" { 200 } else { 502 });
