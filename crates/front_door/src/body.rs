@@ -101,15 +101,17 @@ impl Body for AnswerBody {
             Self::Text(text) if text.is_empty() => return Poll::Ready(None),
             Self::Text(text) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
             Self::Worker { held: None, .. } => return Poll::Ready(None),
-            Self::Worker { held: Some((_, flight)), .. } if flight.client.is_lost() => Some(Err(Truncated)),
             Self::Worker { incoming, held: Some((connection, flight)) } => {
-                match std::task::ready!(poll_incoming(incoming, connection, cx)) {
-                    None => None,
-                    Some(Ok(frame)) => Some(Ok(frame)),
-                    Some(Err(_)) => {
+                match poll_incoming(incoming, connection, cx) {
+                    Poll::Ready(None) => None,
+                    Poll::Ready(Some(Ok(frame))) => Some(Ok(frame)),
+                    Poll::Ready(Some(Err(_))) => {
                         flight.broke();
                         Some(Err(Truncated))
                     }
+                    // whatever it sent before it died has been passed on
+                    Poll::Pending if flight.client.is_lost() => Some(Err(Truncated)),
+                    Poll::Pending => return Poll::Pending,
                 }
             }
         };

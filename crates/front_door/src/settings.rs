@@ -118,6 +118,7 @@ pub struct DeathToll {
     pub drained: u64,
     /// Its requests that ended by an error of the front door's own (502, a cut answer, a cut tunnel) since it was retired or
     /// because it died. One that was tried again is not among them, unless no worker took it in time; a later call tells that.
+    /// One whose answer was on its way when the worker died is, though the answer still arrives.
     pub failed: u64,
 }
 

@@ -84,11 +84,10 @@ impl WorkerConnection {
         let mut answer = pin!(self.sender.try_send_request(request));
         let mut unheard = Context::from_waker(Waker::noop());
         let answer = std::future::poll_fn(|cx| {
-            if flight.client.is_lost() {
-                return Poll::Ready(None);
-            }
+            // first what the kernel holds already: a worker that is gone may have answered before
             self.drive(cx);
             match answer.as_mut().poll(&mut unheard) {
+                Poll::Pending if flight.client.is_lost() => Poll::Ready(None),
                 Poll::Pending if self.ended => {
                     // dropped, it gives back what it was not able to send
                     self.connection = None;
