@@ -184,7 +184,8 @@ fn worker(shop: &str, cookie: Option<&str>) -> Result<u64> {
 fn start_slow_requests(shop: &str, cookie: Option<&str>) -> Vec<thread::JoinHandle<()>> {
     let requests = ["/slow?ms=8000", "/slow?ms=9000&customer=jane@example.org"].map(|path| {
         let (shop, cookie) = (shop.to_owned(), cookie.map(ToOwned::to_owned));
-        thread::spawn(move || drop(http::get(&shop, path, cookie.as_deref())))
+        // A GET would be tried again on another worker, and take its time there.
+        thread::spawn(move || drop(http::post(&shop, path, cookie.as_deref())))
     });
     // They should have an age by the time of the crash.
     sleep(Duration::from_millis(300));

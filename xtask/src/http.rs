@@ -29,8 +29,16 @@ impl Answer {
 
 /// Asks for `path` at `address` (`host:port`), with `cookie` where there is one.
 pub(crate) fn get(address: &str, path: &str, cookie: Option<&str>) -> Result<Answer> {
-    let cookie = cookie.map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
-    ask(address, "GET", path, &cookie)
+    ask(address, "GET", path, &header(cookie))
+}
+
+/// Posts nothing to `path` at `address`.
+pub(crate) fn post(address: &str, path: &str, cookie: Option<&str>) -> Result<Answer> {
+    ask(address, "POST", path, &(header(cookie) + "Content-Length: 0\r\n"))
+}
+
+fn header(cookie: Option<&str>) -> String {
+    cookie.map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default()
 }
 
 /// Sends JSON to `path` at `address`.
