@@ -3,12 +3,13 @@
 
 use std::fmt::Write as _;
 
+use engine::auto_heal::words::bytes;
 use engine::crash::{Crash, Frame, Incident};
 use engine::detectors::application_crashes::advice;
 use engine::time::humanise;
 
-use crate::parts::amount::bytes_words;
 use crate::parts::crash_table::ended_by;
+use crate::parts::in_flight::verdict;
 use crate::parts::when::{bytes_text, micros_text, seconds_text};
 
 /// The modules, crashes and requests listed; a text for people ends somewhere.
@@ -60,19 +61,17 @@ fn write(
     for (at, step) in advice(incident).iter().enumerate() {
         writeln!(text, "{}. {}", at + 1, plain(step))?;
     }
-    if incident.in_flight_count > 0 {
+    if let Some((blame, others)) = verdict(incident) {
         writeln!(text, "\n## Requests in flight: {}\n", incident.in_flight_count)?;
         for request in incident.in_flight.iter().take(LISTED) {
             let age = humanise(std::time::Duration::from_millis(request.age_ms));
             writeln!(text, "- {} after {age}", code(&format!("{} {}", request.method, request.path)))?;
         }
-        if incident.in_flight_count == 1 {
-            writeln!(text, "\nIt was the only one, and so is the suspect: it was not tried again.")?;
-        }
+        writeln!(text, "\n{blame} {others}")?;
     }
     if let (Some(first), Some(last)) = (incident.memory.first(), incident.memory.last()) {
         let over = humanise(last.at.since(first.at));
-        let (from, to) = (bytes_words(first.value), bytes_words(last.value));
+        let (from, to) = (bytes(first.value), bytes(last.value));
         writeln!(
             text,
             "\n## Memory before the kill\n\nPrivate bytes went from {from} to {to} within {over}."

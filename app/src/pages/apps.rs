@@ -1,5 +1,6 @@
 //! `/`: the apps and how they do.
 
+use engine::auto_heal::words::counted;
 use engine::crash::Incident;
 use engine::status::{AppStatus, InstanceStatus};
 use leptos::prelude::*;
@@ -9,7 +10,7 @@ use crate::catalog::{CRASHES, SETTINGS};
 use crate::parts::frame::{Counter, LiveRegion, Page};
 use crate::parts::icon::{Status, health_severity};
 use crate::parts::monitoring::instance_severity;
-use crate::parts::when::{When, counted};
+use crate::parts::when::When;
 
 /// The page.
 #[component]

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use engine::auto_heal::evidence::{Sample, Unit};
 use engine::auto_heal::restart::Restart;
-use engine::crash::{Crash, InFlightRequest, Incident, Module};
+use engine::crash::{Crash, Incident, Module};
 use engine::detectors::application_crashes::advice;
 use engine::report::{Detail, LineChart};
-use engine::time::humanise;
 use engine::{CrashCause, IncidentId, TimeRange};
 use leptos::prelude::*;
 
@@ -16,6 +15,7 @@ use crate::catalog::INCIDENTS;
 use crate::parts::audit::{AuditRow, AuditTable};
 use crate::parts::crash_table::{CrashTable, ended_by};
 use crate::parts::frame::{Counter, LiveRegion, Page, Scroll, app_crumbs};
+use crate::parts::in_flight::InFlight;
 use crate::parts::insight::{Advice, Details, Notes};
 use crate::parts::line_chart::LineFigure;
 use crate::parts::restart_table::RestartTable;
@@ -70,8 +70,9 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
     let markdown = format!("/incidents/{}/markdown", incident.id);
     let title = incident.title();
     let (facts, advice) = (facts(&incident), advice(&incident));
+    let in_flight = view! { <InFlight incident=&incident /> }.into_any();
     let is_memory = incident.cause == CrashCause::OutOfMemory;
-    let Incident { id, crashing_thread, modules, in_flight, in_flight_count, notes, memory, .. } = incident;
+    let Incident { id, crashing_thread, modules, notes, memory, .. } = incident;
     view! {
         <LiveRegion name="facts">
             <h1 class="incident-title">{title}</h1>
@@ -88,7 +89,7 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
             <Advice advice=advice />
         </LiveRegion>
         <LiveRegion name="in-flight" heading="Requests in flight">
-            <InFlight requests=in_flight count=in_flight_count />
+            {in_flight}
         </LiveRegion>
         {is_memory
             .then(|| {
@@ -146,69 +147,6 @@ fn LastMinutes(memory: Vec<Sample>) -> impl IntoView {
             view! { <p class="quiet">"Nothing was measured of this worker: it was killed too soon after its start."</p> }.into_any()
         }
     }
-}
-
-#[component]
-fn InFlight(requests: Vec<InFlightRequest>, count: u32) -> impl IntoView {
-    if count == 0 {
-        return view! { <p class="quiet">"No request was under way at the crash shown."</p> }.into_any();
-    }
-    let unlisted = usize::try_from(count).unwrap_or(usize::MAX).saturating_sub(requests.len());
-    view! {
-        {if count == 1 {
-            view! {
-                <div class="message warning">
-                    <p>
-                        <strong>"This request is the suspect."</strong>
-                        " It was the only one under way at the crash shown. It was answered with 502 and not tried again, so that it did not kill a second worker."
-                    </p>
-                </div>
-            }
-                .into_any()
-        } else {
-            view! {
-                <p>
-                    {format!(
-                        "{count} requests were under way at the crash shown. A GET or HEAD without an answer yet is tried once more on another worker, within the retry budget; the others were answered with 502.",
-                    )}
-                </p>
-            }
-                .into_any()
-        }}
-        <Scroll label="Requests in flight">
-            <table>
-                <thead>
-                    <tr>
-                        <th scope="col">"Method"</th>
-                        <th scope="col">"Path"</th>
-                        <th scope="col" class="number">
-                            "Under way for"
-                        </th>
-                    </tr>
-                </thead>
-                <tbody>
-                    {requests
-                        .into_iter()
-                        .map(|request| {
-                            view! {
-                                <tr>
-                                    <td>
-                                        <code>{request.method}</code>
-                                    </td>
-                                    <td class="wrap">
-                                        <code>{request.path}</code>
-                                    </td>
-                                    <td class="number">{humanise(Duration::from_millis(request.age_ms))}</td>
-                                </tr>
-                            }
-                        })
-                        .collect_view()}
-                </tbody>
-            </table>
-        </Scroll>
-        {(unlisted > 0).then(|| view! { <p class="quiet">{format!("… and {unlisted} more.")}</p> })}
-    }
-    .into_any()
 }
 
 #[component]

@@ -1,6 +1,7 @@
 //! `…/categories/availability-and-performance/overview`: how the app and each of its instances do right now.
 
 use engine::TimeRange;
+use engine::auto_heal::words::counted;
 use engine::report::Severity;
 use leptos::prelude::*;
 
@@ -11,7 +12,6 @@ use crate::parts::chart::ChartFigure;
 use crate::parts::frame::{Counter, LiveRegion, Page, app_crumbs};
 use crate::parts::icon::{Status, health_severity};
 use crate::parts::monitoring::{InstanceTable, MonitoringList};
-use crate::parts::when::counted;
 
 /// So many of the newest incidents are looked through for alerts.
 const INCIDENTS_READ: u32 = 20;

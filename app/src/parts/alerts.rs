@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use engine::Timestamp;
+use engine::auto_heal::words::counted;
 use engine::crash::Incident;
 use engine::report::Severity;
 use engine::status::{AppStatus, Health, InstanceState, Monitoring};
 use leptos::prelude::*;
 
 use super::icon::{Status, tone};
-use super::when::{counted, minute_text};
+use super::when::minute_text;
 use crate::catalog::{CRASHES, OVERVIEW, SETTINGS};
 
 /// What an incident's last crash must be younger than to be an alert; the default range of the detectors.

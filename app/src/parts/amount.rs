@@ -1,30 +1,14 @@
 //! What a rule measures, in the unit that it is compared in.
 
 use engine::auto_heal::evidence::Unit;
-
-use super::when::counted;
-
-const UNITS: [(u64, &str); 3] = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
-
-/// `1.75 GB`: powers of 1,024 under the names that App Service's pages use, as the rules' own sentences have them.
-pub(crate) fn bytes_words(bytes: u64) -> String {
-    let Some((size, unit)) = UNITS.iter().find(|(size, _)| bytes >= *size) else {
-        return format!("{bytes} bytes");
-    };
-    let hundredths = u128::from(bytes) * 100 / u128::from(*size);
-    match (hundredths / 100, hundredths % 100) {
-        (whole, 0) => format!("{whole} {unit}"),
-        (whole, part) if part % 10 == 0 => format!("{whole}.{} {unit}", part / 10),
-        (whole, part) => format!("{whole}.{part:02} {unit}"),
-    }
-}
+use engine::auto_heal::words::{bytes, requests};
 
 /// A value with its unit.
 pub(crate) fn amount(value: u64, unit: Unit) -> String {
     match unit {
-        Unit::Bytes => bytes_words(value),
+        Unit::Bytes => bytes(value),
         Unit::Percent => format!("{value} %"),
-        Unit::Requests => counted(value, "request", "requests"),
+        Unit::Requests => requests(value),
     }
 }
 

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use engine::auto_heal::Evidence;
 use engine::auto_heal::evidence::Sample;
+use engine::auto_heal::words::seconds;
+use engine::auto_heal::{Evidence, Rule};
 use engine::time::humanise;
 use leptos::prelude::*;
 
@@ -22,7 +23,9 @@ pub(crate) fn EvidenceView(
     key: String,
 ) -> impl IntoView {
     let others = evidence.not_fired.clone();
-    let window = humanise(Duration::from_millis(evidence.window_ms));
+    let window = Duration::from_millis(evidence.window_ms);
+    // As its other sentences have it.
+    let window = if evidence.rule == Rule::PercentRequest { seconds(window) } else { humanise(window) };
     view! {
         <dl class="details">
             <div>
@@ -126,7 +129,7 @@ fn Swatch(colour: &'static str) -> impl IntoView {
 mod tests {
     use super::*;
     use engine::Timestamp;
-    use engine::auto_heal::evidence::{Reading, Rule, Standing, Unit};
+    use engine::auto_heal::evidence::{Reading, Standing, Unit};
 
     fn evidence(values: &[u64], unit: Unit) -> Evidence {
         let at = |index: usize| Timestamp::from_ms(1_769_847_300_000 + 1_000 * i64::try_from(index).unwrap());

@@ -1,6 +1,7 @@
 //! What the crash monitoring of each instance is doing, in one sentence each.
 
 use engine::Timestamp;
+use engine::auto_heal::words::counted;
 use engine::report::Severity;
 use engine::status::{AppStatus, InstanceState, InstanceStatus, Monitoring, RestartStage, Restarting};
 use engine::time::humanise;
@@ -8,7 +9,7 @@ use leptos::prelude::*;
 
 use super::frame::Scroll;
 use super::icon::Status;
-use super::when::{When, counted, hours_text, minute_text};
+use super::when::{When, hours_text, minute_text};
 use crate::CrashMonitoringNumbers;
 
 /// A state in a word, and explained.

@@ -1,4 +1,4 @@
-//! Times, sizes and counts as the pages write them: always UTC, and said so.
+//! Times and sizes as the pages write them: always UTC, and said so.
 
 use std::time::Duration;
 
@@ -85,11 +85,6 @@ pub(crate) fn micros_text(us: u64) -> String {
         1_000..1_000_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
         _ => humanise(Duration::from_micros(us)),
     }
-}
-
-/// `1 crash`, `2 crashes`.
-pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 #[cfg(test)]

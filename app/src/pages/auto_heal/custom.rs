@@ -1,6 +1,7 @@
 //! The tab Custom Auto-Heal Rules: what holds, and the form that changes it.
 
 use engine::auto_heal::config::Violation;
+use engine::auto_heal::words::counted;
 use engine::auto_heal::{AutoHealConfig, Rule};
 use engine::report::Severity;
 use engine::status::AppStatus;
@@ -18,7 +19,6 @@ use crate::catalog::AUTO_HEAL;
 use crate::parts::frame::LiveRegion;
 use crate::parts::icon::Status;
 use crate::parts::readings::sentence;
-use crate::parts::when::counted;
 use crate::{Console, ConsoleError};
 
 /// The tab. Once something was typed, it is shown whatever else fails.

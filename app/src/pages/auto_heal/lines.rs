@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use engine::auto_heal::AutoHealConfig;
 use engine::auto_heal::config::{ActionType, SlowRequestsTrigger, TimeSpan};
+use engine::auto_heal::words::{bytes, within};
 use engine::time::humanise;
 use leptos::prelude::*;
 
-use crate::parts::amount::bytes_words;
 use crate::parts::frame::Scroll;
-use crate::parts::when::counted;
 
 /// Where a line stands: its kind's place, and its number among those of its kind.
 type Place = (u8, usize);
@@ -52,7 +51,7 @@ fn lines(config: &AutoHealConfig) -> Lines {
         add((5, index), format!("Status code range {}", index + 1), text);
     }
     if let Some(kb) = triggers.private_bytes_in_kb {
-        let text = format!("above {kb} KB ({})", bytes_words(kb.saturating_mul(1_024)));
+        let text = format!("above {kb} KB ({})", bytes(kb.saturating_mul(1_024)));
         add((6, 0), "Private bytes".to_owned(), text);
     }
     let action = match (actions.action_type, &actions.custom_action) {
@@ -81,7 +80,7 @@ fn slow_words(slow: &SlowRequestsTrigger) -> String {
 }
 
 fn requests_within(count: u64, interval: TimeSpan) -> String {
-    format!("{} within {}", counted(count, "request", "requests"), humanise(interval.duration()))
+    within(count, interval.duration())
 }
 
 fn of_path(path: Option<&str>) -> String {

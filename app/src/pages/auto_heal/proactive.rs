@@ -7,6 +7,7 @@ use engine::auto_heal::Rule;
 use engine::auto_heal::cpu::CpuRule;
 use engine::auto_heal::fuse::{FuseNumbers, FuseStatus};
 use engine::auto_heal::limit::{Bitness, WorkerSize};
+use engine::auto_heal::words::bytes;
 use engine::auto_heal::{percent_memory, percent_request};
 use engine::report::Severity;
 use engine::settings::AUTO_HEAL_ENABLED;
@@ -16,7 +17,6 @@ use leptos::prelude::*;
 
 use super::history::refusal;
 use crate::catalog::SETTINGS;
-use crate::parts::amount::bytes_words;
 use crate::parts::frame::LiveRegion;
 use crate::parts::icon::Status;
 use crate::parts::readings::ReadingTable;
@@ -223,9 +223,9 @@ fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
         humanise(percent_memory::FOR)
     );
     let limit = match numbers.memory_limit_bytes {
-        Some(bytes) => format!(
+        Some(limit) => format!(
             "The limit is memory_limit, {}, or the worker's cgroup's where that is lower.",
-            bytes_words(bytes)
+            bytes(limit)
         ),
         None => format!(
             "The limit is that of worker size {}, or the worker's cgroup's where that is lower.",
@@ -233,11 +233,8 @@ fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
         ),
     };
     let requests = format!(
-        "Acts when at least {} % of the requests of {} took {} or longer, and at least {} did. One that still runs counts by its age. Not while a worker warms up.",
-        percent_request::SHARE_PERCENT,
-        humanise(percent_request::WINDOW),
-        humanise(percent_request::SLOW),
-        percent_request::LEAST,
+        "Acts {}. One that still runs counts by its age. Not while a worker warms up.",
+        percent_request::condition()
     );
     view! {
         <dl class="thresholds">
@@ -259,9 +256,9 @@ fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
 fn size_words(size: WorkerSize) -> String {
     let [narrow, wide] = [Bitness::Bits32, Bitness::Bits64].map(|bitness| size.limit_bytes(bitness));
     if narrow == wide {
-        format!("{size:?}, {}", bytes_words(wide))
+        format!("{size:?}, {}", bytes(wide))
     } else {
-        format!("{size:?}, {} ({} for 32 bit)", bytes_words(wide), bytes_words(narrow))
+        format!("{size:?}, {} ({} for 32 bit)", bytes(wide), bytes(narrow))
     }
 }
 
@@ -315,8 +312,7 @@ mod tests {
         for expected in [
             "above 90 % of its limit for more than 30 s",
             "Large, 7 GB (4 GB for 32 bit)",
-            "at least 80 %",
-            "3 min 20 s",
+            "at least 80 % of the requests within 120 s took 200 s or longer",
         ] {
             assert!(html.contains(expected), "{expected} in {html}");
         }

@@ -1,6 +1,7 @@
 //! The dry run: when each condition would have been met on each instance in the last 24 hours, before it is saved.
 
 use engine::auto_heal::dry_run::{ConditionRun, DryRun, InstanceRun, Verdict, WouldFire};
+use engine::auto_heal::words::counted;
 use engine::report::Severity;
 use leptos::prelude::*;
 
@@ -8,7 +9,7 @@ use crate::ConsoleError;
 use crate::parts::frame::Scroll;
 use crate::parts::icon::Status;
 use crate::parts::readings::sentence;
-use crate::parts::when::{When, counted, minute_text};
+use crate::parts::when::{When, minute_text};
 
 /// So many times are shown at once.
 const SHOWN: usize = 3;

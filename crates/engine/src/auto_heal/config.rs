@@ -212,7 +212,9 @@ pub struct CustomAction {
 impl AutoHealConfig {
     /// Reads it as [`Deserialize`] does, and names every value that is none rather than telling them in one sentence. The
     /// format's own error is the outer one: a shape that is another, or a name that is not known.
-    pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Result<Self, Vec<Violation>>, D::Error> {
+    pub fn read<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Result<Self, Vec<Violation>>, D::Error> {
         raw::Config::deserialize(deserializer).map(raw::Config::judge)
     }
 

@@ -30,7 +30,7 @@ pub mod user_rules;
 pub mod watch;
 pub mod web_config;
 mod window;
-pub(crate) mod words;
+pub mod words;
 
 pub use config::AutoHealConfig;
 pub use evidence::{Evidence, Firing, Reading, RefusalReason, Rule};

@@ -15,9 +15,8 @@ use std::time::Duration;
 use super::evidence::{Evidence, Firing, Reading, Rule, Samples, Standing, Unit};
 use super::watch::{Observation, Tally, Watch};
 use super::window::Window;
-use super::words::{millis, percent, requests};
+use super::words::{millis, percent, requests, seconds};
 use crate::Timestamp;
-use crate::time::humanise;
 
 /// Slow is this long or longer.
 pub const SLOW: Duration = Duration::from_secs(200);
@@ -109,9 +108,10 @@ impl PercentRequest {
     fn observed(&self) -> String {
         let (all, slow) = self.counts();
         format!(
-            "{slow} of {} took {} or longer ({} %), {} of them still running",
+            "{slow} of {} within {} took {} or longer ({} %), {} of them still running",
             requests(all),
-            humanise(SLOW),
+            seconds(WINDOW),
+            seconds(SLOW),
             percent(slow, all),
             self.running.1
         )
@@ -131,11 +131,12 @@ impl PercentRequest {
     }
 }
 
-fn condition() -> String {
+/// When it acts, to be read after "it acts".
+pub fn condition() -> String {
     format!(
-        "when at least {SHARE_PERCENT} % of the requests of {} took {} or longer, and at least {LEAST} did",
-        humanise(WINDOW),
-        humanise(SLOW)
+        "when at least {SHARE_PERCENT} % of the requests within {} took {} or longer, and at least {LEAST} did",
+        seconds(WINDOW),
+        seconds(SLOW)
     )
 }
 
@@ -209,6 +210,18 @@ mod tests {
         assert!(matches!(rule.reading().standing, Standing::Waiting { .. }));
         assert!(!tell(&mut rule, 1_000, (4, 0), (4, 0)), "what ended before is forgotten");
         assert!(tell(&mut rule, 2_000, (1, 0), (1, 0)));
+    }
+
+    #[test]
+    fn it_speaks_of_200_seconds_within_120() {
+        let condition =
+            "when at least 80 % of the requests within 120 s took 200 s or longer, and at least 5 did";
+        let observed = "4 of 6 requests within 120 s took 200 s or longer (66 %), 1 of them still running";
+        let mut rule = PercentRequest::default();
+        assert!(!tell(&mut rule, 0, (3, 3), (3, 1)));
+        assert_eq!(rule.reading().text, format!("{observed}; it acts {condition}"));
+        let evidence = rule.evidence();
+        assert_eq!((evidence.observed.as_str(), evidence.condition.as_str()), (observed, condition));
     }
 
     #[test]

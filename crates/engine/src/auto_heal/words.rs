@@ -1,5 +1,6 @@
 //! Sizes and counts as people read them, in whole numbers throughout: what a sentence says is what was compared.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use crate::time::humanise;
@@ -7,7 +8,7 @@ use crate::time::humanise;
 const UNITS: [(u64, &str); 3] = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
 
 /// `1.75 GB`: powers of 1,024 under the names that App Service's pages use, cut to two decimals.
-pub(crate) fn bytes(count: u64) -> String {
+pub fn bytes(count: u64) -> String {
     let Some((size, unit)) = UNITS.iter().find(|(size, _)| count >= *size) else {
         return format!("{count} bytes");
     };
@@ -19,14 +20,25 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
+/// `1 crash`, `2 crashes`.
+pub fn counted<N: Copy + Display + PartialEq + From<u8>>(number: N, one: &str, many: &str) -> String {
+    let noun = if number == N::from(1) { one } else { many };
+    format!("{number} {noun}")
+}
+
 /// `1 request`, `5 requests`.
-pub(super) fn requests(count: u64) -> String {
-    if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
+pub fn requests(count: u64) -> String {
+    counted(count, "request", "requests")
 }
 
 /// `5 requests within 2 min`.
-pub(super) fn within(count: u64, interval: Duration) -> String {
+pub fn within(count: u64, interval: Duration) -> String {
     format!("{} within {}", requests(count), humanise(interval))
+}
+
+/// `200 s`, for limits that are known by their number of seconds.
+pub fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs())
 }
 
 /// How many hundredths of `whole` the `part` is, rounded down; 0 of nothing.
@@ -62,5 +74,10 @@ mod tests {
         }
         assert_eq!((percent(4, 5), percent(79, 100), percent(1, 0)), (80, 79, 0));
         assert_eq!(within(1, Duration::from_mins(2)), "1 request within 2 min");
+        assert_eq!(seconds(Duration::from_secs(200)), "200 s");
+        assert_eq!(
+            (counted(1_u64, "crash", "crashes"), counted(0_usize, "crash", "crashes")),
+            ("1 crash".to_owned(), "0 crashes".to_owned())
+        );
     }
 }

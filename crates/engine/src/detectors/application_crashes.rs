@@ -1,13 +1,13 @@
 //! Application Crashes: did the app's workers crash, where, how often, and what is the next thing to look at?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::buckets::Buckets;
-use crate::crash::{Incident, Trust};
-use crate::report::{Chart, Detail, Insight, Report, Series, Severity};
+use super::buckets::over_time;
+use crate::crash::{InFlightRequest, Incident, Trust};
+use crate::report::{Detail, Insight, Report, Severity};
 use crate::{CrashCause, IncidentId, TimeRange, Timestamp};
 
 /// One crash, for counting.
@@ -51,7 +51,9 @@ pub fn report(range: TimeRange, incidents: &[Incident], points: &[CrashPoint], p
             incident: None,
         });
     }
-    Report { range, insights, charts: vec![chart(range, points, places)], lines: vec![] }
+    let points = points.iter().map(|point| (point.place.clone(), point.at));
+    let chart = over_time("Crashes over time by instance", "crashes", range, places, points);
+    Report { range, insights, charts: vec![chart], lines: vec![] }
 }
 
 fn insight(range: TimeRange, incident: &Incident, count: u64) -> Insight {
@@ -110,6 +112,14 @@ fn ended_by(incident: &Incident) -> String {
     }
 }
 
+/// The request that most likely killed the worker at the crash shown: the newest, since what had run for long was survived for
+/// long. SIGKILL comes from outside and blames none, unless it was the only one.
+pub fn suspect(incident: &Incident) -> Option<&InFlightRequest> {
+    let from_outside = incident.cause == CrashCause::Signal && incident.signal.as_deref() == Some("SIGKILL");
+    // Oldest first.
+    incident.in_flight.last().filter(|_| incident.in_flight_count == 1 || !from_outside)
+}
+
 /// What to do next, most promising first.
 pub fn advice(incident: &Incident) -> Vec<String> {
     let mut advice = Vec::new();
@@ -133,14 +143,12 @@ pub fn advice(incident: &Incident) -> Vec<String> {
             "Begin at {place}: it is the first frame of the stack that tells this crash from others."
         ));
     }
-    // Oldest first. What had run for long was survived for long.
-    if let Some(newest) = incident.in_flight.last() {
-        let why = if incident.in_flight_count == 1 {
-            "it was the only request at the crash, and is the suspect"
-        } else {
-            "it was the newest request at the crash"
-        };
-        advice.push(format!("Try {} {} again in a test: {why}.", newest.method, newest.path));
+    if let Some(suspect) = suspect(incident) {
+        let which = if incident.in_flight_count == 1 { "only" } else { "newest" };
+        advice.push(format!(
+            "Try {} {} again in a test: it was the {which} request at the crash, and is the suspect.",
+            suspect.method, suspect.path
+        ));
     }
     if incident.crashing_thread.frames.is_empty() {
         advice.push(match incident.cause {
@@ -157,22 +165,6 @@ pub fn advice(incident: &Incident) -> Vec<String> {
     }
     advice.push("The full message is in logfiles/crashdumps in the app's data folder, for the last 10 crashes; it is kept nowhere else.".to_owned());
     advice
-}
-
-fn chart(range: TimeRange, points: &[CrashPoint], places: &[String]) -> Chart {
-    let buckets = Buckets::columns(range);
-    let names: BTreeSet<&String> = places.iter().chain(points.iter().map(|point| &point.place)).collect();
-    let series = |name: &String| {
-        let times = points.iter().filter(|point| point.place == *name).map(|point| point.at);
-        Series { name: name.clone(), values: buckets.tally(times) }
-    };
-    Chart {
-        title: "Crashes over time by instance".to_owned(),
-        unit: "crashes".to_owned(),
-        range,
-        bucket_ms: buckets.width_ms,
-        series: names.into_iter().map(series).collect(),
-    }
 }
 
 #[cfg(test)]
@@ -280,6 +272,26 @@ mod tests {
         let report = report(range, &[bare, captured], &all, &[]);
         assert!(report.insights[0].title.contains("cart::total"));
         assert!(report.insights[1].advice[0].ends_with("probably the same: cart::total."));
+    }
+
+    #[test]
+    fn the_newest_request_is_the_suspect_unless_the_kill_came_from_outside() {
+        let cases = [
+            (CrashCause::Signal, Some("SIGSEGV"), 2, Some("/new")),
+            (CrashCause::Exit, None, 2, Some("/new")),
+            (CrashCause::OutOfMemory, Some("SIGKILL"), 2, Some("/new")),
+            (CrashCause::Signal, Some("SIGKILL"), 2, None),
+            (CrashCause::Signal, Some("SIGKILL"), 1, Some("/new")),
+            (CrashCause::Signal, Some("SIGSEGV"), 0, None),
+        ];
+        for (cause, signal, count, expected) in cases {
+            let request = |path: &str| InFlightRequest { method: "GET".into(), path: path.into(), age_ms: 1 };
+            let mut one = incident('a', "pay", NOW);
+            (one.cause, one.signal, one.in_flight_count) = (cause, signal.map(str::to_owned), count);
+            one.in_flight = [request("/old"), request("/new")][2 - count as usize..].to_vec();
+            assert_eq!(suspect(&one).map(|request| &*request.path), expected, "{cause:?} {signal:?} {count}");
+            assert_eq!(advice(&one).iter().any(|step| step.contains("GET /new")), expected.is_some());
+        }
     }
 
     #[test]

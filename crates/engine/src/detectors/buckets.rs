@@ -1,6 +1,8 @@
 //! Parts of equal length of a time range, for charts: of a width that people count in, and few enough to be told apart.
 
-use crate::report::Detail;
+use std::collections::BTreeMap;
+
+use crate::report::{Chart, Detail, Series};
 use crate::{TimeRange, Timestamp};
 
 /// The parts of one range.
@@ -53,9 +55,30 @@ impl Buckets {
     }
 }
 
-/// `3 restarts`, `1 restart`.
-pub(super) fn counted(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
+/// What happened within `range`, as at most 96 columns: a series a place, also for each of `places` where nothing did. A point
+/// is where, as `node/instance`, and when.
+pub fn over_time(
+    title: &str,
+    unit: &str,
+    range: TimeRange,
+    places: &[String],
+    points: impl IntoIterator<Item = (String, Timestamp)>,
+) -> Chart {
+    let buckets = Buckets::columns(range);
+    let mut times: BTreeMap<String, Vec<Timestamp>> =
+        places.iter().map(|place| (place.clone(), vec![])).collect();
+    for (place, at) in points {
+        times.entry(place).or_default().push(at);
+    }
+    let series =
+        times.into_iter().map(|(name, times)| Series { name, values: buckets.tally(times.into_iter()) });
+    Chart {
+        title: title.to_owned(),
+        unit: unit.to_owned(),
+        range,
+        bucket_ms: buckets.width_ms,
+        series: series.collect(),
+    }
 }
 
 /// When something happened, once or more often.
@@ -82,6 +105,20 @@ mod tests {
         assert_eq!(parts(Buckets::points(range(LONGEST))), (288, 5));
         assert_eq!(parts(Buckets::columns(range(SHORTEST))), (15, 1));
         assert_eq!(parts(Buckets::points(range(SHORTEST))), (15, 1));
+    }
+
+    #[test]
+    fn each_falls_into_its_bucket_and_what_lies_outside_into_none() {
+        let start = Timestamp::from_ms(1_769_847_300_000);
+        let range = TimeRange { start, end: start + Duration::from_hours(1) };
+        let at = |minutes: u64| start + Duration::from_mins(minutes);
+        let points = [("n/0", at(0)), ("n/0", at(59)), ("n/0", at(60)), ("gone/4", at(5))];
+        let points = points.map(|(place, at)| (place.to_owned(), at));
+        let chart = over_time("t", "restarts", range, &["n/0".to_owned(), "n/1".to_owned()], points);
+        let sums: Vec<(&str, u64)> =
+            chart.series.iter().map(|series| (&*series.name, series.values.iter().sum())).collect();
+        assert_eq!(sums, [("gone/4", 1), ("n/0", 2), ("n/1", 0)]);
+        assert_eq!((chart.series[1].values.len(), chart.series[1].values[59]), (60, 1));
     }
 
     proptest! {

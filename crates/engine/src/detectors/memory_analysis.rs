@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::application_crashes::GOING_ON;
-use super::buckets::{Buckets, counted, times};
+use super::buckets::{Buckets, times};
 use super::growth::{Growth, steady};
 use super::web_app_restarted::place;
 use crate::auto_heal::dry_run::MemoryMinute;
 use crate::auto_heal::evidence::{Rule, Unit};
 use crate::auto_heal::percent_memory::SHARE_PERCENT;
 use crate::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use crate::auto_heal::words::{bytes, percent};
+use crate::auto_heal::words::{bytes, counted, percent};
 use crate::report::{Detail, Insight, Line, LineChart, Mark, MarkKind, Report, Severity};
 use crate::time::humanise;
 use crate::{CrashCause, TimeRange, Timestamp};

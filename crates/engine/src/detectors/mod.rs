@@ -5,3 +5,5 @@ mod buckets;
 mod growth;
 pub mod memory_analysis;
 pub mod web_app_restarted;
+
+pub use buckets::over_time;

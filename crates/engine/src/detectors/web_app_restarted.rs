@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::application_crashes::CrashPoint;
-use super::buckets::{Buckets, counted, times};
+use super::buckets::{Buckets, times};
 use crate::auto_heal::evidence::Rule;
 use crate::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
+use crate::auto_heal::words::counted;
 use crate::report::{Chart, Detail, Insight, Report, Series, Severity};
 use crate::time::humanise;
 use crate::{TimeRange, Timestamp};

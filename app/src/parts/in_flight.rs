@@ -1,0 +1,149 @@
+//! The requests that a worker was answering when it crashed: which of them is to blame, and what became of the others.
+
+use std::time::Duration;
+
+use engine::crash::{InFlightRequest, Incident};
+use engine::detectors::application_crashes::suspect;
+use engine::time::humanise;
+use leptos::prelude::*;
+
+use super::frame::Scroll;
+
+/// Who the suspect is, and what was done with the others; nothing where no request was under way. Both without names from
+/// outside.
+pub(crate) fn verdict(incident: &Incident) -> Option<(String, &'static str)> {
+    let others = "The other GETs and HEADs without an answer were tried once more, within the retry budget; the rest were answered with 502.";
+    let count = incident.in_flight_count;
+    Some(match (count, suspect(incident)) {
+        (0, _) => return None,
+        (1, _) => (
+            "This request is the suspect.".to_owned(),
+            "It was the only one under way at the crash shown, and was not tried again.",
+        ),
+        (_, Some(_)) => {
+            (format!("The newest of these {count} requests is the suspect, and was not tried again."), others)
+        }
+        (_, None) => (
+            format!("The worker was killed from outside: none of these {count} requests is a suspect."),
+            "GETs and HEADs without an answer were tried once more, within the retry budget; the rest were answered with 502.",
+        ),
+    })
+}
+
+/// All of it.
+#[component]
+pub(crate) fn InFlight<'a>(
+    /// Whose.
+    incident: &'a Incident,
+) -> impl IntoView + use<> {
+    let Some((blame, others)) = verdict(incident) else {
+        return view! { <p class="quiet">"No request was under way at the crash shown."</p> }.into_any();
+    };
+    let suspect = suspect(incident);
+    let count = usize::try_from(incident.in_flight_count).unwrap_or(usize::MAX);
+    let unlisted = count.saturating_sub(incident.in_flight.len());
+    let tone = if suspect.is_some() { "message warning" } else { "message info" };
+    let rows = incident
+        .in_flight
+        .iter()
+        .map(|request| row(request, suspect.is_some_and(|suspect| std::ptr::eq(suspect, request))));
+    let rows = rows.collect_view();
+    view! {
+        <div class=tone>
+            <p>
+                <strong>{blame}</strong>
+                " "
+                {others}
+            </p>
+        </div>
+        <Scroll label="Requests in flight">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Method"</th>
+                        <th scope="col">"Path"</th>
+                        <th scope="col" class="number">
+                            "Under way for"
+                        </th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </Scroll>
+        {(unlisted > 0).then(|| view! { <p class="quiet">{format!("… and {unlisted} more.")}</p> })}
+    }
+    .into_any()
+}
+
+fn row(request: &InFlightRequest, is_suspect: bool) -> impl IntoView + use<> {
+    view! {
+        <tr>
+            <td>
+                <code>{request.method.clone()}</code>
+            </td>
+            <td class="wrap">
+                <code>{request.path.clone()}</code>
+                {is_suspect.then(|| view! { " " <span class="tag">"suspect"</span> })}
+            </td>
+            <td class="number">{humanise(Duration::from_millis(request.age_ms))}</td>
+        </tr>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::crash::{Runtime, Thread};
+    use engine::{CrashCause, Timestamp};
+
+    fn html(signal: &str, count: u32) -> String {
+        let at = Timestamp::from_ms(1_769_847_300_000);
+        let request =
+            |age_ms| InFlightRequest { method: "GET".to_owned(), path: format!("/<b>{age_ms}"), age_ms };
+        let incident = Incident {
+            id: "a".repeat(16).parse().unwrap(),
+            app: "shop".parse().unwrap(),
+            signature: String::new(),
+            exception_type: signal.to_owned(),
+            runtime: Runtime::Native,
+            cause: CrashCause::Signal,
+            signal: Some(signal.to_owned()),
+            exit_code: None,
+            count: 1,
+            first_seen: at,
+            last_seen: at,
+            instances: vec![],
+            crashing_thread: Thread::default(),
+            modules: vec![],
+            in_flight: (0..u64::from(count)).rev().map(request).collect(),
+            in_flight_count: count,
+            memory: vec![],
+            audit: None,
+            notes: vec![],
+        };
+        view! { <InFlight incident=&incident /> }.to_html()
+    }
+
+    #[test]
+    fn the_suspect_is_named_and_what_became_of_the_others() {
+        let cases = [
+            ("SIGSEGV", 0, "No request was under way", 0),
+            ("SIGKILL", 1, "This request is the suspect.", 1),
+            ("SIGSEGV", 3, "The newest of these 3 requests is the suspect", 1),
+            ("SIGKILL", 3, "none of these 3 requests is a suspect", 0),
+        ];
+        for (signal, count, says, tagged) in cases {
+            let html = html(signal, count);
+            assert!(html.contains(says) && !html.contains("<b>"), "{says} in {html}");
+            assert_eq!(html.contains("tried once more, within the retry budget"), count > 1, "{html}");
+            let tags = html.matches(">suspect</span>").count();
+            assert_eq!(tags, tagged, "{html}");
+        }
+        let newest = html("SIGSEGV", 2);
+        let (first, last) = newest.split_once("/&lt;b&gt;0").unwrap();
+        assert!(
+            !first.contains(">suspect<") && last.contains(">suspect<"),
+            "the newest is the last: {newest}"
+        );
+    }
+}
