@@ -10,7 +10,7 @@ use std::time::Duration;
 use engine::auto_heal::HealGuard;
 use engine::auto_heal::event::HealEvent;
 use engine::auto_heal::fuse::FuseState;
-use engine::auto_heal::restart::Restart;
+use engine::auto_heal::restart::{Restart, RestartOutcome};
 use engine::crash::Crash;
 use engine::crash_monitor::Guard;
 use engine::fleet::Input;
@@ -156,7 +156,7 @@ impl Waiting {
             match fact {
                 Fact::Restart(restart) => {
                     if store.record_restart(restart).await? {
-                        tracing::info!(worker = %restart.old, failed = restart.failed, drained = restart.drained, "{}", restart.summary());
+                        log(restart);
                     }
                 }
                 Fact::Event(event) => {
@@ -169,6 +169,18 @@ impl Waiting {
             let _ended = inbox.send(Input::Written).await;
         }
         Ok(())
+    }
+}
+
+fn log(restart: &Restart) {
+    let Restart { old, failed, drained, reason, outcome, .. } = restart;
+    match outcome {
+        RestartOutcome::Done => {
+            tracing::info!(worker = %old, failed, drained, "{}", restart.summary());
+        }
+        RestartOutcome::Failed { why } => {
+            tracing::warn!(worker = %old, %reason, "it was not replaced: {why}");
+        }
     }
 }
 
