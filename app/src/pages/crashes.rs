@@ -5,14 +5,14 @@ use leptos::prelude::*;
 
 use crate::CrashReport;
 use crate::answer::{answer, asked_app, console, query_part};
-use crate::catalog::{CRASHES, OVERVIEW};
+use crate::catalog::CRASHES;
 use crate::parts::audit::{AuditRow, AuditTable};
 use crate::parts::chart::ChartFigure;
 use crate::parts::crash_table::CrashTable;
-use crate::parts::frame::{Counter, LiveRegion, Page, app_crumbs};
+use crate::parts::detector_page::DetectorPage;
+use crate::parts::frame::{Counter, LiveRegion};
 use crate::parts::insight::Insights;
 use crate::parts::monitoring::MonitoringList;
-use crate::parts::range::RangePill;
 use crate::parts::restart_table::RestartTable;
 
 /// So many restarts are listed beside the crashes; all of them are on a page of their own.
@@ -33,17 +33,9 @@ pub(crate) fn CrashesPage() -> impl IntoView {
             report.charts.iter().flat_map(|chart| &chart.series).flat_map(|series| &series.values).sum();
         let restarts = console.restarts(&app, read.range, RESTARTS_LISTED).await?;
         let numbers = console.crash_monitoring(&app);
-        let mut crumbs = app_crumbs(&app);
-        crumbs.push((CRASHES.category.to_owned(), OVERVIEW.href(&app)));
-        let here = CRASHES.href(&app);
         let view = view! {
-            <Page title=format!("{app}: Application Crashes") crumbs=crumbs app=Some(app.clone()) here=here.clone()>
-                <h1>{CRASHES.name}</h1>
-                <p class="lead">{CRASHES.description}</p>
+            <DetectorPage entry=CRASHES app=app read=read now=now>
                 <Counter count=crashes one="crash" many="crashes" />
-                <LiveRegion name="range">
-                    <RangePill read=read now=now here=here />
-                </LiveRegion>
                 <LiveRegion name="monitoring" heading="Crash monitoring">
                     <MonitoringList status=status numbers=numbers now=now />
                 </LiveRegion>
@@ -65,7 +57,7 @@ pub(crate) fn CrashesPage() -> impl IntoView {
                         .map(|(worker, incident, audit)| AuditRow { worker: Some(worker), incident: Some(incident), audit })
                         .collect() />
                 </LiveRegion>
-            </Page>
+            </DetectorPage>
         };
         Ok(view.into_any())
     })

@@ -4,11 +4,11 @@ use engine::range::read_range;
 use leptos::prelude::*;
 
 use crate::answer::{answer, asked_app, console, query_part};
-use crate::catalog::{MEMORY, OVERVIEW};
-use crate::parts::frame::{LiveRegion, Page, app_crumbs};
+use crate::catalog::MEMORY;
+use crate::parts::detector_page::DetectorPage;
+use crate::parts::frame::LiveRegion;
 use crate::parts::insight::Insights;
 use crate::parts::line_chart::LineFigure;
-use crate::parts::range::RangePill;
 
 /// The page.
 #[component]
@@ -20,16 +20,8 @@ pub(crate) fn MemoryAnalysisPage() -> impl IntoView {
         let (app, now) = (status?.name, console.now());
         let read = read_range(now, start.as_deref(), end.as_deref());
         let report = console.memory_report(&app, read.range).await?;
-        let mut crumbs = app_crumbs(&app);
-        crumbs.push((MEMORY.category.to_owned(), OVERVIEW.href(&app)));
-        let here = MEMORY.href(&app);
         let view = view! {
-            <Page title=format!("{app}: Memory Analysis") crumbs=crumbs app=Some(app.clone()) here=here.clone()>
-                <h1>{MEMORY.name}</h1>
-                <p class="lead">{MEMORY.description}</p>
-                <LiveRegion name="range">
-                    <RangePill read=read now=now here=here />
-                </LiveRegion>
+            <DetectorPage entry=MEMORY app=app read=read now=now>
                 <LiveRegion name="chart" heading="Memory over time">
                     {report.lines.into_iter().map(|chart| view! { <LineFigure chart=chart /> }).collect_view()}
                     <p class="quiet">
@@ -39,7 +31,7 @@ pub(crate) fn MemoryAnalysisPage() -> impl IntoView {
                 <LiveRegion name="insights" heading="Insights">
                     <Insights insights=report.insights />
                 </LiveRegion>
-            </Page>
+            </DetectorPage>
         };
         Ok(view.into_any())
     })

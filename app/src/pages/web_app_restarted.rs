@@ -5,11 +5,11 @@ use leptos::prelude::*;
 
 use crate::RestartReport;
 use crate::answer::{answer, asked_app, console, query_part};
-use crate::catalog::{OVERVIEW, RESTARTED};
+use crate::catalog::RESTARTED;
 use crate::parts::chart::ChartFigure;
-use crate::parts::frame::{Counter, LiveRegion, Page, app_crumbs};
+use crate::parts::detector_page::DetectorPage;
+use crate::parts::frame::{Counter, LiveRegion};
 use crate::parts::insight::Insights;
-use crate::parts::range::RangePill;
 use crate::parts::restart_table::RestartTable;
 
 /// The page.
@@ -22,19 +22,11 @@ pub(crate) fn WebAppRestartedPage() -> impl IntoView {
         let (app, now) = (status?.name, console.now());
         let read = read_range(now, start.as_deref(), end.as_deref());
         let RestartReport { report, restarts, .. } = console.restart_report(&app, read.range).await?;
-        let mut crumbs = app_crumbs(&app);
-        crumbs.push((RESTARTED.category.to_owned(), OVERVIEW.href(&app)));
-        let here = RESTARTED.href(&app);
         let count = u64::try_from(restarts.len()).unwrap_or(u64::MAX);
         let unlisted = count >= u64::from(RestartReport::LATEST_KEPT);
         let view = view! {
-            <Page title=format!("{app}: Web App Restarted") crumbs=crumbs app=Some(app.clone()) here=here.clone()>
-                <h1>{RESTARTED.name}</h1>
-                <p class="lead">{RESTARTED.description}</p>
+            <DetectorPage entry=RESTARTED app=app read=read now=now>
                 <Counter count=count one="restart" many="restarts" />
-                <LiveRegion name="range">
-                    <RangePill read=read now=now here=here />
-                </LiveRegion>
                 <LiveRegion name="chart" heading="Restarts over time">
                     {report.charts.into_iter().map(|chart| view! { <ChartFigure chart=chart /> }).collect_view()}
                 </LiveRegion>
@@ -49,7 +41,7 @@ pub(crate) fn WebAppRestartedPage() -> impl IntoView {
                             view! { <p class="quiet">{format!("The newest {limit} are listed.")}</p> }
                         })}
                 </LiveRegion>
-            </Page>
+            </DetectorPage>
         };
         Ok(view.into_any())
     })

@@ -4,8 +4,10 @@
 use engine::report::{Chart, Series};
 use leptos::prelude::*;
 
+use super::columns::{Column, stacked_columns};
+use super::figure::{COLUMN_SWATCH, Swatch, hover, image, short};
 use super::frame::{Scroll, slug};
-use super::plot::{Column, NARROW, SERIES_COLOURS, Size, WIDE, stacked_columns};
+use super::plot::{NARROW, Size, WIDE, series_colour};
 use super::when::{When, clock_text, range_text};
 
 /// The chart.
@@ -29,9 +31,7 @@ pub(crate) fn ChartFigure(
             let sum: u64 = series.values.iter().sum();
             view! {
                 <li>
-                    <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
-                        <rect width="12" height="12" rx="2" fill=format!("var(--series-{})", at % SERIES_COLOURS + 1) />
-                    </svg>
+                    <Swatch path=COLUMN_SWATCH colour=series_colour(at) filled=true />
                     {short(&series.name)}
                     <span class="quiet">{sum}</span>
                 </li>
@@ -54,28 +54,20 @@ pub(crate) fn ChartFigure(
     .into_any()
 }
 
-/// The svg is trusted: it is made of numbers, times and what [`text`] has escaped.
 fn drawing(chart: &Chart, size: Size) -> Option<impl IntoView + use<>> {
     let plot = stacked_columns(chart, size)?;
     let total: u64 = chart.series.iter().flat_map(|series| &series.values).sum();
-    let (class, view_box) = (size.class, plot.view_box);
+    let class = size.class;
     let names = chart.series.iter().map(|series| short(&series.name)).collect::<Vec<_>>().join(", ");
     let about = format!("{total} {} between {}: {names}.", chart.unit, range_text(chart.range));
     let id = format!("plot-{}-{class}", slug(&chart.title));
-    let hover = plot.columns.iter().map(|column| hover(chart, column)).collect::<String>();
-    let svg = format!(
-        "<svg class=\"plot {class}\" viewBox=\"{view_box}\" role=\"img\" aria-labelledby=\"{id}-title {id}-about\">\
-         <title id=\"{id}-title\">{}</title><desc id=\"{id}-about\">{}</desc>{}{hover}</svg>",
-        text(&chart.title),
-        text(&about),
-        plot.inner
-    );
+    let hover = plot.parts.iter().map(|column| column_hover(chart, column)).collect::<String>();
+    let svg = image(&plot, size, &id, &chart.title, &about, &hover);
     Some(view! { <div class=format!("plot-holder {class}") inner_html=svg></div> })
 }
 
 /// What a column says while the pointer is over it.
-fn hover(chart: &Chart, column: &Column) -> String {
-    let (x, y, width, height) = column.area;
+fn column_hover(chart: &Chart, column: &Column) -> String {
     let start = chart.bucket_start(column.bucket);
     let end = start + std::time::Duration::from_millis(chart.bucket_ms);
     let counts = chart.series.iter().filter_map(|series| {
@@ -84,24 +76,7 @@ fn hover(chart: &Chart, column: &Column) -> String {
     });
     let says =
         format!("{}–{} UTC\n{}", clock_text(start), clock_text(end), counts.collect::<Vec<_>>().join("\n"));
-    format!(
-        "<rect class=\"column\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"><title>{}</title></rect>",
-        text(&says)
-    )
-}
-
-/// Text for markup.
-pub(super) fn text(raw: &str) -> String {
-    raw.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// A name that fits into a legend.
-pub(super) fn short(name: &str) -> String {
-    let mut short = name.chars().take(60).collect::<String>();
-    if short.len() < name.len() {
-        short.push('…');
-    }
-    short
+    hover(column.area, &says)
 }
 
 /// The same in numbers; buckets in which nothing happened are left out.

@@ -10,7 +10,10 @@ use engine::time::humanise;
 use leptos::prelude::*;
 
 use super::amount::{amount, unit_word};
-use super::line_plot::{SIZE, line_with_threshold};
+use super::figure::{LINE_SWATCH, Swatch, image};
+use super::frame::slug;
+use super::line_plot::line_with_threshold;
+use super::plot::SMALL;
 use super::readings::{ReadingTable, sentence};
 use super::when::clock_seconds_text;
 
@@ -60,18 +63,15 @@ pub(crate) fn EvidenceView(
 
 #[component]
 fn Samples(evidence: Evidence, key: String) -> impl IntoView {
-    let Some(inner) = line_with_threshold(&evidence) else {
+    let Some(plot) = line_with_threshold(&evidence) else {
         return view! { <p class="quiet">"No samples were kept with it."</p> }.into_any();
     };
     let threshold = amount(evidence.threshold, evidence.unit);
     let last = evidence.samples.last().map(|sample| amount(sample.value, evidence.unit)).unwrap_or_default();
     let about =
         format!("{} samples, the last {last}, against a threshold of {threshold}.", evidence.samples.len());
-    let (width, height) = SIZE;
-    // Trusted: numbers and times of ours.
-    let svg = format!(
-        "<svg class=\"plot\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{about}\">{inner}</svg>"
-    );
+    let title = format!("{} over its window", unit_word(evidence.unit));
+    let svg = image(&plot, SMALL, &format!("evidence-{}", slug(&key)), &title, &about, "");
     let unit = evidence.unit;
     let row = move |sample: Sample| {
         view! {
@@ -87,11 +87,11 @@ fn Samples(evidence: Evidence, key: String) -> impl IntoView {
             <div class="evidence-plot" inner_html=svg></div>
             <ul class="legend">
                 <li>
-                    <Swatch colour="var(--series-1)" />
+                    <Swatch path=LINE_SWATCH colour="var(--series-1)" />
                     "Seen"
                 </li>
                 <li>
-                    <Swatch colour="var(--critical)" />
+                    <Swatch path=LINE_SWATCH colour="var(--critical)" />
                     {format!("Threshold: {threshold}")}
                 </li>
             </ul>
@@ -114,15 +114,6 @@ fn Samples(evidence: Evidence, key: String) -> impl IntoView {
         </figure>
     }
     .into_any()
-}
-
-#[component]
-fn Swatch(colour: &'static str) -> impl IntoView {
-    view! {
-        <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
-            <rect y="4" width="12" height="4" rx="2" fill=colour />
-        </svg>
-    }
 }
 
 #[cfg(test)]
@@ -183,7 +174,7 @@ mod tests {
                 let mut evidence = evidence(values, unit);
                 evidence.threshold = values.first().copied().unwrap_or(0);
                 let html = html(evidence);
-                assert_eq!(html.contains("<svg class=\"plot\""), !values.is_empty(), "{values:?}");
+                assert_eq!(html.contains("<svg class=\"plot small\""), !values.is_empty(), "{values:?}");
             }
         }
     }

@@ -11,11 +11,11 @@ use engine::time::humanise;
 use leptos::prelude::*;
 
 use super::amount::{amount, unit_word};
-use super::chart::{short, text};
+use super::figure::{LINE_SWATCH, Swatch, hover, image, short};
 use super::frame::{Scroll, slug};
-use super::plot::{NARROW, SERIES_COLOURS, Size, WIDE};
+use super::plot::{NARROW, Size, WIDE, series_colour};
 use super::when::{When, clock_seconds_text, clock_text, range_text};
-use drawing::{Drawing, distinct_limits, draw, measured, value};
+use drawing::{Parts, distinct_limits, draw, measured, value};
 
 /// Where lines take less than one part in this many below the limit, they are drawn again without it.
 const CLOSER: u64 = 4;
@@ -58,21 +58,13 @@ pub(crate) fn LineFigure(
     .into_any()
 }
 
-/// The svg is trusted: it is made of numbers, times and what [`text`] has escaped.
 fn drawn(chart: &LineChart, size: Size, with_limit: bool) -> Option<impl IntoView + use<>> {
     let drawing = draw(chart, size, with_limit)?;
     let class = size.class;
     let id = format!("lines-{}-{class}{}", slug(&chart.title), if with_limit { "" } else { "-closer" });
     // There is no pointer to hover with on a phone.
-    let hover = if class == WIDE.class { hover(chart, &drawing) } else { String::new() };
-    let svg = format!(
-        "<svg class=\"plot {class}\" viewBox=\"{}\" role=\"img\" aria-labelledby=\"{id}-title {id}-about\">\
-         <title id=\"{id}-title\">{}</title><desc id=\"{id}-about\">{}</desc>{}{hover}</svg>",
-        drawing.view_box,
-        text(&chart.title),
-        text(&about(chart)),
-        drawing.inner
-    );
+    let hovers = if class == WIDE.class { hovers(chart, &drawing.parts) } else { String::new() };
+    let svg = image(&drawing, size, &id, &chart.title, &about(chart), &hovers);
     Some(view! { <div class=format!("plot-holder {class}") inner_html=svg></div> })
 }
 
@@ -96,28 +88,21 @@ fn about(chart: &LineChart) -> String {
 }
 
 /// What a bucket or a mark says while the pointer is over it.
-fn hover(chart: &LineChart, drawing: &Drawing) -> String {
-    let (top, height) = drawing.area;
+fn hovers(chart: &LineChart, parts: &Parts) -> String {
+    let (top, height) = parts.area;
     let bucket = |(index, left, width): &(usize, i32, i32)| {
         let values = chart.lines.iter().filter_map(|line| {
             Some(format!("{}: {}", short(&line.name), amount(value(line, *index)?, chart.unit)))
         });
         let start = chart.bucket_start(*index);
         let says = format!("{} UTC\n{}", moment(chart, start), values.collect::<Vec<_>>().join("\n"));
-        column((*left, top, *width, height), &says)
+        hover((*left, top, *width, height), &says)
     };
     let mark = |(mark, (x, y)): (&Mark, &(i32, i32))| {
         let says = format!("{} UTC\n{}", clock_seconds_text(mark.at), mark_words(mark));
-        column((x - 8, y - 10, 16, 20), &says)
+        hover((x - 8, y - 10, 16, 20), &says)
     };
-    drawing.buckets.iter().map(bucket).chain(chart.marks.iter().zip(&drawing.marks).map(mark)).collect()
-}
-
-fn column((x, y, width, height): (i32, i32, i32, i32), says: &str) -> String {
-    format!(
-        "<rect class=\"column\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"><title>{}</title></rect>",
-        text(says)
-    )
+    parts.buckets.iter().map(bucket).chain(chart.marks.iter().zip(&parts.marks).map(mark)).collect()
 }
 
 /// To the second where buckets are of seconds.
@@ -141,7 +126,7 @@ fn legend(chart: &LineChart, limits: &[u64]) -> impl IntoView + use<> {
         let last = line.values.iter().rev().flatten().next().map(|value| amount(*value, unit));
         view! {
             <li>
-                <Swatch path="M0 6h12" colour=format!("var(--series-{})", at % SERIES_COLOURS + 1) />
+                <Swatch path=LINE_SWATCH colour=series_colour(at) />
                 {short(&line.name)}
                 <span class="quiet">{last.map(|last| format!("last {last}"))}</span>
             </li>
@@ -150,7 +135,7 @@ fn legend(chart: &LineChart, limits: &[u64]) -> impl IntoView + use<> {
     let limits = limits.iter().map(|limit| {
         view! {
             <li>
-                <Swatch path="M0 6h12" colour="var(--critical)" />
+                <Swatch path=LINE_SWATCH colour="var(--critical)" />
                 {format!("Limit: {}", amount(*limit, unit))}
             </li>
         }
@@ -173,16 +158,6 @@ fn legend(chart: &LineChart, limits: &[u64]) -> impl IntoView + use<> {
         })
     });
     view! { <ul class="legend">{lines.collect_view()} {limits.collect_view()} {marks.collect_view()}</ul> }
-}
-
-#[component]
-fn Swatch(path: &'static str, #[prop(into)] colour: String, #[prop(optional)] filled: bool) -> impl IntoView {
-    let fill = if filled { colour.clone() } else { "none".to_owned() };
-    view! {
-        <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
-            <path d=path stroke=colour stroke-width="2.5" fill=fill />
-        </svg>
-    }
 }
 
 /// The same in numbers; times at which nothing was measured and nothing happened are left out.

@@ -1,17 +1,26 @@
-//! A chart as SVG. plotters draws it in a palette of placeholders, which become the style sheet's custom properties, so that it
-//! follows light and dark. Nothing that a process named is drawn: series are told by colour here and by name in the legend.
+//! What every drawing of values over time is made of: an svg, a grid in round numbers, times of day below it, and a palette of
+//! placeholders that become the style sheet's custom properties, so that it follows light and dark. Drawings hold numbers and
+//! times of ours only: what a process named is told by colour here and by name in the legend.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use engine::report::Chart;
+use engine::Timestamp;
+use engine::auto_heal::evidence::Unit;
 use plotters::coord::Shift;
+use plotters::coord::types::{RangedCoordi64, RangedCoordu64};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::when::clock_text;
 
 /// Colours in the style sheet: `--series-1` … `--series-8`.
-pub(crate) const SERIES_COLOURS: usize = 8;
+const SERIES_COLOURS: usize = 8;
+
+/// In the legend, what [`series_placeholder`] becomes in a drawing.
+pub(super) fn series_colour(at: usize) -> String {
+    format!("var(--series-{})", at % SERIES_COLOURS + 1)
+}
 
 /// Placeholders that no real colour of ours collides with.
 pub(super) const INK: RGBColor = RGBColor(2, 0, 1);
@@ -28,114 +37,115 @@ pub(super) fn series_placeholder(at: usize) -> RGBColor {
 pub(crate) struct Size {
     /// Its class in the style sheet.
     pub(crate) class: &'static str,
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) most_ticks: u64,
+    width: u32,
+    height: u32,
+    most_ticks: u64,
 }
 
 /// From some 600 px on.
 pub(crate) const WIDE: Size = Size { class: "wide", width: 960, height: 220, most_ticks: 12 };
+/// In a list, where it is read on a phone too.
+pub(crate) const SMALL: Size = Size { class: "small", width: 400, height: 165, most_ticks: 2 };
 /// On a phone.
 pub(crate) const NARROW: Size = Size { class: "narrow", width: 360, height: 200, most_ticks: 5 };
 
-/// One stacked column of the chart, in the drawing's own units.
-pub(crate) struct Column {
-    /// Which bucket.
-    pub(crate) bucket: usize,
-    /// Left edge, top, width, height of the whole column area.
-    pub(crate) area: (i32, i32, i32, i32),
-}
+pub(super) type Drawn<T> = Result<T, Box<dyn std::error::Error>>;
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+/// Milliseconds since the epoch, and values.
+pub(super) type Axes<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordi64, RangedCoordu64>>;
+/// In the drawing's own units.
+pub(super) type Place = (i32, i32);
 
-/// A drawing: what stands between `<svg>` and `</svg>`, its view box, and where its columns are.
-pub(crate) struct Plot {
-    /// Trusted: it holds numbers and times of ours only.
+/// A finished drawing.
+pub(crate) struct Plot<T> {
+    /// What stands between `<svg>` and `</svg>`. Trusted: it holds numbers and times of ours only.
     pub(crate) inner: String,
     /// For the `viewBox`.
     pub(crate) view_box: String,
-    /// The columns that count something.
-    pub(crate) columns: Vec<Column>,
+    /// Where its parts are.
+    pub(crate) parts: T,
 }
 
-/// Draws the chart as stacked columns; `None` where plotters refuses (a chart of no width).
-pub(crate) fn stacked_columns(chart: &Chart, size: Size) -> Option<Plot> {
+/// Draws; `None` where plotters refuses (a chart of no width).
+pub(super) fn plot<T>(size: Size, draw: impl FnOnce(&Area<'_>) -> Drawn<T>) -> Option<Plot<T>> {
     let mut svg = String::new();
-    let columns = {
+    let parts = {
         let root = SVGBackend::with_string(&mut svg, (size.width, size.height)).into_drawing_area();
-        let columns = draw(&root, chart, size).ok()?;
+        let parts = draw(&root).ok()?;
         root.present().ok()?;
-        columns
+        parts
     };
-    let inner = svg.split_once('>')?.1.rsplit_once("</svg>")?.0;
-    Some(Plot {
-        inner: in_our_colours(inner),
-        view_box: format!("0 0 {} {}", size.width, size.height),
-        columns,
-    })
+    let inner = in_our_colours(svg.split_once('>')?.1.rsplit_once("</svg>")?.0);
+    Some(Plot { inner, view_box: format!("0 0 {} {}", size.width, size.height), parts })
 }
 
-pub(super) type Drawn<T> = Result<T, Box<dyn std::error::Error>>;
-pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-
-fn draw(root: &Area<'_>, chart: &Chart, size: Size) -> Drawn<Vec<Column>> {
-    let buckets = chart.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
-    let total =
-        |bucket: usize| chart.series.iter().filter_map(|series| series.values.get(bucket)).sum::<u64>();
-    let top = (0..buckets).map(total).max().unwrap_or(0).max(4);
-    let (start, end) = (chart.range.start.as_ms(), chart.range.end.as_ms());
-    let mut context = ChartBuilder::on(root)
-        .margin_top(10)
+/// Axes with so much room above and to the left of them.
+pub(super) fn axes<'a>(
+    root: &Area<'a>,
+    (above, left): (u32, u32),
+    times: Range<i64>,
+    values: Range<u64>,
+) -> Drawn<Axes<'a>> {
+    let axes = ChartBuilder::on(root)
+        .margin_top(above)
         .margin_right(24)
         .x_label_area_size(26)
-        .y_label_area_size(34)
-        .build_cartesian_2d(start..end, 0_u64..top + top.div_ceil(8))?;
-    let label = ("sans-serif", 14).into_font().color(&INK);
-    context
-        .configure_mesh()
-        .disable_x_mesh()
-        // times of day are drawn below: plotters would count in thousands of milliseconds
-        .x_labels(1)
-        .x_label_formatter(&|_| String::new())
-        .set_tick_mark_size(LabelAreaPosition::Bottom, 0)
-        .y_labels(4)
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(LINE)
-        .axis_style(LINE)
-        .y_label_style(label.clone())
-        .draw()?;
+        .y_label_area_size(left)
+        .build_cartesian_2d(times, values)?;
+    Ok(axes)
+}
+
+/// Lines across at round values, by hand: plotters would count in thousands of bytes.
+pub(super) fn draw_grid(root: &Area<'_>, axes: &Axes<'_>, peak: u64, units: Units) -> Drawn<()> {
+    let scale = Scale::up_to(peak, units);
+    let mut level = 0_u64;
+    while axes.as_coord_spec().get_y_range().contains(&level) {
+        let ends = across(axes, level);
+        let (left, y) = ends[0];
+        root.draw(&PathElement::new(ends.to_vec(), LINE))?;
+        let text = format!("{}{}", level / scale.unit_size, scale.unit);
+        root.draw(&Text::new(text, (left - 6, y), label(HPos::Right, VPos::Center)))?;
+        let Some(next) = level.checked_add(scale.step) else { break };
+        level = next;
+    }
+    Ok(())
+}
+
+/// Round times of day, by hand: plotters would count in thousands of milliseconds.
+pub(super) fn draw_times(root: &Area<'_>, axes: &Axes<'_>, size: Size) -> Drawn<()> {
+    let Range { start, end } = axes.as_coord_spec().get_x_range();
     for tick in ticks(start, end, size.most_ticks) {
-        let (x, y) = context.backend_coord(&(tick, 0));
-        let text = clock_text(engine::Timestamp::from_ms(tick));
-        let centred = label.clone().pos(Pos::new(HPos::Center, VPos::Top));
-        root.draw(&PathElement::new(vec![(x, y), (x, y + 5)], LINE))?;
-        root.draw(&Text::new(text, (x, y + 8), centred))?;
+        draw_time(root, axes, tick, clock_text(Timestamp::from_ms(tick)), HPos::Center)?;
     }
-    let mut columns = Vec::new();
-    for bucket in (0..buckets).filter(|bucket| total(*bucket) > 0) {
-        let left = chart.bucket_start(bucket).as_ms();
-        let right = (left + i64::try_from(chart.bucket_ms).unwrap_or(i64::MAX)).min(end);
-        let mut base = 0;
-        for (at, series) in chart.series.iter().enumerate() {
-            let value = series.values.get(bucket).copied().unwrap_or(0);
-            if value == 0 {
-                continue;
-            }
-            let ((x0, y0), (x1, y1)) =
-                (context.backend_coord(&(left, base)), context.backend_coord(&(right, base + value)));
-            root.draw(&Rectangle::new(
-                [(x0 + 1, y1), (x1.max(x0 + 4) - 1, y0)],
-                series_placeholder(at).filled(),
-            ))?;
-            base += value;
-        }
-        let ((x0, bottom), (x1, top)) =
-            (context.backend_coord(&(left, 0)), context.backend_coord(&(right, top)));
-        columns.push(Column { bucket, area: (x0, top, (x1 - x0).max(4), bottom - top) });
-    }
-    Ok(columns)
+    Ok(())
+}
+
+/// One time below the grid; `side` is where in its text it stands.
+pub(super) fn draw_time(root: &Area<'_>, axes: &Axes<'_>, at: i64, text: String, side: HPos) -> Drawn<()> {
+    let (x, y) = axes.backend_coord(&(at, 0));
+    root.draw(&PathElement::new(vec![(x, y), (x, y + 5)], LINE))?;
+    root.draw(&Text::new(text, (x, y + 8), label(side, VPos::Top)))?;
+    Ok(())
+}
+
+/// What values are compared with, from end to end.
+pub(super) fn draw_limit(root: &Area<'_>, axes: &Axes<'_>, limit: u64) -> Drawn<()> {
+    root.draw(&PathElement::new(across(axes, limit).to_vec(), LIMIT.stroke_width(2)))?;
+    Ok(())
+}
+
+/// Both ends of a line at one value.
+fn across(axes: &Axes<'_>, value: u64) -> [Place; 2] {
+    let Range { start, end } = axes.as_coord_spec().get_x_range();
+    [start, end].map(|at| axes.backend_coord(&(at, value)))
+}
+
+fn label(side: HPos, height: VPos) -> TextStyle<'static> {
+    ("sans-serif", 14).into_font().color(&INK).pos(Pos::new(side, height))
 }
 
 /// Round times of day between two moments, at most `most` of them.
-pub(super) fn ticks(start_ms: i64, end_ms: i64, most: u64) -> Vec<i64> {
+fn ticks(start_ms: i64, end_ms: i64, most: u64) -> Vec<i64> {
     const MINUTES: [u64; 11] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360];
     let length = u64::try_from(end_ms - start_ms).unwrap_or(0);
     let step = MINUTES
@@ -150,14 +160,53 @@ pub(super) fn ticks(start_ms: i64, end_ms: i64, most: u64) -> Vec<i64> {
         .collect()
 }
 
-pub(super) fn in_our_colours(svg: &str) -> String {
+/// Sizes that numbers on the axis are given in, with their words, the smallest first.
+pub(super) type Units = &'static [(u64, &'static str)];
+
+/// Of what is counted.
+pub(super) const COUNT: Units = &[(1, "")];
+
+pub(super) const fn units(unit: Unit) -> Units {
+    match unit {
+        Unit::Bytes => &[(1, " B"), (1 << 10, " KB"), (1 << 20, " MB"), (1 << 30, " GB"), (1 << 40, " TB")],
+        Unit::Percent => &[(1, " %")],
+        Unit::Requests => COUNT,
+    }
+}
+
+/// Round numbers on the axis: 1, 2 or 5 times a power of ten of a unit, at most six of them.
+#[derive(Debug, PartialEq, Eq)]
+struct Scale {
+    unit_size: u64,
+    unit: &'static str,
+    step: u64,
+}
+
+impl Scale {
+    fn up_to(peak: u64, units: Units) -> Self {
+        let steps = || (0..19).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u64.pow(power)));
+        // The largest unit has no larger one to go on with.
+        let steps_of = |at: usize| steps().filter(move |step| at + 1 == units.len() || *step < 1_000);
+        let scales = units.iter().enumerate().flat_map(|(at, (unit_size, unit))| {
+            steps_of(at).map(|step| Self {
+                unit_size: *unit_size,
+                unit,
+                step: unit_size.saturating_mul(step),
+            })
+        });
+        let mut fitting = scales.filter(|scale| peak / scale.step <= 5);
+        fitting.next().unwrap_or(Self { unit_size: 1, unit: "", step: u64::MAX })
+    }
+}
+
+fn in_our_colours(svg: &str) -> String {
     let mut svg = svg
         .replace(" font-family=\"sans-serif\"", "")
         .replace(&hexadecimal(INK), "var(--quiet)")
         .replace(&hexadecimal(LINE), "var(--line)")
         .replace(&hexadecimal(LIMIT), "var(--critical)");
     for at in 0..SERIES_COLOURS {
-        svg = svg.replace(&hexadecimal(series_placeholder(at)), &format!("var(--series-{})", at + 1));
+        svg = svg.replace(&hexadecimal(series_placeholder(at)), &series_colour(at));
     }
     svg
 }
@@ -184,5 +233,25 @@ mod tests {
         let day = texts("2026-01-30T08:07", "2026-01-31T08:07", 12);
         assert_eq!((day.len(), day[0].as_str(), day[11].as_str()), (12, "10:00", "08:00"));
         assert!(texts("2026-01-30T08:07", "2026-01-31T08:07", 5).len() <= 5);
+    }
+
+    #[test]
+    fn the_axis_counts_in_round_numbers_of_its_unit() {
+        let cases = [
+            (4, Unit::Bytes, 1, " B"),
+            (9, Unit::Bytes, 2, " B"),
+            (1_879_048_192, Unit::Bytes, 500, " MB"),
+            (42 << 20, Unit::Bytes, 10, " MB"),
+            (7 << 30, Unit::Bytes, 2, " GB"),
+            (3 << 20, Unit::Bytes, 1, " MB"),
+            (u64::MAX, Unit::Bytes, 5_000_000, " TB"),
+            (90, Unit::Percent, 20, " %"),
+            (12_000, Unit::Requests, 5_000, ""),
+            (u64::MAX, Unit::Requests, 5_000_000_000_000_000_000, ""),
+        ];
+        for (peak, of, step, unit) in cases {
+            let scale = Scale::up_to(peak, units(of));
+            assert_eq!((scale.step / scale.unit_size, scale.unit), (step, unit), "{peak} {of:?}");
+        }
     }
 }

@@ -49,13 +49,13 @@ fn row(reading: &Reading) -> impl IntoView + use<> {
     view! {
         <tr>
             <th scope="row">{reading.rule.to_string()}</th>
-            <td>
+            <td data-label="It is">
                 <Status severity=severity word=word />
             </td>
-            <td class="number">{value}</td>
-            <td class="number">{threshold}</td>
-            <td>{meter(reading)}</td>
-            <td class="wrap">{words}</td>
+            <td class="number" data-label="Value">{value}</td>
+            <td class="number" data-label="Threshold">{threshold}</td>
+            <td data-label="On its way">{meter(reading)}</td>
+            <td class="wrap" data-label="In words">{words}</td>
         </tr>
     }
 }
