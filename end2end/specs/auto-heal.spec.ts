@@ -134,6 +134,15 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
+test('on a phone what the proactive rules see is read without scrolling sideways', async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(`${autoHealPage('diary')}?tab=proactive`);
+  const readings = page.getByRole('region', { name: 'What the proactive rules see' });
+  await expect(readings).toContainText('200 s or longer');
+  const overflow = await readings.evaluate((region) => region.scrollWidth - region.clientWidth);
+  expect(overflow, 'nothing lies beside the screen').toBe(0);
+});
+
 test('an instance is restarted by hand, and the history says so and what it cost', async ({ page, medic }) => {
   const pid = async () => (await medic.api<{ instances: { pid: number }[] }>('apps/diary')).instances[0]!.pid;
   const before = await pid();
