@@ -31,7 +31,7 @@ use leaving::Leaving;
 pub use restart::RestartRefused;
 use restart::{Departing, Successor};
 
-use crate::back_off::BackOff;
+use crate::back_off::{BackOff, STEADY};
 use crate::crash_monitor::{self, CrashMonitor};
 use crate::effect::Effect;
 use crate::status::{InstanceState, InstanceStatus};
@@ -269,10 +269,15 @@ impl Instance {
             port: process.map(|process| process.port),
             next_start,
             message: self.message.clone(),
-            ends_in_a_row: self.back_off.ends_in_a_row(),
+            ends_in_a_row: if self.is_steady(now) { 0 } else { self.back_off.ends_in_a_row() },
             monitoring: self.monitor.status(now),
             restarting: self.restarting(),
         }
+    }
+
+    /// The worker has run for so long that those that ended before it are no row any more.
+    fn is_steady(&self, now: Timestamp) -> bool {
+        self.taker().is_some_and(|worker| now.since(worker.started_at) >= STEADY)
     }
 
     fn enter(&mut self, now: Timestamp, phase: Phase) {

@@ -137,6 +137,26 @@ fn the_first_end_is_followed_by_a_start_at_once_the_next_by_growing_pauses() {
 }
 
 #[test]
+fn a_worker_that_stays_up_ends_the_row() {
+    let mut bench = Bench::new();
+    let mut worker = bench.running();
+    for _ in 0..2 {
+        let now = bench.now;
+        let effects = bench.tell(&worker, crashed(now));
+        worker = started(&effects).unwrap_or_else(|| {
+            bench.advance();
+            started(&bench.tick()).expect("a start when the pause is over")
+        });
+        bench.up(&worker);
+    }
+    let ends = |bench: &Bench| bench.instance.status(bench.now).ends_in_a_row;
+    bench.now = worker.started_at + 59 * SECOND;
+    assert_eq!(ends(&bench), 2);
+    bench.now = bench.now + SECOND;
+    assert_eq!(ends(&bench), 0);
+}
+
+#[test]
 fn a_crash_is_recorded_once_end_and_analysis_are_there_and_then_acknowledged() {
     let mut bench = Bench::new();
     let worker = bench.running();
