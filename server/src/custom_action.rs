@@ -168,18 +168,16 @@ async fn open_log(place: &Place) -> io::Result<File> {
 /// Keeps the beginning of the output and reads all of it, so that its writer never waits.
 async fn keep(mut output: Receiver, log: io::Result<File>) -> io::Result<()> {
     let mut log = log;
-    let mut room = OUTPUT_LIMIT_BYTES;
+    let (mut room, mut is_told) = (OUTPUT_LIMIT_BYTES, false);
     let mut chunk = vec![0; 16 << 10];
     while let Ok(length @ 1..) = output.read(&mut chunk).await {
         let Ok(file) = &mut log else { continue };
         let kept = length.min(room);
-        let is_last = kept < length && room > 0;
         room -= kept;
         let written = async {
             file.write_all(&chunk[..kept]).await?;
-            if is_last {
+            if kept < length && !std::mem::replace(&mut is_told, true) {
                 file.write_all(b"\n[medic] what follows was not kept: 1 MiB is\n").await?;
-                room = 0;
             }
             file.flush().await
         };

@@ -21,6 +21,9 @@ pub(crate) fn RestartTable(
     /// Without evidence, duration and drained requests.
     #[prop(optional)]
     compact: bool,
+    /// The evidence stands below it.
+    #[prop(optional)]
+    is_history: bool,
     /// What is said where there is none.
     #[prop(default = "No restart in this time range.")]
     none: &'static str,
@@ -57,10 +60,15 @@ pub(crate) fn RestartTable(
                 <tbody>{restarts.into_iter().map(|restart| row(restart, compact)).collect_view()}</tbody>
             </table>
         </Scroll>
-        <p class="quiet">
-            <a href=history(&app)>"The history of Auto-Heal"</a>
-            " has the evidence of each: the samples, the threshold, and the rules that did not act."
-        </p>
+        {(!is_history)
+            .then(|| {
+                view! {
+                    <p class="quiet">
+                        <a href=history(&app)>"The history of Auto-Heal"</a>
+                        " has the evidence of each: the samples, the threshold, and the rules that did not act."
+                    </p>
+                }
+            })}
     }
     .into_any()
 }

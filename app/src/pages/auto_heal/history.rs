@@ -24,6 +24,7 @@ use crate::parts::frame::{Counter, LiveRegion};
 use crate::parts::icon::{Status, tone};
 use crate::parts::range::RangePill;
 use crate::parts::readings::sentence;
+use crate::parts::restart_table::RestartTable;
 use crate::parts::when::When;
 
 /// So many of each are looked through and drawn.
@@ -168,9 +169,12 @@ fn Restarts(restarts: Vec<Restart>) -> impl IntoView {
         return view! { <p class="quiet">"No restart in this time range that fits."</p> }.into_any();
     }
     let unlisted = restarts.len().saturating_sub(LISTED);
+    let listed: Vec<Restart> = restarts.into_iter().take(LISTED).collect();
     view! {
+        <RestartTable restarts=listed.clone() is_history=true />
+        <h3>"Why each, and what it cost"</h3>
         <div class="insights history">
-            {restarts.into_iter().take(LISTED).map(|restart| view! { <RestartCard restart=restart /> }).collect_view()}
+            {listed.into_iter().map(|restart| view! { <RestartCard restart=restart /> }).collect_view()}
         </div>
         <Unlisted number=unlisted />
     }
