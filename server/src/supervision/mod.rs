@@ -74,6 +74,8 @@ pub async fn start(
     let hands = Hands::new(world, inbox);
     let mut running = Loop { fleet, clock, events, requests, hands, publish, number: 0 };
     running.take_over().await;
+    // Whoever asks from now on is told of every app.
+    running.step(Input::Tick);
     let ended = tokio::spawn(async move {
         running.run().await;
         sampling.abort();
@@ -100,7 +102,6 @@ impl Loop {
     }
 
     async fn run(mut self) {
-        self.step(Input::Tick);
         self.replace_outdated();
         while !self.fleet.is_stopped() {
             let wait = self.fleet.deadline().map_or(Duration::from_hours(1), |at| at.since(self.clock.now()));
