@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::config::warm_up::WarmUpCheck;
 
@@ -19,6 +20,9 @@ const UNTIL_LISTENING: [Duration; 2] = [Duration::from_millis(1), Duration::from
 const UNTIL_READY: Duration = Duration::from_millis(250);
 /// `HTTP/1.1 200`: all of an answer that is looked at.
 const STATUS_LINE_BYTES: usize = 12;
+/// How much of the rest of an answer is heard out, and for how long.
+const REST_LIMIT_BYTES: u64 = 1 << 20;
+const REST_LIMIT: Duration = Duration::from_secs(5);
 
 /// Ends when the worker on `port` is warm.
 pub(super) async fn until_warm(port: u16, check: &WarmUpCheck) {
@@ -44,10 +48,19 @@ async fn ask(port: u16, path: &str) -> io::Result<Option<u16>> {
     stream.write_all(request.as_bytes()).await?;
     let mut line = [0; STATUS_LINE_BYTES];
     match stream.read_exact(&mut line).await {
-        Ok(_) => Ok(status(&line)),
+        Ok(_) => {
+            tokio::spawn(hear_out(stream));
+            Ok(status(&line))
+        }
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Reads the rest, which nobody waits for: to a worker whose answer is cut off, that is an error to be logged.
+async fn hear_out(stream: TcpStream) {
+    let mut rest = stream.take(REST_LIMIT_BYTES);
+    let _slow_or_broken = timeout(REST_LIMIT, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
 }
 
 fn status(line: &[u8]) -> Option<u16> {
@@ -77,12 +90,13 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let worker = tokio::spawn(async move {
             let mut asked = Vec::new();
-            for answer in ["nonsense", "", "HTTP/1.1 503 Busy\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"] {
+            let page = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(600_000));
+            for answer in ["nonsense", "", "HTTP/1.1 503 Busy\r\n\r\n", &page] {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut head = [0; 4_096];
                 let length = stream.read(&mut head).await.unwrap();
                 asked.push(String::from_utf8_lossy(&head[..length]).into_owned());
-                stream.write_all(answer.as_bytes()).await.unwrap();
+                stream.write_all(answer.as_bytes()).await.expect("an answer is heard out");
             }
             asked
         });
