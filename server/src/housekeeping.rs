@@ -17,7 +17,7 @@ const FLUSH: Duration = Duration::from_secs(10);
 /// How often old rows are deleted, in flushes: once an hour.
 const FLUSHES_PER_PURGE: u64 = 360;
 /// How many rows wait when the store cannot take them: a day of 64 instances. The oldest are given up first.
-const WAITING_LIMIT: usize = 64 * 24 * 60;
+pub const WAITING_LIMIT: usize = 64 * 24 * 60;
 
 /// The keeper.
 pub struct Housekeeping {

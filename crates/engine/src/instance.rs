@@ -114,7 +114,7 @@ impl Instance {
             }
             Input::StartFailed { reason } => self.start_failed(now, worker, &reason, effects),
             Input::Listening => self.listening(now, worker, effects),
-            Input::Measured(measured) => self.measured(now, worker, measured),
+            Input::Measured(measured) => self.measured(worker, measured),
             Input::Drained => self.drained(now, worker, effects),
             Input::Armed => {
                 self.monitor.step(now, crash_monitor::Input::Armed { worker: worker.clone() }, effects);

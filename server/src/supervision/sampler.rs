@@ -14,12 +14,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::{FrontDoors, World};
+use crate::housekeeping::WAITING_LIMIT;
 use crate::vitals::{Meter, Reading};
 
 /// How often. The rules count in seconds.
 const EVERY: Duration = Duration::from_secs(1);
-/// How many minutes wait when nobody takes them: a day of 64 instances. The oldest are given up first.
-const WAITING_LIMIT: usize = 64 * 24 * 60;
 
 /// The most private bytes of each instance and minute, until somebody writes them down; clones share it.
 #[derive(Clone, Default)]

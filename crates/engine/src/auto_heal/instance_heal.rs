@@ -358,6 +358,12 @@ impl AutoHeal {
         )
     }
 
+    /// The limit is another now; the other settings stay.
+    pub fn set_limit(&mut self, limit: MemoryLimit) {
+        self.settings.limit = limit;
+        self.memory.set_limit(limit);
+    }
+
     /// The settings changed; what did not change keeps its windows.
     pub fn configure(&mut self, now: Timestamp, settings: Configure) {
         if settings.user != self.settings.user {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::auto_heal::fuse::FuseState;
 use crate::auto_heal::limit::Bounds;
 use crate::auto_heal::restart::RestartReason;
-use crate::auto_heal::{AutoHealConfig, Configure, Fuse, Observation, Watch};
+use crate::auto_heal::{AutoHealConfig, Configure, Fuse, Observation};
 use crate::crash_monitor::CrashMonitor;
 use crate::effect::Effect;
 use crate::instance::{Healing, Instance, NameIncident, Order};
@@ -31,7 +31,7 @@ pub(super) struct App {
 #[derive(Default)]
 struct Said {
     routed: Option<Vec<WorkerId>>,
-    watched: Option<(u64, Vec<Watch>)>,
+    watched: Option<u64>,
     fuse: FuseState,
 }
 
@@ -215,13 +215,14 @@ impl App {
         }
     }
 
-    /// Every list of watches has its own number, and the rules know the number of theirs.
+    /// Every list of watches has its own number, and the rules know the number of theirs: while that stays, so does the list.
     fn say_watches(&mut self, effects: &mut Vec<Effect>) {
-        let Some(watches) = self.instances.first().map(Instance::watches) else { return };
-        let numbered = (self.generation, watches);
-        if self.said.watched.as_ref() != Some(&numbered) {
-            let (app, (generation, watches)) = (self.spec.name.clone(), numbered.clone());
-            self.said.watched = Some(numbered);
+        let generation = self.generation;
+        if self.said.watched != Some(generation)
+            && let Some(instance) = self.instances.first()
+        {
+            self.said.watched = Some(generation);
+            let (app, watches) = (self.spec.name.clone(), instance.watches());
             effects.push(Effect::Watch { app, generation, watches });
         }
     }

@@ -22,7 +22,6 @@ const MEMORY_KEPT: Duration = Duration::from_mins(10);
 #[derive(Clone, Debug)]
 pub struct Healing {
     pub(super) rules: AutoHeal,
-    settings: Configure,
     bounds: Bounds,
     refused: Option<Refusal>,
     memory: Option<(WorkerId, Samples)>,
@@ -32,18 +31,13 @@ impl Healing {
     /// Auto-heal that goes on from `guard`. The settings' limit is taken from `bounds`.
     pub fn new(now: Timestamp, settings: Configure, bounds: Bounds, guard: &HealGuard) -> Self {
         let settings = Configure { limit: bounds.limit(), ..settings };
-        let rules = AutoHeal::new(now, settings.clone(), guard);
-        Self { rules, settings, bounds, refused: None, memory: None }
+        let rules = AutoHeal::new(now, settings, guard);
+        Self { rules, bounds, refused: None, memory: None }
     }
 
     /// The private bytes of `worker` over its last minutes, oldest first.
     pub(super) fn memory(&self, worker: &WorkerId) -> Vec<Sample> {
         self.memory.as_ref().filter(|(of, _)| of == worker).map(|(_, seen)| seen.to_vec()).unwrap_or_default()
-    }
-
-    fn configure(&mut self, now: Timestamp, settings: Configure) {
-        self.settings = Configure { limit: self.bounds.limit(), ..settings };
-        self.rules.configure(now, self.settings.clone());
     }
 
     fn remember(&mut self, now: Timestamp, worker: &WorkerId, private_bytes: Option<u64>) {
@@ -88,7 +82,8 @@ impl Instance {
     pub fn configure_healing(&mut self, now: Timestamp, settings: Configure, bounds: Bounds) {
         let Bounds { worker_size, memory_limit, .. } = bounds;
         self.healing.bounds = Bounds { worker_size, memory_limit, ..self.healing.bounds };
-        self.healing.configure(now, settings);
+        let limit = self.healing.bounds.limit();
+        self.healing.rules.configure(now, Configure { limit, ..settings });
     }
 
     /// What the front door is to count for its rules.
@@ -102,12 +97,11 @@ impl Instance {
         InstanceHeal { index: self.key.index, status: rules.status(now, fuse), refused: refused.clone() }
     }
 
-    pub(super) fn measured(&mut self, now: Timestamp, worker: &WorkerId, measured: Measured) {
+    pub(super) fn measured(&mut self, worker: &WorkerId, measured: Measured) {
         if self.holds(worker) {
             let Measured { bitness, cgroup_limit_bytes } = measured;
             self.healing.bounds = Bounds { bitness, cgroup: cgroup_limit_bytes, ..self.healing.bounds };
-            let settings = self.healing.settings.clone();
-            self.healing.configure(now, settings);
+            self.healing.rules.set_limit(self.healing.bounds.limit());
         }
     }
 
