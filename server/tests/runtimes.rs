@@ -30,6 +30,10 @@ fn check(language: Language, cases: &[Case]) {
     };
     let medic = Medic::with_command(&command, ALWAYS, "back_off = \"0s\"");
     for (how, exception_type, function) in cases {
+        // A replacement that is started while its predecessor is analysed gets the debugger a moment later.
+        medic.until("the debugger attached", || {
+            (medic.instances()[0]["monitoring"]["state"] == "armed").then_some(())
+        });
         medic.crash(how);
         let crash = medic.json("/api/v1/apps/shop/crashes")[0].clone();
         assert_eq!(crash["exception_type"], *exception_type, "{language:?} {how}: {crash:#}");
