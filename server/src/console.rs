@@ -169,7 +169,7 @@ fn failed(error: &StoreError) -> ConsoleError {
 #[async_trait]
 impl Console for LiveConsole {
     fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.clock.wall()
     }
 
     fn node(&self) -> String {

@@ -84,7 +84,7 @@ impl Housekeeping {
     }
 
     async fn purge(&self) {
-        match self.store.purge(self.clock.now() - self.retention).await {
+        match self.store.purge(self.clock.wall() - self.retention).await {
             Ok(purged) => tracing::debug!(?purged, "old rows deleted"),
             Err(error) => tracing::error!(%error, "old rows could not be deleted; trying again in an hour"),
         }

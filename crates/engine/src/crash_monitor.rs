@@ -13,7 +13,7 @@
 //!
 //! Opting out takes the debugger off at once, from every state. An armed debugger stays until the worker has crashed, even when
 //! the crashes that armed it have left the window. What guards people, the counted crashes and the pause, is a [`Guard`] that
-//! is remembered across restarts of Medic; a crash is counted once, however often it is reported.
+//! is remembered across restarts of Medic and goes by the wall clock; a crash is counted once, however often it is reported.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
 use crate::status::Monitoring;
-use crate::{InstanceKey, Timestamp, WorkerId};
+use crate::{InstanceKey, Monotonic, Now, Timestamp, WorkerId};
 
 /// An attach that was refused is tried again after this long (another tracer may have gone by then).
 pub const ARM_RETRY: Duration = Duration::from_secs(30);
@@ -120,7 +120,7 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Debugger {
     Off,
-    Attaching { refused: Option<String>, retry_at: Option<Timestamp> },
+    Attaching { refused: Option<String>, retry_at: Option<Monotonic> },
     Attached,
 }
 
@@ -137,18 +137,25 @@ pub struct CrashMonitor {
 
 impl CrashMonitor {
     /// A monitor that goes on from `guard`.
-    pub fn new(instance: InstanceKey, numbers: Numbers, enabled: bool, guard: Guard) -> Self {
-        Self { instance, numbers, enabled, guard, watched: None, capturing: None }
+    pub fn new(now: Now, instance: InstanceKey, numbers: Numbers, enabled: bool, guard: Guard) -> Self {
+        let mut monitor = Self { instance, numbers, enabled, guard, watched: None, capturing: None };
+        monitor.bring_back(now);
+        monitor
+    }
+
+    /// The start of the latest worker whose crash is counted.
+    pub fn last_start(&self) -> Option<Timestamp> {
+        self.guard.crashes.iter().map(|crash| crash.worker.started_at).max()
     }
 
     /// Should a worker that is started now have the debugger attached?
-    pub fn wants_debugger(&self, now: Timestamp) -> bool {
+    pub fn wants_debugger(&self, now: Now) -> bool {
         let due = self.numbers.crashes == 0 || self.count(now) > self.numbers.crashes;
         self.may_attach(now) && self.capturing.is_none() && due
     }
 
     /// Takes in one event.
-    pub fn step(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
+    pub fn step(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
         let before = self.guard.clone();
         self.take(input);
         self.forget(now);
@@ -159,18 +166,20 @@ impl CrashMonitor {
     }
 
     /// When something changes by time alone: a pause ends, a crash leaves the window, an attach is tried again.
-    pub fn deadline(&self) -> Option<Timestamp> {
-        let leaves = self.guard.crashes.first().map(|crash| crash.at + self.numbers.window);
+    pub fn deadline(&self, now: Now) -> Option<Monotonic> {
+        let leaves = self.guard.crashes.first().map(|crash| crash.at.min(now.wall) + self.numbers.window);
+        let paused_until = self.guard.paused_until.map(|until| until.min(now.wall + self.numbers.pause));
+        let by_the_wall = [leaves, paused_until].into_iter().flatten().min();
         let retry = match &self.watched {
             Some((_, Debugger::Attaching { retry_at, .. })) => *retry_at,
             _ => None,
         };
-        [leaves, self.guard.paused_until, retry].into_iter().flatten().min()
+        by_the_wall.map(|at| now.due(at)).into_iter().chain(retry).min()
     }
 
     /// What it is doing, for the pages.
-    pub fn status(&self, now: Timestamp) -> Monitoring {
-        let paused = self.guard.paused_until.filter(|until| now < *until);
+    pub fn status(&self, now: Now) -> Monitoring {
+        let paused = self.guard.paused_until.filter(|until| now.wall < *until);
         match (&self.watched, paused) {
             _ if !self.enabled => Monitoring::OptedOut,
             _ if self.capturing.is_some() => Monitoring::Analysing,
@@ -223,7 +232,7 @@ impl CrashMonitor {
         }
     }
 
-    fn attach_or_detach(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn attach_or_detach(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let (wants, may) = (self.wants_debugger(now), self.may_attach(now));
         let Some((worker, debugger)) = &mut self.watched else { return };
         match debugger {
@@ -236,8 +245,8 @@ impl CrashMonitor {
                 effects.push(Effect::Disarm { worker: worker.clone() });
             }
             Debugger::Attaching { refused: Some(_), retry_at } => match *retry_at {
-                None => *retry_at = Some(now + ARM_RETRY),
-                Some(at) if at <= now => {
+                None => *retry_at = Some(now.monotonic + ARM_RETRY),
+                Some(at) if at <= now.monotonic => {
                     *debugger = Debugger::Attaching { refused: None, retry_at: None };
                     effects.push(Effect::Arm { worker: worker.clone() });
                 }
@@ -247,12 +256,12 @@ impl CrashMonitor {
         }
     }
 
-    fn may_attach(&self, now: Timestamp) -> bool {
-        self.enabled && self.guard.paused_until.is_none_or(|until| now >= until)
+    fn may_attach(&self, now: Now) -> bool {
+        self.enabled && self.guard.paused_until.is_none_or(|until| now.wall >= until)
     }
 
-    fn count(&self, now: Timestamp) -> u32 {
-        let counts = |crash: &&Counted| now < crash.at + self.numbers.window;
+    fn count(&self, now: Now) -> u32 {
+        let counts = |crash: &&Counted| now.wall < crash.at + self.numbers.window;
         u32::try_from(self.guard.crashes.iter().filter(counts).count()).unwrap_or(u32::MAX)
     }
 
@@ -263,12 +272,22 @@ impl CrashMonitor {
         }
     }
 
-    fn forget(&mut self, now: Timestamp) {
+    fn forget(&mut self, now: Now) {
+        self.bring_back(now);
         let window = self.numbers.window;
-        self.guard.crashes.retain(|crash| now < crash.at + window);
+        self.guard.crashes.retain(|crash| now.wall < crash.at + window);
         let surplus = self.guard.crashes.len().saturating_sub(COUNTED_LIMIT);
         self.guard.crashes.drain(..surplus);
-        self.guard.paused_until = self.guard.paused_until.filter(|until| now < *until);
+        self.guard.paused_until = self.guard.paused_until.filter(|until| now.wall < *until);
+    }
+
+    /// After the wall clock was set back, what lies ahead counts from now on: nothing lasts longer for it.
+    fn bring_back(&mut self, now: Now) {
+        for crash in &mut self.guard.crashes {
+            crash.at = crash.at.min(now.wall);
+        }
+        let latest = now.wall + self.numbers.pause;
+        self.guard.paused_until = self.guard.paused_until.map(|until| until.min(latest));
     }
 
     fn set_debugger(&mut self, worker: &WorkerId, to: Debugger) {

@@ -1,4 +1,4 @@
-//! All instances of all apps of this node behind one surface: `step(now, input, &mut effects)`, `deadline()`, `apps(now)`.
+//! All instances of all apps of this node behind one surface: `step(now, input, &mut effects)`, `deadline(now)`, `apps(now)`.
 //!
 //! The server's one loop owns a fleet, feeds it what happens and carries out what it wants. After every step the fleet compares
 //! who takes an app's requests, what its front door is to count, and how its fuse is, with what it last said of them, so that no
@@ -22,7 +22,7 @@ use crate::effect::Effect;
 use crate::instance::{self, Instance, Lifecycle, NameIncident};
 use crate::settings::AppSettings;
 use crate::status::{AppHeal, AppStatus};
-use crate::{AppName, InstanceKey, Timestamp, WorkerId};
+use crate::{AppName, InstanceKey, Monotonic, Now, WorkerId};
 
 /// One app, as the configuration has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,7 +137,7 @@ pub struct Fleet {
 impl Fleet {
     /// A fleet without a running worker.
     pub fn new(
-        now: Timestamp,
+        now: Now,
         node: &str,
         apps: Vec<AppStart>,
         remembered: &Remembered,
@@ -150,7 +150,7 @@ impl Fleet {
     }
 
     /// Takes in one event and whatever is due by now.
-    pub fn step(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
+    pub fn step(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
         match input {
             Input::Tick => self.each(|instance| instance.tick(now, effects)),
             Input::Written => {}
@@ -182,8 +182,8 @@ impl Fleet {
     }
 
     /// When something is due by time alone.
-    pub fn deadline(&self) -> Option<Timestamp> {
-        self.apps.values().filter_map(App::deadline).min()
+    pub fn deadline(&self, now: Now) -> Option<Monotonic> {
+        self.apps.values().filter_map(|app| app.deadline(now)).min()
     }
 
     /// Nothing runs and nothing is on its way to be written down.
@@ -192,22 +192,16 @@ impl Fleet {
     }
 
     /// What is true now, sorted by name.
-    pub fn apps(&self, now: Timestamp) -> Vec<AppStatus> {
+    pub fn apps(&self, now: Now) -> Vec<AppStatus> {
         self.apps.values().map(|app| app.status(now)).collect()
     }
 
     /// What auto-heal sees.
-    pub fn heal(&self, now: Timestamp) -> BTreeMap<AppName, AppHeal> {
+    pub fn heal(&self, now: Now) -> BTreeMap<AppName, AppHeal> {
         self.apps.iter().map(|(name, app)| (name.clone(), app.heal(now))).collect()
     }
 
-    fn worker(
-        &mut self,
-        now: Timestamp,
-        worker: &WorkerId,
-        input: instance::Input,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn worker(&mut self, now: Now, worker: &WorkerId, input: instance::Input, effects: &mut Vec<Effect>) {
         let place =
             self.apps.get_mut(&worker.instance.app).and_then(|app| app.instance(worker.instance.index));
         match (place, input) {

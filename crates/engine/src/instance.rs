@@ -35,7 +35,7 @@ use crate::back_off::{BackOff, STEADY};
 use crate::crash_monitor::{self, CrashMonitor};
 use crate::effect::Effect;
 use crate::status::{InstanceState, InstanceStatus};
-use crate::{AppName, IncidentId, InstanceKey, Signal, Timestamp, WorkerId};
+use crate::{AppName, IncidentId, InstanceKey, Monotonic, Now, Signal, Timestamp, WorkerId};
 
 /// A crash that could not be written down is tried again after this long.
 pub const RECORD_RETRY: Duration = Duration::from_secs(10);
@@ -45,10 +45,10 @@ pub type NameIncident = fn(&AppName, &str) -> IncidentId;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
-    Waiting { until: Timestamp },
-    Starting { worker: WorkerId, process: Option<Process>, late_at: Timestamp },
+    Waiting { until: Monotonic, next_start: Timestamp },
+    Starting { worker: WorkerId, process: Option<Process>, late_at: Monotonic },
     Running { worker: WorkerId, process: Process, next: Option<Box<Successor>> },
-    Stopping { worker: WorkerId, process: Option<Process>, kill_at: Option<Timestamp> },
+    Stopping { worker: WorkerId, process: Option<Process>, kill_at: Option<Monotonic> },
     Stopped,
 }
 
@@ -57,6 +57,21 @@ struct Process {
     pid: u32,
     port: u16,
     armed: bool,
+    uptime: Uptime,
+}
+
+/// How long a worker has run: a wall clock that is set makes it neither older nor younger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Uptime {
+    heard_of: Monotonic,
+    /// Of a worker that an earlier Medic started, as far as the wall clock tells.
+    before: Duration,
+}
+
+impl Uptime {
+    fn at(self, now: Now) -> Duration {
+        self.before + now.monotonic.since(self.heard_of)
+    }
 }
 
 /// One place of one app.
@@ -81,13 +96,14 @@ pub struct Instance {
 impl Instance {
     /// A place without a worker; the first [`Instance::tick`] starts one.
     pub fn new(
-        now: Timestamp,
+        now: Now,
         node: &str,
         key: InstanceKey,
         lifecycle: Lifecycle,
         (monitor, healing): (CrashMonitor, Healing),
         name_incident: NameIncident,
     ) -> Self {
+        let last_start = monitor.last_start();
         Self {
             node: node.to_owned(),
             lifecycle,
@@ -95,22 +111,24 @@ impl Instance {
             monitor,
             healing,
             back_off: BackOff::new(lifecycle.back_off),
-            phase: Phase::Waiting { until: now },
-            since: now,
+            phase: Phase::Waiting { until: now.monotonic, next_start: now.wall },
+            since: now.wall,
             message: None,
             leaving: BTreeMap::new(),
             departing: BTreeMap::new(),
             stop: false,
-            last_start: None,
+            last_start,
             key,
         }
     }
 
     /// Takes in what happened to `worker`.
-    pub fn step(&mut self, now: Timestamp, worker: &WorkerId, input: Input, effects: &mut Vec<Effect>) {
+    pub fn step(&mut self, now: Now, worker: &WorkerId, input: Input, effects: &mut Vec<Effect>) {
+        self.last_start = self.last_start.max(Some(worker.started_at));
         match input {
             Input::Started { pid, port, armed } => {
-                self.started(now, worker, Process { pid, port, armed }, effects);
+                let uptime = Uptime { heard_of: now.monotonic, before: Duration::ZERO };
+                self.started(now, worker, Process { pid, port, armed, uptime }, effects);
             }
             Input::StartFailed { reason } => self.start_failed(now, worker, &reason, effects),
             Input::Listening => self.listening(now, worker, effects),
@@ -134,7 +152,7 @@ impl Instance {
             }
             Input::NotRecorded => {
                 if let Some(leaving) = self.leaving.get_mut(worker) {
-                    leaving.record_at = Some(now + RECORD_RETRY);
+                    leaving.record_at = Some(now.monotonic + RECORD_RETRY);
                 }
             }
             Input::Lost { toll } => self.lost(now, worker, &toll, effects),
@@ -143,12 +161,12 @@ impl Instance {
     }
 
     /// Does what is due by now.
-    pub fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    pub fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.monitor.step(now, crash_monitor::Input::Tick, effects);
         let due: Vec<WorkerId> = self
             .leaving
             .iter()
-            .filter(|(_, l)| l.record_at.is_some_and(|at| at <= now))
+            .filter(|(_, l)| l.record_at.is_some_and(|at| at <= now.monotonic))
             .map(|(w, _)| w.clone())
             .collect();
         for worker in due {
@@ -157,17 +175,17 @@ impl Instance {
         self.hasten_departing(now, effects);
         match &mut self.phase {
             Phase::Waiting { .. } if self.stop => self.enter(now, Phase::Stopped),
-            Phase::Waiting { until } if *until <= now => self.start(now, effects),
-            Phase::Starting { worker, late_at, .. } if *late_at <= now => {
+            Phase::Waiting { until, .. } if *until <= now.monotonic => self.start(now, effects),
+            Phase::Starting { worker, late_at, .. } if *late_at <= now.monotonic => {
                 let worker = worker.clone();
                 self.message = Some(format!("{} and was stopped.", self.not_warm()));
                 self.ask_to_end(now, &worker, effects);
             }
-            Phase::Running { next: Some(next), .. } if next.late_at <= now => {
+            Phase::Running { next: Some(next), .. } if next.late_at <= now.monotonic => {
                 let why = format!("{}.", self.not_warm());
                 self.give_up_successor(now, why, effects);
             }
-            Phase::Stopping { worker, kill_at, .. } if kill_at.is_some_and(|at| at <= now) => {
+            Phase::Stopping { worker, kill_at, .. } if kill_at.is_some_and(|at| at <= now.monotonic) => {
                 *kill_at = None;
                 effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::KILL });
             }
@@ -176,9 +194,9 @@ impl Instance {
     }
 
     /// When something is due by time alone.
-    pub fn deadline(&self) -> Option<Timestamp> {
+    pub fn deadline(&self, now: Now) -> Option<Monotonic> {
         let phase = match &self.phase {
-            Phase::Waiting { until } => Some(*until),
+            Phase::Waiting { until, .. } => Some(*until),
             Phase::Starting { late_at, .. } => Some(*late_at),
             Phase::Running { next, .. } => next.as_ref().map(|next| next.late_at),
             Phase::Stopping { kill_at, .. } => *kill_at,
@@ -186,11 +204,11 @@ impl Instance {
         };
         let departing = self.departing.values().filter_map(Departing::deadline);
         let leaving = self.leaving.values().filter_map(|leaving| leaving.record_at);
-        departing.chain(leaving).chain(phase).chain(self.monitor.deadline()).min()
+        departing.chain(leaving).chain(phase).chain(self.monitor.deadline(now)).min()
     }
 
     /// Stops the place for good; a second call does not wait for the grace.
-    pub fn stop(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    pub fn stop(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let hasten = std::mem::replace(&mut self.stop, true);
         self.give_up_successor(now, "Medic was stopped.".to_owned(), effects);
         self.stop_departing(now, hasten, effects);
@@ -199,7 +217,7 @@ impl Instance {
                 let worker = worker.clone();
                 self.ask_to_end(now, &worker, effects);
             }
-            Phase::Stopping { kill_at: kill_at @ Some(_), .. } if hasten => *kill_at = Some(now),
+            Phase::Stopping { kill_at: kill_at @ Some(_), .. } if hasten => *kill_at = Some(now.monotonic),
             _ => {}
         }
         self.tick(now, effects);
@@ -216,7 +234,7 @@ impl Instance {
     /// The crash monitoring's settings changed.
     pub fn configure(
         &mut self,
-        now: Timestamp,
+        now: Now,
         numbers: crash_monitor::Numbers,
         enabled: bool,
         effects: &mut Vec<Effect>,
@@ -251,9 +269,11 @@ impl Instance {
     }
 
     /// What is true now.
-    pub fn status(&self, now: Timestamp) -> InstanceStatus {
+    pub fn status(&self, now: Now) -> InstanceStatus {
         let (state, process, next_start) = match &self.phase {
-            Phase::Waiting { until } => (InstanceState::Waiting, None, Some(*until)),
+            Phase::Waiting { until, next_start } => {
+                (InstanceState::Waiting, None, Some(told(now, *until, *next_start)))
+            }
             Phase::Starting { process, .. } => (InstanceState::Starting, *process, None),
             Phase::Running { process, .. } => (InstanceState::Running, Some(*process), None),
             Phase::Stopping { process, .. } => (InstanceState::Stopping, *process, None),
@@ -276,18 +296,36 @@ impl Instance {
     }
 
     /// The worker has run for so long that those that ended before it are no row any more.
-    fn is_steady(&self, now: Timestamp) -> bool {
-        self.taker().is_some_and(|worker| now.since(worker.started_at) >= STEADY)
+    fn is_steady(&self, now: Now) -> bool {
+        matches!(&self.phase, Phase::Running { process, .. } if process.uptime.at(now) >= STEADY)
     }
 
-    fn enter(&mut self, now: Timestamp, phase: Phase) {
+    fn enter(&mut self, now: Now, phase: Phase) {
         self.phase = phase;
-        self.since = now;
+        self.since = now.wall;
     }
 
     fn holds(&self, worker: &WorkerId) -> bool {
         self.worker() == Some(worker)
     }
+
+    /// How long the worker that the place has has run; nothing before it was there.
+    fn uptime(&self, now: Now) -> Duration {
+        let process = match &self.phase {
+            Phase::Starting { process, .. } | Phase::Stopping { process, .. } => *process,
+            Phase::Running { process, .. } => Some(*process),
+            Phase::Waiting { .. } | Phase::Stopped => None,
+        };
+        process.map_or(Duration::ZERO, |process| process.uptime.at(now))
+    }
+}
+
+/// The wall clock's time of what is due at `until` and was said to be at `said`: that stays what it was, to the millisecond,
+/// unless the wall clock was set meanwhile.
+fn told(now: Now, until: Monotonic, said: Timestamp) -> Timestamp {
+    let exact = now.wall_at(until);
+    let apart = exact.since(said).max(said.since(exact));
+    if apart < Duration::from_secs(1) { said } else { exact }
 }
 
 #[cfg(test)]

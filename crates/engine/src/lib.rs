@@ -1,8 +1,9 @@
 //! What things are and what to do about them.
 //!
 //! Everything here is pure: no I/O, no async, no clock, no randomness. Each policy is a state machine with one surface,
-//! `step(now, input, &mut effects)` and `deadline()`; effects are data, and their outcomes come back as inputs. So a rule is
-//! tested by moving `now`, and a recorded run can be replayed. The crate builds for wasm32, because the pages speak in its types.
+//! `step(now, input, &mut effects)` and `deadline(now)`; effects are data, and their outcomes come back as inputs. `now` is both
+//! clocks: the monotonic one decides what is due within a run. So a rule is tested by moving `now`, and a recorded run can be
+//! replayed. The crate builds for wasm32, because the pages speak in its types.
 
 pub mod auto_heal;
 pub mod back_off;
@@ -25,4 +26,4 @@ pub mod time;
 pub use ending::{CrashCause, Ending, Exit, Signal};
 pub use names::{AppName, IncidentId, InstanceKey, WorkerId};
 pub use range::TimeRange;
-pub use time::{Clock, Timestamp};
+pub use time::{Clock, Monotonic, Now, Timestamp};

@@ -1,4 +1,7 @@
-//! Points in time, as everything in Medic says and stores them: whole milliseconds since 1970 in UTC, RFC 3339 when written.
+//! The two clocks. [`Timestamp`] is the wall clock, as everything in Medic says and stores it: whole milliseconds since 1970 in
+//! UTC, RFC 3339 when written. [`Monotonic`] is the clock that nobody can set. What is due within a run of Medic goes by the
+//! monotonic one, so that a wall clock that is set can neither put it off nor bring it forward; what people read, and what
+//! outlives the run, goes by the wall. A policy is given both as [`Now`].
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -8,12 +11,79 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Where `now` comes from. The one implementation that reads the machine's clock is `shim::SystemClock`; tests move their own.
+/// Where [`Now`] comes from. The one implementation that reads the machine's clocks is `shim::SystemClock`; tests move their own.
 pub trait Clock: Send + Sync {
     /// The wall clock.
-    fn now(&self) -> Timestamp;
-    /// A clock that never goes back, from an arbitrary start; for latencies and ages.
+    fn wall(&self) -> Timestamp;
+    /// A clock that never goes back: the time since an arbitrary start; for latencies and ages.
     fn monotonic(&self) -> Duration;
+    /// Both at once.
+    fn now(&self) -> Now {
+        Now { wall: self.wall(), monotonic: Monotonic::from_start(self.monotonic()) }
+    }
+}
+
+/// One moment by both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Now {
+    /// For people, and for what outlives the run. It may be set at any time, by days and in either direction.
+    pub wall: Timestamp,
+    /// For what is due within the run.
+    pub monotonic: Monotonic,
+}
+
+impl Now {
+    /// When it will be `wall`, if nobody sets the wall clock until then.
+    pub fn due(self, wall: Timestamp) -> Monotonic {
+        self.monotonic + wall.since(self.wall)
+    }
+
+    /// What the wall clock will say, or said, at `moment`, as far as it is known now.
+    pub fn wall_at(self, moment: Monotonic) -> Timestamp {
+        self.wall + moment.since(self.monotonic) - self.monotonic.since(moment)
+    }
+}
+
+/// Where tests begin.
+#[cfg(test)]
+impl Now {
+    pub(crate) const START: Self = Self {
+        wall: Timestamp::from_ms(1_769_847_300_000),
+        monotonic: Monotonic::from_start(Duration::from_secs(7)),
+    };
+}
+
+/// The same while later on both clocks.
+impl Add<Duration> for Now {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self { wall: self.wall + duration, monotonic: self.monotonic + duration }
+    }
+}
+
+/// A moment of this run: the time since an arbitrary start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Monotonic(Duration);
+
+impl Monotonic {
+    /// The moment that long after the start.
+    pub const fn from_start(since: Duration) -> Self {
+        Self(since)
+    }
+
+    /// How long ago `earlier` was; zero when it lies ahead.
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Monotonic {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
+    }
 }
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z.
@@ -172,5 +242,15 @@ mod tests {
     #[test]
     fn a_clock_set_back_gives_no_negative_age() {
         assert_eq!(Timestamp::from_ms(5).since(Timestamp::from_ms(9)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_time_of_one_clock_is_told_by_the_other() {
+        let start = Monotonic::from_start(Duration::from_secs(10));
+        let now = Now { wall: Timestamp::from_ms(1_000_000), monotonic: start };
+        let later = now + Duration::from_secs(3);
+        assert_eq!((now.due(later.wall), now.wall_at(later.monotonic)), (later.monotonic, later.wall));
+        assert_eq!(later.wall_at(now.monotonic), now.wall);
+        assert_eq!(later.due(now.wall), later.monotonic, "what is over is due now");
     }
 }

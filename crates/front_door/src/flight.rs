@@ -184,7 +184,7 @@ impl Flight {
         }
         let instance = self.instance.unwrap_or_else(|| self.thread.shared.lowest_instance());
         let mut minutes = self.thread.minutes.borrow_mut();
-        minutes.at(clock.now());
+        minutes.at(clock.wall());
         minutes.answered(instance, status, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 }

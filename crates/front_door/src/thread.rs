@@ -176,7 +176,7 @@ pub(crate) async fn run(
 impl Thread {
     fn new(shared: Arc<Shared>) -> Self {
         let mut minutes = Minutes::new(shared.settings.app.clone());
-        minutes.at(shared.clock.now());
+        minutes.at(shared.clock.wall());
         Self {
             table: RefCell::new(Cache::new(Arc::clone(&shared.table))),
             pool: Pool::default(),
@@ -256,7 +256,7 @@ impl Thread {
 
     fn second(&self) {
         let now = self.shared.clock.monotonic();
-        self.minutes.borrow_mut().at(self.shared.clock.now());
+        self.minutes.borrow_mut().at(self.shared.clock.wall());
         self.routes(|table| {
             self.pool.age(table.workers());
             self.counts.borrow_mut().forget_others(table.workers());

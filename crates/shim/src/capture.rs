@@ -81,7 +81,7 @@ pub(crate) fn capture(
     clock: &dyn Clock,
     watchdog: &Watchdog,
 ) -> Result<Dump, CaptureError> {
-    let captured_at = clock.now();
+    let captured_at = clock.wall();
     let started = clock.monotonic();
     let guard = watchdog.guard(pid);
     let thread = crashed_thread(pid, tid, signal);

@@ -10,7 +10,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the wall clock")]
-    fn now(&self) -> Timestamp {
+    fn wall(&self) -> Timestamp {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_ms(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
     }
@@ -32,6 +32,6 @@ mod tests {
         let clock = SystemClock;
         let (first, second) = (clock.monotonic(), clock.monotonic());
         assert!(second >= first);
-        assert!(clock.now() > Timestamp::from_ms(1_700_000_000_000));
+        assert!(clock.wall() > Timestamp::from_ms(1_700_000_000_000));
     }
 }

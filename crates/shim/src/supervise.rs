@@ -237,7 +237,7 @@ impl Shim {
             tracer.pass_on(tid, signal);
             return;
         }
-        let message = FromShim::Crashing { signal: signal.0, at: self.clock.now() };
+        let message = FromShim::Crashing { signal: signal.0, at: self.clock.wall() };
         // first of all: the replacement starts at the signal, not after the dump
         if let Some(client) = &mut self.client {
             client.send(&message);

@@ -38,7 +38,7 @@ impl LiveConsole {
         self.known(app)?;
         // The question is what the rules would do, so they are judged as if they were switched on.
         refuse_invalid(&AutoHealConfig { auto_heal_enabled: true, ..config.clone() })?;
-        let range = TimeRange::last(self.clock.now(), range::LONGEST);
+        let range = TimeRange::last(self.clock.wall(), range::LONGEST);
         let requests = self.store.minutes(app, range).await.map_err(|error| failed(&error))?;
         let memory = self.store.memory_minutes(app, range).await.map_err(|error| failed(&error))?;
         Ok(over_nodes(config, range, &self.node, requests, memory))

@@ -38,6 +38,8 @@ use hands::Hands;
 const INBOX: usize = 1_024;
 /// How many requests of people may.
 const REQUESTS: usize = 64;
+/// What is due by the wall clock may be due at any moment when that is set: nobody tells, so it is looked at now and then.
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 /// The front doors of all apps.
 pub type FrontDoors = Arc<BTreeMap<AppName, Arc<FrontDoor>>>;
@@ -104,7 +106,9 @@ impl Loop {
     async fn run(mut self) {
         self.replace_outdated();
         while !self.fleet.is_stopped() {
-            let wait = self.fleet.deadline().map_or(Duration::from_hours(1), |at| at.since(self.clock.now()));
+            let now = self.clock.now();
+            let due = self.fleet.deadline(now).map_or(LONGEST_SLEEP, |at| at.since(now.monotonic));
+            let wait = due.min(LONGEST_SLEEP);
             tokio::select! {
                 input = self.events.recv() => self.step(input.unwrap_or(Input::Stop)),
                 Some((wish, done)) = self.requests.recv() => {

@@ -91,7 +91,7 @@ impl Sampler {
             };
             let Ok((kept, takers, seen)) = tokio::task::spawn_blocking(look).await else { return };
             meters = kept;
-            self.memory.add(minutes(&takers, &seen, self.clock.now()));
+            self.memory.add(minutes(&takers, &seen, self.clock.wall()));
             if !seen.is_empty() && inbox.send(Input::Observed(seen)).await.is_err() {
                 return;
             }
@@ -132,7 +132,7 @@ fn look(
             tallies: counted.remove(&taker.worker).unwrap_or_default(),
             // Whoever takes requests is warm.
             warm_up: false,
-            uptime: clock.now().since(taker.worker.started_at),
+            ..Observation::default()
         };
         (taker.worker.clone(), seen)
     };

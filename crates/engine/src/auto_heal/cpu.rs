@@ -21,8 +21,8 @@ use super::evidence::{Evidence, Firing, Reading, Rule, Samples, Standing, Unit};
 use super::percent_memory::LONGEST_GAP;
 use super::watch::Observation;
 use super::words::millis;
-use crate::Timestamp;
 use crate::time::humanise;
+use crate::{Monotonic, Now, Timestamp};
 
 /// What is done to a worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,8 +105,8 @@ pub struct CpuState {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Check {
-    began: Option<Timestamp>,
-    last: Option<Timestamp>,
+    began: Option<Monotonic>,
+    last: Option<Monotonic>,
     sum: u64,
     count: u64,
 }
@@ -116,7 +116,7 @@ struct Check {
 pub struct ProactiveCpu {
     state: CpuState,
     check: Check,
-    above_since: Option<Timestamp>,
+    above_since: Option<Monotonic>,
     mean: Option<u64>,
     over: Option<&'static str>,
     samples: Samples,
@@ -124,9 +124,9 @@ pub struct ProactiveCpu {
 
 impl ProactiveCpu {
     /// The rule as set at `now`, or as it was remembered for the same rule.
-    pub fn new(now: Timestamp, rule: CpuRule, remembered: Option<CpuState>) -> Self {
-        let state =
-            remembered.filter(|state| state.rule == rule).unwrap_or(CpuState { rule, since: now, acted: 0 });
+    pub fn new(now: Now, rule: CpuRule, remembered: Option<CpuState>) -> Self {
+        let begun = CpuState { rule, since: now.wall, acted: 0 };
+        let state = remembered.filter(|state| state.rule == rule).unwrap_or(begun);
         let shown = Duration::from_secs(rule.seconds.max(rule.frequency_s)) * 4;
         Self {
             state,
@@ -144,30 +144,19 @@ impl ProactiveCpu {
     }
 
     /// Takes in one second.
-    pub fn observe(&mut self, now: Timestamp, seen: &Observation) -> Option<Firing> {
+    pub fn observe(&mut self, now: Now, seen: &Observation) -> Option<Firing> {
         let rule = self.state.rule;
+        // After the wall clock was set back, it lasts no longer for it.
+        self.state.since = self.state.since.min(now.wall);
         self.over = if self.state.acted >= rule.actions {
             Some("It has acted as often as it may.")
-        } else if now >= self.state.since + Duration::from_hours(rule.hours) {
+        } else if now.wall >= self.state.since + Duration::from_hours(rule.hours) {
             Some("Its hours are over.")
         } else {
             None
         };
         let value = seen.cpu_percent.filter(|_| self.over.is_none())?;
-        let gap = self.check.last.is_some_and(|last| now < last || now.since(last) > LONGEST_GAP);
-        if gap {
-            self.clear();
-        }
-        self.samples.push(now, u64::from(value));
-        let began = *self.check.began.get_or_insert(now);
-        let check_due = now.since(began) >= Duration::from_secs(rule.frequency_s);
-        // The first sample tells of the time before the check began.
-        if now > began {
-            self.check.sum += u64::from(value);
-            self.check.count += 1;
-        }
-        self.check.last = Some(now);
-        if check_due { self.checked(now, began) } else { None }
+        self.take(now, value)
     }
 
     /// Begins anew; what counts its actions stays.
@@ -195,7 +184,25 @@ impl ProactiveCpu {
         }
     }
 
-    fn checked(&mut self, now: Timestamp, began: Timestamp) -> Option<Firing> {
+    fn take(&mut self, now: Now, value: u8) -> Option<Firing> {
+        let rule = self.state.rule;
+        if self.check.last.is_some_and(|last| now.monotonic.since(last) > LONGEST_GAP) {
+            self.clear();
+        }
+        self.samples.push(now, u64::from(value));
+        let now = now.monotonic;
+        let began = *self.check.began.get_or_insert(now);
+        let check_due = now.since(began) >= Duration::from_secs(rule.frequency_s);
+        // The first sample tells of the time before the check began.
+        if now > began {
+            self.check.sum += u64::from(value);
+            self.check.count += 1;
+        }
+        self.check.last = Some(now);
+        if check_due { self.checked(now, began) } else { None }
+    }
+
+    fn checked(&mut self, now: Monotonic, began: Monotonic) -> Option<Firing> {
         let rule = self.state.rule;
         let mean = self.check.sum / self.check.count.max(1);
         self.mean = Some(mean);
@@ -233,7 +240,7 @@ fn condition(rule: CpuRule) -> String {
 mod tests {
     use super::*;
 
-    const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+    const START: Now = Now::START;
     const KILL: CpuRule = CpuRule {
         threshold_percent: 75,
         seconds: 30,

@@ -10,7 +10,8 @@
 //! Blown when the number is reached: with the default of 3 in 30 minutes the third restart still happens, and blows it; a
 //! fourth does not happen. A restart counts for the app, whichever instance it was on, from when it was decided, whether or
 //! not it then succeeded, and leaves the window when it is `window` old. Armed again, the count begins at nothing. App Service
-//! never published its number; `off` is its 3 hours. The state survives a restart of Medic.
+//! never published its number; `off` is its 3 hours. The state survives a restart of Medic and goes by the
+//! wall clock.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Violation;
 use super::words::millis;
-use crate::Timestamp;
+use crate::{Monotonic, Now, Timestamp};
 
 /// The numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,26 +118,26 @@ impl Fuse {
     }
 
     /// A proactive restart is about to happen: counted where it may. Answers whether it blew the fuse.
-    pub fn spend(&mut self, now: Timestamp) -> Result<bool, FuseBlown> {
+    pub fn spend(&mut self, now: Now) -> Result<bool, FuseBlown> {
         self.tick(now);
         if let Some(until) = self.blown_until(now) {
             return Err(FuseBlown { until });
         }
-        self.state.restarts.push(now);
+        self.state.restarts.push(now.wall);
         let blew = self.counted() >= self.numbers.restarts;
         if blew {
-            self.state = FuseState { restarts: Vec::new(), blown_at: Some(now) };
+            self.state = FuseState { restarts: Vec::new(), blown_at: Some(now.wall) };
         }
         Ok(blew)
     }
 
     /// Forgets what is over; answers whether anything changed. After a clock was set back, what lies ahead counts from now on:
     /// nothing lasts longer for it.
-    pub fn tick(&mut self, now: Timestamp) -> bool {
+    pub fn tick(&mut self, now: Now) -> bool {
         let (before, window) = (self.state.clone(), self.numbers.window);
-        self.state.restarts.iter_mut().for_each(|at| *at = now.min(*at));
-        self.state.restarts.retain(|at| now < *at + window);
-        self.state.blown_at = self.blown_until(now).and(self.state.blown_at).map(|at| at.min(now));
+        self.state.restarts.iter_mut().for_each(|at| *at = now.wall.min(*at));
+        self.state.restarts.retain(|at| now.wall < *at + window);
+        self.state.blown_at = self.blown_until(now).and(self.state.blown_at).map(|at| at.min(now.wall));
         self.state != before
     }
 
@@ -151,11 +152,11 @@ impl Fuse {
     }
 
     /// How it is.
-    pub fn status(&self, now: Timestamp) -> FuseStatus {
+    pub fn status(&self, now: Now) -> FuseStatus {
         if let (Some(at), Some(until)) = (self.state.blown_at, self.blown_until(now)) {
-            return FuseStatus::Blown { at, until, remaining_ms: millis(until.since(now)) };
+            return FuseStatus::Blown { at, until, remaining_ms: millis(until.since(now.wall)) };
         }
-        let counts = self.state.restarts.iter().filter(|at| now < **at + self.numbers.window).count();
+        let counts = self.state.restarts.iter().filter(|at| now.wall < **at + self.numbers.window).count();
         FuseStatus::Armed {
             restarts: u32::try_from(counts).unwrap_or(u32::MAX),
             limit: self.numbers.restarts,
@@ -164,14 +165,16 @@ impl Fuse {
     }
 
     /// When something changes by time alone.
-    pub fn deadline(&self) -> Option<Timestamp> {
-        let blown = self.state.blown_at.map(|at| at + self.numbers.off);
-        blown.or_else(|| self.state.restarts.first().map(|at| *at + self.numbers.window))
+    pub fn deadline(&self, now: Now) -> Option<Monotonic> {
+        let blown = self.state.blown_at.map(|at| at.min(now.wall) + self.numbers.off);
+        let first = self.state.restarts.first();
+        let due = blown.or_else(|| first.map(|at| now.wall.min(*at) + self.numbers.window));
+        due.map(|at| now.due(at))
     }
 
-    fn blown_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let until = self.state.blown_at?.min(now) + self.numbers.off;
-        (now < until).then_some(until)
+    fn blown_until(&self, now: Now) -> Option<Timestamp> {
+        let until = self.state.blown_at?.min(now.wall) + self.numbers.off;
+        (now.wall < until).then_some(until)
     }
 
     fn counted(&self) -> u32 {

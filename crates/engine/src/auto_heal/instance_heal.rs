@@ -26,8 +26,8 @@ use super::percent_request::PercentRequest;
 use super::priority::{Silence, silence};
 use super::user_rules::UserRules;
 use super::watch::{Observation, Watch};
-use crate::Timestamp;
 use crate::settings::AUTO_HEAL_ENABLED;
+use crate::{Now, Timestamp};
 
 /// The settings of one instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,7 +173,7 @@ pub struct AutoHeal {
 
 impl AutoHeal {
     /// Auto-heal that goes on from `guard`.
-    pub fn new(now: Timestamp, settings: Configure, guard: &HealGuard) -> Self {
+    pub fn new(now: Now, settings: Configure, guard: &HealGuard) -> Self {
         Self {
             silence: silence(&settings.user),
             user: UserRules::new(&settings.user),
@@ -193,7 +193,7 @@ impl AutoHeal {
     }
 
     /// Takes in one event.
-    pub fn step(&mut self, now: Timestamp, input: Input, fuse: &mut Fuse, decisions: &mut Vec<Decision>) {
+    pub fn step(&mut self, now: Now, input: Input, fuse: &mut Fuse, decisions: &mut Vec<Decision>) {
         match input {
             Input::Observed(seen) if !self.restarting => self.observed(now, &seen, fuse, decisions),
             Input::Observed(_) => {}
@@ -226,7 +226,7 @@ impl AutoHeal {
     }
 
     /// How it stands.
-    pub fn status(&self, now: Timestamp, fuse: &Fuse) -> HealStatus {
+    pub fn status(&self, now: Now, fuse: &Fuse) -> HealStatus {
         HealStatus {
             restarting: self.restarting,
             limit: self.settings.limit,
@@ -235,13 +235,7 @@ impl AutoHeal {
         }
     }
 
-    fn observed(
-        &mut self,
-        now: Timestamp,
-        seen: &Observation,
-        fuse: &mut Fuse,
-        decisions: &mut Vec<Decision>,
-    ) {
+    fn observed(&mut self, now: Now, seen: &Observation, fuse: &mut Fuse, decisions: &mut Vec<Decision>) {
         fuse.tick(now);
         if matches!(fuse.status(now), FuseStatus::Armed { .. }) {
             self.refused_by_fuse.clear();
@@ -269,11 +263,11 @@ impl AutoHeal {
         }
     }
 
-    fn decide(&mut self, now: Timestamp, firing: Firing, fuse: &mut Fuse, decisions: &mut Vec<Decision>) {
+    fn decide(&mut self, now: Now, firing: Firing, fuse: &mut Fuse, decisions: &mut Vec<Decision>) {
         let Firing { evidence, refused } = firing;
         let rule = evidence.rule;
         if let Some(refused) = refused {
-            decisions.push(Decision::Refuse(Refusal { at: now, rule, refused, evidence }));
+            decisions.push(Decision::Refuse(Refusal { at: now.wall, rule, refused, evidence }));
             return;
         }
         let spent = if rule.is_proactive() { fuse.spend(now) } else { Ok(false) };
@@ -281,13 +275,13 @@ impl AutoHeal {
             Ok(blew_fuse) => {
                 let action = self.action(rule);
                 self.restarting = action.restarts();
-                self.last = Some(LastHeal { rule, at: now });
-                decisions.push(Decision::Heal(Heal { at: now, rule, action, evidence, blew_fuse }));
+                self.last = Some(LastHeal { rule, at: now.wall });
+                decisions.push(Decision::Heal(Heal { at: now.wall, rule, action, evidence, blew_fuse }));
             }
             Err(blown) => {
                 if self.refused_by_fuse.insert(rule) {
                     let refused = RefusalReason::FuseBlown { until: blown.until };
-                    decisions.push(Decision::Refuse(Refusal { at: now, rule, refused, evidence }));
+                    decisions.push(Decision::Refuse(Refusal { at: now.wall, rule, refused, evidence }));
                 }
             }
         }
@@ -309,7 +303,7 @@ impl AutoHeal {
     }
 
     /// Adds what every other rule sees. One that was broken in the same second has begun anew already: its evidence tells.
-    fn with_others(&self, now: Timestamp, firing: &Firing, all: &[Firing], fuse: &Fuse) -> Firing {
+    fn with_others(&self, now: Now, firing: &Firing, all: &[Firing], fuse: &Fuse) -> Firing {
         let mut firing = firing.clone();
         let own = std::mem::take(&mut firing.evidence.not_fired);
         let readings = self.readings(now, fuse).into_iter();
@@ -326,7 +320,7 @@ impl AutoHeal {
         firing
     }
 
-    fn readings(&self, now: Timestamp, fuse: &Fuse) -> Vec<Reading> {
+    fn readings(&self, now: Now, fuse: &Fuse) -> Vec<Reading> {
         let off = |reading: Reading, silent: Option<&String>| {
             if !self.settings.proactive {
                 let why = format!("{AUTO_HEAL_ENABLED} is False.");
@@ -365,7 +359,7 @@ impl AutoHeal {
     }
 
     /// The settings changed; what did not change keeps its windows.
-    pub fn configure(&mut self, now: Timestamp, settings: Configure) {
+    pub fn configure(&mut self, now: Now, settings: Configure) {
         if settings.user != self.settings.user {
             self.user = UserRules::new(&settings.user);
             self.silence = silence(&settings.user);

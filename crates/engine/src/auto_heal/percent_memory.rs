@@ -11,12 +11,12 @@
 
 use std::time::Duration;
 
-use super::evidence::{Evidence, Firing, Reading, Rule, Sample, Samples, Standing, Unit};
+use super::evidence::{Evidence, Firing, Reading, Rule, Samples, Standing, Unit};
 use super::limit::MemoryLimit;
 use super::watch::Observation;
 use super::words::{bytes, millis};
-use crate::Timestamp;
 use crate::time::humanise;
+use crate::{Monotonic, Now};
 
 /// The share of the limit that must be exceeded.
 pub const SHARE_PERCENT: u64 = 90;
@@ -31,14 +31,14 @@ const SHOWN: Duration = Duration::from_mins(2);
 #[derive(Clone, Debug)]
 pub struct PercentMemory {
     limit: MemoryLimit,
-    above_since: Option<Timestamp>,
-    last: Option<Sample>,
+    above_since: Option<Monotonic>,
+    last: Option<(Monotonic, u64)>,
     samples: Samples,
 }
 
 impl PercentMemory {
     /// The rule for workers of this limit.
-    pub const fn new(limit: MemoryLimit) -> Self {
+    pub fn new(limit: MemoryLimit) -> Self {
         Self { limit, above_since: None, last: None, samples: Samples::new(SHOWN) }
     }
 
@@ -51,11 +51,12 @@ impl PercentMemory {
     }
 
     /// Takes in one second.
-    pub fn observe(&mut self, now: Timestamp, seen: &Observation) -> Option<Firing> {
+    pub fn observe(&mut self, now: Now, seen: &Observation) -> Option<Firing> {
         let value = seen.private_bytes?;
-        let gap = self.last.is_some_and(|last| now < last.at || now.since(last.at) > LONGEST_GAP);
-        self.last = Some(Sample { at: now, value });
         self.samples.push(now, value);
+        let now = now.monotonic;
+        let gap = self.last.is_some_and(|(last, _)| now.since(last) > LONGEST_GAP);
+        self.last = Some((now, value));
         if gap {
             self.above_since = None;
         }
@@ -81,23 +82,19 @@ impl PercentMemory {
 
     /// Its present value beside its threshold.
     pub fn reading(&self) -> Reading {
-        let above = self.last.zip(self.above_since).map(|(last, since)| last.at.since(since));
+        let above = self.last.zip(self.above_since).map(|((last, _), since)| last.since(since));
         let text = match (self.last, above) {
             (None, _) => "private bytes are not known yet".to_owned(),
-            (Some(last), None) => format!("private bytes are {}", bytes(last.value)),
-            (Some(last), Some(above)) => {
-                format!(
-                    "private bytes are {}, above the threshold for {}",
-                    bytes(last.value),
-                    humanise(above)
-                )
+            (Some((_, value)), None) => format!("private bytes are {}", bytes(value)),
+            (Some((_, value)), Some(above)) => {
+                format!("private bytes are {}, above the threshold for {}", bytes(value), humanise(above))
             }
         };
         Reading {
             rule: Rule::PercentMemory,
             standing: Standing::Watching,
             text: format!("{text}; it acts {}", self.condition()),
-            value: self.last.map(|last| last.value),
+            value: self.last.map(|(_, value)| value),
             threshold: Some(self.threshold()),
             unit: Unit::Bytes,
         }
@@ -141,7 +138,7 @@ mod tests {
     use super::*;
     use crate::auto_heal::limit::LimitSource;
 
-    const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+    const START: Now = Now::START;
 
     fn rule() -> PercentMemory {
         PercentMemory::new(MemoryLimit { bytes: 1_000, source: LimitSource::MemoryLimit })
@@ -204,10 +201,20 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_set_back_begins_anew() {
-        let mut samples = held(901, 30_000);
-        samples.extend([(29_000, 901), (30_001, 901)]);
-        assert_eq!(fires_at(samples), [0; 0]);
+    fn a_wall_clock_that_is_set_changes_nothing_and_its_evidence_is_in_order() {
+        for set in [|wall| wall - Duration::from_hours(48), |wall| wall + Duration::from_hours(48)] {
+            let mut rule = rule();
+            let firing = (0..=40_u64).find_map(|s| {
+                let now = START + Duration::from_secs(s);
+                let wall = if s < 20 { now.wall } else { set(now.wall) };
+                rule.observe(Now { wall, ..now }, &seen(901)).map(|firing| (s, firing))
+            });
+            let (s, firing) = firing.expect("it fires");
+            assert_eq!(s, 31);
+            let samples = firing.evidence.samples;
+            assert_eq!(samples.last().unwrap().at, set((START + Duration::from_secs(31)).wall));
+            assert!(samples.windows(2).all(|pair| pair[1].at == pair[0].at + Duration::from_secs(1)));
+        }
     }
 
     #[test]

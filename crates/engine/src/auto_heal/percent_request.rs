@@ -16,7 +16,7 @@ use super::evidence::{Evidence, Firing, Reading, Rule, Samples, Standing, Unit};
 use super::watch::{Observation, Tally, Watch};
 use super::window::Window;
 use super::words::{millis, percent, requests, seconds};
-use crate::Timestamp;
+use crate::Now;
 
 /// Slow is this long or longer.
 pub const SLOW: Duration = Duration::from_secs(200);
@@ -56,14 +56,14 @@ impl PercentRequest {
     }
 
     /// Takes in one second; `slow` is what [`PercentRequest::watch`] counted.
-    pub fn observe(&mut self, now: Timestamp, seen: &Observation, slow: Tally) -> Option<Firing> {
+    pub fn observe(&mut self, now: Now, seen: &Observation, slow: Tally) -> Option<Firing> {
         self.warm = !seen.warm_up;
         if seen.warm_up {
             self.clear();
             return None;
         }
-        self.all.push(now, seen.tallies.total.finished);
-        self.slow.push(now, slow.finished);
+        self.all.push(now.monotonic, seen.tallies.total.finished);
+        self.slow.push(now.monotonic, slow.finished);
         self.running = (seen.tallies.total.running, slow.running);
         let (all, slow) = self.counts();
         self.samples.push(now, percent(slow, all));
@@ -144,7 +144,7 @@ pub fn condition() -> String {
 mod tests {
     use super::*;
 
-    const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+    const START: Now = Now::START;
 
     /// `(finished, running)` of all requests and of the slow ones.
     fn tell(rule: &mut PercentRequest, ms: u64, all: (u64, u64), slow: (u64, u64)) -> bool {

@@ -21,8 +21,8 @@ use super::path_glob::PathGlob;
 use super::watch::{Observation, Tally, Watch};
 use super::window::Window;
 use super::words::{self, bytes, millis, within};
-use crate::Timestamp;
 use crate::time::humanise;
+use crate::{Monotonic, Now};
 
 /// Private bytes that stay above the threshold act again after this long. Ours: as long as a short incident.
 pub const MEMORY_REST: Duration = Duration::from_mins(5);
@@ -117,9 +117,9 @@ impl Condition {
         Self { is, window, running: 0, spent: 0, samples }
     }
 
-    fn take(&mut self, now: Timestamp, tally: Tally) {
+    fn take(&mut self, now: Now, tally: Tally) {
         let paid = self.spent.min(tally.finished);
-        self.window.push(now, tally.finished - paid);
+        self.window.push(now.monotonic, tally.finished - paid);
         self.running = tally.running;
         self.spent = (self.spent - paid).min(self.running);
         self.samples.push(now, self.value());
@@ -174,18 +174,18 @@ impl Condition {
 struct PrivateBytes {
     limit: u64,
     value: Option<u64>,
-    rests_until: Option<Timestamp>,
+    rests_until: Option<Monotonic>,
     samples: Samples,
 }
 
 impl PrivateBytes {
-    fn take(&mut self, now: Timestamp, value: Option<u64>) {
+    fn take(&mut self, now: Now, value: Option<u64>) {
         self.value = value;
         if let Some(value) = value {
             self.samples.push(now, value);
         }
         if value.is_some_and(|value| value <= self.limit)
-            || self.rests_until.is_some_and(|until| now >= until)
+            || self.rests_until.is_some_and(|until| now.monotonic >= until)
         {
             self.rests_until = None;
         }
@@ -264,12 +264,7 @@ impl UserRules {
     }
 
     /// Takes in one second; `counted` is what [`UserRules::watches`] counted, in their order, where it is known.
-    pub fn observe(
-        &mut self,
-        now: Timestamp,
-        seen: &Observation,
-        counted: Option<&[Tally]>,
-    ) -> Option<Firing> {
+    pub fn observe(&mut self, now: Now, seen: &Observation, counted: Option<&[Tally]>) -> Option<Firing> {
         if let Some(counted) = counted {
             let mut counted = counted.iter().copied();
             for condition in &mut self.conditions {
@@ -303,7 +298,7 @@ impl UserRules {
         memory.into_iter().chain(self.conditions.iter().map(Condition::reading)).collect()
     }
 
-    fn decide(&mut self, now: Timestamp, uptime: Duration) -> Option<Firing> {
+    fn decide(&mut self, now: Now, uptime: Duration) -> Option<Firing> {
         let memory = self.memory.as_ref().filter(|memory| memory.is_met()).map(PrivateBytes::evidence);
         let met = self.conditions.iter().filter(|condition| condition.value() >= condition.is.count);
         let mut met: Vec<Evidence> = memory.into_iter().chain(met.map(Condition::evidence)).collect();
@@ -324,7 +319,7 @@ impl UserRules {
             condition.empty();
         }
         if let Some(memory) = self.memory.as_mut().filter(|memory| memory.is_met()) {
-            memory.rests_until = Some(now + MEMORY_REST);
+            memory.rests_until = Some(now.monotonic + MEMORY_REST);
         }
         self.refused.clear();
         Some(Firing { evidence, refused: None })

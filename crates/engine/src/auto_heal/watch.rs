@@ -71,7 +71,7 @@ pub struct Observation {
     pub tallies: Tallies,
     /// The worker is still warming up.
     pub warm_up: bool,
-    /// How long the worker has run.
+    /// How long the worker has run; its instance knows.
     pub uptime: Duration,
 }
 

@@ -4,7 +4,7 @@ use super::*;
 
 const HOUR: Duration = Duration::from_hours(1);
 const MS: Duration = Duration::from_millis(1);
-const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+const START: Now = Now::START;
 
 fn instance() -> InstanceKey {
     InstanceKey { app: "shop".parse().unwrap(), index: 0 }
@@ -13,14 +13,14 @@ fn instance() -> InstanceKey {
 /// A monitor with one worker after the other, as the instance machine would drive it.
 struct Bench {
     monitor: CrashMonitor,
-    now: Timestamp,
+    now: Now,
     started: i64,
     effects: Vec<Effect>,
 }
 
 impl Bench {
     fn new(numbers: Numbers) -> Self {
-        let monitor = CrashMonitor::new(instance(), numbers, true, Guard::default());
+        let monitor = CrashMonitor::new(START, instance(), numbers, true, Guard::default());
         Self { monitor, now: START, started: 0, effects: Vec::new() }
     }
 
@@ -38,7 +38,7 @@ impl Bench {
     }
 
     fn crash(&mut self, worker: &WorkerId) {
-        let at = self.now;
+        let at = self.now.wall;
         self.tell(Input::Ended { worker: worker.clone(), at, crashed: true });
     }
 
@@ -55,7 +55,7 @@ impl Bench {
         assert!(armed);
         self.tell(Input::Fatal { worker: worker.clone() });
         self.crash(&worker);
-        let captured_at = Some(self.now);
+        let captured_at = Some(self.now.wall);
         self.tell(Input::Analysed { worker, captured_at });
     }
 }
@@ -66,7 +66,7 @@ fn exactly_the_fourth_crash_arms_and_the_fifth_is_captured() {
     let armed: Vec<bool> = (0..4).map(|_| bench.start_and_crash()).collect();
     assert_eq!(armed, [false; 4]);
     bench.capture();
-    assert_eq!(bench.monitor.status(bench.now), Monitoring::Paused { until: START + 8 * HOUR });
+    assert_eq!(bench.monitor.status(bench.now), Monitoring::Paused { until: (START + 8 * HOUR).wall });
     assert!(!bench.start().1, "no debugger within the pause");
 }
 
@@ -99,7 +99,7 @@ fn a_running_worker_is_armed_when_the_pause_ends() {
     bench.capture();
     let (worker, _) = bench.start();
     bench.effects.clear();
-    assert_eq!(bench.monitor.deadline(), Some(START + 8 * HOUR));
+    assert_eq!(bench.monitor.deadline(bench.now), Some((START + 8 * HOUR).monotonic));
     bench.now = START + 8 * HOUR;
     bench.tell(Input::Tick);
     assert!(bench.effects.contains(&Effect::Arm { worker: worker.clone() }));
@@ -158,7 +158,7 @@ fn a_refused_attach_is_shown_and_tried_again() {
     let refused = Some("gdb (pid 7) is attached".to_owned());
     assert_eq!(bench.monitor.status(bench.now), Monitoring::Arming { refused });
     bench.effects.clear();
-    assert_eq!(bench.monitor.deadline(), Some(bench.now + ARM_RETRY));
+    assert_eq!(bench.monitor.deadline(bench.now), Some((bench.now + ARM_RETRY).monotonic));
     bench.now = bench.now + ARM_RETRY;
     bench.tell(Input::Tick);
     assert_eq!(bench.effects, [Effect::Arm { worker }]);
@@ -173,11 +173,56 @@ fn a_crash_reported_twice_counts_once_across_a_restart() {
         panic!("nothing remembered")
     };
     let guard: Guard = serde_json::from_str(&serde_json::to_string(&guard).unwrap()).unwrap();
-    let mut again = CrashMonitor::new(instance(), Numbers::default(), true, guard);
+    let mut again = CrashMonitor::new(START, instance(), Numbers::default(), true, guard);
     let mut effects = Vec::new();
-    again.step(bench.now, Input::Ended { worker, at: bench.now, crashed: true }, &mut effects);
+    again.step(bench.now, Input::Ended { worker, at: bench.now.wall, crashed: true }, &mut effects);
     assert_eq!(again.status(bench.now), Monitoring::Counting { crashes: 1, limit: 3 });
     assert!(effects.is_empty());
+}
+
+/// A wall clock that was set, while Medic ran or between two runs.
+fn again(monitor: &CrashMonitor, now: Now) -> CrashMonitor {
+    CrashMonitor::new(now, instance(), monitor.numbers, true, monitor.guard.clone())
+}
+
+#[test]
+fn a_clock_set_back_prolongs_neither_the_pause_nor_the_window() {
+    for restarted in [false, true] {
+        let mut bench = Bench::new(Numbers::default());
+        (0..4).for_each(|_| assert!(!bench.start_and_crash()));
+        bench.capture();
+        bench.now.wall = bench.now.wall - 100 * HOUR;
+        if restarted {
+            bench.monitor = again(&bench.monitor, bench.now);
+        }
+        bench.tell(Input::Tick);
+        let paused = Monitoring::Paused { until: (bench.now + 8 * HOUR).wall };
+        assert_eq!(bench.monitor.status(bench.now), paused);
+        bench.now = bench.now + 8 * HOUR;
+        assert!(bench.start().1, "the pause is over after its own length");
+        bench.now = bench.now + 16 * HOUR;
+        bench.tell(Input::Configure { numbers: Numbers { crashes: 4, ..Numbers::default() }, enabled: true });
+        assert!(!bench.start().1, "and the crashes have left after theirs");
+    }
+}
+
+#[test]
+fn a_clock_set_ahead_ends_what_goes_by_it_and_an_attach_is_tried_again_in_its_own_time() {
+    let mut bench = Bench::new(Numbers { crashes: 0, ..Numbers::default() });
+    bench.capture();
+    bench.now.wall = bench.now.wall + 8 * HOUR;
+    let (worker, armed) = bench.start();
+    assert!(armed, "8 hours by the clock that people read");
+    bench.tell(Input::ArmRefused { worker, reason: "traced".to_owned() });
+    bench.effects.clear();
+    let due = bench.now.monotonic + ARM_RETRY;
+    bench.now.wall = bench.now.wall - 100 * HOUR;
+    bench.tell(Input::Tick);
+    let arms = |bench: &Bench| bench.effects.iter().any(|effect| matches!(effect, Effect::Arm { .. }));
+    assert_eq!((bench.monitor.deadline(bench.now), arms(&bench)), (Some(due), false));
+    bench.now.monotonic = due;
+    bench.tell(Input::Tick);
+    assert!(arms(&bench));
 }
 
 proptest! {
@@ -195,12 +240,12 @@ proptest! {
             if dump {
                 bench.tell(Input::Fatal { worker: worker.clone() });
                 if let Some(earlier) = last_dump {
-                    prop_assert!(bench.now.since(earlier) >= 8 * HOUR);
+                    prop_assert!(bench.now.wall.since(earlier) >= 8 * HOUR);
                 }
-                last_dump = Some(bench.now);
+                last_dump = Some(bench.now.wall);
             }
             bench.crash(&worker);
-            let captured_at = dump.then_some(bench.now);
+            let captured_at = dump.then_some(bench.now.wall);
             bench.tell(Input::Analysed { worker, captured_at });
         }
     }

@@ -11,7 +11,7 @@ use crate::effect::Effect;
 use crate::instance::{Healing, Instance, NameIncident, Order};
 use crate::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
 use crate::status::{AppHeal, AppStatus, Health, InstanceState, InstanceStatus};
-use crate::{InstanceKey, Timestamp, WorkerId};
+use crate::{InstanceKey, Monotonic, Now, WorkerId};
 
 use super::{AppSpec, AppStart, Remembered};
 
@@ -37,7 +37,7 @@ struct Said {
 
 impl App {
     pub(super) fn new(
-        now: Timestamp,
+        now: Now,
         node: &str,
         start: AppStart,
         remembered: &Remembered,
@@ -59,7 +59,7 @@ impl App {
         let place = |index| {
             let key = InstanceKey { app: app.spec.name.clone(), index };
             let guard = remembered.guards.get(&key).cloned().unwrap_or_default();
-            let monitor = CrashMonitor::new(key.clone(), app.spec.crash_monitoring, enabled, guard);
+            let monitor = CrashMonitor::new(now, key.clone(), app.spec.crash_monitoring, enabled, guard);
             let guard = remembered.heal.get(&key).cloned().unwrap_or_default();
             let healing = Healing::new(now, app.configure(), app.bounds(), &guard);
             Instance::new(now, node, key, app.spec.lifecycle, (monitor, healing), name_incident)
@@ -78,7 +78,7 @@ impl App {
 
     pub(super) fn observe(
         &mut self,
-        now: Timestamp,
+        now: Now,
         worker: &WorkerId,
         seen: Observation,
         effects: &mut Vec<Effect>,
@@ -88,18 +88,18 @@ impl App {
         }
     }
 
-    pub(super) fn set_settings(&mut self, now: Timestamp, settings: AppSettings, effects: &mut Vec<Effect>) {
+    pub(super) fn set_settings(&mut self, now: Now, settings: AppSettings, effects: &mut Vec<Effect>) {
         self.settings = settings;
         self.configure_all(now, effects);
     }
 
-    pub(super) fn set_rules(&mut self, now: Timestamp, rules: AutoHealConfig) {
+    pub(super) fn set_rules(&mut self, now: Now, rules: AutoHealConfig) {
         self.rules = rules;
         self.configure_all(now, &mut Vec::new());
     }
 
     /// The number of places and the address stay: they were opened when Medic started.
-    pub(super) fn respec(&mut self, now: Timestamp, spec: AppSpec, effects: &mut Vec<Effect>) {
+    pub(super) fn respec(&mut self, now: Now, spec: AppSpec, effects: &mut Vec<Effect>) {
         let AppSpec { listen, instances, .. } = self.spec.clone();
         self.spec = AppSpec { listen, instances, ..spec };
         self.fuse.configure(self.spec.auto_heal.fuse);
@@ -114,13 +114,7 @@ impl App {
     }
 
     /// A restart that cannot be begun now was refused before it came here; one that lost the race is left out.
-    pub(super) fn restart(
-        &mut self,
-        now: Timestamp,
-        index: u16,
-        reason: RestartReason,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn restart(&mut self, now: Now, index: u16, reason: RestartReason, effects: &mut Vec<Effect>) {
         if let Some(place) = self.instance(index) {
             let _under_way_already = place.restart(now, Order { at: now, reason, evidence: None }, effects);
         }
@@ -133,7 +127,7 @@ impl App {
     }
 
     /// What follows from the step that was just done.
-    pub(super) fn settle(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    pub(super) fn settle(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.fuse.tick(now);
         self.replace_next(now, effects);
         self.say_watches(effects);
@@ -145,21 +139,22 @@ impl App {
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Timestamp> {
-        self.instances.iter().filter_map(Instance::deadline).chain(self.fuse.deadline()).min()
+    pub(super) fn deadline(&self, now: Now) -> Option<Monotonic> {
+        let instances = self.instances.iter().filter_map(|instance| instance.deadline(now));
+        instances.chain(self.fuse.deadline(now)).min()
     }
 
     pub(super) fn is_stopped(&self) -> bool {
         self.instances.iter().all(Instance::is_stopped)
     }
 
-    pub(super) fn heal(&self, now: Timestamp) -> AppHeal {
+    pub(super) fn heal(&self, now: Now) -> AppHeal {
         let instances =
             self.instances.iter().map(|instance| instance.healing_status(now, &self.fuse)).collect();
         AppHeal { fuse: self.fuse.status(now), instances }
     }
 
-    pub(super) fn status(&self, now: Timestamp) -> AppStatus {
+    pub(super) fn status(&self, now: Now) -> AppStatus {
         let instances: Vec<InstanceStatus> =
             self.instances.iter().map(|instance| instance.status(now)).collect();
         AppStatus {
@@ -172,7 +167,7 @@ impl App {
         }
     }
 
-    fn configure_all(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn configure_all(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.generation += 1;
         let (configure, bounds) = (self.configure(), self.bounds());
         let enabled = self.settings.is_enabled(CRASH_MONITORING_ENABLED);
@@ -199,7 +194,7 @@ impl App {
     }
 
     /// One at a time, so that an app never has more than one worker too many.
-    fn replace_next(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn replace_next(&mut self, now: Now, effects: &mut Vec<Effect>) {
         while let Some(worker) = self.outdated.front() {
             let index = usize::from(worker.instance.index);
             let Some(place) = self.instances.get(index).filter(|place| place.worker() == Some(worker)) else {

@@ -5,9 +5,9 @@ use crate::auto_heal::event::EventKind;
 use crate::auto_heal::restart::Restart;
 use crate::auto_heal::{Rule, Tallies};
 use crate::settings::AUTO_HEAL_ENABLED;
-use crate::{Ending, Exit, Signal};
+use crate::{Ending, Exit, Signal, Timestamp};
 
-const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+const START: Now = Now::START;
 const SECOND: Duration = Duration::from_secs(1);
 const MB: u64 = 1 << 20;
 
@@ -34,7 +34,7 @@ fn spec() -> AppSpec {
 /// A fleet whose workers come up and end as soon as they are asked to.
 struct World {
     fleet: Fleet,
-    now: Timestamp,
+    now: Now,
     seen: Vec<Effect>,
     takers: Vec<WorkerId>,
     generation: u64,
@@ -83,7 +83,7 @@ impl World {
             Effect::Signal { worker, .. } => {
                 let (exit, ending) = (Exit::Signal(Signal::TERM), Ending::Asked);
                 let toll = instance::Toll::default();
-                let (at, uptime) = (self.now, SECOND);
+                let (at, uptime) = (self.now.wall, SECOND);
                 say(worker, instance::Input::Ended { pid: 7, exit, ending, at, uptime, toll });
             }
             Effect::Route { workers, .. } => self.takers.clone_from(workers),
@@ -97,9 +97,8 @@ impl World {
         self.now = self.now + SECOND;
         let seen = self.takers.iter().zip(private_bytes).map(|(worker, bytes)| {
             let tallies = Tallies { generation: self.generation, ..Tallies::default() };
-            let uptime = self.now.since(worker.started_at);
             let private_bytes = Some(bytes);
-            (worker.clone(), Observation { private_bytes, tallies, uptime, ..Observation::default() })
+            (worker.clone(), Observation { private_bytes, tallies, ..Observation::default() })
         });
         let seen = seen.collect();
         self.tell(Input::Observed(seen));
@@ -250,4 +249,21 @@ fn a_recorded_run_gives_the_same_effects_again() {
     let first = run();
     assert!(first.iter().any(|effect| matches!(effect, Effect::RecordRestart(_))));
     assert_eq!(first, run());
+}
+
+/// A leak is healed in its own time although the wall clock is set each second, in either direction.
+#[test]
+fn rules_count_their_seconds_whatever_the_wall_clock_does() {
+    let minute = Duration::from_mins(1);
+    for set in [|wall: Timestamp| wall - Duration::from_hours(5), |wall| wall + Duration::from_hours(5)] {
+        let mut world = World::plain();
+        for second in 1..=32_u32 {
+            assert!(world.restarts().is_empty(), "after {second} s");
+            world.second([100 * MB, 0]);
+            world.now.wall = set(world.now.wall);
+        }
+        assert_eq!(world.restarts().len(), 1);
+        let due = world.fleet.deadline(world.now);
+        assert!(due.is_none_or(|due| due <= world.now.monotonic + 30 * minute), "the fuse's window at most");
+    }
 }

@@ -11,7 +11,7 @@ use crate::auto_heal::{
 };
 use crate::effect::Effect;
 use crate::status::InstanceHeal;
-use crate::{Timestamp, WorkerId};
+use crate::{Now, Timestamp, WorkerId};
 
 use super::{Instance, Measured, Order};
 
@@ -29,7 +29,7 @@ pub struct Healing {
 
 impl Healing {
     /// Auto-heal that goes on from `guard`. The settings' limit is taken from `bounds`.
-    pub fn new(now: Timestamp, settings: Configure, bounds: Bounds, guard: &HealGuard) -> Self {
+    pub fn new(now: Now, settings: Configure, bounds: Bounds, guard: &HealGuard) -> Self {
         let settings = Configure { limit: bounds.limit(), ..settings };
         let rules = AutoHeal::new(now, settings, guard);
         Self { rules, bounds, refused: None, memory: None }
@@ -40,7 +40,7 @@ impl Healing {
         self.memory.as_ref().filter(|(of, _)| of == worker).map(|(_, seen)| seen.to_vec()).unwrap_or_default()
     }
 
-    fn remember(&mut self, now: Timestamp, worker: &WorkerId, private_bytes: Option<u64>) {
+    fn remember(&mut self, now: Now, worker: &WorkerId, private_bytes: Option<u64>) {
         if self.memory.as_ref().is_none_or(|(of, _)| of != worker) {
             self.memory = Some((worker.clone(), Samples::new(MEMORY_KEPT)));
         }
@@ -54,7 +54,7 @@ impl Instance {
     /// Takes in one second of `worker`; only the one that takes requests is looked at.
     pub fn observe(
         &mut self,
-        now: Timestamp,
+        now: Now,
         worker: &WorkerId,
         seen: Observation,
         fuse: &mut Fuse,
@@ -63,6 +63,7 @@ impl Instance {
         if self.taker() != Some(worker) {
             return;
         }
+        let seen = Observation { uptime: self.uptime(now), ..seen };
         self.healing.remember(now, worker, seen.private_bytes);
         let (before, mut decisions) = (self.healing.rules.guard(), Vec::new());
         self.healing.rules.step(now, Input::Observed(seen), fuse, &mut decisions);
@@ -79,7 +80,7 @@ impl Instance {
     }
 
     /// The rules or the numbers changed; what did not change keeps its windows.
-    pub fn configure_healing(&mut self, now: Timestamp, settings: Configure, bounds: Bounds) {
+    pub fn configure_healing(&mut self, now: Now, settings: Configure, bounds: Bounds) {
         let Bounds { worker_size, memory_limit, .. } = bounds;
         self.healing.bounds = Bounds { worker_size, memory_limit, ..self.healing.bounds };
         let limit = self.healing.bounds.limit();
@@ -92,7 +93,7 @@ impl Instance {
     }
 
     /// What auto-heal sees.
-    pub fn healing_status(&self, now: Timestamp, fuse: &Fuse) -> InstanceHeal {
+    pub fn healing_status(&self, now: Now, fuse: &Fuse) -> InstanceHeal {
         let Healing { rules, refused, .. } = &self.healing;
         InstanceHeal { index: self.key.index, status: rules.status(now, fuse), refused: refused.clone() }
     }
@@ -105,12 +106,12 @@ impl Instance {
         }
     }
 
-    fn heal(&mut self, now: Timestamp, worker: &WorkerId, heal: Heal, effects: &mut Vec<Effect>) {
+    fn heal(&mut self, now: Now, worker: &WorkerId, heal: Heal, effects: &mut Vec<Effect>) {
         let Heal { at, rule, action, evidence, blew_fuse } = heal;
         match action {
             Action::Recycle | Action::Cpu(_) if action.restarts() => {
                 let reason = RestartReason::Rule { rule, blew_fuse };
-                if self.restart(now, Order { at, reason, evidence: Some(evidence) }, effects).is_err() {
+                if self.restart(now, Order { at: now, reason, evidence: Some(evidence) }, effects).is_err() {
                     self.healing.rules.restart_failed();
                 }
             }

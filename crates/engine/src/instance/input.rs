@@ -8,7 +8,7 @@ use crate::auto_heal::Evidence;
 use crate::auto_heal::limit::Bitness;
 use crate::auto_heal::restart::RestartReason;
 use crate::crash::{Audit, Findings, InFlightRequest};
-use crate::{Ending, Exit, Timestamp};
+use crate::{Ending, Exit, Now, Timestamp};
 
 /// An app's numbers for each of its instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub struct Toll {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// When it was decided.
-    pub at: Timestamp,
+    pub at: Now,
     /// Why.
     pub reason: RestartReason,
     /// What the rule saw, where a rule acted.

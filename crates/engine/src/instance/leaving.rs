@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{NameIncident, Toll};
 use crate::auto_heal::evidence::Sample;
 use crate::crash::{Audit, Crash, Findings};
-use crate::{CrashCause, Exit, Timestamp, WorkerId};
+use crate::{CrashCause, Exit, Monotonic, Timestamp, WorkerId};
 
 /// What is known of it so far.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,7 @@ pub(super) struct Leaving {
     /// What the analysis found, and the dump's proof of deletion.
     pub(super) analysis: Option<(Box<Findings>, Option<Audit>)>,
     /// When to try again to write it down.
-    pub(super) record_at: Option<Timestamp>,
+    pub(super) record_at: Option<Monotonic>,
 }
 
 /// How it ended.

@@ -3,30 +3,35 @@
 use std::time::Duration;
 
 use super::leaving::End;
-use super::{Instance, Phase, Process, Toll};
+use super::{Instance, Phase, Process, Toll, Uptime};
 use crate::crash::{Audit, Findings};
 use crate::crash_monitor;
 use crate::effect::Effect;
 use crate::time::humanise;
-use crate::{CrashCause, Ending, Exit, Signal, Timestamp, WorkerId};
+use crate::{CrashCause, Ending, Exit, Now, Signal, Timestamp, WorkerId};
 
 impl Instance {
-    pub(super) fn start(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    pub(super) fn start(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let worker = self.next_worker(now);
         effects.push(Effect::Start { worker: worker.clone(), arm: self.monitor.wants_debugger(now) });
-        self.enter(now, Phase::Starting { worker, process: None, late_at: now + self.lifecycle.warm_up });
+        self.enter(
+            now,
+            Phase::Starting { worker, process: None, late_at: now.monotonic + self.lifecycle.warm_up },
+        );
     }
 
-    /// A worker's id is its instance and its start: two starts within one millisecond must not share one.
-    pub(super) fn next_worker(&mut self, now: Timestamp) -> WorkerId {
-        let started_at = self.last_start.map_or(now, |last| now.max(last + Duration::from_millis(1)));
+    /// A worker's id is its instance and its start: two starts within one millisecond must not share one, and the later one's
+    /// is later although the wall clock was set back.
+    pub(super) fn next_worker(&mut self, now: Now) -> WorkerId {
+        let least = self.last_start.map(|last| last + Duration::from_millis(1));
+        let started_at = least.map_or(now.wall, |least| now.wall.max(least));
         self.last_start = Some(started_at);
         WorkerId { instance: self.key.clone(), started_at }
     }
 
     pub(super) fn started(
         &mut self,
-        now: Timestamp,
+        now: Now,
         worker: &WorkerId,
         process: Process,
         effects: &mut Vec<Effect>,
@@ -46,8 +51,9 @@ impl Instance {
             }
             // Found running when Medic came back.
             Phase::Waiting { .. } if !self.stop && !self.departing.contains_key(worker) => {
-                self.last_start = self.last_start.max(Some(worker.started_at));
-                let late_at = now + self.lifecycle.warm_up;
+                let uptime = Uptime { before: now.wall.since(worker.started_at), ..process.uptime };
+                let process = Process { uptime, ..process };
+                let late_at = now.monotonic + self.lifecycle.warm_up;
                 self.enter(now, Phase::Starting { worker: worker.clone(), process: Some(process), late_at });
             }
             // Two workers on one place cannot both be right: the one that is not ours goes.
@@ -60,7 +66,7 @@ impl Instance {
 
     pub(super) fn start_failed(
         &mut self,
-        now: Timestamp,
+        now: Now,
         worker: &WorkerId,
         reason: &str,
         effects: &mut Vec<Effect>,
@@ -75,7 +81,7 @@ impl Instance {
         }
     }
 
-    pub(super) fn listening(&mut self, now: Timestamp, worker: &WorkerId, effects: &mut Vec<Effect>) {
+    pub(super) fn listening(&mut self, now: Now, worker: &WorkerId, effects: &mut Vec<Effect>) {
         match &self.phase {
             Phase::Starting { worker: mine, process: Some(process), .. } if mine == worker => {
                 let (worker, process) = (worker.clone(), *process);
@@ -90,12 +96,12 @@ impl Instance {
         }
     }
 
-    pub(super) fn fatal(&mut self, now: Timestamp, worker: &WorkerId, toll: Toll, effects: &mut Vec<Effect>) {
+    pub(super) fn fatal(&mut self, now: Now, worker: &WorkerId, toll: Toll, effects: &mut Vec<Effect>) {
         self.leaving.entry(worker.clone()).or_default().add(toll);
         self.monitor.step(now, crash_monitor::Input::Fatal { worker: worker.clone() }, effects);
         if self.holds(worker) {
             self.message = Some("The worker was stopped at its fatal signal.".to_owned());
-            self.wait(now, now.since(worker.started_at), effects);
+            self.wait(now, self.uptime(now), effects);
         } else if self.is_successor(worker) {
             self.successor_failed(now, "The new worker was stopped at a fatal signal.".to_owned(), effects);
         }
@@ -103,7 +109,7 @@ impl Instance {
 
     pub(super) fn ended(
         &mut self,
-        now: Timestamp,
+        now: Now,
         worker: &WorkerId,
         end: (u32, Exit, Ending, Timestamp, Duration),
         toll: Toll,
@@ -138,7 +144,7 @@ impl Instance {
 
     pub(super) fn analysed(
         &mut self,
-        now: Timestamp,
+        now: Now,
         worker: &WorkerId,
         findings: Box<Findings>,
         audit: Option<Audit>,
@@ -162,21 +168,21 @@ impl Instance {
         effects.extend(crash.map(|crash| Effect::Record(Box::new(crash))));
     }
 
-    pub(super) fn lost(&mut self, now: Timestamp, worker: &WorkerId, toll: &Toll, effects: &mut Vec<Effect>) {
+    pub(super) fn lost(&mut self, now: Now, worker: &WorkerId, toll: &Toll, effects: &mut Vec<Effect>) {
         self.leaving.remove(worker);
-        let input = crash_monitor::Input::Ended { worker: worker.clone(), at: now, crashed: false };
+        let input = crash_monitor::Input::Ended { worker: worker.clone(), at: now.wall, crashed: false };
         self.monitor.step(now, input, effects);
         self.departed(now, worker, toll, effects);
         let what = "The worker's shim was killed, and the worker with it.";
         if self.holds(worker) {
             self.message = Some(what.to_owned());
-            self.wait(now, now.since(worker.started_at), effects);
+            self.wait(now, self.uptime(now), effects);
         } else if self.is_successor(worker) {
             self.successor_failed(now, what.to_owned(), effects);
         }
     }
 
-    pub(super) fn ask_to_end(&mut self, now: Timestamp, worker: &WorkerId, effects: &mut Vec<Effect>) {
+    pub(super) fn ask_to_end(&mut self, now: Now, worker: &WorkerId, effects: &mut Vec<Effect>) {
         let process = match &self.phase {
             Phase::Starting { process, .. } => *process,
             Phase::Running { process, .. } => Some(*process),
@@ -185,17 +191,18 @@ impl Instance {
         if process.is_some() {
             effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
         }
-        let kill_at = Some(now + self.lifecycle.stop_grace);
+        let kill_at = Some(now.monotonic + self.lifecycle.stop_grace);
         self.enter(now, Phase::Stopping { worker: worker.clone(), process, kill_at });
     }
 
     /// The place has no worker any more: the one that is being warmed up takes it, or another is started when it is time.
-    pub(super) fn wait(&mut self, now: Timestamp, uptime: Duration, effects: &mut Vec<Effect>) {
+    pub(super) fn wait(&mut self, now: Now, uptime: Duration, effects: &mut Vec<Effect>) {
         if self.promote_successor(now, effects) {
             return;
         }
-        let pause = self.back_off.pause_after(uptime);
-        self.enter(now, if self.stop { Phase::Stopped } else { Phase::Waiting { until: now + pause } });
+        let due = now + self.back_off.pause_after(uptime);
+        let waiting = Phase::Waiting { until: due.monotonic, next_start: due.wall };
+        self.enter(now, if self.stop { Phase::Stopped } else { waiting });
     }
 
     pub(super) fn not_warm(&self) -> String {

@@ -15,7 +15,7 @@
 use crate::auto_heal::restart::{Restart, RestartOutcome};
 use crate::effect::Effect;
 use crate::status::{RestartStage, Restarting};
-use crate::{Signal, Timestamp, WorkerId, crash_monitor};
+use crate::{Monotonic, Now, Signal, WorkerId, crash_monitor};
 
 use super::{Instance, Order, Phase, Process, Toll};
 
@@ -35,7 +35,7 @@ pub enum RestartRefused {
 pub(super) struct Successor {
     pub(super) worker: WorkerId,
     pub(super) process: Option<Process>,
-    pub(super) late_at: Timestamp,
+    pub(super) late_at: Monotonic,
     order: Order,
 }
 
@@ -49,13 +49,13 @@ pub(super) struct Departing {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    Draining { until: Timestamp },
-    Ending { kill_at: Timestamp },
+    Draining { until: Monotonic },
+    Ending { kill_at: Monotonic },
     Killed,
 }
 
 impl Departing {
-    pub(super) fn deadline(&self) -> Option<Timestamp> {
+    pub(super) fn deadline(&self) -> Option<Monotonic> {
         match self.stage {
             Stage::Draining { until } => Some(until),
             Stage::Ending { kill_at } => Some(kill_at),
@@ -68,7 +68,7 @@ impl Instance {
     /// Begins an overlapped restart.
     pub fn restart(
         &mut self,
-        now: Timestamp,
+        now: Now,
         order: Order,
         effects: &mut Vec<Effect>,
     ) -> Result<(), RestartRefused> {
@@ -80,7 +80,7 @@ impl Instance {
         }
         let worker = self.next_worker(now);
         effects.push(Effect::Start { worker: worker.clone(), arm: self.monitor.wants_debugger(now) });
-        let late_at = now + self.lifecycle.warm_up;
+        let late_at = now.monotonic + self.lifecycle.warm_up;
         if let Phase::Running { next, .. } = &mut self.phase {
             *next = Some(Box::new(Successor { worker, process: None, late_at, order }));
         }
@@ -94,8 +94,11 @@ impl Instance {
     }
 
     pub(super) fn restarting(&self) -> Option<Restarting> {
-        let told =
-            |order: &Order, stage| Restarting { since: order.at, reason: order.reason.to_string(), stage };
+        let told = |order: &Order, stage| Restarting {
+            since: order.at.wall,
+            reason: order.reason.to_string(),
+            stage,
+        };
         if let Phase::Running { next: Some(next), .. } = &self.phase {
             return Some(told(&next.order, RestartStage::WarmingUp));
         }
@@ -108,7 +111,7 @@ impl Instance {
     }
 
     /// The new worker is warm: it takes the place, and the old one drains.
-    pub(super) fn succeed(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    pub(super) fn succeed(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let Some((successor, process, old)) = self.take_successor() else { return };
         let Successor { worker, order, .. } = successor;
         self.message = None;
@@ -116,7 +119,7 @@ impl Instance {
         let input = crash_monitor::Input::Started { worker: worker.clone(), armed: process.armed };
         self.monitor.step(now, input, effects);
         self.healing.rules.restarted();
-        let stage = Stage::Draining { until: now + self.lifecycle.stop_grace };
+        let stage = Stage::Draining { until: now.monotonic + self.lifecycle.stop_grace };
         effects.push(Effect::Drain { worker: old.clone() });
         self.departing.insert(old, Departing { stage, replaced: Some((order, worker)) });
     }
@@ -128,23 +131,23 @@ impl Instance {
     }
 
     /// The old worker's requests are done.
-    pub(super) fn drained(&mut self, now: Timestamp, worker: &WorkerId, effects: &mut Vec<Effect>) {
+    pub(super) fn drained(&mut self, now: Now, worker: &WorkerId, effects: &mut Vec<Effect>) {
         if let Some(departing) = self.departing.get_mut(worker)
             && let Stage::Draining { .. } = departing.stage
         {
-            departing.stage = Stage::Ending { kill_at: now + self.lifecycle.stop_grace };
+            departing.stage = Stage::Ending { kill_at: now.monotonic + self.lifecycle.stop_grace };
             effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
         }
     }
 
     /// Moves each departing worker on whose time is over.
-    pub(super) fn hasten_departing(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    pub(super) fn hasten_departing(&mut self, now: Now, effects: &mut Vec<Effect>) {
         for (worker, departing) in &mut self.departing {
             let (stage, signal) = match departing.stage {
-                Stage::Draining { until } if until <= now => {
-                    (Stage::Ending { kill_at: now + self.lifecycle.stop_grace }, Signal::TERM)
+                Stage::Draining { until } if until <= now.monotonic => {
+                    (Stage::Ending { kill_at: now.monotonic + self.lifecycle.stop_grace }, Signal::TERM)
                 }
-                Stage::Ending { kill_at } if kill_at <= now => (Stage::Killed, Signal::KILL),
+                Stage::Ending { kill_at } if kill_at <= now.monotonic => (Stage::Killed, Signal::KILL),
                 _ => continue,
             };
             departing.stage = stage;
@@ -153,11 +156,11 @@ impl Instance {
     }
 
     /// Medic stops: nobody drains any more.
-    pub(super) fn stop_departing(&mut self, now: Timestamp, hasten: bool, effects: &mut Vec<Effect>) {
+    pub(super) fn stop_departing(&mut self, now: Now, hasten: bool, effects: &mut Vec<Effect>) {
         for departing in self.departing.values_mut() {
             match &mut departing.stage {
-                Stage::Draining { until } => *until = now,
-                Stage::Ending { kill_at } if hasten => *kill_at = now,
+                Stage::Draining { until } => *until = now.monotonic,
+                Stage::Ending { kill_at } if hasten => *kill_at = now.monotonic,
                 _ => {}
             }
         }
@@ -165,27 +168,27 @@ impl Instance {
     }
 
     /// A worker that nobody asked for is asked to end, and killed if it does not.
-    pub(super) fn dismiss(&mut self, now: Timestamp, worker: &WorkerId, effects: &mut Vec<Effect>) {
+    pub(super) fn dismiss(&mut self, now: Now, worker: &WorkerId, effects: &mut Vec<Effect>) {
         effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
-        let stage = Stage::Ending { kill_at: now + self.lifecycle.stop_grace };
+        let stage = Stage::Ending { kill_at: now.monotonic + self.lifecycle.stop_grace };
         self.departing.entry(worker.clone()).or_insert(Departing { stage, replaced: None });
     }
 
     /// The successor goes, and the attempt is recorded; the old worker stays.
-    pub(super) fn give_up_successor(&mut self, now: Timestamp, why: String, effects: &mut Vec<Effect>) {
+    pub(super) fn give_up_successor(&mut self, now: Now, why: String, effects: &mut Vec<Effect>) {
         let Phase::Running { next: Some(next), .. } = &self.phase else { return };
         let (worker, is_there) = (next.worker.clone(), next.process.is_some());
         self.successor_failed(now, why, effects);
         if is_there {
             self.dismiss(now, &worker, effects);
         } else {
-            let stage = Stage::Ending { kill_at: now + self.lifecycle.stop_grace };
+            let stage = Stage::Ending { kill_at: now.monotonic + self.lifecycle.stop_grace };
             self.departing.insert(worker, Departing { stage, replaced: None });
         }
     }
 
     /// The successor is gone, or as good as.
-    pub(super) fn successor_failed(&mut self, now: Timestamp, why: String, effects: &mut Vec<Effect>) {
+    pub(super) fn successor_failed(&mut self, now: Now, why: String, effects: &mut Vec<Effect>) {
         let Phase::Running { worker: old, next, .. } = &mut self.phase else { return };
         let (Some(next), old) = (next.take(), old.clone()) else { return };
         let restart = self.record_of(now, old, Some(next.worker), next.order, &Toll::default());
@@ -196,7 +199,7 @@ impl Instance {
     }
 
     /// The old worker is gone before the new one is warm: the new one has the place now.
-    pub(super) fn promote_successor(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+    pub(super) fn promote_successor(&mut self, now: Now, effects: &mut Vec<Effect>) -> bool {
         let Phase::Running { worker: old, next, .. } = &mut self.phase else { return false };
         let (Some(next), old) = (next.take(), old.clone()) else { return false };
         let Successor { worker, process, late_at, order } = *next;
@@ -214,13 +217,7 @@ impl Instance {
     }
 
     /// A departing worker has ended: its restart is complete.
-    pub(super) fn departed(
-        &mut self,
-        now: Timestamp,
-        worker: &WorkerId,
-        toll: &Toll,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn departed(&mut self, now: Now, worker: &WorkerId, toll: &Toll, effects: &mut Vec<Effect>) {
         let Some(departing) = self.departing.remove(worker) else { return };
         let Some((order, new)) = departing.replaced else { return };
         let restart = self.record_of(now, worker.clone(), Some(new), order, toll);
@@ -229,7 +226,7 @@ impl Instance {
 
     fn record_of(
         &self,
-        now: Timestamp,
+        now: Now,
         old: WorkerId,
         new: Option<WorkerId>,
         order: Order,
@@ -241,10 +238,11 @@ impl Instance {
             instance: self.key.index,
             old,
             new,
-            at: order.at,
+            at: order.at.wall,
             reason: order.reason,
             evidence: order.evidence,
-            duration_ms: u64::try_from(now.since(order.at).as_millis()).unwrap_or(u64::MAX),
+            duration_ms: u64::try_from(now.monotonic.since(order.at.monotonic).as_millis())
+                .unwrap_or(u64::MAX),
             drained: toll.drained,
             failed: toll.failed,
             outcome: RestartOutcome::Done,

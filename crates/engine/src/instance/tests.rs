@@ -5,14 +5,15 @@ use crate::crash::{Audit, Crash, Findings, InFlightRequest, Runtime, Thread};
 use crate::crash_monitor::{Guard, Numbers};
 use crate::{Ending, Exit};
 
+mod clocks;
 mod restarts;
 
-const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+const START: Now = Now::START;
 const SECOND: Duration = Duration::from_secs(1);
 
 struct Bench {
     instance: Instance,
-    now: Timestamp,
+    now: Now,
     effects: Vec<Effect>,
 }
 
@@ -41,14 +42,14 @@ impl Bench {
 
     fn with(numbers: Numbers) -> Self {
         let lifecycle = Lifecycle { warm_up: 30 * SECOND, stop_grace: 10 * SECOND, back_off: 30 * SECOND };
-        let monitor = CrashMonitor::new(key(), numbers, true, Guard::default());
+        let monitor = CrashMonitor::new(START, key(), numbers, true, Guard::default());
         let healing = Healing::new(START, settings(), Bounds::default(), &HealGuard::default());
         let instance = Instance::new(START, "node-a", key(), lifecycle, (monitor, healing), name_incident);
         Self { instance, now: START, effects: Vec::new() }
     }
 
     /// The effects of what `act` does.
-    fn run(&mut self, act: impl FnOnce(&mut Instance, Timestamp, &mut Vec<Effect>)) -> Vec<Effect> {
+    fn run(&mut self, act: impl FnOnce(&mut Instance, Now, &mut Vec<Effect>)) -> Vec<Effect> {
         act(&mut self.instance, self.now, &mut self.effects);
         std::mem::take(&mut self.effects)
     }
@@ -65,9 +66,20 @@ impl Bench {
         self.instance.status(self.now).state
     }
 
+    /// Moves the wall clock alone.
+    fn set_wall(&mut self, set: fn(Timestamp) -> Timestamp) {
+        self.now.wall = set(self.now.wall);
+    }
+
+    /// Moves the monotonic clock alone: the wall stands still, or somebody sets it back as fast as it goes.
+    fn pass(&mut self, time: Duration) {
+        self.now.monotonic = self.now.monotonic + time;
+    }
+
     /// Moves to the next deadline.
     fn advance(&mut self) {
-        self.now = self.instance.deadline().expect("something is due");
+        let due = self.instance.deadline(self.now).expect("something is due");
+        self.now = self.now + due.since(self.now.monotonic);
     }
 
     fn running(&mut self) -> WorkerId {
@@ -90,11 +102,11 @@ fn started(effects: &[Effect]) -> Option<WorkerId> {
     })
 }
 
-fn ended(now: Timestamp, exit: Exit, ending: Ending) -> Input {
-    Input::Ended { pid: 7, exit, ending, at: now, uptime: SECOND, toll: Toll::default() }
+fn ended(now: Now, exit: Exit, ending: Ending) -> Input {
+    Input::Ended { pid: 7, exit, ending, at: now.wall, uptime: SECOND, toll: Toll::default() }
 }
 
-fn crashed(now: Timestamp) -> Input {
+fn crashed(now: Now) -> Input {
     ended(now, Exit::Signal(Signal(11)), Ending::Crash(crate::CrashCause::Signal))
 }
 
@@ -127,10 +139,11 @@ fn the_first_end_is_followed_by_a_start_at_once_the_next_by_growing_pauses() {
         let effects = bench.tell(&worker, crashed(now));
         worker = started(&effects).unwrap_or_else(|| {
             assert_eq!(bench.state(), InstanceState::Waiting);
-            bench.now = bench.instance.status(now).next_start.unwrap();
+            let next_start = bench.instance.status(now).next_start.unwrap();
+            bench.now = now + next_start.since(now.wall);
             started(&bench.tick()).expect("a start when the pause is over")
         });
-        pauses.push(bench.now.since(now).as_secs());
+        pauses.push(bench.now.wall.since(now.wall).as_secs());
         bench.up(&worker);
     }
     assert_eq!(pauses, [0, 1, 2, 4]);
@@ -150,7 +163,7 @@ fn a_worker_that_stays_up_ends_the_row() {
         bench.up(&worker);
     }
     let ends = |bench: &Bench| bench.instance.status(bench.now).ends_in_a_row;
-    bench.now = worker.started_at + 59 * SECOND;
+    bench.now = bench.now + 59 * SECOND;
     assert_eq!(ends(&bench), 2);
     bench.now = bench.now + SECOND;
     assert_eq!(ends(&bench), 0);
@@ -181,7 +194,7 @@ fn a_crash_that_could_not_be_written_down_is_tried_again() {
     bench.tell(&worker, crashed(now));
     assert!(recorded(&bench.tell(&worker, analysed(None))).is_some());
     assert!(recorded(&bench.tell(&worker, Input::NotRecorded)).is_none());
-    assert!(bench.instance.deadline().unwrap() <= bench.now + RECORD_RETRY);
+    assert!(bench.instance.deadline(bench.now).unwrap() <= (bench.now + RECORD_RETRY).monotonic);
     bench.now = bench.now + RECORD_RETRY;
     assert!(recorded(&bench.tick()).is_some());
 }
@@ -223,7 +236,7 @@ fn a_worker_that_does_not_end_is_killed_after_the_grace_or_at_the_second_stop() 
         let effects = if hasten {
             bench.run(super::Instance::stop)
         } else {
-            assert_eq!(bench.instance.deadline(), Some(bench.now + 10 * SECOND));
+            assert_eq!(bench.instance.deadline(bench.now), Some((bench.now + 10 * SECOND).monotonic));
             bench.advance();
             bench.tick()
         };
@@ -268,13 +281,13 @@ fn a_start_that_fails_waits_and_says_why() {
 #[test]
 fn workers_found_running_are_taken_over_and_a_second_one_goes() {
     let mut bench = Bench::new();
-    let found = WorkerId { instance: key(), started_at: START - 60 * SECOND };
+    let found = WorkerId { instance: key(), started_at: START.wall - 60 * SECOND };
     let effects = bench.tell(&found, Input::Started { pid: 9, port: 20_001, armed: true });
     assert!(started(&effects).is_none(), "no second worker");
     assert!(effects.contains(&Effect::Probe { worker: found.clone() }));
     bench.tell(&found, Input::Listening);
     assert_eq!(bench.instance.taker(), Some(&found));
-    let stray = WorkerId { instance: key(), started_at: START - 50 * SECOND };
+    let stray = WorkerId { instance: key(), started_at: START.wall - 50 * SECOND };
     let effects = bench.tell(&stray, Input::Started { pid: 10, port: 20_002, armed: false });
     assert!(effects.contains(&Effect::Signal { worker: stray, signal: Signal::TERM }));
     assert_eq!(bench.instance.taker(), Some(&found));
@@ -284,7 +297,7 @@ fn workers_found_running_are_taken_over_and_a_second_one_goes() {
 fn an_end_from_before_is_recorded_though_the_place_has_another_worker() {
     let mut bench = Bench::new();
     let worker = bench.running();
-    let before = WorkerId { instance: key(), started_at: START - 60 * SECOND };
+    let before = WorkerId { instance: key(), started_at: START.wall - 60 * SECOND };
     let now = bench.now;
     bench.tell(&before, crashed(now));
     assert!(recorded(&bench.tell(&before, analysed(None))).is_some());

@@ -41,7 +41,7 @@ impl StillClock {
 }
 
 impl Clock for StillClock {
-    fn now(&self) -> Timestamp {
+    fn wall(&self) -> Timestamp {
         Timestamp::from_ms(1_769_847_300_000) + self.monotonic()
     }
 

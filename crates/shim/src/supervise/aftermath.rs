@@ -115,7 +115,7 @@ impl Aftermath {
 
 impl Shim {
     pub(super) fn worker_ended(&mut self, exit: Exit) {
-        let at = self.clock.now();
+        let at = self.clock.wall();
         self.output.finish();
         // what it leaves in its group would hold its port and memory while the replacement runs
         signals::kill_group(self.worker.pid);
@@ -177,7 +177,7 @@ impl Shim {
     }
 
     fn analysis_done(&mut self, result: Result<Analysis, AnalyserError>) {
-        let now = self.clock.now();
+        let now = self.clock.wall();
         let dump = self.captured.as_mut().and_then(|captured| captured.dump.as_mut().ok());
         let had_dump = dump.is_some();
         if let Some(dump) = dump {

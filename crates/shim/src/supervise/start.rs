@@ -104,7 +104,7 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
     let listener =
         listen(&run_dir).map_err(|source| SetUpError::Socket { run_dir: run_dir.clone(), source })?;
     let files = log_files(&spec);
-    let (started_at, started) = (CLOCK.now(), CLOCK.monotonic());
+    let (started_at, started) = (CLOCK.wall(), CLOCK.monotonic());
     let (mut armed, mut group, mut oom_counter) = (None, None, None);
     let worker = worker::start(&spec, |pid| {
         let id = pid.unsigned_abs();

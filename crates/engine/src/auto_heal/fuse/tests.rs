@@ -2,11 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+const START: Now = Now::START;
 const MINUTE: Duration = Duration::from_mins(1);
 const OFF_MS: u64 = 3 * 3_600_000;
 
-fn at(ms: u64) -> Timestamp {
+fn at(ms: u64) -> Now {
     START + Duration::from_millis(ms)
 }
 
@@ -50,21 +50,21 @@ fn it_is_blown_for_3_hours_to_the_millisecond_and_then_begins_at_nothing() {
 #[test]
 fn the_countdown_and_the_deadline() {
     let mut fuse = fuse();
-    assert_eq!(fuse.deadline(), None);
+    assert_eq!(fuse.deadline(START), None);
     fuse.spend(START).unwrap();
     assert_eq!(fuse.status(at(1)), FuseStatus::Armed { restarts: 1, limit: 3, window_ms: 1_800_000 });
-    assert_eq!(fuse.deadline(), Some(START + 30 * MINUTE));
+    assert_eq!(fuse.deadline(at(1)), Some((START + 30 * MINUTE).monotonic));
     fuse.spend(START).unwrap();
     fuse.spend(START).unwrap();
     let until = at(OFF_MS);
     assert_eq!(
         fuse.status(at(60_000)),
-        FuseStatus::Blown { at: START, until, remaining_ms: OFF_MS - 60_000 }
+        FuseStatus::Blown { at: START.wall, until: until.wall, remaining_ms: OFF_MS - 60_000 }
     );
-    assert_eq!(fuse.deadline(), Some(until));
+    assert_eq!(fuse.deadline(at(60_000)), Some(until.monotonic));
     assert!(!fuse.tick(at(OFF_MS - 1)));
     assert!(fuse.tick(until));
-    assert_eq!(fuse.deadline(), None);
+    assert_eq!(fuse.deadline(START), None);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn it_is_armed_again_by_hand_and_survives_a_restart() {
     (0..3).for_each(|_| assert!(fuse.spend(START).is_ok()));
     let json = serde_json::to_string(fuse.state()).unwrap();
     let mut again = Fuse::new(FuseNumbers::default(), serde_json::from_str(&json).unwrap());
-    assert_eq!(again.spend(at(1)), Err(FuseBlown { until: at(OFF_MS) }));
+    assert_eq!(again.spend(at(1)), Err(FuseBlown { until: at(OFF_MS).wall }));
     assert!(again.rearm());
     assert!(!again.rearm());
     assert_eq!(again.spend(at(1)), Ok(false));
@@ -83,7 +83,7 @@ fn it_is_armed_again_by_hand_and_survives_a_restart() {
 fn a_clock_set_back_makes_the_countdown_no_longer() {
     let mut fuse = fuse();
     (0..3).for_each(|_| assert!(fuse.spend(START).is_ok()));
-    let earlier = START - Duration::from_hours(100);
+    let earlier = Now { wall: START.wall - Duration::from_hours(100), ..START };
     let FuseStatus::Blown { remaining_ms, .. } = fuse.status(earlier) else { panic!("armed") };
     assert_eq!(remaining_ms, OFF_MS);
     assert!(fuse.tick(earlier));
@@ -94,6 +94,17 @@ fn a_clock_set_back_makes_the_countdown_no_longer() {
     assert!(counting.tick(earlier));
     let FuseStatus::Armed { restarts, .. } = counting.status(earlier + 30 * MINUTE) else { panic!("blown") };
     assert_eq!(restarts, 0, "nor the window");
+}
+
+#[test]
+fn it_goes_by_the_wall_clock_alone() {
+    let mut fuse = fuse();
+    (0..3).for_each(|_| assert!(fuse.spend(START).is_ok()));
+    let asleep = Now { monotonic: at(OFF_MS).monotonic, ..START };
+    assert!(fuse.spend(asleep).is_err());
+    assert_eq!(fuse.deadline(asleep), Some(asleep.monotonic + Duration::from_millis(OFF_MS)));
+    let set_ahead = Now { wall: at(OFF_MS).wall, ..START };
+    assert!(fuse.spend(set_ahead).is_ok());
 }
 
 #[test]
@@ -132,11 +143,11 @@ proptest! {
                 fuse = Fuse::new(numbers, fuse.state().clone());
             }
             if let Ok(blows) = fuse.spend(now) {
-                prop_assert!(blew.is_none_or(|at| now.since(at) >= numbers.off));
-                happened.push(now);
-                blew = if blows { Some(now) } else { blew };
+                prop_assert!(blew.is_none_or(|at| now.wall.since(at) >= numbers.off));
+                happened.push(now.wall);
+                blew = if blows { Some(now.wall) } else { blew };
             }
-            let within = happened.iter().filter(|at| now < **at + window).count();
+            let within = happened.iter().filter(|at| now.wall < **at + window).count();
             prop_assert!(within <= restarts as usize);
         }
     }

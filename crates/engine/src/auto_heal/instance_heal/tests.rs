@@ -7,7 +7,7 @@ use crate::auto_heal::fuse::{FuseNumbers, FuseState};
 use crate::auto_heal::limit::LimitSource;
 use crate::auto_heal::watch::{Tallies, Tally};
 
-const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+const START: Now = Now::START;
 const SECOND: Duration = Duration::from_secs(1);
 const LIMIT: u64 = 1_000_000_000;
 const OWN_MEMORY: &str = r#""privateBytesInKB":204800"#;
@@ -29,7 +29,7 @@ fn settings(user: AutoHealConfig) -> Configure {
 struct Bench {
     heal: AutoHeal,
     fuse: Fuse,
-    now: Timestamp,
+    now: Now,
 }
 
 impl Bench {
@@ -80,7 +80,7 @@ fn a_leak_is_recycled_once_until_the_new_worker_serves() {
     let decisions = bench.leak(100);
     assert_eq!(healed(&decisions), [(Rule::PercentMemory, Action::Recycle)]);
     let Decision::Heal(heal) = &decisions[0] else { panic!() };
-    assert_eq!(heal.at, START + 32 * SECOND);
+    assert_eq!(heal.at, (START + 32 * SECOND).wall);
     assert_eq!(heal.evidence.not_fired.len(), 1);
     assert_eq!(heal.evidence.not_fired[0].rule, Rule::PercentRequest);
     assert!(bench.heal.status(bench.now, &bench.fuse).restarting);
@@ -104,11 +104,12 @@ fn the_third_restart_blows_the_fuse_and_the_fourth_is_refused_once() {
     }
     let decisions = bench.leak(600);
     let [Decision::Refuse(refusal)] = decisions.as_slice() else { panic!("{decisions:?}") };
-    let until = START + 96 * SECOND + Duration::from_hours(3);
+    let blown = START + 96 * SECOND;
+    let until = (blown + Duration::from_hours(3)).wall;
     assert_eq!(refusal.refused, RefusalReason::FuseBlown { until });
     let Standing::Off { why } = bench.standing(Rule::PercentRequest) else { panic!() };
     assert!(why.starts_with("The fuse is blown until 2026-"), "{why}");
-    bench.now = until - Duration::from_millis(1_001);
+    bench.now = blown + Duration::from_hours(3).saturating_sub(Duration::from_millis(1_001));
     assert_eq!(bench.leak(1), [], "a millisecond before");
     assert_eq!(healed(&bench.leak(40)).len(), 1, "armed again");
 }
@@ -225,7 +226,7 @@ fn seconds() -> impl Strategy<Value = Vec<(u8, u64)>> {
     prop::collection::vec((0_u8..9, 0_u64..6), 1..400)
 }
 
-fn inputs(steps: &[(u8, u64)], settings: &Configure) -> Vec<(Timestamp, Input)> {
+fn inputs(steps: &[(u8, u64)], settings: &Configure) -> Vec<(Now, Input)> {
     let mut now = START;
     let mut inputs = Vec::new();
     for &(kind, amount) in steps {
@@ -257,7 +258,7 @@ fn inputs(steps: &[(u8, u64)], settings: &Configure) -> Vec<(Timestamp, Input)> 
     inputs
 }
 
-fn replay(inputs: &[(Timestamp, Input)], settings: &Configure) -> Vec<Decision> {
+fn replay(inputs: &[(Now, Input)], settings: &Configure) -> Vec<Decision> {
     let mut heal = AutoHeal::new(START, settings.clone(), &HealGuard::default());
     let mut fuse = Fuse::new(FuseNumbers::default(), FuseState::default());
     let mut decisions = Vec::new();
@@ -304,7 +305,7 @@ proptest! {
         let settings = Configure { cpu: Some(CpuRule { mode: CpuMode::Kill, ..CpuRule::default() }), ..settings(user(OWN_STATUS, "")) };
         let inputs = inputs(&steps, &settings);
         let recorded = serde_json::to_string(&inputs).unwrap();
-        let read: Vec<(Timestamp, Input)> = serde_json::from_str(&recorded).unwrap();
+        let read: Vec<(Now, Input)> = serde_json::from_str(&recorded).unwrap();
         let decisions = replay(&inputs, &settings);
         prop_assert_eq!(&replay(&read, &settings), &decisions);
         let written = serde_json::to_string(&decisions).unwrap();

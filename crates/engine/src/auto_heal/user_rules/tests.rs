@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+const START: Now = Now::START;
 const SLOW: &str = r#""slowRequests":{"timeTaken":"00:00:30","count":5,"timeInterval":"00:02:00"}"#;
 
 fn config(triggers: &str, minimum: &str) -> AutoHealConfig {

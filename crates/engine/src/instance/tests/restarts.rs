@@ -4,7 +4,7 @@ use super::*;
 use crate::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use crate::status::RestartStage;
 
-fn order(now: Timestamp) -> Order {
+fn order(now: Now) -> Order {
     Order { at: now, reason: RestartReason::ByHand, evidence: None }
 }
 
@@ -57,7 +57,7 @@ impl Bench {
     fn asked_end(&self) -> Input {
         let toll = Toll { drained: 3, failed: 1, ..Toll::default() };
         let exit = Exit::Signal(Signal::TERM);
-        Input::Ended { pid: 7, exit, ending: Ending::Asked, at: self.now, uptime: 60 * SECOND, toll }
+        Input::Ended { pid: 7, exit, ending: Ending::Asked, at: self.now.wall, uptime: 60 * SECOND, toll }
     }
 }
 
@@ -86,7 +86,7 @@ fn requests_that_do_not_end_are_waited_for_no_longer_than_the_grace_and_then_the
     assert_eq!(bench.tell(&old, Input::Drained), [], "asked once");
     bench.advance();
     assert_eq!((bench.now, bench.tick()), (taken_over + 20 * SECOND, vec![kill(&old)]));
-    assert_eq!(bench.instance.deadline(), None, "killed once");
+    assert_eq!(bench.instance.deadline(bench.now), None, "killed once");
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn stopping_ends_both_workers_and_waits_for_both() {
         assert!(!bench.instance.is_stopped());
         bench.tell(&new, end);
         assert!(bench.instance.is_stopped());
-        assert_eq!(bench.instance.deadline(), None);
+        assert_eq!(bench.instance.deadline(bench.now), None);
     }
 }
 
