@@ -53,11 +53,15 @@ impl Housekeeping {
     }
 
     async fn flush(&self, waiting: &mut BTreeMap<(Timestamp, InstanceKey), RequestMinute>) {
-        for row in self.front_doors.values().flat_map(|door| door.take_minutes()) {
-            waiting
-                .entry((row.minute, row.instance.clone()))
-                .or_insert_with(|| RequestMinute::empty(row.instance.clone(), row.minute))
-                .merge(&row);
+        // all are asked before any is waited for
+        let asked: Vec<_> = self.front_doors.values().map(|front_door| front_door.take_minutes()).collect();
+        for rows in asked {
+            for row in rows.await {
+                waiting
+                    .entry((row.minute, row.instance.clone()))
+                    .or_insert_with(|| RequestMinute::empty(row.instance.clone(), row.minute))
+                    .merge(&row);
+            }
         }
         while waiting.len() > WAITING_LIMIT {
             waiting.pop_first();

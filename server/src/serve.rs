@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use engine::Clock;
 use engine::requests::RequestMinute;
-use front_door::{BindError, FrontDoor, FrontDoorSettings};
+use front_door::{BindError, FrontDoor, FrontDoorSettings, ServingThreads, StartError};
 use shim::cgroup::Home;
 use store::{Database, Store, StoreError};
 use tokio::net::TcpListener;
@@ -56,6 +56,9 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// Nothing could serve the apps.
+    #[error(transparent)]
+    Serving(#[from] StartError),
     /// An app's address is not to be had.
     #[error(transparent)]
     FrontDoor(#[from] BindError),
@@ -81,7 +84,8 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     let remembered = apps::remembered(&store, &node).await?;
     let starts = apps::starts(&store, &config.apps).await?;
     let listener = listen(config.listen).await?;
-    let front_doors = open_front_doors(&config.apps, &clock)?;
+    let serving = ServingThreads::start(0)?;
+    let front_doors = open_front_doors(&config.apps, &clock, &serving)?;
     let program = std::env::current_exe()
         .map_err(|source| ServeError::System { what: "finding Medic's own program", source })?;
     let (groups, said) = control_groups();
@@ -320,14 +324,18 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
 
-fn open_front_doors(apps: &[App], clock: &Arc<dyn Clock>) -> Result<FrontDoors, ServeError> {
+fn open_front_doors(
+    apps: &[App],
+    clock: &Arc<dyn Clock>,
+    serving: &ServingThreads,
+) -> Result<FrontDoors, ServeError> {
     let open = |app: &App| {
         let settings = FrontDoorSettings {
             wait: app.request_wait,
             retries: app.retry_requests,
             ..FrontDoorSettings::new(app.name.clone(), app.listen)
         };
-        Ok((app.name.clone(), Arc::new(FrontDoor::bind(settings, Arc::clone(clock))?)))
+        Ok((app.name.clone(), Arc::new(FrontDoor::bind(settings, Arc::clone(clock), serving)?)))
     };
     Ok(Arc::new(apps.iter().map(open).collect::<Result<_, BindError>>()?))
 }

@@ -1,36 +1,35 @@
 //! The handle on one app's front door.
 
-use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as blocking};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::auto_heal::{Tallies, Watch};
 use engine::requests::RequestMinute;
 use engine::{Clock, WorkerId};
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::listen::listen;
+use crate::serving::ServingThreads;
 use crate::settings::{BindError, Death, DeathToll, FrontDoorSettings, Target};
 use crate::table::Table;
-use crate::thread::{self, Command, Shared};
+use crate::thread::{Command, Reply, Shared};
 use crate::worker::RoutedWorker;
 use crate::{minutes, tallies, toll};
 
-const THREADS_AT_MOST: usize = 64;
-
 /// A thread answers a command between two requests, within microseconds. One that does not, on a machine that stands still, is
-/// not waited for: whoever asks decides about other apps too.
-const REPLY_WITHIN: Duration = Duration::from_millis(500);
+/// not waited for for ever: what it counted comes with the next answer.
+const REPLY_WITHIN: Duration = Duration::from_secs(2);
 
 /// Workers that take no requests and have none, whose toll may still be asked for; the oldest are forgotten first.
 const FORMER_WORKERS: usize = 256;
 
 /// One app's open front door. Dropping it closes it at once; [`FrontDoor::shut_down`] lets requests finish.
 ///
-/// All methods may be called from any thread. Those that ask the serving threads ([`FrontDoor::worker_died`],
-/// [`FrontDoor::take_minutes`], [`FrontDoor::tallies`]) block for their answer: microseconds, at most half a second per thread.
+/// All methods may be called from any thread, and none blocks. Those that ask the serving threads ([`FrontDoor::worker_died`],
+/// [`FrontDoor::take_minutes`], [`FrontDoor::tallies`]) ask at once, before what they return is awaited; that is to be awaited
+/// to its end, since an answer on its way to nobody is lost. It takes microseconds, on a machine that stands still two seconds
+/// at most.
 pub struct FrontDoor {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -40,23 +39,32 @@ pub struct FrontDoor {
     /// The generation and length of the list that is counted by. Held while the threads are asked, so that all of them count by
     /// the same.
     watched: Mutex<(u64, usize)>,
+    _serving: ServingThreads,
 }
 
 impl FrontDoor {
-    /// Listens and starts the threads. No request finds a worker before [`FrontDoor::route`] has named one.
-    pub fn bind(settings: FrontDoorSettings, clock: Arc<dyn Clock>) -> Result<Self, BindError> {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let count = if settings.threads == 0 { cores() } else { settings.threads }.min(THREADS_AT_MOST);
+    /// Listens, and has the threads serve it. No request finds a worker before [`FrontDoor::route`] has named one.
+    pub fn bind(
+        settings: FrontDoorSettings,
+        clock: Arc<dyn Clock>,
+        serving: &ServingThreads,
+    ) -> Result<Self, BindError> {
+        let every = serving.count();
+        let count = if settings.sockets == 0 { every } else { settings.sockets.min(every) };
         let listeners = listen(&settings.app, settings.listen, count)?;
         let address = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(settings.listen);
         let app = settings.app.clone();
         let shared = Arc::new(Shared::new(settings, clock, address));
-        let threads = listeners
-            .into_iter()
-            .map(|listener| start(&shared, listener))
-            .collect::<io::Result<_>>()
-            .map_err(|source| BindError::Other { app, address, source })?;
-        Ok(Self { shared, address, threads, known: Mutex::default(), watched: Mutex::default() })
+        let threads =
+            serving.open(&shared, listeners).map_err(|source| BindError::Other { app, address, source })?;
+        Ok(Self {
+            shared,
+            address,
+            threads,
+            known: Mutex::default(),
+            watched: Mutex::default(),
+            _serving: serving.clone(),
+        })
     }
 
     /// Where it listens: the settings' address with the port that was taken for 0.
@@ -94,7 +102,11 @@ impl FrontDoor {
     /// The worker takes no new ones. The toll includes requests whose connection broke in the two seconds before this call.
     /// To be called as often as the worker's death becomes known; each call tells only what no call has told before. To be
     /// called as soon as it is known: with [`FrontDoorSettings::retries`], requests wait for it that may be tried again.
-    pub fn worker_died(&self, worker: &WorkerId, death: Death) -> DeathToll {
+    pub fn worker_died(
+        &self,
+        worker: &WorkerId,
+        death: Death,
+    ) -> impl Future<Output = DeathToll> + Send + use<> {
         let known = self.known();
         let dead: Vec<_> = known.iter().filter(|known| known.id == *worker).cloned().collect();
         for worker in &dead {
@@ -106,7 +118,8 @@ impl FrontDoor {
         }
         drop(known);
         let casualties = self.ask(|reply| Command::Bury(worker.clone(), reply));
-        toll::reckon(&dead, death, casualties, |waiting| self.shared.may_retry(waiting))
+        let shared = Arc::clone(&self.shared);
+        async move { toll::reckon(&dead, death, casualties.all().await, |waiting| shared.may_retry(waiting)) }
     }
 
     /// The requests (and open tunnels) that a worker is serving.
@@ -122,9 +135,9 @@ impl FrontDoor {
     /// instance that was routed. A client that went away before its answer counts as 4xx, like nginx's 499. What hyper refuses
     /// before it is a request (malformed, headers too large) is not counted. `most_in_flight` is a single worker's: during a
     /// replacement the old and the new one of an instance are not added up.
-    pub fn take_minutes(&self) -> Vec<RequestMinute> {
+    pub fn take_minutes(&self) -> impl Future<Output = Vec<RequestMinute>> + Send + use<> {
         let rows = self.ask(Command::TakeMinutes);
-        minutes::merge(rows)
+        async { minutes::merge(rows.all().await) }
     }
 
     /// Replaces the list of requests to count (see [`Watch`]); `generation` names it. What the old list's watches counted since
@@ -142,13 +155,18 @@ impl FrontDoor {
     /// For each worker that takes requests: those that ended since the last call, and those that are running now. A request
     /// counts for the worker that has it, so one that waits for a worker counts for none. A tunnel has ended when it is opened,
     /// with the status 101; a client that went away ended its request with 499.
-    pub fn tallies(&self) -> Vec<(WorkerId, Tallies)> {
-        let watched = self.watched();
-        let counts = self.ask(Command::TakeTallies);
-        let table = self.shared.table.load();
-        let merged =
-            |worker: &Arc<RoutedWorker>| (worker.id.clone(), tallies::merge(worker, &counts, *watched));
-        table.workers().iter().map(merged).collect()
+    pub fn tallies(&self) -> impl Future<Output = Vec<(WorkerId, Tallies)>> + Send + use<> {
+        let (watched, counts) = {
+            let watched = self.watched();
+            (*watched, self.ask(Command::TakeTallies))
+        };
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let counts = counts.all().await;
+            let merged =
+                |worker: &Arc<RoutedWorker>| (worker.id.clone(), tallies::merge(worker, &counts, watched));
+            shared.table.load().workers().iter().map(merged).collect()
+        }
     }
 
     /// Stops accepting, lets what is in flight finish within `grace`, and cuts what is left. Idle connections are closed at
@@ -175,41 +193,35 @@ impl FrontDoor {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends each thread a command and gathers the replies.
-    fn ask<T>(&self, command: impl Fn(blocking::Sender<Vec<T>>) -> Command) -> Vec<T> {
-        let (reply, replies) = blocking::channel();
-        let asked = self.threads.iter().filter(|thread| thread.send(command(reply.clone())).is_ok()).count();
-        (0..asked).map_while(|_| replies.recv_timeout(REPLY_WITHIN).ok()).flatten().collect()
+    /// Sends each thread a command.
+    fn ask<T>(&self, command: impl Fn(Reply<T>) -> Command) -> Replies<T> {
+        let (reply, replies) = mpsc::unbounded_channel();
+        for thread in &self.threads {
+            // a thread that has ended has nothing to say
+            thread.send(command(reply.clone())).ok();
+        }
+        Replies(replies)
     }
 }
 
-fn start(
-    shared: &Arc<Shared>,
-    listener: std::net::TcpListener,
-) -> io::Result<mpsc::UnboundedSender<Command>> {
-    let (commands, obeyed) = mpsc::unbounded_channel();
-    let shared = Arc::clone(shared);
-    let (report, ready) = blocking::channel();
-    std::thread::Builder::new().name("front door".to_owned()).spawn(move || {
-        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                report.send(Err(error)).ok();
-                return;
+/// What the threads reply.
+struct Replies<T>(mpsc::UnboundedReceiver<Vec<T>>);
+
+impl<T> Replies<T> {
+    async fn all(self) -> Vec<T> {
+        let Self(mut replies) = self;
+        let mut all = Vec::new();
+        let gathering = async {
+            while let Some(reply) = replies.recv().await {
+                all.extend(reply);
             }
         };
-        runtime.block_on(async {
-            match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => {
-                    report.send(Ok(())).ok();
-                    thread::run(shared, listener, obeyed).await;
-                }
-                Err(error) => {
-                    report.send(Err(error)).ok();
-                }
-            }
-        });
-    })?;
-    ready.recv().unwrap_or_else(|_| Err(io::Error::other("the thread ended as it began")))?;
-    Ok(commands)
+        let _late = tokio::time::timeout(REPLY_WITHIN, gathering).await;
+        // whoever is late keeps what it has; what was sent in this moment is not lost
+        replies.close();
+        while let Ok(reply) = replies.try_recv() {
+            all.extend(reply);
+        }
+        all
+    }
 }

@@ -10,8 +10,8 @@
 //!                          └──▶ thread 1: …                      │
 //!                                   ▲ routing table (arc-swap) ◀─┴─ route()
 //! ```
-//! - One thread per core, each with a runtime, a listening socket, connections to workers and counts of its own: on the way of
-//!   a request there is no lock and no hand-over to another thread or task.
+//! - All apps share one thread per core ([`ServingThreads`]). On each, an app has a listening socket, connections to workers
+//!   and counts of its own: on the way of a request there is no lock and no hand-over to another thread or task.
 //! - A request goes to the worker with the fewest in flight, or to the instance that its `ARRAffinity` cookie names.
 //! - A request that has not reached a worker tries the others, then waits for one. One that may have is not sent again, except
 //!   a GET or HEAD whose worker died before it answered (see the module `retries`).
@@ -35,6 +35,7 @@ mod minutes;
 mod pulse;
 mod retries;
 mod serve;
+mod serving;
 mod settings;
 mod table;
 mod tallies;
@@ -46,4 +47,5 @@ mod worker_connection;
 mod worker_socket;
 
 pub use door::FrontDoor;
-pub use settings::{BindError, Death, DeathToll, FrontDoorSettings, Limits, Scheme, Target};
+pub use serving::ServingThreads;
+pub use settings::{BindError, Death, DeathToll, FrontDoorSettings, Limits, Scheme, StartError, Target};

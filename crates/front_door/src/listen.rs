@@ -2,14 +2,24 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use engine::AppName;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use crate::settings::BindError;
 
 /// Connections that wait to be accepted, per socket; the kernel may allow fewer (`net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
+
+/// A client that says nothing is asked whether it is still there, so that one whose machine or network has gone away does not
+/// hold a tunnel or a request for ever: it is given up after two minutes.
+fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_mins(1))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4)
+}
 
 /// Listens at `address` with `count` sockets.
 pub(crate) fn listen(
@@ -41,8 +51,33 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    // the sockets that it accepts inherit it
+    socket.set_tcp_keepalive(&keepalive())?;
     if shared || address.port() != 0 {
         socket.listen(BACKLOG)?;
     }
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use socket2::SockRef;
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_has_gone_is_noticed() {
+        let app = "shop".parse().unwrap();
+        let listeners = listen(&app, "127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        let _client = TcpStream::connect(listeners[0].local_addr().unwrap()).unwrap();
+        listeners[0].set_nonblocking(false).unwrap();
+        let (accepted, _) = listeners[0].accept().unwrap();
+        let accepted = SockRef::from(&accepted);
+        assert!(accepted.keepalive().unwrap());
+        assert_eq!(accepted.tcp_keepalive_time().unwrap(), Duration::from_mins(1));
+        assert_eq!(accepted.tcp_keepalive_interval().unwrap(), Duration::from_secs(15));
+        assert_eq!(accepted.tcp_keepalive_retries().unwrap(), 4);
+    }
 }

@@ -14,8 +14,9 @@ pub struct FrontDoorSettings {
     pub app: AppName,
     /// Where it listens; port 0 takes a free one (see [`crate::FrontDoor::address`]).
     pub listen: SocketAddr,
-    /// Threads that serve, each with its own sockets; 0 means one per core, which is the default. At most 64.
-    pub threads: usize,
+    /// Listening sockets, each served by another of the [`crate::ServingThreads`]; 0 means one for every thread, which is the
+    /// default. Fewer where file descriptors are scarce.
+    pub sockets: usize,
     /// How long a request that no worker has taken waits for one before it is answered 503; default 10 s: longer than most
     /// restarts take, shorter than most clients' patience.
     pub wait: Duration,
@@ -36,7 +37,7 @@ impl FrontDoorSettings {
         Self {
             app,
             listen,
-            threads: 0,
+            sockets: 0,
             wait: Duration::from_secs(10),
             retries: true,
             forwarded: Scheme::Http,
@@ -120,6 +121,16 @@ pub struct DeathToll {
     /// because it died. One that was tried again is not among them, unless no worker took it in time; a later call tells that.
     /// One whose answer was on its way when the worker died is, though the answer still arrives.
     pub failed: u64,
+}
+
+/// Why the serving threads could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the threads that serve the apps could not be started: {source}; look at the limits of processes, open files and memory"
+)]
+pub struct StartError {
+    /// What the system said.
+    pub source: io::Error,
 }
 
 /// Why a front door could not be opened.

@@ -1,11 +1,13 @@
-//! One serving thread: its own runtime, sockets, connections and counts. Nothing that a request does waits for another thread;
-//! what the threads share is the routing table and a few atomic counts. What concerns all requests (a worker's death, the
-//! minutes' totals) comes as a command and is done between two requests.
+//! One app on one serving thread: a listening socket, connections and counts of its own. Nothing that a request does waits for
+//! another thread; what an app's threads share is the routing table and a few atomic counts. What concerns all requests (a
+//! worker's death, the minutes' totals) comes as a command and is done between two requests.
 
 use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc as blocking};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,13 +17,14 @@ use engine::requests::RequestMinute;
 use engine::{Clock, WorkerId};
 use hyper::header::HeaderValue;
 use slab::Slab;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::affinity::Affinity;
 use crate::connection::{self, Guest};
 use crate::minutes::Minutes;
 use crate::retries::Budget;
+use crate::serving::Serving;
 use crate::settings::FrontDoorSettings;
 use crate::table::Table;
 use crate::tallies::{Counts, WorkerTallies};
@@ -29,10 +32,10 @@ use crate::toll::{Broken, Casualty};
 use crate::worker::RoutedWorker;
 use crate::worker_connection::Pool;
 
-/// A pause after the system had no more file descriptors for a new connection.
-const OUT_OF_SOCKETS_PAUSE: Duration = Duration::from_millis(50);
+/// A pause after a connection could not be accepted for want of something that others may give back.
+const PAUSE: Duration = Duration::from_millis(50);
 
-/// What all threads of a front door share.
+/// What all threads of an app share.
 pub(crate) struct Shared {
     pub(crate) settings: FrontDoorSettings,
     pub(crate) clock: Arc<dyn Clock>,
@@ -49,11 +52,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        settings: FrontDoorSettings,
-        clock: Arc<dyn Clock>,
-        address: std::net::SocketAddr,
-    ) -> Self {
+    pub(crate) fn new(settings: FrontDoorSettings, clock: Arc<dyn Clock>, address: SocketAddr) -> Self {
         Self {
             settings,
             clock,
@@ -108,21 +107,24 @@ impl Shared {
     }
 }
 
+/// Where a thread's answer to a command goes. What finds nobody who waits for it any more, the thread takes back.
+pub(crate) type Reply<T> = mpsc::UnboundedSender<Vec<T>>;
+
 /// What a thread is asked to do.
 pub(crate) enum Command {
     /// Gives up a dead worker's requests and says which they were.
-    Bury(WorkerId, blocking::Sender<Vec<Casualty>>),
+    Bury(WorkerId, Reply<Casualty>),
     /// Hands over what was counted.
-    TakeMinutes(blocking::Sender<Vec<RequestMinute>>),
+    TakeMinutes(Reply<RequestMinute>),
     /// Counts by another list.
     Watch(u64, Arc<[Watch]>),
     /// Hands over what was counted by the list.
-    TakeTallies(blocking::Sender<Vec<WorkerTallies>>),
+    TakeTallies(Reply<WorkerTallies>),
     /// Stops accepting, lets requests finish for this long, and hands over what was counted.
     ShutDown(Duration, oneshot::Sender<Vec<RequestMinute>>),
 }
 
-/// A thread's own state.
+/// An app's state on one thread.
 pub(crate) struct Thread {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: Pool,
@@ -139,16 +141,16 @@ pub(crate) struct Thread {
     requests: Cell<u64>,
 }
 
-/// Runs a thread until its front door is closed.
+/// Serves an app on this thread until its front door is closed.
 pub(crate) async fn run(
+    serving: Rc<Serving>,
     shared: Arc<Shared>,
     listener: TcpListener,
     mut commands: mpsc::UnboundedReceiver<Command>,
 ) {
     let thread = Rc::new(Thread::new(shared));
+    let _listed = serving.list(&thread);
     let http = connection::http(&thread.shared.settings.limits);
-    let mut seconds = tokio::time::interval(Duration::from_secs(1));
-    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let last = loop {
         tokio::select! {
             biased;
@@ -157,19 +159,17 @@ pub(crate) async fn run(
                 Some(command) => thread.obey(command),
                 None => break None,
             },
-            _ = seconds.tick() => thread.second(),
-            accepted = listener.accept() => match accepted {
-                Ok((socket, address)) => connection::accept(&thread, &http, socket, address),
-                Err(error) => {
-                    tracing::debug!(%error, app = %thread.shared.settings.app, "a connection could not be accepted");
-                    tokio::time::sleep(OUT_OF_SOCKETS_PAUSE).await;
-                }
-            },
+            (socket, address) = thread.next_connection(&listener) => {
+                connection::accept(&thread, &http, socket, address);
+            }
         }
     };
-    if let Some((grace, done)) = last {
-        thread.stop_accepting(&http, listener).await;
-        thread.close(&mut commands, grace, done).await;
+    match last {
+        Some((grace, done)) => {
+            thread.stop_accepting(&http, listener).await;
+            thread.close(&mut commands, grace, done).await;
+        }
+        None => thread.cut(),
     }
 }
 
@@ -216,20 +216,20 @@ impl Thread {
     fn obey(&self, command: Command) {
         match command {
             Command::Bury(worker, reply) => {
-                if let Err(blocking::SendError(casualties)) = reply.send(self.bury(&worker)) {
+                if let Err(mpsc::error::SendError(casualties)) = reply.send(self.bury(&worker)) {
                     let now = self.shared.clock.monotonic();
                     self.broken.borrow_mut().put_back(&worker, now, casualties);
                 }
             }
             Command::TakeMinutes(reply) => {
                 let rows = self.minutes.borrow_mut().take();
-                if let Err(blocking::SendError(rows)) = reply.send(rows) {
+                if let Err(mpsc::error::SendError(rows)) = reply.send(rows) {
                     self.minutes.borrow_mut().put_back(rows);
                 }
             }
             Command::Watch(generation, watches) => self.counts.borrow_mut().watch(generation, watches),
             Command::TakeTallies(reply) => {
-                if let Err(blocking::SendError(counts)) = reply.send(self.take_tallies()) {
+                if let Err(mpsc::error::SendError(counts)) = reply.send(self.take_tallies()) {
                     self.counts.borrow_mut().put_back(counts);
                 }
             }
@@ -254,7 +254,8 @@ impl Thread {
         counts.take()
     }
 
-    fn second(&self) {
+    /// Another second went by.
+    pub(crate) fn second(&self) {
         let now = self.shared.clock.monotonic();
         self.minutes.borrow_mut().at(self.shared.clock.wall());
         self.routes(|table| {
@@ -267,6 +268,21 @@ impl Thread {
         let guests = self.guests.borrow();
         for (_, guest) in guests.iter().filter(|(_, guest)| guest.client.pulse.looked_at(limits)) {
             guest.task.abort();
+        }
+    }
+
+    /// Waits for the next client. One that went away before it was its turn is no error.
+    async fn next_connection(&self, listener: &TcpListener) -> (TcpStream, SocketAddr) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        loop {
+            match listener.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error) if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) => {}
+                Err(error) => {
+                    tracing::debug!(%error, app = %self.shared.settings.app, "a connection could not be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
         }
     }
 
@@ -316,11 +332,16 @@ impl Thread {
                 () = &mut patience => break,
             }
         }
-        self.guests.borrow().iter().for_each(|(_, guest)| guest.task.abort());
+        self.cut();
         self.empty().await;
         for done in waiting {
             done.send(self.minutes.borrow_mut().take()).ok();
         }
+    }
+
+    /// Ends all connections.
+    fn cut(&self) {
+        self.guests.borrow().iter().for_each(|(_, guest)| guest.task.abort());
     }
 
     async fn empty(&self) {

@@ -109,7 +109,7 @@ impl Link {
                 message = self.next() => {
                     let Some(message) = message else { break };
                     ended |= matches!(message, FromShim::Ended { .. });
-                    if let Some(input) = self.translate(message)
+                    if let Some(input) = self.translate(message).await
                         && inbox.send(Input::Worker { worker: self.worker.clone(), input }).await.is_err()
                     {
                         return;
@@ -124,7 +124,7 @@ impl Link {
         }
         if !(ended && acknowledged) {
             tracing::warn!(worker = %self.worker, "the shim is gone");
-            let toll = self.toll(Death::Killed);
+            let toll = self.toll(Death::Killed).await;
             // Its shim cannot do it any more.
             let _already_gone = std::fs::remove_dir_all(&self.run_dir);
             let _ended = inbox
@@ -133,19 +133,19 @@ impl Link {
         }
     }
 
-    fn translate(&self, message: FromShim) -> Option<instance::Input> {
+    async fn translate(&self, message: FromShim) -> Option<instance::Input> {
         Some(match message {
             FromShim::State { .. } | FromShim::Disarmed | FromShim::Tail { .. } => return None,
             FromShim::Armed => instance::Input::Armed,
             FromShim::ArmRefused { reason } => instance::Input::ArmRefused { reason },
-            FromShim::Crashing { .. } => instance::Input::Fatal { toll: self.toll(Death::ByItself) },
+            FromShim::Crashing { .. } => instance::Input::Fatal { toll: self.toll(Death::ByItself).await },
             FromShim::Ended { exit, asked, oom_killed, at, uptime_ms, .. } => instance::Input::Ended {
                 pid: self.pid,
                 exit,
                 ending: ending::classify(exit, asked, oom_killed),
                 at,
                 uptime: Duration::from_millis(uptime_ms),
-                toll: self.toll(death(exit, oom_killed)),
+                toll: self.toll(death(exit, oom_killed)).await,
             },
             FromShim::Analysed { findings, audit } => {
                 instance::Input::Analysed { findings: Box::new(findings), audit }
@@ -154,9 +154,9 @@ impl Link {
     }
 
     /// Answers what the worker was answering, and says what that was.
-    fn toll(&self, death: Death) -> Toll {
+    async fn toll(&self, death: Death) -> Toll {
         let Some(front_door) = &self.front_door else { return Toll::default() };
-        let toll = front_door.worker_died(&self.worker, death);
+        let toll = front_door.worker_died(&self.worker, death).await;
         Toll { count: toll.count, requests: toll.requests, drained: toll.drained, failed: toll.failed }
     }
 

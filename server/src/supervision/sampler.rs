@@ -84,9 +84,10 @@ impl Sampler {
         loop {
             seconds.tick().await;
             let takers = takers(&self.snapshot.borrow().clone());
-            let (front_doors, clock) = (Arc::clone(&self.front_doors), Arc::clone(&self.clock));
+            let counted = self.counted().await;
+            let clock = Arc::clone(&self.clock);
             let look = move || {
-                let seen = look(&takers, &mut meters, &front_doors, &*clock);
+                let seen = look(&takers, &mut meters, counted, &*clock);
                 (meters, takers, seen)
             };
             let Ok((kept, takers, seen)) = tokio::task::spawn_blocking(look).await else { return };
@@ -96,6 +97,16 @@ impl Sampler {
                 return;
             }
         }
+    }
+
+    /// What the front doors counted. All are asked before any is waited for.
+    async fn counted(&self) -> BTreeMap<WorkerId, Tallies> {
+        let asked: Vec<_> = self.front_doors.values().map(|front_door| front_door.tallies()).collect();
+        let mut counted = BTreeMap::new();
+        for tallies in asked {
+            counted.extend(tallies.await);
+        }
+        counted
     }
 }
 
@@ -117,12 +128,10 @@ fn takers(snapshot: &Snapshot) -> Vec<Taker> {
 fn look(
     takers: &[Taker],
     meters: &mut Meters,
-    front_doors: &FrontDoors,
+    mut counted: BTreeMap<WorkerId, Tallies>,
     clock: &dyn Clock,
 ) -> Vec<(WorkerId, Observation)> {
     meters.retain(|worker, _| takers.iter().any(|taker| taker.worker == *worker));
-    let mut counted: BTreeMap<WorkerId, Tallies> =
-        front_doors.values().flat_map(|front_door| front_door.tallies()).collect();
     let observe = |taker: &Taker| {
         let meter = meters.entry(taker.worker.clone()).or_insert_with(|| Meter::new(taker.pid));
         let Reading { private_bytes, cpu_percent } = meter.read(clock.monotonic(), taker.limit_bytes);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use engine::{Clock, Timestamp};
-use front_door::{FrontDoor, FrontDoorSettings, Target};
+use front_door::{FrontDoor, FrontDoorSettings, ServingThreads, Target};
 
 pub(crate) const AS_FRONT_DOOR: &str = "--as-front-door";
 pub(crate) const AS_BACKEND: &str = "--as-backend";
@@ -172,8 +172,8 @@ backend app
 /// Is the front door until the input ends.
 pub(crate) fn be_front_door(backend: u16) -> Result<()> {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let settings = FrontDoorSettings { threads: 1, ..FrontDoorSettings::new("bench".parse()?, listen) };
-    let door = FrontDoor::bind(settings, Arc::new(RealClock))?;
+    let settings = FrontDoorSettings::new("bench".parse()?, listen);
+    let door = FrontDoor::bind(settings, Arc::new(RealClock), &ServingThreads::start(1)?)?;
     door.route(vec![Target { worker: "bench/0/1".parse()?, port: backend }]);
     println!("{}", door.address());
     std::io::stdin().read_to_end(&mut Vec::new())?;

@@ -239,7 +239,7 @@ async fn shutting_down_lets_requests_finish_and_closes_idle_connections() {
     });
     assert_eq!(idle.rest().await, b"");
     assert_eq!(door.in_flight(&worker.id), 1);
-    assert_eq!(door.take_minutes()[0].most_in_flight, 1, "it can still be asked");
+    assert_eq!(door.take_minutes().await[0].most_in_flight, 1, "it can still be asked");
     upstream.answer(200, b"whole").await;
     let head = busy.head().await;
     assert_eq!(header(&head, "connection"), Some("close"));

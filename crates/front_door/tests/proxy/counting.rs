@@ -6,7 +6,7 @@ use std::time::Duration;
 use engine::requests::RequestMinute;
 use front_door::FrontDoorSettings;
 
-use crate::support::{StillClock, Wire, open, open_at, route, settings, until, workers};
+use crate::support::{StillClock, Wire, open, open_at, open_on, route, settings, until, workers};
 
 fn requests(rows: &[RequestMinute]) -> u64 {
     rows.iter().flat_map(|row| row.by_class).sum()
@@ -29,7 +29,7 @@ async fn answers_count_by_class_in_the_minute_of_their_end() {
         client.ask("GET", "/").await;
     }
     upstream.head().await;
-    let rows = door.take_minutes();
+    let rows = door.take_minutes().await;
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[0].instance, worker.id.instance);
     assert_eq!(rows[0].minute.to_string(), "2026-01-31T08:15:00.000Z");
@@ -39,7 +39,7 @@ async fn answers_count_by_class_in_the_minute_of_their_end() {
     assert_eq!(rows[0].most_in_flight, 1);
     assert_eq!(rows[1].minute.to_string(), "2026-01-31T08:16:00.000Z");
     assert_eq!(rows[1].by_class, [0, 1, 0, 0, 0]);
-    assert_eq!(requests(&door.take_minutes()), 0, "each is told once");
+    assert_eq!(requests(&door.take_minutes().await), 0, "each is told once");
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn the_most_in_flight_is_known_before_they_end() {
         upstream.head().await;
         held.push((client, upstream));
     }
-    let rows = door.take_minutes();
+    let rows = door.take_minutes().await;
     assert_eq!((requests(&rows), rows[0].most_in_flight), (0, 3));
 }
 
@@ -73,7 +73,7 @@ async fn what_the_front_door_answers_counts_too() {
     assert_eq!(client.answered().await.0, 503);
     client.send("GET / HTTP/1.1\r\n\r\n").await;
     assert_eq!(client.answered().await.0, 400);
-    let rows = door.take_minutes();
+    let rows = door.take_minutes().await;
     assert_eq!(rows.len(), 1, "those that no worker took are the last routed instance's");
     assert_eq!((rows[0].instance.index, rows[0].by_class), (1, [0, 0, 0, 1, 2]));
 }
@@ -90,7 +90,7 @@ async fn a_client_that_went_away_counts_like_nginxs_499() {
     client.reset();
     upstream.rest().await;
     until(|| door.in_flight(&worker.id) == 0).await;
-    assert_eq!(door.take_minutes()[0].by_class, [0, 0, 0, 1, 0]);
+    assert_eq!(door.take_minutes().await[0].by_class, [0, 0, 0, 1, 0]);
 }
 
 #[tokio::test]
@@ -106,17 +106,17 @@ async fn a_tunnel_counts_when_it_is_opened() {
     upstream.send("HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n").await;
     client.head().await;
     clock.forward(Duration::from_hours(1));
-    let rows = door.take_minutes();
+    let rows = door.take_minutes().await;
     assert_eq!(rows[0].by_class, [1, 0, 0, 0, 0]);
     assert_eq!(rows[0].latency.quantile(1.0), Some(0), "the time it stays open is no latency");
     drop((client, upstream));
     until(|| door.in_flight(&worker.id) == 0).await;
-    assert_eq!(requests(&door.take_minutes()), 0);
+    assert_eq!(requests(&door.take_minutes().await), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_is_lost_or_counted_twice_among_many_threads() {
-    let door = Arc::new(open(FrontDoorSettings { threads: 4, ..settings() }));
+    let door = Arc::new(open_on(4));
     let workers: [crate::support::Worker; 3] = workers().await;
     let targets = workers.map(crate::support::Worker::serve);
     door.route(targets.to_vec());
@@ -139,7 +139,7 @@ async fn no_request_is_lost_or_counted_twice_among_many_threads() {
     let mut rows = Vec::new();
     for client in clients.collect::<Vec<_>>() {
         client.await.unwrap();
-        rows.extend(door.take_minutes());
+        rows.extend(door.take_minutes().await);
     }
     assert_eq!(requests(&rows), 32 * 50);
     assert_eq!(rows.iter().map(|row| row.latency.count()).sum::<u64>(), 32 * 50);

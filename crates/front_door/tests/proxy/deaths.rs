@@ -33,7 +33,7 @@ async fn requests_in_flight_get_502_at_once_and_are_told_once() {
         clock.forward(Duration::from_secs(5));
     }
     // the worker's sockets are still open: a debugger may hold it
-    let toll = door.worker_died(&worker.id, Death::Killed);
+    let toll = door.worker_died(&worker.id, Death::Killed).await;
     assert_eq!(toll.count, 2);
     assert_eq!(
         toll.requests,
@@ -43,7 +43,7 @@ async fn requests_in_flight_get_502_at_once_and_are_told_once() {
         let (status, body) = client.answered().await;
         assert_eq!((status, body.starts_with(b"502 Bad Gateway")), (502, true));
     }
-    assert_eq!(door.worker_died(&worker.id, Death::Killed).count, 0);
+    assert_eq!(door.worker_died(&worker.id, Death::Killed).await.count, 0);
     assert_eq!(door.in_flight(&worker.id), 0);
     // and it gets no new ones
     let [replacement] = workers().await;
@@ -68,10 +68,10 @@ async fn connections_that_broke_a_moment_before_are_part_of_the_toll() {
         clock.forward(pause);
         // the server may have routed around it already
         route(&door, [&other]);
-        let toll = door.worker_died(&worker.id, Death::Killed);
+        let toll = door.worker_died(&worker.id, Death::Killed).await;
         assert_eq!(toll.count, count, "after {pause:?}");
         assert_eq!(toll.requests, vec![request("GET", "/broke", 0); count as usize]);
-        assert_eq!(door.worker_died(&worker.id, Death::Killed).count, 0);
+        assert_eq!(door.worker_died(&worker.id, Death::Killed).await.count, 0);
         route(&door, [&worker]);
     }
 }
@@ -85,7 +85,7 @@ async fn what_came_between_two_tellings_is_told_by_the_second() {
     upstream.head().await;
     upstream.answer(200, b"").await;
     first.answered().await;
-    assert_eq!(door.worker_died(&worker.id, Death::Killed).count, 0);
+    assert_eq!(door.worker_died(&worker.id, Death::Killed).await.count, 0);
     assert_eq!(upstream.rest().await, b"", "its kept connections are closed");
 }
 
@@ -105,7 +105,7 @@ async fn the_toll_counts_all_and_lists_the_newest() {
         held.push((client, upstream));
         clock.forward(Duration::from_millis(10));
     }
-    let toll = door.worker_died(&worker.id, Death::Killed);
+    let toll = door.worker_died(&worker.id, Death::Killed).await;
     assert_eq!(toll.count as usize, all);
     assert_eq!(toll.requests.len(), Crash::IN_FLIGHT_KEPT);
     assert_eq!(toll.requests[0].age_ms, Crash::IN_FLIGHT_KEPT as u64 * 10);
@@ -125,7 +125,7 @@ async fn an_answer_that_had_begun_is_cut_so_that_the_client_sees_it() {
             client.head().await;
             client.take(1).await;
             if told {
-                assert_eq!(door.worker_died(&worker.id, Death::Killed).count, 1);
+                assert_eq!(door.worker_died(&worker.id, Death::Killed).await.count, 1);
                 route(&door, [&worker]);
             } else {
                 upstream.reset();
@@ -135,7 +135,7 @@ async fn an_answer_that_had_begun_is_cut_so_that_the_client_sees_it() {
             crate::support::until(|| door.in_flight(&worker.id) == 0).await;
         }
         let left = if told { 0 } else { 2 };
-        assert_eq!(door.worker_died(&worker.id, Death::Killed).count, left);
+        assert_eq!(door.worker_died(&worker.id, Death::Killed).await.count, left);
     }
 }
 
@@ -148,7 +148,7 @@ async fn a_request_that_waits_is_no_casualty() {
     let mut other = Wire::connect(&door).await;
     other.send("GET / HTTP/1.1\r\n\r\n").await;
     other.head().await;
-    assert_eq!(door.worker_died(&worker.id, Death::Killed).count, 0);
+    assert_eq!(door.worker_died(&worker.id, Death::Killed).await.count, 0);
     let [replacement] = workers().await;
     route(&door, [&replacement]);
     let mut upstream = replacement.accept().await;

@@ -48,8 +48,8 @@ async fn a_worker_is_drained_when_it_is_retired_and_has_nothing_left() {
     for _ in 0..50 {
         route(&door, [&new]);
     }
-    assert_eq!(numbers(&door.worker_died(&old.id, Death::Killed)), (2, 0, 0));
-    assert_eq!(door.worker_died(&old.id, Death::Killed), DeathToll::default(), "each is told once");
+    assert_eq!(numbers(&door.worker_died(&old.id, Death::Killed).await), (2, 0, 0));
+    assert_eq!(door.worker_died(&old.id, Death::Killed).await, DeathToll::default(), "each is told once");
 }
 
 #[tokio::test]
@@ -69,8 +69,8 @@ async fn former_workers_are_forgotten_in_the_end() {
             door.route(vec![front_door::Target { worker: successor, port: 9 }]);
         }
     }
-    assert_eq!(door.worker_died(&old.id, Death::Killed).drained, 0);
-    assert_eq!(door.worker_died(&new.id, Death::Killed).drained, 1);
+    assert_eq!(door.worker_died(&old.id, Death::Killed).await.drained, 0);
+    assert_eq!(door.worker_died(&new.id, Death::Killed).await.drained, 1);
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn what_fails_while_it_drains_is_told() {
     upstream_of_nonsense.send("what?\r\n\r\n").await;
     assert_eq!(nonsense.answered().await.0, 502);
     until(|| door.is_drained(&old.id)).await;
-    let toll = door.worker_died(&old.id, Death::Killed);
+    let toll = door.worker_died(&old.id, Death::Killed).await;
     assert_eq!((toll.drained, toll.failed), (0, 4), "who gave up was neither finished nor failed");
 }
 
@@ -111,7 +111,7 @@ async fn what_ended_before_it_was_retired_is_not_counted() {
     assert_eq!(client.answered().await.0, 502);
     until(|| door.in_flight(&old.id) == 0).await;
     route(&door, [&new]);
-    assert_eq!(numbers(&door.worker_died(&old.id, Death::Killed)), (0, 0, 0));
+    assert_eq!(numbers(&door.worker_died(&old.id, Death::Killed).await), (0, 0, 0));
 }
 
 #[tokio::test]
@@ -127,11 +127,11 @@ async fn what_is_cut_at_the_end_of_its_grace_has_failed() {
     upstream.answer(200, b"").await;
     client.answered().await;
     until(|| door.in_flight(&old.id) == 2).await;
-    assert_eq!(numbers(&door.worker_died(&old.id, Death::Killed)), (1, 2, 2));
+    assert_eq!(numbers(&door.worker_died(&old.id, Death::Killed).await), (1, 2, 2));
     talker.rest().await;
     slow.rest().await;
     until(|| door.is_drained(&old.id)).await;
-    assert_eq!(door.worker_died(&old.id, Death::Killed), DeathToll::default());
+    assert_eq!(door.worker_died(&old.id, Death::Killed).await, DeathToll::default());
 }
 
 #[tokio::test]
@@ -142,5 +142,5 @@ async fn a_connection_that_broke_before_anybody_knew_is_counted_once() {
     upstream.reset();
     assert_eq!(client.answered().await.0, 502);
     route(&door, [&new]);
-    assert_eq!(numbers(&door.worker_died(&worker.id, Death::Killed)), (0, 1, 1));
+    assert_eq!(numbers(&door.worker_died(&worker.id, Death::Killed).await), (0, 1, 1));
 }

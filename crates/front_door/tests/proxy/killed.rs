@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use front_door::{Death, DeathToll, FrontDoor, FrontDoorSettings, Target};
+use front_door::{Death, DeathToll, FrontDoor, Target};
 
-use crate::support::{Wire, open, settings, soon, until};
+use crate::support::{Wire, open, open_on, settings, soon, until};
 
 /// Set in this program's process where it is to be a worker.
 const AS_WORKER: &str = "FRONT_DOOR_TEST_WORKER";
@@ -85,9 +85,9 @@ impl Process {
     }
 
     /// Waits for its end, tells the front door as its parent would, and adds the POSTs that had reached it.
-    fn reap(mut self, door: &FrontDoor, posts: &mut BTreeMap<String, u32>) -> DeathToll {
+    async fn reap(mut self, door: &FrontDoor, posts: &mut BTreeMap<String, u32>) -> DeathToll {
         self.child.wait().unwrap();
-        let toll = door.worker_died(&self.target.worker, Death::Killed);
+        let toll = door.worker_died(&self.target.worker, Death::Killed).await;
         let mut output = String::new();
         self.output.read_to_string(&mut output).unwrap();
         for line in output.lines() {
@@ -98,9 +98,9 @@ impl Process {
         toll
     }
 
-    fn kill(mut self, door: &FrontDoor, posts: &mut BTreeMap<String, u32>) -> DeathToll {
+    async fn kill(mut self, door: &FrontDoor, posts: &mut BTreeMap<String, u32>) -> DeathToll {
         self.child.kill().unwrap();
-        self.reap(door, posts)
+        self.reap(door, posts).await
     }
 }
 
@@ -132,7 +132,7 @@ async fn keep_asking(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_get_fails_and_no_post_comes_twice_when_workers_are_killed_under_load() {
-    let door = Arc::new(open(FrontDoorSettings { threads: 2, ..settings() }));
+    let door = Arc::new(open_on(2));
     let mut worker = Process::start(0);
     door.route(vec![worker.target.clone()]);
     let over = Arc::new(AtomicBool::new(false));
@@ -151,7 +151,7 @@ async fn no_get_fails_and_no_post_comes_twice_when_workers_are_killed_under_load
             clients.iter().zip(&far).all(|((_, answered, _), far)| answered.load(Ordering::SeqCst) >= *far)
         })
         .await;
-        let toll = worker.kill(&door, &mut posts);
+        let toll = worker.kill(&door, &mut posts).await;
         casualties += toll.count;
         failed += toll.failed;
         suspects += u64::from(toll.suspect.is_some_and(|suspect| suspect.method == "GET"));
@@ -163,7 +163,7 @@ async fn no_get_fails_and_no_post_comes_twice_when_workers_are_killed_under_load
     for (method, _, client) in clients {
         *of_method.get_mut(method).unwrap() += soon(client).await.unwrap();
     }
-    worker.kill(&door, &mut posts);
+    worker.kill(&door, &mut posts).await;
     assert!(casualties > 12, "the kills met {casualties} requests");
     assert!(of_method["GET"] <= suspects, "only one that was the only one fails");
     let seen = of_method.values().sum::<u64>();
@@ -188,11 +188,11 @@ async fn a_request_that_kills_kills_once() {
         dead.is_some()
     })
     .await;
-    let toll = workers.remove(dead.unwrap()).reap(&door, &mut BTreeMap::new());
+    let toll = workers.remove(dead.unwrap()).reap(&door, &mut BTreeMap::new()).await;
     assert_eq!((toll.count, toll.failed), (1, 1));
     assert_eq!(toll.suspect.unwrap().path, "/kill");
     assert_eq!(client.answered().await.0, 502);
     client.ask("GET", "/").await;
     assert_eq!(client.answered().await.0, 200, "the other lives");
-    assert_eq!(workers.remove(0).kill(&door, &mut BTreeMap::new()), DeathToll::default());
+    assert_eq!(workers.remove(0).kill(&door, &mut BTreeMap::new()).await, DeathToll::default());
 }

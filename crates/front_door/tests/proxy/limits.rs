@@ -103,7 +103,7 @@ async fn a_client_that_goes_away_frees_its_slot_and_the_worker_hears_of_it() {
             until(|| door.in_flight(&worker.id) == 0).await;
         }
     }
-    let toll = door.worker_died(&worker.id, Death::Killed);
+    let toll = door.worker_died(&worker.id, Death::Killed).await;
     assert_eq!(toll.count, 0, "that was no fault of the worker's");
 }
 
@@ -113,7 +113,7 @@ async fn a_body_that_makes_no_sense_is_the_clients_fault() {
     let mut client = Wire::connect(&door).await;
     client.send("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n").await;
     assert_eq!(client.answered().await.0, 400);
-    assert_eq!(door.worker_died(&worker.id, Death::Killed).count, 0);
+    assert_eq!(door.worker_died(&worker.id, Death::Killed).await.count, 0);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod killed;
 mod limits;
 mod messages;
 mod retries;
+mod sharing;
 mod streams;
 mod support;
 mod tallies;

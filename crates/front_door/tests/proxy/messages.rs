@@ -1,6 +1,6 @@
 //! What is changed in a message on its way through, and what is not.
 
-use crate::support::{Wire, door, header, headers, open, settings, status};
+use crate::support::{Wire, door, header, headers, open, settings, status, threads};
 use front_door::{BindError, FrontDoor, FrontDoorSettings, Scheme};
 
 #[tokio::test]
@@ -302,7 +302,9 @@ async fn a_worker_that_talks_nonsense_is_a_bad_gateway_that_names_nobody() {
 async fn a_front_door_says_why_it_cannot_open() {
     let first = open(settings());
     let clock = || std::sync::Arc::<crate::support::StillClock>::default();
-    let bind = |listen| FrontDoor::bind(FrontDoorSettings { listen, ..settings() }, clock()).err().unwrap();
+    let bind = |listen| {
+        FrontDoor::bind(FrontDoorSettings { listen, ..settings() }, clock(), &threads(1)).err().unwrap()
+    };
     let taken = bind(first.address());
     assert!(matches!(taken, BindError::InUse { .. }));
     assert!(taken.to_string().contains(&format!("{} is in use by another program", first.address())));

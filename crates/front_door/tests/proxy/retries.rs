@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use front_door::{Death, DeathToll, FrontDoor, FrontDoorSettings};
 
-use crate::support::{StillClock, Wire, Worker, door, open, open_at, route, settings, soon, until, workers};
+use crate::support::{
+    StillClock, Wire, Worker, door, open, open_at, open_on, route, settings, soon, until, workers,
+};
 
 /// Requests that `worker` has read and not answered: each one's client and the worker's end.
 async fn under_way(door: &FrontDoor, worker: &Worker, methods: &[&str]) -> Vec<(Wire, Wire)> {
@@ -22,16 +24,16 @@ async fn under_way(door: &FrontDoor, worker: &Worker, methods: &[&str]) -> Vec<(
 
 /// The worker ends as a killed process does: nobody listens any more, its connections break. Its death becomes known before or
 /// after that.
-fn die(
+async fn die(
     door: &FrontDoor,
     worker: &mut Worker,
     under_way: Vec<(Wire, Wire)>,
     known_before: bool,
 ) -> (DeathToll, Vec<Wire>) {
-    die_of(Death::Killed, door, worker, under_way, known_before)
+    die_of(Death::Killed, door, worker, under_way, known_before).await
 }
 
-fn die_of(
+async fn die_of(
     death: Death,
     door: &FrontDoor,
     worker: &mut Worker,
@@ -39,10 +41,14 @@ fn die_of(
     known_before: bool,
 ) -> (DeathToll, Vec<Wire>) {
     worker.refuse();
-    let early = known_before.then(|| door.worker_died(&worker.id, death));
+    let early = if known_before { Some(door.worker_died(&worker.id, death).await) } else { None };
     let (clients, upstreams): (Vec<_>, Vec<_>) = under_way.into_iter().unzip();
     upstreams.into_iter().for_each(Wire::reset);
-    (early.unwrap_or_else(|| door.worker_died(&worker.id, death)), clients)
+    let toll = match early {
+        Some(toll) => toll,
+        None => door.worker_died(&worker.id, death).await,
+    };
+    (toll, clients)
 }
 
 /// The next thing that each worker hears of is a later request.
@@ -63,7 +69,7 @@ async fn the_only_request_of_a_worker_that_died_is_the_suspect() {
             route(&door, [&worker]);
             let under_way = under_way(&door, &worker, &[method]).await;
             route(&door, [&worker, &other]);
-            let (toll, mut clients) = die(&door, &mut worker, under_way, known_before);
+            let (toll, mut clients) = die(&door, &mut worker, under_way, known_before).await;
             assert_eq!((toll.count, toll.failed), (1, 1), "{method}");
             assert_eq!(toll.suspect.as_ref(), toll.requests.first());
             assert_eq!(toll.suspect.unwrap().method, method);
@@ -81,7 +87,7 @@ async fn several_go_to_another_worker_except_what_is_no_get_or_head() {
         let methods = ["GET", "POST", "HEAD", "DELETE", "GET"];
         let under_way = under_way(&door, &worker, &methods).await;
         route(&door, [&worker, &other]);
-        let (toll, mut clients) = die(&door, &mut worker, under_way, known_before);
+        let (toll, mut clients) = die(&door, &mut worker, under_way, known_before).await;
         assert_eq!((toll.count, toll.failed, toll.suspect), (5, 2, None));
         for _ in 0..3 {
             let mut upstream = other.accept().await;
@@ -95,7 +101,7 @@ async fn several_go_to_another_worker_except_what_is_no_get_or_head() {
         }
         assert_eq!(door.in_flight(&worker.id), 0);
         nothing_came_to(&door, &[&other]).await;
-        assert_eq!(door.worker_died(&worker.id, Death::Killed), DeathToll::default());
+        assert_eq!(door.worker_died(&worker.id, Death::Killed).await, DeathToll::default());
     }
 }
 
@@ -109,7 +115,7 @@ async fn the_newest_request_of_a_worker_that_died_by_itself_is_the_suspect() {
         clock.forward(Duration::from_millis(1));
         requests.extend(under_way(&door, &worker, &["HEAD"]).await);
         route(&door, [&worker, &other]);
-        let (toll, mut clients) = die_of(Death::ByItself, &door, &mut worker, requests, known_before);
+        let (toll, mut clients) = die_of(Death::ByItself, &door, &mut worker, requests, known_before).await;
         assert_eq!((toll.count, toll.failed), (3, 1));
         assert_eq!(toll.suspect.as_ref(), toll.requests.last());
         for _ in 0..2 {
@@ -132,7 +138,7 @@ async fn what_held_up_a_retired_worker_is_not_given_to_its_successor() {
         route(&door, [&worker]);
         let under_way = under_way(&door, &worker, &["GET", "GET"]).await;
         route(&door, [&other]);
-        let (toll, mut clients) = die(&door, &mut worker, under_way, known_before);
+        let (toll, mut clients) = die(&door, &mut worker, under_way, known_before).await;
         assert_eq!((toll.count, toll.failed), (2, 2));
         for client in &mut clients {
             assert!(client.head().await.starts_with("HTTP/1.1 502 "));
@@ -153,7 +159,7 @@ async fn a_get_with_a_body_is_sent_once() {
     upstream.take(4).await;
     under_way.push((client, upstream));
     route(&door, [&worker, &other]);
-    let (toll, mut clients) = die(&door, &mut worker, under_way, false);
+    let (toll, mut clients) = die(&door, &mut worker, under_way, false).await;
     assert_eq!((toll.count, toll.failed), (2, 1));
     let mut upstream = other.accept().await;
     assert!(upstream.head().await.starts_with("GET /0 "));
@@ -168,14 +174,14 @@ async fn each_is_tried_again_once() {
     route(&door, [&first]);
     let mut under_way = under_way(&door, &first, &["GET", "GET"]).await;
     route(&door, [&first, &second]);
-    let (_, clients) = die(&door, &mut first, std::mem::take(&mut under_way), true);
+    let (_, clients) = die(&door, &mut first, std::mem::take(&mut under_way), true).await;
     for client in clients {
         let mut upstream = second.accept().await;
         upstream.head().await;
         under_way.push((client, upstream));
     }
     route(&door, [&second, &third]);
-    let (toll, mut clients) = die(&door, &mut second, under_way, true);
+    let (toll, mut clients) = die(&door, &mut second, under_way, true).await;
     assert_eq!((toll.count, toll.failed, toll.suspect), (2, 2, None));
     for client in &mut clients {
         assert_eq!(client.answered().await.0, 502);
@@ -198,7 +204,7 @@ async fn a_single_byte_of_an_answer_is_an_answer() {
         upstream.answer(200, b"").await;
         later.answered().await;
         route(&door, [&worker, &other]);
-        let (toll, mut clients) = die(&door, &mut worker, under_way, known_before);
+        let (toll, mut clients) = die(&door, &mut worker, under_way, known_before).await;
         assert_eq!((toll.count, toll.failed), (2, 1));
         let mut upstream = other.accept().await;
         assert!(upstream.head().await.starts_with("GET /1 "));
@@ -212,7 +218,7 @@ async fn a_single_byte_of_an_answer_is_an_answer() {
 async fn they_wait_for_the_replacement() {
     let (door, [mut worker]) = door().await;
     let under_way = under_way(&door, &worker, &["GET", "GET"]).await;
-    let (toll, clients) = die(&door, &mut worker, under_way, false);
+    let (toll, clients) = die(&door, &mut worker, under_way, false).await;
     assert_eq!((toll.count, toll.failed), (2, 0));
     let [replacement] = workers().await;
     door.route(vec![replacement.serve()]);
@@ -227,12 +233,12 @@ async fn they_do_not_wait_for_ever_and_then_have_failed() {
     let [mut worker] = workers().await;
     route(&door, [&worker]);
     let under_way = under_way(&door, &worker, &["GET", "GET"]).await;
-    let (toll, clients) = die(&door, &mut worker, under_way, false);
+    let (toll, clients) = die(&door, &mut worker, under_way, false).await;
     assert_eq!(toll.failed, 0);
     for mut client in clients {
         assert_eq!(client.answered().await.0, 503);
     }
-    assert_eq!(door.worker_died(&worker.id, Death::Killed).failed, 2);
+    assert_eq!(door.worker_died(&worker.id, Death::Killed).await.failed, 2);
 }
 
 #[tokio::test]
@@ -275,7 +281,7 @@ async fn retries_can_be_switched_off() {
     route(&door, [&worker]);
     let under_way = under_way(&door, &worker, &["GET", "GET"]).await;
     route(&door, [&worker, &other]);
-    let (toll, clients) = die(&door, &mut worker, under_way, false);
+    let (toll, clients) = die(&door, &mut worker, under_way, false).await;
     assert_eq!((toll.count, toll.failed), (2, 2));
     for mut client in clients {
         assert_eq!(client.answered().await.0, 502);
@@ -297,7 +303,7 @@ async fn who_does_not_wait_for_the_verdict_is_still_told() {
         client.reset();
     }
     until(|| door.in_flight(&worker.id) == 0).await;
-    let toll = door.worker_died(&worker.id, Death::Killed);
+    let toll = door.worker_died(&worker.id, Death::Killed).await;
     assert_eq!((toll.count, toll.failed), (1, 0));
     assert_eq!(toll.suspect.unwrap().path, "/*");
 }
@@ -310,7 +316,7 @@ async fn the_budget_bounds_what_is_tried_again() {
     let [mut worker, other] = workers().await;
     route(&door, [&worker]);
     let under_way = under_way(&door, &worker, &["GET"; ALL]).await;
-    let (toll, clients) = die(&door, &mut worker, under_way, true);
+    let (toll, clients) = die(&door, &mut worker, under_way, true).await;
     assert_eq!(toll.count as usize, ALL);
     let target = other.serve();
     door.route(vec![target]);
@@ -329,7 +335,7 @@ async fn the_budget_bounds_what_is_tried_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn none_is_taken_for_the_only_one_on_many_threads() {
     for round in 0..20 {
-        let door = open(FrontDoorSettings { threads: 4, ..settings() });
+        let door = open_on(4);
         let [mut worker, other] = workers().await;
         route(&door, [&worker]);
         let methods = ["GET", "GET", "POST", "GET", "GET", "GET", "GET", "GET"];
@@ -348,7 +354,7 @@ async fn none_is_taken_for_the_only_one_on_many_threads() {
         if round % 2 == 1 {
             soon(broke).await.unwrap();
         }
-        let toll = door.worker_died(&worker.id, Death::Killed);
+        let toll = door.worker_died(&worker.id, Death::Killed).await;
         assert_eq!((toll.count, toll.failed, toll.suspect), (8, 1, None));
         for (mut client, method) in clients.into_iter().zip(methods) {
             assert_eq!(client.answered().await.0, if method == "GET" { 200 } else { 502 });

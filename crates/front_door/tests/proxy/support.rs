@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use engine::{Clock, Timestamp, WorkerId};
-use front_door::{FrontDoor, FrontDoorSettings, Target};
+use front_door::{FrontDoor, FrontDoorSettings, ServingThreads, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -50,20 +50,28 @@ impl Clock for StillClock {
     }
 }
 
-/// An app's front door with one thread, unless the test wants more.
 pub(crate) fn settings() -> FrontDoorSettings {
-    FrontDoorSettings {
-        threads: 1,
-        ..FrontDoorSettings::new("shop".parse().unwrap(), "127.0.0.1:0".parse().unwrap())
-    }
+    FrontDoorSettings::new("shop".parse().unwrap(), "127.0.0.1:0".parse().unwrap())
 }
 
+/// An app's front door with one thread.
 pub(crate) fn open(settings: FrontDoorSettings) -> FrontDoor {
     open_at(settings, &Arc::default())
 }
 
 pub(crate) fn open_at(settings: FrontDoorSettings, clock: &Arc<StillClock>) -> FrontDoor {
-    FrontDoor::bind(settings, Arc::clone(clock) as Arc<dyn Clock>).expect("the front door opens")
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    FrontDoor::bind(settings, clock, &threads(1)).expect("the front door opens")
+}
+
+/// The same with several threads.
+pub(crate) fn open_on(count: usize) -> FrontDoor {
+    let clock = Arc::new(StillClock::default());
+    FrontDoor::bind(settings(), clock, &threads(count)).expect("the front door opens")
+}
+
+pub(crate) fn threads(count: usize) -> ServingThreads {
+    ServingThreads::start(count).expect("threads can be started")
 }
 
 /// A front door with the given workers behind it.

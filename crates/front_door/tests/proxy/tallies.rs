@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::WorkerId;
 use engine::auto_heal::{Tallies, Tally, Watch};
-use front_door::{FrontDoor, FrontDoorSettings};
+use front_door::FrontDoor;
 
-use crate::support::{StillClock, Wire, Worker, door, open, open_at, route, settings, until, workers};
+use crate::support::{StillClock, Wire, Worker, door, open_at, open_on, route, settings, until, workers};
 
 fn watch(statuses: Option<(u16, u16)>, at_least_s: u64, path: Option<&str>) -> Watch {
     Watch {
@@ -21,8 +22,8 @@ fn tally(finished: u64, running: u64) -> Tally {
 }
 
 /// The tallies of the only worker.
-fn of_one(door: &FrontDoor) -> Tallies {
-    let [(_, tallies)] = &door.tallies()[..] else { panic!("one worker") };
+async fn of_one(door: &FrontDoor) -> Tallies {
+    let [(_, tallies)] = &door.tallies().await[..] else { panic!("one worker") };
     tallies.clone()
 }
 
@@ -38,7 +39,7 @@ async fn answered(door: &FrontDoor, worker: &Worker, path: &str, status: u16) {
 #[tokio::test]
 async fn each_watch_counts_what_it_matches_in_the_lists_order() {
     let (door, [worker]) = door().await;
-    assert_eq!(of_one(&door), Tallies::default());
+    assert_eq!(of_one(&door).await, Tallies::default());
     door.watch(
         7,
         vec![
@@ -50,10 +51,10 @@ async fn each_watch_counts_what_it_matches_in_the_lists_order() {
     for (path, status) in [("/a/b?q=/c", 200), ("/a/b", 404), ("/c", 404), ("/c", 503)] {
         answered(&door, &worker, path, status).await;
     }
-    let tallies = of_one(&door);
+    let tallies = of_one(&door).await;
     assert_eq!((tallies.generation, tallies.total), (7, tally(4, 0)));
     assert_eq!(tallies.of_watch, [tally(1, 0), tally(2, 0), tally(1, 0)]);
-    assert_eq!(of_one(&door).of_watch, [Tally::default(); 3], "each is told once");
+    assert_eq!(of_one(&door).await.of_watch, [Tally::default(); 3], "each is told once");
 }
 
 #[tokio::test]
@@ -67,13 +68,13 @@ async fn a_running_request_counts_by_its_age_until_it_has_ended() {
     client.ask("GET", "/slow").await;
     let mut upstream = worker.accept().await;
     upstream.head().await;
-    assert_eq!((of_one(&door).total, of_one(&door).of_watch[0]), (tally(0, 1), tally(0, 0)));
+    assert_eq!((of_one(&door).await.total, of_one(&door).await.of_watch[0]), (tally(0, 1), tally(0, 0)));
     clock.forward(Duration::from_secs(30));
-    assert_eq!(of_one(&door).of_watch, [tally(0, 1), tally(0, 0)]);
+    assert_eq!(of_one(&door).await.of_watch, [tally(0, 1), tally(0, 0)]);
     upstream.answer(200, b"").await;
     client.answered().await;
     until(|| door.in_flight(&worker.id) == 0).await;
-    let tallies = of_one(&door);
+    let tallies = of_one(&door).await;
     assert_eq!((tallies.total, &tallies.of_watch[..]), (tally(1, 0), &[tally(1, 0), tally(1, 0)][..]));
 }
 
@@ -92,7 +93,7 @@ async fn what_has_no_answer_has_ended_too() {
     worker.accept().await.head().await;
     assert_eq!(client.answered().await.0, 502);
     until(|| door.in_flight(&worker.id) == 0).await;
-    let tallies = of_one(&door);
+    let tallies = of_one(&door).await;
     assert_eq!((tallies.total, &tallies.of_watch[..]), (tally(2, 0), &[tally(1, 0), tally(1, 0)][..]));
 }
 
@@ -106,11 +107,11 @@ async fn a_tunnel_is_no_request_once_it_is_open() {
     upstream.head().await;
     upstream.send("HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n").await;
     client.head().await;
-    assert_eq!(of_one(&door).total, tally(1, 0));
+    assert_eq!(of_one(&door).await.total, tally(1, 0));
     assert_eq!(door.in_flight(&worker.id), 1);
     drop((client, upstream));
     until(|| door.in_flight(&worker.id) == 0).await;
-    assert_eq!(of_one(&door).total, tally(0, 0));
+    assert_eq!(of_one(&door).await.total, tally(0, 0));
 }
 
 #[tokio::test]
@@ -120,12 +121,12 @@ async fn a_new_list_begins_anew_and_the_total_goes_on() {
     answered(&door, &worker, "/", 200).await;
     door.watch(2, vec![watch(Some((404, 404)), 0, None), watch(None, 0, None)]);
     answered(&door, &worker, "/", 404).await;
-    let tallies = of_one(&door);
+    let tallies = of_one(&door).await;
     assert_eq!((tallies.generation, tallies.total), (2, tally(2, 0)));
     assert_eq!(tallies.of_watch, [tally(1, 0), tally(1, 0)]);
     door.watch(3, Vec::new());
     answered(&door, &worker, "/", 200).await;
-    assert_eq!(of_one(&door), Tallies { generation: 3, total: tally(1, 0), of_watch: Vec::new() });
+    assert_eq!(of_one(&door).await, Tallies { generation: 3, total: tally(1, 0), of_watch: Vec::new() });
 }
 
 #[tokio::test]
@@ -140,16 +141,19 @@ async fn an_old_workers_requests_are_not_its_successors() {
     let new = Worker::listen(0).await;
     route(&door, [&new]);
     answered(&door, &new, "/", 200).await;
-    assert_eq!(door.tallies(), [(new.id.clone(), Tallies { total: tally(1, 0), ..Tallies::default() })]);
+    assert_eq!(
+        door.tallies().await,
+        [(new.id.clone(), Tallies { total: tally(1, 0), ..Tallies::default() })]
+    );
     upstream.answer(500, b"").await;
     client.answered().await;
     until(|| door.is_drained(&old.id)).await;
-    assert_eq!(door.tallies(), [(new.id.clone(), Tallies::default())]);
+    assert_eq!(door.tallies().await, [(new.id.clone(), Tallies::default())]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn threads_add_up_and_none_is_counted_twice() {
-    let door = Arc::new(open(FrontDoorSettings { threads: 4, ..settings() }));
+    let door = Arc::new(open_on(4));
     let targets = workers::<2>().await.map(Worker::serve);
     door.route(targets.to_vec());
     door.watch(1, vec![watch(Some((200, 200)), 0, None)]);
@@ -166,17 +170,17 @@ async fn threads_add_up_and_none_is_counted_twice() {
         })
         .collect();
     let mut sums = [0; 2];
-    let mut add = || {
-        for (_, tallies) in door.tallies() {
+    let mut add = |tallies: Vec<(WorkerId, Tallies)>| {
+        for (_, tallies) in tallies {
             sums[0] += tallies.total.finished;
             sums[1] += tallies.of_watch[0].finished;
         }
     };
     for client in clients {
         client.await.unwrap();
-        add();
+        add(door.tallies().await);
     }
     until(|| targets.iter().all(|target| door.in_flight(&target.worker) == 0)).await;
-    add();
+    add(door.tallies().await);
     assert_eq!(sums, [16 * 50; 2]);
 }
