@@ -8,6 +8,7 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
 use crate::client::Client;
 use crate::flight::Flight;
+use crate::headers;
 use crate::worker_connection::WorkerConnection;
 
 /// A request's body on its way to a worker: nothing where the request has none.
@@ -39,7 +40,7 @@ impl Body for RequestBody {
         if matches!(frame, Poll::Ready(None)) || inner.is_end_stream() {
             client.unread.set(false);
         }
-        frame
+        frame.map_ok(without_ours)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -49,6 +50,13 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         self.0.as_ref().map_or(SizeHint::with_exact(0), |(inner, _)| inner.size_hint())
     }
+}
+
+fn without_ours(mut frame: Frame<Bytes>) -> Frame<Bytes> {
+    if let Some(trailers) = frame.trailers_mut() {
+        headers::clean_trailers(trailers);
+    }
+    frame
 }
 
 /// Why an answer ends before its end; hyper then cuts the client's connection, so that it sees the answer is not whole.
@@ -104,7 +112,7 @@ impl Body for AnswerBody {
             Self::Worker { incoming, held: Some((connection, flight)) } => {
                 match poll_incoming(incoming, connection, cx) {
                     Poll::Ready(None) => None,
-                    Poll::Ready(Some(Ok(frame))) => Some(Ok(frame)),
+                    Poll::Ready(Some(Ok(frame))) => Some(Ok(without_ours(frame))),
                     Poll::Ready(Some(Err(_))) => {
                         flight.broke();
                         Some(Err(Truncated))

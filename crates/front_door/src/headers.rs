@@ -1,4 +1,4 @@
-//! What is changed in a message's head on its way through.
+//! What is changed in a message's head on its way through, and in the fields behind a chunked body.
 //!
 //! The front door is taken to be the outermost proxy: what a client says about `X-Forwarded-Proto`, `X-Forwarded-Host`,
 //! `X-Real-IP` or `Forwarded` is not believed but replaced or removed; its `X-Forwarded-For` is kept and the client's address
@@ -9,8 +9,11 @@ use hyper::header::{
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::{request, response};
-use hyper::{Method, StatusCode, Uri, Version};
+use hyper::{Method, StatusCode, Version};
 
+use crate::answers::Refusal;
+use crate::fault::Fault;
+use crate::host::one_host;
 use crate::settings::Scheme;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -33,6 +36,10 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     PROXY_AUTHORIZATION,
 ];
 
+/// What only the front door says of a request, and what frames it.
+const OURS: [HeaderName; 8] =
+    [FOR, PROTO, FORWARDED_HOST, REAL_IP, FORWARDED, HTTP2_SETTINGS, HOST, CONTENT_LENGTH];
+
 /// What is the same for all requests of one client connection.
 pub(crate) struct Peer {
     /// The client's address.
@@ -42,15 +49,19 @@ pub(crate) struct Peer {
     pub(crate) scheme: Scheme,
 }
 
-/// Makes a client's request one to a worker; says whether it asks for another protocol. An `Err` is what to answer instead.
-pub(crate) fn to_worker(parts: &mut request::Parts, peer: &Peer, has_body: bool) -> Result<bool, StatusCode> {
+/// Makes a client's request one to a worker; says which other protocols it asks for. An `Err` is what to answer instead.
+pub(crate) fn to_worker(
+    parts: &mut request::Parts,
+    peer: &Peer,
+    has_body: bool,
+) -> Result<Option<HeaderValue>, Refusal> {
     if parts.method == Method::CONNECT || parts.method == Method::TRACE {
-        return Err(StatusCode::NOT_IMPLEMENTED);
+        return Err(Refusal::NotImplemented);
     }
     let host = one_host(parts, peer)?;
     let headers = &mut parts.headers;
     if !is_plainly_chunked(headers) {
-        return Err(StatusCode::NOT_IMPLEMENTED);
+        return Err(Refusal::NotImplemented);
     }
     let upgrade = wanted_upgrade(headers, parts.version);
     let trailers = listed(headers, &TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
@@ -68,45 +79,59 @@ pub(crate) fn to_worker(parts: &mut request::Parts, peer: &Peer, has_body: bool)
     }
     forwarded(headers, peer, host);
     parts.version = Version::HTTP_11;
-    Ok(upgrade.is_some())
+    Ok(upgrade)
 }
 
-/// Makes a worker's answer one to the client; an `Err` is what to answer instead.
-pub(crate) fn to_client(parts: &mut response::Parts) -> Result<(), StatusCode> {
+/// Makes a worker's answer one to a client that asked for the protocols `asked`. Says what was put right; an `Err` is why it
+/// cannot be passed on.
+pub(crate) fn to_client(
+    parts: &mut response::Parts,
+    asked: Option<&HeaderValue>,
+) -> Result<Option<Fault>, Fault> {
     let headers = &mut parts.headers;
     if !is_plainly_chunked(headers) {
-        return Err(StatusCode::BAD_GATEWAY);
+        return Err(Fault::TransferCoding);
     }
+    let mended = one_length(parts.status, headers)?;
     let protocol = headers.get(UPGRADE).filter(|_| parts.status == StatusCode::SWITCHING_PROTOCOLS).cloned();
     remove_hop_by_hop(headers);
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        let protocol = protocol.filter(|protocol| was_asked_for(protocol, asked)).ok_or(Fault::Protocol)?;
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, protocol.ok_or(StatusCode::BAD_GATEWAY)?);
+        headers.insert(UPGRADE, protocol);
     }
     // hyper takes it down again for a client that speaks 1.0
     parts.version = Version::HTTP_11;
-    Ok(())
+    Ok(mended)
 }
 
-/// The request's one host; its target becomes a path. Two hosts would let the worker see another site than whoever stands in
-/// front.
-fn one_host(parts: &mut request::Parts, peer: &Peer) -> Result<HeaderValue, StatusCode> {
-    let mut hosts = parts.headers.get_all(HOST).iter();
-    let (first, second) = (hosts.next().cloned(), hosts.next());
-    if second.is_some() || (first.is_none() && parts.version != Version::HTTP_10) {
-        return Err(StatusCode::BAD_REQUEST);
+/// Removes from the fields behind a body what stands in no message's head that came through here: an app that adds them to the
+/// head's would believe the client.
+pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
+    remove_hop_by_hop(trailers);
+    remove_disguised(trailers);
+    for name in OURS {
+        trailers.remove(name);
     }
-    let mut host = first.clone().unwrap_or_else(|| peer.default_host.clone());
-    if let Some(authority) = parts.uri.authority() {
-        // the absolute form's host is the one that counts (RFC 9112, 3.2.2)
-        host = HeaderValue::from_str(authority.as_str()).map_err(|_| StatusCode::BAD_REQUEST)?;
-        let path = parts.uri.path_and_query().ok_or(StatusCode::BAD_REQUEST)?.clone();
-        parts.uri = Uri::from(path);
-        parts.headers.insert(HOST, host.clone());
-    } else if first.is_none() {
-        parts.headers.insert(HOST, host.clone());
+}
+
+/// Leaves an answer's length standing once and only where it counts: `chunked` outweighs it (RFC 9112, 6.3), and no reader
+/// should be asked which of two is meant, not even of an answer without a body.
+fn one_length(status: StatusCode, headers: &mut HeaderMap) -> Result<Option<Fault>, Fault> {
+    if !headers.contains_key(CONTENT_LENGTH) {
+        return Ok(None);
     }
-    Ok(host)
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+        return Ok(Some(Fault::TwoLengths));
+    }
+    let length = the_length(headers).ok_or(Fault::NotHttp)?;
+    if status == StatusCode::NO_CONTENT || status == StatusCode::SWITCHING_PROTOCOLS {
+        headers.remove(CONTENT_LENGTH);
+    } else {
+        headers.insert(CONTENT_LENGTH, length);
+    }
+    Ok(None)
 }
 
 /// hyper frames a body by `chunked` alone; another coding beside it would be lost on the way.
@@ -116,12 +141,44 @@ fn is_plainly_chunked(headers: &HeaderMap) -> bool {
         && codings.next().is_none()
 }
 
-/// The protocol to change to. Not HTTP/2: past the change, requests would go by unseen.
+/// The number that all of `Content-Length` says.
+fn the_length(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut lengths = listed(headers, &CONTENT_LENGTH);
+    let length =
+        lengths.next().filter(|length| !length.is_empty() && length.iter().all(u8::is_ascii_digit))?;
+    lengths.all(|other| other == length).then(|| HeaderValue::from_bytes(length).ok())?
+}
+
+/// The protocols that the client would change to. Not HTTP/2, which Java's client and `curl --http2` offer beside others, and
+/// not TLS: past the change, requests would go by unseen.
 fn wanted_upgrade(headers: &HeaderMap, version: Version) -> Option<HeaderValue> {
-    let protocol = headers.get(UPGRADE).filter(|_| version == Version::HTTP_11)?;
     let asked = listed(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"upgrade"));
-    let http2 = protocol.as_bytes().get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"h2"));
-    (asked && !http2).then(|| protocol.clone())
+    if !asked || version != Version::HTTP_11 {
+        return None;
+    }
+    let kept: Vec<_> = listed(headers, &UPGRADE)
+        .filter(|protocol| !protocol.is_empty() && !hides_requests(protocol))
+        .collect();
+    HeaderValue::from_bytes(&kept.join(&b", "[..])).ok().filter(|protocols| !protocols.is_empty())
+}
+
+fn hides_requests(protocol: &[u8]) -> bool {
+    let name =
+        protocol.split(|byte| *byte == b'/').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    name.starts_with(b"h2") || name.starts_with(b"h3") || name == b"http" || name == b"tls"
+}
+
+/// Whether a worker changes to nothing but what it was offered.
+fn was_asked_for(protocol: &HeaderValue, asked: Option<&HeaderValue>) -> bool {
+    let split = |value: &'_ HeaderValue| -> Vec<Vec<u8>> {
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .map(|one| one.trim_ascii().to_ascii_lowercase())
+            .collect()
+    };
+    let offered = asked.map(split).unwrap_or_default();
+    split(protocol).iter().all(|chosen| offered.contains(chosen))
 }
 
 fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> + use<'a> {
@@ -188,14 +245,14 @@ fn appended(headers: &HeaderMap, address: &HeaderValue) -> HeaderValue {
     HeaderValue::from_bytes(&hops.join(&b", "[..])).unwrap_or_else(|_| address.clone())
 }
 
-/// `X_Forwarded_For` reaches a WSGI or CGI app under the same name as `X-Forwarded-For`.
+/// `X_Forwarded_For` reaches a WSGI or CGI app under the same name as `X-Forwarded-For`, and `Content_Length` as the length.
 fn remove_disguised(headers: &mut HeaderMap) {
     let disguised: Vec<HeaderName> = headers
         .keys()
         .filter(|name| name.as_str().contains('_'))
         .filter(|name| {
             let plain = name.as_str().replace('_', "-");
-            [FOR, PROTO, FORWARDED_HOST, REAL_IP].iter().any(|ours| *ours == plain.as_str())
+            OURS.iter().chain(&HOP_BY_HOP).any(|ours| *ours == plain.as_str())
         })
         .cloned()
         .collect();

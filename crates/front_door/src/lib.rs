@@ -16,11 +16,24 @@
 //! - A request that has not reached a worker tries the others, then waits for one. One that may have is not sent again, except
 //!   a GET or HEAD whose worker died before it answered (see the module `retries`).
 //! - What auto-heal's rules go by is counted beside: for each worker, the requests that match a list of watches.
-//! - 1xx answers other than 100 and 101 (such as 103 Early Hints) are not passed on, since hyper's server cannot send them;
-//!   `Expect: 100-continue` is answered here, when a worker begins to read the body.
 //! - A client that closes its sending side before it has its answer counts as gone away, as it does with nginx.
-//! - `CONNECT`, `TRACE`, HTTP/2 by `Upgrade`, and transfer codings other than `chunked` are refused or, for the upgrade, left
-//!   out.
+//!
+//! # What is not passed on
+//! What a worker, or somebody in front, could read in another way than the front door does is refused, not repaired:
+//! - 400: no host or two, a `Host` that is more than a name or address and a port (also in an absolute target, whose host
+//!   outweighs the header), `*` for another method than `OPTIONS`, lengths that differ, folded lines, `chunked` from HTTP/1.0.
+//!   hyper refuses most of this before it is a request, with 400, 414 (a target above 64 KiB) or 431 (above
+//!   [`Limits::header_bytes`] or 100 headers).
+//! - 501: `CONNECT`, `TRACE`, transfer codings beside `chunked`.
+//! - Of `Upgrade`, HTTP/2 (`h2c`) and TLS are left out wherever they stand, and `HTTP2-Settings` with them; a 101 must name a
+//!   protocol that was offered.
+//! - Fields behind a chunked body pass if `Trailer` announced them, but none that the front door sets or that frame a message.
+//! - 502: an answer that is no HTTP, has lengths that differ, a transfer coding beside `chunked`, or a head above 128 KiB or
+//!   100 headers. An answer with a length and `chunked` goes on without the length, and its connection is not used again. The
+//!   log says each of these once for each worker.
+//! - 1xx answers other than 101 (100 Continue, 102 Processing, 103 Early Hints) end here, since hyper's server cannot send
+//!   them. `Expect: 100-continue` is answered by the front door when a worker begins to read the body, so a client may send a
+//!   body that the worker then refuses.
 
 mod affinity;
 mod answers;
@@ -28,8 +41,10 @@ mod body;
 mod client;
 mod connection;
 mod door;
+mod fault;
 mod flight;
 mod headers;
+mod host;
 mod listen;
 mod minutes;
 mod pulse;

@@ -25,9 +25,10 @@ use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
 
 use crate::affinity::Affinity;
-use crate::answers::answer;
+use crate::answers::{Refusal, answer};
 use crate::body::{AnswerBody, RequestBody};
 use crate::client::Client;
+use crate::fault::Fault;
 use crate::flight::Flight;
 use crate::table::Table;
 use crate::thread::{Shared, Thread};
@@ -49,7 +50,7 @@ pub(crate) async fn serve(
     let (parts, body) = request.into_parts();
     let method = parts.method.clone();
     let mut flight = Flight::begin(thread, client, method.clone(), parts.uri.path_and_query().cloned());
-    let status = match relay(&mut flight, parts, body).await {
+    let refusal = match relay(&mut flight, parts, body).await {
         Ok(Relayed::Answer(response, connection)) => {
             flight.answered(response.status());
             return Ok(response.map(|body| AnswerBody::of_worker(body, connection, flight)));
@@ -58,10 +59,10 @@ pub(crate) async fn serve(
             open_tunnel(flight, opened);
             return Ok(response);
         }
-        Err(status) => status,
+        Err(refusal) => refusal,
     };
-    flight.refused(status);
-    Ok(answer(status, &method))
+    flight.refused(refusal.status());
+    Ok(answer(refusal, &method))
 }
 
 enum Relayed {
@@ -85,27 +86,42 @@ fn open_tunnel(mut flight: Flight, opened: Opened) {
     client.tunnel.replace(Some(Tunnel { client: ours, worker, ahead, flight }));
 }
 
-async fn relay(flight: &mut Flight, mut parts: Parts, body: Incoming) -> Result<Relayed, StatusCode> {
+async fn relay(flight: &mut Flight, mut parts: Parts, body: Incoming) -> Result<Relayed, Refusal> {
     let several = flight.thread.routes(Table::has_several);
     let wanted = if several { Affinity::in_request(&parts.headers) } else { None };
-    let upgrade = headers::to_worker(&mut parts, &flight.client.peer, !body.is_end_stream())?;
-    let upgrade = if upgrade { parts.extensions.remove::<OnUpgrade>() } else { None };
+    let asked = headers::to_worker(&mut parts, &flight.client.peer, !body.is_end_stream())?;
+    let upgrade = asked.as_ref().and_then(|_| parts.extensions.remove::<OnUpgrade>());
     parts.extensions.clear();
     let request = Request::from_parts(parts, RequestBody::new(body, &flight.client));
 
-    let (response, connection, worker) = deliver(flight, request, wanted).await?;
+    let (response, mut connection, worker) = deliver(flight, request, wanted).await?;
     let (mut parts, body) = response.into_parts();
-    headers::to_client(&mut parts)?;
+    let mended = headers::to_client(&mut parts, asked.as_ref()).map_err(|fault| unusable(fault, &worker))?;
+    if let Some(fault) = mended {
+        fault.tell(&worker);
+        connection.spend();
+    }
     if several && wanted != Some(worker.affinity) {
         parts.headers.append(SET_COOKIE, worker.cookie.clone());
     }
     if parts.status != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(Relayed::Answer(Response::from_parts(parts, body), connection));
     }
-    let client = upgrade.ok_or(StatusCode::BAD_GATEWAY)?;
-    let (worker, ahead) = Box::pin(connection.into_socket(flight)).await.ok_or(StatusCode::BAD_GATEWAY)?;
+    let client = upgrade.ok_or_else(|| unusable(Fault::Protocol, &worker))?;
+    let opened = Box::pin(connection.into_socket(flight)).await;
+    let (worker, ahead) = opened.ok_or_else(|| gone(&worker))?;
     let response = Response::from_parts(parts, AnswerBody::text(Bytes::new()));
     Ok(Relayed::Tunnel(response, Opened { client, worker, ahead }))
+}
+
+fn unusable(fault: Fault, worker: &RoutedWorker) -> Refusal {
+    fault.tell(worker);
+    Refusal::Unusable(fault)
+}
+
+/// The worker's connection has ended without an answer.
+fn gone(worker: &RoutedWorker) -> Refusal {
+    if worker.is_dead() { Refusal::Stopped } else { Refusal::Closed }
 }
 
 /// Brings a request to a worker, once or as often as [`retries`] allows, and the answer's head back.
@@ -113,7 +129,7 @@ async fn deliver(
     flight: &mut Flight,
     mut request: Request<RequestBody>,
     wanted: Option<Affinity>,
-) -> Result<(Response<Incoming>, Box<WorkerConnection>, Arc<RoutedWorker>), StatusCode> {
+) -> Result<(Response<Incoming>, Box<WorkerConnection>, Arc<RoutedWorker>), Refusal> {
     let thread = Rc::clone(&flight.thread);
     let mut spare = if thread.shared.settings.retries { retries::copy(&request) } else { None };
     if spare.is_some() {
@@ -149,14 +165,14 @@ async fn deliver(
                 let again = flight.may_go_again() && Box::pin(retries::verdict(flight, &worker, fresh)).await;
                 let Some(copy) = spare.take().filter(|_| again) else {
                     flight.broke();
-                    return Err(StatusCode::BAD_GATEWAY);
+                    return Err(gone(&worker));
                 };
                 flight.goes_again();
                 request = copy;
                 continue;
             }
-            Sent::Nonsense => return Err(StatusCode::BAD_GATEWAY),
-            Sent::BadBody => return Err(StatusCode::BAD_REQUEST),
+            Sent::Unusable(fault) => return Err(unusable(fault, &worker)),
+            Sent::BadBody => return Err(Refusal::BadRequest),
         };
         flight.unassign();
         if fresh {
@@ -182,11 +198,11 @@ impl<'a> Patience<'a> {
     }
 
     /// `work`, or 503 when patience ends before it.
-    async fn bounded<T>(&mut self, work: impl Future<Output = T>) -> Result<T, StatusCode> {
+    async fn bounded<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Refusal> {
         tokio::select! {
             biased;
             done = work => Ok(done),
-            () = self.end() => Err(StatusCode::SERVICE_UNAVAILABLE),
+            () = self.end() => Err(Refusal::Unavailable),
         }
     }
 
@@ -196,7 +212,7 @@ impl<'a> Patience<'a> {
         thread: &Thread,
         wanted: Option<Affinity>,
         refused: &[Arc<RoutedWorker>],
-    ) -> Result<(), StatusCode> {
+    ) -> Result<(), Refusal> {
         self.take_a_seat()?;
         let shared = self.shared;
         let mut routed = std::pin::pin!(shared.routed.notified());
@@ -220,7 +236,7 @@ impl<'a> Patience<'a> {
     }
 
     /// The room is bounded, so that an app that is down does not hold all the memory that its clients can fill.
-    fn take_a_seat(&mut self) -> Result<(), StatusCode> {
+    fn take_a_seat(&mut self) -> Result<(), Refusal> {
         if self.waiting {
             return Ok(());
         }
@@ -229,7 +245,7 @@ impl<'a> Patience<'a> {
             (taken < self.shared.settings.limits.waiting).then_some(taken + 1)
         });
         self.waiting = taken.is_ok();
-        taken.map(|_| ()).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+        taken.map(|_| ()).map_err(|_| Refusal::Unavailable)
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct RoutedWorker {
     suspect_ns: AtomicU64,
     judged: AtomicBool,
     verdict: Notify,
+    /// What was said of it in the log, a bit for each kind.
+    told: AtomicU8,
 }
 
 const TAKES: u8 = 0;
@@ -67,6 +69,7 @@ impl RoutedWorker {
             suspect_ns: AtomicU64::new(u64::MAX),
             judged: AtomicBool::new(false),
             verdict: Notify::new(),
+            told: AtomicU8::new(0),
         }
     }
 
@@ -133,6 +136,11 @@ impl RoutedWorker {
             }
             Err(state) => state == TAKES,
         }
+    }
+
+    /// Whether it does this for the first time, by its bit.
+    pub(crate) fn does_first(&self, bit: u8) -> bool {
+        self.told.fetch_or(bit, SeqCst) & bit == 0
     }
 
     pub(crate) fn is(&self, target: &Target) -> bool {

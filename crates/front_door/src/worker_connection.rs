@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::body::RequestBody;
+use crate::fault::Fault;
 use crate::flight::Flight;
 use crate::worker::RoutedWorker;
 use crate::worker_socket::WorkerSocket;
@@ -29,7 +30,7 @@ const IDLE_LIMIT_S: u8 = 4;
 /// Idle connections that a thread keeps to one worker.
 const IDLE_CONNECTIONS: usize = 1_024;
 
-/// The most that is read ahead of a slow client.
+/// The most that is read ahead of a slow client, and the largest head of an answer.
 const BUFFER_LIMIT: usize = 128 * 1024;
 
 /// An open connection to a worker.
@@ -39,6 +40,8 @@ pub(crate) struct WorkerConnection {
     /// `None` once it has ended with a request unanswered.
     connection: Option<http1::Connection<TokioIo<WorkerSocket>, RequestBody>>,
     ended: bool,
+    /// It takes no further request.
+    spent: bool,
     /// A second handle on the socket, which hyper holds.
     socket: socket2::Socket,
     /// Whether a byte has come since the latest request was sent.
@@ -54,8 +57,8 @@ pub(crate) enum Sent {
     Unsent(Request<RequestBody>),
     /// The connection broke when bytes may have been written.
     Broken,
-    /// What came is no HTTP answer.
-    Nonsense,
+    /// What came is no answer that could be passed on.
+    Unusable(Fault),
     /// The worker is known to be dead.
     Lost,
     /// The client's body was malformed or broke off.
@@ -71,11 +74,21 @@ impl WorkerConnection {
         let heard = Rc::default();
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_LIMIT)
+            .max_header_size(BUFFER_LIMIT)
             .handshake(TokioIo::new(WorkerSocket::new(stream, Rc::clone(&heard))))
             .await
             .map_err(io::Error::other)?;
         let connection = Some(connection);
-        Ok(Box::new(Self { worker, sender, connection, ended: false, socket, heard, idle_s: 0 }))
+        Ok(Box::new(Self {
+            worker,
+            sender,
+            connection,
+            ended: false,
+            spent: false,
+            socket,
+            heard,
+            idle_s: 0,
+        }))
     }
 
     /// Sends a request and waits for the answer's head.
@@ -105,6 +118,11 @@ impl WorkerConnection {
                 None => refusal(&error.into_error()),
             },
         }
+    }
+
+    /// Takes no further request once this one's answer is through.
+    pub(crate) fn spend(&mut self) {
+        self.spent = true;
     }
 
     /// Moves bytes both ways as far as they go.
@@ -137,15 +155,17 @@ impl WorkerConnection {
     }
 
     fn is_ready(&mut self) -> bool {
-        !self.ended && self.connection.is_some() && self.sender.is_ready()
+        !self.ended && !self.spent && self.connection.is_some() && self.sender.is_ready()
     }
 }
 
 fn refusal(error: &hyper::Error) -> Sent {
     if error.is_user() {
         Sent::BadBody
+    } else if error.is_parse_too_large() {
+        Sent::Unusable(Fault::TooLarge)
     } else if error.is_parse() {
-        Sent::Nonsense
+        Sent::Unusable(Fault::NotHttp)
     } else {
         Sent::Broken
     }

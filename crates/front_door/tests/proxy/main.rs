@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
+mod answers;
 mod choosing;
 mod counting;
 mod deaths;
 mod draining;
+mod framing;
 mod killed;
 mod limits;
 mod messages;

@@ -47,7 +47,7 @@ async fn pipelined_requests_are_answered_in_turn() {
 }
 
 /// Sends a request and gives its head as the worker gets it.
-async fn at_the_worker(request: &str) -> String {
+pub(crate) async fn at_the_worker(request: &str) -> String {
     let (door, [worker]) = door().await;
     let mut client = Wire::connect(&door).await;
     client.send(request).await;
@@ -217,84 +217,6 @@ async fn a_worker_that_speaks_http_1_0_is_understood() {
         assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
         assert_eq!(header(&head, "transfer-encoding"), Some("chunked"));
         assert_eq!(client.take(23).await, b"D\r\nuntil the end\r\n0\r\n\r\n"[..].to_vec());
-    }
-}
-
-#[tokio::test]
-async fn an_absolute_target_names_the_host() {
-    let head = at_the_worker("GET http://shop.example/cart?x=1 HTTP/1.1\r\nhost: other\r\n\r\n").await;
-    assert!(head.starts_with("GET /cart?x=1 HTTP/1.1"));
-    assert_eq!(header(&head, "host"), Some("shop.example"));
-    assert_eq!(header(&head, "x-forwarded-host"), Some("shop.example"));
-}
-
-#[tokio::test]
-async fn what_could_be_read_in_two_ways_does_not_reach_the_worker() {
-    let (door, [worker]) = door().await;
-    for (request, expected) in [
-        ("GET / HTTP/1.1\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd", 400),
-        ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: +3\r\n\r\nabc", 400),
-        ("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, gzip\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
-        ("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nhost: a\r\n folded: x\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nhost: a\r\nbad name: x\r\n\r\n", 400),
-        ("CONNECT other:443 HTTP/1.1\r\nhost: other:443\r\n\r\n", 501),
-        ("TRACE / HTTP/1.1\r\nhost: a\r\n\r\n", 501),
-    ] {
-        let mut client = Wire::connect(&door).await;
-        client.send(request).await;
-        let head = client.head().await;
-        assert_eq!(status(&head), expected, "{request}");
-    }
-    // nothing of it came through: the first thing the worker hears is this
-    let mut client = Wire::connect(&door).await;
-    client.ask("GET", "/innocent").await;
-    assert!(worker.accept().await.head().await.starts_with("GET /innocent "));
-}
-
-#[tokio::test]
-async fn two_lengths_become_the_one_that_counts() {
-    let (door, [worker]) = door().await;
-    let mut client = Wire::connect(&door).await;
-    client
-        .send(
-            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n\
-             GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n",
-        )
-        .await;
-    let mut upstream = worker.accept().await;
-    let head = upstream.head().await;
-    assert_eq!(
-        (header(&head, "content-length"), header(&head, "transfer-encoding")),
-        (None, Some("chunked"))
-    );
-    assert_eq!(upstream.take(5).await, b"0\r\n\r\n");
-    upstream.answer(200, b"").await;
-    assert_eq!(header(&client.head().await, "connection"), Some("close"));
-    assert_eq!(client.rest().await, b"", "what follows is not trusted to be a request");
-    let mut other = Wire::connect(&door).await;
-    other.ask("GET", "/next").await;
-    assert!(upstream.head().await.starts_with("GET /next "));
-}
-
-#[tokio::test]
-async fn a_worker_that_talks_nonsense_is_a_bad_gateway_that_names_nobody() {
-    let (door, [worker]) = door().await;
-    for nonsense in ["SSH-2.0-x\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n"]
-    {
-        let mut client = Wire::connect(&door).await;
-        client.ask("GET", "/").await;
-        let mut upstream = worker.accept().await;
-        upstream.head().await;
-        upstream.send(nonsense).await;
-        let (status, body) = client.answered().await;
-        assert_eq!(status, 502);
-        let text = String::from_utf8(body).unwrap();
-        assert!(!text.contains("127.0.0.1") && !text.contains(&worker.port.to_string()), "{text}");
     }
 }
 

@@ -1,8 +1,8 @@
 //! Both ends of the wire: a test is the client and the worker, and says byte by byte what each of them does.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::{Clock, Timestamp, WorkerId};
@@ -275,4 +275,48 @@ pub(crate) fn headers<'a>(head: &'a str, name: &str) -> impl Iterator<Item = &'a
         .filter_map(|line| line.split_once(": "))
         .filter(move |(line, _)| line.eq_ignore_ascii_case(name))
         .map(|(_, value)| value)
+}
+
+/// What is said in the log, from all threads.
+pub(crate) struct Log(&'static Mutex<Vec<String>>);
+
+impl Log {
+    /// Keeps it from now on.
+    pub(crate) fn keep() -> Self {
+        static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        // the first test to ask sets it up for all
+        tracing::subscriber::set_global_default(Said(&SAID)).ok();
+        Self(&SAID)
+    }
+
+    /// What was said of `worker`.
+    pub(crate) fn of(&self, worker: &WorkerId) -> Vec<String> {
+        let id = worker.to_string();
+        self.0.lock().unwrap().iter().filter(|line| line.contains(&id)).cloned().collect()
+    }
+}
+
+struct Said(&'static Mutex<Vec<String>>);
+
+impl tracing::Subscriber for Said {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("front_door")
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = String::new();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            line.extend([field.name(), "=", &format!("{value:?} ")]);
+        });
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
 }
