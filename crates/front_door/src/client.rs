@@ -15,6 +15,7 @@ use hyper::http::uri::PathAndQuery;
 
 use crate::headers::Peer;
 use crate::pulse::Pulse;
+use crate::silence::WAITED;
 use crate::tallies::Running;
 use crate::toll::{Casualty, Fate};
 use crate::tunnel::Tunnel;
@@ -45,6 +46,8 @@ pub(crate) struct Underway {
     pub(crate) sent: Option<Rc<Cell<bool>>>,
     /// It may be tried once more as long as no byte came back.
     pub(crate) repeatable: bool,
+    /// It has counted for its worker's silence.
+    pub(crate) waited: bool,
     /// It is counted, so it is running no more: it has ended, or has become a tunnel.
     pub(crate) counted: bool,
 }
@@ -103,14 +106,44 @@ impl Client {
             && let Some(worker) = &underway.worker
             && !underway.counted
         {
-            look(&Running { worker, age: now.saturating_sub(underway.started), path: underway.path() });
+            let age = now.saturating_sub(underway.started);
+            look(&Running { worker, age, path: underway.path(), waits: self.is_unanswered(underway) });
         }
+    }
+
+    /// A request that has waited for long without a byte counts for its worker's silence, once.
+    pub(crate) fn count_if_unanswered(&self, now: Duration) {
+        if let Some(underway) = &mut *self.underway.borrow_mut()
+            && !underway.waited
+            && now.saturating_sub(underway.started) >= WAITED
+            && self.is_unanswered(underway)
+            && let Some(worker) = &underway.worker
+        {
+            worker.silence.lasts(now);
+            underway.waited = true;
+        }
+    }
+
+    /// A worker has the request, or does not take its connection, and no byte came back. As long as the client has not sent all
+    /// of the body, it is the worker that waits.
+    pub(crate) fn is_unanswered(&self, underway: &Underway) -> bool {
+        let unheard = underway.sent.as_ref().is_none_or(|heard| !heard.get() && !self.unread.get());
+        underway.worker.is_some() && unheard && !underway.counted && !self.lost.get()
     }
 }
 
 impl Underway {
     pub(crate) fn new(method: Method, path: Option<PathAndQuery>, started: Duration) -> Self {
-        Self { method, path, started, worker: None, sent: None, repeatable: false, counted: false }
+        Self {
+            method,
+            path,
+            started,
+            worker: None,
+            sent: None,
+            repeatable: false,
+            waited: false,
+            counted: false,
+        }
     }
 
     pub(crate) fn path(&self) -> &str {

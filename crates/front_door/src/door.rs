@@ -154,7 +154,8 @@ impl FrontDoor {
 
     /// For each worker that takes requests: those that ended since the last call, and those that are running now. A request
     /// counts for the worker that has it, so one that waits for a worker counts for none. A tunnel has ended when it is opened,
-    /// with the status 101; a client that went away ended its request with 499.
+    /// with the status 101; a client that went away ended its request with 499. A request that it gave up before a byte came, or
+    /// that the worker did not take a connection for, is told apart, and whether a byte came for any.
     pub fn tallies(&self) -> impl Future<Output = Vec<(WorkerId, Tallies)>> + Send + use<> {
         let (watched, counts) = {
             let watched = self.watched();

@@ -10,6 +10,7 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Method, StatusCode};
 
 use crate::client::{Client, Underway};
+use crate::tallies::Ended;
 use crate::thread::Thread;
 use crate::toll::Fate;
 use crate::worker::RoutedWorker;
@@ -175,17 +176,33 @@ impl Flight {
     pub(crate) fn count(&mut self) {
         let mut underway = self.client.underway.borrow_mut();
         let Some(underway) = underway.as_mut().filter(|underway| !underway.counted) else { return };
+        let given_up = self.was_given_up(underway);
         underway.counted = true;
         let clock = &self.thread.shared.clock;
-        let took = clock.monotonic().saturating_sub(self.started);
+        let now = clock.monotonic();
+        let took = now.saturating_sub(self.started);
         let status = self.status.map_or(CLIENT_WENT_AWAY, |status| status.as_u16());
         if let Some(worker) = &underway.worker {
-            self.thread.counts.borrow_mut().ended(worker, status, took, underway.path());
+            let ended = Ended { status, took, path: underway.path(), given_up };
+            self.thread.counts.borrow_mut().ended(worker, &ended);
+            if given_up && !underway.waited {
+                worker.silence.lasts(now);
+            }
         }
         let instance = self.instance.unwrap_or_else(|| self.thread.shared.lowest_instance());
         let mut minutes = self.thread.minutes.borrow_mut();
         minutes.at(clock.wall());
         minutes.answered(instance, status, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Its client went away before a byte of the answer had come, or the worker did not take a connection for as long as a
+    /// request waits.
+    fn was_given_up(&self, underway: &Underway) -> bool {
+        let ended = match self.status {
+            None => !self.undecided,
+            Some(status) => status == StatusCode::SERVICE_UNAVAILABLE && underway.sent.is_none(),
+        };
+        ended && self.client.is_unanswered(underway)
     }
 }
 

@@ -52,6 +52,7 @@ mod retries;
 mod serve;
 mod serving;
 mod settings;
+mod silence;
 mod table;
 mod tallies;
 mod thread;

@@ -1,6 +1,7 @@
 //! Who takes requests: the routing table, shared by all threads and replaced as a whole.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::WorkerId;
 
@@ -38,24 +39,35 @@ impl Table {
         self.workers.len() > 1
     }
 
-    /// The worker of the instance that the client was at, or else the one with the fewest requests in flight; among equals the
-    /// next in turn. `refused` have just not taken this request.
+    /// The worker of the instance that the client was at, or else the one with the least to do; among equals the next in turn.
+    /// `refused` have just not taken this request. While a worker answers, one that answers nobody is only tried (see
+    /// [`crate::silence`]).
     pub(crate) fn choose(
         &self,
         wanted: Option<Affinity>,
         turn: usize,
         refused: &[Arc<RoutedWorker>],
+        now: impl Fn() -> Duration,
     ) -> Option<&Arc<RoutedWorker>> {
         let takes = |worker: &&Arc<RoutedWorker>| {
             worker.takes() && !refused.iter().any(|other| Arc::ptr_eq(other, worker))
         };
+        let silent = |worker: &&Arc<RoutedWorker>| worker.silence.is_total();
+        let one_answers = || self.workers.iter().filter(takes).any(|worker| !silent(&worker));
+        let shuns = self.workers.iter().any(|worker| silent(&worker)) && one_answers();
+        let tried = |worker: &&Arc<RoutedWorker>| silent(worker) && worker.silence.takes_a_try(now());
         if let Some(wanted) = wanted
             && let Some(worker) = self.workers.iter().filter(takes).find(|worker| worker.affinity == wanted)
+            && (!shuns || !silent(&worker) || tried(&worker))
         {
             return Some(worker);
         }
+        if shuns && let Some(worker) = self.workers.iter().filter(takes).find(tried) {
+            return Some(worker);
+        }
         let (before, after) = self.workers.split_at(turn.checked_rem(self.workers.len()).unwrap_or(0));
-        after.iter().chain(before).filter(takes).min_by_key(|worker| worker.in_flight())
+        let able = after.iter().chain(before).filter(takes).filter(|worker| !shuns || !silent(worker));
+        able.min_by_key(|worker| worker.load())
     }
 }
 
@@ -69,23 +81,26 @@ mod tests {
         Table::next((0..instances).map(target).collect(), &[])
     }
 
+    const NOW: Duration = Duration::from_secs(100);
+
     fn index(worker: Option<&Arc<RoutedWorker>>) -> Option<u16> {
         worker.map(|worker| worker.id.instance.index)
     }
 
     #[test]
     fn an_empty_table_chooses_nobody() {
-        assert_eq!(index(table(0).choose(None, 7, &[])), None);
+        assert_eq!(index(table(0).choose(None, 7, &[], || NOW)), None);
     }
 
     #[test]
     fn the_fewest_in_flight_wins_and_equals_take_turns() {
         let table = table(3);
-        let turns: Vec<_> = (0..4).map(|turn| index(table.choose(None, turn, &[])).unwrap()).collect();
+        let turns: Vec<_> =
+            (0..4).map(|turn| index(table.choose(None, turn, &[], || NOW)).unwrap()).collect();
         assert_eq!(turns, [0, 1, 2, 0]);
         table.workers[0].enter().unwrap();
         table.workers[1].enter().unwrap();
-        assert!((0..3).all(|turn| index(table.choose(None, turn, &[])) == Some(2)));
+        assert!((0..3).all(|turn| index(table.choose(None, turn, &[], || NOW)) == Some(2)));
     }
 
     #[test]
@@ -93,10 +108,58 @@ mod tests {
         let table = table(2);
         let wanted = Some(table.workers[1].affinity);
         table.workers[1].enter().unwrap();
-        assert_eq!(index(table.choose(wanted, 0, &[])), Some(1));
-        assert_eq!(index(table.choose(wanted, 0, &[Arc::clone(&table.workers[1])])), Some(0));
+        assert_eq!(index(table.choose(wanted, 0, &[], || NOW)), Some(1));
+        assert_eq!(index(table.choose(wanted, 0, &[Arc::clone(&table.workers[1])], || NOW)), Some(0));
         table.workers[1].bury();
-        assert_eq!(index(table.choose(wanted, 0, &[])), Some(0));
+        assert_eq!(index(table.choose(wanted, 0, &[], || NOW)), Some(0));
+    }
+
+    /// Whom each of `count` requests from `now` on goes to, a second apart, and stays for good.
+    fn chosen(table: &Table, wanted: Option<Affinity>, now: Duration, count: u32) -> Vec<u16> {
+        let one = |second: u32| {
+            let now = now + Duration::from_secs(second.into());
+            index(table.choose(wanted, second as usize, &[], || now)).unwrap()
+        };
+        (0..count).map(one).collect()
+    }
+
+    #[test]
+    fn a_worker_that_answers_nobody_gets_less_and_then_only_tries() {
+        let table = table(2);
+        let [silent, other] = [&table.workers[0], &table.workers[1]];
+        silent.silence.lasts(NOW);
+        assert_eq!(chosen(&table, None, NOW, 4), [1; 4], "what was given up on weighs as if it were there");
+        assert_eq!(chosen(&table, Some(silent.affinity), NOW, 2), [0; 2], "its own clients stay");
+        (0..2).for_each(|_| silent.silence.lasts(NOW));
+        (0..9).for_each(|_| _ = other.enter());
+        assert_eq!(chosen(&table, None, NOW, 12), [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1]);
+        let later = NOW + Duration::from_secs(30);
+        assert_eq!(chosen(&table, Some(silent.affinity), later, 3), [0, 1, 1]);
+        assert_eq!(chosen(&table, Some(other.affinity), later + Duration::from_secs(30), 2), [1; 2]);
+        silent.silence.broken();
+        assert_eq!(chosen(&table, None, later, 3), [0; 3], "a byte restores it");
+    }
+
+    #[test]
+    fn where_no_worker_answers_they_share_as_before() {
+        let table = table(2);
+        for worker in &table.workers {
+            (0..3).for_each(|_| worker.silence.lasts(NOW));
+        }
+        assert_eq!(chosen(&table, None, NOW, 4), [0, 1, 0, 1]);
+        assert_eq!(chosen(&table, Some(table.workers[1].affinity), NOW, 2), [1; 2]);
+        table.workers[0].bury();
+        table.workers[1].silence.broken();
+        assert_eq!(chosen(&table, None, NOW, 2), [1; 2]);
+        table.workers[1].retire();
+        assert_eq!(index(table.choose(None, 0, &[], || NOW)), None);
+    }
+
+    #[test]
+    fn a_silent_worker_is_chosen_where_the_other_refuses() {
+        let table = table(2);
+        (0..3).for_each(|_| table.workers[0].silence.lasts(NOW));
+        assert_eq!(index(table.choose(None, 0, &[Arc::clone(&table.workers[1])], || NOW)), Some(0));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::auto_heal::{Tallies, Tally, Watch};
+use engine::auto_heal::{Tallies, Tally, Watch, percent_request};
 
 use crate::worker::RoutedWorker;
 
@@ -31,25 +31,41 @@ pub(crate) struct Running<'a> {
     pub(crate) worker: &'a Arc<RoutedWorker>,
     pub(crate) age: Duration,
     pub(crate) path: &'a str,
+    /// No byte of its answer has come.
+    pub(crate) waits: bool,
+}
+
+/// How a request has ended.
+pub(crate) struct Ended<'a> {
+    pub(crate) status: u16,
+    pub(crate) took: Duration,
+    pub(crate) path: &'a str,
+    /// It was given up on before a byte of its answer came.
+    pub(crate) given_up: bool,
 }
 
 impl Counts {
     /// Replaces the list. What the old list's watches counted is forgotten; the total is that of any list.
     pub(crate) fn watch(&mut self, generation: u64, watches: Arc<[Watch]>) {
         for WorkerTallies { tallies, .. } in &mut self.of_worker {
-            *tallies = Tallies { total: tallies.total, ..empty(generation, watches.len()) };
+            let Tallies { total, unanswered, .. } = *tallies;
+            *tallies = Tallies { total, unanswered, ..empty(generation, watches.len()) };
         }
         self.generation = generation;
         self.watches = watches;
     }
 
     /// A request has ended.
-    pub(crate) fn ended(&mut self, worker: &Arc<RoutedWorker>, status: u16, took: Duration, path: &str) {
+    pub(crate) fn ended(&mut self, worker: &Arc<RoutedWorker>, ended: &Ended<'_>) {
         let at = self.place(worker);
         let Some(WorkerTallies { tallies, .. }) = self.of_worker.get_mut(at) else { return };
         tallies.total.finished += 1;
+        if ended.given_up {
+            tallies.unanswered.given_up += 1;
+            tallies.unanswered.given_up_early += u64::from(ended.took < percent_request::SLOW);
+        }
         for (watch, tally) in self.watches.iter().zip(&mut tallies.of_watch) {
-            tally.finished += u64::from(watch.matches(status, took, path));
+            tally.finished += u64::from(watch.matches(ended.status, ended.took, ended.path));
         }
     }
 
@@ -58,6 +74,7 @@ impl Counts {
         let at = self.place(running.worker);
         let Some(WorkerTallies { tallies, .. }) = self.of_worker.get_mut(at) else { return };
         tallies.total.running += 1;
+        tallies.unanswered.waiting += u64::from(running.waits);
         for (watch, tally) in self.watches.iter().zip(&mut tallies.of_watch) {
             tally.running += u64::from(watch.matches_running(running.age, running.path));
         }
@@ -72,6 +89,7 @@ impl Counts {
     pub(crate) fn put_back(&mut self, counts: Vec<WorkerTallies>) {
         self.of_worker = counts;
         for WorkerTallies { tallies, .. } in &mut self.of_worker {
+            tallies.unanswered.waiting = 0;
             std::iter::once(&mut tallies.total)
                 .chain(&mut tallies.of_watch)
                 .for_each(|tally| tally.running = 0);
@@ -100,8 +118,13 @@ pub(crate) fn merge(
     (generation, watches): (u64, usize),
 ) -> Tallies {
     let mut merged = empty(generation, watches);
+    merged.unanswered.heard = worker.silence.take_spoke();
     for counted in counts.iter().filter(|counted| Arc::ptr_eq(&counted.worker, worker)) {
         add(&mut merged.total, counted.tallies.total);
+        let unanswered = &counted.tallies.unanswered;
+        merged.unanswered.given_up += unanswered.given_up;
+        merged.unanswered.given_up_early += unanswered.given_up_early;
+        merged.unanswered.waiting += unanswered.waiting;
         for (sum, tally) in merged.of_watch.iter_mut().zip(&counted.tallies.of_watch) {
             add(sum, *tally);
         }
@@ -115,5 +138,5 @@ fn add(sum: &mut Tally, tally: Tally) {
 }
 
 fn empty(generation: u64, watches: usize) -> Tallies {
-    Tallies { generation, total: Tally::default(), of_watch: vec![Tally::default(); watches] }
+    Tallies { generation, of_watch: vec![Tally::default(); watches], ..Tallies::default() }
 }

@@ -210,7 +210,7 @@ impl Thread {
     ) -> Option<Arc<RoutedWorker>> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
-        self.routes(|table| table.choose(wanted, turn, refused).cloned())
+        self.routes(|table| table.choose(wanted, turn, refused, || self.shared.clock.monotonic()).cloned())
     }
 
     fn obey(&self, command: Command) {
@@ -266,6 +266,9 @@ impl Thread {
         self.shared.note_requests(now, self.requests.take());
         let limits = &self.shared.settings.limits;
         let guests = self.guests.borrow();
+        for (_, guest) in guests.iter() {
+            guest.client.count_if_unanswered(now);
+        }
         for (_, guest) in guests.iter().filter(|(_, guest)| guest.client.pulse.looked_at(limits)) {
             guest.task.abort();
         }

@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 
 use crate::affinity::Affinity;
 use crate::settings::Target;
+use crate::silence::Silence;
 
 /// A worker that takes or took requests.
 pub(crate) struct RoutedWorker {
@@ -30,6 +31,8 @@ pub(crate) struct RoutedWorker {
     pub(crate) affinity: Affinity,
     /// The `Set-Cookie` line that gives it to them.
     pub(crate) cookie: HeaderValue,
+    /// Whether it answers anybody.
+    pub(crate) silence: Silence,
     in_flight: AtomicU32,
     state: AtomicU8,
     was_retired: AtomicBool,
@@ -59,6 +62,7 @@ impl RoutedWorker {
             cookie: affinity.set_cookie(),
             affinity,
             id: target.worker,
+            silence: Silence::default(),
             in_flight: AtomicU32::new(0),
             state: AtomicU8::new(TAKES),
             was_retired: AtomicBool::new(false),
@@ -76,6 +80,11 @@ impl RoutedWorker {
     /// Requests that it is serving, of all threads.
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(SeqCst)
+    }
+
+    /// What it has to do, as far as is known: of requests that were given up on nobody told it.
+    pub(crate) fn load(&self) -> u32 {
+        self.in_flight().saturating_add(self.silence.unanswered())
     }
 
     /// One more request; says how many there are now. `None` if it takes none any more: whoever has retired a worker and then

@@ -75,7 +75,7 @@ impl WorkerConnection {
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_LIMIT)
             .max_header_size(BUFFER_LIMIT)
-            .handshake(TokioIo::new(WorkerSocket::new(stream, Rc::clone(&heard))))
+            .handshake(TokioIo::new(WorkerSocket::new(stream, Arc::clone(&worker), Rc::clone(&heard))))
             .await
             .map_err(io::Error::other)?;
         let connection = Some(connection);

@@ -5,22 +5,26 @@ use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::worker::RoutedWorker;
+
 /// A worker's socket.
 pub(crate) struct WorkerSocket {
     stream: TcpStream,
+    worker: Arc<RoutedWorker>,
     heard: Rc<Cell<bool>>,
     broke: bool,
 }
 
 impl WorkerSocket {
     /// `heard` is set as soon as a byte has come.
-    pub(crate) fn new(stream: TcpStream, heard: Rc<Cell<bool>>) -> Self {
-        Self { stream, heard, broke: false }
+    pub(crate) fn new(stream: TcpStream, worker: Arc<RoutedWorker>, heard: Rc<Cell<bool>>) -> Self {
+        Self { stream, worker, heard, broke: false }
     }
 
     /// Whether reading or writing has failed.
@@ -46,6 +50,7 @@ impl AsyncRead for WorkerSocket {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
             self.heard.set(true);
+            self.worker.silence.broken();
         }
         self.noted(read)
     }

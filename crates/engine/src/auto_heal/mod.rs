@@ -38,4 +38,4 @@ pub use fuse::Fuse;
 pub use instance_heal::{
     Action, AutoHeal, Configure, Decision, Heal, HealGuard, HealStatus, Input, LastHeal, Refusal,
 };
-pub use watch::{Observation, Tallies, Tally, Watch};
+pub use watch::{Observation, Tallies, Tally, Unanswered, Watch};

@@ -6,14 +6,15 @@
 //!  Warming up ─────▶ Watching ──────────────────────────────▶ fires, and begins anew
 //! ```
 //!
-//! The requests are those that ended within the last 120 s and those that are running. A running one counts as what it is by
+//! The requests are those that ended within the last 120 s and those that are running. One that its client gave up on without a
+//! byte counts if it was 200 s old; a younger one says neither that the worker is fast nor that it is slow. A running one counts as what it is by
 //! its age: slow from 200 s on, and not slow before, so that a rush of new requests speaks for the worker and not against it.
 //! "At least 5" counts the slow ones, as "5 requests for which the rule is broken" has it.
 
 use std::time::Duration;
 
 use super::evidence::{Evidence, Firing, Reading, Rule, Samples, Standing, Unit};
-use super::watch::{Observation, Tally, Watch};
+use super::watch::{Observation, Tallies, Tally, Watch};
 use super::window::Window;
 use super::words::{millis, percent, requests, seconds};
 use crate::Now;
@@ -62,9 +63,10 @@ impl PercentRequest {
             self.clear();
             return None;
         }
-        self.all.push(now.monotonic, seen.tallies.total.finished);
+        let Tallies { total, unanswered, .. } = &seen.tallies;
+        self.all.push(now.monotonic, total.finished.saturating_sub(unanswered.given_up_early));
         self.slow.push(now.monotonic, slow.finished);
-        self.running = (seen.tallies.total.running, slow.running);
+        self.running = (total.running, slow.running);
         let (all, slow) = self.counts();
         self.samples.push(now, percent(slow, all));
         // Compared by multiplication: a share of 79.9 % is not 80 %.
@@ -176,6 +178,19 @@ mod tests {
         ];
         for (all, slow, fires) in cases {
             assert_eq!(tell(&mut PercentRequest::default(), 0, all, slow), fires, "{slow:?} of {all:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_given_up_on_early_is_left_out_of_both_counts() {
+        for (early, fires) in [(0, false), (1, false), (2, true)] {
+            let mut seen = Observation::default();
+            seen.tallies.total.finished = 8;
+            seen.tallies.unanswered.given_up = 4;
+            seen.tallies.unanswered.given_up_early = early;
+            let slow = Tally { finished: 5, running: 0 };
+            let fired = PercentRequest::default().observe(START, &seen, slow).is_some();
+            assert_eq!(fired, fires, "5 slow ones of 8 without {early}");
         }
     }
 

@@ -49,6 +49,19 @@ pub struct Tally {
     pub running: u64,
 }
 
+/// Requests that no byte of an answer came for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unanswered {
+    /// Given up on by their clients since the last tally, or by the front door, because the worker took no connection.
+    pub given_up: u64,
+    /// Those of them that were younger than [`super::percent_request::SLOW`].
+    pub given_up_early: u64,
+    /// Waiting now.
+    pub waiting: u64,
+    /// A byte came, for whatever request, since the last tally.
+    pub heard: bool,
+}
+
 /// The tallies of one second.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tallies {
@@ -58,6 +71,8 @@ pub struct Tallies {
     pub total: Tally,
     /// One for each watch of the list, in its order.
     pub of_watch: Vec<Tally>,
+    /// Those that the worker does not answer.
+    pub unanswered: Unanswered,
 }
 
 /// What an instance is seen to do, about once a second.

@@ -13,6 +13,7 @@ mod limits;
 mod messages;
 mod retries;
 mod sharing;
+mod silence;
 mod streams;
 mod support;
 mod tallies;

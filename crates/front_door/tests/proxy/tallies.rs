@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::WorkerId;
-use engine::auto_heal::{Tallies, Tally, Watch};
+use engine::auto_heal::{Tallies, Tally, Unanswered, Watch};
 use front_door::FrontDoor;
 
 use crate::support::{StillClock, Wire, Worker, door, open_at, open_on, route, settings, until, workers};
@@ -19,6 +19,10 @@ fn watch(statuses: Option<(u16, u16)>, at_least_s: u64, path: Option<&str>) -> W
 
 fn tally(finished: u64, running: u64) -> Tally {
     Tally { finished, running }
+}
+
+fn heard() -> Unanswered {
+    Unanswered { heard: true, ..Unanswered::default() }
 }
 
 /// The tallies of the only worker.
@@ -126,7 +130,10 @@ async fn a_new_list_begins_anew_and_the_total_goes_on() {
     assert_eq!(tallies.of_watch, [tally(1, 0), tally(1, 0)]);
     door.watch(3, Vec::new());
     answered(&door, &worker, "/", 200).await;
-    assert_eq!(of_one(&door).await, Tallies { generation: 3, total: tally(1, 0), of_watch: Vec::new() });
+    assert_eq!(
+        of_one(&door).await,
+        Tallies { generation: 3, total: tally(1, 0), of_watch: Vec::new(), unanswered: heard() }
+    );
 }
 
 #[tokio::test]
@@ -143,7 +150,7 @@ async fn an_old_workers_requests_are_not_its_successors() {
     answered(&door, &new, "/", 200).await;
     assert_eq!(
         door.tallies().await,
-        [(new.id.clone(), Tallies { total: tally(1, 0), ..Tallies::default() })]
+        [(new.id.clone(), Tallies { total: tally(1, 0), unanswered: heard(), ..Tallies::default() })]
     );
     upstream.answer(500, b"").await;
     client.answered().await;

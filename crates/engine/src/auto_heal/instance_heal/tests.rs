@@ -49,7 +49,8 @@ impl Bench {
         let tally = |finished| Tally { finished, running: 0 };
         let asked = self.heal.watches().len();
         let of_watch = (0..asked).map(|index| tally(if index == 0 { slow } else { watched })).collect();
-        let tallies = Tallies { generation: 1, total: tally(slow.max(watched)), of_watch };
+        let tallies =
+            Tallies { generation: 1, total: tally(slow.max(watched)), of_watch, ..Tallies::default() };
         let private_bytes = Some(private_bytes);
         let uptime = Duration::from_hours(1);
         self.tell(Input::Observed(Observation { private_bytes, tallies, uptime, ..Observation::default() }))
@@ -233,8 +234,8 @@ fn inputs(steps: &[(u8, u64)], settings: &Configure) -> Vec<(Now, Input)> {
         now = now + SECOND * if kind == 8 { 600 } else { 1 };
         let tally = |finished| Tally { finished, running: finished / 2 };
         let slow = if kind == 1 { amount } else { 0 };
-        let tallies =
-            Tallies { generation: 1, total: tally(slow), of_watch: vec![tally(slow), tally(amount)] };
+        let of_watch = vec![tally(slow), tally(amount)];
+        let tallies = Tallies { generation: 1, total: tally(slow), of_watch, ..Tallies::default() };
         let seen = Observation {
             private_bytes: Some(if kind < 5 { LIMIT } else { 0 }),
             cpu_percent: Some(100),
