@@ -92,7 +92,7 @@ impl AnswerBody {
             && let Some((connection, flight)) = held.take()
         {
             flight.finished();
-            flight.thread.pool.put_back(connection);
+            flight.thread.pool.put_back(connection, flight.thread.serving.turn());
         }
     }
 }

@@ -1,6 +1,8 @@
 //! One client connection, from accept to close.
 
-use std::net::SocketAddr;
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,11 +11,13 @@ use std::time::Duration;
 use hyper::header::HeaderValue;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
 use crate::client::Client;
+use crate::connections::Admission;
 use crate::headers::Peer;
 use crate::pulse::{ClientIo, Pulse};
 use crate::serve::serve;
@@ -34,14 +38,26 @@ pub(crate) fn http(limits: &Limits) -> http1::Builder {
     http
 }
 
-/// Starts the task of an accepted connection, unless there are too many.
-pub(crate) fn accept(thread: &Rc<Thread>, http: &http1::Builder, socket: TcpStream, address: SocketAddr) {
-    if !thread.shared.admit() {
-        return;
+/// What a client is answered that is turned away.
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\n\
+    content-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\ncontent-length: 52\r\n\r\n\
+    503 Service Unavailable\nToo many clients right now.\n";
+
+/// Starts the task of an accepted connection, unless all that there may be are busy.
+pub(crate) fn accept(
+    thread: &Rc<Thread>,
+    http: &http1::Builder,
+    socket: TcpStream,
+    address: SocketAddr,
+) -> Admission {
+    let admission = thread.admit();
+    if admission == Admission::Busy {
+        turn_away(&socket);
+        return admission;
     }
     // without it small answers wait for the client's acknowledgement
     socket.set_nodelay(true).ok();
-    let pulse = Arc::new(Pulse::default());
+    let pulse = Arc::new(Pulse::new(thread.serving.turns_idle()));
     let client = Rc::new(Client::new(peer(thread, address), Arc::clone(&pulse)));
     let io = ClientIo::new(socket, pulse);
     let http = http.clone();
@@ -52,13 +68,27 @@ pub(crate) fn accept(thread: &Rc<Thread>, http: &http1::Builder, socket: TcpStre
     let task = tokio::task::spawn_local(async move {
         converse(&registered.thread, &registered.client, io, &http).await;
     });
-    place.insert(Guest { client, task: task.abort_handle() });
+    place.insert(Guest { client, task: task.abort_handle(), leaving: Cell::new(false) });
+    admission
+}
+
+/// Says why, as far as that costs no time: what the client has sent is taken first, since a socket that is closed with bytes
+/// unread throws the answer away.
+fn turn_away(socket: &TcpStream) {
+    let socket = SockRef::from(socket);
+    let mut request = [MaybeUninit::uninit(); 4 * 1024];
+    // a client that is gone, or that sends more, does not get to read it
+    let _ = socket.recv(&mut request);
+    let _ = socket.send(BUSY);
+    let _ = socket.shutdown(Shutdown::Write);
 }
 
 /// A connection in its thread's list.
 pub(crate) struct Guest {
     pub(crate) client: Rc<Client>,
     pub(crate) task: AbortHandle,
+    /// It is being closed to make room.
+    pub(crate) leaving: Cell<bool>,
 }
 
 /// Takes the connection off the list, however its task ends.
@@ -72,8 +102,8 @@ impl Drop for Registered {
     fn drop(&mut self) {
         // a tunnel holds its client, which holds the tunnel
         drop(self.client.tunnel.take());
-        self.thread.guests.borrow_mut().remove(self.number);
-        self.thread.shared.dismiss();
+        let guest = self.thread.guests.borrow_mut().remove(self.number);
+        self.thread.dismiss(guest.leaving.get());
         if self.thread.guests.borrow().is_empty() {
             self.thread.emptied.notify_one();
         }

@@ -9,6 +9,7 @@ use engine::requests::RequestMinute;
 use engine::{Clock, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::connections::CountedApp;
 use crate::listen::listen;
 use crate::serving::ServingThreads;
 use crate::settings::{BindError, Death, DeathToll, FrontDoorSettings, Target};
@@ -40,6 +41,7 @@ pub struct FrontDoor {
     /// the same.
     watched: Mutex<(u64, usize)>,
     _serving: ServingThreads,
+    _counted: CountedApp,
 }
 
 impl FrontDoor {
@@ -64,6 +66,7 @@ impl FrontDoor {
             known: Mutex::default(),
             watched: Mutex::default(),
             _serving: serving.clone(),
+            _counted: serving.app(),
         })
     }
 

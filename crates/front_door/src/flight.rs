@@ -219,6 +219,6 @@ impl Drop for Flight {
         }
         self.unassign();
         self.client.underway.replace(None);
-        self.client.pulse.idle();
+        self.client.pulse.idle(self.thread.serving.turns_idle());
     }
 }

@@ -12,6 +12,9 @@
 //! ```
 //! - All apps share one thread per core ([`ServingThreads`]). On each, an app has a listening socket, connections to workers
 //!   and counts of its own: on the way of a request there is no lock and no hand-over to another thread or task.
+//! - Connections of all apps together stay below a limit, since they share the process's file descriptors (see the module
+//!   `connections`): the clients that have been idle the longest make room, and where none is idle new ones get 503. A client
+//!   takes one descriptor, a connection to a worker one more.
 //! - A request goes to the worker with the fewest in flight, or to the instance that its `ARRAffinity` cookie names.
 //! - A request that has not reached a worker tries the others, then waits for one. One that may have is not sent again, except
 //!   a GET or HEAD whose worker died before it answered (see the module `retries`).
@@ -40,11 +43,13 @@ mod answers;
 mod body;
 mod client;
 mod connection;
+mod connections;
 mod door;
 mod fault;
 mod flight;
 mod headers;
 mod host;
+mod idle;
 mod listen;
 mod minutes;
 mod pulse;
@@ -62,6 +67,7 @@ mod worker;
 mod worker_connection;
 mod worker_socket;
 
+pub use connections::ConnectionCounts;
 pub use door::FrontDoor;
 pub use serving::ServingThreads;
 pub use settings::{BindError, Death, DeathToll, FrontDoorSettings, Limits, Scheme, StartError, Target};

@@ -4,7 +4,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -18,7 +18,6 @@ const HEAD: u8 = 1;
 const SERVED: u8 = 2;
 
 /// Where a connection stands, noted by its thread alone. (Atomics because hyper wants sockets that could change threads.)
-#[derive(Default)]
 pub(crate) struct Pulse {
     phase: AtomicU8,
     /// The client does not take the answer as fast as it comes.
@@ -27,12 +26,36 @@ pub(crate) struct Pulse {
     body_stalled: AtomicBool,
     /// Looks since the last change.
     looks: AtomicU32,
+    /// The thread's turn in which it became idle; a connection that is idle for longer has a lower one.
+    idle_since: AtomicU64,
 }
 
 impl Pulse {
-    /// No request is under way.
-    pub(crate) fn idle(&self) {
+    /// A new connection, which is idle from this turn on.
+    pub(crate) fn new(turn: u64) -> Self {
+        Self {
+            phase: AtomicU8::new(IDLE),
+            write_stalled: AtomicBool::new(false),
+            body_stalled: AtomicBool::new(false),
+            looks: AtomicU32::new(0),
+            idle_since: AtomicU64::new(turn),
+        }
+    }
+
+    /// No request is under way from this turn on.
+    pub(crate) fn idle(&self, turn: u64) {
         self.enter(IDLE);
+        self.idle_since.store(turn, Relaxed);
+    }
+
+    /// Since which turn no request is under way.
+    pub(crate) fn idle_since(&self) -> Option<u64> {
+        (self.phase.load(Relaxed) == IDLE).then(|| self.idle_since.load(Relaxed))
+    }
+
+    /// For how many seconds no request has been under way.
+    pub(crate) fn idle_s(&self) -> Option<u32> {
+        (self.phase.load(Relaxed) == IDLE).then(|| self.looks.load(Relaxed))
     }
 
     /// A request's head is complete; the front door and the worker are at it.
@@ -158,7 +181,7 @@ mod tests {
 
     #[test]
     fn each_phase_has_its_limit_and_a_worker_has_none() {
-        let pulse = Pulse::default();
+        let pulse = Pulse::new(0);
         assert_eq!(looks_until_cut(&pulse), Some(8));
         pulse.bytes_came();
         assert_eq!(looks_until_cut(&pulse), Some(4));
@@ -168,13 +191,15 @@ mod tests {
         assert_eq!(looks_until_cut(&pulse), Some(6));
         pulse.body_waits(false);
         assert_eq!(looks_until_cut(&pulse), None);
-        pulse.idle();
+        assert_eq!(pulse.idle_since(), None);
+        pulse.idle(7);
+        assert_eq!(pulse.idle_since(), Some(7));
         assert_eq!(looks_until_cut(&pulse), Some(8));
     }
 
     #[test]
     fn a_head_that_drips_is_not_given_more_time() {
-        let pulse = Pulse::default();
+        let pulse = Pulse::new(0);
         let limits = Limits { header_read: Duration::from_secs(3), ..Limits::default() };
         let cut = (1..100).find(|_| {
             pulse.bytes_came();

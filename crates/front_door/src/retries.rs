@@ -24,10 +24,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::{Method, Request};
-use tokio::net::TcpStream;
 
 use crate::body::RequestBody;
 use crate::flight::Flight;
+use crate::thread::Thread;
 use crate::worker::RoutedWorker;
 
 /// A connection that broke this long before its worker's death became known broke because of it: the kernel closes a dead
@@ -59,7 +59,7 @@ pub(crate) async fn verdict(flight: &Flight, worker: &Arc<RoutedWorker>, new_con
         tokio::select! {
             biased;
             again = worker.verdict(flight.started()) => again,
-            () = lives(worker) => !new_connection && flight.thread.shared.may_retry(1) > 0,
+            () = lives(&flight.thread, worker) => !new_connection && flight.thread.shared.may_retry(1) > 0,
         }
     };
     tokio::time::timeout(DEATH_IS_KNOWN_WITHIN, decided).await.unwrap_or(false)
@@ -67,9 +67,9 @@ pub(crate) async fn verdict(flight: &Flight, worker: &Arc<RoutedWorker>, new_con
 
 /// Waits until the worker has shown that it lives. One that is known to be dead cannot, although a debugger may still hold it
 /// with its sockets open.
-async fn lives(worker: &RoutedWorker) {
+async fn lives(thread: &Thread, worker: &RoutedWorker) {
     loop {
-        if let Ok(stream) = TcpStream::connect(worker.address).await {
+        if let Ok((stream, _counted)) = thread.connect(worker).await {
             tokio::time::sleep(STAYS_OPEN).await;
             let peeked = socket2::SockRef::from(&stream).peek(&mut [MaybeUninit::uninit()]);
             let open = peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);

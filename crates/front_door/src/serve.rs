@@ -150,7 +150,7 @@ async fn deliver(
         let fresh = kept.is_none();
         let connection = if fresh {
             // boxed as all that few requests need: every connection has room for what is not
-            Box::pin(patience.bounded(WorkerConnection::open(Arc::clone(&worker)))).await?.ok()
+            Box::pin(patience.bounded(WorkerConnection::open(&thread, Arc::clone(&worker)))).await?.ok()
         } else {
             kept
         };

@@ -3,7 +3,7 @@
 //! Each has a runtime of its own. A front door opens a listening socket on each of them, and what a connection does stays on
 //! the thread that took it in. An app that is flooded does not keep others waiting: the runtime gives each task its turn.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +16,8 @@ use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use crate::connections::{Admission, ConnectionCounts, Connections, CountedApp, ToWorker};
+use crate::idle::IdleClients;
 use crate::settings::StartError;
 use crate::thread::{self, Command, Shared, Thread};
 
@@ -27,6 +29,7 @@ pub struct ServingThreads {
     threads: Arc<[Handles]>,
     /// The thread that the next front door begins with, so that those with few sockets are spread.
     next: Arc<AtomicUsize>,
+    connections: Arc<Connections>,
 }
 
 /// What is known of a thread outside of it.
@@ -47,13 +50,33 @@ impl ServingThreads {
     pub fn start(count: usize) -> Result<Self, StartError> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let count = if count == 0 { cores() } else { count }.min(THREADS_AT_MOST);
-        let threads =
-            (0..count).map(|_| start()).collect::<io::Result<_>>().map_err(|source| StartError { source })?;
-        Ok(Self { threads, next: Arc::default() })
+        let connections = Arc::new(Connections::new(count));
+        let threads = (0..count)
+            .map(|number| start(number, Arc::clone(&connections)))
+            .collect::<io::Result<_>>()
+            .map_err(|source| StartError { source })?;
+        Ok(Self { threads, next: Arc::default(), connections })
     }
 
-    pub(crate) fn count(&self) -> usize {
+    /// How many they are.
+    pub fn count(&self) -> usize {
         self.threads.len()
+    }
+
+    /// All apps together may have so many connections open from now on, half of them to clients; there is no limit before.
+    /// Where there are more, idle ones are closed, those that have been idle the longest first.
+    pub fn limit_connections(&self, connections: usize) {
+        self.connections.limit(connections);
+    }
+
+    /// How many connections there are and may be.
+    pub fn connections(&self) -> ConnectionCounts {
+        self.connections.counts()
+    }
+
+    /// An app that is served, as it counts.
+    pub(crate) fn app(&self) -> CountedApp {
+        self.connections.app()
     }
 
     /// Has each of the `listeners` served by another thread; they are told what to do by what is returned.
@@ -79,14 +102,14 @@ impl ServingThreads {
 }
 
 /// Starts a thread and waits until its runtime is there.
-fn start() -> io::Result<Handles> {
+fn start(number: usize, connections: Arc<Connections>) -> io::Result<Handles> {
     let (openings, opened) = mpsc::unbounded_channel();
     let (report, ready) = blocking::channel();
     std::thread::Builder::new().name("serving".to_owned()).spawn(
         move || match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
             Ok(runtime) => {
                 report.send(Ok(runtime.handle().clone())).ok();
-                runtime.block_on(run(opened));
+                runtime.block_on(run(Rc::new(Serving::new(number, connections)), opened));
             }
             Err(error) => drop(report.send(Err(error))),
         },
@@ -95,8 +118,7 @@ fn start() -> io::Result<Handles> {
     Ok(Handles { runtime, openings })
 }
 
-async fn run(mut openings: mpsc::UnboundedReceiver<Opening>) {
-    let serving = Rc::new(Serving::default());
+async fn run(serving: Rc<Serving>, mut openings: mpsc::UnboundedReceiver<Opening>) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -106,27 +128,139 @@ async fn run(mut openings: mpsc::UnboundedReceiver<Opening>) {
                 Some(Opening { shared, listener, commands }) => {
                     tokio::task::spawn_local(thread::run(Rc::clone(&serving), shared, listener, commands));
                 }
-                None => return,
+                None => return serving.rest().await,
             },
+            clients = serving.connections.asked(serving.number) => serving.make_room(clients),
             _ = seconds.tick() => serving.second(),
         }
     }
 }
 
 /// One serving thread, as what runs on it sees it.
-#[derive(Default)]
 pub(crate) struct Serving {
+    number: usize,
+    pub(crate) connections: Arc<Connections>,
     apps: RefCell<Slab<Rc<Thread>>>,
+    idle: RefCell<IdleClients>,
+    turn: Cell<u64>,
+    /// The other threads were told that nobody is idle here.
+    none_idle: Cell<bool>,
 }
 
 impl Serving {
+    fn new(number: usize, connections: Arc<Connections>) -> Self {
+        let (apps, idle) = (RefCell::default(), RefCell::default());
+        Self { number, connections, apps, idle, turn: Cell::new(0), none_idle: Cell::new(true) }
+    }
+
     /// Puts an app on the list of those that are served; it is taken off when the answer is dropped.
     pub(crate) fn list(self: &Rc<Self>, thread: &Rc<Thread>) -> Listed {
         Listed { number: self.apps.borrow_mut().insert(Rc::clone(thread)), serving: Rc::clone(self) }
     }
 
+    /// A number that grows with each call: what became idle earlier has a lower one.
+    pub(crate) fn turn(&self) -> u64 {
+        let turn = self.turn.get() + 1;
+        self.turn.set(turn);
+        turn
+    }
+
+    /// A client is idle from this turn on.
+    pub(crate) fn turns_idle(&self) -> u64 {
+        if self.none_idle.replace(false) {
+            self.connections.publish(self.number, Some(0));
+        }
+        self.turn()
+    }
+
+    /// The latest of these numbers.
+    pub(crate) fn latest_turn(&self) -> u64 {
+        self.turn.get()
+    }
+
+    /// One more client of an app that had `of_app`, where need be in place of an idle one of any app.
+    pub(crate) fn admit(&self, of_app: usize, now: Duration) -> Admission {
+        if self.connections.client_came(of_app) {
+            return Admission::Room;
+        }
+        let made_room = self.another_closes_one(1) || self.close_idle() || self.another_closes_one(0);
+        if !made_room {
+            return Admission::Busy;
+        }
+        self.connections.say_full(now);
+        Admission::MadeRoom
+    }
+
+    /// Whether there may be one more connection to a worker, where need be in place of one that is kept. There are enough for
+    /// all clients; one that another thread keeps may have to go first, and then a request waits for a moment.
+    pub(crate) fn to_worker(&self) -> Option<ToWorker> {
+        let one = self.connections.to_worker();
+        if !self.connections.too_many_to_workers() || self.close_kept() {
+            return Some(one);
+        }
+        self.connections.ask_others(self.number);
+        self.connections.may_overdraw().then_some(one)
+    }
+
+    /// A connection could not be opened. Where that is for want of file descriptors, some are given back.
+    pub(crate) fn note_failure(&self, error: &io::Error, now: Duration) {
+        if !matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
+            return;
+        }
+        self.connections.say_out_of_descriptors(now, error);
+        let _none_left = self.close_kept();
+        let _none_idle = self.close_idle() || self.another_closes_one(0);
+    }
+
+    fn another_closes_one(&self, than_s: u32) -> bool {
+        if !self.connections.may_overdraw() {
+            return false;
+        }
+        let other = self.connections.longest_idle_elsewhere(self.number, than_s);
+        other.inspect(|other| self.connections.ask(*other)).is_some()
+    }
+
+    fn close_idle(&self) -> bool {
+        let apps = self.apps.borrow();
+        let closed = self.idle.borrow_mut().close_one(self.latest_turn(), apps.iter().map(|(_, app)| app));
+        if !closed {
+            self.publish(None);
+        }
+        closed
+    }
+
+    fn publish(&self, longest_idle_s: Option<u32>) {
+        self.none_idle.set(longest_idle_s.is_none());
+        self.connections.publish(self.number, longest_idle_s);
+    }
+
+    fn close_kept(&self) -> bool {
+        let apps = self.apps.borrow();
+        let oldest = apps
+            .iter()
+            .filter_map(|(_, app)| Some((app.pool.idle_since()?, app)))
+            .min_by_key(|(since, _)| *since);
+        oldest.inspect(|(since, app)| app.pool.close(*since)).is_some()
+    }
+
+    /// So many idle clients are to go, and whatever there is too much.
+    fn make_room(&self, clients: usize) {
+        let _none_left = (0..clients).all(|_| self.close_idle());
+        while self.connections.too_many_clients() && self.close_idle() {}
+        while self.connections.too_many_to_workers() && self.close_kept() {}
+    }
+
     fn second(&self) {
-        self.apps.borrow().iter().for_each(|(_, thread)| thread.second());
+        let longest = self.apps.borrow().iter().filter_map(|(_, app)| app.second()).max();
+        self.publish(longest);
+        self.make_room(0);
+    }
+
+    /// Waits until the front doors, which are all gone, have closed what they had.
+    async fn rest(&self) {
+        while !self.apps.borrow().is_empty() {
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -69,7 +69,9 @@ pub struct Limits {
     /// How long a client may neither send nor take a byte of a body that waits for it; default 60 s, nginx's
     /// `client_body_timeout` and `send_timeout`. Tunnels (WebSockets) are free of it.
     pub stall: Duration,
-    /// Open connections of all threads; more are closed as they come. Default 10,000.
+    /// Clients connected to the app at once, on all threads. For one more, the one that has been idle the longest is
+    /// disconnected; where all are busy, it is answered 503. Default 10,000; all apps together are bounded by
+    /// [`crate::ServingThreads::limit_connections`].
     pub connections: usize,
     /// Requests that wait for a worker at once; more are answered 503 at once. Default 1,000.
     pub waiting: usize,

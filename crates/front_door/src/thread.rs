@@ -22,6 +22,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::affinity::Affinity;
 use crate::connection::{self, Guest};
+use crate::connections::{Admission, ToWorker};
+use crate::idle::IdleClients;
 use crate::minutes::Minutes;
 use crate::retries::Budget;
 use crate::serving::Serving;
@@ -45,7 +47,7 @@ pub(crate) struct Shared {
     /// Requests that wait for a worker.
     pub(crate) waiting: AtomicUsize,
     pub(crate) default_host: HeaderValue,
-    connections: AtomicUsize,
+    clients: AtomicUsize,
     lowest_instance: AtomicU16,
     /// Asked for retries only, and told of requests once a second.
     budget: Mutex<Budget>,
@@ -61,7 +63,7 @@ impl Shared {
             waiting: AtomicUsize::new(0),
             default_host: HeaderValue::from_str(&address.to_string())
                 .unwrap_or(HeaderValue::from_static("localhost")),
-            connections: AtomicUsize::new(0),
+            clients: AtomicUsize::new(0),
             lowest_instance: AtomicU16::new(0),
             budget: Mutex::default(),
         }
@@ -92,18 +94,13 @@ impl Shared {
         self.lowest_instance.load(Ordering::Relaxed)
     }
 
-    /// Takes one of the places for connections, if there is one.
-    pub(crate) fn admit(&self) -> bool {
-        let limit = self.settings.limits.connections;
-        let admitted = self.connections.fetch_add(1, Ordering::Relaxed) < limit;
-        if !admitted {
-            self.dismiss();
-        }
-        admitted
+    /// One more client; how many there were.
+    fn client_came(&self) -> usize {
+        self.clients.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(crate) fn dismiss(&self) {
-        self.connections.fetch_sub(1, Ordering::Relaxed);
+    fn client_went(&self) {
+        self.clients.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -127,6 +124,7 @@ pub(crate) enum Command {
 /// An app's state on one thread.
 pub(crate) struct Thread {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) serving: Rc<Serving>,
     pub(crate) pool: Pool,
     pub(crate) minutes: RefCell<Minutes>,
     pub(crate) counts: RefCell<Counts>,
@@ -135,6 +133,7 @@ pub(crate) struct Thread {
     /// The last connection has gone.
     pub(crate) emptied: Notify,
     pub(crate) closing: Cell<bool>,
+    idle: RefCell<IdleClients>,
     table: RefCell<Cache<Arc<ArcSwap<Table>>, Arc<Table>>>,
     turn: Cell<usize>,
     /// Requests that came since the last second.
@@ -148,7 +147,7 @@ pub(crate) async fn run(
     listener: TcpListener,
     mut commands: mpsc::UnboundedReceiver<Command>,
 ) {
-    let thread = Rc::new(Thread::new(shared));
+    let thread = Rc::new(Thread::new(serving.clone(), shared));
     let _listed = serving.list(&thread);
     let http = connection::http(&thread.shared.settings.limits);
     let last = loop {
@@ -160,7 +159,10 @@ pub(crate) async fn run(
                 None => break None,
             },
             (socket, address) = thread.next_connection(&listener) => {
-                connection::accept(&thread, &http, socket, address);
+                if connection::accept(&thread, &http, socket, address) != Admission::Room {
+                    // whoever is to go, goes, and others have their turn
+                    tokio::task::yield_now().await;
+                }
             }
         }
     };
@@ -174,7 +176,7 @@ pub(crate) async fn run(
 }
 
 impl Thread {
-    fn new(shared: Arc<Shared>) -> Self {
+    fn new(serving: Rc<Serving>, shared: Arc<Shared>) -> Self {
         let mut minutes = Minutes::new(shared.settings.app.clone());
         minutes.at(shared.clock.wall());
         Self {
@@ -188,6 +190,8 @@ impl Thread {
             closing: Cell::new(false),
             turn: Cell::new(0),
             requests: Cell::new(0),
+            idle: RefCell::default(),
+            serving,
             shared,
         }
     }
@@ -254,8 +258,72 @@ impl Thread {
         counts.take()
     }
 
-    /// Another second went by.
-    pub(crate) fn second(&self) {
+    /// One more client, for which one that is idle may have to go.
+    pub(crate) fn admit(self: &Rc<Self>) -> Admission {
+        let now = self.shared.clock.monotonic();
+        let of_app = self.shared.client_came();
+        let fits = of_app < self.shared.settings.limits.connections;
+        if !fits && !self.close_longest_idle() {
+            self.shared.client_went();
+            self.serving.connections.say_busy(now);
+            return Admission::Busy;
+        }
+        match self.serving.admit(of_app, now) {
+            Admission::Room if !fits => Admission::MadeRoom,
+            Admission::Busy => {
+                self.dismiss(false);
+                self.serving.connections.say_busy(now);
+                Admission::Busy
+            }
+            admission => admission,
+        }
+    }
+
+    /// One client fewer; `leaving` where it had to make room.
+    pub(crate) fn dismiss(&self, leaving: bool) {
+        self.shared.client_went();
+        self.serving.connections.client_went(leaving);
+    }
+
+    /// The guests that have no request under way, each with the turn since which that is so.
+    pub(crate) fn idle_guests(&self) -> impl Iterator<Item = (usize, u64)> {
+        let guests = self.guests.borrow();
+        let idle = |(number, guest): (usize, &Guest)| {
+            (!guest.leaving.get()).then(|| Some((number, guest.client.pulse.idle_since()?)))?
+        };
+        guests.iter().filter_map(idle).collect::<Vec<_>>().into_iter()
+    }
+
+    /// Closes the guest that has been idle the longest.
+    fn close_longest_idle(self: &Rc<Self>) -> bool {
+        self.idle.borrow_mut().close_one(self.serving.latest_turn(), std::iter::once(self))
+    }
+
+    /// Closes a guest that has been idle since that turn; `false` if it no longer is.
+    pub(crate) fn close_idle(&self, guest: usize, since: u64) -> bool {
+        let guests = self.guests.borrow();
+        let is_idle = |guest: &&Guest| !guest.leaving.get() && guest.client.pulse.idle_since() == Some(since);
+        let Some(guest) = guests.get(guest).filter(is_idle) else { return false };
+        guest.leaving.set(true);
+        self.serving.connections.leaves();
+        guest.task.abort();
+        true
+    }
+
+    /// Connects to a worker. What is returned with the stream is to be kept as long as that.
+    pub(crate) async fn connect(&self, worker: &RoutedWorker) -> io::Result<(TcpStream, ToWorker)> {
+        let counted = self.serving.to_worker().ok_or(io::ErrorKind::QuotaExceeded)?;
+        match TcpStream::connect(worker.address).await {
+            Ok(stream) => Ok((stream, counted)),
+            Err(error) => {
+                self.serving.note_failure(&error, self.shared.clock.monotonic());
+                Err(error)
+            }
+        }
+    }
+
+    /// Another second went by. For how many seconds the longest idle guest has been idle.
+    pub(crate) fn second(&self) -> Option<u32> {
         let now = self.shared.clock.monotonic();
         self.minutes.borrow_mut().at(self.shared.clock.wall());
         self.routes(|table| {
@@ -266,12 +334,15 @@ impl Thread {
         self.shared.note_requests(now, self.requests.take());
         let limits = &self.shared.settings.limits;
         let guests = self.guests.borrow();
+        let mut longest = None;
         for (_, guest) in guests.iter() {
             guest.client.count_if_unanswered(now);
+            if guest.client.pulse.looked_at(limits) {
+                guest.task.abort();
+            }
+            longest = longest.max(guest.client.pulse.idle_s());
         }
-        for (_, guest) in guests.iter().filter(|(_, guest)| guest.client.pulse.looked_at(limits)) {
-            guest.task.abort();
-        }
+        longest
     }
 
     /// Waits for the next client. One that went away before it was its turn is no error.
@@ -282,6 +353,7 @@ impl Thread {
                 Ok(accepted) => return accepted,
                 Err(error) if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) => {}
                 Err(error) => {
+                    self.serving.note_failure(&error, self.shared.clock.monotonic());
                     tracing::debug!(%error, app = %self.shared.settings.app, "a connection could not be accepted");
                     tokio::time::sleep(PAUSE).await;
                 }

@@ -5,7 +5,6 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,11 +14,13 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::body::RequestBody;
 use crate::fault::Fault;
 use crate::flight::Flight;
+use crate::thread::Thread;
 use crate::worker::RoutedWorker;
 use crate::worker_socket::WorkerSocket;
 
@@ -42,11 +43,13 @@ pub(crate) struct WorkerConnection {
     ended: bool,
     /// It takes no further request.
     spent: bool,
-    /// A second handle on the socket, which hyper holds.
-    socket: socket2::Socket,
+    /// The socket, which hyper uses.
+    socket: Rc<RefCell<TcpStream>>,
     /// Whether a byte has come since the latest request was sent.
     heard: Rc<Cell<bool>>,
     idle_s: u8,
+    /// The thread's turn in which it became idle.
+    idle_since: u64,
 }
 
 /// What became of a request that was to be sent.
@@ -67,15 +70,20 @@ pub(crate) enum Sent {
 
 impl WorkerConnection {
     /// Connects to `worker`.
-    pub(crate) async fn open(worker: Arc<RoutedWorker>) -> io::Result<Box<Self>> {
-        let stream = TcpStream::connect(worker.address).await?;
+    pub(crate) async fn open(thread: &Thread, worker: Arc<RoutedWorker>) -> io::Result<Box<Self>> {
+        let (stream, counted) = thread.connect(&worker).await?;
         stream.set_nodelay(true)?;
-        let socket = socket2::Socket::from(stream.as_fd().try_clone_to_owned()?);
+        let socket = Rc::new(RefCell::new(stream));
         let heard = Rc::default();
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_LIMIT)
             .max_header_size(BUFFER_LIMIT)
-            .handshake(TokioIo::new(WorkerSocket::new(stream, Arc::clone(&worker), Rc::clone(&heard))))
+            .handshake(TokioIo::new(WorkerSocket::new(
+                Rc::clone(&socket),
+                Arc::clone(&worker),
+                Rc::clone(&heard),
+                counted,
+            )))
             .await
             .map_err(io::Error::other)?;
         let connection = Some(connection);
@@ -88,6 +96,7 @@ impl WorkerConnection {
             socket,
             heard,
             idle_s: 0,
+            idle_since: 0,
         }))
     }
 
@@ -150,7 +159,7 @@ impl WorkerConnection {
     /// socket may lie many requests back.
     fn is_quiet(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
-        let peeked = self.socket.peek(&mut byte);
+        let peeked = SockRef::from(&*self.socket.borrow()).peek(&mut byte);
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
@@ -196,20 +205,36 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection whose answer has ended, if it can take another request.
-    pub(crate) fn put_back(&self, mut connection: Box<WorkerConnection>) {
+    /// Keeps a connection whose answer has ended in this turn, if it can take another request.
+    pub(crate) fn put_back(&self, mut connection: Box<WorkerConnection>, turn: u64) {
         if !connection.is_ready() {
             connection.drive(&mut Context::from_waker(Waker::noop()));
             if !connection.is_ready() {
                 return;
             }
         }
-        connection.idle_s = 0;
+        (connection.idle_s, connection.idle_since) = (0, turn);
         let mut idle = self.idle.borrow_mut();
         match idle.iter_mut().find(|kept| Arc::ptr_eq(&kept.worker, &connection.worker)) {
             Some(kept) if kept.connections.len() >= IDLE_CONNECTIONS => {}
             Some(kept) => kept.connections.push(connection),
             None => idle.push(Kept { worker: Arc::clone(&connection.worker), connections: vec![connection] }),
+        }
+    }
+
+    /// Since which turn the longest idle connection has been idle.
+    pub(crate) fn idle_since(&self) -> Option<u64> {
+        let idle = self.idle.borrow();
+        let oldest = |kept: &Kept| kept.connections.first().map(|connection| connection.idle_since);
+        idle.iter().filter_map(oldest).min()
+    }
+
+    /// Closes the connection that has been idle since then.
+    pub(crate) fn close(&self, idle_since: u64) {
+        for kept in self.idle.borrow_mut().iter_mut() {
+            if kept.connections.first().is_some_and(|connection| connection.idle_since == idle_since) {
+                kept.connections.remove(0);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! A socket to a worker that remembers whether the worker said anything, and whether it was the one that broke off: hyper and
-//! tokio's copying keep both to themselves.
+//! tokio's copying keep both to themselves. It can be looked at while hyper has it, by whoever shares it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,20 +11,27 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::connections::ToWorker;
 use crate::worker::RoutedWorker;
 
 /// A worker's socket.
 pub(crate) struct WorkerSocket {
-    stream: TcpStream,
+    stream: Rc<RefCell<TcpStream>>,
     worker: Arc<RoutedWorker>,
     heard: Rc<Cell<bool>>,
     broke: bool,
+    _counted: ToWorker,
 }
 
 impl WorkerSocket {
     /// `heard` is set as soon as a byte has come.
-    pub(crate) fn new(stream: TcpStream, worker: Arc<RoutedWorker>, heard: Rc<Cell<bool>>) -> Self {
-        Self { stream, worker, heard, broke: false }
+    pub(crate) fn new(
+        stream: Rc<RefCell<TcpStream>>,
+        worker: Arc<RoutedWorker>,
+        heard: Rc<Cell<bool>>,
+        counted: ToWorker,
+    ) -> Self {
+        Self { stream, worker, heard, broke: false, _counted: counted }
     }
 
     /// Whether reading or writing has failed.
@@ -47,7 +54,7 @@ impl AsyncRead for WorkerSocket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let read = Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buffer);
         if buffer.filled().len() > before {
             self.heard.set(true);
             self.worker.silence.broken();
@@ -58,7 +65,7 @@ impl AsyncRead for WorkerSocket {
 
 impl AsyncWrite for WorkerSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let written = Pin::new(&mut *self.stream.borrow_mut()).poll_write(cx, bytes);
         self.noted(written)
     }
 
@@ -67,20 +74,20 @@ impl AsyncWrite for WorkerSocket {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        let written = Pin::new(&mut *self.stream.borrow_mut()).poll_write_vectored(cx, parts);
         self.noted(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.borrow().is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream.borrow_mut()).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // a side that has gone already cannot be told that the other has
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(cx)
     }
 }

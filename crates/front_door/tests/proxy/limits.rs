@@ -117,26 +117,35 @@ async fn a_body_that_makes_no_sense_is_the_clients_fault() {
 }
 
 #[tokio::test]
-async fn connections_are_bounded() {
-    let (door, _worker) = limited(Limits { connections: 2, ..Limits::default() }).await;
-    let mut first = Wire::connect(&door).await;
-    let second = Wire::connect(&door).await;
-    first.send("GET / HTTP/1.1\r\n\r\n").await;
-    assert_eq!(status(&first.head().await), 400);
-    let mut third = Wire::connect(&door).await;
-    assert_eq!(third.rest().await, b"");
-    drop(second);
-    // as soon as the second's end has come through, another finds its place
-    soon(async {
-        loop {
-            let mut next = Wire::connect(&door).await;
-            next.send("GET / HTTP/1.1\r\n\r\n").await;
-            if next.try_head().await.is_some() {
-                break;
-            }
-        }
-    })
-    .await;
+async fn the_longest_idle_client_makes_room_and_a_busy_one_does_not() {
+    let (door, worker) = limited(Limits { connections: 3, ..Limits::default() }).await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = Wire::connect(&door).await;
+        client.ask("GET", "/").await;
+        let mut upstream = worker.accept().await;
+        upstream.head().await;
+        clients.push((client, upstream));
+    }
+    let mut turned_away = Wire::connect(&door).await;
+    let (status, text) = turned_away.answered().await;
+    assert_eq!((status, &*text), (503, &b"503 Service Unavailable\nToo many clients right now.\n"[..]));
+    assert_eq!(turned_away.rest().await, b"");
+    // the last comes to rest first
+    clients.reverse();
+    for (client, upstream) in &mut clients {
+        upstream.answer(200, b"").await;
+        assert_eq!(client.answered().await.0, 200);
+    }
+    let mut newest = Wire::connect(&door).await;
+    let (mut longest, _) = clients.remove(0);
+    assert_eq!(longest.rest().await, b"");
+    newest.send("GET / HTTP/1.1\r\n\r\n").await;
+    assert_eq!(newest.answered().await.0, 400);
+    for (client, _) in &mut clients {
+        client.send("GET / HTTP/1.1\r\n\r\n").await;
+        assert_eq!(client.answered().await.0, 400, "it is still open");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::Clock;
 use front_door::{Death, FrontDoor, FrontDoorSettings, ServingThreads};
 
-use crate::support::{StillClock, Wire, route, settings, threads, workers};
+use crate::support::{StillClock, Wire, route, settings, threads, until, workers};
 
 fn open(name: &str, serving: &ServingThreads) -> FrontDoor {
     let settings = FrontDoorSettings { app: name.parse().unwrap(), ..settings() };
@@ -39,4 +39,102 @@ async fn apps_on_the_same_thread_know_nothing_of_each_other() {
     assert_eq!(buyer.rest().await, b"", "a front door that is gone has no connections");
     upstream.answer(200, b"still here").await;
     assert_eq!(reader.answered().await, (200, b"still here".to_vec()));
+}
+
+/// A client that has been answered and is idle now.
+async fn idle(door: &FrontDoor) -> Wire {
+    let mut client = Wire::connect(door).await;
+    client.ask("GET", "/").await;
+    assert_eq!(client.answered().await.0, 200);
+    client
+}
+
+#[tokio::test]
+async fn an_apps_idle_clients_make_room_for_anothers() {
+    let serving = threads(1);
+    let (shop, blog) = (open("shop", &serving), open("blog", &serving));
+    let [of_shop, of_blog] = workers().await;
+    shop.route(vec![of_shop.serve()]);
+    blog.route(vec![of_blog.serve()]);
+    serving.limit_connections(24);
+    let mut buyers = Vec::new();
+    // of twelve, a quarter is not for one app alone
+    for _ in 0..9 {
+        buyers.push(idle(&shop).await);
+    }
+    let mut readers = Vec::new();
+    for _ in 0..5 {
+        readers.push(idle(&blog).await);
+    }
+    for reader in &mut readers {
+        reader.ask("GET", "/").await;
+        assert_eq!(reader.answered().await.0, 200);
+    }
+    assert_eq!(buyers[0].rest().await, b"", "the longest idle has gone");
+    let latest = buyers.last_mut().unwrap();
+    latest.ask("GET", "/").await;
+    assert_eq!(latest.answered().await.0, 200, "the latest used is still there");
+    let counts = serving.connections();
+    assert!(counts.clients <= counts.limit && counts.turned_away == 0, "{counts:?}");
+}
+
+#[tokio::test]
+async fn clients_that_wait_at_one_app_leave_room_for_anothers() {
+    let serving = threads(1);
+    let (shop, blog) = (open("shop", &serving), open("blog", &serving));
+    let [of_shop, of_blog] = workers().await;
+    route(&shop, [&of_shop]);
+    blog.route(vec![of_blog.serve()]);
+    serving.limit_connections(32);
+    let mut waiting = Vec::new();
+    for _ in 0..12 {
+        let mut client = Wire::connect(&shop).await;
+        client.ask("GET", "/").await;
+        let mut upstream = of_shop.accept().await;
+        upstream.head().await;
+        waiting.push((client, upstream));
+    }
+    assert_eq!(Wire::connect(&shop).await.answered().await.0, 503, "all that the app may have are busy");
+    let _reader = idle(&blog).await;
+    for (client, upstream) in &mut waiting {
+        upstream.answer(200, b"").await;
+        assert_eq!(client.answered().await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_is_lowered_in_flight_is_kept_to() {
+    let serving = threads(2);
+    let shop = open("shop", &serving);
+    let [worker] = workers().await;
+    shop.route(vec![worker.serve()]);
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        clients.push(idle(&shop).await);
+    }
+    assert_eq!((serving.connections().clients, serving.connections().closed_idle), (40, 0));
+    serving.limit_connections(20);
+    until(|| serving.connections().clients <= 10).await;
+    // one after the other finds room, on whichever thread it comes
+    for _ in 0..40 {
+        clients.push(idle(&shop).await);
+    }
+    until(|| serving.connections().clients <= 10 && serving.connections().to_workers <= 10).await;
+    assert_eq!(serving.connections().turned_away, 0);
+}
+
+#[tokio::test]
+async fn connections_to_workers_are_used_again() {
+    let serving = threads(1);
+    let shop = open("shop", &serving);
+    let [worker] = workers().await;
+    shop.route(vec![worker.serve()]);
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        clients.push(idle(&shop).await);
+    }
+    let counts = serving.connections();
+    assert_eq!((counts.clients, counts.to_workers), (10, 1), "one after the other over the same connection");
+    drop(clients);
+    until(|| serving.connections().clients == 0).await;
 }

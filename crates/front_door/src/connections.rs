@@ -1,0 +1,338 @@
+//! How many connections all apps may have open together: they share the process's file descriptors, and whatever else needs
+//! some (the dashboard, the store, the shims) must find some.
+//!
+//! ```text
+//!              ┌─ there is room, or the app has less than its share ─────────────────▶ taken in
+//!  a client ───┤                                  ┌─ on this thread: it is closed ───▶ taken in
+//!   comes      └─ full ── who is idle the longest ┼─ on another: that is to close it ▶ taken in
+//!                                                 └─ nobody is idle ────────────────▶ 503
+//! ```
+//! Half of what there is goes to clients and half to the connections to workers, of which a client needs at most one: so
+//! whoever was let in finds a way to a worker, if need be in place of a kept connection that nobody uses.
+//!
+//! Nothing here waits for another thread. A thread that is to close an idle client of its own does so a moment later, and for
+//! that moment there are a few more connections than the limit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+/// How many clients, and how many connections to workers, there may be beyond the limit for the moment that another thread
+/// takes to close one.
+pub(crate) const OVERDRAFT: usize = 16;
+
+/// Of so many clients, one is let in only for an app that has less than its share, so that an app whose clients all wait does
+/// not shut out the others.
+const ONE_SHARED_OUT_OF: usize = 4;
+
+/// What is said of a shortage is said this often.
+const SAY_EVERY: Duration = Duration::from_mins(1);
+
+/// How many connections there are and may be, and what was done about that. Part of [`crate::ServingThreads`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct ConnectionCounts {
+    /// Clients that are connected.
+    pub clients: usize,
+    /// Connections to workers, those included that are kept for the next request.
+    pub to_workers: usize,
+    /// How many there may be of either.
+    pub limit: usize,
+    /// Idle clients that were closed to make room for others, since the start.
+    pub closed_idle: u64,
+    /// Clients that were turned away because all were busy, since the start.
+    pub turned_away: u64,
+    /// How often the system had no file descriptor for a connection, since the start.
+    pub out_of_descriptors: u64,
+}
+
+/// What all serving threads know of each other's connections.
+pub(crate) struct Connections {
+    limit: AtomicUsize,
+    clients: AtomicUsize,
+    /// Of the clients, those that are being closed.
+    leaving: AtomicUsize,
+    to_workers: AtomicUsize,
+    apps: AtomicUsize,
+    threads: Box<[OfThread]>,
+    closed_idle: AtomicU64,
+    turned_away: AtomicU64,
+    out_of_descriptors: AtomicU64,
+    said_full: Said,
+    said_busy: Said,
+    said_out: Said,
+}
+
+/// What the others know of a thread.
+#[derive(Default)]
+struct OfThread {
+    /// For how many seconds its longest idle client has been idle, as of its last look, plus one; 0 where it has none.
+    longest_idle: AtomicU32,
+    /// How many idle clients the others would have it close.
+    wanted: AtomicUsize,
+    make_room: Notify,
+}
+
+/// Whether there was room for a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Admission {
+    /// Yes.
+    Room,
+    /// One that was idle made room for it.
+    MadeRoom,
+    /// All are busy.
+    Busy,
+}
+
+impl Connections {
+    /// Without a limit, for so many threads.
+    pub(crate) fn new(threads: usize) -> Self {
+        Self {
+            limit: AtomicUsize::new(usize::MAX / 4),
+            clients: AtomicUsize::new(0),
+            leaving: AtomicUsize::new(0),
+            to_workers: AtomicUsize::new(0),
+            apps: AtomicUsize::new(0),
+            threads: (0..threads).map(|_| OfThread::default()).collect(),
+            closed_idle: AtomicU64::new(0),
+            turned_away: AtomicU64::new(0),
+            out_of_descriptors: AtomicU64::new(0),
+            said_full: Said::default(),
+            said_busy: Said::default(),
+            said_out: Said::default(),
+        }
+    }
+
+    /// There may be so many connections from now on.
+    pub(crate) fn limit(&self, connections: usize) {
+        self.limit.store((connections / 2).max(1), Relaxed);
+        self.threads.iter().for_each(|thread| thread.make_room.notify_one());
+    }
+
+    pub(crate) fn counts(&self) -> ConnectionCounts {
+        ConnectionCounts {
+            clients: self.clients.load(Relaxed),
+            to_workers: self.to_workers.load(Relaxed),
+            limit: self.limit.load(Relaxed),
+            closed_idle: self.closed_idle.load(Relaxed),
+            turned_away: self.turned_away.load(Relaxed),
+            out_of_descriptors: self.out_of_descriptors.load(Relaxed),
+        }
+    }
+
+    /// One more app, for as long as what is returned is kept.
+    pub(crate) fn app(self: &Arc<Self>) -> CountedApp {
+        self.apps.fetch_add(1, Relaxed);
+        CountedApp(Arc::clone(self))
+    }
+
+    /// One more client, of an app that had `of_app`; whether there is room for it without another's going.
+    pub(crate) fn client_came(&self, of_app: usize) -> bool {
+        let before = self.clients.fetch_add(1, Relaxed).saturating_sub(self.leaving.load(Relaxed));
+        let (limit, apps) = (self.limit.load(Relaxed), self.apps.load(Relaxed));
+        if apps < 2 {
+            return before < limit;
+        }
+        let shared_out = limit / ONE_SHARED_OUT_OF;
+        before < limit - shared_out || (of_app < (shared_out / apps).max(1) && before < limit)
+    }
+
+    /// One client fewer; `leaving` if [`Connections::leaves`] was told.
+    pub(crate) fn client_went(&self, leaving: bool) {
+        self.clients.fetch_sub(1, Relaxed);
+        if leaving {
+            self.leaving.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// A client is being closed because it is idle.
+    pub(crate) fn leaves(&self) {
+        self.leaving.fetch_add(1, Relaxed);
+        self.closed_idle.fetch_add(1, Relaxed);
+    }
+
+    /// Clients beyond the limit that are not being closed yet.
+    pub(crate) fn too_many_clients(&self) -> bool {
+        let staying = self.clients.load(Relaxed).saturating_sub(self.leaving.load(Relaxed));
+        staying > self.limit.load(Relaxed)
+    }
+
+    pub(crate) fn too_many_to_workers(&self) -> bool {
+        self.to_workers.load(Relaxed) > self.limit.load(Relaxed)
+    }
+
+    /// Whether there are so few too many that another thread may be left to close one.
+    pub(crate) fn may_overdraw(&self) -> bool {
+        let limit = self.limit.load(Relaxed) + OVERDRAFT;
+        self.clients.load(Relaxed) <= limit && self.to_workers.load(Relaxed) <= limit
+    }
+
+    /// For how long the longest idle client of a thread has been idle, as of now.
+    pub(crate) fn publish(&self, thread: usize, longest_idle_s: Option<u32>) {
+        let value = longest_idle_s.map_or(0, |seconds| seconds.saturating_add(1));
+        self.threads[thread].longest_idle.store(value, Relaxed);
+    }
+
+    /// The other thread whose client has been idle the longest, if that is longer by `than_s` than any of `thread`'s own.
+    pub(crate) fn longest_idle_elsewhere(&self, thread: usize, than_s: u32) -> Option<usize> {
+        let own = self.threads[thread].longest_idle.load(Relaxed);
+        let others = self.threads.iter().enumerate().filter(|(number, _)| *number != thread);
+        let (longest, number) =
+            others.map(|(number, other)| (other.longest_idle.load(Relaxed), number)).max()?;
+        (longest > own.saturating_add(than_s)).then_some(number)
+    }
+
+    /// Has another thread close an idle client.
+    pub(crate) fn ask(&self, thread: usize) {
+        self.threads[thread].wanted.fetch_add(1, Relaxed);
+        self.threads[thread].make_room.notify_one();
+    }
+
+    /// Has the other threads see whether there are too many connections.
+    pub(crate) fn ask_others(&self, thread: usize) {
+        let others = self.threads.iter().enumerate().filter(|(number, _)| *number != thread);
+        others.for_each(|(_, other)| other.make_room.notify_one());
+    }
+
+    /// Waits until a thread is to make room; how many idle clients are to go.
+    pub(crate) async fn asked(&self, thread: usize) -> usize {
+        let asked = &self.threads[thread];
+        asked.make_room.notified().await;
+        asked.wanted.swap(0, Relaxed)
+    }
+
+    /// One more connection to a worker, for as long as what is returned is kept.
+    pub(crate) fn to_worker(self: &Arc<Self>) -> ToWorker {
+        self.to_workers.fetch_add(1, Relaxed);
+        ToWorker(Arc::clone(self))
+    }
+
+    /// A client came for whom an idle one had to go.
+    pub(crate) fn say_full(&self, now: Duration) {
+        if self.said_full.is_due(now) {
+            tracing::warn!(
+                clients = self.clients.load(Relaxed),
+                "no more clients fit into the limit of open files: those that have been idle the longest are disconnected for \
+                 new ones; raise the limit (LimitNOFILE= in the unit, or ulimit -n)"
+            );
+        }
+    }
+
+    /// A client was turned away.
+    pub(crate) fn say_busy(&self, now: Duration) {
+        self.turned_away.fetch_add(1, Relaxed);
+        if self.said_busy.is_due(now) {
+            tracing::warn!(
+                clients = self.clients.load(Relaxed),
+                "new clients are answered 503: no more fit into the limits, and all that are connected have a request under \
+                 way; raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
+            );
+        }
+    }
+
+    /// The system had no file descriptor for a connection.
+    pub(crate) fn say_out_of_descriptors(&self, now: Duration, error: &std::io::Error) {
+        self.out_of_descriptors.fetch_add(1, Relaxed);
+        if self.said_out.is_due(now) {
+            tracing::error!(
+                %error,
+                clients = self.clients.load(Relaxed),
+                "a connection could not be opened for want of file descriptors: idle ones are closed, and clients wait; raise \
+                 the limit of open files (LimitNOFILE= in the unit, or ulimit -n; fs.file-max for the whole machine)"
+            );
+        }
+    }
+}
+
+/// An app, as it counts.
+pub(crate) struct CountedApp(Arc<Connections>);
+
+impl Drop for CountedApp {
+    fn drop(&mut self) {
+        self.0.apps.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A connection to a worker, as it counts.
+pub(crate) struct ToWorker(Arc<Connections>);
+
+impl Drop for ToWorker {
+    fn drop(&mut self) {
+        self.0.to_workers.fetch_sub(1, Relaxed);
+    }
+}
+
+/// When something was said last, in milliseconds of the monotonic clock plus one; 0 for never.
+#[derive(Default)]
+struct Said(AtomicU64);
+
+impl Said {
+    /// Whether it is to be said again; whoever is told so says it.
+    fn is_due(&self, now: Duration) -> bool {
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX - 1) + 1;
+        let every_ms = u64::try_from(SAY_EVERY.as_millis()).unwrap_or(u64::MAX);
+        let due = |last: u64| (last == 0 || now_ms.saturating_sub(last) >= every_ms).then_some(now_ms);
+        self.0.fetch_update(Relaxed, Relaxed, due).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full(limit: usize, apps: usize) -> (Arc<Connections>, Vec<CountedApp>) {
+        let connections = Arc::new(Connections::new(2));
+        connections.limit(2 * limit);
+        let apps = (0..apps).map(|_| connections.app()).collect();
+        (connections, apps)
+    }
+
+    #[test]
+    fn one_app_may_take_all_and_several_leave_each_other_a_share() {
+        let (alone, _app) = full(100, 1);
+        assert!((0..100).all(|had| alone.client_came(had)));
+        assert!(!alone.client_came(100));
+
+        let (two, _apps) = full(100, 2);
+        let greedy = (0..100).take_while(|had| two.client_came(*had)).count();
+        assert_eq!(greedy, 75);
+        two.client_went(false);
+        assert!((0..12).all(|had| two.client_came(had)), "an eighth is the other's");
+        assert!(!two.client_came(12));
+    }
+
+    #[test]
+    fn one_that_is_leaving_leaves_room() {
+        let (connections, _app) = full(2, 1);
+        assert!(connections.client_came(0) && connections.client_came(1));
+        connections.leaves();
+        assert!(connections.client_came(2));
+        assert!(!connections.too_many_clients());
+        connections.client_went(true);
+        assert!(!connections.client_came(2));
+        assert!(connections.too_many_clients());
+    }
+
+    #[test]
+    fn the_thread_with_the_longest_idle_is_asked() {
+        let connections = Connections::new(3);
+        assert_eq!(connections.longest_idle_elsewhere(0, 0), None);
+        connections.publish(0, Some(10));
+        connections.publish(1, Some(11));
+        connections.publish(2, Some(40));
+        assert_eq!(connections.longest_idle_elsewhere(0, 1), Some(2));
+        connections.publish(2, None);
+        assert_eq!(connections.longest_idle_elsewhere(0, 1), None, "as good as equal");
+        assert_eq!(connections.longest_idle_elsewhere(0, 0), Some(1));
+        assert_eq!(connections.longest_idle_elsewhere(1, 0), None);
+    }
+
+    #[test]
+    fn a_shortage_is_said_once_a_minute() {
+        let said = Said::default();
+        let due: Vec<_> =
+            [0, 1, 59, 60, 61, 119, 120].map(Duration::from_secs).map(|now| said.is_due(now)).into();
+        assert_eq!(due, [true, false, false, true, false, false, true]);
+    }
+}
