@@ -160,6 +160,9 @@ pub enum ConsoleError {
     /// 400: these fields do not fit.
     #[error("{}", list(.0))]
     Invalid(Vec<Violation>),
+    /// 403: whoever asked may not, and why.
+    #[error("{0}")]
+    Forbidden(String),
     /// 409: it cannot be done now, and why.
     #[error("{0}")]
     Conflict(String),
@@ -174,6 +177,7 @@ impl ConsoleError {
         match self {
             Self::NoSuchApp(_) => 404,
             Self::Refused(_) | Self::Invalid(_) => 400,
+            Self::Forbidden(_) => 403,
             Self::Conflict(_) => 409,
             Self::Store(_) => 500,
         }

@@ -4,6 +4,7 @@
 #![recursion_limit = "256"]
 #![expect(unreachable_pub, reason = "within a program, `pub` says what a module offers to its neighbours")]
 
+mod access;
 mod apps;
 mod config;
 mod console;

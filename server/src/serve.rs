@@ -9,6 +9,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::Router;
 use engine::Clock;
 use engine::requests::RequestMinute;
 use front_door::{BindError, FrontDoor, FrontDoorSettings, ServingThreads, StartError};
@@ -25,6 +26,7 @@ use crate::console::LiveConsole;
 use crate::housekeeping;
 use crate::supervision::{self, FrontDoors, Launcher, MemoryMinutes, Supervision, World};
 use crate::web;
+use crate::web::server::{self, Limits, UnixSocket};
 
 /// Why Medic did not start, or why it ended.
 #[derive(Debug, thiserror::Error)]
@@ -113,15 +115,14 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     let housekeeping = housekeeping::Housekeeping {
         store: store.clone(),
         node: node.clone(),
-        clock,
+        clock: Arc::clone(&clock),
         front_doors: Arc::clone(&front_doors),
         memory,
         retention: config.retention,
     };
     let housekeeping = tokio::spawn(housekeeping.run(shutting_down.clone()));
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let http = axum::serve(listener, service).with_graceful_shutdown(until(shutting_down));
-    let http = tokio::spawn(http.into_future());
+    let socket = open_unix_socket(&config.data_dir);
+    let http = tokio::spawn(serve_http(listener, socket, router, Arc::clone(&clock), shutting_down));
     tracing::info!("the dashboard is at http://{}", config.listen);
 
     while signals.next().await == Asked::Reload {
@@ -274,8 +275,34 @@ async fn stop_in_order(
     counts
 }
 
-async fn until(mut shutting_down: watch::Receiver<bool>) {
-    let _gone = shutting_down.wait_for(|stop| *stop).await;
+/// Without it everything goes on: the dashboard's address serves the same.
+fn open_unix_socket(data_dir: &Path) -> Option<UnixSocket> {
+    match UnixSocket::open(data_dir) {
+        Ok(socket) => {
+            tracing::info!("the API is at {} as well", socket.path().display());
+            Some(socket)
+        }
+        Err(error) => {
+            tracing::error!("no Unix socket for tools: {error}");
+            None
+        }
+    }
+}
+
+async fn serve_http(
+    listener: TcpListener,
+    socket: Option<UnixSocket>,
+    router: Router,
+    clock: Arc<dyn Clock>,
+    shut_down: watch::Receiver<bool>,
+) {
+    let tcp = server::serve(listener, router.clone(), Limits::TCP, Arc::clone(&clock), shut_down.clone());
+    let unix = async {
+        if let Some(socket) = socket {
+            server::serve(socket, router, Limits::UNIX, clock, shut_down).await;
+        }
+    };
+    tokio::join!(tcp, unix);
 }
 
 /// Holds the folder for this process; the kernel gives it back when the process is gone, however it went.

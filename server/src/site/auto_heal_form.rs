@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Site;
-use crate::web::Caller;
+use crate::access::Principal;
 
 /// What came of a form.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,12 +35,12 @@ enum Outcome {
 pub(super) async fn submit(
     State(site): State<Site>,
     Path(app): Path<String>,
-    caller: Caller,
+    principal: Principal,
     parts: Parts,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
     let Ok(app) = app.parse::<AppName>() else { return StatusCode::NOT_FOUND.into_response() };
-    match carry_out(&*site.console, &app, &caller, AutoHealForm::read(fields)).await {
+    match carry_out(&*site.console, &app, principal, AutoHealForm::read(fields)).await {
         Outcome::Back(word) => {
             Redirect::to(&format!("{}?tab=custom&saved={word}", page(&app))).into_response()
         }
@@ -56,7 +56,12 @@ fn page(app: &AppName) -> String {
     format!("/apps/{app}/categories/diagnostic-tools/tools/auto-heal")
 }
 
-async fn carry_out(console: &dyn Console, app: &AppName, caller: &Caller, form: AutoHealForm) -> Outcome {
+async fn carry_out(
+    console: &dyn Console,
+    app: &AppName,
+    principal: Principal,
+    form: AutoHealForm,
+) -> Outcome {
     let AutoHealForm { command, draft } = form;
     let again = |draft, reply| Outcome::Again(Box::new(AutoHealSubmission { draft, reply }));
     match command {
@@ -67,22 +72,22 @@ async fn carry_out(console: &dyn Console, app: &AppName, caller: &Caller, form: 
             let (draft, reply) = import(draft);
             again(draft, reply)
         }
-        AutoHealCommand::Save => save(console, app, caller, draft).await,
-        AutoHealCommand::Switch(on) => switch(console, app, on).await,
+        AutoHealCommand::Save => save(console, app, principal, draft).await,
+        AutoHealCommand::Switch(on) => switch(console, app, principal, draft, on).await,
     }
 }
 
-async fn save(console: &dyn Console, app: &AppName, caller: &Caller, draft: AutoHealDraft) -> Outcome {
+async fn save(console: &dyn Console, app: &AppName, principal: Principal, draft: AutoHealDraft) -> Outcome {
     let again = |draft, reply| Outcome::Again(Box::new(AutoHealSubmission { draft, reply }));
     let (config, violations) = draft.config();
     if !violations.is_empty() {
         return again(draft, AutoHealReply::Invalid(violations));
     }
-    let saved = match caller.may_set(&config) {
-        Ok(()) => console.save_auto_heal(app, config).await,
-        Err(error) => Err(error),
+    let saved = async {
+        principal.may_save(&config, &console.auto_heal(app).await?)?;
+        console.save_auto_heal(app, config).await
     };
-    match saved {
+    match saved.await {
         Ok(()) => Outcome::Back("yes"),
         Err(ConsoleError::NoSuchApp(_)) => Outcome::NotFound,
         Err(ConsoleError::Invalid(violations)) => again(draft, AutoHealReply::Invalid(violations)),
@@ -91,15 +96,26 @@ async fn save(console: &dyn Console, app: &AppName, caller: &Caller, draft: Auto
 }
 
 /// The saved rules with the switch turned; what is typed in the form is none of its business.
-async fn switch(console: &dyn Console, app: &AppName, on: bool) -> Outcome {
+async fn switch(
+    console: &dyn Console,
+    app: &AppName,
+    principal: Principal,
+    draft: AutoHealDraft,
+    on: bool,
+) -> Outcome {
     let changed = async {
         let held = console.auto_heal(app).await?;
-        console.save_auto_heal(app, AutoHealConfig { auto_heal_enabled: on, ..held }).await
+        let config = AutoHealConfig { auto_heal_enabled: on, ..held.clone() };
+        principal.may_save(&config, &held)?;
+        console.save_auto_heal(app, config).await
     };
     match changed.await {
         Ok(()) => Outcome::Back(if on { "on" } else { "off" }),
         Err(ConsoleError::NoSuchApp(_)) => Outcome::NotFound,
         Err(ConsoleError::Store(_)) => Outcome::Back("failed"),
+        Err(error @ ConsoleError::Forbidden(_)) => {
+            Outcome::Again(Box::new(AutoHealSubmission { draft, reply: AutoHealReply::NotSaved(error) }))
+        }
         Err(_) => Outcome::Back("refused"),
     }
 }
@@ -139,6 +155,7 @@ fn read_pasted(text: &str) -> Result<Translated<AutoHealConfig>, String> {
 pub(super) async fn restart(
     State(site): State<Site>,
     Path((app, instance)): Path<(String, String)>,
+    _: Principal,
 ) -> Response {
     let (Ok(app), Ok(instance)) = (app.parse::<AppName>(), instance.parse::<u16>()) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -147,7 +164,7 @@ pub(super) async fn restart(
         Ok(()) => "begun",
         Err(ConsoleError::NoSuchApp(_)) => return StatusCode::NOT_FOUND.into_response(),
         Err(ConsoleError::Conflict(_)) => "busy",
-        Err(ConsoleError::Refused(_) | ConsoleError::Invalid(_)) => "refused",
+        Err(ConsoleError::Refused(_) | ConsoleError::Forbidden(_) | ConsoleError::Invalid(_)) => "refused",
         Err(ConsoleError::Store(_)) => "failed",
     };
     let overview = format!("/apps/{app}/categories/availability-and-performance/overview");
@@ -155,7 +172,7 @@ pub(super) async fn restart(
 }
 
 /// Arms the fuse again.
-pub(super) async fn rearm(State(site): State<Site>, Path(app): Path<String>) -> Response {
+pub(super) async fn rearm(State(site): State<Site>, Path(app): Path<String>, _: Principal) -> Response {
     let Ok(app) = app.parse::<AppName>() else { return StatusCode::NOT_FOUND.into_response() };
     let word = match site.console.rearm_fuse(&app).await {
         Ok(true) => "blown",

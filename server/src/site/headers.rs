@@ -24,7 +24,7 @@ pub(super) fn add_page_headers(response: &ResponseOptions) {
 }
 
 /// For every answer, where it has not said otherwise itself.
-pub(super) async fn add(mut response: Response) -> Response {
+pub async fn add(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let mut add = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

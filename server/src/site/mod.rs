@@ -17,7 +17,6 @@ use axum::body::Body;
 use axum::extract::{FromRef, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
-use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use leptos::config::LeptosOptions;
@@ -63,6 +62,9 @@ impl Site {
     }
 }
 
+/// What a browser is told about every answer of Medic's.
+pub use headers::add as add_headers;
+
 /// All pages and the site's files; whatever else is asked for gets the page that says so, with 404.
 pub fn router(console: Arc<dyn Console>) -> Router {
     let options = LeptosOptions::builder().output_name(OUTPUT_NAME).site_pkg_dir(PACKAGE_FOLDER).build();
@@ -90,7 +92,6 @@ pub fn router(console: Arc<dyn Console>) -> Router {
         .with_state(options)
         .merge(own)
         .fallback(not_found)
-        .layer(map_response(headers::add))
 }
 
 /// What every page finds in its context.

@@ -11,10 +11,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use engine::AppName;
 use engine::settings::{AppSettings, KNOWN};
 
+use crate::access::Principal;
+
 /// Saves what the form holds. A setting that the form does not have stays as it is.
 pub(super) async fn save(
     State(console): State<Arc<dyn Console>>,
     Path(app): Path<String>,
+    _: Principal,
     Form(form): Form<Vec<(String, String)>>,
 ) -> Response {
     let Ok(app) = app.parse::<AppName>() else { return StatusCode::NOT_FOUND.into_response() };
@@ -25,7 +28,12 @@ pub(super) async fn save(
     let word = match outcome {
         Ok(()) => "yes",
         Err(ConsoleError::NoSuchApp(_)) => return StatusCode::NOT_FOUND.into_response(),
-        Err(ConsoleError::Refused(_) | ConsoleError::Invalid(_) | ConsoleError::Conflict(_)) => "refused",
+        Err(
+            ConsoleError::Refused(_)
+            | ConsoleError::Forbidden(_)
+            | ConsoleError::Invalid(_)
+            | ConsoleError::Conflict(_),
+        ) => "refused",
         Err(ConsoleError::Store(_)) => "failed",
     };
     Redirect::to(&format!("/apps/{app}/settings?saved={word}")).into_response()

@@ -21,6 +21,8 @@ use engine::{AppName, IncidentId, TimeRange, Timestamp, range};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::access::Principal;
+
 /// How many rows one answer holds.
 const ROWS_LIMIT: u32 = 1_000;
 
@@ -53,6 +55,9 @@ pub(super) enum ApiError {
     /// 400: fields of the body.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<Violation>),
+    /// 403.
+    #[error("{0}")]
+    Forbidden(String),
     /// 404.
     #[error("{0}")]
     NotFound(String),
@@ -81,6 +86,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = match &self {
             Self::Refused(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -98,6 +104,7 @@ impl From<ConsoleError> for ApiError {
             ConsoleError::NoSuchApp(_) => Self::NotFound(error.to_string()),
             ConsoleError::Refused(reason) => Self::Refused(reason),
             ConsoleError::Invalid(violations) => Self::Invalid(violations),
+            ConsoleError::Forbidden(reason) => Self::Forbidden(reason),
             ConsoleError::Conflict(reason) => Self::Conflict(reason),
             ConsoleError::Store(what) => Self::Failed(what),
         }
@@ -230,6 +237,7 @@ pub(super) enum SettingValue {
 pub(super) async fn save_settings(
     State(console): Port,
     Path(app): Path<String>,
+    _: Principal,
     body: Result<Json<BTreeMap<String, SettingValue>>, JsonRejection>,
 ) -> Result<Json<AppSettings>, ApiError> {
     let app_name = app_name(&app)?;

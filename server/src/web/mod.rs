@@ -1,10 +1,9 @@
-//! HTTP: the pages, the API, the events, and the guard before all of them.
+//! HTTP: the pages, the API, the events, and the server that speaks it.
 
 mod api;
-mod caller;
 mod events;
-mod guard;
 mod openapi;
+pub mod server;
 
 use std::sync::Arc;
 
@@ -12,16 +11,18 @@ use app::Console;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use axum::middleware::{from_fn, map_response};
 use engine::status::Snapshot;
 use store::Store;
 use tokio::sync::watch;
 
-pub use caller::Caller;
+use crate::{access, site};
 
 /// The largest body that any route takes. Nothing that is sent here comes near it.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
-/// Everything that is served at the dashboard's address. `shut_down` turns true when open streams must end.
+/// Everything that is served at the dashboard's address and on the Unix socket. `shut_down` turns true when open streams must
+/// end.
 pub fn router(
     console: Arc<dyn Console>,
     store: Store,
@@ -33,9 +34,11 @@ pub fn router(
         .merge(api)
         .merge(events::router(snapshot, shut_down))
         .route("/healthz", axum::routing::get(move || healthz(store.clone())))
-        .merge(crate::site::router(console))
+        .merge(site::router(console))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .layer(axum::middleware::from_fn(guard::refuse_foreign))
+        .layer(from_fn(access::let_in))
+        // around all of it, so that no answer is without
+        .layer(map_response(site::add_headers))
 }
 
 /// For whatever watches Medic itself: 200 while the store answers.

@@ -20,9 +20,9 @@ use engine::status::{AppHeal, InstanceStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::Caller;
 use super::rules_body::{self, Whole};
 use super::{ApiError, Console, ErrorBody, FromTo, Port, ROWS_LIMIT, app_name, read_query};
+use crate::access::Principal;
 
 /// What an export is called by who saves it.
 const WEB_CONFIG: &str = "attachment; filename=\"web.config\"";
@@ -117,21 +117,23 @@ pub(in super::super) struct SavedRules {
 ///
 /// Taken are both properties of `config/web` (what else stands beside them is passed over), the same in ARM's envelope
 /// `{"properties": {…}}`, or a web.config (`Content-Type: application/xml` or `text/xml`), whose rules are switched on.
-/// `actionType` is a word or the portal's number. A custom action is taken from Medic's own user and root only. Both `autoHealEnabled` and `autoHealRules` must be there, since what is left
+/// `actionType` is a word or the portal's number. A custom action is saved, changed and switched on by Medic's own user and root
+/// only. Both `autoHealEnabled` and `autoHealRules` must be there, since what is left
 /// out is removed; `"autoHealRules": null` removes all rules. A value that does not fit is refused with its field and the limit.
 #[utoipa::path(put, path = "/api/v1/apps/{app}/auto-heal", params(("app" = String, Path)),
     request_body(content((AutoHealConfig = "application/json"), (String = "application/xml"))), responses(
-    (status = 200, body = SavedRules), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    (status = 200, body = SavedRules), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 404, body = ErrorBody)))]
 pub(in super::super) async fn save_auto_heal(
     State(console): Port,
     Path(app): Path<String>,
-    caller: Caller,
+    principal: Principal,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<SavedRules>, ApiError> {
     let app = app_name(&app)?;
     let read = rules_body::read(&headers, body, Whole::Yes)?;
-    caller.may_set(&read.rules)?;
+    principal.may_save(&read.rules, &console.auto_heal(&app).await?)?;
     console.save_auto_heal(&app, read.rules.clone()).await?;
     let notes = [read.notes, read.rules.notes(), read.rules.warnings()].concat();
     Ok(Json(SavedRules { rules: read.rules, notes }))
@@ -183,6 +185,7 @@ pub(in super::super) struct Rearmed {
 pub(in super::super) async fn rearm_fuse(
     State(console): Port,
     Path(app): Path<String>,
+    _: Principal,
 ) -> Result<Json<Rearmed>, ApiError> {
     let was_blown = console.rearm_fuse(&app_name(&app)?).await?;
     Ok(Json(Rearmed { was_blown }))
@@ -224,6 +227,7 @@ pub(in super::super) async fn heal_events(
 pub(in super::super) async fn restart(
     State(console): Port,
     Path((app, instance)): Path<(String, String)>,
+    _: Principal,
 ) -> Result<(StatusCode, Json<InstanceStatus>), ApiError> {
     let app = app_name(&app)?;
     let index = instance.parse::<u16>().ok().filter(|index| find(&*console, &app, *index).is_some());

@@ -1,0 +1,180 @@
+//! What every request passes before it is answered: a page from elsewhere that the user's browser has open must neither change
+//! anything (cross-site requests) nor read anything (DNS rebinding, see [`super::host`]), and a change needs a caller who is
+//! known.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::caller::{Caller, Unproven};
+use super::host::{self, NameRefusal};
+use super::principal::Principal;
+
+/// What proxies add to what they pass on. (Names that begin with `x-forwarded` are theirs, too.)
+const PROXY_HEADERS: [&str; 9] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-original-forwarded-for",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+];
+const FORWARDED: &str = "x-forwarded";
+/// How much of a path the log is told.
+const LOGGED_PATH: usize = 200;
+
+/// Lets through what may be asked, with the [`Principal`] of a change.
+pub async fn let_in(mut request: Request, next: Next) -> Response {
+    let is_change = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if let Err(refusal) = check_names(&request, is_change) {
+        return answer(&refusal, request.uri().path());
+    }
+    if !is_change {
+        return next.run(request).await;
+    }
+    let what = format!("{} {}", request.method(), logged(request.uri().path()));
+    let caller = request.extensions().get::<Arc<Caller>>().cloned();
+    let principal = match prove(caller.as_deref(), request.headers()).await {
+        Ok(principal) => principal,
+        Err(unproven) => {
+            let from = caller.map(|caller| caller.to_string()).unwrap_or_default();
+            let refusal = Refusal::Unproven(unproven);
+            tracing::warn!(from, "change refused: {what}: {refusal}");
+            return answer(&refusal, request.uri().path());
+        }
+    };
+    request.extensions_mut().insert(principal);
+    let response = next.run(request).await;
+    tracing::info!(uid = principal.user(), status = response.status().as_u16(), "change requested: {what}");
+    response
+}
+
+fn check_names(request: &Request, is_change: bool) -> Result<(), Refusal> {
+    let own = host::of_request(request.uri(), request.headers()).map_err(Refusal::Name)?;
+    if is_change {
+        host::is_from_own_page(own, request.headers()).map_err(Refusal::Name)?;
+    }
+    Ok(())
+}
+
+async fn prove(caller: Option<&Caller>, headers: &HeaderMap) -> Result<Principal, Unproven> {
+    if let Some(header) = proxy_header(headers) {
+        return Err(Unproven::Proxy(header));
+    }
+    let caller = caller.ok_or(Unproven::NotConnected)?;
+    caller.user().await.map(Principal::of)
+}
+
+/// A proxy on this machine is somebody's process, and not whoever it speaks for.
+fn proxy_header(headers: &HeaderMap) -> Option<&'static str> {
+    let of_proxy = |name: &str| {
+        let known = PROXY_HEADERS.into_iter().find(|header| *header == name);
+        known.or_else(|| name.starts_with(FORWARDED).then_some("x-forwarded-*"))
+    };
+    headers.keys().find_map(|name| of_proxy(name.as_str()))
+}
+
+/// A path is anybody's text: nothing of it may look like another line, or like another direction of writing.
+fn logged(path: &str) -> String {
+    let shown: String = path.chars().take(LOGGED_PATH).collect();
+    shown.escape_debug().to_string()
+}
+
+/// Why a request is not answered.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    #[error("{}", said_of_name(*.0))]
+    Name(NameRefusal),
+    #[error("{}", said_of_proof(.0))]
+    Unproven(Unproven),
+}
+
+const fn said_of_name(refusal: NameRefusal) -> &'static str {
+    match refusal {
+        NameRefusal::Malformed => {
+            "Invalid Host header: send exactly one, such as 127.0.0.1:3000, localhost:3000 or [::1]:3000."
+        }
+        NameRefusal::Foreign => {
+            "Host not accepted: Medic answers to 127.0.0.1, localhost and [::1] only. Open http://127.0.0.1 or \
+             http://localhost with the dashboard's port, from elsewhere through an SSH tunnel."
+        }
+        NameRefusal::Origin => {
+            "Change refused: a page of another site sent the request. Send it from Medic's own pages, or from a \
+             program without an Origin header."
+        }
+    }
+}
+
+fn said_of_proof(unproven: &Unproven) -> String {
+    let remedy = "or through the Unix socket medic.sock in Medic's data_dir";
+    match unproven {
+        Unproven::Proxy(header) => format!(
+            "Change refused: the request came through a proxy (header {header}), which makes its sender unknown. Send \
+             it from this machine without a proxy, {remedy}."
+        ),
+        Unproven::NotConnected => format!(
+            "Change refused: the sender is unknown, because this machine has no established connection for the \
+             request. Send it from this machine and keep the connection open until the answer arrives, {remedy}."
+        ),
+        Unproven::NoAnswer(why) => format!(
+            "Change refused: the sender is unknown, because the kernel did not say who sent the request ({why}). \
+             Allow Medic to use AF_NETLINK sockets, or send it through the Unix socket medic.sock in Medic's data_dir."
+        ),
+    }
+}
+
+impl Refusal {
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::Name(NameRefusal::Malformed) => StatusCode::BAD_REQUEST,
+            _ => StatusCode::FORBIDDEN,
+        }
+    }
+}
+
+/// In the shape of what was asked.
+fn answer(refusal: &Refusal, path: &str) -> Response {
+    #[derive(Serialize)]
+    struct ErrorBody {
+        error: String,
+    }
+    let (status, error) = (refusal.status(), refusal.to_string());
+    if path.starts_with("/api/") {
+        (status, Json(ErrorBody { error })).into_response()
+    } else {
+        (status, format!("{error}\n")).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_proxy_passes_on_is_known_by_any_of_its_headers() {
+        let of = |name: &str| {
+            let name: axum::http::HeaderName = name.parse().unwrap();
+            proxy_header(&[(name, "x".parse().unwrap())].into_iter().collect())
+        };
+        for name in ["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded", "X-Real-IP"] {
+            assert!(of(name).is_some(), "{name}");
+        }
+        for name in ["Host", "User-Agent", "X-Requested-With", "Forward"] {
+            assert_eq!(of(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_cannot_write_a_log_line() {
+        assert_eq!(logged("/a\nb\u{1b}[1m\u{202e}"), "/a\\nb\\u{1b}[1m\\u{202e}");
+        assert!(logged(&"x".repeat(10_000)).len() <= LOGGED_PATH);
+    }
+}

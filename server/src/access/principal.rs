@@ -1,0 +1,155 @@
+//! Who asks, once that is proven, and what they may do.
+
+use std::sync::LazyLock;
+
+use app::ConsoleError;
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use engine::auto_heal::AutoHealConfig;
+use engine::auto_heal::config::ActionType;
+
+const ROOT: u32 = 0;
+
+/// A user of this machine whose request is known to be theirs. A handler that changes something takes one; the guard gives
+/// it to requests that may change something, and to no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// Medic's own user or root: whoever is either can do anything in Medic's name without asking it.
+    Operator {
+        /// The user's number.
+        user: u32,
+    },
+    /// Somebody else.
+    User {
+        /// The user's number.
+        user: u32,
+    },
+}
+
+impl Principal {
+    /// Who `user` is to this Medic.
+    pub fn of(user: u32) -> Self {
+        if user == ROOT || Some(user) == *OWN { Self::Operator { user } } else { Self::User { user } }
+    }
+
+    /// The user's number.
+    pub const fn user(self) -> u32 {
+        match self {
+            Self::Operator { user } | Self::User { user } => user,
+        }
+    }
+
+    /// Whether these rules may take the place of those that are `held`. A custom action is a program that Medic runs, so only
+    /// an operator may save one, change one, or let one be switched on; switching it off is everybody's.
+    pub fn may_save(self, rules: &AutoHealConfig, held: &AutoHealConfig) -> Result<(), ConsoleError> {
+        let Self::User { user } = self else { return Ok(()) };
+        let (new, old) = (&rules.auto_heal_rules.actions, &held.auto_heal_rules.actions);
+        let is_new = new.custom_action.is_some() && new.custom_action != old.custom_action;
+        let is_chosen = new.action_type == ActionType::CustomAction;
+        let is_kept_off = !rules.auto_heal_enabled && old.action_type == ActionType::CustomAction;
+        if !is_new && (!is_chosen || is_kept_off) {
+            return Ok(());
+        }
+        let own = OWN.map_or_else(String::new, |own| format!(" or uid {own}"));
+        Err(ConsoleError::Forbidden(format!(
+            "Custom action refused: it runs a program as Medic's user, and uid {user} sent the request. Send it as \
+             root (uid 0){own}, or choose Recycle or LogEvent."
+        )))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Principal {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        parts.extensions.get::<Self>().copied().ok_or(StatusCode::FORBIDDEN)
+    }
+}
+
+/// Medic's own user. Unknown where it is the number that stands for every user that this user namespace does not have: there
+/// it tells nobody apart.
+static OWN: LazyLock<Option<u32>> = LazyLock::new(|| {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let overflow = read("/proc/sys/kernel/overflowuid").trim().parse().unwrap_or(65_534);
+    own_user(&read("/proc/self/status"), &read("/proc/self/uid_map"), overflow)
+});
+
+/// The effective one: what opens a socket is owned by it.
+fn own_user(status: &str, uid_map: &str, overflow: u32) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    let user = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    let has_all = uid_map.split_ascii_whitespace().eq(["0", "0", "4294967295"]);
+    (user != overflow || has_all).then_some(user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(enabled: bool, action: &str, exe: Option<&str>) -> AutoHealConfig {
+        let custom = exe.map(|exe| format!(r#", "customAction": {{"exe": "{exe}"}}"#)).unwrap_or_default();
+        serde_json::from_str(&format!(
+            r#"{{"autoHealEnabled": {enabled}, "autoHealRules": {{"triggers": {{"privateBytesInKB": 200000}},
+                "actions": {{"actionType": "{action}"{custom}}}}}}}"#
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_custom_action_is_the_operators() {
+        let none = AutoHealConfig::default();
+        let (held, dormant) = (rules(false, "CustomAction", Some("/a")), rules(true, "Recycle", Some("/a")));
+        let cases = [
+            ("no custom action", rules(true, "Recycle", None), &none, true),
+            ("saved", rules(true, "CustomAction", Some("/a")), &none, false),
+            ("saved, but not switched on", rules(false, "CustomAction", Some("/a")), &none, false),
+            ("laid ready for another to choose", rules(true, "Recycle", Some("/a")), &none, false),
+            ("switched on", rules(true, "CustomAction", Some("/a")), &held, false),
+            ("another program", rules(false, "CustomAction", Some("/b")), &held, false),
+            ("left switched off", rules(false, "CustomAction", Some("/a")), &held, true),
+            (
+                "switched off",
+                rules(false, "CustomAction", Some("/a")),
+                &rules(true, "CustomAction", Some("/a")),
+                true,
+            ),
+            (
+                "another trigger for what is on",
+                rules(true, "CustomAction", Some("/a")),
+                &rules(true, "CustomAction", Some("/a")),
+                false,
+            ),
+            ("another action instead", rules(true, "LogEvent", Some("/a")), &held, true),
+            ("removed", rules(true, "Recycle", None), &held, true),
+            ("chosen again", rules(true, "CustomAction", Some("/a")), &dormant, false),
+            ("chosen again, but not switched on", rules(false, "CustomAction", Some("/a")), &dormant, false),
+            ("left as it was beside other rules", rules(false, "Recycle", Some("/a")), &dormant, true),
+        ];
+        for (what, new, old, allowed) in cases {
+            let user = Principal::User { user: 1_000 };
+            assert_eq!(user.may_save(&new, old).is_ok(), allowed, "{what}");
+            assert!(Principal::Operator { user: 0 }.may_save(&new, old).is_ok(), "{what}");
+        }
+    }
+
+    #[test]
+    fn root_and_medics_own_user_are_operators() {
+        assert_eq!(Principal::of(0), Principal::Operator { user: 0 });
+        let own = OWN.unwrap();
+        assert_eq!(Principal::of(own), Principal::Operator { user: own });
+        assert_eq!(Principal::of(own + 7), Principal::User { user: own + 7 });
+    }
+
+    #[test]
+    fn the_user_that_stands_for_unknown_ones_is_nobodys_equal() {
+        let status = |user: u32| format!("Name:\tmedic\nUid:\t0\t{user}\t0\t0\nGid:\t0\n");
+        let whole = "         0          0 4294967295\n";
+        let part = "         0     100000      65536\n";
+        assert_eq!(own_user(&status(1_000), whole, 65_534), Some(1_000));
+        assert_eq!(own_user(&status(1_000), part, 65_534), Some(1_000));
+        assert_eq!(own_user(&status(65_534), whole, 65_534), Some(65_534));
+        assert_eq!(own_user(&status(65_534), part, 65_534), None);
+        assert_eq!(own_user("", whole, 65_534), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! The server of Medic's own pages and API: accepting, limits, closing. One for the dashboard's address, one for the Unix socket.
+//!
+//! hyper speaks HTTP; who may stay how long is decided here, as it is in front of the apps: a client that drips its request,
+//! stalls its body or does not read its answer gives its place back, and one that only holds a place loses it to whoever comes.
+
+mod connection;
+mod io;
+mod limits;
+mod progress;
+#[cfg(test)]
+mod tests;
+mod unix_socket;
+
+use std::io::Result as IoResult;
+use std::sync::Arc;
+
+use axum::Router;
+use engine::Clock;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, Id, JoinSet};
+
+pub use limits::Limits;
+pub use unix_socket::UnixSocket;
+
+use crate::access::Caller;
+use connection::{Serving, converse};
+use limits::{ACCEPT_PAUSE, KEEP_ALIVE};
+use progress::Progress;
+
+/// Where connections come from.
+pub trait Listen: Send {
+    /// One of them.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next one, and who is at its other end. It loses none when it is dropped.
+    fn accept(&self) -> impl Future<Output = IoResult<(Self::Stream, Caller)>> + Send;
+}
+
+impl Listen for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> IoResult<(TcpStream, Caller)> {
+        let (stream, _) = Self::accept(self).await?;
+        // without it small answers wait for the client's acknowledgement
+        stream.set_nodelay(true).ok();
+        SockRef::from(&stream).set_tcp_keepalive(&KEEP_ALIVE).ok();
+        let caller = Caller::by_tcp(&stream)?;
+        Ok((stream, caller))
+    }
+}
+
+impl Listen for UnixSocket {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> IoResult<(UnixStream, Caller)> {
+        let (stream, _) = self.listener.accept().await?;
+        let caller = Caller::by_unix(&stream)?;
+        Ok((stream, caller))
+    }
+}
+
+/// Serves `router` on `listener` until `shut_down` turns true and what was under way then has ended, for which it has
+/// [`Limits::close`].
+pub async fn serve(
+    listener: impl Listen,
+    router: Router,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    mut shut_down: watch::Receiver<bool>,
+) {
+    let serving = Serving { router, limits, shut_down: shut_down.clone() };
+    let mut guests = Guests::default();
+    let mut is_failing = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = stopping(&mut shut_down) => break,
+            Some(ended) = guests.tasks.join_next_with_id() => guests.forget(match ended {
+                Ok((id, ())) => id,
+                Err(error) => error.id(),
+            }),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, caller)) => {
+                    if std::mem::take(&mut is_failing) {
+                        tracing::info!("the dashboard accepts connections again");
+                    }
+                    if guests.make_room(limits.connections) {
+                        let progress = Arc::new(Progress::new(Arc::clone(&clock)));
+                        let task = converse(stream, caller, Arc::clone(&progress), serving.clone());
+                        guests.add(progress, task);
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut is_failing, true) {
+                        tracing::error!(%error, "the dashboard cannot accept connections; trying again");
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    let all = async { while guests.tasks.join_next().await.is_some() {} };
+    let _cut_off_with_the_set = tokio::time::timeout(limits.close, all).await;
+}
+
+async fn stopping(shut_down: &mut watch::Receiver<bool>) {
+    let _gone = shut_down.wait_for(|stop| *stop).await;
+}
+
+/// The connections that are open.
+#[derive(Default)]
+struct Guests {
+    tasks: JoinSet<()>,
+    places: Vec<Guest>,
+    is_full: bool,
+}
+
+struct Guest {
+    task: AbortHandle,
+    progress: Arc<Progress>,
+}
+
+impl Guests {
+    /// Whether one more may come in; the longest idle one goes for it.
+    fn make_room(&mut self, limit: usize) -> bool {
+        if self.places.len() < limit {
+            self.is_full = false;
+            return true;
+        }
+        if !std::mem::replace(&mut self.is_full, true) {
+            tracing::warn!(
+                limit,
+                "the dashboard has all the connections that it takes; idle ones are closed"
+            );
+        }
+        let idle = self.places.iter().enumerate();
+        let idle = idle.filter_map(|(place, guest)| Some((guest.progress.idle_since()?, place)));
+        let Some((_, longest)) = idle.min() else { return false };
+        self.places.swap_remove(longest).task.abort();
+        true
+    }
+
+    fn add(&mut self, progress: Arc<Progress>, task: impl Future<Output = ()> + Send + 'static) {
+        let task = self.tasks.spawn(task);
+        self.places.push(Guest { task, progress });
+    }
+
+    fn forget(&mut self, ended: Id) {
+        self.places.retain(|guest| guest.task.id() != ended);
+    }
+}
