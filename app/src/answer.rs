@@ -72,6 +72,15 @@ where
     })
 }
 
+/// What the database has; `None` where it cannot be read, so that a page can show the rest.
+pub(crate) fn recorded<T>(answer: Result<T, ConsoleError>) -> Result<Option<T>, PageError> {
+    match answer {
+        Ok(recorded) => Ok(Some(recorded)),
+        Err(ConsoleError::Store(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// A part of the page's path.
 pub(crate) fn path_part(name: &str) -> String {
     use_params_map().with_untracked(|params| params.get(name)).unwrap_or_default()

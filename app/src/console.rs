@@ -3,6 +3,7 @@
 //!
 //! An implementation answers from memory where the method is not `async`: those are called while a page is being rendered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,8 +43,9 @@ pub trait Console: Send + Sync {
     async fn crashes_of(&self, id: &IncidentId, limit: u32) -> Result<Vec<Crash>, ConsoleError>;
     /// The settings that hold: what was saved, and the app's environment where nothing was.
     async fn settings(&self, app: &AppName) -> Result<AppSettings, ConsoleError>;
-    /// Replaces an app's settings; all of them or none.
-    async fn save_settings(&self, app: &AppName, settings: AppSettings) -> Result<(), ConsoleError>;
+    /// Changes an app's settings, all that are named or none. What is not named stays; a setting that is in force already, by
+    /// the app's environment or by default, is not saved.
+    async fn change_settings(&self, app: &AppName, changes: SettingChanges) -> Result<(), ConsoleError>;
     /// The configuration that an app runs with, in the order to be read; `None` where there is no such app.
     fn configuration(&self, app: &AppName) -> Option<Vec<ConfigurationLine>>;
     /// The numbers that an app's crash monitoring goes by; `None` where there is no such app.
@@ -51,8 +53,9 @@ pub trait Console: Send + Sync {
 
     /// The user's rules for an app; none are set where nothing was saved.
     async fn auto_heal(&self, app: &AppName) -> Result<AutoHealConfig, ConsoleError>;
-    /// Replaces them, whole or not at all; they are obeyed at once and no worker is restarted.
-    async fn save_auto_heal(&self, app: &AppName, config: AutoHealConfig) -> Result<(), ConsoleError>;
+    /// Puts what `change` makes of the saved rules in their place, whole or not at all; nobody else changes them meanwhile. They
+    /// are obeyed at once and no worker is restarted.
+    async fn change_auto_heal(&self, app: &AppName, change: RulesChange<'_>) -> Result<(), ConsoleError>;
     /// What these rules would have done in the last 24 hours, saved or not.
     async fn dry_run(&self, app: &AppName, config: &AutoHealConfig) -> Result<DryRun, ConsoleError>;
     /// The numbers that an app's proactive rules go by; `None` where there is no such app.
@@ -80,6 +83,13 @@ pub trait Console: Send + Sync {
     /// What the memory detector says about `range`.
     async fn memory_report(&self, app: &AppName, range: TimeRange) -> Result<Report, ConsoleError>;
 }
+
+/// Settings by name: a new value, or none to leave the setting to the app's environment and the default.
+pub type SettingChanges = BTreeMap<String, Option<String>>;
+
+/// Makes new rules of those that are saved, or says why whoever asks may not have them.
+pub type RulesChange<'a> =
+    &'a (dyn Fn(&AutoHealConfig) -> Result<AutoHealConfig, ConsoleError> + Send + Sync);
 
 /// What the proactive rules of an app go by. What is fixed (90 % for 30 s, 80 % of at least 5 requests) is in `engine`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,9 +176,23 @@ pub enum ConsoleError {
     /// 409: it cannot be done now, and why.
     #[error("{0}")]
     Conflict(String),
-    /// 500: the store failed; what the reader is told of it.
+    /// 500, 503 or 507: the database failed.
     #[error("{0}")]
-    Store(String),
+    Store(StoreFailure),
+}
+
+/// What the reader is told of a database that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreFailure {
+    /// 503: there is none, and why; a sentence without a capital and a period.
+    #[error("Database unavailable: {0}.")]
+    Unavailable(String),
+    /// 507: nothing more can be written.
+    #[error("Not saved: the disk that holds the database is full. Free some space.")]
+    Full,
+    /// 500: anything else.
+    #[error("The database failed. See Medic's log for the reason.")]
+    Failed,
 }
 
 impl ConsoleError {
@@ -179,7 +203,9 @@ impl ConsoleError {
             Self::Refused(_) | Self::Invalid(_) => 400,
             Self::Forbidden(_) => 403,
             Self::Conflict(_) => 409,
-            Self::Store(_) => 500,
+            Self::Store(StoreFailure::Failed) => 500,
+            Self::Store(StoreFailure::Unavailable(_)) => 503,
+            Self::Store(StoreFailure::Full) => 507,
         }
     }
 }

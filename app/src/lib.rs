@@ -30,7 +30,7 @@ pub use answer::AnswerStatus;
 #[cfg(feature = "ssr")]
 pub use console::{
     ConfigurationLine, Console, ConsoleError, CrashMonitoringNumbers, CrashReport, ProactiveNumbers,
-    RestartReport,
+    RestartReport, RulesChange, SettingChanges, StoreFailure,
 };
 #[cfg(feature = "ssr")]
 pub use pages::auto_heal::{

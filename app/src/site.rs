@@ -13,6 +13,7 @@ use crate::pages::{
     NotFoundPage, OverviewPage, SettingsPage, WebAppRestartedPage,
 };
 use crate::parts::icon::Mark;
+use crate::parts::problems::MedicProblems;
 
 /// The document: what stands around [`App`].
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -48,6 +49,7 @@ pub fn App() -> impl IntoView {
                 "Skip to the content"
             </a>
             <Masthead />
+            <MedicProblems />
             <FlatRoutes fallback=NotFoundPage>
                 <Route path=path!("/") view=AppsPage ssr=SsrMode::Async />
                 <Route path=path!("/apps/:app") view=AppHomePage ssr=SsrMode::Async />

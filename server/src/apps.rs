@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use engine::AppName;
+use engine::auto_heal::AutoHealConfig;
 use engine::fleet::{AppSpec, AppStart, HealSpec, Remembered};
 use engine::instance::Lifecycle;
 use engine::settings::AppSettings;
@@ -10,46 +12,53 @@ use store::{Store, StoreError};
 
 use crate::config::App;
 
-/// Why it could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum AppsError {
-    /// The store does not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What was remembered cannot be read.
-    #[error(
-        "what is remembered of {of} cannot be read: {source}; it was written by another version of Medic"
-    )]
-    Unreadable {
-        /// Of whom.
-        of: String,
-        /// Why.
-        source: serde_json::Error,
-    },
+/// What people have saved for one app.
+#[derive(Clone, Debug, Default)]
+pub struct Saved {
+    /// Its settings; what stands in its environment is not among them.
+    pub settings: AppSettings,
+    /// Its rules, where any were ever saved.
+    pub rules: Option<AutoHealConfig>,
 }
 
-/// What this machine remembers of its instances and apps.
-pub async fn remembered(store: &Store, node: &str) -> Result<Remembered, AppsError> {
-    Ok(Remembered {
-        guards: read(store.states(node).await?)?,
-        heal: read(store.heal_guards(node).await?)?,
-        fuses: read(store.fuses(node).await?)?,
-    })
+/// What the database holds for this machine's loop.
+#[derive(Clone, Debug, Default)]
+pub struct Recollection {
+    /// What guards people.
+    pub remembered: Remembered,
+    /// What they have saved for each app.
+    pub saved: BTreeMap<AppName, Saved>,
 }
 
-/// Each app as it is to run, with what people have set for it.
-pub async fn starts(store: &Store, apps: &[App]) -> Result<Vec<AppStart>, AppsError> {
-    let mut starts = Vec::new();
-    for app in apps {
-        let rules = store.auto_heal(&app.name).await?.unwrap_or_default();
-        starts.push(AppStart { spec: spec(app), settings: settings(store, app).await?, rules });
+impl Recollection {
+    /// Reads it.
+    pub async fn read(
+        store: &Store,
+        node: &str,
+        apps: impl IntoIterator<Item = AppName>,
+    ) -> Result<Self, StoreError> {
+        let remembered = Remembered {
+            guards: read(store.states(node).await?),
+            heal: read(store.heal_guards(node).await?),
+            fuses: read(store.fuses(node).await?),
+        };
+        let mut saved = BTreeMap::new();
+        for app in apps {
+            let (settings, rules) = (store.settings(&app).await?, store.auto_heal(&app).await?);
+            saved.insert(app, Saved { settings, rules });
+        }
+        Ok(Self { remembered, saved })
     }
-    Ok(starts)
-}
 
-/// What was saved, and the app's environment where nothing was.
-pub async fn settings(store: &Store, app: &App) -> Result<AppSettings, StoreError> {
-    Ok(store.settings(&app.name).await?.or(&AppSettings::of_environment(&app.environment)))
+    /// Each app as it is to run.
+    pub fn starts(&self, apps: &[App]) -> Vec<AppStart> {
+        let start = |app: &App| {
+            let Saved { settings, rules } = self.saved.get(&app.name).cloned().unwrap_or_default();
+            let settings = settings.or(&AppSettings::of_environment(&app.environment));
+            AppStart { spec: spec(app), settings, rules: rules.unwrap_or_default() }
+        };
+        apps.iter().map(start).collect()
+    }
 }
 
 /// The app's numbers.
@@ -69,12 +78,16 @@ pub fn spec(app: &App) -> AppSpec {
     }
 }
 
+/// What another version of Medic wrote in another way is left out: it must not keep any app from being served.
 fn read<K: Ord + std::fmt::Display, T: DeserializeOwned>(
     texts: impl IntoIterator<Item = (K, String)>,
-) -> Result<BTreeMap<K, T>, AppsError> {
+) -> BTreeMap<K, T> {
     let one = |(key, json): (K, String)| match serde_json::from_str(&json) {
-        Ok(value) => Ok((key, value)),
-        Err(source) => Err(AppsError::Unreadable { of: key.to_string(), source }),
+        Ok(value) => Some((key, value)),
+        Err(error) => {
+            tracing::error!(%error, "what is remembered of {key} cannot be read; it begins anew");
+            None
+        }
     };
-    texts.into_iter().map(one).collect()
+    texts.into_iter().filter_map(one).collect()
 }

@@ -2,13 +2,14 @@
 
 mod healing;
 mod reports;
+mod saving;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use app::{
     ConfigurationLine, Console, ConsoleError, CrashMonitoringNumbers, CrashReport, ProactiveNumbers,
-    RestartReport,
+    RestartReport, RulesChange, SettingChanges, StoreFailure,
 };
 use async_trait::async_trait;
 use engine::auto_heal::AutoHealConfig;
@@ -22,9 +23,10 @@ use engine::report::Report;
 use engine::settings::AppSettings;
 use engine::status::Snapshot;
 use engine::{AppName, Clock, IncidentId, TimeRange, Timestamp};
-use store::{Store, StoreError};
+use store::{Cause, Store, StoreError};
 use tokio::sync::{Mutex, watch};
 
+use crate::apps::Saved;
 use crate::config::{App, Config, Line};
 use crate::supervision::Supervision;
 
@@ -44,6 +46,8 @@ pub struct LiveConsole {
     configured: RwLock<Configured>,
     /// Held while something is changed, so that what is saved last is also what the loop is told last.
     changing: Mutex<()>,
+    /// What people have saved, as it was recalled or written last.
+    saved: std::sync::Mutex<BTreeMap<AppName, Saved>>,
     /// Held from asking for a restart until it has begun.
     restarting: Mutex<()>,
 }
@@ -110,6 +114,7 @@ impl LiveConsole {
         store: Store,
         supervision: Supervision,
         config: &Config,
+        saved: BTreeMap<AppName, Saved>,
     ) -> Self {
         let snapshot = supervision.snapshot();
         Self {
@@ -120,15 +125,9 @@ impl LiveConsole {
             snapshot,
             configured: RwLock::new(Configured::of(config)),
             changing: Mutex::default(),
+            saved: std::sync::Mutex::new(saved),
             restarting: Mutex::default(),
         }
-    }
-
-    /// From now on the pages say what this configuration says. Apps that are new or gone are left to the next start of Medic.
-    pub fn reload(&self, config: &Config) {
-        let mut configured =
-            self.configured.write().expect("nothing panics while it holds the configuration");
-        configured.replace(Configured::of(config));
     }
 
     fn configured(&self) -> RwLockReadGuard<'_, Configured> {
@@ -160,10 +159,25 @@ impl LiveConsole {
     }
 }
 
-/// The cause goes into Medic's log; the reader is told what to do.
+/// The cause goes into Medic's log; the reader is told what to do. That there is no database was logged when it went.
 fn failed(error: &StoreError) -> ConsoleError {
-    tracing::error!(%error, "the store failed");
-    ConsoleError::Store("The store does not answer; Medic's log says why.".to_owned())
+    if matches!(error, StoreError::Unavailable { .. }) {
+        return ConsoleError::Store(StoreFailure::Unavailable(error.reason()));
+    }
+    tracing::error!(%error, "the database failed");
+    ConsoleError::Store(match error.cause() {
+        Some(Cause::DiskFull) => StoreFailure::Full,
+        Some(
+            Cause::Unreachable
+            | Cause::Busy
+            | Cause::Damaged
+            | Cause::Locked
+            | Cause::Disk
+            | Cause::Permission
+            | Cause::Closed,
+        ) => StoreFailure::Unavailable(error.reason()),
+        _ => StoreFailure::Failed,
+    })
 }
 
 #[async_trait]
@@ -220,17 +234,11 @@ impl Console for LiveConsole {
     }
 
     async fn settings(&self, app: &AppName) -> Result<AppSettings, ConsoleError> {
-        let defaults = self.known(app)?.settings;
-        Ok(self.store.settings(app).await.map_err(|error| failed(&error))?.or(&defaults))
+        self.settings_in_force(app).await
     }
 
-    async fn save_settings(&self, app: &AppName, settings: AppSettings) -> Result<(), ConsoleError> {
-        let defaults = self.known(app)?.settings;
-        settings.check().map_err(|error| ConsoleError::Refused(error.to_string()))?;
-        let _one_after_another = self.changing.lock().await;
-        self.store.save_settings(app, &settings).await.map_err(|error| failed(&error))?;
-        self.supervision.configure(app.clone(), settings.or(&defaults)).await;
-        Ok(())
+    async fn change_settings(&self, app: &AppName, changes: SettingChanges) -> Result<(), ConsoleError> {
+        self.change_some_settings(app, changes).await
     }
 
     fn configuration(&self, app: &AppName) -> Option<Vec<ConfigurationLine>> {
@@ -261,8 +269,8 @@ impl Console for LiveConsole {
         self.rules(app).await
     }
 
-    async fn save_auto_heal(&self, app: &AppName, config: AutoHealConfig) -> Result<(), ConsoleError> {
-        self.save_rules(app, config).await
+    async fn change_auto_heal(&self, app: &AppName, change: RulesChange<'_>) -> Result<(), ConsoleError> {
+        self.change_rules(app, change).await
     }
 
     async fn dry_run(&self, app: &AppName, config: &AutoHealConfig) -> Result<DryRun, ConsoleError> {

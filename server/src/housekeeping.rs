@@ -10,7 +10,8 @@ use engine::{Clock, InstanceKey, Timestamp};
 use store::Store;
 use tokio::sync::watch;
 
-use crate::supervision::{FrontDoors, MemoryMinutes};
+use crate::doors::Doors;
+use crate::supervision::MemoryMinutes;
 
 /// How often counts are written.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -28,7 +29,7 @@ pub struct Housekeeping {
     /// For the retention.
     pub clock: Arc<dyn Clock>,
     /// Where counts come from.
-    pub front_doors: FrontDoors,
+    pub front_doors: Doors,
     /// The workers' memory, to be written.
     pub memory: MemoryMinutes,
     /// How long rows are kept.

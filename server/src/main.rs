@@ -9,6 +9,8 @@ mod apps;
 mod config;
 mod console;
 mod custom_action;
+mod doors;
+mod health;
 mod housekeeping;
 mod serve;
 mod site;

@@ -7,8 +7,6 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use support::free_address;
-
 fn medic(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_medic")).current_dir(folder).args(arguments).output().unwrap()
 }
@@ -50,18 +48,18 @@ fn mistakes_are_told_and_nothing_is_started() {
 }
 
 #[test]
-fn an_address_that_is_taken_is_said_and_no_worker_is_started() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (taken, free) = (taken.local_addr().unwrap(), (free_address(), taken));
-    for (dashboard, front_door) in [(taken, free.0), (free.0, taken)] {
-        let folder = tempfile::tempdir().unwrap();
-        let config = format!(
-            "[server]\nlisten = \"{dashboard}\"\n[[app]]\nname = \"shop\"\ncommand = [\"touch\", \"started\"]\nlisten = \"{front_door}\"\n"
-        );
-        std::fs::write(folder.path().join("medic.toml"), config).unwrap();
-        let refused = medic(folder.path(), &["serve"]);
-        assert_eq!(refused.status.code(), Some(1));
-        assert!(words(&refused).contains(&taken.to_string()), "{}", words(&refused));
-        assert!(!folder.path().join("started").exists() && !folder.path().join("data/run").exists());
+fn where_nothing_can_be_served_that_is_said_and_no_worker_is_started() {
+    let taken = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [dashboard, front_door] = [0, 1].map(|number: usize| taken[number].local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "[server]\nlisten = \"{dashboard}\"\n[[app]]\nname = \"shop\"\ncommand = [\"touch\", \"started\"]\nlisten = \"{front_door}\"\n"
+    );
+    std::fs::write(folder.path().join("medic.toml"), config).unwrap();
+    let refused = medic(folder.path(), &["serve"]);
+    assert_eq!(refused.status.code(), Some(1));
+    for address in [dashboard, front_door] {
+        assert!(words(&refused).contains(&address.to_string()), "{}", words(&refused));
     }
+    assert!(!folder.path().join("started").exists() && !folder.path().join("data/run").exists());
 }

@@ -3,12 +3,13 @@
 use engine::AppName;
 use leptos::prelude::*;
 
-use crate::answer::{answer, asked_app, console, query_part};
+use crate::answer::{answer, asked_app, console, query_part, recorded};
 use crate::catalog::{CATEGORIES, Category, Entry, INCIDENTS, POPULAR, SETTINGS, search_entries};
 use crate::islands::Search;
 use crate::parts::alerts::{AlertList, alerts};
 use crate::parts::frame::{Counter, LiveRegion, Page};
 use crate::parts::icon::{CategoryPicture, Status, health_severity};
+use crate::parts::problems::Missing;
 
 /// So many of the newest incidents are looked through for alerts.
 const INCIDENTS_READ: u32 = 20;
@@ -22,7 +23,9 @@ pub(crate) fn AppHomePage() -> impl IntoView {
     answer(async move {
         let status = status?;
         let app = status.name.clone();
-        let incidents = console.incidents(Some(&app), INCIDENTS_READ).await?;
+        let incidents = recorded(console.incidents(Some(&app), INCIDENTS_READ).await)?;
+        let missing = incidents.is_none().then(|| console.snapshot().medic.unavailable_since());
+        let incidents = incidents.unwrap_or_default();
         let crashes = incidents.iter().map(|incident| incident.count).sum();
         let alerts = alerts(&status, &incidents, console.now());
         let here = format!("/apps/{app}");
@@ -49,7 +52,8 @@ pub(crate) fn AppHomePage() -> impl IntoView {
                     <p class="now">
                         "Now: " <Status severity=health_severity(status.health) word=status.health.word() />
                     </p>
-                    <AlertList alerts=alerts />
+                    <AlertList alerts=alerts is_whole=missing.is_none() />
+                    {missing.map(|since| view! { <Missing since=since /> })}
                 </LiveRegion>
                 <section aria-labelledby="categories">
                     <h2 id="categories">"Troubleshooting categories"</h2>

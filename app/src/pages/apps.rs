@@ -5,7 +5,7 @@ use engine::crash::Incident;
 use engine::status::{AppStatus, InstanceStatus};
 use leptos::prelude::*;
 
-use crate::answer::{answer, console};
+use crate::answer::{answer, console, recorded};
 use crate::catalog::{CRASHES, SETTINGS};
 use crate::parts::frame::{Counter, LiveRegion, Page};
 use crate::parts::icon::{Status, health_severity};
@@ -21,9 +21,9 @@ pub(crate) fn AppsPage() -> impl IntoView {
         let mut apps = Vec::new();
         let mut crashes = 0;
         for app in &snapshot.apps {
-            let latest = console.incidents(Some(&app.name), 1).await?.into_iter().next();
-            crashes += latest.as_ref().map_or(0, |incident| incident.count);
-            apps.push((app.clone(), latest));
+            let newest = recorded(console.incidents(Some(&app.name), 1).await)?;
+            crashes += newest.iter().flatten().map(|incident| incident.count).sum::<u64>();
+            apps.push((app.clone(), newest));
         }
         let subtitle = format!("{} on {}", counted(apps.len() as u64, "app", "apps"), console.node());
         let view = view! {
@@ -37,7 +37,7 @@ pub(crate) fn AppsPage() -> impl IntoView {
                         <Counter count=crashes one="crash" many="crashes" />
                         <LiveRegion name="apps">
                             <ul class="apps">
-                                {apps.into_iter().map(|(app, latest)| view! { <AppCard app=app latest=latest /> }).collect_view()}
+                                {apps.into_iter().map(|(app, newest)| view! { <AppCard app=app newest=newest /> }).collect_view()}
                             </ul>
                         </LiveRegion>
                     }
@@ -50,7 +50,12 @@ pub(crate) fn AppsPage() -> impl IntoView {
 }
 
 #[component]
-fn AppCard(app: AppStatus, latest: Option<Incident>) -> impl IntoView {
+fn AppCard(
+    app: AppStatus,
+    /// Its latest incident, if it had any; absent where that is not known.
+    #[prop(optional_no_strip)]
+    newest: Option<Vec<Incident>>,
+) -> impl IntoView {
     let instance = |instance: &InstanceStatus| {
         let word = format!("Instance {} {}", instance.index, instance.state.word().to_lowercase());
         view! {
@@ -79,9 +84,10 @@ fn AppCard(app: AppStatus, latest: Option<Incident>) -> impl IntoView {
                 {app.instances.iter().map(instance).collect_view()}
             </ul>
             <p class="app-latest">
-                {match latest {
-                    None => view! { <span class="quiet">"No crash was ever recorded."</span> }.into_any(),
-                    Some(incident) => {
+                {match newest.map(|newest| newest.into_iter().next()) {
+                    None => view! { <span class="quiet">"History is missing."</span> }.into_any(),
+                    Some(None) => view! { <span class="quiet">"No crash was ever recorded."</span> }.into_any(),
+                    Some(Some(incident)) => {
                         view! {
                             <span class="quiet">"Latest incident "<When at=incident.last_seen /></span>
                             " "

@@ -1,17 +1,18 @@
 //! `…/categories/availability-and-performance/overview`: how the app and each of its instances do right now.
 
-use engine::TimeRange;
 use engine::auto_heal::words::counted;
-use engine::report::Severity;
+use engine::report::{Report, Severity};
+use engine::{AppName, TimeRange};
 use leptos::prelude::*;
 
-use crate::answer::{answer, asked_app, console, query_part};
+use crate::answer::{answer, asked_app, console, query_part, recorded};
 use crate::catalog::{CRASHES, OVERVIEW};
 use crate::parts::alerts::{AlertList, alerts};
 use crate::parts::chart::ChartFigure;
 use crate::parts::frame::{Counter, LiveRegion, Page, app_crumbs};
 use crate::parts::icon::{Status, health_severity};
 use crate::parts::monitoring::{InstanceTable, MonitoringList};
+use crate::parts::problems::Missing;
 
 /// So many of the newest incidents are looked through for alerts.
 const INCIDENTS_READ: u32 = 20;
@@ -25,21 +26,11 @@ pub(crate) fn OverviewPage() -> impl IntoView {
     answer(async move {
         let status = status?;
         let (app, now) = (status.name.clone(), console.now());
-        let report = console.crash_report(&app, TimeRange::last(now, engine::range::LONGEST)).await?.report;
-        let incidents = console.incidents(Some(&app), INCIDENTS_READ).await?;
-        let crashes: u64 =
-            report.charts.iter().flat_map(|chart| &chart.series).flat_map(|series| &series.values).sum();
-        let signatures = report.insights.iter().filter(|insight| insight.incident.is_some()).count();
-        let sentence = if crashes == 0 {
-            "No crash in the last 24 hours.".to_owned()
-        } else {
-            format!(
-                "{} in the last 24 hours, of {}.",
-                counted(crashes, "crash", "crashes"),
-                counted(signatures as u64, "signature", "signatures")
-            )
-        };
-        let severity = report.insights.iter().map(|insight| insight.severity).min().unwrap_or(Severity::None);
+        let range = TimeRange::last(now, engine::range::LONGEST);
+        let report = recorded(console.crash_report(&app, range).await)?.map(|whole| whole.report);
+        let incidents = recorded(console.incidents(Some(&app), INCIDENTS_READ).await)?.unwrap_or_default();
+        let missing = report.is_none().then(|| console.snapshot().medic.unavailable_since());
+        let crashes = report.as_ref().map_or(0, crashes_of);
         let alerts = alerts(&status, &incidents, now);
         let numbers = console.crash_monitoring(&app);
         let (health, listen, instances) = (status.health, status.listen.clone(), status.clone());
@@ -50,7 +41,7 @@ pub(crate) fn OverviewPage() -> impl IntoView {
                 <RestartOutcome word=restarted />
                 <Counter count=crashes one="crash" many="crashes" />
                 <LiveRegion name="alerts" heading="Risk alerts">
-                    <AlertList alerts=alerts />
+                    <AlertList alerts=alerts is_whole=missing.is_none() />
                 </LiveRegion>
                 <LiveRegion name="instances" heading="Instances">
                     <p class="now">
@@ -60,10 +51,8 @@ pub(crate) fn OverviewPage() -> impl IntoView {
                     <InstanceTable status=instances now=now />
                 </LiveRegion>
                 <LiveRegion name="crashes" heading="Application Crashes">
-                    <p class="now">
-                        <Status severity=severity /> " " {sentence} " " <a href=CRASHES.href(&app)>"See which, and why"</a>
-                    </p>
-                    {report.charts.into_iter().map(|chart| view! { <ChartFigure chart=chart /> }).collect_view()}
+                    {missing.map(|since| view! { <Missing since=since /> })}
+                    {report.map(|report| view! { <Crashes report=report app=app.clone() /> })}
                 </LiveRegion>
                 <LiveRegion name="monitoring" heading="Crash monitoring">
                     <MonitoringList status=status numbers=numbers now=now />
@@ -72,6 +61,31 @@ pub(crate) fn OverviewPage() -> impl IntoView {
         };
         Ok(view.into_any())
     })
+}
+
+fn crashes_of(report: &Report) -> u64 {
+    report.charts.iter().flat_map(|chart| &chart.series).flat_map(|series| &series.values).sum()
+}
+
+/// What the crash detector says, in short.
+#[component]
+fn Crashes(report: Report, app: AppName) -> impl IntoView {
+    let signatures = report.insights.iter().filter(|insight| insight.incident.is_some()).count();
+    let sentence = match crashes_of(&report) {
+        0 => "No crash in the last 24 hours.".to_owned(),
+        crashes => format!(
+            "{} in the last 24 hours, of {}.",
+            counted(crashes, "crash", "crashes"),
+            counted(signatures as u64, "signature", "signatures")
+        ),
+    };
+    let severity = report.insights.iter().map(|insight| insight.severity).min().unwrap_or(Severity::None);
+    view! {
+        <p class="now">
+            <Status severity=severity /> " " {sentence} " " <a href=CRASHES.href(&app)>"See which, and why"</a>
+        </p>
+        {report.charts.into_iter().map(|chart| view! { <ChartFigure chart=chart /> }).collect_view()}
+    }
 }
 
 /// How a restart that was asked for here began. The words are ours, whatever the address says.

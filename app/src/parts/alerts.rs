@@ -32,7 +32,17 @@ pub(crate) fn alerts(status: &AppStatus, incidents: &[Incident], now: Timestamp)
     let mut alerts = Vec::new();
     let mut add = |severity, title: String, href: String| alerts.push(Alert { severity, title, href });
     let (app, overview) = (&status.name, OVERVIEW.href(&status.name));
+    if let Some(closed) = &status.not_listening {
+        let title = format!(
+            "Not listening on {} since {} UTC: {}",
+            closed.address,
+            minute_text(closed.since),
+            closed.reason
+        );
+        add(Severity::Critical, title, overview.clone());
+    }
     match status.health {
+        Health::Down if status.not_listening.is_some() => {}
         Health::Down => {
             add(Severity::Critical, format!("{app} is down: no instance answers"), overview.clone());
         }
@@ -70,12 +80,20 @@ pub(crate) fn alerts(status: &AppStatus, incidents: &[Incident], now: Timestamp)
 pub(crate) fn AlertList(
     /// Worst first.
     alerts: Vec<Alert>,
+    /// The history was looked through for them.
+    is_whole: bool,
 ) -> impl IntoView {
     if alerts.is_empty() {
         return view! {
             <p class="alert success">
                 <Status severity=Severity::Success word="No risks found" />
-                <span>"Every instance answers, and nothing crashed in the last 24 hours."</span>
+                <span>
+                    {if is_whole {
+                        "Every instance answers, and nothing crashed in the last 24 hours."
+                    } else {
+                        "All instances are running."
+                    }}
+                </span>
             </p>
         }
         .into_any();
@@ -123,6 +141,7 @@ mod tests {
             name: "shop".parse().unwrap(),
             health,
             listen: "127.0.0.1:8080".to_owned(),
+            not_listening: None,
             instances: vec![instance],
             crash_monitoring_enabled: false,
             auto_heal_enabled: true,

@@ -17,6 +17,7 @@ pub(crate) mod line_chart;
 pub(crate) mod line_plot;
 pub(crate) mod monitoring;
 pub(crate) mod plot;
+pub(crate) mod problems;
 pub(crate) mod range;
 pub(crate) mod readings;
 pub(crate) mod restart_table;

@@ -165,6 +165,20 @@ impl CrashMonitor {
         }
     }
 
+    /// Adds what was remembered of an earlier run to what this one has counted; the longer pause holds.
+    pub fn recall(&mut self, now: Now, earlier: &Guard, effects: &mut Vec<Effect>) {
+        for crash in &earlier.crashes {
+            self.count_once(crash.worker.clone(), crash.at);
+        }
+        self.guard.paused_until = self.guard.paused_until.max(earlier.paused_until);
+        self.step(now, Input::Tick, effects);
+    }
+
+    /// What is to be remembered.
+    pub const fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     /// When something changes by time alone: a pause ends, a crash leaves the window, an attach is tried again.
     pub fn deadline(&self, now: Now) -> Option<Monotonic> {
         let leaves = self.guard.crashes.first().map(|crash| crash.at.min(now.wall) + self.numbers.window);

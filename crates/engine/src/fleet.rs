@@ -5,12 +5,14 @@
 //! policy has to remember to say so.
 
 mod app;
+mod recall;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use app::App;
+pub use recall::Recalled;
 
 use crate::auto_heal::cpu::CpuRule;
 use crate::auto_heal::fuse::{FuseNumbers, FuseState};
@@ -66,7 +68,7 @@ pub struct AppStart {
 }
 
 /// What was remembered of the last run; what is not there begins anew.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// Of each instance's crash monitoring.
     pub guards: BTreeMap<InstanceKey, Guard>,
@@ -125,6 +127,10 @@ pub enum Input {
     },
     /// Something was written down that pages show; no policy is concerned.
     Written,
+    /// What was remembered of the last run could only be read now.
+    Recalled(Box<Recalled>),
+    /// The database was begun anew: everything that is to be remembered is to be said again.
+    RememberAll,
     /// Stop everything; a second one hastens it.
     Stop,
 }
@@ -154,6 +160,8 @@ impl Fleet {
         match input {
             Input::Tick => self.each(|instance| instance.tick(now, effects)),
             Input::Written => {}
+            Input::Recalled(recalled) => self.recall(now, *recalled, effects),
+            Input::RememberAll => self.remember_all(effects),
             Input::Stop => self.each(|instance| instance.stop(now, effects)),
             Input::Worker { worker, input } => self.worker(now, &worker, input, effects),
             Input::Observed(seen) => {

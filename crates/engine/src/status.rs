@@ -1,5 +1,7 @@
 //! What is true now: the numbered snapshot that the engine's loop publishes and that pages and the API read.
 
+mod medic;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::auto_heal::fuse::FuseStatus;
 use crate::auto_heal::{HealStatus, Refusal};
 use crate::{AppName, Timestamp};
+
+pub use medic::{BegunAnew, ClosedAddress, DatabaseHealth, DatabaseState, MedicHealth, Problem};
 
 /// Everything, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +21,23 @@ pub struct Snapshot {
     pub apps: Vec<AppStatus>,
     /// What auto-heal sees. It moves every second, so it does not count as a change.
     pub heal: BTreeMap<AppName, AppHeal>,
+    /// How Medic itself does.
+    pub medic: MedicHealth,
 }
 
 impl Snapshot {
+    /// How Medic does, and what of that concerns the apps: one that nobody can reach is down, whatever its workers do.
+    pub fn set_medic(&mut self, medic: MedicHealth) {
+        for app in &mut self.apps {
+            let closed = medic.not_listening.iter().find(|closed| closed.app.as_ref() == Some(&app.name));
+            if closed.is_some() && app.health != Health::Stopped {
+                app.health = Health::Down;
+            }
+            app.not_listening = closed.cloned();
+        }
+        self.medic = medic;
+    }
+
     /// The app of that name.
     pub fn app(&self, name: &AppName) -> Option<&AppStatus> {
         self.apps.iter().find(|app| app.name == *name)
@@ -35,7 +53,7 @@ pub enum Health {
     Healthy,
     /// Some do.
     Degraded,
-    /// None does.
+    /// None does, or Medic cannot listen on the app's address.
     Down,
     /// Medic was told to stop it.
     Stopped,
@@ -63,6 +81,8 @@ pub struct AppStatus {
     pub health: Health,
     /// The address of its front door.
     pub listen: String,
+    /// Why nobody can reach it there, while that is so.
+    pub not_listening: Option<ClosedAddress>,
     /// Its places, sorted by index.
     pub instances: Vec<InstanceStatus>,
     /// Proactive crash monitoring is on for it.

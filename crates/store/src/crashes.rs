@@ -3,7 +3,8 @@
 use engine::crash::{Audit, Crash, Findings};
 use engine::{AppName, IncidentId, TimeRange, Timestamp, WorkerId};
 
-use crate::sql::{Durability, Row, Transaction, Value, count, json, word};
+use crate::access::Writing;
+use crate::sql::{Durability, Row, Value, count, json, word};
 use crate::{AuditRow, CrashTime, Recorded, Store, StoreError, bounds};
 
 /// The most points that [`Store::crash_times`] answers; a chart cannot show more.
@@ -119,7 +120,7 @@ impl Store {
 }
 
 /// How many crashes the incident of an already recorded one counts.
-async fn known(transaction: &mut Transaction, worker: &WorkerId) -> sqlx::Result<Option<u64>> {
+async fn known(transaction: &mut Writing<'_>, worker: &WorkerId) -> sqlx::Result<Option<u64>> {
     let sql =
         "SELECT i.crash_count FROM crash AS c JOIN incident AS i ON i.id = c.incident WHERE c.worker = $1";
     let rows = transaction.rows(sql, vec![worker.to_string().into()]).await?;
@@ -127,7 +128,7 @@ async fn known(transaction: &mut Transaction, worker: &WorkerId) -> sqlx::Result
 }
 
 /// Makes the incident where it is new, and in either case holds its row until the end: retention cannot take it away meanwhile.
-async fn insert_incident(transaction: &mut Transaction, crash: &Crash) -> sqlx::Result<()> {
+async fn insert_incident(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Result<()> {
     let sql = "INSERT INTO incident (id, app, signature, crash_count, first_seen_ms, last_seen_ms) \
                VALUES ($1, $2, $3, 0, $4, $4) ON CONFLICT (id) DO UPDATE SET signature = excluded.signature";
     let values = vec![
@@ -144,7 +145,7 @@ async fn insert_incident(transaction: &mut Transaction, crash: &Crash) -> sqlx::
     transaction.execute(sql, values).await.map(drop)
 }
 
-async fn insert_crash(transaction: &mut Transaction, crash: &Crash) -> sqlx::Result<u64> {
+async fn insert_crash(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Result<u64> {
     let sql = "INSERT INTO crash (worker, app, at_ms, node, instance, incident, captured, pid, uptime_ms, cause, signal, \
                exit_code, exception_type, runtime, signature, in_flight_count, in_flight, notes, crashing_thread, modules, memory) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
@@ -176,7 +177,7 @@ async fn insert_crash(transaction: &mut Transaction, crash: &Crash) -> sqlx::Res
     transaction.execute(sql, values).await
 }
 
-async fn insert_audit(transaction: &mut Transaction, crash: &Crash, audit: &Audit) -> sqlx::Result<()> {
+async fn insert_audit(transaction: &mut Writing<'_>, crash: &Crash, audit: &Audit) -> sqlx::Result<()> {
     let sql = "INSERT INTO audit (worker, app, incident, size_bytes, sha256, captured_at_ms, dropped_at_ms, stopped_us, result) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let values = vec![
@@ -193,7 +194,7 @@ async fn insert_audit(transaction: &mut Transaction, crash: &Crash, audit: &Audi
     transaction.execute(sql, values).await.map(drop)
 }
 
-async fn count_crash(transaction: &mut Transaction, crash: &Crash) -> sqlx::Result<u64> {
+async fn count_crash(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Result<u64> {
     let sql = "UPDATE incident SET crash_count = crash_count + 1, \
                first_seen_ms = CASE WHEN first_seen_ms < $2 THEN first_seen_ms ELSE $2 END, \
                last_seen_ms = CASE WHEN last_seen_ms > $2 THEN last_seen_ms ELSE $2 END \

@@ -29,6 +29,14 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The file is damaged, and cannot be put aside.
+    #[error("the database file {} is damaged and cannot be moved aside: {source}; move it yourself", path.display())]
+    Aside {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A newer Medic has been here.
     #[error(
         "{database} was written by a newer Medic (its tables are at {found}, this one knows up to {known}): install that \
@@ -41,6 +49,16 @@ pub enum StoreError {
         found: i64,
         /// The latest that this Medic knows.
         known: i64,
+    },
+    /// There is no database just now; it is tried again beside.
+    #[error("{action} failed on {database}: {reason}")]
+    Unavailable {
+        /// What was to be done.
+        action: &'static str,
+        /// The file or the url without its password.
+        database: Arc<str>,
+        /// Why there is none; a sentence without a capital and a period.
+        reason: String,
     },
     /// The database refused, or could not be asked.
     #[error("{action} failed on {database}: {cause} ({source})")]
@@ -118,6 +136,15 @@ impl StoreError {
         Self::Failed { action, database, cause: Cause::of(&source), source }
     }
 
+    /// Why, for people: without what the database's own library says.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Failed { cause, .. } => cause.to_string(),
+            Self::Unavailable { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// Why, where the database refused.
     pub fn cause(&self) -> Option<Cause> {
         if let Self::Failed { cause, .. } = self { Some(*cause) } else { None }
@@ -125,7 +152,7 @@ impl StoreError {
 }
 
 impl Cause {
-    fn of(error: &sqlx::Error) -> Self {
+    pub(crate) fn of(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(refusal) => match refusal.code() {
                 Some(code) if refusal.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() => {

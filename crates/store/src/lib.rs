@@ -15,12 +15,15 @@
 //! - **Without TLS**: a PostgreSQL url that demands it (`sslmode=require` and above) is refused with a message, because the
 //!   library for it would double this crate's compile time. Take a local socket, the loopback or a tunnel.
 
+mod access;
+mod aside;
 mod auto_heal;
 mod bounds;
 mod crashes;
 mod error;
 mod heal_events;
 mod incidents;
+mod keeper;
 mod memory;
 mod minutes;
 mod open;
@@ -33,10 +36,15 @@ mod sql;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use access::Access;
 use engine::crash::Audit;
-use engine::{IncidentId, Timestamp, WorkerId};
+use engine::status::DatabaseState;
+use engine::{Clock, IncidentId, Timestamp, WorkerId};
+use tokio::sync::watch;
 
+pub use access::StoreStatus;
 pub use error::{Cause, StoreError};
+pub use keeper::Keeper;
 
 /// Where to remember.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,7 +68,7 @@ impl std::fmt::Debug for Database {
 /// An open database; clones share it.
 #[derive(Clone)]
 pub struct Store {
-    sql: Arc<sql::Pools>,
+    sql: Arc<Access>,
     /// The file or the url without its password, for messages.
     database: Arc<str>,
 }
@@ -127,11 +135,24 @@ impl Store {
     /// Opens the database, makes it where it is not there, and brings its tables up to date. Tables that a newer Medic made
     /// are refused and left as they are.
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
-        let (sql, database) = match database {
-            Database::Sqlite(path) => open::sqlite(path).await?,
-            Database::Postgres(url) => open::postgres(url).await?,
-        };
-        Ok(Self { sql: Arc::new(sql), database })
+        let pools = open::open(database).await?;
+        let (sql, _nobody_hears) = Access::new();
+        sql.open(pools);
+        Ok(Self { sql, database: open::name(database)? })
+    }
+
+    /// A store whose database is opened beside it, and whoever opens and keeps it: that has to be run. Calls are refused at once
+    /// while there is no database. Only an address that can never be used is an error.
+    pub fn beside(database: Database, clock: Arc<dyn Clock>) -> Result<(Self, Keeper), StoreError> {
+        let name = open::name(&database)?;
+        let (sql, alarms) = Access::new();
+        let keeper = Keeper::new(Arc::clone(&sql), alarms, database, clock);
+        Ok((Self { sql, database: name }, keeper))
+    }
+
+    /// Whether there is a database, now and whenever that changes.
+    pub fn status(&self) -> watch::Receiver<StoreStatus> {
+        self.sql.status()
     }
 
     /// Can the tables be read?
@@ -142,12 +163,27 @@ impl Store {
 
     /// Lets calls under way finish and closes all connections. Later calls are refused.
     pub async fn close(&self) {
-        self.sql.close().await;
+        if let Some(pools) = self.sql.take() {
+            keeper::close(&pools).await;
+        }
     }
 
     /// Turns a database's error into one that says what was being done, and where.
     fn failed(&self, action: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-        let database = Arc::clone(&self.database);
-        move |source| StoreError::failed(action, database, source)
+        let (database, sql) = (Arc::clone(&self.database), Arc::clone(&self.sql));
+        move |source| {
+            sql.notice(&source);
+            let state = sql.status().borrow().health.state.clone();
+            match (source, state) {
+                (sqlx::Error::PoolClosed, DatabaseState::Unavailable { reason, .. }) => {
+                    StoreError::Unavailable { action, database, reason }
+                }
+                (sqlx::Error::PoolClosed, DatabaseState::Opening) => {
+                    let reason = "the database is being opened".to_owned();
+                    StoreError::Unavailable { action, database, reason }
+                }
+                (source, _) => StoreError::failed(action, database, source),
+            }
+        }
     }
 }

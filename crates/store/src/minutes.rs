@@ -3,7 +3,8 @@
 use engine::requests::RequestMinute;
 use engine::{AppName, InstanceKey, TimeRange, Timestamp};
 
-use crate::sql::{Durability, Row, Transaction, Value, count, json};
+use crate::access::Writing;
+use crate::sql::{Durability, Row, Value, count, json};
 use crate::{Store, StoreError, bounds};
 
 const CLASSES: [&str; 5] = ["status_1xx", "status_2xx", "status_3xx", "status_4xx", "status_5xx"];
@@ -48,7 +49,7 @@ impl Store {
 }
 
 /// Was the minute new?
-async fn insert(transaction: &mut Transaction, node: &str, minute: &RequestMinute) -> sqlx::Result<bool> {
+async fn insert(transaction: &mut Writing<'_>, node: &str, minute: &RequestMinute) -> sqlx::Result<bool> {
     let sql = "INSERT INTO request_minute (app, minute_ms, node, instance, status_1xx, status_2xx, status_3xx, status_4xx, \
                status_5xx, most_in_flight, latency) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
                ON CONFLICT DO NOTHING";
@@ -57,7 +58,7 @@ async fn insert(transaction: &mut Transaction, node: &str, minute: &RequestMinut
 
 /// Adds to the row that is there. The first statement changes nothing but holds the row: a latency sketch is added up here, not
 /// in SQL, and nobody may come in between.
-async fn add(transaction: &mut Transaction, node: &str, minute: &RequestMinute) -> sqlx::Result<()> {
+async fn add(transaction: &mut Writing<'_>, node: &str, minute: &RequestMinute) -> sqlx::Result<()> {
     let lock = "UPDATE request_minute SET latency = latency WHERE app = $1 AND minute_ms = $2 AND node = $3 \
                 AND instance = $4 RETURNING app, minute_ms, instance, status_1xx, status_2xx, status_3xx, status_4xx, \
                 status_5xx, most_in_flight, latency";

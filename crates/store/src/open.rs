@@ -15,19 +15,50 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::sql::{Pools, SqlitePools};
-use crate::{StoreError, schema};
+use crate::{Database, StoreError, schema};
 
 /// How long a writer waits for another one; longer than any transaction of ours takes.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a reader waits for one that keeps even readers out, such as a database shell: a page waits for it.
+const READER_LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a call waits for a free connection, a writer's turn included.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a server may take to let Medic in.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Enough for the pages of a few readers at a time.
 const SQLITE_READERS: u32 = 4;
 /// PostgreSQL admits 100 connections by default; several nodes share them.
 const POSTGRES_CONNECTIONS: u32 = 8;
 
-pub(crate) async fn sqlite(path: &Path) -> Result<(Pools, Arc<str>), StoreError> {
-    create(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
+/// Opens a database, makes it where it is not there, and brings its tables up to date.
+pub(crate) async fn open(database: &Database) -> Result<Pools, StoreError> {
+    match database {
+        Database::Sqlite(path) => sqlite(path).await,
+        Database::Postgres(url) => postgres(url).await,
+    }
+}
+
+/// The file or the url without its password, for messages.
+pub(crate) fn name(database: &Database) -> Result<Arc<str>, StoreError> {
+    match database {
+        Database::Sqlite(path) => Ok(path.display().to_string().into()),
+        Database::Postgres(url) => postgres_options(url).map(|(_, name)| name),
+    }
+}
+
+async fn sqlite(path: &Path) -> Result<Pools, StoreError> {
+    let made = create(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
+    let opened = open_sqlite(path).await;
+    if made && opened.is_err() {
+        // A file without tables, left by a full disk, would look like one that was emptied.
+        for end in ["", "-wal", "-shm"] {
+            let _may_not_be_there = std::fs::remove_file(format!("{}{end}", path.display()));
+        }
+    }
+    opened
+}
+
+async fn open_sqlite(path: &Path) -> Result<Pools, StoreError> {
     let database: Arc<str> = path.display().to_string().into();
     let failed = |source| StoreError::failed("Opening", Arc::clone(&database), source);
     let writer = SqliteConnectOptions::new()
@@ -39,8 +70,7 @@ pub(crate) async fn sqlite(path: &Path) -> Result<(Pools, Arc<str>), StoreError>
         .pragma("journal_size_limit", "67108864");
     let durable = writer.clone().synchronous(SqliteSynchronous::Full);
     let quick = writer.synchronous(SqliteSynchronous::Normal);
-    let readers =
-        SqliteConnectOptions::new().filename(path).busy_timeout(LOCK_TIMEOUT).pragma("query_only", "ON");
+    let readers = readers(path);
 
     let mut first = durable.connect().await.map_err(failed)?;
     let migrated = schema::migrate(&schema::sqlite(), &mut first, &database).await;
@@ -52,20 +82,35 @@ pub(crate) async fn sqlite(path: &Path) -> Result<(Pools, Arc<str>), StoreError>
         quick: sqlite_pool(1, quick),
         readers: sqlite_pool(SQLITE_READERS, readers),
     };
-    Ok((Pools::Sqlite(pools), database))
+    Ok(Pools::Sqlite(pools))
 }
 
-/// Makes the file and its folder for their owner alone. SQLite's files beside it take the same mode.
-fn create(path: &Path) -> io::Result<()> {
+fn readers(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).busy_timeout(READER_LOCK_TIMEOUT).pragma("query_only", "ON")
+}
+
+/// Reads the whole file, which takes a second for some hundred megabytes; what is wrong with it, where anything is.
+pub(crate) async fn inspect(path: &Path) -> sqlx::Result<Option<String>> {
+    let mut connection = readers(path).connect().await?;
+    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok((found != "ok").then_some(found))
+}
+
+/// Makes the file and its folder for their owner alone. SQLite's files beside it take the same mode. Was it not there?
+fn create(path: &Path) -> io::Result<bool> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         // a restored copy may have come with a wider one
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            std::fs::set_permissions(path, Permissions::from_mode(0o600))
+            if path.metadata()?.permissions().mode() & 0o777 != 0o600 {
+                std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+            }
+            Ok(false)
         }
-        made => made.map(drop),
+        made => made.map(|_| true),
     }
 }
 
@@ -82,16 +127,25 @@ fn sqlite_pool(connections: u32, options: SqliteConnectOptions) -> SqlitePool {
         .connect_lazy_with(options)
 }
 
-pub(crate) async fn postgres(url: &str) -> Result<(Pools, Arc<str>), StoreError> {
+pub(crate) fn postgres_options(url: &str) -> Result<(PgConnectOptions, Arc<str>), StoreError> {
     let options = PgConnectOptions::from_str(url).map_err(StoreError::Url)?.application_name("medic");
     let database: Arc<str> = without_password(&options).into();
     if matches!(options.get_ssl_mode(), PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull) {
         return Err(StoreError::Tls { database });
     }
-    // A connection of its own: a pool would try again until its time is up, and then know no reason.
-    let connecting = tokio::time::timeout(CONNECTION_TIMEOUT, PgConnection::connect_with(&options)).await;
-    let mut first = connecting
-        .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+    Ok((options, database))
+}
+
+/// A connection of its own: a pool would try again until its time is up, and then know no reason.
+pub(crate) async fn postgres_connection(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
+    let connecting = tokio::time::timeout(LOGIN_TIMEOUT, PgConnection::connect_with(options)).await;
+    connecting.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+}
+
+async fn postgres(url: &str) -> Result<Pools, StoreError> {
+    let (options, database) = postgres_options(url)?;
+    let mut first = postgres_connection(&options)
+        .await
         .map_err(|source| StoreError::failed("Connecting", Arc::clone(&database), source))?;
     let migrated = schema::migrate(&schema::postgres(), &mut first, &database).await;
     // also gives up the migrations' lock
@@ -102,7 +156,7 @@ pub(crate) async fn postgres(url: &str) -> Result<(Pools, Arc<str>), StoreError>
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(CONNECTION_TIMEOUT)
         .connect_lazy_with(options);
-    Ok((Pools::Postgres(pool), database))
+    Ok(Pools::Postgres(pool))
 }
 
 fn without_password(options: &PgConnectOptions) -> String {
@@ -122,8 +176,8 @@ mod tests {
 
     async fn pools(path: &Path) -> SqlitePools {
         match sqlite(path).await.unwrap() {
-            (Pools::Sqlite(pools), _) => pools,
-            (Pools::Postgres(_), _) => unreachable!("a file was opened"),
+            Pools::Sqlite(pools) => pools,
+            Pools::Postgres(_) => unreachable!("a file was opened"),
         }
     }
 
@@ -148,9 +202,9 @@ mod tests {
     #[tokio::test]
     async fn a_full_database_says_so_and_goes_on_when_there_is_space() {
         let folder = tempfile::tempdir().unwrap();
-        let (sql, database) = sqlite(&folder.path().join("medic.db")).await.unwrap();
-        let store = crate::Store { sql: Arc::new(sql), database };
-        let Pools::Sqlite(pools) = &*store.sql else { unreachable!("a file was opened") };
+        let store = crate::Store::open(&Database::Sqlite(folder.path().join("medic.db"))).await.unwrap();
+        let open = store.sql.pools().unwrap();
+        let Pools::Sqlite(pools) = &*open else { unreachable!("a file was opened") };
         sqlx::query("PRAGMA max_page_count = 60").execute(&pools.durable).await.unwrap();
 
         let place = |index| InstanceKey { app: "shop".parse().unwrap(), index };

@@ -120,19 +120,6 @@ impl Pools {
         }
     }
 
-    /// Writes one statement, a transaction of its own. Answers how many rows it changed.
-    pub(crate) async fn execute(
-        &self,
-        durability: Durability,
-        sql: &'static str,
-        values: Vec<Value>,
-    ) -> sqlx::Result<u64> {
-        let mut transaction = self.begin(durability).await?;
-        let changed = transaction.execute(sql, values).await?;
-        transaction.commit().await?;
-        Ok(changed)
-    }
-
     /// The writers last: SQLite then tidies up its write-ahead log.
     pub(crate) async fn close(&self) {
         match self {

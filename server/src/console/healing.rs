@@ -15,21 +15,6 @@ use engine::{AppName, InstanceKey, TimeRange, range};
 use super::{LiveConsole, failed};
 
 impl LiveConsole {
-    pub(super) async fn rules(&self, app: &AppName) -> Result<AutoHealConfig, ConsoleError> {
-        self.known(app)?;
-        Ok(self.store.auto_heal(app).await.map_err(|error| failed(&error))?.unwrap_or_default())
-    }
-
-    /// What is saved and what the loop is told are in one order, whoever saves at the same time.
-    pub(super) async fn save_rules(&self, app: &AppName, config: AutoHealConfig) -> Result<(), ConsoleError> {
-        self.known(app)?;
-        refuse_invalid(&config)?;
-        let _one_after_another = self.changing.lock().await;
-        self.store.save_auto_heal(app, &config).await.map_err(|error| failed(&error))?;
-        self.supervision.auto_heal(app.clone(), config).await;
-        Ok(())
-    }
-
     pub(super) async fn run_dry(
         &self,
         app: &AppName,
@@ -97,7 +82,7 @@ impl LiveConsole {
     }
 }
 
-fn refuse_invalid(config: &AutoHealConfig) -> Result<(), ConsoleError> {
+pub(super) fn refuse_invalid(config: &AutoHealConfig) -> Result<(), ConsoleError> {
     let violations = config.check();
     if violations.is_empty() { Ok(()) } else { Err(ConsoleError::Invalid(violations)) }
 }

@@ -83,11 +83,8 @@ async fn save(console: &dyn Console, app: &AppName, principal: Principal, draft:
     if !violations.is_empty() {
         return again(draft, AutoHealReply::Invalid(violations));
     }
-    let saved = async {
-        principal.may_save(&config, &console.auto_heal(app).await?)?;
-        console.save_auto_heal(app, config).await
-    };
-    match saved.await {
+    let saved = |held: &AutoHealConfig| principal.may_save(&config, held).map(|()| config.clone());
+    match console.change_auto_heal(app, &saved).await {
         Ok(()) => Outcome::Back("yes"),
         Err(ConsoleError::NoSuchApp(_)) => Outcome::NotFound,
         Err(ConsoleError::Invalid(violations)) => again(draft, AutoHealReply::Invalid(violations)),
@@ -103,13 +100,11 @@ async fn switch(
     draft: AutoHealDraft,
     on: bool,
 ) -> Outcome {
-    let changed = async {
-        let held = console.auto_heal(app).await?;
+    let switched = |held: &AutoHealConfig| {
         let config = AutoHealConfig { auto_heal_enabled: on, ..held.clone() };
-        principal.may_save(&config, &held)?;
-        console.save_auto_heal(app, config).await
+        principal.may_save(&config, held).map(|()| config)
     };
-    match changed.await {
+    match console.change_auto_heal(app, &switched).await {
         Ok(()) => Outcome::Back(if on { "on" } else { "off" }),
         Err(ConsoleError::NoSuchApp(_)) => Outcome::NotFound,
         Err(ConsoleError::Store(_)) => Outcome::Back("failed"),

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use app::{Console, ConsoleError};
+use app::{Console, ConsoleError, SettingChanges};
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use engine::AppName;
-use engine::settings::{AppSettings, KNOWN};
+use engine::settings::KNOWN;
 
 use crate::access::Principal;
 
@@ -21,8 +21,8 @@ pub(super) async fn save(
     Form(form): Form<Vec<(String, String)>>,
 ) -> Response {
     let Ok(app) = app.parse::<AppName>() else { return StatusCode::NOT_FOUND.into_response() };
-    let outcome = match read(form, console.settings(&app).await) {
-        Ok(settings) => console.save_settings(&app, settings).await,
+    let outcome = match read(form) {
+        Ok(changes) => console.change_settings(&app, changes).await,
         Err(error) => Err(error),
     };
     let word = match outcome {
@@ -39,13 +39,9 @@ pub(super) async fn save(
     Redirect::to(&format!("/apps/{app}/settings?saved={word}")).into_response()
 }
 
-/// The stored settings with the form's values over them; of a name that stands twice (a switch and what its absence means) the
-/// last counts.
-fn read(
-    form: Vec<(String, String)>,
-    stored: Result<AppSettings, ConsoleError>,
-) -> Result<AppSettings, ConsoleError> {
-    let mut settings = stored?;
+/// What the form sets; of a name that stands twice (a switch and what its absence means) the last counts.
+fn read(form: Vec<(String, String)>) -> Result<SettingChanges, ConsoleError> {
+    let mut changes = SettingChanges::new();
     for (name, value) in form {
         if !KNOWN.contains(&name.as_str()) {
             return Err(ConsoleError::Refused(format!(
@@ -53,36 +49,31 @@ fn read(
                 name.chars().take(80).collect::<String>()
             )));
         }
-        settings.0.insert(name, value);
+        changes.insert(name, Some(value));
     }
-    settings.check().map_err(|error| ConsoleError::Refused(error.to_string()))?;
-    Ok(settings)
+    Ok(changes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::settings::{AUTO_HEAL_ENABLED, CRASH_MONITORING_ENABLED};
+    use engine::settings::CRASH_MONITORING_ENABLED;
 
-    fn read_form(form: &[(&str, &str)]) -> Result<AppSettings, ConsoleError> {
-        let stored = AppSettings([(AUTO_HEAL_ENABLED.to_owned(), "FALSE".to_owned())].into());
-        read(form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(), Ok(stored))
+    fn read_form(form: &[(&str, &str)]) -> Result<SettingChanges, ConsoleError> {
+        read(form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
     #[test]
     fn a_switch_counts_over_what_its_absence_means() {
-        let on =
-            read_form(&[(CRASH_MONITORING_ENABLED, "False"), (CRASH_MONITORING_ENABLED, "True")]).unwrap();
-        assert!(on.is_enabled(CRASH_MONITORING_ENABLED));
-        assert!(!on.is_enabled(AUTO_HEAL_ENABLED), "what the form does not have stays");
-        let off = read_form(&[(CRASH_MONITORING_ENABLED, "False")]).unwrap();
-        assert!(!off.is_enabled(CRASH_MONITORING_ENABLED));
+        let set = |value: &str| [(CRASH_MONITORING_ENABLED.to_owned(), Some(value.to_owned()))].into();
+        let on = [(CRASH_MONITORING_ENABLED, "False"), (CRASH_MONITORING_ENABLED, "True")];
+        assert_eq!(read_form(&on), Ok(set("True")));
+        assert_eq!(read_form(&[(CRASH_MONITORING_ENABLED, "False")]), Ok(set("False")));
     }
 
     #[test]
     fn nothing_is_saved_of_a_form_with_something_wrong() {
-        for wrong in [("WEBSITE_X", "True"), (CRASH_MONITORING_ENABLED, "maybe")] {
-            assert!(matches!(read_form(&[wrong]), Err(ConsoleError::Refused(_))), "{wrong:?}");
-        }
+        let wrong = [(CRASH_MONITORING_ENABLED, "True"), ("WEBSITE_X", "True")];
+        assert!(matches!(read_form(&wrong), Err(ConsoleError::Refused(_))));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::auto_heal::AutoHealConfig;
 use engine::auto_heal::restart::RestartReason;
-use engine::fleet::{AppSpec, Input};
+use engine::fleet::{AppSpec, Input, Recalled};
 use engine::settings::AppSettings;
 use engine::status::Snapshot;
 use engine::{AppName, InstanceKey};
@@ -66,6 +66,16 @@ impl Supervision {
     /// replaced one after another. Apps that are new or gone are left to the next start of Medic.
     pub async fn reload(&self, apps: Vec<(App, AppSpec, AppSettings)>) {
         self.ask(Wish::Reload(apps)).await;
+    }
+
+    /// What the database holds could only be read now.
+    pub async fn recall(&self, recalled: Recalled) {
+        self.tell(Input::Recalled(Box::new(recalled))).await;
+    }
+
+    /// The database was begun anew: everything that is to be remembered is written again.
+    pub async fn remember_all(&self) {
+        self.tell(Input::RememberAll).await;
     }
 
     /// Stops every worker, each within its grace.

@@ -9,16 +9,17 @@ use engine::effect::Effect;
 use engine::fleet::Input;
 use engine::instance::Measured;
 use engine::{AppName, Signal, WorkerId, instance};
-use front_door::{FrontDoor, Target};
+use front_door::Target;
 use shim::protocol::ToShim;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::connected::Connected;
 use super::launcher::Launcher;
-use super::ledger::{self, Entry};
+use super::ledger::{Entry, Ledger};
 use super::link::Link;
-use super::{FrontDoors, World, run_dir, warm_up};
+use super::{World, run_dir, warm_up};
+use crate::doors::{Door, Doors};
 use crate::vitals;
 
 /// How often it is looked whether a worker's last requests are done.
@@ -27,7 +28,7 @@ const DRAINED: Duration = Duration::from_millis(10);
 /// The hands of the loop.
 pub(super) struct Hands {
     launcher: Arc<Launcher>,
-    front_doors: FrontDoors,
+    front_doors: Doors,
     inbox: mpsc::Sender<Input>,
     ledger: mpsc::UnboundedSender<Entry>,
     writing: JoinHandle<()>,
@@ -35,9 +36,11 @@ pub(super) struct Hands {
 }
 
 impl Hands {
-    pub(super) fn new(world: World, inbox: mpsc::Sender<Input>) -> Self {
+    /// `is_recalled`: what guards people begins from what was remembered.
+    pub(super) fn new(world: World, inbox: mpsc::Sender<Input>, is_recalled: bool) -> Self {
         let (ledger, entries) = mpsc::unbounded_channel();
-        let writing = tokio::spawn(ledger::write(world.store, world.node, entries, inbox.clone()));
+        let writing = Ledger::new(world.store, world.node, inbox.clone(), is_recalled).write(entries);
+        let writing = tokio::spawn(writing);
         let launcher = Arc::new(world.launcher);
         let connected = Connected::default();
         Self { launcher, front_doors: world.front_doors, inbox, ledger, writing, connected }
@@ -47,6 +50,11 @@ impl Hands {
     pub(super) async fn finish(self) {
         drop(self.ledger);
         let _panicked = self.writing.await;
+    }
+
+    /// What guards people goes on from what was remembered.
+    pub(super) fn recalled(&self) {
+        self.note(Entry::Recalled);
     }
 
     /// How workers are started.
@@ -197,7 +205,7 @@ impl Hands {
         self.ledger.send(entry).expect("the ledger runs until its sender is dropped");
     }
 
-    fn front_door(&self, app: &AppName) -> Option<Arc<FrontDoor>> {
+    fn front_door(&self, app: &AppName) -> Option<Arc<Door>> {
         self.front_doors.get(app).cloned()
     }
 }
@@ -206,7 +214,7 @@ async fn launch(
     launcher: &Arc<Launcher>,
     worker: &WorkerId,
     arm: bool,
-    front_door: Option<Arc<FrontDoor>>,
+    front_door: Option<Arc<Door>>,
 ) -> Result<Link, String> {
     let spec =
         launcher.spec(worker, arm).ok_or_else(|| "no port between 20000 and 31999 is free".to_owned())?;

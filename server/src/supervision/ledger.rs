@@ -1,5 +1,8 @@
 //! Writes to the store in the order they were decided, one at a time, beside the loop.
 //!
+//! What guards people is written only when it goes on from what was remembered: a Medic that began without its database must
+//! not put its own beginning over that.
+//!
 //! A crash that cannot be written is handed back, and the policy says when to try again; meanwhile its shim keeps it. Nobody
 //! else keeps the rest, so it stays here until it is written: of what is remembered the newest, of restarts and events the
 //! latest thousand.
@@ -31,41 +34,81 @@ pub(super) enum Entry {
     Guard(InstanceKey, Guard),
     HealGuard(InstanceKey, HealGuard),
     Fuse(AppName, FuseState),
+    /// What came before was counted from nothing; it has been said again, together with what was remembered.
+    Recalled,
 }
 
-/// Writes until the sender is gone.
-pub(super) async fn write(
+/// Who writes.
+pub(super) struct Ledger {
     store: Store,
     node: String,
-    mut entries: mpsc::UnboundedReceiver<Entry>,
     inbox: mpsc::Sender<Input>,
-) {
-    let mut waiting = Waiting::default();
-    loop {
-        let entry = if waiting.is_empty() {
-            entries.recv().await
-        } else {
-            let Ok(entry) = tokio::time::timeout(RETRY, entries.recv()).await else {
-                waiting.flush(&store, &node, &inbox).await;
-                continue;
+    is_recalled: bool,
+    waiting: Waiting,
+}
+
+impl Ledger {
+    /// `is_recalled`: what guards people begins from what was remembered.
+    pub(super) fn new(store: Store, node: String, inbox: mpsc::Sender<Input>, is_recalled: bool) -> Self {
+        Self { store, node, inbox, is_recalled, waiting: Waiting::default() }
+    }
+
+    /// Writes until the sender is gone.
+    pub(super) async fn write(mut self, mut entries: mpsc::UnboundedReceiver<Entry>) {
+        let mut status = self.store.status();
+        loop {
+            let entry = tokio::select! {
+                entry = entries.recv() => entry,
+                Ok(()) = status.changed(), if !self.waiting.is_empty() => {
+                    self.flush().await;
+                    continue;
+                }
+                () = tokio::time::sleep(RETRY), if !self.waiting.is_empty() => {
+                    self.flush().await;
+                    continue;
+                }
             };
-            entry
-        };
-        match entry {
-            None => break,
-            Some(Entry::Crash(crash)) => {
-                let input = record(&store, &crash).await;
-                let worker: WorkerId = crash.worker;
-                // The loop may be gone: then the shim keeps the crash for the next Medic.
-                let _ended = inbox.send(Input::Worker { worker, input }).await;
-            }
-            Some(entry) => {
-                waiting.add(entry);
-                waiting.flush(&store, &node, &inbox).await;
+            match entry {
+                None => break,
+                Some(Entry::Crash(crash)) => {
+                    let input = record(&self.store, &crash).await;
+                    let worker: WorkerId = crash.worker;
+                    // The loop may be gone: then the shim keeps the crash for the next Medic.
+                    let _ended = self.inbox.send(Input::Worker { worker, input }).await;
+                }
+                Some(Entry::Recalled) => {
+                    self.is_recalled = true;
+                    self.flush().await;
+                }
+                Some(entry) => {
+                    self.waiting.add(entry);
+                    self.flush().await;
+                }
             }
         }
+        self.flush().await;
     }
-    waiting.flush(&store, &node, &inbox).await;
+
+    async fn flush(&mut self) {
+        let written = async {
+            if self.is_recalled {
+                self.waiting.write_guards(&self.store, &self.node).await?;
+            }
+            self.waiting.write_facts(&self.store, &self.inbox).await
+        };
+        if let Err(error) = written.await {
+            say(&error, "what auto-heal and crash monitoring did could not be saved; trying again");
+        }
+    }
+}
+
+/// That there is no database was said when it went.
+fn say(error: &StoreError, what: &str) {
+    if matches!(error, StoreError::Unavailable { .. }) {
+        tracing::debug!(%error, "{what}");
+    } else {
+        tracing::error!(%error, "{what}");
+    }
 }
 
 async fn record(store: &Store, crash: &Crash) -> instance::Input {
@@ -77,7 +120,11 @@ async fn record(store: &Store, crash: &Crash) -> instance::Input {
             instance::Input::Recorded
         }
         Err(error) => {
-            tracing::error!(worker = %crash.worker, %error, "a crash could not be recorded; its shim keeps it until it can");
+            let worker = &crash.worker;
+            say(
+                &error,
+                &format!("the crash of {worker} could not be recorded; its shim keeps it until it can"),
+            );
             instance::Input::NotRecorded
         }
     }
@@ -108,7 +155,7 @@ impl Waiting {
     fn add(&mut self, entry: Entry) {
         match entry {
             // Never waits here: its shim keeps it.
-            Entry::Crash(_) => {}
+            Entry::Crash(_) | Entry::Recalled => {}
             Entry::Restart(restart) => self.facts.push_back(Fact::Restart(restart)),
             Entry::Event(event) => self.facts.push_back(Fact::Event(event)),
             Entry::Guard(instance, guard) => {
@@ -126,19 +173,8 @@ impl Waiting {
         }
     }
 
-    async fn flush(&mut self, store: &Store, node: &str, inbox: &mpsc::Sender<Input>) {
-        if let Err(error) = self.write(store, node, inbox).await {
-            tracing::error!(%error, "what auto-heal and crash monitoring did could not be saved; trying again");
-        }
-    }
-
-    /// What guards people first. What is written is dropped, so that an error leaves the rest.
-    async fn write(
-        &mut self,
-        store: &Store,
-        node: &str,
-        inbox: &mpsc::Sender<Input>,
-    ) -> Result<(), StoreError> {
+    /// What is written is dropped, so that an error leaves the rest.
+    async fn write_guards(&mut self, store: &Store, node: &str) -> Result<(), StoreError> {
         while let Some(entry) = self.fuses.first_entry() {
             store.save_fuse(node, entry.key(), &json(entry.get())).await?;
             entry.remove();
@@ -151,6 +187,10 @@ impl Waiting {
             store.save_heal_guard(node, entry.key(), &json(entry.get())).await?;
             entry.remove();
         }
+        Ok(())
+    }
+
+    async fn write_facts(&mut self, store: &Store, inbox: &mpsc::Sender<Input>) -> Result<(), StoreError> {
         let are_facts = !self.facts.is_empty();
         while let Some(fact) = self.facts.front() {
             match fact {

@@ -7,12 +7,14 @@ use std::time::Duration;
 use engine::fleet::Input;
 use engine::instance::{self, Toll};
 use engine::{Exit, Signal, WorkerId, ending};
-use front_door::{Death, FrontDoor};
+use front_door::Death;
 use shim::protocol::{FromShim, LINE_LIMIT, ToShim};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
+
+use crate::doors::Door;
 
 /// How long a shim may take to say how things stand; it is one thread that does little else.
 const FIRST_WORD: Duration = Duration::from_secs(10);
@@ -44,7 +46,7 @@ pub(super) struct Link {
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
     run_dir: PathBuf,
-    front_door: Option<Arc<FrontDoor>>,
+    front_door: Option<Arc<Door>>,
     /// The worker's process.
     pub(super) pid: u32,
     /// The worker's port.
@@ -59,7 +61,7 @@ impl Link {
     pub(super) async fn open(
         worker: WorkerId,
         run_dir: PathBuf,
-        front_door: Option<Arc<FrontDoor>>,
+        front_door: Option<Arc<Door>>,
     ) -> Result<Self, LinkError> {
         let refused = |source| LinkError::Connect { run_dir: run_dir.clone(), source };
         let stream = shim::connect(&run_dir).map_err(refused)?;

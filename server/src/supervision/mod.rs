@@ -14,15 +14,13 @@ mod run_dir;
 mod sampler;
 mod warm_up;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::Clock;
 use engine::fleet::{AppSpec, AppStart, Fleet, Input, Remembered};
 use engine::settings::AppSettings;
-use engine::status::Snapshot;
-use engine::{AppName, Clock};
-use front_door::FrontDoor;
+use engine::status::{MedicHealth, Snapshot};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -31,6 +29,7 @@ pub use launcher::Launcher;
 pub use sampler::MemoryMinutes;
 
 use crate::config::App;
+use crate::doors::Doors;
 use handle::{Request, Wish};
 use hands::Hands;
 
@@ -41,9 +40,6 @@ const REQUESTS: usize = 64;
 /// What is due by the wall clock may be due at any moment when that is set: nobody tells, so it is looked at now and then.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
-/// The front doors of all apps.
-pub type FrontDoors = Arc<BTreeMap<AppName, Arc<FrontDoor>>>;
-
 /// What the loop needs of the world.
 pub struct World {
     /// This machine's name.
@@ -53,28 +49,35 @@ pub struct World {
     /// Where crashes, restarts and guards go.
     pub store: Store,
     /// Where requests come in.
-    pub front_doors: FrontDoors,
+    pub front_doors: Doors,
     /// How workers are started.
     pub launcher: Launcher,
     /// Where the workers' memory is noted down.
     pub memory: MemoryMinutes,
+    /// How Medic itself does.
+    pub health: watch::Receiver<MedicHealth>,
 }
 
-/// Takes over the workers that are already running, then starts the loop. The handle ends when everything is stopped.
+/// Takes over the workers that are already running, then starts the loop. Without `remembered` it begins from nothing, and
+/// nothing that guards people is written before [`Supervision::recall`] has said what was. The handle ends when everything is
+/// stopped.
 pub async fn start(
     world: World,
     apps: Vec<AppStart>,
-    remembered: &Remembered,
+    remembered: Option<&Remembered>,
 ) -> (Supervision, tokio::task::JoinHandle<()>) {
     let (inbox, events) = mpsc::channel(INBOX);
     let (ask, requests) = mpsc::channel(REQUESTS);
     let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
     let clock = Arc::clone(&world.clock);
-    let fleet = Fleet::new(clock.now(), &world.node, apps, remembered, crash::incident_id);
+    let nothing = Remembered::default();
+    let fleet =
+        Fleet::new(clock.now(), &world.node, apps, remembered.unwrap_or(&nothing), crash::incident_id);
+    let health = world.health.clone();
     let sampler = sampler::Sampler::new(&world, snapshot.clone());
     let sampling = tokio::spawn(sampler.run(inbox.clone())).abort_handle();
-    let hands = Hands::new(world, inbox);
-    let mut running = Loop { fleet, clock, events, requests, hands, publish, number: 0 };
+    let hands = Hands::new(world, inbox, remembered.is_some());
+    let mut running = Loop { fleet, clock, events, requests, hands, health, publish, number: 0 };
     running.take_over().await;
     // Whoever asks from now on is told of every app.
     running.step(Input::Tick);
@@ -91,6 +94,7 @@ struct Loop {
     events: mpsc::Receiver<Input>,
     requests: mpsc::Receiver<Request>,
     hands: Hands,
+    health: watch::Receiver<MedicHealth>,
     publish: watch::Sender<Arc<Snapshot>>,
     number: u64,
 }
@@ -115,6 +119,7 @@ impl Loop {
                     self.fulfil(wish);
                     let _nobody_waits = done.send(());
                 }
+                Ok(()) = self.health.changed() => self.step(Input::Tick),
                 () = tokio::time::sleep(wait) => self.step(Input::Tick),
             }
         }
@@ -150,18 +155,27 @@ impl Loop {
         let now = self.clock.now();
         let written =
             matches!(&input, Input::Written | Input::Worker { input: engine::instance::Input::Recorded, .. });
+        let is_recalled = matches!(&input, Input::Recalled(_));
         let mut effects = Vec::new();
         self.fleet.step(now, input, &mut effects);
         for effect in effects {
             self.hands.carry_out(effect);
         }
+        if is_recalled {
+            self.hands.recalled();
+        }
         let (apps, heal) = (self.fleet.apps(now), self.fleet.heal(now));
-        let is_news = written || apps != self.publish.borrow().apps;
+        let mut snapshot = Snapshot { number: self.number, apps, heal, medic: MedicHealth::default() };
+        snapshot.set_medic(self.health.borrow().clone());
+        let is_news = {
+            let published = self.publish.borrow();
+            written || snapshot.apps != published.apps || snapshot.medic != published.medic
+        };
         self.number += u64::from(is_news);
-        let snapshot = Arc::new(Snapshot { number: self.number, apps, heal });
+        snapshot.number = self.number;
         // What auto-heal sees moves every second: whoever reads has it, nobody is woken for it.
         self.publish.send_if_modified(|published| {
-            *published = snapshot;
+            *published = Arc::new(snapshot);
             is_news
         });
     }

@@ -13,7 +13,8 @@ use engine::{Clock, InstanceKey, Timestamp, WorkerId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
-use super::{FrontDoors, World};
+use super::World;
+use crate::doors::Doors;
 use crate::housekeeping::WAITING_LIMIT;
 use crate::vitals::{Meter, Reading};
 
@@ -51,7 +52,7 @@ impl MemoryMinutes {
 /// What looks at the workers.
 pub(super) struct Sampler {
     clock: Arc<dyn Clock>,
-    front_doors: FrontDoors,
+    front_doors: Doors,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     memory: MemoryMinutes,
 }

@@ -6,7 +6,7 @@ mod rules_body;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use app::{Console, ConsoleError};
+use app::{Console, ConsoleError, StoreFailure};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -67,9 +67,9 @@ pub(super) enum ApiError {
     /// 409.
     #[error("{0}")]
     Conflict(String),
-    /// 500.
+    /// 500, 503 or 507.
     #[error("{0}")]
-    Failed(String),
+    Store(StoreFailure),
 }
 
 /// An error's body.
@@ -90,7 +90,9 @@ impl IntoResponse for ApiError {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(StoreFailure::Failed) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(StoreFailure::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(StoreFailure::Full) => StatusCode::INSUFFICIENT_STORAGE,
         };
         let error = self.to_string();
         let fields = if let Self::Invalid(violations) = self { violations } else { Vec::new() };
@@ -106,7 +108,7 @@ impl From<ConsoleError> for ApiError {
             ConsoleError::Invalid(violations) => Self::Invalid(violations),
             ConsoleError::Forbidden(reason) => Self::Forbidden(reason),
             ConsoleError::Conflict(reason) => Self::Conflict(reason),
-            ConsoleError::Store(what) => Self::Failed(what),
+            ConsoleError::Store(failure) => Self::Store(failure),
         }
     }
 }
@@ -230,15 +232,18 @@ pub(super) enum SettingValue {
     Text(String),
 }
 
-/// Replaces an app's settings, all or none; they are obeyed at once, and no worker is restarted.
+/// Changes an app's settings, all that are named or none; they are obeyed at once, and no worker is restarted. A setting that is
+/// not named stays as it is; `null` leaves it to the app's environment and the default.
 #[utoipa::path(put, path = "/api/v1/apps/{app}/settings", params(("app" = String, Path)),
     request_body = BTreeMap<String, SettingValue>, responses(
-    (status = 200, body = AppSettings), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    (status = 200, body = AppSettings), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
+    (status = 503, body = ErrorBody, description = "There is no database to save them in."),
+    (status = 507, body = ErrorBody, description = "The database's disk is full.")))]
 pub(super) async fn save_settings(
     State(console): Port,
     Path(app): Path<String>,
     _: Principal,
-    body: Result<Json<BTreeMap<String, SettingValue>>, JsonRejection>,
+    body: Result<Json<BTreeMap<String, Option<SettingValue>>>, JsonRejection>,
 ) -> Result<Json<AppSettings>, ApiError> {
     let app_name = app_name(&app)?;
     let Json(values) = body.map_err(|rejection| ApiError::Refused(rejection.body_text()))?;
@@ -247,8 +252,8 @@ pub(super) async fn save_settings(
         SettingValue::Truth(false) => "False".to_owned(),
         SettingValue::Text(text) => text,
     };
-    let saved = AppSettings(values.into_iter().map(|(name, value)| (name, text(value))).collect());
-    console.save_settings(&app_name, saved).await?;
+    let changes = values.into_iter().map(|(name, value)| (name, value.map(text))).collect();
+    console.change_settings(&app_name, changes).await?;
     settings(State(console), Path(app)).await
 }
 

@@ -12,7 +12,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, map_response};
-use engine::status::Snapshot;
+use engine::status::{Problem, Snapshot};
 use store::Store;
 use tokio::sync::watch;
 
@@ -29,11 +29,12 @@ pub fn router(
     snapshot: watch::Receiver<Arc<Snapshot>>,
     shut_down: watch::Receiver<bool>,
 ) -> Router {
+    let now = snapshot.clone();
     let api = Router::new().nest("/api/v1", api::router(Arc::clone(&console)));
     Router::new()
         .merge(api)
         .merge(events::router(snapshot, shut_down))
-        .route("/healthz", axum::routing::get(move || healthz(store.clone())))
+        .route("/healthz", axum::routing::get(move || healthz(store.clone(), now.clone())))
         .merge(site::router(console))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(from_fn(access::let_in))
@@ -41,13 +42,20 @@ pub fn router(
         .layer(map_response(site::add_headers))
 }
 
-/// For whatever watches Medic itself: 200 while the store answers.
-async fn healthz(store: Store) -> (StatusCode, &'static str) {
-    match store.check().await {
-        Ok(()) => (StatusCode::OK, "ok\n"),
-        Err(error) => {
-            tracing::error!(%error, "the store does not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, "The store does not answer; Medic's log says why.\n")
-        }
+/// For whatever watches Medic itself: 200 while it has all that it needs, else what is wrong, a line each.
+async fn healthz(store: Store, now: watch::Receiver<Arc<Snapshot>>) -> (StatusCode, String) {
+    let checked = store.check().await;
+    let problems = now.borrow().medic.problems();
+    let mut lines: Vec<String> = problems
+        .into_iter()
+        .map(|Problem { title, since, details, .. }| format!("{title} since {since}: {details}\n"))
+        .collect();
+    if let (Err(error), true) = (&checked, lines.is_empty()) {
+        lines.push(format!("Database unavailable: {}.\n", error.reason()));
+    }
+    if lines.is_empty() {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, lines.concat())
     }
 }

@@ -179,6 +179,7 @@ fn Outcome(word: Option<String>) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::StoreFailure;
 
     #[test]
     fn what_was_not_taken_says_so_in_the_status_too() {
@@ -188,7 +189,8 @@ mod tests {
             (Reply::Invalid(draft.config().1), 400),
             (Reply::NotImported(String::new()), 400),
             (Reply::NotSaved(ConsoleError::Refused(String::new())), 400),
-            (Reply::NotSaved(ConsoleError::Store(String::new())), 500),
+            (Reply::NotSaved(ConsoleError::Store(StoreFailure::Failed)), 500),
+            (Reply::NotSaved(ConsoleError::Store(StoreFailure::Full)), 507),
         ];
         for (reply, status) in cases {
             assert_eq!(reply.status(), status, "{reply:?}");

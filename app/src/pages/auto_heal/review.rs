@@ -148,6 +148,7 @@ fn Times(fires: Vec<WouldFire>) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::StoreFailure;
     use engine::Timestamp;
     use engine::auto_heal::Rule;
 
@@ -189,7 +190,7 @@ mod tests {
             assert!(html.contains(expected), "{expected} in {html}");
         }
         assert_eq!(html.matches("<time").count(), LISTED);
-        let failed = question(Question { answer: Err(ConsoleError::Store("No.".to_owned())) }).to_html();
-        assert!(failed.contains("cannot be told") && failed.contains("No."), "{failed}");
+        let failed = question(Question { answer: Err(ConsoleError::Store(StoreFailure::Full)) }).to_html();
+        assert!(failed.contains("cannot be told") && failed.contains("Free some space."), "{failed}");
     }
 }

@@ -141,6 +141,21 @@ impl Fuse {
         self.state != before
     }
 
+    /// Adds what was remembered of an earlier run to what this one has counted: blown if either was, and every restart counts.
+    pub fn recall(&mut self, now: Now, earlier: &FuseState) {
+        self.state.blown_at = self.state.blown_at.max(earlier.blown_at);
+        self.state.restarts.extend(earlier.restarts.iter().copied());
+        self.state.restarts.sort_unstable();
+        self.state.restarts.dedup();
+        self.tick(now);
+        if self.state.blown_at.is_some() {
+            self.state.restarts.clear();
+        } else if self.counted() >= self.numbers.restarts {
+            let blown_at = self.state.restarts.last().copied();
+            self.state = FuseState { restarts: Vec::new(), blown_at };
+        }
+    }
+
     /// Armed again by hand, with nothing counted; answers whether it was blown.
     pub fn rearm(&mut self) -> bool {
         std::mem::take(&mut self.state).blown_at.is_some()

@@ -220,6 +220,16 @@ impl AutoHeal {
         self.restarting = false;
     }
 
+    /// Adds what was remembered of an earlier run to what this one has done: the latest counts, and CPU monitoring goes on.
+    pub fn recall(&mut self, now: Now, earlier: &HealGuard) {
+        if let (Some(rule), Some(cpu)) = (self.settings.cpu, earlier.cpu) {
+            let acted = self.cpu.as_ref().map_or(0, |cpu| cpu.state().acted);
+            let state = CpuState { acted: cpu.acted.saturating_add(acted), ..cpu };
+            self.cpu = Some(ProactiveCpu::new(now, rule, Some(state)));
+        }
+        self.last = [self.last, earlier.last].into_iter().flatten().max_by_key(|last| last.at);
+    }
+
     /// What is to be remembered.
     pub fn guard(&self) -> HealGuard {
         HealGuard { cpu: self.cpu.as_ref().map(ProactiveCpu::state), last: self.last }

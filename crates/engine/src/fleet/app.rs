@@ -68,6 +68,24 @@ impl App {
         app
     }
 
+    /// What was remembered came late: it is added to what was counted meanwhile.
+    pub(super) fn recall(&mut self, now: Now, remembered: &Remembered, effects: &mut Vec<Effect>) {
+        if let Some(state) = remembered.fuses.get(&self.spec.name) {
+            self.fuse.recall(now, state);
+        }
+        for place in &mut self.instances {
+            let key = place.key().clone();
+            place.recall(now, remembered.guards.get(&key), remembered.heal.get(&key), effects);
+        }
+    }
+
+    /// Says again everything that is to be remembered.
+    pub(super) fn remember_all(&mut self, effects: &mut Vec<Effect>) {
+        self.said.fuse = self.fuse.state().clone();
+        effects.push(Effect::RememberFuse { app: self.spec.name.clone(), state: self.said.fuse.clone() });
+        self.instances.iter().for_each(|place| place.remember_all(effects));
+    }
+
     pub(super) fn instance(&mut self, index: u16) -> Option<&mut Instance> {
         self.instances.get_mut(usize::from(index))
     }
@@ -161,6 +179,7 @@ impl App {
             name: self.spec.name.clone(),
             health: health(&instances),
             listen: self.spec.listen.clone(),
+            not_listening: None,
             instances,
             crash_monitoring_enabled: self.settings.is_enabled(CRASH_MONITORING_ENABLED),
             auto_heal_enabled: self.settings.is_enabled(AUTO_HEAL_ENABLED),

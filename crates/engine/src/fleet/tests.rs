@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::auto_heal::event::EventKind;
+use crate::auto_heal::fuse::FuseStatus;
 use crate::auto_heal::restart::Restart;
 use crate::auto_heal::{Rule, Tallies};
-use crate::settings::AUTO_HEAL_ENABLED;
+use crate::settings::{AUTO_HEAL_ENABLED, CRASH_MONITORING_ENABLED};
 use crate::{Ending, Exit, Signal, Timestamp};
 
 const START: Now = Now::START;
@@ -266,4 +267,49 @@ fn rules_count_their_seconds_whatever_the_wall_clock_does() {
         let due = world.fleet.deadline(world.now);
         assert!(due.is_none_or(|due| due <= world.now.monotonic + 30 * minute), "the fuse's window at most");
     }
+}
+
+/// What was remembered is read only after this run has counted for itself: the sum of both guards.
+#[test]
+fn what_comes_late_is_added_to_what_was_counted_meanwhile() {
+    let mut world = World::plain();
+    for _ in 0..40 {
+        world.second([99 * MB, 0]);
+    }
+    assert_eq!(world.restarts().len(), 1, "one proactive restart of this run");
+    world.seen.clear();
+    let earlier = [1, 2].map(|minutes| world.now.wall - Duration::from_mins(minutes));
+    let key = InstanceKey { app: app(), index: 0 };
+    let pause = world.now.wall + Duration::from_hours(8);
+    let guard = Guard { crashes: Vec::new(), paused_until: Some(pause) };
+    let off = [(CRASH_MONITORING_ENABLED.to_owned(), "False".to_owned())];
+    let recalled = Recalled {
+        remembered: Remembered {
+            guards: [(key.clone(), guard.clone())].into(),
+            heal: BTreeMap::new(),
+            fuses: [(app(), FuseState { restarts: earlier.to_vec(), blown_at: None })].into(),
+        },
+        apps: vec![(app(), AppSettings(off.into()), private_bytes_rule("Recycle"))],
+    };
+    world.tell(Input::Recalled(Box::new(recalled.clone())));
+    assert!(matches!(world.fleet.heal(world.now)[&app()].fuse, FuseStatus::Blown { .. }), "three in all");
+    assert!(!world.fleet.apps(world.now)[0].crash_monitoring_enabled);
+    let remembered = |seen: &[Effect]| {
+        let mut guards = seen.iter().filter_map(|effect| match effect {
+            Effect::Remember { instance, guard } if *instance == key => Some(guard.clone()),
+            _ => None,
+        });
+        let mut fuses = seen.iter().filter_map(|effect| match effect {
+            Effect::RememberFuse { state, .. } => Some(state.blown_at.is_some()),
+            _ => None,
+        });
+        (guards.next_back(), fuses.next_back())
+    };
+    assert_eq!(remembered(&world.seen), (Some(guard.clone()), Some(true)), "what holds now is said");
+    world.seen.clear();
+    world.tell(Input::RememberAll);
+    assert_eq!(remembered(&world.seen), (Some(guard), Some(true)), "and again when it is asked for");
+    let before = world.fleet.heal(world.now);
+    world.tell(Input::Recalled(Box::new(recalled)));
+    assert_eq!(world.fleet.heal(world.now), before, "the same again changes nothing");
 }

@@ -9,9 +9,10 @@ use crate::auto_heal::restart::RestartReason;
 use crate::auto_heal::{
     Action, AutoHeal, Configure, Decision, Fuse, Heal, HealGuard, Input, Observation, Refusal, Watch,
 };
+use crate::crash_monitor::Guard;
 use crate::effect::Effect;
 use crate::status::InstanceHeal;
-use crate::{Now, Timestamp, WorkerId};
+use crate::{InstanceKey, Now, Timestamp, WorkerId};
 
 use super::{Instance, Measured, Order};
 
@@ -85,6 +86,34 @@ impl Instance {
         self.healing.bounds = Bounds { worker_size, memory_limit, ..self.healing.bounds };
         let limit = self.healing.bounds.limit();
         self.healing.rules.configure(now, Configure { limit, ..settings });
+    }
+
+    /// What guards this place was remembered and comes late.
+    pub fn recall(
+        &mut self,
+        now: Now,
+        guard: Option<&Guard>,
+        heal: Option<&HealGuard>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(guard) = guard {
+            self.monitor.recall(now, guard, effects);
+        }
+        if let Some(heal) = heal {
+            self.healing.rules.recall(now, heal);
+        }
+    }
+
+    /// Says again what is to be remembered of this place.
+    pub fn remember_all(&self, effects: &mut Vec<Effect>) {
+        let instance = &self.key;
+        effects.push(Effect::Remember { instance: instance.clone(), guard: self.monitor.guard().clone() });
+        effects.push(Effect::RememberHeal { instance: instance.clone(), guard: self.healing.rules.guard() });
+    }
+
+    /// Which place it is.
+    pub const fn key(&self) -> &InstanceKey {
+        &self.key
     }
 
     /// What the front door is to count for its rules.

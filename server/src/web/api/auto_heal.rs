@@ -133,8 +133,8 @@ pub(in super::super) async fn save_auto_heal(
 ) -> Result<Json<SavedRules>, ApiError> {
     let app = app_name(&app)?;
     let read = rules_body::read(&headers, body, Whole::Yes)?;
-    principal.may_save(&read.rules, &console.auto_heal(&app).await?)?;
-    console.save_auto_heal(&app, read.rules.clone()).await?;
+    let saved = |held: &AutoHealConfig| principal.may_save(&read.rules, held).map(|()| read.rules.clone());
+    console.change_auto_heal(&app, &saved).await?;
     let notes = [read.notes, read.rules.notes(), read.rules.warnings()].concat();
     Ok(Json(SavedRules { rules: read.rules, notes }))
 }

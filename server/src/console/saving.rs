@@ -1,0 +1,152 @@
+//! What people save: settings and rules, each changed on what is saved under one lock, so that two who save at once lose nothing
+//! of each other's, and what is saved last is what the loop is told last. What stands in an app's environment is in force where
+//! nothing is saved, and is never saved.
+//!
+//! What was read or written last is kept: it answers while there is no database, and it is given to one that begins anew.
+
+use std::collections::BTreeMap;
+use std::sync::MutexGuard;
+
+use app::{ConsoleError, RulesChange, SettingChanges};
+use engine::AppName;
+use engine::auto_heal::AutoHealConfig;
+use engine::fleet::Recalled;
+use engine::settings::AppSettings;
+use store::StoreError;
+
+use super::healing::refuse_invalid;
+use super::{Configured, LiveConsole, failed};
+use crate::apps::{self, Recollection, Saved};
+use crate::config::Config;
+
+impl LiveConsole {
+    /// The settings in force: what is saved, and the environment where nothing is.
+    pub(super) async fn settings_in_force(&self, app: &AppName) -> Result<AppSettings, ConsoleError> {
+        let defaults = self.known(app)?.settings;
+        let settings = match self.store.settings(app).await {
+            Ok(settings) => settings,
+            Err(error) => self.kept(app, |kept| kept.settings.clone()).ok_or_else(|| failed(&error))?,
+        };
+        Ok(settings.or(&defaults))
+    }
+
+    /// Changes what is named and leaves the rest. A setting that is in force already is not saved.
+    pub(super) async fn change_some_settings(
+        &self,
+        app: &AppName,
+        changes: SettingChanges,
+    ) -> Result<(), ConsoleError> {
+        let defaults = self.known(app)?.settings;
+        let named = changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+        AppSettings(named.collect()).check().map_err(|error| ConsoleError::Refused(error.to_string()))?;
+        let _one_after_another = self.changing.lock().await;
+        let mut settings = self.store.settings(app).await.map_err(|error| failed(&error))?;
+        let before = settings.clone();
+        for (name, value) in changes {
+            let is_in_force = |value: &String| {
+                let wanted = AppSettings([(name.clone(), value.clone())].into());
+                settings.clone().or(&defaults).is_enabled(&name) == wanted.is_enabled(&name)
+            };
+            match value {
+                None => drop(settings.0.remove(&name)),
+                Some(value) if is_in_force(&value) => {}
+                Some(value) => drop(settings.0.insert(name, value)),
+            }
+        }
+        if settings != before {
+            self.store.save_settings(app, &settings).await.map_err(|error| failed(&error))?;
+        }
+        self.keep(app, |kept| kept.settings = settings.clone());
+        self.supervision.configure(app.clone(), settings.or(&defaults)).await;
+        Ok(())
+    }
+
+    pub(super) async fn rules(&self, app: &AppName) -> Result<AutoHealConfig, ConsoleError> {
+        self.known(app)?;
+        let rules = match self.store.auto_heal(app).await {
+            Ok(rules) => rules,
+            Err(error) => self.kept(app, |kept| kept.rules.clone()).ok_or_else(|| failed(&error))?,
+        };
+        Ok(rules.unwrap_or_default())
+    }
+
+    pub(super) async fn change_rules(
+        &self,
+        app: &AppName,
+        change: RulesChange<'_>,
+    ) -> Result<(), ConsoleError> {
+        self.known(app)?;
+        let _one_after_another = self.changing.lock().await;
+        let held = self.store.auto_heal(app).await.map_err(|error| failed(&error))?.unwrap_or_default();
+        let config = change(&held)?;
+        refuse_invalid(&config)?;
+        self.store.save_auto_heal(app, &config).await.map_err(|error| failed(&error))?;
+        self.keep(app, |kept| kept.rules = Some(config.clone()));
+        self.supervision.auto_heal(app.clone(), config).await;
+        Ok(())
+    }
+
+    /// From now on the pages say and the loop does what this configuration says. Apps that are new or gone are left to the next
+    /// start of Medic.
+    pub async fn reload(&self, config: &Config) {
+        let _one_after_another = self.changing.lock().await;
+        self.configured
+            .write()
+            .expect("nothing panics while it holds the configuration")
+            .replace(Configured::of(config));
+        let apps = config.apps.iter().map(|app| {
+            let settings = self.kept(&app.name, |kept| kept.settings.clone()).unwrap_or_default();
+            (app.clone(), apps::spec(app), settings.or(&AppSettings::of_environment(&app.environment)))
+        });
+        self.supervision.reload(apps.collect::<Vec<_>>()).await;
+    }
+
+    /// Takes over what the database holds, which could not be read when Medic started.
+    pub async fn recall(&self) -> Result<(), StoreError> {
+        let _one_after_another = self.changing.lock().await;
+        let defaults: Vec<(AppName, AppSettings)> = {
+            let configured = self.configured();
+            configured.apps.iter().map(|(name, app)| (name.clone(), app.settings.clone())).collect()
+        };
+        let names: Vec<AppName> = defaults.iter().map(|(name, _)| name.clone()).collect();
+        let read = Recollection::read(&self.store, &self.node, names).await?;
+        let set = defaults.into_iter().map(|(name, defaults)| {
+            let Saved { settings, rules } = read.saved.get(&name).cloned().unwrap_or_default();
+            (name, settings.or(&defaults), rules.unwrap_or_default())
+        });
+        let recalled = Recalled { remembered: read.remembered, apps: set.collect() };
+        *self.saved() = read.saved;
+        self.supervision.recall(recalled).await;
+        tracing::info!("settings, rules and guards were read from the database");
+        Ok(())
+    }
+
+    /// Gives what is known to a database that has begun anew.
+    pub async fn restore(&self) -> Result<(), StoreError> {
+        let _one_after_another = self.changing.lock().await;
+        let saved = self.saved().clone();
+        for (app, Saved { settings, rules }) in &saved {
+            if !settings.0.is_empty() {
+                self.store.save_settings(app, settings).await?;
+            }
+            if let Some(rules) = rules {
+                self.store.save_auto_heal(app, rules).await?;
+            }
+        }
+        self.supervision.remember_all().await;
+        tracing::info!("settings, rules and guards were written to the new database");
+        Ok(())
+    }
+
+    fn saved(&self) -> MutexGuard<'_, BTreeMap<AppName, Saved>> {
+        self.saved.lock().expect("nothing panics while it holds what is saved")
+    }
+
+    fn kept<T>(&self, app: &AppName, of: impl FnOnce(&Saved) -> T) -> Option<T> {
+        self.saved().get(app).map(of)
+    }
+
+    fn keep(&self, app: &AppName, change: impl FnOnce(&mut Saved)) {
+        change(self.saved().entry(app.clone()).or_default());
+    }
+}

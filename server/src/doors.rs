@@ -1,0 +1,176 @@
+//! The apps' front doors, the one that cannot be opened yet among them: whoever uses one need not know. It is told what it
+//! missed when it is opened.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use engine::auto_heal::{Tallies, Watch};
+use engine::requests::RequestMinute;
+use engine::{AppName, Clock, WorkerId};
+use front_door::{BindError, Death, DeathToll, FrontDoor, FrontDoorSettings, ServingThreads, Target};
+
+use crate::config::App;
+use crate::health::Health;
+
+/// The pause after the first attempt to open a door that failed; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The front doors of all apps.
+pub type Doors = Arc<BTreeMap<AppName, Arc<Door>>>;
+
+/// One app's front door.
+pub struct Door {
+    settings: FrontDoorSettings,
+    clock: Arc<dyn Clock>,
+    serving: ServingThreads,
+    open: OnceLock<FrontDoor>,
+    told: Mutex<Told>,
+    /// What was counted last, when it was shut.
+    left: Mutex<Vec<RequestMinute>>,
+}
+
+/// What a door that is not open yet has been told.
+#[derive(Default)]
+struct Told {
+    route: Vec<Target>,
+    watch: Option<(u64, Vec<Watch>)>,
+}
+
+/// Opens every door that can be opened; the others are tried again beside, as long as this process lives.
+pub fn open(apps: &[App], clock: &Arc<dyn Clock>, serving: &ServingThreads, health: &Health) -> Doors {
+    let door = |app: &App| {
+        let settings = FrontDoorSettings {
+            wait: app.request_wait,
+            retries: app.retry_requests,
+            ..FrontDoorSettings::new(app.name.clone(), app.listen)
+        };
+        let door = Arc::new(Door::new(settings, Arc::clone(clock), serving.clone()));
+        if let Err(error) = door.open() {
+            door.say_closed(&error, health);
+            tracing::error!("{error}; trying again");
+            tokio::spawn(Arc::clone(&door).open_later(health.clone()));
+        }
+        (app.name.clone(), door)
+    };
+    Arc::new(apps.iter().map(door).collect())
+}
+
+impl Door {
+    fn new(settings: FrontDoorSettings, clock: Arc<dyn Clock>, serving: ServingThreads) -> Self {
+        let open = OnceLock::new();
+        Self { settings, clock, serving, open, told: Mutex::default(), left: Mutex::default() }
+    }
+
+    /// Does it take requests?
+    pub fn is_open(&self) -> bool {
+        self.open.get().is_some()
+    }
+
+    /// See [`FrontDoor::route`].
+    pub fn route(&self, targets: Vec<Target>) {
+        let mut told = self.told();
+        match self.open.get() {
+            Some(open) => open.route(targets),
+            None => told.route = targets,
+        }
+    }
+
+    /// See [`FrontDoor::watch`].
+    pub fn watch(&self, generation: u64, watches: Vec<Watch>) {
+        let mut told = self.told();
+        match self.open.get() {
+            Some(open) => open.watch(generation, watches),
+            None => told.watch = Some((generation, watches)),
+        }
+    }
+
+    /// See [`FrontDoor::is_drained`].
+    pub fn is_drained(&self, worker: &WorkerId) -> bool {
+        self.open.get().is_none_or(|open| open.is_drained(worker))
+    }
+
+    /// See [`FrontDoor::worker_died`].
+    pub fn worker_died(
+        &self,
+        worker: &WorkerId,
+        death: Death,
+    ) -> impl Future<Output = DeathToll> + Send + use<> {
+        let asked = {
+            let mut told = self.told();
+            told.route.retain(|target| target.worker != *worker);
+            self.open.get().map(|open| open.worker_died(worker, death))
+        };
+        answered(asked)
+    }
+
+    /// See [`FrontDoor::take_minutes`]; after it was shut, what was counted last.
+    pub fn take_minutes(&self) -> impl Future<Output = Vec<RequestMinute>> + Send + use<> {
+        let asked = answered(self.open.get().map(FrontDoor::take_minutes));
+        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        async { [left, asked.await].concat() }
+    }
+
+    /// See [`FrontDoor::tallies`].
+    pub fn tallies(&self) -> impl Future<Output = Vec<(WorkerId, Tallies)>> + Send + use<> {
+        answered(self.open.get().map(FrontDoor::tallies))
+    }
+
+    /// See [`FrontDoor::shut_down`]; what was counted last waits for [`Door::take_minutes`].
+    pub async fn shut_down(&self, grace: Duration) {
+        let Some(open) = self.open.get() else { return };
+        let rows = open.shut_down(grace).await;
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(rows);
+    }
+
+    fn open(&self) -> Result<(), BindError> {
+        let mut told = self.told();
+        let open = FrontDoor::bind(self.settings.clone(), Arc::clone(&self.clock), &self.serving)?;
+        if let Some((generation, watches)) = told.watch.take() {
+            open.watch(generation, watches);
+        }
+        open.route(std::mem::take(&mut told.route));
+        let _was_closed = self.open.set(open);
+        Ok(())
+    }
+
+    async fn open_later(self: Arc<Self>, health: Health) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            let door = Arc::clone(&self);
+            match tokio::task::spawn_blocking(move || door.open()).await {
+                Ok(Ok(())) => break,
+                Ok(Err(error)) => self.say_closed(&error, &health),
+                Err(_stopping) => return,
+            }
+        }
+        health.opened(Some(&self.settings.app));
+        tracing::info!("{}: listening on {}", self.settings.app, self.settings.listen);
+    }
+
+    fn say_closed(&self, error: &BindError, health: &Health) {
+        let reason = match error {
+            BindError::InUse { .. } => "the address is in use by another program",
+            BindError::Permission { .. } => "Medic has no permission to listen there",
+            BindError::NoSuchAddress { .. } => "this machine does not have the address",
+            BindError::Other { .. } => "the system refused; see Medic's log",
+        };
+        health.closed(Some(&self.settings.app), self.settings.listen, reason);
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was asked of a door that is open; of another there is nothing to tell.
+async fn answered<T: Default>(asked: Option<impl Future<Output = T>>) -> T {
+    match asked {
+        Some(asked) => asked.await,
+        None => T::default(),
+    }
+}

@@ -1,0 +1,36 @@
+//! The data folder: made for its owner alone, and held by one Medic at a time.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use super::ServeError;
+
+/// Holds the folder for this process; the kernel gives it back when the process is gone, however it went.
+pub(super) fn lock(data_dir: &Path) -> Result<File, ServeError> {
+    let failed = |source| ServeError::DataDir { path: data_dir.to_owned(), source };
+    if !data_dir.is_dir() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed)?;
+    }
+    let file = open(data_dir).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServeError::InUse(data_dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Where nothing can be written just now, a lock is still to be had: on the file that is there, else on the folder itself.
+fn open(data_dir: &Path) -> io::Result<File> {
+    let path = data_dir.join("medic.lock");
+    match File::options().create(true).truncate(false).write(true).open(&path) {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull) =>
+        {
+            tracing::error!(%error, "the data folder {} cannot be written", data_dir.display());
+            File::open(&path).or_else(|_| File::open(data_dir))
+        }
+        opened => opened,
+    }
+}

@@ -1,0 +1,57 @@
+//! What the database holds for the loop: what guards people, and what they have set. Read before the loop begins where the
+//! database is there in a moment, else as soon as it is; and given back to a database that has to begin anew.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::status::DatabaseState;
+use store::{Store, StoreStatus};
+
+use crate::apps::Recollection;
+use crate::config::App;
+use crate::console::LiveConsole;
+
+/// How long the loop's beginning waits for a database. Living workers are not reached until then.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The pause after an attempt that failed although the database is open.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// What the database holds, if it is there in a moment.
+pub(super) async fn at_start(store: &Store, node: &str, apps: &[App]) -> Option<Recollection> {
+    let mut status = store.status();
+    let tried = |status: &StoreStatus| status.health.state != DatabaseState::Opening;
+    let _not_yet = tokio::time::timeout(FIRST_WAIT, status.wait_for(tried)).await;
+    if !store.status().borrow().is_open() {
+        tracing::warn!("the database is not available: settings and rules are the defaults until it is");
+        return None;
+    }
+    let read = Recollection::read(store, node, apps.iter().map(|app| app.name.clone())).await;
+    read.inspect_err(|error| tracing::error!(%error, "saved settings and rules were not read; trying again"))
+        .ok()
+}
+
+/// Reads it later, where it could not be read at the start, and gives what is known to every database that begins anew.
+pub(super) async fn keep(store: Store, console: Arc<LiveConsole>, mut is_recalled: bool) {
+    let mut status = store.status();
+    let mut begun_anew = if is_recalled { status.borrow().begun_anew } else { 0 };
+    loop {
+        let now = status.borrow_and_update().clone();
+        let done = match now.is_open() {
+            true if !is_recalled => console.recall().await.map(|()| is_recalled = true),
+            true if now.begun_anew != begun_anew => console.restore().await,
+            _ => {
+                if status.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
+        match done {
+            Ok(()) => begun_anew = now.begun_anew,
+            Err(error) => {
+                tracing::error!(%error, "saved settings and rules were not taken over; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
