@@ -7,7 +7,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test as base, expect, type Page } from '@playwright/test';
 
-const target = join(dirname(fileURLToPath(import.meta.url)), '../target');
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const target = join(root, 'target');
+/** Where the workspace is, and what was built of it. */
+export const folders = { root, target };
 const patience = { timeout: 60_000, intervals: [100] };
 
 /** Apps and what they are for: `shop` is crashed until the debugger catches it, `till` now and then, `diary` never. */
@@ -175,7 +178,7 @@ ${(Object.keys(apps) as App[]).map(app).join('')}`;
 }
 
 /** Ports that were free a moment ago; all are held until the last is found, so that none comes twice. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, () => {
       const server = createServer();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use engine::AppName;
 use engine::status::AppStatus;
+use engine::text::seen;
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
@@ -89,7 +90,8 @@ pub(crate) fn path_part(name: &str) -> String {
 /// A value of the page's query, at most so long that it cannot swell the page.
 pub(crate) fn query_part(name: &str) -> Option<String> {
     const LONGEST: usize = 200;
-    use_query_map().with_untracked(|query| query.get(name)).map(|value| value.chars().take(LONGEST).collect())
+    let value = use_query_map().with_untracked(|query| query.get(name));
+    value.map(|value| seen(&value).chars().take(LONGEST).collect())
 }
 
 /// The app that the page's address names, as it is now.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use engine::auto_heal::words::bytes;
 use engine::crash::{Crash, Frame, Incident};
 use engine::detectors::application_crashes::advice;
+use engine::text::seen;
 use engine::time::humanise;
 
 use crate::parts::crash_table::ended_by;
@@ -29,14 +30,14 @@ fn write(
     crashes: &[Crash],
     address: Option<&str>,
 ) -> std::fmt::Result {
-    writeln!(text, "# {}\n", plain(&incident.title()))?;
+    writeln!(text, "# {}\n", code(&incident.title()))?;
     if let Some(address) = address {
         writeln!(text, "<{address}>\n")?;
     }
     writeln!(text, "- App: {}", incident.app)?;
     writeln!(text, "- Signature: {}", code(&incident.signature))?;
     writeln!(text, "- Exception: {} ({})", code(&incident.exception_type), incident.runtime)?;
-    writeln!(text, "- Ended by: {}", ended_by(incident.signal.as_deref(), incident.exit_code))?;
+    writeln!(text, "- Ended by: {}", plain(&ended_by(incident.signal.as_deref(), incident.exit_code)))?;
     writeln!(text, "- Crashes: {}", incident.count)?;
     writeln!(text, "- First seen: {} UTC", seconds_text(incident.first_seen))?;
     writeln!(text, "- Last seen: {} UTC", seconds_text(incident.last_seen))?;
@@ -90,7 +91,7 @@ fn write_crashes(text: &mut String, crashes: &[Crash]) -> std::fmt::Result {
         "\n## Latest crashes\n\n| Time (UTC) | Instance | Ended by | Had run for |\n|---|---|---|---|"
     )?;
     for crash in crashes.iter().take(LISTED) {
-        let ended = ended_by(crash.signal.as_deref(), crash.exit_code);
+        let ended = plain(&ended_by(crash.signal.as_deref(), crash.exit_code));
         let uptime = humanise(std::time::Duration::from_millis(crash.uptime_ms));
         writeln!(
             text,
@@ -146,19 +147,23 @@ fn frame_line(at: usize, frame: &Frame) -> String {
     line
 }
 
-/// One line without control characters.
-fn line(raw: &str) -> String {
-    raw.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// Text in which nothing is markup, and nothing an address or the name of somebody: a word that a chat or a forge would turn
+/// into a link or call somebody by is code.
+fn plain(raw: &str) -> String {
+    let raw = seen(raw);
+    let words = raw.split(' ').map(|word| if calls(word) { code(word) } else { escaped(word) });
+    words.collect::<Vec<_>>().join(" ")
 }
 
-/// Text in which nothing is markup.
-fn plain(raw: &str) -> String {
+fn calls(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    word.contains(['@', '#']) || word.contains("://") || word.contains("www.") || word.contains("mailto:")
+}
+
+fn escaped(word: &str) -> String {
     let mut text = String::new();
-    for c in line(raw).chars() {
-        if matches!(
-            c,
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '!' | '&'
-        ) {
+    for c in word.chars() {
+        if "\\`*_{}[]<>#|~!&$".contains(c) {
             text.push('\\');
         }
         text.push(c);
@@ -173,14 +178,19 @@ fn longest_run(raw: &str) -> usize {
 
 /// A code span.
 fn code(raw: &str) -> String {
-    let raw = line(raw);
+    let raw = seen(raw);
     let fence = "`".repeat(longest_run(&raw) + 1);
-    if raw.contains('`') { format!("{fence} {raw} {fence}") } else { format!("{fence}{raw}{fence}") }
+    match raw.as_ref() {
+        "" => "none".to_owned(),
+        // what is only blanks keeps them
+        raw if raw.contains('`') || raw.starts_with(' ') => format!("{fence} {raw} {fence}"),
+        raw => format!("{fence}{raw}{fence}"),
+    }
 }
 
 /// A code block.
 fn block(raw: &str) -> String {
-    let raw = raw.split('\n').map(line).collect::<Vec<_>>().join("\n");
+    let raw = raw.split('\n').map(seen).collect::<Vec<_>>().join("\n");
     let fence = "`".repeat((longest_run(&raw) + 1).max(3));
     format!("{fence}\n{raw}\n{fence}")
 }
@@ -196,5 +206,21 @@ mod tests {
         assert_eq!(code("a\n# b"), "`a # b`");
         assert_eq!(block("x\n```\ny"), "````\nx\n```\ny\n````");
         assert_eq!(plain("<b>*x*|y"), "\\<b\\>\\*x\\*\\|y");
+        assert_eq!(code(""), "none");
+        assert_eq!(code("x\u{202e}y"), "`x\u{fffd}y`");
+    }
+
+    #[test]
+    fn a_name_calls_nobody_and_leads_nowhere() {
+        for (raw, expected) in [
+            ("Caused by @everyone now", "Caused by `@everyone` now"),
+            ("see https://evil.example/x.", "see `https://evil.example/x.`"),
+            ("WWW.evil.example", "`WWW.evil.example`"),
+            ("fixes #12", "fixes `#12`"),
+            ("@`everyone", "`` @`everyone ``"),
+            ("![x](javascript:alert) $1$", "\\!\\[x\\](javascript:alert) \\$1\\$"),
+        ] {
+            assert_eq!(plain(raw), expected);
+        }
     }
 }

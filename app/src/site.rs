@@ -13,6 +13,7 @@ use crate::pages::{
     NotFoundPage, OverviewPage, SettingsPage, WebAppRestartedPage,
 };
 use crate::parts::icon::Mark;
+use crate::parts::markup;
 use crate::parts::problems::MedicProblems;
 
 /// The document: what stands around [`App`].
@@ -42,7 +43,7 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     view! {
         <Stylesheet id="style" href="/pkg/medic.css" />
-        <Title formatter=|page: String| if page.is_empty() { "Medic".to_owned() } else { format!("{page} · Medic") } />
+        <Title formatter=|page: String| document_title(&page) />
         <Meta name="robots" content="noindex" />
         <Router>
             <a class="skip" href="#main">
@@ -86,6 +87,11 @@ pub fn App() -> impl IntoView {
     }
 }
 
+/// The title of the document, as markup: `leptos_meta` puts it between its tags as it is. Every page's title comes through here.
+fn document_title(page: &str) -> String {
+    if page.is_empty() { "Medic".to_owned() } else { format!("{} · Medic", markup::text(page)) }
+}
+
 /// The bar at the top of every page.
 #[component]
 fn Masthead() -> impl IntoView {
@@ -108,5 +114,20 @@ fn Masthead() -> impl IntoView {
                 <Live />
             </span>
         </header>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::document_title;
+
+    #[test]
+    fn a_title_does_not_end_before_its_end() {
+        assert_eq!(document_title(""), "Medic");
+        let title = document_title("shop: </title><meta http-equiv=refresh content=\"0\">");
+        assert_eq!(
+            title,
+            "shop: &lt;/title&gt;&lt;meta http-equiv=refresh content=&quot;0&quot;&gt; · Medic"
+        );
     }
 }

@@ -3,6 +3,7 @@
 
 use leptos::prelude::*;
 
+use super::markup::text;
 use super::plot::{Plot, Size};
 
 /// The drawing, for `inner_html`; `id` is unique on the page. Trusted: it is made of numbers, times and what [`text`] has
@@ -29,11 +30,6 @@ pub(super) fn hover((x, y, width, height): (i32, i32, i32, i32), says: &str) -> 
         "<rect class=\"column\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"><title>{}</title></rect>",
         text(says)
     )
-}
-
-/// Text for markup.
-pub(super) fn text(raw: &str) -> String {
-    raw.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// A name that fits into a legend.

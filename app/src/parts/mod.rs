@@ -15,6 +15,7 @@ pub(crate) mod in_flight;
 pub(crate) mod insight;
 pub(crate) mod line_chart;
 pub(crate) mod line_plot;
+pub(crate) mod markup;
 pub(crate) mod monitoring;
 pub(crate) mod plot;
 pub(crate) mod problems;

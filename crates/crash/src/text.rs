@@ -2,6 +2,7 @@
 //! endless. Everything that is kept goes through here.
 
 use engine::crash::{Frame, Trust};
+use engine::text::is_unseen;
 
 /// The most characters of a function's name. Ours: C++ templates are longer, but nobody reads them.
 pub(crate) const FUNCTION_CHARS: usize = 512;
@@ -52,12 +53,6 @@ fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
         }
         _ => {}
     }
-}
-
-/// Control characters, and those that reorder or hide text.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A name on one line of at most `max` characters; longer ones end with `…`.

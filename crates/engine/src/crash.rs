@@ -1,12 +1,14 @@
 //! What is known of a crash, and what is kept of it: stacks, types and names. The exception's *message* may hold personal data;
 //! it has no place in these types, so it can reach neither the store nor a page.
+//!
+//! Every text in them came from a process, so [`crate::text`] cleans each as it is read: from a shim of any age, and from the store.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::auto_heal::evidence::Sample;
-use crate::{AppName, CrashCause, Exit, IncidentId, Timestamp, WorkerId};
+use crate::{AppName, CrashCause, Exit, IncidentId, Timestamp, WorkerId, text};
 
 /// How a frame was found, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,10 +45,13 @@ impl Trust {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Frame {
     /// The file that holds the code: its name without folders.
+    #[serde(default, deserialize_with = "text::maybe")]
     pub module: Option<String>,
     /// The function, demangled.
+    #[serde(default, deserialize_with = "text::maybe")]
     pub function: Option<String>,
     /// The source file, as the debug information or the runtime names it.
+    #[serde(default, deserialize_with = "text::maybe")]
     pub file: Option<String>,
     /// The line in `file`, from 1.
     pub line: Option<u32>,
@@ -83,6 +88,7 @@ impl Frame {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Thread {
     /// Its name, where it has one.
+    #[serde(default, deserialize_with = "text::maybe")]
     pub name: Option<String>,
     /// Its calls, innermost first.
     pub frames: Vec<Frame>,
@@ -99,8 +105,10 @@ pub struct Thread {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Module {
     /// Its name without folders.
+    #[serde(deserialize_with = "text::text")]
     pub name: String,
     /// Its GNU build id in hexadecimal digits.
+    #[serde(default, deserialize_with = "text::maybe")]
     pub build_id: Option<String>,
 }
 
@@ -156,10 +164,12 @@ impl fmt::Display for Runtime {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Findings {
     /// The exception's type, such as `TypeError`, `std::runtime_error` or `SIGSEGV / SEGV_MAPERR`.
+    #[serde(deserialize_with = "text::text")]
     pub exception_type: String,
     /// Who said so.
     pub runtime: Runtime,
     /// The crash's name, at most 255 characters.
+    #[serde(deserialize_with = "text::text")]
     pub signature: String,
     /// The thread that crashed.
     pub crashing_thread: Thread,
@@ -167,7 +177,7 @@ pub struct Findings {
     #[serde(default)]
     pub modules: Vec<Module>,
     /// What the reader should know about the result, such as a replaced file whose symbols could not be used.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text::list")]
     pub notes: Vec<String>,
 }
 
@@ -178,6 +188,7 @@ pub struct Audit {
     /// The dump's size.
     pub size_bytes: u64,
     /// Its SHA-256 in hexadecimal digits.
+    #[serde(deserialize_with = "text::text")]
     pub sha256: String,
     /// When it was taken.
     pub captured_at: Timestamp,
@@ -186,6 +197,7 @@ pub struct Audit {
     /// How long all of the worker's threads stood still for it, in microseconds.
     pub stopped_us: u64,
     /// `analysed`, or why the analysis failed.
+    #[serde(deserialize_with = "text::text")]
     pub result: String,
 }
 
@@ -194,8 +206,10 @@ pub struct Audit {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct InFlightRequest {
     /// GET, POST, …
+    #[serde(deserialize_with = "text::text")]
     pub method: String,
     /// The path without query, what may be personal in it as `*` (see [`crate::path_pattern`]).
+    #[serde(deserialize_with = "text::text")]
     pub path: String,
     /// How long it had been under way.
     pub age_ms: u64,
@@ -211,6 +225,7 @@ pub struct Crash {
     /// Its app.
     pub app: AppName,
     /// The machine it ran on.
+    #[serde(deserialize_with = "text::text")]
     pub node: String,
     /// The instance's number.
     pub instance: u16,

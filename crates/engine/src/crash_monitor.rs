@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
 use crate::status::Monitoring;
-use crate::{InstanceKey, Monotonic, Now, Timestamp, WorkerId};
+use crate::{InstanceKey, Monotonic, Now, Timestamp, WorkerId, text};
 
 /// An attach that was refused is tried again after this long (another tracer may have gone by then).
 pub const ARM_RETRY: Duration = Duration::from_secs(30);
@@ -215,7 +215,8 @@ impl CrashMonitor {
             }
             Input::Armed { worker } => self.set_debugger(&worker, Debugger::Attached),
             Input::ArmRefused { worker, reason } => {
-                self.set_debugger(&worker, Debugger::Attaching { refused: Some(reason), retry_at: None });
+                let refused = Some(text::seen(&reason).into_owned());
+                self.set_debugger(&worker, Debugger::Attaching { refused, retry_at: None });
             }
             Input::Fatal { worker } => {
                 self.unwatch(&worker);

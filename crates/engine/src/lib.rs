@@ -21,6 +21,7 @@ pub mod report;
 pub mod requests;
 pub mod settings;
 pub mod status;
+pub mod text;
 pub mod time;
 
 pub use ending::{CrashCause, Ending, Exit, Signal};

@@ -23,7 +23,7 @@ pub enum NameError {
 }
 
 fn shorten(text: &str) -> String {
-    text.chars().take(80).collect()
+    crate::text::seen(text).chars().take(80).collect()
 }
 
 macro_rules! text_name {

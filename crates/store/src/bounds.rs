@@ -1,9 +1,10 @@
-//! Text from programs that crashed or were healed, made fit to be stored: of bounded length, and without NUL, which PostgreSQL refuses.
+//! Text from programs that crashed or were healed, made fit to be stored: of bounded length, and without what [`engine::text`] replaces, among it NUL, which PostgreSQL refuses, and ends of lines, which separate machines' names in an answer of the database.
 
 use engine::auto_heal::event::{EventKind, HealEvent};
 use engine::auto_heal::evidence::{Evidence, POINTS_LIMIT, Sample, Standing};
 use engine::auto_heal::restart::{Restart, RestartOutcome};
 use engine::crash::{Crash, Frame, InFlightRequest, Module, Thread};
+use engine::text::seen;
 
 /// A signature's length in characters, as [`engine::crash::Findings`] has it, and that of other short names.
 const NAME: usize = 255;
@@ -20,12 +21,13 @@ const READINGS: usize = 100;
 /// Linux' longest path.
 const PATH: usize = 4_096;
 
-/// At most `limit` characters, the last an ellipsis where there were more. NUL becomes the replacement character.
+/// At most `limit` characters, the last an ellipsis where there were more. All of them can be seen.
 pub(crate) fn text(text: &str, limit: usize) -> String {
+    let start = text.char_indices().nth(limit + 1).map_or(text, |(end, _)| text.get(..end).unwrap_or(text));
+    let text = seen(start);
     let whole = text.chars().nth(limit).is_none();
     let kept = if whole { limit } else { limit.saturating_sub(1) };
-    let clean = text.chars().take(kept).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c });
-    clean.chain((!whole).then_some('…')).collect()
+    text.chars().take(kept).chain((!whole).then_some('…')).collect()
 }
 
 /// A short name.
@@ -33,9 +35,9 @@ pub(crate) fn name(name: &str) -> String {
     text(name, NAME)
 }
 
-/// A machine's name; also without line breaks, which separate such names in an answer of the database.
+/// A machine's name.
 pub(crate) fn node(node: &str) -> String {
-    name(node).chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    name(node)
 }
 
 /// A saved state, which is not looked into.

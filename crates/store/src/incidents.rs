@@ -2,7 +2,7 @@
 //! scans its crashes; everything else is read from the crash that it shows: the latest captured one, else the latest.
 
 use engine::crash::{Crash, Incident, Module, Thread};
-use engine::{AppName, IncidentId, TimeRange, Timestamp};
+use engine::{AppName, IncidentId, TimeRange, Timestamp, text};
 
 use crate::crashes::{crash_columns, crash_of};
 use crate::sql::{Row, Value};
@@ -90,7 +90,7 @@ fn incident_of(row: &Row) -> sqlx::Result<Incident> {
         count: row.number("crash_count")?,
         first_seen: Timestamp::from_ms(row.int("first_seen_ms")?),
         last_seen: Timestamp::from_ms(row.int("last_seen_ms")?),
-        instances: instances(&row.maybe_text("places")?.unwrap_or_default()),
+        instances: instances(&row.maybe_raw("places")?.unwrap_or_default()),
         modules: frames_first(findings.modules, &findings.crashing_thread),
         crashing_thread: findings.crashing_thread,
         in_flight,
@@ -105,7 +105,7 @@ fn incident_of(row: &Row) -> sqlx::Result<Incident> {
 fn instances(places: &str) -> Vec<String> {
     let place = |line: &str| {
         let (instance, node) = line.split_once('/')?;
-        Some((node.to_owned(), instance.parse::<u16>().ok()?))
+        Some((text::seen(node).into_owned(), instance.parse::<u16>().ok()?))
     };
     let mut places: Vec<_> = places.lines().filter_map(place).collect();
     places.sort();

@@ -65,5 +65,5 @@ impl Store {
 const VALUE_LIMIT: usize = engine::settings::VALUE_LIMIT_BYTES;
 
 pub(crate) fn state_of(row: &Row) -> sqlx::Result<(InstanceKey, String)> {
-    Ok((InstanceKey { app: row.name("app")?, index: row.number("instance")? }, row.text("state")?))
+    Ok((InstanceKey { app: row.name("app")?, index: row.number("instance")? }, row.raw("state")?))
 }

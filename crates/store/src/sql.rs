@@ -5,6 +5,7 @@
 //! and text. What is portable between SQLite and PostgreSQL 15: `$N`, `RETURNING`, `ON CONFLICT`, `CASE`, `LIMIT`, row values,
 //! `string_agg`, `BIGINT`, `TEXT`.
 
+use engine::text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::{PgPool, PgRow};
@@ -171,9 +172,25 @@ macro_rules! column {
 
 impl Row {
     column!(int, i64);
-    column!(text, String);
+    column!(raw, String);
     column!(maybe_int, Option<i64>);
-    column!(maybe_text, Option<String>);
+    column!(maybe_raw, Option<String>);
+
+    /// A text to be shown: what an older Medic or another program wrote is cleaned here.
+    pub(crate) fn text(&self, column: &str) -> sqlx::Result<String> {
+        self.raw(column).map(|raw| text::seen(&raw).into_owned())
+    }
+
+    /// One that may be absent.
+    pub(crate) fn maybe_text(&self, column: &str) -> sqlx::Result<Option<String>> {
+        Ok(self.maybe_raw(column)?.map(|raw| text::seen(&raw).into_owned()))
+    }
+
+    /// A list of them, as [`json`] wrote it.
+    pub(crate) fn texts(&self, column: &str) -> sqlx::Result<Vec<String>> {
+        let raw: Vec<String> = self.json(column)?;
+        Ok(raw.iter().map(|raw| text::seen(raw).into_owned()).collect())
+    }
 
     /// A whole number in the type it has in `engine`.
     pub(crate) fn number<T: TryFrom<i64, Error: std::error::Error + Send + Sync + 'static>>(
@@ -198,7 +215,7 @@ impl Row {
 
     /// What [`json`] wrote.
     pub(crate) fn json<T: DeserializeOwned>(&self, column: &str) -> sqlx::Result<T> {
-        serde_json::from_str(&self.text(column)?).map_err(unreadable(column))
+        serde_json::from_str(&self.raw(column)?).map_err(unreadable(column))
     }
 
     /// What [`tagged`] wrote into `column` and the one for its fields.

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -19,6 +19,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct Medic {
     folder: tempfile::TempDir,
     server: Option<Child>,
+    /// What it has said on standard error.
+    log: Arc<Mutex<String>>,
+    environment: Vec<(String, String)>,
     /// The dashboard's address.
     pub(crate) address: SocketAddr,
     /// The first app's front door.
@@ -59,12 +62,19 @@ impl Medic {
 
     /// Starts a server on the configuration in `folder`.
     pub(crate) fn at(folder: tempfile::TempDir) -> Self {
+        Self::at_with(folder, &[])
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn at_with(folder: tempfile::TempDir, environment: &[(&str, &str)]) -> Self {
         let config = std::fs::read_to_string(folder.path().join("medic.toml")).unwrap();
         let mut addresses = config
             .lines()
             .filter_map(|line| line.strip_prefix("listen = \"")?.strip_suffix('"')?.parse().ok());
         let (address, front_door) = (addresses.next().unwrap(), addresses.next().unwrap());
-        let mut medic = Self { folder, server: None, address, front_door };
+        let environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut medic = Self { folder, server: None, log: Arc::default(), environment, address, front_door };
         medic.start();
         medic
     }
@@ -73,6 +83,7 @@ impl Medic {
         let mut command = Command::new(env!("CARGO_BIN_EXE_medic"));
         command.arg("serve").arg("--config").arg(self.folder.path().join("medic.toml"));
         command.env_remove("MEDIC_LOG").stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -81,9 +92,11 @@ impl Medic {
         let mut server = self.command().stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
         let (ready, wait) = mpsc::channel();
+        let log = Arc::clone(&self.log);
         std::thread::spawn(move || {
             while let Some(Ok(line)) = lines.next() {
                 eprintln!("{line}");
+                log.lock().unwrap().extend([&line, "\n"]);
                 if line.contains("the dashboard is at") {
                     let _nobody_waits = ready.send(());
                 }
@@ -98,6 +111,11 @@ impl Medic {
         let path = self.folder.path().join("medic.toml");
         let config = std::fs::read_to_string(&path).unwrap();
         std::fs::write(path, change(config)).unwrap();
+    }
+
+    /// What the server has said on standard error so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::{Evidence, RefusalReason};
 use crate::time::humanise;
-use crate::{Timestamp, WorkerId};
+use crate::{Timestamp, WorkerId, text};
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,8 +37,10 @@ pub enum EventKind {
     /// `CustomAction`: this was run. Its parameters are not kept: they may hold secrets.
     Ran {
         /// The program.
+        #[serde(deserialize_with = "text::text")]
         exe: String,
         /// How it ended; one sentence.
+        #[serde(deserialize_with = "text::text")]
         result: String,
     },
     /// Nothing was done.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{Evidence, Rule};
-use crate::{AppName, Timestamp, WorkerId};
+use crate::{AppName, Timestamp, WorkerId, text};
 
 /// Why a worker was to be replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,7 @@ pub enum RestartOutcome {
     /// It did not.
     Failed {
         /// Why; one sentence.
+        #[serde(deserialize_with = "text::text")]
         why: String,
     },
 }

@@ -8,7 +8,7 @@ use crate::crash::{Audit, Findings};
 use crate::crash_monitor;
 use crate::effect::Effect;
 use crate::time::humanise;
-use crate::{CrashCause, Ending, Exit, Now, Signal, Timestamp, WorkerId};
+use crate::{CrashCause, Ending, Exit, Now, Signal, Timestamp, WorkerId, text};
 
 impl Instance {
     pub(super) fn start(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -72,7 +72,7 @@ impl Instance {
         effects: &mut Vec<Effect>,
     ) {
         self.departing.remove(worker);
-        let what = format!("The worker could not be started: {reason}");
+        let what = format!("The worker could not be started: {}", text::seen(reason));
         if self.holds(worker) {
             self.message = Some(what);
             self.wait(now, Duration::ZERO, effects);

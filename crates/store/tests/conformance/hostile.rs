@@ -6,11 +6,12 @@ use engine::auto_heal::restart::RestartOutcome;
 use engine::crash::{InFlightRequest, Module};
 use store::{Database, Store};
 
+use crate::databases::change;
 use crate::fixtures::{EVER, app, at, captured, frame, heal_event, healed, incident, reading};
 
-pub(crate) async fn nul_and_emoji_are_stored(store: Store, _: Database) {
+pub(crate) async fn what_cannot_be_seen_is_replaced(store: Store, _: Database) {
     let name = "a\0b🦀\u{202e}\n\u{1}";
-    let clean = name.replace('\0', "\u{fffd}");
+    let clean = "a\u{fffd}b🦀\u{fffd} \u{fffd}".to_owned();
     let mut crash = captured("shop", 0, 1);
     crash.findings.exception_type = name.to_owned();
     crash.findings.signature = name.to_owned();
@@ -28,11 +29,33 @@ pub(crate) async fn nul_and_emoji_are_stored(store: Store, _: Database) {
     assert_eq!(stored.findings.crashing_thread.frames[0].function.as_ref(), Some(&clean));
     assert_eq!((&stored.findings.notes[0], stored.signal.as_ref()), (&clean, Some(&clean)));
     assert_eq!(stored.audit.unwrap().result, clean);
-    assert_eq!(stored.node, "a\u{fffd}b🦀\u{202e}\u{fffd}\u{fffd}");
+    assert_eq!(stored.node, clean);
     let shown = store.incident(&incident(1)).await.unwrap().unwrap();
     assert_eq!(shown.instances, [format!("{}/0", stored.node)]);
     store.save_state(name, &crash.worker.instance, "{}").await.unwrap();
     assert_eq!(store.states(name).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn what_others_wrote_is_cleaned_as_it_is_read(store: Store, database: Database) {
+    let crash = captured("shop", 0, 1);
+    store.record_crash(&crash).await.unwrap();
+    change(
+        &database,
+        "UPDATE crash SET exception_type = 'a\u{202e}b', signature = 'c\u{1b}[31m', node = 'd\u{2066}', \
+        notes = '[\"e\u{200b}\"]', crashing_thread = '{\"name\":\"f\\u202e\",\"frames\":[]}'",
+    )
+    .await;
+    change(&database, "UPDATE incident_instance SET node = 'd\u{2066}'").await;
+    let stored = store.crash(&crash.worker).await.unwrap().unwrap();
+    let findings = &stored.findings;
+    let read = [&findings.exception_type, &findings.signature, &stored.node, &findings.notes[0]];
+    assert_eq!(read, ["a\u{fffd}b", "c\u{fffd}[31m", "d\u{fffd}", "e\u{fffd}"]);
+    assert_eq!(findings.crashing_thread.name.as_deref(), Some("f\u{fffd}"));
+    let shown = store.incident(&incident(1)).await.unwrap().unwrap();
+    assert_eq!(
+        (shown.exception_type.as_str(), shown.instances),
+        ("a\u{fffd}b", vec!["d\u{fffd}/0".to_owned()])
+    );
 }
 
 pub(crate) async fn long_names_are_cut(store: Store, _: Database) {

@@ -49,7 +49,7 @@ conformance! {
     incidents: an_incident_shows_its_latest_captured_crash, first_and_last_do_not_depend_on_the_order_of_recording,
         incidents_are_those_that_crashed_in_the_range, incidents_of_one_app_or_of_all,
         modules_of_the_stack_come_first, an_incident_shows_the_memory_of_its_latest_crash;
-    hostile: nul_and_emoji_are_stored, long_names_are_cut, sql_in_a_name_is_a_name, hostile_evidence_is_stored_clean_and_cut;
+    hostile: what_cannot_be_seen_is_replaced, what_others_wrote_is_cleaned_as_it_is_read, long_names_are_cut, sql_in_a_name_is_a_name, hostile_evidence_is_stored_clean_and_cut;
     settings: settings_replace_all_of_the_apps, states_are_kept_by_node_and_instance;
     restarts: a_restart_reads_back_as_it_was, a_restart_counts_once, restarts_of_one_app_in_a_range_newest_first;
     heal_events: an_event_reads_back_as_it_was, an_event_counts_once, events_of_one_app_in_a_range_newest_first;
