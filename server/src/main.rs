@@ -12,6 +12,7 @@ mod custom_action;
 mod doors;
 mod health;
 mod housekeeping;
+mod log;
 mod serve;
 mod site;
 mod supervision;
@@ -33,7 +34,7 @@ Medic keeps web apps running, catches their crashes and explains them.
   medic default-config                 print a commented configuration with every default
   medic --version
 
-FILE is medic.toml where not given. MEDIC_LOG=debug says more.";
+FILE is medic.toml where not given. MEDIC_LOG=debug says more. NO_COLOR=1 logs without colors.";
 
 enum Command {
     Serve(PathBuf),
@@ -130,9 +131,7 @@ fn check_config(path: &std::path::Path) -> anyhow::Result<()> {
 
 fn serve(path: &std::path::Path) -> anyhow::Result<()> {
     let config = load(path)?;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MEDIC_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    log::start();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(serve::serve(path, config, Arc::new(shim::SystemClock)))?;
