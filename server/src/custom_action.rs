@@ -56,7 +56,7 @@ async fn run_within(action: &CustomAction, place: &Place, limit: Duration) -> St
     let Some(_turn) = Turn::take(&place.instance) else {
         return "It was not started: the instance's last action still runs.".to_owned();
     };
-    let Some(words) = shlex::split(&action.parameters) else {
+    let Some(words) = shlex::split(action.parameters.reveal()) else {
         return "It could not be started: its parameters have a quote or a \\ that nothing follows."
             .to_owned();
     };
@@ -192,6 +192,8 @@ async fn keep(mut output: Receiver, log: io::Result<File>) -> io::Result<()> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use engine::auto_heal::config::Parameters;
+
     use super::*;
 
     /// An app's folders, and a number of its own for each test: turns are taken by instance.
@@ -212,7 +214,7 @@ mod tests {
     }
 
     fn action(exe: &str, parameters: &str) -> CustomAction {
-        CustomAction { exe: exe.to_owned(), parameters: parameters.to_owned() }
+        CustomAction { exe: exe.to_owned(), parameters: Parameters::new(parameters) }
     }
 
     impl App {

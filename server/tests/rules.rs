@@ -13,7 +13,7 @@ fn no_rules() -> Value {
     json!({"autoHealEnabled": false, "autoHealRules": {"triggers": {}, "actions": actions}})
 }
 
-/// Rules with every trigger, as they are answered.
+/// Rules with every trigger, as they are answered: with parameters that are set and shown to nobody.
 fn all_rules() -> Value {
     json!({
         "autoHealEnabled": true,
@@ -29,11 +29,16 @@ fn all_rules() -> Value {
             },
             "actions": {
                 "actionType": "CustomAction",
-                "customAction": {"exe": "/bin/true", "parameters": "--now"},
+                "customAction": {"exe": "/bin/true", "parameters": "***"},
                 "minProcessExecutionTime": "00:10:00"
             }
         }
     })
+}
+
+/// The same as they are sent.
+fn given_rules() -> Value {
+    with(all_rules(), "/autoHealRules/actions/customAction/parameters", json!("--now"))
 }
 
 fn put_rules(medic: &Medic, body: &Value) -> Answer {
@@ -61,7 +66,10 @@ fn rules_are_saved_as_app_service_writes_them_and_restart_no_worker() {
     medic.until_running();
     let pids = pids(&medic);
     assert_eq!(medic.json(RULES), no_rules());
-    let saved = put_rules(&medic, &all_rules());
+    let kept = put_rules(&medic, &all_rules());
+    assert_eq!(kept.status, 400, "there is nothing to keep: {}", kept.body);
+    assert_eq!(kept.json()["fields"][0]["field"], "autoHealRules.actions.customAction.parameters");
+    let saved = put_rules(&medic, &given_rules());
     assert_eq!((saved.status, saved.json()), (200, all_rules()), "{}", saved.body);
     assert_eq!(medic.json(RULES), all_rules());
 
@@ -119,7 +127,7 @@ fn rules_are_saved_as_app_service_writes_them_and_restart_no_worker() {
 #[test]
 fn a_rule_that_does_not_fit_is_refused_with_its_field_and_limit_and_nothing_is_saved() {
     let medic = Medic::with_shop("", "");
-    assert_eq!(put_rules(&medic, &all_rules()).status, 200);
+    assert_eq!(put_rules(&medic, &given_rules()).status, 200);
     let cases = [
         ("triggers/requests/count", json!(-1), "whole number"),
         ("triggers/requests/timeInterval", json!("25:00:00"), "hh:mm:ss"),
@@ -210,12 +218,12 @@ fn rules_come_from_a_web_config_and_go_to_one() {
     assert!(exported.body.contains("<memory privateBytesInKB=\"200000\" />"), "{}", exported.body);
     let accepted = request(medic.address, "GET", RULES, &[("Accept", "application/xml")], "");
     assert_eq!(accepted.body, exported.body);
-    assert_eq!(put_rules(&medic, &all_rules()).status, 200);
+    assert_eq!(put_rules(&medic, &given_rules()).status, 200);
     assert_eq!(send_rules(&medic, "PUT", RULES, "application/xml", &exported.body).status, 200);
     assert_eq!(medic.json(RULES), expected, "what was exported is taken back as it was");
 
     // What the old form cannot say stands in a comment, and the file can still be read.
-    assert_eq!(put_rules(&medic, &all_rules()).status, 200);
+    assert_eq!(put_rules(&medic, &given_rules()).status, 200);
     let exported = medic.get(&format!("{RULES}?format=web.config")).body;
     let comment = exported.split("<!--").nth(1).unwrap().split("-->").next().unwrap();
     assert!(

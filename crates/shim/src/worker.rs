@@ -38,13 +38,11 @@ pub(crate) enum StartError {
     },
     /// No such program in `PATH`.
     #[error(
-        "the program `{program}` is in none of the folders of PATH ({path}): install it, or name it by its full path"
+        "the program `{program}` is in none of the folders of PATH: install it, or name it by its full path"
     )]
     NotInPath {
-        /// The program.
+        /// The program. What was searched is not told: it is a value of the environment.
         program: String,
-        /// What was searched.
-        path: String,
     },
     /// The program's file cannot be run.
     #[error("the program `{}` cannot be run: {source}{}", path.display(), remedy(source))]
@@ -150,7 +148,7 @@ pub(crate) fn find_program(
         .find(is_executable)
         // found but not executable: the kernel's refusal says more than "not found"
         .or_else(|| candidates().map(|folder| folder.join(program)).find(is_file))
-        .ok_or_else(|| StartError::NotInPath { program: program.to_owned(), path: path.to_owned() })
+        .ok_or_else(|| StartError::NotInPath { program: program.to_owned() })
 }
 
 #[cfg(test)]
@@ -165,7 +163,7 @@ mod tests {
         let refused = find_program("no-such-program", root, Some("/bin")).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "the program `no-such-program` is in none of the folders of PATH (/bin): install it, or name it by its full path"
+            "the program `no-such-program` is in none of the folders of PATH: install it, or name it by its full path"
         );
     }
 }

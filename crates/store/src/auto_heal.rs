@@ -9,6 +9,17 @@ use crate::settings::state_of;
 use crate::sql::{Durability, json};
 use crate::{Store, StoreError, bounds};
 
+/// The rules whole. A custom action's parameters serialize as `***`: what runs the action must have them, and has them from here.
+fn with_parameters(rules: &AutoHealConfig) -> sqlx::Result<serde_json::Value> {
+    let mut whole = serde_json::to_value(rules).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    if let Some(action) = &rules.auto_heal_rules.actions.custom_action
+        && let Some(shown) = whole.pointer_mut("/autoHealRules/actions/customAction/parameters")
+    {
+        *shown = action.parameters.reveal().into();
+    }
+    Ok(whole)
+}
+
 impl Store {
     /// The rules of an app's user; `None` where none were ever saved.
     pub async fn auto_heal(&self, app: &AppName) -> Result<Option<AutoHealConfig>, StoreError> {
@@ -26,7 +37,7 @@ impl Store {
     async fn write_auto_heal(&self, app: &AppName, rules: &AutoHealConfig) -> sqlx::Result<()> {
         let sql = "INSERT INTO auto_heal (app, rules) VALUES ($1, $2) \
                    ON CONFLICT (app) DO UPDATE SET rules = excluded.rules";
-        let values = vec![app.as_str().into(), json(rules)?];
+        let values = vec![app.as_str().into(), json(with_parameters(rules)?)?];
         self.sql.execute(Durability::Durable, sql, values).await.map(drop)
     }
 
@@ -61,7 +72,7 @@ impl Store {
     pub async fn fuses(&self, node: &str) -> Result<BTreeMap<AppName, String>, StoreError> {
         let sql = "SELECT app, state FROM fuse WHERE node = $1";
         let rows = self.sql.rows(sql, vec![bounds::node(node).into()]).await;
-        rows.and_then(|rows| rows.iter().map(|row| Ok((row.name("app")?, row.text("state")?))).collect())
+        rows.and_then(|rows| rows.iter().map(|row| Ok((row.name("app")?, row.raw("state")?))).collect())
             .map_err(self.failed("Reading the apps' fuses"))
     }
 

@@ -44,6 +44,8 @@ impl Principal {
     /// an operator may save one, change one, or let one be switched on; switching it off is everybody's.
     pub fn may_save(self, rules: &AutoHealConfig, held: &AutoHealConfig) -> Result<(), ConsoleError> {
         let Self::User { user } = self else { return Ok(()) };
+        // parameters that are to be kept are those that are held
+        let rules = rules.clone().keep_from(held).unwrap_or_else(|_| rules.clone());
         let (new, old) = (&rules.auto_heal_rules.actions, &held.auto_heal_rules.actions);
         let is_new = new.custom_action.is_some() && new.custom_action != old.custom_action;
         let is_chosen = new.action_type == ActionType::CustomAction;
@@ -85,6 +87,8 @@ fn own_user(status: &str, uid_map: &str, overflow: u32) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use engine::auto_heal::config::Parameters;
+
     use super::*;
 
     fn rules(enabled: bool, action: &str, exe: Option<&str>) -> AutoHealConfig {
@@ -126,6 +130,18 @@ mod tests {
             ("chosen again, but not switched on", rules(false, "CustomAction", Some("/a")), &dormant, false),
             ("left as it was beside other rules", rules(false, "Recycle", Some("/a")), &dormant, true),
         ];
+        let with = |rules: &AutoHealConfig, parameters: &str| {
+            let mut rules = rules.clone();
+            let action = rules.auto_heal_rules.actions.custom_action.as_mut().unwrap();
+            action.parameters = Parameters::new(parameters);
+            rules
+        };
+        let secret = with(&held, "--token hunter2");
+        let cases = cases.into_iter().chain([
+            ("left switched off as it is shown", with(&held, "***"), &secret, true),
+            ("other parameters", with(&held, "--token other"), &secret, false),
+            ("without its parameters", with(&held, ""), &secret, false),
+        ]);
         for (what, new, old, allowed) in cases {
             let user = Principal::User { user: 1_000 };
             assert_eq!(user.may_save(&new, old).is_ok(), allowed, "{what}");

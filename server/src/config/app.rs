@@ -21,7 +21,7 @@ use super::{GeneralNumbers, auto_heal};
 const INSTANCES_LIMIT: i64 = 64;
 
 /// One app.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct App {
     /// Its name.
     pub name: AppName,
@@ -59,6 +59,14 @@ pub struct App {
     pub cpu: Option<CpuRule>,
     /// When too many proactive restarts switch the proactive rules off.
     pub fuse: FuseNumbers,
+}
+
+/// Without the arguments and the environment, which hold secrets.
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut app = f.debug_struct("App");
+        app.field("name", &self.name).field("program", &self.command.first()).finish_non_exhaustive()
+    }
 }
 
 /// Reads every `[[app]]`. Apps that are wrong are left out; what is wrong with them stands in the reader.

@@ -28,7 +28,7 @@ use values::{Span, address, count, duration, text};
 pub const DEFAULT: &str = include_str!("default.toml");
 
 /// What Medic runs with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Config {
     /// The dashboard's and the API's address.
     pub listen: SocketAddr,
@@ -44,6 +44,13 @@ pub struct Config {
     pub lines: Vec<Line>,
     /// What is not wrong and is probably not meant either.
     pub doubts: Vec<Problem>,
+}
+
+/// What the settings page shows of it, which has no secrets.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config").field("lines", &self.lines).field("apps", &self.apps).finish_non_exhaustive()
+    }
 }
 
 /// One setting, as it is obeyed.

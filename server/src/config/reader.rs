@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
+use engine::text::seen;
 use toml::de::{DeTable, DeValue};
 
 use super::values::{Raw, raw, shown};
@@ -156,7 +157,7 @@ impl<'t> Reader<'t> {
         if let Some(value) = self.optional(section, key, &parse) {
             return value;
         }
-        self.say(section, key, default.to_owned(), "default".to_owned());
+        self.say(section, key, default, "default".to_owned());
         parse(&Raw::Text(default.to_owned())).expect("defaults are good values")
     }
 
@@ -171,7 +172,7 @@ impl<'t> Reader<'t> {
         if let Some(value) = self.optional(section, key, &parse) {
             return value;
         }
-        self.say(section, key, default.to_string(), "default".to_owned());
+        self.say(section, key, &default.to_string(), "default".to_owned());
         default
     }
 
@@ -234,7 +235,7 @@ impl<'t> Reader<'t> {
         };
         match parse(&raw) {
             Ok(value) => {
-                self.say(section, key, shown(&raw), place);
+                self.say(section, key, &shown(&raw), place);
                 Some(value)
             }
             Err(what) => {
@@ -253,7 +254,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Says what is obeyed in place of what `key` was read as, and where it comes from.
-    pub(super) fn instead(&mut self, section: &Section<'t>, key: &str, value: String, source: String) {
+    pub(super) fn instead(&mut self, section: &Section<'t>, key: &str, value: &str, source: String) {
         let shown = shown_key(section, key);
         self.lines.retain(|line| line.key != shown || line.app != section.app);
         self.say(section, key, value, source);
@@ -311,7 +312,9 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn say(&mut self, section: &Section<'t>, key: &str, value: String, source: String) {
+    /// A page shows it, so everything in it can be seen.
+    fn say(&mut self, section: &Section<'t>, key: &str, value: &str, source: String) {
+        let value = seen(value).into_owned();
         self.lines.push(Line { app: section.app.clone(), key: shown_key(section, key), value, source });
     }
 

@@ -102,15 +102,30 @@ pub(super) fn raw(value: DeValue<'_>) -> Raw {
     }
 }
 
-/// As the settings page shows it. The values of a map are the app's environment and may be secrets.
+/// As the settings page shows it. Secrets stand in the arguments of a command, in the values of a map, which is an app's
+/// environment, and in what follows `?` in an address.
 pub(super) fn shown(raw: &Raw) -> String {
     match raw {
-        Raw::Text(text) => text.clone(),
+        Raw::Text(text) => without_query(text),
         Raw::Integer(integer) => integer.to_string(),
         Raw::Truth(truth) => truth.to_string(),
-        Raw::List(list) => list.join(" "),
+        Raw::List(list) => command(list),
         Raw::Map(map) => map.keys().map(|key| format!("{key}=***")).collect::<Vec<_>>().join(" "),
         Raw::Other(_) => String::new(),
+    }
+}
+
+fn without_query(text: &str) -> String {
+    text.split_once('?').map_or_else(|| text.to_owned(), |(path, _)| format!("{path}?***"))
+}
+
+fn command(list: &[String]) -> String {
+    let (program, arguments) =
+        list.split_first().map_or(("", 0), |(program, rest)| (program.as_str(), rest.len()));
+    match arguments {
+        0 => program.to_owned(),
+        1 => format!("{program} (1 argument)"),
+        count => format!("{program} ({count} arguments)"),
     }
 }
 

@@ -129,7 +129,7 @@ pub(super) fn limit<'t>(
     };
     match count::<u32>(START_LIMIT_S.0, START_LIMIT_S.1)(&Raw::Text(value.clone())) {
         Ok(seconds) => {
-            reader.instead(section, "warm_up", format!("{seconds}s"), START_TIME_LIMIT.to_owned());
+            reader.instead(section, "warm_up", &format!("{seconds}s"), START_TIME_LIMIT.to_owned());
             Duration::from_secs(seconds.into())
         }
         Err(what) => {
@@ -150,7 +150,8 @@ fn path(text: &str) -> Result<String, String> {
     if text.starts_with('/') && sendable && text.len() <= PATH_LIMIT_BYTES {
         return Ok(text.to_owned());
     }
-    let text: String = text.chars().take(80).collect();
+    // what follows may be a secret
+    let text: String = text.split('?').next().unwrap_or_default().chars().take(80).collect();
     Err(format!(
         "`{}` is no path; begin it with `/`, and write what is not ASCII, blanks and `#` as %XX",
         text.escape_debug()

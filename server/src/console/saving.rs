@@ -80,6 +80,7 @@ impl LiveConsole {
         let held = self.store.auto_heal(app).await.map_err(|error| failed(&error))?.unwrap_or_default();
         let config = change(&held)?;
         refuse_invalid(&config)?;
+        let config = config.keep_from(&held).map_err(|violation| ConsoleError::Invalid(vec![violation]))?;
         self.store.save_auto_heal(app, &config).await.map_err(|error| failed(&error))?;
         self.keep(app, |kept| kept.rules = Some(config.clone()));
         self.supervision.auto_heal(app.clone(), config).await;

@@ -135,7 +135,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The form of rules that are there. Where none are, the form would switch them on: who fills it in means them.
+    /// The form of rules that are saved, of which the parameters are not told. Where none are, the form would switch them on: who fills it in means them.
     pub fn of(config: &AutoHealConfig) -> Self {
         let triggers = &config.auto_heal_rules.triggers;
         let actions = &config.auto_heal_rules.actions;
@@ -150,7 +150,7 @@ impl Draft {
             ranges: Rows::new(triggers.status_codes_range.iter().map(row_of_range).collect()),
             action: actions.action_type.word().to_owned(),
             exe: custom.exe,
-            parameters: custom.parameters,
+            parameters: custom.parameters.shown().to_owned(),
             minimum_time: actions.min_process_execution_time.to_string(),
             pasted: String::new(),
             unread: Vec::new(),
@@ -162,10 +162,13 @@ impl Draft {
         &self.pasted
     }
 
-    /// These rules in the place of those that were typed; the pasted text stays.
+    /// These rules, which were pasted, in the place of those that were typed; the pasted text stays.
     #[must_use]
-    pub fn replaced_by(self, config: &AutoHealConfig) -> Self {
-        Self { pasted: self.pasted, ..Self::of(config) }
+    pub fn replaced_by(self, pasted: &AutoHealConfig) -> Self {
+        let action = pasted.auto_heal_rules.actions.custom_action.as_ref();
+        // who pasted them has them
+        let parameters = action.map(|action| action.parameters.reveal().to_owned()).unwrap_or_default();
+        Self { parameters, pasted: self.pasted, ..Self::of(pasted) }
     }
 
     /// The rules, and everything that is wrong with them: what cannot be read, and what cannot be used. They may be saved when

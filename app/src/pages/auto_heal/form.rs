@@ -1,6 +1,6 @@
 //! The form of the user's own rules, in the portal's steps. It is an ordinary form, and whoever receives it checks it.
 
-use engine::auto_heal::config::{ActionType, MEMORY_ABOVE_KB, MEMORY_MOST_KB};
+use engine::auto_heal::config::{ActionType, MEMORY_ABOVE_KB, MEMORY_MOST_KB, Parameters};
 use leptos::prelude::*;
 
 use super::draft::{Draft, List};
@@ -111,7 +111,7 @@ pub(super) fn action(fields: &Fields, draft: &Draft) -> AnyView {
                     .input(
                         "actions.customAction.parameters",
                         "Parameters",
-                        "optional; they are not shown in the history",
+                        if draft.parameters == Parameters::KEPT { "*** keeps the saved parameters. Saved parameters are never shown." } else { "Optional. Saved parameters are never shown." },
                         parameters,
                         &draft.parameters,
                     )}

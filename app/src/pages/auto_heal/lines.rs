@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::auto_heal::AutoHealConfig;
-use engine::auto_heal::config::{ActionType, SlowRequestsTrigger, TimeSpan};
+use engine::auto_heal::config::{ActionType, Parameters, SlowRequestsTrigger, TimeSpan};
 use engine::auto_heal::words::{bytes, within};
 use engine::time::humanise;
 use leptos::prelude::*;
@@ -15,6 +15,24 @@ type Place = (u8, usize);
 
 /// What it is about, and what is said of it.
 type Lines = BTreeMap<Place, (String, String)>;
+
+/// Where the action stands.
+const ACTION: Place = (7, 0);
+
+/// Both run a program, and the new rules give it what was typed.
+fn has_new_parameters(current: &AutoHealConfig, new: &AutoHealConfig) -> bool {
+    let parameters = |config: &AutoHealConfig| {
+        let actions = &config.auto_heal_rules.actions;
+        let action =
+            actions.custom_action.clone().filter(|_| actions.action_type == ActionType::CustomAction);
+        action.map(|action| action.parameters).filter(Parameters::is_set)
+    };
+    match (parameters(current), parameters(new)) {
+        // whether those that are typed are the saved ones is not told either
+        (Some(_), Some(new)) => !new.is_kept(),
+        _ => false,
+    }
+}
 
 /// The rules, a line each.
 fn lines(config: &AutoHealConfig) -> Lines {
@@ -59,10 +77,10 @@ fn lines(config: &AutoHealConfig) -> Lines {
         (ActionType::LogEvent, _) => "Log an event, and nothing else".to_owned(),
         (ActionType::CustomAction, custom) => {
             let custom = custom.clone().unwrap_or_default();
-            format!("Run {} {}", custom.exe, custom.parameters).trim_end().to_owned()
+            format!("Run {} {}", custom.exe, custom.parameters.shown()).trim_end().to_owned()
         }
     };
-    add((7, 0), "Action".to_owned(), action);
+    add(ACTION, "Action".to_owned(), action);
     let minimum = actions.min_process_execution_time;
     let text = if minimum.is_zero() {
         "as soon as the worker takes requests".to_owned()
@@ -102,7 +120,11 @@ pub(super) fn rule_list(config: &AutoHealConfig) -> AnyView {
 
 /// What holds beside what would; what differs is said in words as well as in colour.
 pub(super) fn comparison(current: &AutoHealConfig, new: &AutoHealConfig) -> AnyView {
-    let (current, new) = (lines(current), lines(new));
+    let new_parameters = has_new_parameters(current, new);
+    let (current, mut new) = (lines(current), lines(new));
+    if new_parameters && let Some((_, text)) = new.get_mut(&ACTION) {
+        text.push_str(" (new parameters)");
+    }
     let mut names: BTreeMap<Place, String> = BTreeMap::new();
     for (place, (what, _)) in current.iter().chain(&new) {
         names.entry(*place).or_insert_with(|| what.clone());
@@ -177,5 +199,25 @@ mod tests {
             assert_eq!(html.matches(tag).count(), times, "{tag} in {html}");
         }
         assert!(html.contains("&lt;b&gt;500") && !html.contains("<b>") && !html.contains("<i>"), "{html}");
+    }
+
+    #[test]
+    fn parameters_are_told_to_be_there_and_to_change() {
+        let of = |parameters: &str| {
+            config(&format!(
+                r#"{{"autoHealRules":{{"actions":{{"actionType":2,"customAction":{{"exe":"/bin/x","parameters":"{parameters}"}}}}}}}}"#
+            ))
+        };
+        let saved = of("--token hunter2");
+        for (new, changed, says) in [
+            ("***", false, "Run /bin/x ***"),
+            ("--token hunter2", true, "Run /bin/x *** (new parameters)"),
+            ("--token other", true, "Run /bin/x *** (new parameters)"),
+            ("", true, "Run /bin/x"),
+        ] {
+            let html = comparison(&saved, &of(new)).to_html();
+            assert_eq!(html.contains(">changed<"), changed, "{new}: {html}");
+            assert!(html.contains(says) && !html.contains("hunter2") && !html.contains("other\""), "{html}");
+        }
     }
 }

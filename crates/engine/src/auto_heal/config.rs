@@ -11,12 +11,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use super::time_span::{TimeSpan, TimeSpanError};
 
 mod check;
+mod parameters;
 mod raw;
 
 pub use check::{
     COUNT_MOST, INTERVAL_MOST_S, LIST_LIMIT, MEMORY_ABOVE_KB, MEMORY_MOST_KB, PROCESS_TIME_ADVISED_S,
     PROCESS_TIME_MOST_S, status_range,
 };
+pub use parameters::Parameters;
 
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,9 +206,10 @@ impl ActionType {
 pub struct CustomAction {
     /// The executable's absolute path.
     pub exe: String,
-    /// What it is given, as one text.
+    /// What it is given, as one text. They may hold secrets: they are read as `***` where they are set, and `***` keeps them.
     #[serde(default)]
-    pub parameters: String,
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub parameters: Parameters,
 }
 
 impl AutoHealConfig {

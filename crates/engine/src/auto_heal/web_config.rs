@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::config::{
-    ActionType, Actions, AutoHealConfig, AutoHealRules, CustomAction, RequestsTrigger, SlowRequestsTrigger,
-    StatusCodeTrigger, TimeSpan, Triggers,
+    ActionType, Actions, AutoHealConfig, AutoHealRules, CustomAction, Parameters, RequestsTrigger,
+    SlowRequestsTrigger, StatusCodeTrigger, TimeSpan, Triggers,
 };
 
 /// The largest file that is read, in bytes.
@@ -152,7 +152,7 @@ impl Import {
         let custom_action = node.children().find(|child| is(*child, "customAction")).map(|child| {
             self.unknown(child, &["exe", "parameters"], &[]);
             let text = |name| child.attribute(name).unwrap_or_default().to_owned();
-            CustomAction { exe: text("exe"), parameters: text("parameters") }
+            CustomAction { exe: text("exe"), parameters: Parameters::new(text("parameters")) }
         });
         Actions {
             action_type: action_type.unwrap_or_default(),
@@ -280,7 +280,7 @@ fn write_actions(xml: &mut String, actions: &Actions) -> std::fmt::Result {
     let Some(custom) = &actions.custom_action else {
         return writeln!(xml, "      <actions value=\"{word}\" />");
     };
-    let (exe, parameters) = (escape(&custom.exe), escape(&custom.parameters));
+    let (exe, parameters) = (escape(&custom.exe), custom.parameters.shown());
     writeln!(xml, "      <actions value=\"{word}\">")?;
     writeln!(xml, "        <customAction exe=\"{exe}\" parameters=\"{parameters}\" />")?;
     writeln!(xml, "      </actions>")
@@ -319,6 +319,13 @@ fn unsaid(config: &AutoHealConfig) -> Vec<String> {
     let time = config.auto_heal_rules.actions.min_process_execution_time;
     if !time.is_zero() {
         notes.push(missing(format!("autoHealRules.actions.minProcessExecutionTime ({time})")));
+    }
+    let action = config.auto_heal_rules.actions.custom_action.as_ref();
+    if action.is_some_and(|action| action.parameters.is_set()) {
+        notes.push(format!(
+            "The custom action's parameters may hold secrets, so {} stands in their place. Add them to the file by hand.",
+            Parameters::KEPT
+        ));
     }
     if !config.auto_heal_enabled {
         notes.push("The rules are switched off here; in a web.config they are on.".to_owned());

@@ -70,7 +70,8 @@ fn asks_for_xml(headers: &HeaderMap) -> bool {
     has(["application/xml", "text/xml"]) && !has(["application/json", "text/html"])
 }
 
-/// The user's own rules for an app, in the shape of App Service's `config/web`; none are set where nothing was saved. As
+/// The user's own rules for an app, in the shape of App Service's `config/web`; none are set where nothing was saved. A custom
+/// action's `parameters` are `***` where they are set. As
 /// `web.config` it is the old form's `<monitoring>`, with a comment on what that cannot say.
 #[utoipa::path(get, path = "/api/v1/apps/{app}/auto-heal", params(("app" = String, Path), Format), responses(
     (status = 200, content((AutoHealConfig = "application/json"), (String = "application/xml"))),
@@ -118,7 +119,8 @@ pub(in super::super) struct SavedRules {
 /// Taken are both properties of `config/web` (what else stands beside them is passed over), the same in ARM's envelope
 /// `{"properties": {…}}`, or a web.config (`Content-Type: application/xml` or `text/xml`), whose rules are switched on.
 /// `actionType` is a word or the portal's number. A custom action is saved, changed and switched on by Medic's own user and root
-/// only. Both `autoHealEnabled` and `autoHealRules` must be there, since what is left
+/// only. Its `parameters` may hold secrets, so they are answered as `***`; sent as `***`, they stay as they are saved. Both
+/// `autoHealEnabled` and `autoHealRules` must be there, since what is left
 /// out is removed; `"autoHealRules": null` removes all rules. A value that does not fit is refused with its field and the limit.
 #[utoipa::path(put, path = "/api/v1/apps/{app}/auto-heal", params(("app" = String, Path)),
     request_body(content((AutoHealConfig = "application/json"), (String = "application/xml"))), responses(

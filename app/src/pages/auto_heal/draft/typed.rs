@@ -2,8 +2,8 @@
 //! [`engine::auto_heal::AutoHealConfig::check`]'s to say.
 
 use engine::auto_heal::config::{
-    ActionType, Actions, CustomAction, RequestsTrigger, SlowRequestsTrigger, StatusCodeRangeTrigger,
-    StatusCodeTrigger, TimeSpan, TimeSpanError, Triggers, Violation,
+    ActionType, Actions, CustomAction, Parameters, RequestsTrigger, SlowRequestsTrigger,
+    StatusCodeRangeTrigger, StatusCodeTrigger, TimeSpan, TimeSpanError, Triggers, Violation,
 };
 
 use super::{Draft, List, PREFIX, Row, Rows, shorten};
@@ -90,8 +90,8 @@ impl Typed {
                 ActionType::default()
             }),
         };
-        let custom =
-            CustomAction { exe: draft.exe.trim().to_owned(), parameters: draft.parameters.trim().to_owned() };
+        let parameters = Parameters::new(draft.parameters.trim());
+        let custom = CustomAction { exe: draft.exe.trim().to_owned(), parameters };
         let minimum_time = match draft.minimum_time.trim() {
             "" => TimeSpan::ZERO,
             text => self.span("actions.minProcessExecutionTime", text),

@@ -7,6 +7,7 @@ use super::{
     ActionType, AutoHealConfig, CustomAction, SlowRequestsTrigger, StatusCodeRangeTrigger, TimeSpan,
     Triggers, Violation,
 };
+use crate::text::is_unseen;
 
 /// Private bytes must be set above this, in KB: the form's limit.
 pub const MEMORY_ABOVE_KB: u64 = 102_400;
@@ -182,13 +183,15 @@ impl Found {
         if !action.exe.starts_with('/') || action.exe.ends_with('/') {
             self.add(at("exe"), "give the executable's absolute path, beginning with /".to_owned());
         }
-        for (name, text, limit) in
-            [("exe", &action.exe, EXE_LIMIT), ("parameters", &action.parameters, PARAMETERS_LIMIT)]
-        {
+        let texts = [
+            ("exe", action.exe.as_str(), EXE_LIMIT, is_unseen as fn(char) -> bool),
+            ("parameters", action.parameters.reveal(), PARAMETERS_LIMIT, char::is_control),
+        ];
+        for (name, text, limit, is_refused) in texts {
             if text.len() > limit {
                 self.add(at(name), format!("it has {} bytes: at most {limit}", text.len()));
             }
-            if text.chars().any(char::is_control) {
+            if text.chars().any(is_refused) {
                 self.add(at(name), "it holds a control character: take it out".to_owned());
             }
         }

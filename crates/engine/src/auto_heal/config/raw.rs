@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{
-    ActionType, Actions, AutoHealConfig, AutoHealRules, CustomAction, RequestsTrigger, SlowRequestsTrigger,
-    StatusCodeRangeTrigger, StatusCodeTrigger, TimeSpan, Triggers, Violation,
+    ActionType, Actions, AutoHealConfig, AutoHealRules, CustomAction, Parameters, RequestsTrigger,
+    SlowRequestsTrigger, StatusCodeRangeTrigger, StatusCodeTrigger, TimeSpan, Triggers, Violation,
 };
 
 /// What stands in a field.
@@ -197,6 +197,7 @@ impl Reader {
                     exe: self.text(&format!("{AT}.customAction.exe"), &action.exe).unwrap_or_default(),
                     parameters: self
                         .text(&format!("{AT}.customAction.parameters"), &action.parameters)
+                        .map(Parameters::new)
                         .unwrap_or_default(),
                 })
                 .filter(|action| *action != CustomAction::default()),

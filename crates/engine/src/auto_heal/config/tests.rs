@@ -41,7 +41,8 @@ fn the_whole_shape_reads_and_writes() {
     assert_eq!(config.check(), []);
     assert_eq!(config.warnings(), Vec::<String>::new());
     let written: serde_json::Value = serde_json::to_value(&config).unwrap();
-    assert_eq!(written, serde_json::from_str::<serde_json::Value>(FULL).unwrap());
+    let shown = FULL.replace("-t heal", "***");
+    assert_eq!(written, serde_json::from_str::<serde_json::Value>(&shown).unwrap());
     assert_eq!(config.notes().len(), 2);
     assert!(config.notes()[0].starts_with("autoHealRules.triggers.statusCodes[0].subStatus is kept"));
 }

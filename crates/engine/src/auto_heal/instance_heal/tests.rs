@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::auto_heal::config::Parameters;
 use crate::auto_heal::fuse::{FuseNumbers, FuseState};
 use crate::auto_heal::limit::LimitSource;
 use crate::auto_heal::watch::{Tallies, Tally};
@@ -126,7 +127,7 @@ fn a_users_rule_has_priority_on_its_own_matter() {
 
 #[test]
 fn the_action_is_the_users() {
-    let custom = CustomAction { exe: "/bin/x".to_owned(), parameters: "-v".to_owned() };
+    let custom = CustomAction { exe: "/bin/x".to_owned(), parameters: Parameters::new("-v") };
     let cases = [
         (r#""actionType":0"#, Action::Recycle),
         (r#""actionType":1"#, Action::LogEvent),

@@ -32,10 +32,12 @@ fn the_old_form_is_read_and_written_back() {
     assert_eq!(rules.triggers.private_bytes_in_kb, Some(800_000));
     assert_eq!(rules.triggers.status_codes.len(), 2);
     assert_eq!(rules.triggers.slow_requests.as_ref().unwrap().time_taken.as_secs(), 45);
-    assert_eq!(rules.actions.custom_action.as_ref().unwrap().parameters, r#"-t "a & b""#);
+    assert_eq!(rules.actions.custom_action.as_ref().unwrap().parameters.reveal(), r#"-t "a & b""#);
     let written = export(&first.rules);
-    assert_eq!(written.notes, Vec::<String>::new());
-    assert_eq!(import(&written.rules).unwrap(), first);
+    assert!(written.notes.len() == 1 && written.notes[0].contains("parameters"), "{:?}", written.notes);
+    assert!(written.rules.contains(r#"parameters="***""#), "{}", written.rules);
+    let back = import(&written.rules).unwrap();
+    assert_eq!((back.rules.keep_from(&first.rules), back.notes), (Ok(first.rules), Vec::new()));
 }
 
 #[test]
@@ -112,7 +114,7 @@ fn what_the_old_form_cannot_say_is_listed() {
 }
 
 proptest! {
-    /// Whatever the old form can say comes back as it was.
+    /// Whatever the old form can say comes back as it was, but for what is nobody's to read.
     #[test]
     fn round_trip(count in 1_u64..1_000_000, interval in 1_u64..86_400, taken in 0_u64..100, kb in prop::option::of(1_u64..40_000_000),
                   codes in prop::collection::vec((101_u64..530, prop::option::of(1_u64..999), 1_u64..99), 0..5),
@@ -125,10 +127,11 @@ proptest! {
             status_codes: codes.into_iter().map(|(status, sub_status, count)| StatusCodeTrigger { status, sub_status, count, time_interval, ..Default::default() }).collect(),
             ..Triggers::default()
         };
+        let parameters = Parameters::new(parameters);
         let actions = Actions { action_type: ActionType::ALL[action], custom_action: Some(CustomAction { exe, parameters }), ..Actions::default() };
         let config = AutoHealConfig { auto_heal_enabled: true, auto_heal_rules: AutoHealRules { triggers, actions } };
         let back = import(&export(&config).rules).unwrap();
-        prop_assert_eq!(back.rules, config);
+        prop_assert_eq!(back.rules.keep_from(&config), Ok(config));
     }
 
     #[test]
