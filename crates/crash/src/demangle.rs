@@ -1,6 +1,11 @@
 //! Names of Rust and C++ functions as they were written.
 
+use std::fmt::Write;
+
 use crate::text;
+
+/// The most bytes of a name as it was written. Ours: far above what is kept of it.
+const NAME_BYTES: usize = 64 << 10;
 
 /// The most bytes of a mangled name that are tried. Ours: a name of this length says nothing any more, and demangling expands.
 const MANGLED_BYTES: usize = 4_096;
@@ -21,13 +26,33 @@ fn demangled(symbol: &str) -> Option<String> {
         return None;
     }
     if let Ok(name) = rustc_demangle::try_demangle(symbol) {
-        return Some(format!("{name:#}"));
+        return bounded(|text| write!(text, "{name:#}"));
     }
     if !(symbol.starts_with("_Z") || symbol.starts_with("__Z")) {
         return None;
     }
     let options = cpp_demangle::DemangleOptions::new().recursion_limit(96);
-    cpp_demangle::Symbol::new(symbol).ok()?.demangle_with_options(&options).ok()
+    let symbol = cpp_demangle::Symbol::new(symbol).ok()?;
+    bounded(|text| symbol.structured_demangle(text, &options))
+}
+
+/// A name that is given up when it becomes too long. Mangled names repeat what they have said before, and a short one that
+/// repeats its repetitions is written out as one of gigabytes.
+fn bounded(write: impl FnOnce(&mut Bounded) -> std::fmt::Result) -> Option<String> {
+    let mut text = Bounded(String::new());
+    write(&mut text).ok().map(|()| text.0)
+}
+
+struct Bounded(String);
+
+impl Write for Bounded {
+    fn write_str(&mut self, part: &str) -> std::fmt::Result {
+        if self.0.len() + part.len() > NAME_BYTES {
+            return Err(std::fmt::Error);
+        }
+        self.0.push_str(part);
+        Ok(())
+    }
 }
 
 /// A type's name as `std::type_info::name()` has it (`PKc`, `N4shop5ErrorE`), or already readable.
@@ -60,6 +85,23 @@ mod tests {
         for (symbol, written) in cases {
             assert_eq!(function(symbol), written);
         }
+    }
+
+    /// Each `pair` has the one before it twice.
+    #[test]
+    fn a_name_that_repeats_its_repetitions_stays_as_it_is() {
+        let mut symbol = "_Z1fSt4pairIiiE".to_owned();
+        // `S_`, `S0_`, `S1_` … name what was said so far, in base 36
+        for level in 0_u32..60 {
+            let number = char::from_digit(level % 36, 36).unwrap().to_ascii_uppercase();
+            let tens = if level >= 36 { "1" } else { "" };
+            symbol.push_str(&format!("S_IS{tens}{number}_S{tens}{number}_E"));
+        }
+        assert!(symbol.len() < MANGLED_BYTES);
+        assert!(function(&symbol).chars().count() <= text::FUNCTION_CHARS);
+        let nested = format!("_Z1f{}i{}", "St4pairI".repeat(50), "iE".repeat(50));
+        assert!(function(&nested).chars().count() <= text::FUNCTION_CHARS);
+        assert_eq!(bounded(|text| write!(text, "{}", "x".repeat(NAME_BYTES + 1))), None);
     }
 
     #[test]

@@ -5,22 +5,67 @@ use engine::crash::Runtime;
 use super::{Ends, LastWords, Report};
 use crate::text::{name, printed};
 
-/// How the heap's complaints begin. What follows is a fixed text of glibc's.
-const HEAP: [&str; 14] = [
-    "double free or corruption",
-    "free(): ",
-    "malloc(): ",
-    "realloc(): ",
-    "calloc(): ",
+/// What the heap complains of: glibc's own texts, of 2.17 to 2.42, whole. A text that only begins like one of them is somebody
+/// else's and may hold anything, and the type of a crash is told to everybody.
+const HEAP: [&str; 58] = [
+    "double free or corruption (top)",
+    "double free or corruption (out)",
+    "double free or corruption (!prev)",
+    "double free or corruption (fasttop)",
+    "free(): invalid pointer",
+    "free(): invalid size",
+    "free(): invalid next size (fast)",
+    "free(): invalid next size (normal)",
+    "free(): corrupted unsorted chunks",
+    "free(): double free detected in tcache 2",
+    "free(): too many chunks detected in tcache",
+    "free(): unaligned chunk detected in tcache 2",
+    "free(): unaligned fastbin chunk detected",
+    "malloc(): corrupted top size",
+    "malloc(): corrupted unsorted chunks",
+    "malloc(): corrupted unsorted chunks 2",
+    "malloc(): corrupted unsorted chunks 3",
+    "malloc(): invalid next size (unsorted)",
+    "malloc(): invalid next->prev_inuse (unsorted)",
+    "malloc(): invalid size (unsorted)",
+    "malloc(): largebin double linked list corrupted (bk)",
+    "malloc(): largebin double linked list corrupted (nextsize)",
+    "malloc(): memory corruption",
+    "malloc(): memory corruption (fast)",
+    "malloc(): mismatching next->prev_size (unsorted)",
+    "malloc(): smallbin double linked list corrupted",
+    "malloc(): smallbin double linked list corrupted 2",
+    "malloc(): unaligned fastbin chunk detected",
+    "malloc(): unaligned fastbin chunk detected 2",
+    "malloc(): unaligned fastbin chunk detected 3",
+    "malloc(): unaligned tcache chunk detected",
+    "malloc(): unsorted double linked list corrupted",
+    "malloc: top chunk is corrupt",
+    "malloc_check_get_size: memory corruption",
+    "malloc_consolidate(): invalid chunk size",
+    "malloc_consolidate(): unaligned fastbin chunk detected",
+    "realloc(): invalid next size",
+    "realloc(): invalid old size",
+    "realloc(): invalid pointer",
+    "realloc(): unaligned chunk",
     "corrupted size vs. prev_size",
+    "corrupted size vs. prev_size in fastbins",
+    "corrupted size vs. prev_size while consolidating",
     "corrupted double-linked list",
+    "corrupted double-linked list (not small)",
     "corrupted unsorted chunks",
-    "malloc_consolidate(): ",
-    "munmap_chunk(): ",
-    "mremap_chunk(): ",
-    "malloc_check_get_size: ",
-    "invalid fastbin entry",
+    "corrupted unsorted chunks 2",
+    "munmap_chunk(): invalid pointer",
+    "mremap_chunk(): invalid pointer",
+    "tcache_thread_shutdown(): unaligned tcache chunk detected",
+    "int_mallinfo(): unaligned fastbin chunk detected",
+    "__malloc_info(): unaligned fastbin chunk detected",
+    "invalid fastbin entry (free)",
     "break adjusted to free malloc space",
+    "memory clobbered before allocated block",
+    "memory clobbered past end of allocated block",
+    "block freed twice",
+    "memory is consistent, library is buggy",
 ];
 
 pub(super) fn read(lines: &[&str], at: usize) -> Option<Report> {
@@ -34,10 +79,8 @@ pub(super) fn read(lines: &[&str], at: usize) -> Option<Report> {
     Some(Report { words: words.ending(ends), end: at + 1 })
 }
 
-fn of_heap(text: &str) -> Option<&str> {
-    let fixed = |c: char| c.is_ascii_alphanumeric() || " ()_-.!:,<>=&".contains(c);
-    (HEAP.iter().any(|begin| text.starts_with(begin)) && text.len() <= 80 && text.chars().all(fixed))
-        .then_some(text)
+fn of_heap(text: &str) -> Option<&'static str> {
+    HEAP.into_iter().find(|known| *known == text)
 }
 
 fn heap(line: &str) -> Option<LastWords> {
@@ -51,15 +94,17 @@ fn starred(line: &str) -> Option<LastWords> {
         let kind = of_heap(text.split(": 0x").next().unwrap_or(text))?;
         return Some(LastWords::new(Runtime::Glibc, kind).with_message(kind));
     }
-    let (what, _) = text.split_once(" ***")?;
+    // after the stars there is `: terminated` or, before 2.26, `: ` and the program
+    let (what, rest) = text.split_once(" ***")?;
     let known = [
-        "stack smashing detected",
-        "buffer overflow detected",
-        "%n in writable segment",
-        "invalid %N$ use detected",
+        ("stack smashing detected", "stack smashing detected"),
+        ("buffer overflow detected", "buffer overflow detected"),
+        ("%n in writable segment detected", "%n in writable segment"),
+        ("invalid %N$ use detected", "invalid %N$ use detected"),
     ];
-    let kind = known.iter().find(|known| what.starts_with(**known))?;
-    Some(LastWords::new(Runtime::Glibc, kind).with_message(line))
+    let (_, kind) = known.iter().find(|(whole, _)| *whole == what)?;
+    let ends = rest.is_empty() || rest.starts_with(": ");
+    ends.then(|| LastWords::new(Runtime::Glibc, kind).with_message(line))
 }
 
 /// Program, file, line, function, then the condition in quotes; libstdc++ has the same form with the function's whole signature.

@@ -44,7 +44,7 @@ fn exception(lines: &[&str], start: usize, error: &str) -> Option<Report> {
     let is_stack = |line: &str| {
         line.starts_with("\tat ") || line.starts_with("Caused by: ") || line.starts_with("\t... ")
     };
-    let stack_at = body.iter().position(|line| is_stack(line)).filter(|at| *at <= super::MESSAGE_LINES);
+    let stack_at = body.iter().take(super::MESSAGE_LINES + 1).position(|line| is_stack(line));
     let text = stack_at.map_or_else(|| text.to_owned(), |at| message(text, &body[..at], |_| false));
     let stack_at = stack_at.unwrap_or(0);
     let frames = body[stack_at..].iter().map_while(|line| call(line)).collect();

@@ -7,27 +7,43 @@ use crate::text::{self, file_line, printed};
 
 const THROWN_VALUE: &str = "Thrown value";
 const USE_TRACE: &str = "(Use `node --trace-uncaught";
+/// How many threads an error is passed on through at most.
+const MAX_PASSED_ON: usize = 8;
 
 pub(super) fn read(lines: &[&str], at: usize) -> Option<Report> {
     uncaught(lines, at).or_else(|| aborted(lines, at)).or_else(|| logged(lines, at))
 }
 
-/// `file:line`, the source line, the caret; then the error.
-fn uncaught(lines: &[&str], start: usize) -> Option<Report> {
+/// Where an error was thrown, and the line on which it is told.
+struct Heading<'t> {
+    file: &'t str,
+    line: u32,
+    error_at: usize,
+}
+
+/// `file:line`, the source line, the caret.
+fn heading<'t>(lines: &[&'t str], start: usize) -> Option<Heading<'t>> {
     let (file, Some(line)) = file_line(lines[start]) else { return None };
     if file.contains(' ') && !file.contains('/') && !file.starts_with('[') {
         return None;
     }
     let caret = start + 1 + ahead(lines, start + 1, 4).iter().position(|line| is_caret(line))?;
-    let mut value = caret + 1 + lines.iter().skip(caret + 1).take_while(|line| line.is_empty()).count();
-    if lines.get(value)?.trim_end_matches(':') == "Uncaught" {
-        value += 1;
+    let mut error_at = caret + 1 + lines.iter().skip(caret + 1).take_while(|line| line.is_empty()).count();
+    if lines.get(error_at)?.trim_end_matches(':') == "Uncaught" {
+        error_at += 1;
     }
-    // A worker thread's error comes with its own place inside the one that passed it on.
-    if let Some(inner) = uncaught(lines, value) {
-        return Some(inner);
+    (error_at < lines.len()).then_some(Heading { file, line, error_at })
+}
+
+/// The heading, then the error. A worker thread's error comes with its own heading inside the one that passed it on.
+fn uncaught(lines: &[&str], start: usize) -> Option<Report> {
+    let mut heading = self::heading(lines, start)?;
+    for _ in 0..MAX_PASSED_ON {
+        let Some(inner) = self::heading(lines, heading.error_at) else { break };
+        heading = inner;
     }
-    let mut report = error(lines, value)?;
+    let Heading { file, line, error_at } = heading;
+    let mut report = error(lines, error_at)?;
     if report.words.frames.is_empty() || report.words.exception_type == "SyntaxError" {
         // A thrown value has no stack, and a syntax error's is the loader's: the place is in the heading.
         report.words.frames.insert(0, printed("<anonymous>", file.trim_start_matches("file://"), Some(line)));

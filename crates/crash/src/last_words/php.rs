@@ -61,8 +61,10 @@ fn uncaught(lines: &[&str], start: usize, error: &str) -> Option<Report> {
     let mut first = None;
     let mut last = exception(lines, start, error)?;
     while let Some((at, next)) = next_exception(lines, last.end) {
+        // as for Python's chains
+        let Some(link) = exception(lines, at, next) else { break };
         first.get_or_insert(last.kind);
-        last = exception(lines, at, next)?;
+        last = link;
     }
     let end =
         last.end + usize::from(lines.get(last.end).is_some_and(|line| line.starts_with("  thrown in ")));

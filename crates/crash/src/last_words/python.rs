@@ -63,13 +63,16 @@ fn traceback(lines: &[&str], start: usize) -> Option<Report> {
     let mut last = block(lines, header + 1)?;
     let mut cause = None;
     while let Some(next) = chained(lines, last.at + 1) {
-        cause = Some(last.kind);
-        if lines[next] == python_group::HEADER {
-            let mut report = python_group::read(lines, next, thread)?;
-            report.words.cause = report.words.cause.or_else(|| cause.map(str::to_owned));
+        if lines[next] == python_group::HEADER
+            && let Some(mut report) = python_group::read(lines, next, thread)
+        {
+            report.words.cause = report.words.cause.or_else(|| Some(last.kind.to_owned()));
             return Some(report);
         }
-        last = block(lines, next + 1)?;
+        // of a chain that breaks off, what was read is told: to begin again behind each of its links would take for ever
+        let Some(link) = block(lines, next + 1) else { break };
+        cause = Some(last.kind);
+        last = link;
     }
     let whole = message(last.message, ahead(lines, last.at + 1, super::MESSAGE_LINES), str::is_empty);
     let words = LastWords::new(Runtime::Python, last.kind)

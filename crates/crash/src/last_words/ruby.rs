@@ -128,9 +128,10 @@ fn bug(lines: &[&str], start: usize) -> Option<Report> {
         "Stack overflow" => "Stack overflow",
         _ => "[BUG]",
     };
-    // The report ends with Ruby's note, or with the tail.
+    // The report ends with Ruby's note, or with the tail; of two of them each has its own.
     let end = ahead(lines, start + 1, 4_000)
         .iter()
+        .take_while(|line| !line.contains("[BUG] "))
         .position(|line| line.starts_with("[NOTE]"))
         .map_or(start + 1, |at| start + 2 + at);
     let words =
