@@ -47,6 +47,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    shim::reset_signals();
     let command = match command() {
         Ok(command) => command,
         Err(error) => {

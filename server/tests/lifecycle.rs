@@ -136,3 +136,30 @@ fn a_killed_shim_takes_its_worker_with_it_and_both_are_replaced() {
         "nothing is left of the first"
     );
 }
+
+#[test]
+fn a_program_that_was_deleted_or_replaced_goes_on_starting_workers_and_explaining_crashes() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("medic");
+    std::fs::copy(env!("CARGO_BIN_EXE_medic"), &program).unwrap();
+    let medic = Medic::with_program(
+        &program,
+        "[crash_monitoring]\ncrashes = 0\npause = \"0s\"\n",
+        "back_off = \"0s\"",
+    );
+    std::fs::remove_file(&program).unwrap();
+    for crash in 1..=2 {
+        assert_eq!(medic.crash("null"), crash);
+        let latest = medic.json("/api/v1/apps/shop/crashes")[0].clone();
+        assert_eq!(latest["audit"]["result"], "analysed", "{latest:#}");
+        // now it is another program
+        std::fs::copy("/bin/false", &program).unwrap();
+    }
+    let shims = processes_below(&medic.data_dir());
+    assert_eq!(shims.len(), 1);
+    let line = std::fs::read(format!("/proc/{}/cmdline", shims[0])).unwrap();
+    let line = String::from_utf8_lossy(&line).replace('\0', " ");
+    assert!(line.starts_with(&format!("{} shim ", program.display())), "{line}");
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", shims[0])).unwrap();
+    assert_eq!(name.trim_end(), "medic");
+}

@@ -1,16 +1,17 @@
 //! Explains a minidump of this machine, or with a folder of Breakpad symbols one of another: `explain DUMP [SYMBOLS]`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
-use crash::{Limits, dump, signature};
+use crash::{Files, Limits, dump, signature};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let path = arguments.next().context("usage: explain DUMP [SYMBOLS]")?;
     let symbols = arguments.next();
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let sources = dump::Sources { root: Path::new("/"), symbols: symbols.as_deref(), perf_map: None };
+    let files = Files::of_machine();
+    let sources = dump::Sources { files: &files, symbols: symbols.as_deref(), perf_map: None };
     let findings = dump::read_with(&bytes, &sources, &Limits::default())?;
     println!("{} in thread {:?}", findings.exception_type, findings.thread.name);
     let subject = signature::Subject {

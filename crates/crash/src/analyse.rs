@@ -17,7 +17,7 @@ const LINES_AFTER_ON_OUTPUT: usize = 10;
 
 /// Finds out what can be known. Never fails and never panics: where the dump cannot be read, the rest is told.
 pub fn analyse(death: &Death<'_>, limits: &Limits) -> Analysis {
-    let sources = Sources { root: death.root, symbols: None, perf_map: death.perf_map };
+    let sources = Sources { files: death.files, symbols: None, perf_map: death.perf_map };
     let (dump, dump_error) = match death.dump.map(|bytes| dump::read_with(bytes, &sources, limits)) {
         Some(Ok(dump)) => (Some(dump), None),
         Some(Err(error)) => (None, Some(error.to_string())),

@@ -95,7 +95,7 @@ mod tests {
         for level in 0_u32..60 {
             let number = char::from_digit(level % 36, 36).unwrap().to_ascii_uppercase();
             let tens = if level >= 36 { "1" } else { "" };
-            symbol.push_str(&format!("S_IS{tens}{number}_S{tens}{number}_E"));
+            write!(symbol, "S_IS{tens}{number}_S{tens}{number}_E").unwrap();
         }
         assert!(symbol.len() < MANGLED_BYTES);
         assert!(function(&symbol).chars().count() <= text::FUNCTION_CHARS);

@@ -1,6 +1,6 @@
 //! Understanding a crash: how a worker ended, the end of what it printed and, where the debugger was attached, a minidump become an exception type, a stack and a signature.
 //!
-//! Everything here is blocking and pure but for reading the modules' files under [`Death::root`]. It runs in a short-lived child
+//! Everything here is blocking and pure but for reading the modules' files among [`Death::files`]. It runs in a short-lived child
 //! with hard limits on memory and time; the bounds here ([`Limits`]) make it end with a result where the child's limits would
 //! only end it. Whatever a process left is hostile input: it is read without trust, shortened and cleaned.
 //!
@@ -9,6 +9,7 @@
 mod analyse;
 mod demangle;
 pub mod dump;
+mod files;
 pub mod last_words;
 pub mod signature;
 mod text;
@@ -20,6 +21,7 @@ use engine::{AppName, CrashCause, Exit, IncidentId};
 use serde::{Deserialize, Serialize};
 
 pub use analyse::analyse;
+pub use files::Files;
 
 /// How a worker ended and what it left.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +36,8 @@ pub struct Death<'a> {
     pub standard_output: &'a [u8],
     /// The minidump, where the debugger was attached.
     pub dump: Option<&'a [u8]>,
-    /// Where the modules' paths begin: `/`, or `/proc/PID/root` of a worker in another mount namespace.
-    pub root: &'a Path,
+    /// Where the modules' files are.
+    pub files: &'a Files,
     /// The file name of the worker's program (`argv[0]`).
     pub program: &'a str,
     /// The file in which a just-in-time compiler named its functions, where there is one.

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crash::dump::{DumpError, DumpFindings, Sources, read, read_with};
-use crash::{Death, Limits, analyse};
+use crash::{Death, Files, Limits, analyse};
 use engine::crash::{Frame, Runtime, Trust};
 use engine::{CrashCause, Exit, Signal};
 
@@ -17,15 +17,21 @@ fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(folder().join(format!("{name}.dmp"))).unwrap()
 }
 
+/// What is under the fixtures' `root`.
+fn files() -> Files {
+    Files::below_path(&folder().join("root")).unwrap()
+}
+
 /// A dump of this kind of machine: its files are under the fixtures' `root`.
 fn local(name: &str) -> DumpFindings {
-    read(&bytes(name), &folder().join("root"), &Limits::default()).unwrap()
+    read(&bytes(name), &files(), &Limits::default()).unwrap()
 }
 
 /// A dump of another machine.
 fn foreign(name: &str) -> DumpFindings {
     let symbols = folder().join("symbols");
-    let sources = Sources { root: Path::new("/"), symbols: Some(&symbols), perf_map: None };
+    let files = Files::of_machine();
+    let sources = Sources { files: &files, symbols: Some(&symbols), perf_map: None };
     read_with(&bytes(name), &sources, &Limits::default()).unwrap()
 }
 
@@ -61,9 +67,7 @@ fn an_overflowed_stack_is_recognised_and_cut() {
     let findings = local("shop_overflow");
     assert_eq!(findings.exception_type, "Stack overflow");
     assert!(findings.thread.frames.iter().take(60).all(|frame| frame.place() == "recurse"));
-    let few =
-        read(&bytes("shop_overflow"), &folder().join("root"), &Limits { frames: 5, ..Limits::default() })
-            .unwrap();
+    let few = read(&bytes("shop_overflow"), &files(), &Limits { frames: 5, ..Limits::default() }).unwrap();
     assert_eq!((few.thread.frames.len(), few.thread.truncated), (5, true));
 }
 
@@ -73,7 +77,8 @@ fn a_replaced_file_is_not_believed() {
     let app = root.path().join("srv/app");
     std::fs::create_dir_all(&app).unwrap();
     std::fs::copy(folder().join("root/srv/app/shop_fixed"), app.join("shop")).unwrap();
-    let findings = read(&bytes("shop_null"), root.path(), &Limits::default()).unwrap();
+    let findings =
+        read(&bytes("shop_null"), &Files::below_path(root.path()).unwrap(), &Limits::default()).unwrap();
     assert!(findings.notes.iter().any(|note| note.contains("shop was replaced")), "{:?}", findings.notes);
     assert!(
         findings.thread.frames[0].place().starts_with("shop+0x"),
@@ -97,7 +102,8 @@ fn dumps_of_windows_and_macos_tell_type_and_stack() {
 
 #[test]
 fn what_is_no_dump_is_refused_with_a_reason() {
-    let refused = |bytes: &[u8]| read(bytes, Path::new("/"), &Limits::default()).unwrap_err().to_string();
+    let refused =
+        |bytes: &[u8]| read(bytes, &Files::of_machine(), &Limits::default()).unwrap_err().to_string();
     assert_eq!(refused(b""), "it is no minidump: it does not begin with `MDMP`");
     assert_eq!(refused(b"MDMP"), "the dump is damaged: the header is outside of its 4 bytes");
     assert_eq!(refused(&bytes("invalid-range")), "the dump has no list of threads");
@@ -112,7 +118,7 @@ fn what_is_no_dump_is_refused_with_a_reason() {
 fn no_damage_makes_it_panic() {
     for name in ["shop_null", "test", "simple-crashpad"] {
         let dump = bytes(name);
-        let root = folder().join("root");
+        let root = files();
         let limits = Limits { frames: 20, ..Limits::default() };
         for length in (0..dump.len()).step_by(dump.len() / 60 + 1) {
             let _ = read(&dump[..length], &root, &limits);
@@ -208,10 +214,10 @@ fn thread_bomb(count: u32, stack_bytes: u64) -> Forged {
 #[test]
 fn threads_that_share_a_stack_are_walked_once_and_not_far() {
     let dump = thread_bomb(10_000, 4 << 20).finish();
-    let findings = read(&dump, Path::new("/"), &Limits::default()).unwrap();
+    let findings = read(&dump, &Files::of_machine(), &Limits::default()).unwrap();
     assert_eq!((findings.thread.frames.len(), findings.thread.truncated), (200, true));
     assert!(matches!(
-        read(&dump, Path::new("/"), &Limits { threads: 100, ..Limits::default() }),
+        read(&dump, &Files::of_machine(), &Limits { threads: 100, ..Limits::default() }),
         Err(DumpError::TooMany { what: "threads", count: 10_000, limit: 100 })
     ));
 }
@@ -233,15 +239,15 @@ fn modules_that_share_an_endless_name_stay_small() {
         list.extend_from_slice(&module);
     }
     forged.stream(4, &list);
-    let findings = read(&forged.finish(), Path::new("/"), &Limits::default()).unwrap();
+    let findings = read(&forged.finish(), &Files::of_machine(), &Limits::default()).unwrap();
     assert_eq!(findings.modules.len(), 2_048);
     assert!(findings.modules.iter().all(|module| module.name.chars().count() <= 128));
     assert!(findings.notes.iter().any(|note| note.contains("20000 modules")), "{:?}", findings.notes);
 }
 
-fn death<'a>(exit: Exit, standard_error: &'a [u8], dump: Option<&'a [u8]>, root: &'a Path) -> Death<'a> {
+fn death<'a>(exit: Exit, standard_error: &'a [u8], dump: Option<&'a [u8]>, files: &'a Files) -> Death<'a> {
     let cause = if matches!(exit, Exit::Code(_)) { CrashCause::Exit } else { CrashCause::Signal };
-    Death { exit, cause, standard_error, standard_output: b"", dump, root, program: "shop", perf_map: None }
+    Death { exit, cause, standard_error, standard_output: b"", dump, files, program: "shop", perf_map: None }
 }
 
 const SEGV: Exit = Exit::Signal(Signal(11));
@@ -249,7 +255,7 @@ const ABRT: Exit = Exit::Signal(Signal(6));
 
 #[test]
 fn the_same_fault_has_one_name_and_another_fault_another() {
-    let root = folder().join("root");
+    let root = files();
     let signature = |name: &str| {
         analyse(&death(SEGV, b"", Some(&bytes(name)), &root), &Limits::default()).findings.signature
     };
@@ -261,7 +267,7 @@ fn the_same_fault_has_one_name_and_another_fault_another() {
 
 #[test]
 fn the_runtime_names_the_type_and_the_dump_the_native_calls() {
-    let root = folder().join("root");
+    let root = files();
     let dump = bytes("shop_null");
     let words = b"terminate called after throwing an instance of 'shop::NotFound'\n  what():  SECRET-4711\n";
     let analysis = analyse(&death(ABRT, words, Some(&dump), &root), &Limits::default());
@@ -281,7 +287,7 @@ fn the_runtime_names_the_type_and_the_dump_the_native_calls() {
 #[test]
 fn what_was_logged_before_a_signal_is_not_its_reason() {
     let tail = b"Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 1\n";
-    let of = |exit| analyse(&death(exit, tail, None, Path::new("/")), &Limits::default()).findings;
+    let of = |exit| analyse(&death(exit, tail, None, &Files::of_machine()), &Limits::default()).findings;
     assert_eq!(of(SEGV).exception_type, "SIGSEGV");
     assert_eq!(of(SEGV).signature, "SIGSEGV | shop");
     assert_eq!(of(Exit::Code(1)).signature, "KeyError | f");
@@ -289,7 +295,7 @@ fn what_was_logged_before_a_signal_is_not_its_reason() {
 
 #[test]
 fn a_death_without_any_word_still_has_a_type_and_a_name() {
-    let root = Path::new("/");
+    let root = &Files::of_machine();
     let exit = analyse(&death(Exit::Code(3), b"cannot listen\n", None, root), &Limits::default());
     assert_eq!(exit.findings.exception_type, "exit status 3");
     assert_eq!(exit.findings.signature, "exit status 3 | shop");

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crash::last_words::{LastWords, read};
-use crash::{Analysis, Death, Limits, analyse};
+use crash::{Analysis, Death, Files, Limits, analyse};
 use engine::{CrashCause, Exit, Signal};
 use proptest::prelude::*;
 
@@ -186,6 +186,12 @@ fn a_tail_of_one_endless_line_is_read_fast_and_kept_short() {
     assert_eq!(frame.file.unwrap().chars().count(), 512);
 }
 
+/// No file is looked at without a dump.
+fn machine() -> &'static Files {
+    static FILES: std::sync::LazyLock<Files> = std::sync::LazyLock::new(Files::of_machine);
+    &FILES
+}
+
 fn death(tail: &[u8], exit: Exit) -> Death<'_> {
     let cause = if matches!(exit, Exit::Code(_)) { CrashCause::Exit } else { CrashCause::Signal };
     Death {
@@ -194,7 +200,7 @@ fn death(tail: &[u8], exit: Exit) -> Death<'_> {
         standard_error: tail,
         standard_output: b"",
         dump: None,
-        root: Path::new("/"),
+        files: machine(),
         program: "shop",
         perf_map: None,
     }
@@ -217,6 +223,46 @@ proptest! {
         if let Some(words) = words {
             prop_assert!(words.exception_type.chars().count() <= 200);
         }
+    }
+}
+
+/// What begins a report, again and again: no reader may call itself for each, or begin again behind each.
+#[test]
+fn a_heading_that_is_repeated_over_the_whole_tail_is_read() {
+    for (_, tail) in samples() {
+        let text = String::from_utf8_lossy(&tail);
+        let lines: Vec<&str> = text.lines().take(12).collect();
+        for length in [1, 2, 3, 5, 8] {
+            let heading: String = lines.iter().take(length).flat_map(|line| [*line, "\n"]).collect();
+            if heading.trim().is_empty() {
+                continue;
+            }
+            let repeated = heading.repeat((64 << 10) / heading.len() + 1);
+            let _ = analysed(&repeated, &repeated, Exit::Code(1));
+        }
+    }
+    for heading in
+        ["/a:1\n^\n", "a:1\n\n^\n", "panic: \n", "Next a: b\n", "[BUG] x\n", "#0 a\n", "\tat a(b)\n"]
+    {
+        let repeated = heading.repeat((64 << 10) / heading.len());
+        let _ = analysed(&repeated, &repeated, Exit::Code(1));
+    }
+}
+
+/// glibc's texts are told to everybody as the type, so nothing else may pass for one.
+#[test]
+fn what_only_begins_like_a_text_of_the_c_library_is_no_type() {
+    let kind = |text: &str| read(text.as_bytes()).map(|words| words.exception_type);
+    assert_eq!(kind("free(): invalid pointer\n").as_deref(), Some("free(): invalid pointer"));
+    for text in [
+        "free(): SECRET-4711",
+        "double free or corruption (SECRET)",
+        "malloc(): invalid size (unsorted) SECRET",
+        "corrupted size vs. prev_size of order 42",
+        "*** stack smashing detected of SECRET ***: terminated",
+        "*** Error in `shop': free(): SECRET: 0x0000 ***",
+    ] {
+        assert_eq!(kind(&format!("{text}\n")), None, "{text}");
     }
 }
 

@@ -94,6 +94,7 @@ fn run(target: &Path, arguments: &[String], arm: bool, fits: impl Fn(&FromShim) 
         log_files_kept: 2,
         arm,
         analyser: vec![text(exe), "analyse".to_owned()],
+        core_dumps: false,
         cgroup: None,
         spec_hash: String::new(),
     };

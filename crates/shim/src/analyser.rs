@@ -4,6 +4,7 @@
 //! connection to anything, and when it fails the shim still says what the kernel said.
 
 mod child;
+mod confine;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use child::analyser_main;
 
+use crate::program::OWN_PROGRAM;
 use crate::sys::descriptors::{pipe, set_nonblocking};
 use crate::sys::memory::sealed_file;
 use crate::sys::spawn::{Child, spawn};
@@ -63,12 +65,50 @@ struct Job {
     exit: Exit,
     cause: CrashCause,
     program: String,
-    root: PathBuf,
+    /// There is a directory on [`ROOT_FD`] that is the worker's root.
+    #[serde(default)]
+    has_root: bool,
+    /// How a shim of an older version says that: by the path of that descriptor instead of `/`.
+    #[serde(default)]
+    root: Option<PathBuf>,
     perf_map: Option<PathBuf>,
     has_dump: bool,
+    /// What may be read; a shim of an older version does not say.
+    #[serde(default)]
+    readable: Option<Vec<PathBuf>>,
     /// How much of what follows is standard error. A shim that was started before an update does not say, and gives it alone.
     #[serde(default)]
     standard_error_bytes: Option<usize>,
+}
+
+impl Job {
+    fn has_root(&self) -> bool {
+        self.has_root || self.root.as_deref().is_some_and(|root| root != Path::new("/"))
+    }
+}
+
+/// The child's answer, one JSON object.
+#[derive(Debug, Serialize, Deserialize)]
+struct Answer {
+    #[serde(flatten)]
+    analysis: Analysis,
+    /// Of what confines the child, what this kernel does not have.
+    #[serde(default)]
+    unconfined: Vec<String>,
+}
+
+impl Answer {
+    /// What was found, and what the reader should know of how.
+    fn into_analysis(self) -> Analysis {
+        let Self { mut analysis, unconfined } = self;
+        if !unconfined.is_empty() {
+            let lacking = unconfined.join(" and ");
+            analysis.findings.notes.push(format!(
+                "The analysis ran less confined than it should: this kernel has no {lacking} (or it is not enabled)"
+            ));
+        }
+        analysis
+    }
 }
 
 /// What is known when a worker has crashed.
@@ -89,22 +129,24 @@ pub(crate) struct Evidence<'a> {
     pub(crate) dump: Option<&'a File>,
     /// The worker's root directory, where it is not this process's.
     pub(crate) root: Option<&'a File>,
+    /// The files that it had mapped as code.
+    pub(crate) mapped: &'a [PathBuf],
 }
 
 impl Evidence<'_> {
     fn job(&self) -> Job {
-        let root = match self.root {
-            Some(_) => PathBuf::from(format!("/proc/self/fd/{ROOT_FD}")),
-            None => PathBuf::from("/"),
-        };
-        let perf_map = Some(root.join(format!("tmp/perf-{}.map", self.pid)));
+        let perf_map = PathBuf::from(format!("/tmp/perf-{}.map", self.pid));
+        let mut readable = confine::explaining(self.mapped);
+        readable.push(perf_map.clone());
         Job {
             exit: self.exit,
             cause: self.cause,
             program: self.program.to_owned(),
-            root,
-            perf_map,
+            has_root: self.root.is_some(),
+            root: None,
+            perf_map: Some(perf_map),
             has_dump: self.dump.is_some(),
+            readable: Some(readable),
             standard_error_bytes: Some(self.standard_error.len()),
         }
     }
@@ -208,7 +250,8 @@ impl Analyser {
                 Err(AnalyserError::Answer(format!("it is longer than {} MiB", ANSWER_LIMIT_BYTES >> 20)))
             }
             Exit::Signal(Signal(libc::SIGXCPU)) => Err(AnalyserError::Time),
-            Exit::Code(0) => serde_json::from_slice(&self.received)
+            Exit::Code(0) => serde_json::from_slice::<Answer>(&self.received)
+                .map(Answer::into_analysis)
                 .map_err(|error| AnalyserError::Answer(error.to_string())),
             exit => Err(AnalyserError::Ended(exit)),
         }
@@ -219,8 +262,11 @@ fn spawn_child(
     command: &[String],
     evidence: &Evidence<'_>,
 ) -> Result<(OwnedFd, Pid), Box<dyn std::error::Error>> {
-    let name = command.first().ok_or("the analyser's command is empty")?;
-    let program = find_program(name, Path::new("/"), None)?;
+    let (program, arguments) = match command {
+        // whatever became of its file: replaced by another version, or deleted
+        [] => (PathBuf::from(OWN_PROGRAM), ["medic", "analyse"].map(str::to_owned).to_vec()),
+        [name, ..] => (find_program(name, Path::new("/"), None)?, command.to_vec()),
+    };
     let mut job = serde_json::to_vec(&evidence.job())?;
     job.push(b'\n');
     let job = sealed_file(&[&job, evidence.standard_error, evidence.standard_output])?;
@@ -231,7 +277,10 @@ fn spawn_child(
     let seconds = TIME_LIMIT.as_secs();
     let child = Child {
         program: c_string(program.as_os_str(), "command")?,
-        arguments: command.iter().map(|argument| c_string(argument, "command")).collect::<Result<_, _>>()?,
+        arguments: arguments
+            .iter()
+            .map(|argument| c_string(argument, "command"))
+            .collect::<Result<_, _>>()?,
         environment: Vec::new(),
         directory: c_string("/", "directory")?,
         // in the order of DUMP_FD and ROOT_FD

@@ -4,12 +4,14 @@
 //! Both versions are met in the wild, version 1 above all on older machines and in hybrid set-ups, where the memory controller
 //! is bound to it though version 2 is mounted too. So a group is looked for controller by controller.
 
+mod end;
 mod home;
 mod own;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use end::end_group;
 pub use home::{Home, NoHome};
 pub(crate) use own::OwnGroup;
 

@@ -6,12 +6,13 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use engine::Clock;
 
 use crate::SystemClock;
+use crate::program::Program;
 use crate::protocol::{SOCKET_NAME, SPEC_NAME, WorkerSpec};
 use crate::sys::descriptors::{Interest, pipe, poll};
 use crate::sys::{Pid, signals};
@@ -52,15 +53,15 @@ pub enum LaunchError {
     TimedOut,
 }
 
-/// Starts `exe shim RUN_DIR`, which leaves this process, starts the worker and goes on as its parent. Returns when the worker
+/// Starts `program shim RUN_DIR`, which leaves this process, starts the worker and goes on as its parent. Returns when the worker
 /// was started. `run_dir` is made (mode 0700) and must not exist. Blocks for as long as the start takes, at most 30 s.
-pub fn launch(exe: &Path, run_dir: &Path, spec: &WorkerSpec) -> Result<(), LaunchError> {
+pub fn launch(program: impl Into<Program>, run_dir: &Path, spec: &WorkerSpec) -> Result<(), LaunchError> {
     let set_up = |source| LaunchError::RunDirectory { path: run_dir.to_owned(), source };
     if let Some(parent) = run_dir.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(set_up)?;
     }
     DirBuilder::new().mode(0o700).create(run_dir).map_err(set_up)?;
-    let result = write_spec(run_dir, spec).map_err(set_up).and_then(|()| start(exe, run_dir));
+    let result = write_spec(run_dir, spec).map_err(set_up).and_then(|()| start(&program.into(), run_dir));
     if result.is_err() {
         // the error is what matters; a directory that cannot be removed is found by the next start
         let _ = std::fs::remove_dir_all(run_dir);
@@ -90,12 +91,13 @@ fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-fn start(exe: &Path, run_dir: &Path) -> Result<(), LaunchError> {
-    let failed = |source| LaunchError::Shim { exe: exe.to_owned(), source };
+fn start(program: &Program, run_dir: &Path) -> Result<(), LaunchError> {
+    let failed = |source| LaunchError::Shim { exe: program.name().to_owned(), source };
     let log_path = run_dir.join("shim.log");
     let log = private_file(&log_path).map_err(failed)?;
     let (report, report_write) = pipe().map_err(failed)?;
-    let mut first = Command::new(exe)
+    let mut first = program
+        .command()
         .arg("shim")
         .arg(run_dir)
         // the server's environment may hold secrets that the shim does not need

@@ -6,8 +6,10 @@
 //! thread only, and because a second waiter would take the first one's stops away.
 //!
 //! ```text
+//!                 guard (ends what is left when the shim is killed)
+//!                   │
 //!  server ──shim.sock── shim ──pipes, wait, ptrace── worker
-//!                        └── analyser (short-lived, limited; gets the dump as a sealed memory file)
+//!                        └── analyser (short-lived, confined; gets the dump as a sealed memory file)
 //! ```
 //!
 //! [`launch`] starts one, [`connect`] reaches it, and [`protocol`] is what is said. The program that the server belongs to runs
@@ -18,10 +20,14 @@ mod capture;
 pub mod cgroup;
 mod client;
 mod clock;
+mod cores;
+mod guard;
 mod launch;
+mod leftovers;
 mod message_file;
 mod output;
 mod proc_status;
+mod program;
 pub mod protocol;
 mod signal_frame;
 mod supervise;
@@ -32,7 +38,14 @@ mod worker;
 pub use analyser::analyser_main;
 pub use clock::SystemClock;
 pub use launch::{LaunchError, connect, launch};
+pub use program::Program;
 pub use supervise::shim_main;
+
+/// Undoes what a program inherited from the one that started it: signals that were ignored or blocked there. An ignored SIGCHLD
+/// would take the ends of children away before anybody could ask for them. Call it first in `main`.
+pub fn reset_signals() {
+    sys::signals::reset_inherited();
+}
 
 /// Ends every process of a process group, which is named by the id of its first process. For programs that are started without
 /// a shim, in groups of their own.

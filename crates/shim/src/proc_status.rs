@@ -14,6 +14,28 @@ pub(crate) fn tracer_of(tid: Pid) -> Option<Pid> {
     field(&String::from_utf8_lossy(&status), "TracerPid")?.parse().ok()
 }
 
+/// Who started a process, or adopted it.
+pub(crate) fn parent_of(pid: Pid) -> Option<Pid> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    stat_field(&stat, 4)?.try_into().ok()
+}
+
+/// Where the arguments of a process are in its memory, from its `stat`: first byte and end.
+pub(crate) fn arguments(stat: &[u8]) -> Option<(u64, u64)> {
+    Some((stat_field(stat, 48)?, stat_field(stat, 49)?))
+}
+
+/// A number of `stat`, of the fourth on, counted as proc(5) does.
+fn stat_field(stat: &[u8], number: usize) -> Option<u64> {
+    let field = after_name(stat).split(u8::is_ascii_whitespace).nth(number.checked_sub(3)?)?;
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+/// From the third field on: the name before it holds whatever the program wants.
+fn after_name(stat: &[u8]) -> &[u8] {
+    stat.iter().rposition(|byte| *byte == b')').and_then(|end| stat.get(end + 2..)).unwrap_or_default()
+}
+
 /// Is this thread of `pid` still one that runs? One that has ended stays one for debuggers to refuse until it is reaped.
 pub(crate) fn is_alive(pid: Pid, tid: Pid) -> bool {
     let status = std::fs::read(format!("/proc/{pid}/task/{tid}/status")).unwrap_or_default();
@@ -50,9 +72,7 @@ impl Dispositions {
 /// Fields 33 (ignored) and 34 (handled) of `stat` are masks of the first 31 signals, in decimal.
 fn has_default_action(stat: &[u8], signal: Signal) -> bool {
     let bit = 1_u64 << (signal.0 - 1).clamp(0, 63);
-    // the name before the third field holds whatever the program wants
-    let third = stat.iter().rposition(|byte| *byte == b')').and_then(|end| stat.get(end + 2..));
-    let mut fields = third.unwrap_or_default().split(|byte| *byte == b' ').skip(33 - 3);
+    let mut fields = after_name(stat).split(|byte| *byte == b' ').skip(33 - 3);
     let mut mask = || std::str::from_utf8(fields.next()?).ok()?.parse::<u64>().ok();
     match (mask(), mask()) {
         (Some(ignored), Some(caught)) => (caught | ignored) & bit == 0,
@@ -90,6 +110,18 @@ mod tests {
         }
         assert!(set & 1 << (libc::SIGSEGV - 1) != 0, "the runtime handles overflows of stacks");
         assert_eq!(tracer_of(pid), Some(0));
+    }
+
+    #[test]
+    fn a_parent_and_its_arguments_are_found() {
+        let pid = Pid::try_from(std::process::id()).unwrap();
+        let parent = Pid::try_from(std::os::unix::process::parent_id()).unwrap();
+        assert_eq!(parent_of(pid), Some(parent));
+        let (start, end) = arguments(&std::fs::read("/proc/self/stat").unwrap()).unwrap();
+        let length = std::fs::read("/proc/self/cmdline").unwrap().len() as u64;
+        assert_eq!(end - start, length);
+        assert_eq!(stat_field(b"7 (a) S 1 (b\n) t 16 1024\n", 4), Some(16));
+        assert_eq!(stat_field(b"7 (a", 4), None);
     }
 
     #[test]

@@ -43,8 +43,13 @@ pub struct WorkerSpec {
     pub log_files_kept: u32,
     /// Attach the debugger before the program's first instruction.
     pub arm: bool,
-    /// The analyser child's command, such as `[/usr/bin/medic, analyse]`.
+    /// The analyser child's command, such as `[/usr/bin/medic, analyse]`; where empty, the shim's own program as it was when the
+    /// shim was started.
+    #[serde(default)]
     pub analyser: Vec<String>,
+    /// The kernel may write cores of it, with its memory, as the machine is set up.
+    #[serde(default)]
+    pub core_dumps: bool,
     /// The control group that is made for it alone, such as [`crate::cgroup::Home::group_of`] names; a worker that cannot be put
     /// there stays where the shim is. It is removed with the shim.
     #[serde(default)]
@@ -73,8 +78,8 @@ pub enum ToShim {
     Arm,
     /// Detach it; answered by `Disarmed`.
     Disarm,
-    /// Send a signal to the worker. TERM, KILL, INT, QUIT and ABRT mark its end as asked; any other does where the worker ends
-    /// by that very signal.
+    /// Send a signal to the worker. TERM, KILL, INT, QUIT and ABRT mark its end as asked, unless it then dies of a fault; any
+    /// other does where the worker ends by that very signal.
     Signal {
         /// The signal's number.
         signal: i32,

@@ -9,6 +9,7 @@
 //! A message of a state that was reached is sent to every client that connects later, until one acknowledges.
 
 mod aftermath;
+mod origin;
 mod requests;
 mod start;
 
@@ -20,19 +21,21 @@ use std::time::Duration;
 
 use engine::{Clock, Exit, Signal, Timestamp};
 
-use self::aftermath::{Aftermath, Captured, ForeignRoot};
+use self::aftermath::{Aftermath, Captured};
+use self::origin::{ForeignRoot, mapped_code};
 use crate::SystemClock;
 use crate::analyser::Analyser;
 use crate::capture::{Watchdog, capture};
 use crate::cgroup::{OomCounter, OwnGroup};
 use crate::client::Client;
+use crate::leftovers::Leftovers;
 use crate::output::Output;
 use crate::protocol::{FromShim, WorkerSpec};
 use crate::sys::Pid;
 use crate::sys::descriptors::{Interest, Readiness, poll};
 use crate::sys::process::{Change, next_change};
 use crate::sys::signals::{self, SignalFd};
-use crate::tracer::{Meaning, Tracer};
+use crate::tracer::{Meaning, Tracer, let_go};
 
 pub use start::shim_main;
 
@@ -49,7 +52,7 @@ struct Worker {
     started: Duration,
     oom_counter: Option<OomCounter>,
     /// Removed with the shim, when what was killed with the worker has had its time to end.
-    _group: Option<OwnGroup>,
+    group: Option<OwnGroup>,
 }
 
 /// What Medic asked the worker.
@@ -57,26 +60,27 @@ struct Worker {
 struct Asked {
     /// A signal that means "end" to every program.
     to_end: bool,
-    /// Signals whose meaning is the program's, but which end it where it gives them none.
-    others: BTreeSet<i32>,
+    /// Every signal that was sent. Some have the meaning that the program gives them, but end it where it gives them none.
+    sent: BTreeSet<i32>,
 }
 
 impl Asked {
     fn note(&mut self, signal: i32) {
-        match signal {
-            libc::SIGTERM | libc::SIGKILL | libc::SIGINT | libc::SIGQUIT | libc::SIGABRT => {
-                self.to_end = true;
-            }
-            other => drop(self.others.insert(other)),
+        self.to_end |=
+            matches!(signal, libc::SIGTERM | libc::SIGKILL | libc::SIGINT | libc::SIGQUIT | libc::SIGABRT);
+        self.sent.insert(signal);
+    }
+
+    /// A worker that was asked to end may end as it likes, but a fault that nobody sent is a crash on the way.
+    fn for_exit(&self, exit: Exit) -> bool {
+        match exit {
+            Exit::Signal(signal) => self.for_signal(signal),
+            Exit::Code(_) => self.to_end,
         }
     }
 
-    fn for_exit(&self, exit: Exit) -> bool {
-        self.to_end || matches!(exit, Exit::Signal(Signal(signal)) if self.others.contains(&signal))
-    }
-
     fn for_signal(&self, signal: Signal) -> bool {
-        self.for_exit(Exit::Signal(signal))
+        self.sent.contains(&signal.0) || (self.to_end && !signal.dumps_core())
     }
 }
 
@@ -107,6 +111,10 @@ struct Shim {
     asked: Asked,
     /// This shim itself was asked to end.
     leaving: bool,
+    /// What the worker left, from its end on.
+    leftovers: Option<Leftovers>,
+    /// What could not be ended of it, in sentences.
+    left: Vec<String>,
     /// The fatal signal that was caught.
     captured: Option<Captured>,
     /// Set once the worker has ended.
@@ -128,6 +136,7 @@ impl Shim {
             if let Some(analyser) = self.analyser() {
                 analyser.check_time(now);
             }
+            self.end_leftovers();
             self.client.take_if(|client| client.is_lost());
         }
         // what else is in there is this shim's own: specification, socket, log
@@ -136,7 +145,8 @@ impl Shim {
 
     fn is_done(&self) -> bool {
         let settled = self.aftermath.as_ref().is_some_and(Aftermath::is_settled);
-        settled && (self.acknowledged || self.leaving)
+        let is_alone = self.leftovers.as_ref().is_none_or(Leftovers::is_done);
+        settled && is_alone && (self.acknowledged || self.leaving)
     }
 
     fn analyser(&mut self) -> Option<&mut Analyser> {
@@ -148,7 +158,9 @@ impl Shim {
         let timeout = if self.changes_left {
             Some(Duration::ZERO)
         } else {
-            analyser.map(|analyser| analyser.deadline().saturating_sub(self.clock.monotonic()))
+            let deadlines = analyser.map(Analyser::deadline).into_iter();
+            let next = deadlines.chain(self.leftovers.as_ref().map(Leftovers::deadline)).min();
+            next.filter(|next| *next != Duration::MAX).map(|next| next.saturating_sub(self.clock.monotonic()))
         };
         let reading = |source, fd| (source, Interest { fd, write: false });
         let mut sources = vec![
@@ -211,15 +223,22 @@ impl Shim {
                 return;
             };
             if self.analyser().is_some_and(|analyser| analyser.pid() == pid) {
-                if let Change::Ended(exit) = change {
-                    self.analyser_ended(exit);
+                match change {
+                    Change::Ended(exit) => self.analyser_ended(exit),
+                    Change::Stopped { signal, event } => let_go(pid, signal, event),
                 }
                 continue;
             }
             let meaning = match (&mut self.tracer, change) {
                 (Some(tracer), change) => tracer.take(pid, change),
                 (None, Change::Ended(exit)) if pid == self.worker.pid => Meaning::Ended(exit),
-                (None, _) => Meaning::Nothing,
+                (None, Change::Ended(_)) => Meaning::Nothing,
+                // a thread that was made while the debugger was detached, or a process that asked for a debugger by itself:
+                // nobody else will ever let it run on
+                (None, Change::Stopped { signal, event }) => {
+                    let_go(pid, signal, event);
+                    Meaning::Nothing
+                }
             };
             match meaning {
                 Meaning::Nothing => {}
@@ -243,9 +262,9 @@ impl Shim {
             client.send(&message);
         }
         let watchdog = self.watchdog.get_or_insert_with(Watchdog::start);
-        let root = ForeignRoot::of(self.worker.pid);
+        let (root, mapped) = (ForeignRoot::of(self.worker.pid), mapped_code(self.worker.pid));
         let dump = capture(tracer, self.worker.pid, tid, signal, self.clock, watchdog);
-        self.captured = Some(Captured::new(signal, message, dump, root));
+        self.captured = Some(Captured::new(signal, message, dump, root, mapped));
     }
 
     fn signal_worker(&mut self, signal: i32) {

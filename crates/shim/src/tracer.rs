@@ -200,7 +200,7 @@ impl<'c> Tracer<'c> {
         let known = self.threads.contains_key(&tid);
         if self.leaving || (!known && !self.is_own_thread(tid)) {
             // a process that the worker made by an unusual clone: none of ours
-            let _ = ptrace::detach(tid, stop.pending_signal());
+            let_go(tid, stop.signal, stop.event);
             self.threads.remove(&tid);
             return Meaning::Nothing;
         }
@@ -317,6 +317,16 @@ impl<'c> Tracer<'c> {
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving
     }
+}
+
+/// Lets a thread that nobody debugs run on, as if it had not been stopped.
+pub(crate) fn let_go(tid: Pid, signal: i32, event: i32) {
+    // to a process that asked for a debugger, the kernel tells each program that it runs by a signal of its own
+    let tells_exec = event == 0
+        && signal == libc::SIGTRAP
+        && ptrace::signal_info(tid).is_ok_and(|info| info.code == libc::SI_USER);
+    let pending = if tells_exec { 0 } else { Stop { signal, event }.pending_signal() };
+    let _gone_meanwhile = ptrace::detach(tid, pending);
 }
 
 fn refusal(pid: Pid, tid: Pid, source: io::Error) -> AttachError {

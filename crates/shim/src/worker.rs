@@ -103,7 +103,7 @@ pub(crate) fn start(spec: &WorkerSpec, before_exec: impl FnOnce(Pid)) -> Result<
         niceness: 0,
         // 1 instead of 0: too small for a core file, and the one value that also keeps the kernel from feeding a core to a
         // program that core_pattern names
-        limits: vec![(libc::RLIMIT_CORE, 1, 1)],
+        limits: if spec.core_dumps { Vec::new() } else { vec![(libc::RLIMIT_CORE, 1, 1)] },
     };
     match spawn(&child, before_exec) {
         Ok(pid) => Ok(Started { pid, output, error }),

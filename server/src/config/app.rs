@@ -31,6 +31,8 @@ pub struct App {
     pub directory: PathBuf,
     /// Added to Medic's own environment.
     pub environment: BTreeMap<String, String>,
+    /// The kernel may write core dumps of its workers, with what they had in memory.
+    pub core_dumps: bool,
     /// Its front door.
     pub listen: SocketAddr,
     /// How many workers.
@@ -122,6 +124,7 @@ fn read<'t>(
         );
     }
     let environment = reader.optional(section, "environment", environment).unwrap_or_default();
+    let core_dumps = reader.or(section, "core_dumps", "false", truth);
     let listen = reader.required(section, "listen", "\"127.0.0.1:8080\"", address);
     let instances = reader.or_else(section, "instances", 1, count::<u16>(1, INSTANCES_LIMIT));
     let warm_up = reader.or(section, "warm_up", "30s", duration);
@@ -146,6 +149,7 @@ fn read<'t>(
         command: command?,
         directory,
         environment,
+        core_dumps,
         listen: listen?,
         instances,
         warm_up,

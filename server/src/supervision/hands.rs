@@ -219,8 +219,8 @@ async fn launch(
     let spec =
         launcher.spec(worker, arm).ok_or_else(|| "no port between 20000 and 31999 is free".to_owned())?;
     let folder = run_dir::of(launcher.data_dir(), worker);
-    let (program, run_dir) = (launcher.program().to_owned(), folder.clone());
-    tokio::task::spawn_blocking(move || shim::launch(&program, &run_dir, &spec))
+    let (program, run_dir) = (launcher.program().clone(), folder.clone());
+    tokio::task::spawn_blocking(move || shim::launch(program, &run_dir, &spec))
         .await
         .map_err(|error| error.to_string())?
         .map_err(|error| error.to_string())?;

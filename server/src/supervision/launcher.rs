@@ -10,6 +10,7 @@ use std::sync::{PoisonError, RwLock};
 use engine::settings::{INSTANCE_ID, PORT, SITE_NAME};
 use engine::{AppName, InstanceKey, WorkerId};
 use sha2::{Digest, Sha256};
+use shim::Program;
 use shim::cgroup::Home;
 use shim::protocol::WorkerSpec;
 
@@ -27,7 +28,7 @@ const LOG_FILES_KEPT: u32 = 5;
 
 /// Knows how to start every app's workers.
 pub struct Launcher {
-    program: PathBuf,
+    program: Program,
     data_dir: PathBuf,
     node: String,
     inherited: BTreeMap<String, String>,
@@ -38,7 +39,7 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    /// `program` is Medic's own executable, which is also the shim and the analyser; `inherited` its environment.
+    /// `program` is where Medic's own executable was found, which is also the shim and the analyser; `inherited` its environment.
     pub fn new(
         program: PathBuf,
         data_dir: &Path,
@@ -53,7 +54,8 @@ impl Launcher {
         let spread = std::process::id().wrapping_mul(4_937) % u32::from(PORTS.end - PORTS.start);
         let spread = u16::try_from(spread).unwrap_or(0);
         Self {
-            program,
+            // the one that runs, whatever is at that path by now
+            program: Program::own(program),
             data_dir: data_dir.to_owned(),
             node: node.to_owned(),
             inherited,
@@ -64,7 +66,7 @@ impl Launcher {
     }
 
     /// The executable that becomes the shim.
-    pub fn program(&self) -> &Path {
+    pub fn program(&self) -> &Program {
         &self.program
     }
 
@@ -116,7 +118,9 @@ impl Launcher {
             log_file_limit_bytes: LOG_FILE_LIMIT_BYTES,
             log_files_kept: LOG_FILES_KEPT,
             arm,
-            analyser: vec![self.program.to_string_lossy().into_owned(), "analyse".to_owned()],
+            // the shim's own program
+            analyser: Vec::new(),
+            core_dumps: app.core_dumps,
             cgroup: self.groups.as_ref().map(|groups| groups.group_of(worker)),
             spec_hash: spec_hash(&app),
         })
@@ -159,7 +163,9 @@ pub fn instance_id(node: &str, instance: &InstanceKey) -> String {
 }
 
 fn spec_hash(app: &App) -> String {
-    hex(&Sha256::digest(format!("{:?}\0{}\0{:?}", app.command, app.directory.display(), app.environment)))
+    let cores = if app.core_dumps { "\0core dumps" } else { "" };
+    let text = format!("{:?}\0{}\0{:?}{cores}", app.command, app.directory.display(), app.environment);
+    hex(&Sha256::digest(text))
 }
 
 fn hex(bytes: &[u8]) -> String {

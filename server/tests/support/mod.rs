@@ -18,6 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// A folder with a configuration, its data, and the server that works there.
 pub(crate) struct Medic {
     folder: tempfile::TempDir,
+    program: PathBuf,
     server: Option<Child>,
     /// What it has said on standard error.
     log: Arc<Mutex<String>>,
@@ -47,8 +48,22 @@ impl Medic {
         Self::with_command(&[lab::shop()], head, app)
     }
 
+    /// The lab's shop, run by a copy of Medic's own program.
+    pub(crate) fn with_program(program: &Path, head: &str, app: &str) -> Self {
+        let mut medic = Self::prepared(&[lab::shop()], head, app);
+        program.clone_into(&mut medic.program);
+        medic.start();
+        medic
+    }
+
     /// The same with another program.
     pub(crate) fn with_command(command: &[PathBuf], head: &str, app: &str) -> Self {
+        let mut medic = Self::prepared(command, head, app);
+        medic.start();
+        medic
+    }
+
+    fn prepared(command: &[PathBuf], head: &str, app: &str) -> Self {
         let (address, front_door) = (free_address(), free_address());
         let folder = tempfile::tempdir().unwrap();
         let command: Vec<String> = command.iter().map(|part| format!("\"{}\"", part.display())).collect();
@@ -57,7 +72,7 @@ impl Medic {
             command.join(", ")
         );
         std::fs::write(folder.path().join("medic.toml"), config).unwrap();
-        Self::at(folder)
+        Self::on(folder)
     }
 
     /// Starts a server on the configuration in `folder`.
@@ -67,20 +82,26 @@ impl Medic {
 
     /// The same with more in its environment.
     pub(crate) fn at_with(folder: tempfile::TempDir, environment: &[(&str, &str)]) -> Self {
+        let mut medic = Self::on(folder);
+        medic.environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        medic.start();
+        medic
+    }
+
+    fn on(folder: tempfile::TempDir) -> Self {
         let config = std::fs::read_to_string(folder.path().join("medic.toml")).unwrap();
         let mut addresses = config
             .lines()
             .filter_map(|line| line.strip_prefix("listen = \"")?.strip_suffix('"')?.parse().ok());
         let (address, front_door) = (addresses.next().unwrap(), addresses.next().unwrap());
-        let environment =
-            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut medic = Self { folder, server: None, log: Arc::default(), environment, address, front_door };
-        medic.start();
-        medic
+        let program = env!("CARGO_BIN_EXE_medic").into();
+        let (log, environment) = (Arc::default(), Vec::new());
+        Self { folder, program, server: None, log, environment, address, front_door }
     }
 
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_medic"));
+        let mut command = Command::new(&self.program);
         command.arg("serve").arg("--config").arg(self.folder.path().join("medic.toml"));
         command.env_remove("MEDIC_LOG").stdin(Stdio::null());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

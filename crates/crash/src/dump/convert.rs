@@ -1,18 +1,18 @@
 //! The processor's types become the engine's, cleaned and bounded.
 
-use std::path::Path;
-
 use engine::crash::{Frame, Module, Thread, Trust};
 use minidump::{MinidumpModule, MinidumpModuleList, Module as _};
 use minidump_unwind::{CallStack, FrameTrust, StackFrame};
 
+use super::Sources;
 use super::perf_map::PerfMap;
 use crate::{demangle, text};
 
 /// The crashing thread with at most `limit` calls, inlined ones among them before the call that they are in.
-pub(super) fn thread(stack: &CallStack, perf_map: Option<&Path>, limit: usize) -> Thread {
+pub(super) fn thread(stack: &CallStack, sources: &Sources<'_>, limit: usize) -> Thread {
     let has_nameless = stack.frames.iter().any(|frame| frame.module.is_none());
-    let names = perf_map.filter(|_| has_nameless).and_then(PerfMap::open);
+    let names =
+        sources.perf_map.filter(|_| has_nameless).and_then(|path| sources.files.open(path)).map(PerfMap::of);
     let mut frames: Vec<Frame> = stack
         .frames
         .iter()

@@ -1,8 +1,8 @@
 //! One module's file on this machine: is it the one that ran, its symbols, the sections that unwinding and line numbers need.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use object::read::{ReadCache, ReadRef};
 use object::{
@@ -14,6 +14,9 @@ const MAX_SECTION_BYTES: u64 = 160 << 20;
 
 /// The most bytes of a symbol table: 2 million symbols.
 const MAX_SYMBOL_BYTES: u64 = 48 << 20;
+
+/// The most sections. Ours: programs have some 40, and each look into the file goes through all of them.
+const MAX_SECTIONS: usize = 10_000;
 
 /// A file, or the kernel's page of code that every process has.
 enum Content {
@@ -78,30 +81,20 @@ const MAX_ALIASES: usize = 16;
 pub(super) type Section = (std::ops::Range<u64>, Vec<u8>);
 
 impl Elf {
-    /// `None` where there is no such regular file or it is no ELF file.
-    pub(super) fn open(path: &Path) -> Option<Self> {
-        // A pipe or a device would be waited for.
-        fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-        Self::parse(Content::File(File::open(path).ok()?))
+    /// `None` where it is no ELF file.
+    pub(super) fn of_file(file: File) -> Option<Self> {
+        Self::parse(Content::File(file))
     }
 
-    /// The kernel's own code in every process: this process has the same as the one that crashed.
-    pub(super) fn vdso() -> Option<Self> {
-        let maps = fs::read_to_string("/proc/self/maps").ok()?;
-        let line = maps.lines().find(|line| line.ends_with("[vdso]"))?;
-        let (start, end) = line.split(' ').next()?.split_once('-')?;
-        let (start, end) = (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
-        let mut memory = File::open("/proc/self/mem").ok()?;
-        memory.seek(SeekFrom::Start(start)).ok()?;
-        let mut bytes = Vec::new();
-        memory.take(end.checked_sub(start)?.min(1 << 20)).read_to_end(&mut bytes).ok()?;
-        Self::parse(Content::Memory(Cursor::new(bytes)))
+    /// The same for one that is in memory.
+    pub(super) fn of_memory(bytes: &[u8]) -> Option<Self> {
+        Self::parse(Content::Memory(Cursor::new(bytes.to_vec())))
     }
 
     fn parse(content: Content) -> Option<Self> {
         let elf = Self { content: ReadCache::new(content), symbols: None };
-        elf.parsed()?;
-        Some(elf)
+        let is_sound = elf.parsed()?.sections().take(MAX_SECTIONS + 1).count() <= MAX_SECTIONS;
+        is_sound.then_some(elf)
     }
 
     fn parsed(&self) -> Option<Parsed<'_>> {

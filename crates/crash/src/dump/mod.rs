@@ -24,7 +24,8 @@ use engine::crash::{Module, Runtime, Thread};
 use minidump::Minidump;
 use minidump_processor::{ProcessState, ProcessorOptions, process_minidump_with_options};
 
-use crate::Limits;
+use crate::{Files, Limits};
+pub use provider::DEBUG_FILES;
 use provider::Provider;
 
 /// What a dump says.
@@ -88,8 +89,8 @@ pub enum DumpError {
 /// Where names come from.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'a> {
-    /// Where the modules' paths begin: `/`, or `/proc/PID/root`.
-    pub root: &'a Path,
+    /// Where the modules' files are.
+    pub files: &'a Files,
     /// A folder of Breakpad symbols (`name/id/name.sym`), for dumps of other machines.
     pub symbols: Option<&'a Path>,
     /// The file in which a just-in-time compiler named its functions.
@@ -97,8 +98,8 @@ pub struct Sources<'a> {
 }
 
 /// Reads a dump with the files of the machine where the crash happened.
-pub fn read(bytes: &[u8], root: &Path, limits: &Limits) -> Result<DumpFindings, DumpError> {
-    read_with(bytes, &Sources { root, symbols: None, perf_map: None }, limits)
+pub fn read(bytes: &[u8], files: &Files, limits: &Limits) -> Result<DumpFindings, DumpError> {
+    read_with(bytes, &Sources { files, symbols: None, perf_map: None }, limits)
 }
 
 /// Reads a dump with names from `sources`.
@@ -112,7 +113,7 @@ pub fn read_with(bytes: &[u8], sources: &Sources<'_>, limits: &Limits) -> Result
     Ok(findings(&state, sources, limits, notes))
 }
 
-fn process(minidump: &Minidump<'_, &[u8]>, provider: &Provider) -> Result<ProcessState, DumpError> {
+fn process(minidump: &Minidump<'_, &[u8]>, provider: &Provider<'_>) -> Result<ProcessState, DumpError> {
     let options = ProcessorOptions::default();
     pollster::block_on(process_minidump_with_options(minidump, provider, options))
         .map_err(DumpError::Unprocessable)
@@ -125,8 +126,7 @@ fn findings(
     notes: Vec<String>,
 ) -> DumpFindings {
     let stack = state.requesting_thread.and_then(|index| state.threads.get(index)).or(state.threads.first());
-    let thread =
-        stack.map(|stack| convert::thread(stack, sources.perf_map, limits.frames)).unwrap_or_default();
+    let thread = stack.map(|stack| convert::thread(stack, sources, limits.frames)).unwrap_or_default();
     DumpFindings {
         exception_type: reason::exception_type(state, stack, &thread.frames),
         runtime: Runtime::Native,

@@ -16,12 +16,14 @@ use super::Sources;
 use super::elf::{self, Elf};
 use super::lines::{Call, Lines, NoLines};
 use super::unwind::{self, Stepper};
-use crate::text;
+use crate::{Files, text};
 
 /// The most addresses that are named. Ours: scanning a stack without unwind tables tries many.
 const MAX_LOOKUPS: usize = 20_000;
 /// The most files that are opened.
 const MAX_FILES: usize = 256;
+/// Where distributions put what they strip from their files.
+pub const DEBUG_FILES: &str = "/usr/lib/debug";
 
 /// A module whose file is here and right.
 struct Loaded {
@@ -57,20 +59,20 @@ struct State {
     notes: BTreeSet<String>,
 }
 
-pub(super) struct Provider {
-    root: PathBuf,
+pub(super) struct Provider<'f> {
+    files: &'f Files,
     max_steps: usize,
     /// For dumps of other machines.
     symbolizer: Symbolizer,
     state: Mutex<State>,
 }
 
-impl Provider {
+impl<'f> Provider<'f> {
     /// The walk ends after `max_steps` calls in known modules.
-    pub(super) fn new(sources: &Sources<'_>, max_steps: usize) -> Self {
+    pub(super) fn new(sources: &Sources<'f>, max_steps: usize) -> Self {
         let folders = sources.symbols.map(Path::to_path_buf).into_iter().collect();
         Self {
-            root: sources.root.to_path_buf(),
+            files: sources.files,
             max_steps,
             symbolizer: Symbolizer::new(simple_symbol_supplier(folders)),
             state: Mutex::default(),
@@ -97,7 +99,7 @@ impl Provider {
             return Ok(unwind::end(walker));
         }
         let state = &mut *state;
-        let loaded = state.load(module, &self.root).ok_or(NotOurs)?;
+        let loaded = state.load(module, self.files).ok_or(NotOurs)?;
         let instruction = walker.get_instruction();
         let exact = if walker.has_grand_callee() { instruction.saturating_add(1) } else { instruction };
         if loaded
@@ -118,17 +120,17 @@ impl Provider {
             return Some(Named::default());
         }
         let state = &mut *state;
-        state.load(module, &self.root)?;
+        state.load(module, self.files)?;
         let loaded = state.modules.get_mut(&module.base_address())?.as_mut()?;
-        Some(loaded.names(address, &module.code_file(), &self.root, &mut state.notes))
+        Some(loaded.names(address, &module.code_file(), self.files, &mut state.notes))
     }
 }
 
 impl State {
-    fn load(&mut self, module: &(dyn Module + Sync), root: &Path) -> Option<&Loaded> {
+    fn load(&mut self, module: &(dyn Module + Sync), files: &Files) -> Option<&Loaded> {
         let base = module.base_address();
         if !self.modules.contains_key(&base) && self.modules.len() < MAX_FILES {
-            let loaded = match open(module, root) {
+            let loaded = match open(module, files) {
                 Ok(elf) => Some(Loaded::new(elf, base)),
                 Err(note) => {
                     self.notes.extend(note);
@@ -146,11 +148,11 @@ impl State {
 }
 
 /// The module's file, if it is the one that ran; else what the reader should know.
-fn open(module: &(dyn Module + Sync), root: &Path) -> Result<Elf, Option<String>> {
+fn open(module: &(dyn Module + Sync), files: &Files) -> Result<Elf, Option<String>> {
     let path = module.code_file();
     let ran = module.code_identifier().map(|id| id.to_string().to_lowercase()).unwrap_or_default();
     if path.starts_with("linux-gate.so") || path == "[vdso]" {
-        return Elf::vdso().filter(|vdso| vdso.build_id() == ran).ok_or(None);
+        return files.vdso().and_then(Elf::of_memory).filter(|vdso| vdso.build_id() == ran).ok_or(None);
     }
     let name = text::name(text::file_name(&path), text::MODULE_CHARS);
     if path.ends_with(" (deleted)") {
@@ -162,18 +164,15 @@ fn open(module: &(dyn Module + Sync), root: &Path) -> Result<Elf, Option<String>
     if !path.starts_with('/') {
         return Err(None);
     }
-    let elf = Elf::open(&below(root, &path)).ok_or_else(|| Some(format!("{name} is not on this machine")))?;
+    let elf = files
+        .open(Path::new(&*path))
+        .and_then(Elf::of_file)
+        .ok_or_else(|| Some(format!("{name} is not on this machine")))?;
     let here = elf.build_id();
     if !here.is_empty() && here != ran {
         return Err(Some(format!("{name} was replaced since it was started: its symbols could not be used")));
     }
     Ok(elf)
-}
-
-/// An absolute path under another root; `..` does not lead out of it.
-fn below(root: &Path, path: &str) -> PathBuf {
-    let parts = path.split('/').filter(|part| !matches!(*part, "" | "." | ".."));
-    parts.fold(root.to_path_buf(), |path, part| path.join(part))
 }
 
 impl Loaded {
@@ -187,27 +186,27 @@ impl Loaded {
         address.checked_sub(self.base)?.checked_add(self.lowest)
     }
 
-    fn names(&mut self, address: u64, path: &str, root: &Path, notes: &mut BTreeSet<String>) -> Named {
+    fn names(&mut self, address: u64, path: &str, files: &Files, notes: &mut BTreeSet<String>) -> Named {
         let Some(own) = self.own_address(address) else { return Named::default() };
-        self.load_debug(path, root, notes);
+        self.load_debug(path, files, notes);
         let exported = self.elf.symbol(own);
         let function = match (&exported, &mut self.debug) {
             (Some(named), _) if named.exported => exported,
             (_, Some(debug)) => debug.symbol(own).or(exported),
             (_, None) => exported,
         };
-        let calls = self.lines.as_ref().map(|lines| lines.calls(own)).unwrap_or_default();
+        let calls = self.lines.as_mut().map(|lines| lines.calls(own)).unwrap_or_default();
         Named { function, calls, lowest: self.lowest }
     }
 
     /// Lines of this file or of the one that holds what was stripped from it; looked for once.
-    fn load_debug(&mut self, path: &str, root: &Path, notes: &mut BTreeSet<String>) {
+    fn load_debug(&mut self, path: &str, files: &Files, notes: &mut BTreeSet<String>) {
         if self.looked {
             return;
         }
         let mut lines = Lines::read(&self.elf);
         if matches!(lines, Err(NoLines::Absent)) {
-            self.debug = split_off(&self.elf, path, root);
+            self.debug = split_off(&self.elf, path, files);
             if let Some(debug) = &self.debug {
                 lines = Lines::read(debug);
             }
@@ -222,30 +221,30 @@ impl Loaded {
 }
 
 /// The file with what was stripped from `elf`: by build id, else by the name that `elf` gives, at the usual places.
-fn split_off(elf: &Elf, path: &str, root: &Path) -> Option<Elf> {
+fn split_off(elf: &Elf, path: &str, files: &Files) -> Option<Elf> {
     let id = elf.build_id();
     let by_id = id
         .split_at_checked(2)
         .filter(|(_, rest)| !rest.is_empty())
-        .map(|(folder, rest)| below(root, &format!("/usr/lib/debug/.build-id/{folder}/{rest}.debug")));
+        .map(|(folder, rest)| format!("{DEBUG_FILES}/.build-id/{folder}/{rest}.debug"));
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let by_name = elf.debug_link().into_iter().flat_map(|name| {
         let name = name.display().to_string();
         [
             format!("{folder}/{name}"),
             format!("{folder}/.debug/{name}"),
-            format!("/usr/lib/debug{folder}/{name}"),
+            format!("{DEBUG_FILES}{folder}/{name}"),
         ]
-        .map(|path| below(root, &path))
     });
     by_id
         .into_iter()
         .chain(by_name)
-        .find_map(|path| Elf::open(&path).filter(|debug| debug.build_id() == id && debug.has_symbol_table()))
+        .filter_map(|path| files.open(Path::new(&path)).and_then(Elf::of_file))
+        .find(|debug| debug.build_id() == id && debug.has_symbol_table())
 }
 
 #[async_trait]
-impl SymbolProvider for Provider {
+impl SymbolProvider for Provider<'_> {
     async fn fill_symbol(
         &self,
         module: &(dyn Module + Sync),

@@ -1,12 +1,15 @@
-//! The child's side: reads the job, understands the crash, answers, ends.
+//! The child's side: reads the job, gives up what it does not need, understands the crash, answers, ends.
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use crash::{Death, Limits};
+use crash::{Death, Files, Limits};
 
-use super::{DUMP_FD, Job};
+use super::confine::confine;
+use super::{Answer, DUMP_FD, Job, ROOT_FD};
 use crate::sys::descriptors::inherited;
+use crate::sys::{process, signals};
 
 /// The largest dump that is read. A dump of 1,024 threads with 64 KiB of stack each stays below it.
 const DUMP_LIMIT_BYTES: u64 = 96 << 20;
@@ -14,6 +17,8 @@ const DUMP_LIMIT_BYTES: u64 = 96 << 20;
 /// What `medic analyse` runs: reads one job from standard input and the dump from descriptor 3, and writes what was found to
 /// standard output, as JSON. It is started by a shim alone, with limits of memory and time.
 pub fn analyser_main() -> ExitCode {
+    signals::reset_inherited();
+    process::name_as_called();
     // whatever a panic has to say may hold what the dump held
     std::panic::set_hook(Box::new(|_| {}));
     match analyse() {
@@ -27,6 +32,9 @@ fn analyse() -> Option<Vec<u8>> {
     std::io::stdin().read_to_end(&mut input).ok()?;
     let end_of_line = input.iter().position(|byte| *byte == b'\n')?;
     let job: Job = serde_json::from_slice(&input[..end_of_line]).ok()?;
+    let files = if job.has_root() { Files::below(inherited(ROOT_FD)?) } else { Files::of_machine() };
+    // nothing that came from the worker has been looked at so far
+    let unconfined = confine(&files, job.readable.as_deref()).ok()?;
     let dump = if job.has_dump { Some(read_dump()?) } else { None };
     let printed = &input[end_of_line + 1..];
     let (standard_error, standard_output) = match job.standard_error_bytes {
@@ -39,11 +47,12 @@ fn analyse() -> Option<Vec<u8>> {
         standard_error,
         standard_output,
         dump: dump.as_deref(),
-        root: &job.root,
+        files: &files,
         program: &job.program,
-        perf_map: job.perf_map.as_deref().filter(|map| map.is_file()),
+        perf_map: job.perf_map.as_deref().map(Path::new),
     };
-    serde_json::to_vec(&crash::analyse(&death, &Limits::default())).ok()
+    let analysis = crash::analyse(&death, &Limits::default());
+    serde_json::to_vec(&Answer { analysis, unconfined }).ok()
 }
 
 fn read_dump() -> Option<Vec<u8>> {

@@ -26,6 +26,13 @@ impl OwnGroup {
     }
 }
 
+impl OwnGroup {
+    /// Ends every process that is in it.
+    pub(crate) fn end(&self) -> io::Result<()> {
+        super::end_group(&self.0)
+    }
+}
+
 impl Drop for OwnGroup {
     fn drop(&mut self) {
         let _still_used = fs::remove_dir(&self.0);

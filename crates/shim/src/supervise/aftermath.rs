@@ -1,7 +1,7 @@
 //! What follows the worker's end: was it a crash, what was it, and the proof that the dump is gone.
 
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use crash::Analysis;
 use engine::crash::{Audit, Findings};
@@ -9,13 +9,15 @@ use engine::ending::classify;
 use engine::{Clock, CrashCause, Ending, Exit, Signal, Timestamp};
 
 use super::Shim;
+use super::origin::ForeignRoot;
 use crate::analyser::{Analyser, AnalyserError, Evidence};
 use crate::capture::{CaptureError, Dump};
-use crate::cgroup::OomCounter;
+use crate::cgroup::{OomCounter, OwnGroup};
+use crate::leftovers::Leftovers;
 use crate::message_file::MessageFile;
 use crate::protocol::{FromShim, LINE_LIMIT};
 use crate::sys::memory::sealed_file;
-use crate::sys::{Pid, signals};
+use crate::sys::signals;
 
 /// What was caught at the fatal signal.
 pub(super) struct Captured {
@@ -24,6 +26,8 @@ pub(super) struct Captured {
     signal: Signal,
     dump: Result<HeldDump, CaptureError>,
     root: Option<ForeignRoot>,
+    /// The files that the worker had mapped as code.
+    mapped: Vec<PathBuf>,
 }
 
 /// A dump until it has been analysed.
@@ -47,6 +51,7 @@ impl Captured {
         message: FromShim,
         dump: Result<Dump, CaptureError>,
         root: Option<ForeignRoot>,
+        mapped: Vec<PathBuf>,
     ) -> Self {
         let dump = dump.map(|dump| {
             let (memory, failure) = match sealed_file(&[&dump.bytes]) {
@@ -63,27 +68,7 @@ impl Captured {
                 dropped_at: None,
             }
         });
-        Self { message, signal, dump, root }
-    }
-}
-
-/// The root directory of a worker that sees another file system than this process (a container's), held past its end.
-pub(super) struct ForeignRoot {
-    directory: File,
-    /// Without it the mounts below the root would come apart with the worker's end.
-    _mounts: File,
-}
-
-impl ForeignRoot {
-    /// `None` where the worker sees what this process sees.
-    pub(super) fn of(pid: Pid) -> Option<Self> {
-        let (root, mounts) = (format!("/proc/{pid}/root"), format!("/proc/{pid}/ns/mnt"));
-        let place = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
-        let is_ours = place(&root)? == place("/")? && place(&mounts)? == place("/proc/self/ns/mnt")?;
-        if is_ours {
-            return None;
-        }
-        Some(Self { directory: File::open(root).ok()?, _mounts: File::open(mounts).ok()? })
+        Self { message, signal, dump, root, mapped }
     }
 }
 
@@ -117,8 +102,13 @@ impl Shim {
     pub(super) fn worker_ended(&mut self, exit: Exit) {
         let at = self.clock.wall();
         self.output.finish();
-        // what it leaves in its group would hold its port and memory while the replacement runs
+        // what it leaves would hold its port and memory while the replacement runs
         signals::kill_group(self.worker.pid);
+        self.leftovers = Some(Leftovers::new(self.clock.monotonic()));
+        if let Some(Err(error)) = self.worker.group.as_ref().map(OwnGroup::end) {
+            eprintln!("the processes in the worker's control group could not be ended: {error}");
+        }
+        self.end_leftovers();
         self.tracer = None;
         let exit = match &self.captured {
             // a capture that took too long ends by the watchdog's kill
@@ -146,6 +136,17 @@ impl Shim {
             Some(Aftermath { ended, exit, at, cause, analyser: None, second_try: false, analysed: None });
         if cause.is_some() {
             self.start_analysis();
+        }
+    }
+
+    /// One more round, while there is something left.
+    pub(super) fn end_leftovers(&mut self) {
+        let analyser = self.analyser().map(|analyser| analyser.pid());
+        let now = self.clock.monotonic();
+        let Some(leftovers) = &mut self.leftovers else { return };
+        for sentence in leftovers.end(analyser, now) {
+            eprintln!("{sentence}");
+            self.left.push(sentence);
         }
     }
 
@@ -223,6 +224,7 @@ impl Shim {
             }
             _ => {}
         }
+        findings.notes.extend(self.left.iter().cloned());
     }
 
     fn write_message(&self, findings: &mut Findings, message: Option<&str>) {
@@ -270,7 +272,8 @@ fn with_evidence<T>(
         standard_error: &standard_error,
         standard_output: &standard_output,
         dump,
-        root: shim.captured.as_ref().and_then(|captured| captured.root.as_ref()).map(|root| &root.directory),
+        root: shim.captured.as_ref().and_then(|captured| captured.root.as_ref()).map(ForeignRoot::directory),
+        mapped: shim.captured.as_ref().map_or(&[], |captured| &captured.mapped),
     };
     use_it(shim, &evidence)
 }

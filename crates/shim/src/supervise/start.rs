@@ -13,12 +13,14 @@ use super::{Asked, Shim, Worker};
 use crate::SystemClock;
 use crate::capture::Watchdog;
 use crate::cgroup::{OomCounter, OwnGroup};
+use crate::cores;
+use crate::guard::{self, guard};
 use crate::launch::STARTED;
 use crate::output::{LogFiles, LogLimits, Output};
 use crate::protocol::{SOCKET_NAME, SPEC_NAME, WorkerSpec};
 use crate::sys::descriptors::{close_all_but_standard, replace};
-use crate::sys::process::{Fork, leave_parent, make_files_private};
-use crate::sys::signals::{SignalFd, ignore};
+use crate::sys::process::{Place, adopt_orphans, leave_parent, make_files_private, name_as_called};
+use crate::sys::signals::{SignalFd, ignore, reset_inherited};
 use crate::tracer::Tracer;
 use crate::worker::{self, StartError};
 
@@ -50,17 +52,25 @@ enum SetUpError {
 }
 
 /// What `medic shim RUN_DIR` runs, before any runtime or thread exists: leaves its parent, starts the worker of
-/// `RUN_DIR/spec.json`, says so on standard output, and watches the worker until its end is acknowledged.
+/// `RUN_DIR/spec.json`, says so on standard output, and watches the worker until its end is acknowledged. Its own parent is then
+/// the guard, which ends what is left should this process be killed.
 pub fn shim_main(run_dir: &Path) -> ExitCode {
+    reset_inherited();
     close_all_but_standard();
     make_files_private();
+    name_as_called();
     let run_dir = match std::path::absolute(run_dir) {
         Ok(run_dir) => run_dir,
         Err(error) => return refuse(&error),
     };
-    match leave_parent() {
-        Ok(Fork::Parent(_)) => return ExitCode::SUCCESS,
-        Ok(Fork::Child) => {}
+    match leave_parent(guard::prepare) {
+        Ok(Place::Parent) => return ExitCode::SUCCESS,
+        Ok(Place::Guard(shim)) => {
+            close_report();
+            guard(shim);
+            return ExitCode::SUCCESS;
+        }
+        Ok(Place::Shim) => {}
         Err(error) => return refuse(&error),
     }
     report(&std::process::id());
@@ -96,6 +106,10 @@ fn close_report() {
 fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
     static CLOCK: SystemClock = SystemClock;
     let spec = read_spec(&run_dir).map_err(|source| SetUpError::Spec { run_dir: run_dir.clone(), source })?;
+    // what the worker's processes leave as orphans is this one's to end
+    adopt_orphans().map_err(SetUpError::Machine)?;
+    // the worker inherits it
+    let cores = cores::keep_memory_out();
     // the terminal's end is nothing to a shim, and a client that is gone is seen when it is written to
     ignore(libc::SIGHUP);
     ignore(libc::SIGPIPE);
@@ -108,6 +122,9 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
     let (mut armed, mut group, mut oom_counter) = (None, None, None);
     let worker = worker::start(&spec, |pid| {
         let id = pid.unsigned_abs();
+        if spec.core_dumps {
+            cores.give_back(pid);
+        }
         group = spec.cgroup.as_deref().and_then(|folder| own_group(folder, id));
         // that of the group which it is in now
         oom_counter = OomCounter::find(id);
@@ -129,7 +146,7 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
             started_at,
             started,
             oom_counter,
-            _group: group,
+            group,
         },
         run_dir,
         spec,
@@ -141,6 +158,8 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         watchdog,
         asked: Asked::default(),
         leaving: false,
+        leftovers: None,
+        left: Vec::new(),
         captured: None,
         aftermath: None,
         acknowledged: false,

@@ -1,10 +1,15 @@
 //! Waiting for processes, leaving the starting one, limits.
 #![expect(unsafe_code, reason = "system calls; see the SAFETY comments")]
 
-use std::io;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use engine::{Exit, Signal};
 
+use super::descriptors::pipe;
 use super::{Pid, check};
 
 /// A change of a child's or a traced thread's state.
@@ -71,7 +76,7 @@ pub(crate) fn reap(pid: Pid) -> Option<Exit> {
 }
 
 /// Which side of a fork this is.
-pub(crate) enum Fork {
+enum Fork {
     /// The old process, with the new one's id.
     Parent(Pid),
     /// The new process.
@@ -87,33 +92,79 @@ fn fork() -> io::Result<Fork> {
     }
 }
 
-/// Leaves the starting process behind: own session, no controlling terminal, adopted by init. Returns `Parent` in the old
-/// process, which must end at once, and `Child` in the new one.
+/// Leaves the starting process behind: own session, no controlling terminal. Returns three times: `Parent` in the old process,
+/// which must end at once, `Guard` in the new one, whose parent is then init, and `Shim` in the child of that, which waits until
+/// the guard has done what it must have done before.
 ///
 /// Only for the start of a program, before any thread exists.
-pub(crate) fn leave_parent() -> io::Result<Fork> {
-    if let Fork::Parent(pid) = fork()? {
-        reap(pid);
-        return Ok(Fork::Parent(pid));
+pub(crate) fn leave_parent(prepare_guard: impl FnOnce()) -> io::Result<Place> {
+    if let Fork::Parent(_) = fork()? {
+        return Ok(Place::Parent);
     }
     // SAFETY: setsid takes nothing.
     check(unsafe { libc::setsid() })?;
-    if let Fork::Parent(_) = fork()? {
-        exit_now(0);
-    }
-    Ok(Fork::Child)
+    let (prepared, preparing) = pipe()?;
+    Ok(match fork()? {
+        Fork::Parent(shim) => {
+            prepare_guard();
+            Place::Guard(shim)
+        }
+        Fork::Child => {
+            drop(preparing);
+            // until the other side is closed; a guard that has ended has closed it too
+            let _nothing = File::from(prepared).read(&mut [0]);
+            Place::Shim
+        }
+    })
 }
 
-/// Ends this process without running anything that was registered for its end.
-pub(crate) fn exit_now(code: i32) -> ! {
-    // SAFETY: _exit takes an integer and does not return.
-    unsafe { libc::_exit(code) }
+/// Which of the processes this is that a start makes of one.
+pub(crate) enum Place {
+    /// The one that was started.
+    Parent,
+    /// The shim's parent, with the shim's id.
+    Guard(Pid),
+    /// The shim.
+    Shim,
+}
+
+/// Descendants whose parents end become children of this process instead of init's.
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    // SAFETY: prctl with PR_SET_CHILD_SUBREAPER takes integers alone.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
+}
+
+/// How this process is called in lists of threads; cut off after 15 bytes.
+pub(crate) fn set_name(name: &[u8]) {
+    let Ok(name) = CString::new(name) else { return };
+    // SAFETY: the name ends with NUL and lives through the call; the kernel copies at most 16 bytes of it.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
+}
+
+/// The kernel names a process after the file that was run, which here may be `/proc/self/exe`.
+pub(crate) fn name_as_called() {
+    if let Some(called) = std::env::args_os().next() {
+        let name = Path::new(&called).file_name().unwrap_or_default();
+        set_name(name.as_bytes());
+    }
 }
 
 /// Files made from now on are readable by their owner alone.
 pub(crate) fn make_files_private() {
     // SAFETY: umask takes an integer.
     unsafe { libc::umask(0o077) };
+}
+
+/// This process's id.
+pub(crate) fn process_id() -> Pid {
+    // SAFETY: getpid takes nothing.
+    unsafe { libc::getpid() }
+}
+
+/// Keeps other processes of the same user from looking into this one's memory, and the kernel from writing it into a core.
+pub(crate) fn be_undumpable() -> io::Result<()> {
+    // SAFETY: prctl with PR_SET_DUMPABLE takes integers alone.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }).map(drop)
 }
 
 /// This thread's id.

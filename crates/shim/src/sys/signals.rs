@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -69,6 +69,35 @@ pub(crate) fn wait_for_child(timeout: Duration) {
     unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), &raw const timeout) };
 }
 
+/// Gives every signal that this process was started with as ignored its default action again, and blocks none. But SIGPIPE, which
+/// Rust's runtime ignores by itself, stays as it is.
+pub(crate) fn reset_inherited() {
+    // the kernel's struct sigaction: handler, flags, restorer, mask
+    let (default_action, mut current) = ([0_u64; 4], [0_u64; 4]);
+    for signal in (1..=64_i32).filter(|signal| *signal != libc::SIGPIPE) {
+        // SAFETY: both arrays are as large as the kernel's structure and live through the calls. By the system call, since the C
+        // library keeps two signals to itself.
+        unsafe {
+            let size = size_of::<u64>();
+            libc::syscall(libc::SYS_rt_sigaction, signal, ptr::null::<u64>(), current.as_mut_ptr(), size);
+            if current[0] == libc::SIG_IGN as u64 {
+                let none = ptr::null_mut::<u64>();
+                libc::syscall(libc::SYS_rt_sigaction, signal, default_action.as_ptr(), none, size);
+            }
+        }
+    }
+    let none = set_of(&[]);
+    // SAFETY: the set is initialised and outlives the call; no old mask is asked for.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut()) };
+}
+
+/// Blocks signals for this thread and those that it makes.
+pub(crate) fn block(signals: &[i32]) {
+    let set = set_of(signals);
+    // SAFETY: the set is initialised and outlives the call; no old mask is asked for.
+    unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()) };
+}
+
 /// Ignores a signal from now on.
 pub(crate) fn ignore(signal: i32) {
     // SAFETY: SIG_IGN runs no code of ours.
@@ -82,6 +111,30 @@ pub(crate) fn send(pid: Pid, signal: i32) -> io::Result<()> {
     }
     // SAFETY: kill takes integers.
     check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// A process held by a descriptor, so that its number cannot come to mean another one.
+pub(crate) struct HeldProcess(OwnedFd);
+
+impl HeldProcess {
+    /// Holds the process that has this number now.
+    pub(crate) fn open(pid: Pid) -> io::Result<Self> {
+        // SAFETY: pidfd_open takes integers.
+        let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+        let fd = i32::try_from(fd).map_err(|_| io::ErrorKind::InvalidData)?;
+        // SAFETY: the descriptor was just made by pidfd_open and belongs to nobody else.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Ends it.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        let none = ptr::null_mut::<libc::siginfo_t>();
+        // SAFETY: pidfd_send_signal takes integers and, here, no signal information.
+        check(unsafe {
+            libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), libc::SIGKILL, none, 0)
+        })
+        .map(drop)
+    }
 }
 
 /// Ends every process of a group.

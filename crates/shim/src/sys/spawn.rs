@@ -70,7 +70,7 @@ pub(crate) fn spawn(child: &Child<'_>, before_exec: impl FnOnce(Pid)) -> Result<
     // everything that allocates happens before the fork
     let arguments = pointers(&child.arguments);
     let environment = pointers(&child.environment);
-    let parent = process_id();
+    let parent = process::process_id();
     let prepared = Prepared {
         child,
         descriptors: &descriptors,
@@ -120,11 +120,6 @@ fn out_of_the_way(fd: BorrowedFd<'_>) -> Result<OwnedFd, SpawnError> {
             .map(|copy| OwnedFd::from_raw_fd(copy))
             .map_err(SpawnError::Process)
     }
-}
-
-fn process_id() -> Pid {
-    // SAFETY: getpid takes nothing.
-    unsafe { libc::getpid() }
 }
 
 /// The array of pointers that execve takes. It borrows from `texts`.

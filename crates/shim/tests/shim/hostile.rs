@@ -103,6 +103,93 @@ fn the_analyser_is_limited() {
     assert!(!printed.contains("SECRET"), "{printed}");
 }
 
+/// What begins the reports of each runtime, alone and with what makes its reader look further ahead.
+const HEADINGS: [&str; 40] = [
+    "/a:1\n^\n",
+    "a.js:1\n\n^\n\nUncaught:\n",
+    "Uncaught Error: x\nFROM\n",
+    "Error: x\n    at f (a.js:1:1)\n",
+    "TypeError: x {\n  [cause]: Error: y\n",
+    "FATAL ERROR: x\n",
+    "----- Native stack trace -----\n 1: 0x1 f [a]\n",
+    "#  Assertion failed: x\n",
+    "Traceback (most recent call last):\n",
+    "Traceback (most recent call last):\n  File \"a\", line 1, in f\n",
+    "Traceback (most recent call last):\nE\nThe above exception was the direct cause of the following exception:\n",
+    "  + Exception Group Traceback (most recent call last):\n",
+    "  + Exception Group Traceback (most recent call last):\n  | E\n  +-+---------------- 1 ----------------\n",
+    "Fatal Python error: x\n",
+    "Current thread 0x1\n  File \"a\", line 1 in f\n",
+    "  File \"a\", line 1\n",
+    "Exception in thread \"a\" a.B\n",
+    "Exception in thread \"a\" a.B\n\tat a(b)\n",
+    "Caused by: a.B\n\tat a(b)\n\t... 1\n",
+    "\tat a(b)\n",
+    "# A fatal error has been detected by the Java Runtime Environment\n",
+    "Unhandled exception. A.B: x\n",
+    "Unhandled exception. A.B: x\n ---> C: y\n   at a()\n   --- End of inner exception stack trace ---\n",
+    "Stack overflow.\n   at a()\n",
+    "Process terminated. x\n",
+    "panic: x\n",
+    "panic: x\n\ngoroutine 1 [running]:\nf()\n\t/a:1\n",
+    "goroutine 1 [running]:\n",
+    "fatal error: x\n",
+    "SIGSEGV: x\nPC=1\n",
+    "thread 'a' panicked at a:1:\nx\n",
+    "thread 'a' panicked at 'x', a:1\nstack backtrace:\n   1: f\n",
+    "Error: a\n\nCaused by:\n",
+    "PHP Fatal error:  Uncaught A: x in a:1\nStack trace:\n#0 a(1): f()\n\nNext B: y\n",
+    "PHP Fatal error:  Uncaught A\n",
+    "a:1:in 'f': x (A)\n\tfrom a:1:in 'g'\n",
+    "a:1: [BUG] x\n-- Ruby level backtrace information\na:1:in 'f'\n",
+    "terminate called after throwing an instance of 'a'\n  what():  x\n",
+    "==1==ERROR: AddressSanitizer: x\n#0 0x1 in f a:1\n",
+    "free(): invalid pointer\na: a:1: f: Assertion `x' failed.\n",
+];
+
+#[test]
+fn headings_that_are_repeated_over_everything_kept_are_read_within_the_limits() {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let work = || {
+        while let Some(heading) = HEADINGS.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("words");
+            std::fs::write(&file, heading.repeat((64 << 10) / heading.len() + 1)).unwrap();
+            let script = format!("cat {0} >&2; cat {0}; exit 1", file.display());
+            let mut run = Run::start(sh(&script), false);
+            let notes = run.wait_for_crash().findings.notes;
+            assert!(!notes.iter().any(|note| note.contains("There is no stack")), "{heading:?}: {notes:?}");
+            run.acknowledge();
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        scope.spawn(work);
+    });
+}
+
+#[test]
+fn the_analyser_is_the_shims_own_program_whatever_became_of_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for deleted in [true, false] {
+        let exe = folder.path().join("shim");
+        let _first = std::fs::remove_file(&exe);
+        std::fs::copy(crate::support::exe(), &exe).unwrap();
+        let mut run =
+            Run::start_by(&exe, program("crash", &["wait_null"]), true, |spec| spec.analyser = vec![]);
+        run.wait_for_line("ready");
+        std::fs::remove_file(&exe).unwrap();
+        if !deleted {
+            std::fs::copy("/bin/false", &exe).unwrap();
+        }
+        crate::support::kill("USR1", run.pid);
+        let crashed = run.wait_for_crash();
+        assert_eq!(crashed.audit.as_ref().expect("a dump").result, "analysed");
+        assert!(crashed.top_function("crash").starts_with("read_order"), "{:#?}", crashed.findings);
+        run.acknowledge();
+    }
+}
+
 #[test]
 fn nonsense_ends_the_connection_and_nothing_else() {
     let mut run = Run::start(sh("exec sleep 1000"), false);

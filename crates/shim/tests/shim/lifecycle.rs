@@ -1,12 +1,13 @@
 //! Start, end, taking over, and what is left behind.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use engine::{Exit, Signal};
 use shim::LaunchError;
 use shim::protocol::{FromShim, ToShim};
 
-use crate::support::{Run, exe, kill, program, sh, spec, status_field, wait_until};
+use crate::support::{Run, exe, has_ended, kill, program, sh, spec, status_field, wait_until};
 
 /// What a launch that fails says; nothing of it may be left.
 fn refusal(command: Vec<String>, directory: &str) -> String {
@@ -56,9 +57,10 @@ fn a_run_directory_is_never_used_twice() {
 fn a_shim_that_cannot_be_run_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let spec = spec(folder.path(), sh("true"), false);
-    let error = shim::launch(&folder.path().join("none"), &folder.path().join("run"), &spec).unwrap_err();
+    let error =
+        shim::launch(folder.path().join("none").as_path(), &folder.path().join("run"), &spec).unwrap_err();
     assert!(matches!(error, LaunchError::Shim { .. }), "{error}");
-    let error = shim::launch("/bin/true".as_ref(), &folder.path().join("run"), &spec).unwrap_err();
+    let error = shim::launch(Path::new("/bin/true"), &folder.path().join("run"), &spec).unwrap_err();
     assert!(matches!(error, LaunchError::Lost(_)), "{error}");
 }
 
@@ -156,7 +158,7 @@ fn a_worker_does_not_outlive_its_shim() {
     let mut run = Run::start(sh("echo ready; exec sleep 1000"), false);
     run.wait_for_line("ready");
     run.kill_shim();
-    wait_until("gone", || matches!(status_field(run.pid, "State").chars().next(), None | Some('Z')));
+    wait_until("gone", || has_ended(run.pid));
 }
 
 #[test]
@@ -177,7 +179,7 @@ fn what_the_worker_leaves_in_its_group_ends_with_it() {
     let mut run = Run::start(sh("sleep 1000 & echo $!; exit 5"), false);
     run.wait_for_crash();
     let child: u32 = run.output().trim().parse().unwrap();
-    wait_until("gone", || matches!(status_field(child, "State").chars().next(), None | Some('Z')));
+    wait_until("gone", || has_ended(child));
 }
 
 #[test]
@@ -186,8 +188,59 @@ fn a_child_that_holds_the_pipes_open_does_not_delay_the_end() {
     let crashed = run.wait_for_crash();
     assert_eq!(crashed.exit, Exit::Code(6));
     assert!(run.output().contains("last words\n"));
-    let child = std::fs::read_to_string(run.folder().join("child")).unwrap();
-    kill("KILL", child.trim().parse().unwrap());
+    let child = std::fs::read_to_string(run.folder().join("child")).unwrap().trim().parse().unwrap();
+    wait_until("gone", || has_ended(child));
+}
+
+#[test]
+fn a_fault_after_the_worker_was_asked_to_end_is_a_crash() {
+    let script = "trap 'kill -SEGV $$' TERM; echo ready; while :; do sleep 0.01; done";
+    for arm in [false, true] {
+        let mut run = Run::start(sh(script), arm);
+        run.wait_for_line("ready");
+        run.send(&ToShim::Signal { signal: libc::SIGTERM });
+        let crashed = run.wait_for_crash();
+        assert_eq!(crashed.exit, Exit::Signal(Signal(libc::SIGSEGV)));
+        assert_eq!(crashed.audit.is_some(), arm);
+        run.acknowledge();
+    }
+}
+
+#[test]
+fn a_worker_that_asks_for_a_debugger_by_itself_runs_on() {
+    let mut run = Run::start(program("traceme", &[]), false);
+    run.wait_for_line("handled");
+    run.wait_for_line("ready");
+    assert_eq!(status_field(run.pid, "TracerPid"), "0");
+    run.send(&ToShim::Signal { signal: libc::SIGUSR1 });
+    run.wait_for_line("handled");
+    run.arm();
+    kill("USR2", run.pid);
+    let crashed = run.wait_for_crash();
+    assert_eq!(crashed.exit, Exit::Signal(Signal(libc::SIGSEGV)));
+    assert_eq!(crashed.audit.expect("a dump").result, "analysed");
+}
+
+/// A thread that is made while the debugger leaves is the debugger's without its knowing, and stops for it.
+#[test]
+fn no_thread_is_left_standing_when_the_debugger_leaves() {
+    let mut run = Run::start(program("churn", &[]), false);
+    run.wait_for_line("ready");
+    for _ in 0..30 {
+        run.arm();
+        run.send(&ToShim::Disarm);
+        run.wait_for(|message| *message == FromShim::Disarmed);
+    }
+    let is_free = || {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", run.pid)).unwrap();
+        threads.flatten().all(|thread| {
+            let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+            !status.contains("State:\tt")
+        })
+    };
+    wait_until("free", is_free);
+    kill("USR2", run.pid);
+    assert_eq!(run.wait_for_crash().exit, Exit::Signal(Signal(libc::SIGSEGV)));
 }
 
 #[test]

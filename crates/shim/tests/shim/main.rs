@@ -6,6 +6,7 @@ mod crashes;
 mod files;
 mod hostile;
 mod kernel;
+mod leftovers;
 mod lifecycle;
 mod output;
 mod support;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(crate) fn programs() -> &'static Path {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
         std::fs::create_dir_all(&folder).unwrap();
         compile("g++", &["-std=c++17", "-fno-omit-frame-pointer"], "crash.cpp", &folder);
-        for source in ["signals.c", "churn.c", "clones.c", "stuck.c", "threads.c"] {
+        for source in ["signals.c", "churn.c", "clones.c", "stuck.c", "threads.c", "traceme.c", "inherit.c"] {
             compile("cc", &[], source, &folder);
         }
         folder
@@ -221,9 +221,10 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // its worker ends with it; the id is checked, since both may be long gone
+        // its worker ends with it; the id is checked, since both may be long gone, and may be so a moment later
         if status_field(self.shim_pid, "Name") == "shim" {
-            kill("KILL", self.shim_pid);
+            let pid = self.shim_pid.to_string();
+            let _just_gone = Command::new("kill").args(["-KILL", &pid]).stderr(Stdio::null()).status();
         }
     }
 }
@@ -255,6 +256,7 @@ pub(crate) fn spec(folder: &Path, command: Vec<String>, arm: bool) -> WorkerSpec
         log_files_kept: 3,
         arm,
         analyser: vec![exe().to_str().unwrap().to_owned(), "analyse".to_owned()],
+        core_dumps: false,
         cgroup: None,
         spec_hash: "hash".to_owned(),
     }
@@ -280,6 +282,11 @@ fn process_with(argument: &Path) -> Option<u32> {
 pub(crate) fn kill(signal: &str, pid: u32) {
     let status = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status().unwrap();
     assert!(status.success());
+}
+
+/// Is it gone, but for what its parent has not asked for yet?
+pub(crate) fn has_ended(pid: u32) -> bool {
+    matches!(status_field(pid, "State").chars().next(), None | Some('Z' | 'X'))
 }
 
 /// One field of `/proc/PID/status`; empty when the process is gone.

@@ -1,0 +1,66 @@
+//! The shim's parent: a process that waits for the shim to end, and ends what was left if the shim could not.
+//!
+//! A shim that is killed cannot tidy up. Its worker ends with it, as it asked the kernel for, but what the worker had started does
+//! not: that wish is not inherited. The kernel gives such orphans to the nearest ancestor that has asked for them, which is this
+//! process. It shares the shim's memory as the shim was at its start and does nothing until then.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::time::Duration;
+
+use engine::Clock;
+
+use crate::SystemClock;
+use crate::leftovers::Leftovers;
+use crate::sys::process::{self, Change, adopt_orphans, next_change};
+use crate::sys::{Pid, signals};
+
+/// What the shim waits for, so that nothing escapes its guard, and nobody takes the guard for a shim.
+pub(crate) fn prepare() {
+    if let Err(error) = adopt_orphans() {
+        eprintln!("what a worker leaves whose shim is killed will be left: {error}");
+    }
+    process::set_name(b"medic-guard");
+    if let Err(error) = write_over_arguments(b"medic\0guard") {
+        eprintln!("the guard looks like a second shim in lists of processes: {error}");
+    }
+}
+
+/// Goes on until the shim has ended and nothing is left of its worker.
+pub(crate) fn guard(shim: Pid) {
+    // what asks a shim to end, it passes on to its worker; this one has to outlive both
+    signals::block(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT]);
+    let clock = SystemClock;
+    let mut leftovers = None;
+    loop {
+        while let Some((pid, change)) = next_change() {
+            if pid == shim && matches!(change, Change::Ended(_)) {
+                leftovers = Some(Leftovers::new(clock.monotonic()));
+            }
+        }
+        let Some(leftovers) = &mut leftovers else {
+            signals::wait_for_child(Duration::MAX);
+            continue;
+        };
+        let now = clock.monotonic();
+        for sentence in leftovers.end(None, now) {
+            eprintln!("{sentence}");
+        }
+        if leftovers.is_done() {
+            return;
+        }
+        signals::wait_for_child(leftovers.deadline().saturating_sub(now));
+    }
+}
+
+/// The kernel shows as the command line what stands where it put the arguments.
+fn write_over_arguments(words: &[u8]) -> std::io::Result<()> {
+    let stat = std::fs::read("/proc/self/stat")?;
+    let (first, end) = crate::proc_status::arguments(&stat).ok_or(std::io::ErrorKind::InvalidData)?;
+    let room = usize::try_from(end.saturating_sub(first)).unwrap_or(0);
+    let mut line = words.to_vec();
+    line.resize(room, 0);
+    let mut memory = File::options().write(true).open("/proc/self/mem")?;
+    memory.seek(SeekFrom::Start(first))?;
+    memory.write_all(&line)
+}

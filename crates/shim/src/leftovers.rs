@@ -1,0 +1,114 @@
+//! What a worker leaves behind: processes that it started and that outlive it, in sessions and groups of their own.
+//!
+//! They hold its port and its memory, and nobody watches them. The kernel gives them to the shim, which has asked for its
+//! descendants' orphans; or, when the shim is killed, to the guard. So whatever is a child of either, and not what it started
+//! itself, is the worker's. A child's number means that child until its parent has asked for its end, so nobody else is ever hit.
+//!
+//! Ending one gives its own children to the one that ends it, so it goes in rounds, each after the ends of the round before.
+
+use std::io;
+use std::time::Duration;
+
+use crate::sys::{Pid, process, signals};
+
+/// How long the rounds may take. Ours: a process that was sent SIGKILL ends in milliseconds unless the kernel itself waits.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// The rounds.
+pub(crate) struct Leftovers {
+    deadline: Duration,
+    done: bool,
+}
+
+impl Leftovers {
+    /// To be begun when the worker has ended.
+    pub(crate) fn new(now: Duration) -> Self {
+        Self { deadline: now + LIMIT, done: false }
+    }
+
+    /// Is there nothing left, or was it given up?
+    pub(crate) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// When it is given up, by the monotonic clock.
+    pub(crate) fn deadline(&self) -> Duration {
+        if self.done { Duration::MAX } else { self.deadline }
+    }
+
+    /// One round: ends every child but `spared`. Says, once, which could not be ended.
+    pub(crate) fn end(&mut self, spared: Option<Pid>, now: Duration) -> Vec<String> {
+        if self.done {
+            return Vec::new();
+        }
+        let left: Vec<(Pid, io::Result<()>)> = children()
+            .into_iter()
+            .filter(|child| Some(*child) != spared)
+            .map(|child| (child, signals::send(child, libc::SIGKILL)))
+            .collect();
+        // those of another user can only be told
+        let is_hopeless = left.iter().all(|(_, sent)| sent.is_err());
+        self.done = is_hopeless || now >= self.deadline;
+        if !self.done {
+            return Vec::new();
+        }
+        left.into_iter().map(|(child, sent)| sentence(child, &sent)).collect()
+    }
+}
+
+fn sentence(child: Pid, sent: &io::Result<()>) -> String {
+    let name = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+    let name: String = name.trim_end().chars().filter(|c| !c.is_control()).collect();
+    match sent {
+        Err(error) => {
+            format!("The worker left process {child} (`{name}`), which could not be ended: {error}.")
+        }
+        Ok(()) => format!(
+            "The worker left process {child} (`{name}`), which did not end within {} s: the kernel waits for something on \
+             its behalf.",
+            LIMIT.as_secs()
+        ),
+    }
+}
+
+/// The children of this process, adopted ones among them.
+fn children() -> Vec<Pid> {
+    children_by_kernel().unwrap_or_else(|_| children_by_parent(process::process_id()))
+}
+
+/// Where the kernel lists them (`CONFIG_PROC_CHILDREN`), by thread.
+fn children_by_kernel() -> io::Result<Vec<Pid>> {
+    let mut children = Vec::new();
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let list = std::fs::read_to_string(thread?.path().join("children"))?;
+        children.extend(list.split_whitespace().filter_map(|child| child.parse::<Pid>().ok()));
+    }
+    Ok(children)
+}
+
+fn children_by_parent(parent: Pid) -> Vec<Pid> {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<Pid>().ok());
+    pids.filter(|pid| crate::proc_status::parent_of(*pid) == Some(parent)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn both_ways_to_find_children_find_the_same() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let pid = Pid::try_from(child.id()).unwrap();
+        assert!(children_by_parent(process::process_id()).contains(&pid));
+        match children_by_kernel() {
+            Ok(children) => assert!(children.contains(&pid)),
+            Err(error) => eprintln!("skipped: this kernel has no lists of children: {error}"),
+        }
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(!children_by_parent(process::process_id()).contains(&pid));
+    }
+}
