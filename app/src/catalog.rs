@@ -89,7 +89,7 @@ pub(crate) const AUTO_HEAL: Entry = Entry {
     category: "Diagnostic Tools",
     description: "Which rules replace a worker that leaks, hangs or fails, what they see now, and what they did and why.",
     keywords: "auto heal rules recycle restart mitigate slow requests status code memory private bytes proactive fuse \
-               percent memory percent request custom action history web.config autoHealRules dry run",
+               percent memory percent request not responding hang custom action history web.config autoHealRules dry run",
     path: "/categories/diagnostic-tools/tools/auto-heal",
 };
 

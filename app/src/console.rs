@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::auto_heal::AutoHealConfig;
 use engine::auto_heal::config::Violation;
 use engine::auto_heal::cpu::CpuRule;
 use engine::auto_heal::dry_run::DryRun;
@@ -16,6 +15,7 @@ use engine::auto_heal::event::HealEvent;
 use engine::auto_heal::fuse::FuseNumbers;
 use engine::auto_heal::limit::WorkerSize;
 use engine::auto_heal::restart::Restart;
+use engine::auto_heal::{AutoHealConfig, NotRespondingNumbers};
 use engine::crash::{Audit, Crash, Incident};
 use engine::report::Report;
 use engine::settings::AppSettings;
@@ -94,12 +94,14 @@ pub type RulesChange<'a> =
 /// What the proactive rules of an app go by. What is fixed (90 % for 30 s, 80 % of at least 5 requests) is in `engine`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProactiveNumbers {
-    /// When too many restarts switch both rules off, and for how long.
+    /// When too many restarts switch the rules off, and for how long.
     pub fuse: FuseNumbers,
     /// The app's worker size.
     pub worker_size: WorkerSize,
     /// The app's own limit of private bytes, in place of the worker size's.
     pub memory_limit_bytes: Option<u64>,
+    /// The rule on workers that answer nobody.
+    pub not_responding: NotRespondingNumbers,
     /// Proactive CPU monitoring, where it is set.
     pub cpu: Option<CpuRule>,
 }

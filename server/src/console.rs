@@ -99,6 +99,7 @@ impl ConfiguredApp {
                 fuse: app.fuse,
                 worker_size: app.worker_size,
                 memory_limit_bytes: app.memory_limit_bytes,
+                not_responding: app.not_responding,
                 cpu: app.cpu,
             },
             settings: AppSettings::of_environment(&app.environment),

@@ -133,6 +133,7 @@ mod tests {
             port: None,
             next_start: None,
             message: None,
+            not_responding: false,
             ends_in_a_row,
             monitoring: Monitoring::Counting { crashes: 0, limit: 3 },
             restarting: None,

@@ -9,6 +9,7 @@ pub(crate) fn amount(value: u64, unit: Unit) -> String {
         Unit::Bytes => bytes(value),
         Unit::Percent => format!("{value} %"),
         Unit::Requests => requests(value),
+        Unit::Seconds => format!("{value} s"),
     }
 }
 
@@ -18,6 +19,7 @@ pub(crate) const fn unit_word(unit: Unit) -> &'static str {
         Unit::Bytes => "Private bytes",
         Unit::Percent => "Percent",
         Unit::Requests => "Requests",
+        Unit::Seconds => "Seconds",
     }
 }
 
@@ -34,6 +36,7 @@ mod tests {
             (80, Unit::Percent, "80 %"),
             (1, Unit::Requests, "1 request"),
             (5, Unit::Requests, "5 requests"),
+            (60, Unit::Seconds, "60 s"),
         ];
         for (value, unit, text) in cases {
             assert_eq!(amount(value, unit), text);

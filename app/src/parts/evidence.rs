@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn whatever_was_sampled_can_be_drawn() {
         for values in [&[][..], &[0], &[u64::MAX, 0], &[5; 120]] {
-            for unit in [Unit::Bytes, Unit::Percent, Unit::Requests] {
+            for unit in [Unit::Bytes, Unit::Percent, Unit::Requests, Unit::Seconds] {
                 let mut evidence = evidence(values, unit);
                 evidence.threshold = values.first().copied().unwrap_or(0);
                 let html = html(evidence);

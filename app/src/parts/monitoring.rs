@@ -246,6 +246,7 @@ mod tests {
             port: None,
             next_start: None,
             message: None,
+            not_responding: false,
             ends_in_a_row: 0,
             monitoring: Monitoring::Armed,
             restarting: None,

@@ -171,6 +171,7 @@ pub(super) const fn units(unit: Unit) -> Units {
         Unit::Bytes => &[(1, " B"), (1 << 10, " KB"), (1 << 20, " MB"), (1 << 30, " GB"), (1 << 40, " TB")],
         Unit::Percent => &[(1, " %")],
         Unit::Requests => COUNT,
+        Unit::Seconds => &[(1, " s")],
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the policies want done. Effects are data: the server's one loop carries them out, and their outcomes come back as
 //! inputs.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::auto_heal::config::CustomAction;
@@ -26,6 +28,13 @@ pub enum Effect {
     Probe {
         /// Who.
         worker: WorkerId,
+    },
+    /// Ask the worker for its health path, once, and say by [`crate::fleet::Input::Health`] whether it answered.
+    AskHealth {
+        /// Who.
+        worker: WorkerId,
+        /// How long an answer may take.
+        within: Duration,
     },
     /// Send the worker a signal; its end then counts as asked for.
     Signal {

@@ -18,7 +18,7 @@ use crate::auto_heal::cpu::CpuRule;
 use crate::auto_heal::fuse::{FuseNumbers, FuseState};
 use crate::auto_heal::limit::WorkerSize;
 use crate::auto_heal::restart::RestartReason;
-use crate::auto_heal::{AutoHealConfig, HealGuard, Observation};
+use crate::auto_heal::{AutoHealConfig, HealGuard, NotRespondingNumbers, Observation};
 use crate::crash_monitor::{Guard, Numbers};
 use crate::effect::Effect;
 use crate::instance::{self, Instance, Lifecycle, NameIncident};
@@ -52,6 +52,8 @@ pub struct HealSpec {
     pub memory_limit_bytes: Option<u64>,
     /// When too many restarts switch the proactive rules off.
     pub fuse: FuseNumbers,
+    /// The rule on workers that answer nobody.
+    pub not_responding: NotRespondingNumbers,
     /// Proactive CPU monitoring, where it is set.
     pub cpu: Option<CpuRule>,
 }
@@ -92,6 +94,13 @@ pub enum Input {
     },
     /// One second of every worker that takes requests.
     Observed(Vec<(WorkerId, Observation)>),
+    /// What came of [`Effect::AskHealth`].
+    Health {
+        /// Who was asked.
+        worker: WorkerId,
+        /// It answered in time, whatever the answer.
+        answered: bool,
+    },
     /// An app's settings changed.
     Settings {
         /// Whose.
@@ -170,6 +179,9 @@ impl Fleet {
                         app.observe(now, &worker, seen, effects);
                     }
                 }
+            }
+            Input::Health { worker, answered } => {
+                self.of(&worker.instance.app, |app| app.health(now, &worker, answered, effects));
             }
             Input::Settings { app, settings } => {
                 self.of(&app, |app| app.set_settings(now, settings, effects));

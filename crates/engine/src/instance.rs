@@ -40,6 +40,10 @@ use crate::{AppName, IncidentId, InstanceKey, Monotonic, Now, Signal, Timestamp,
 /// A crash that could not be written down is tried again after this long.
 pub const RECORD_RETRY: Duration = Duration::from_secs(10);
 
+/// What is said of a worker that the rule Not responding got no answer from.
+const NOT_RESPONDING: &str =
+    "The worker is running and does not respond: no requests and no probe were answered.";
+
 /// Names the incident of an app's signature. (It takes a hash function, which the engine does without.)
 pub type NameIncident = fn(&AppName, &str) -> IncidentId;
 
@@ -280,6 +284,7 @@ impl Instance {
             Phase::Stopped => (InstanceState::Stopped, None, None),
         };
         let worker = self.worker().filter(|_| process.is_some());
+        let not_responding = self.taker().is_some() && self.healing.rules.is_unanswered();
         InstanceStatus {
             index: self.key.index,
             pid: process.map(|process| process.pid),
@@ -288,7 +293,8 @@ impl Instance {
             since: self.since,
             port: process.map(|process| process.port),
             next_start,
-            message: self.message.clone(),
+            message: self.message.clone().or_else(|| not_responding.then(|| NOT_RESPONDING.to_owned())),
+            not_responding,
             ends_in_a_row: if self.is_steady(now) { 0 } else { self.back_off.ends_in_a_row() },
             monitoring: self.monitor.status(now),
             restarting: self.restarting(),

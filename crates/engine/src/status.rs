@@ -111,6 +111,8 @@ pub struct InstanceStatus {
     pub next_start: Option<Timestamp>,
     /// Why it is not running, or why the last start failed; one sentence.
     pub message: Option<String>,
+    /// The worker runs and sends no byte to anybody, and the rule Not responding got no answer from it either.
+    pub not_responding: bool,
     /// How many workers in a row ended soon after their start.
     pub ends_in_a_row: u32,
     /// What the crash monitoring of this instance is doing.

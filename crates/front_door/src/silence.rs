@@ -7,9 +7,10 @@
 //!     ▲                                                                    │                   │
 //!     └──────────────────── a byte, of an answer to anybody ───────────────┴───────────────────┘
 //! ```
-//! A doubtful worker gets less: each such request weighs as one that it still has. A silent one gets, while another worker
-//! answers, a request every 10 s to see whether that has changed, and no other; an instance's own clients go elsewhere too.
-//! Where no worker answers, they share as before. How long a worker is left alone by the proactive rule Not responding is the
+//! A doubtful worker gets less: each such request weighs as one that it still has. A silent one gets nothing while another worker
+//! answers; an instance's own clients go elsewhere too. Either is tried every 10 s by a request that it would not get otherwise,
+//! so that a single client's impatience is soon forgotten, and a silent worker found out or restored. Where no worker answers,
+//! they share as before. How long a worker is left alone by the proactive rule Not responding is the
 //! engine's matter.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -19,7 +20,7 @@ use std::time::Duration;
 pub(crate) const WAITED: Duration = Duration::from_secs(10);
 /// So many requests without a byte since the last one make a worker silent. Ours: one may be the request's own fault.
 const SILENT: u32 = 3;
-/// How often a silent worker is tried.
+/// How often a worker is tried that did not answer.
 const TRY_EVERY: Duration = Duration::from_secs(10);
 
 /// What is known of one worker, by all threads.
@@ -29,7 +30,7 @@ pub(crate) struct Silence {
     unanswered: AtomicU32,
     /// A byte came since somebody last asked.
     spoke: AtomicBool,
-    /// When it was last tried, or became silent, in milliseconds.
+    /// When it was last tried, or became doubtful, in milliseconds.
     tried_ms: AtomicU64,
 }
 
@@ -46,7 +47,7 @@ impl Silence {
 
     /// One more request was given up on, or has waited for [`WAITED`].
     pub(crate) fn lasts(&self, now: Duration) {
-        if self.unanswered.fetch_add(1, Relaxed) + 1 == SILENT {
+        if self.unanswered.fetch_add(1, Relaxed) == 0 {
             self.tried_ms.store(ms(now), Relaxed);
         }
     }
@@ -64,7 +65,8 @@ impl Silence {
     /// It is time for another try, and this call takes it.
     pub(crate) fn takes_a_try(&self, now: Duration) -> bool {
         let last = self.tried_ms.load(Relaxed);
-        ms(now).saturating_sub(last) >= ms(TRY_EVERY)
+        self.unanswered() > 0
+            && ms(now).saturating_sub(last) >= ms(TRY_EVERY)
             && self.tried_ms.compare_exchange(last, ms(now), Relaxed, Relaxed).is_ok()
     }
 
@@ -101,11 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_worker_is_tried_every_ten_seconds_once() {
+    fn a_worker_that_did_not_answer_is_tried_every_ten_seconds_once() {
         let silence = Silence::default();
         (0..5).for_each(|_| silence.lasts(7 * SECOND));
         let tries: Vec<_> = (7..40).filter(|s| silence.takes_a_try(*s * SECOND)).collect();
         assert_eq!(tries, [17, 27, 37]);
         assert!(!silence.takes_a_try(37 * SECOND), "nobody else takes the same try");
+        silence.broken();
+        assert!(!silence.takes_a_try(60 * SECOND), "nothing is to be found out");
     }
 }

@@ -55,14 +55,18 @@ impl Table {
         let silent = |worker: &&Arc<RoutedWorker>| worker.silence.is_total();
         let one_answers = || self.workers.iter().filter(takes).any(|worker| !silent(&worker));
         let shuns = self.workers.iter().any(|worker| silent(&worker)) && one_answers();
-        let tried = |worker: &&Arc<RoutedWorker>| silent(worker) && worker.silence.takes_a_try(now());
+        let tried = |worker: &&Arc<RoutedWorker>| worker.silence.takes_a_try(now());
+        let one_is_sure = || self.workers.iter().filter(takes).any(|worker| worker.silence.unanswered() == 0);
+        let doubts = self.workers.iter().any(|worker| worker.silence.unanswered() > 0) && one_is_sure();
         if let Some(wanted) = wanted
             && let Some(worker) = self.workers.iter().filter(takes).find(|worker| worker.affinity == wanted)
             && (!shuns || !silent(&worker) || tried(&worker))
         {
             return Some(worker);
         }
-        if shuns && let Some(worker) = self.workers.iter().filter(takes).find(tried) {
+        if (shuns || doubts)
+            && let Some(worker) = self.workers.iter().filter(takes).find(tried)
+        {
             return Some(worker);
         }
         let (before, after) = self.workers.split_at(turn.checked_rem(self.workers.len()).unwrap_or(0));
@@ -128,12 +132,14 @@ mod tests {
         let table = table(2);
         let [silent, other] = [&table.workers[0], &table.workers[1]];
         silent.silence.lasts(NOW);
-        assert_eq!(chosen(&table, None, NOW, 4), [1; 4], "what was given up on weighs as if it were there");
+        assert_eq!(chosen(&table, None, NOW, 10), [1; 10], "what was given up on weighs as if it were there");
+        let soon = NOW + Duration::from_secs(10);
+        assert_eq!(chosen(&table, None, soon, 3), [0, 1, 1], "and is found out");
         assert_eq!(chosen(&table, Some(silent.affinity), NOW, 2), [0; 2], "its own clients stay");
-        (0..2).for_each(|_| silent.silence.lasts(NOW));
+        (0..2).for_each(|_| silent.silence.lasts(soon));
         (0..9).for_each(|_| _ = other.enter());
-        assert_eq!(chosen(&table, None, NOW, 12), [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1]);
-        let later = NOW + Duration::from_secs(30);
+        assert_eq!(chosen(&table, None, soon, 12), [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1]);
+        let later = soon + Duration::from_secs(30);
         assert_eq!(chosen(&table, Some(silent.affinity), later, 3), [0, 1, 1]);
         assert_eq!(chosen(&table, Some(other.affinity), later + Duration::from_secs(30), 2), [1; 2]);
         silent.silence.broken();

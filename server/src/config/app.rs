@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::AppName;
+use engine::auto_heal::NotRespondingNumbers;
 use engine::auto_heal::cpu::CpuRule;
 use engine::auto_heal::fuse::FuseNumbers;
 use engine::auto_heal::limit::WorkerSize;
@@ -61,6 +62,8 @@ pub struct App {
     pub cpu: Option<CpuRule>,
     /// When too many proactive restarts switch the proactive rules off.
     pub fuse: FuseNumbers,
+    /// When a worker that answers nobody is replaced.
+    pub not_responding: NotRespondingNumbers,
 }
 
 /// Without the arguments and the environment, which hold secrets.
@@ -142,6 +145,7 @@ fn read<'t>(
     reader.finish(&monitoring);
     let mut healing = reader.section(section, "auto_heal");
     let fuse = auto_heal::fuse(reader, &mut healing, numbers.fuse);
+    let not_responding = auto_heal::not_responding(reader, &mut healing, numbers.not_responding);
     reader.finish(&healing);
     let cpu = auto_heal::cpu(reader, section);
     Some(App {
@@ -164,6 +168,7 @@ fn read<'t>(
         memory_limit_bytes,
         cpu,
         fuse,
+        not_responding,
     })
 }
 

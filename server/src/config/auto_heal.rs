@@ -1,12 +1,14 @@
-//! What auto-heal goes by: the fuse's numbers, the app's limit of memory and proactive CPU monitoring.
+//! What auto-heal goes by: the numbers of the fuse and of the rule Not responding, the app's limit of memory and proactive CPU
+//! monitoring.
 
+use engine::auto_heal::NotRespondingNumbers;
 use engine::auto_heal::config::Violation;
 use engine::auto_heal::cpu::{CpuMode, CpuRule};
 use engine::auto_heal::fuse::FuseNumbers;
 use engine::auto_heal::limit::WorkerSize;
 
 use super::reader::{Reader, Section};
-use super::values::{Raw, Size, Span, count, duration, size, text};
+use super::values::{Raw, Size, Span, count, duration, size, text, truth};
 
 /// Less is no web app, and would be healed for ever.
 const MEMORY_LEAST: Size = Size(1 << 20);
@@ -33,6 +35,25 @@ pub(super) fn fuse<'t>(
     // What an app only takes over was judged where it stands.
     if numbers != default {
         complain(reader, section, numbers.check(), |field| field.replacen("fuse.", "fuse_", 1));
+    }
+    numbers
+}
+
+/// The numbers of the rule Not responding; `default` is what holds where one is left out.
+pub(super) fn not_responding<'t>(
+    reader: &mut Reader<'t>,
+    section: &mut Section<'t>,
+    default: NotRespondingNumbers,
+) -> NotRespondingNumbers {
+    let span = |raw: &Raw| duration(raw).map(Span);
+    let (after, within) = (Span(default.after), Span(default.answer_within));
+    let numbers = NotRespondingNumbers {
+        enabled: reader.or_else(section, "not_responding", default.enabled, truth),
+        after: reader.or_else(section, "not_responding_after", after, span).0,
+        answer_within: reader.or_else(section, "not_responding_probe", within, span).0,
+    };
+    if numbers != default {
+        complain(reader, section, numbers.check(), |field| field.replacen('.', "_", 1));
     }
     numbers
 }

@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::auto_heal::NotRespondingNumbers;
 use engine::auto_heal::fuse::FuseNumbers;
 use engine::crash_monitor::Numbers;
 
@@ -71,6 +72,7 @@ pub struct Line {
 struct GeneralNumbers {
     crash_monitoring: Numbers,
     fuse: FuseNumbers,
+    not_responding: NotRespondingNumbers,
 }
 
 impl Config {
@@ -115,8 +117,10 @@ impl Config {
         reader.finish(&monitoring);
         let mut healing = reader.section(&mut root, "auto_heal");
         let fuse = auto_heal::fuse(&mut reader, &mut healing, FuseNumbers::default());
+        let not_responding =
+            auto_heal::not_responding(&mut reader, &mut healing, NotRespondingNumbers::default());
         reader.finish(&healing);
-        let numbers = GeneralNumbers { crash_monitoring: numbers, fuse };
+        let numbers = GeneralNumbers { crash_monitoring: numbers, fuse, not_responding };
         let apps = app::read_all(&mut reader, &mut root, folder, numbers);
         reader.finish(&root);
         let (lines, doubts) = reader.done()?;

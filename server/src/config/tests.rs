@@ -119,6 +119,20 @@ fn an_app_has_a_fuse_of_its_own_and_the_general_one_for_the_rest() {
     assert_eq!(config.apps[0].fuse, FuseNumbers { restarts: 7, ..FuseNumbers::default() });
 }
 
+#[test]
+fn an_app_opts_out_of_not_responding_alone_and_has_numbers_of_its_own() {
+    let default = NotRespondingNumbers::default();
+    assert_eq!(app_with("").unwrap().not_responding, default);
+    let off = app_with("auto_heal = { not_responding = false }\n").unwrap().not_responding;
+    assert_eq!(off, NotRespondingNumbers { enabled: false, ..default });
+    let text = format!(
+        "[auto_heal]\nnot_responding_after = \"2m\"\n{APP}auto_heal = {{ not_responding_probe = \"5s\" }}\n"
+    );
+    let (after, answer_within) = (Duration::from_mins(2), Duration::from_secs(5));
+    let own = NotRespondingNumbers { enabled: true, after, answer_within };
+    assert_eq!(parse(&text).unwrap().apps[0].not_responding, own);
+}
+
 /// What an app needs stands in the first four lines, so `keys` begin in the fifth.
 fn app_with(keys: &str) -> Result<App, Vec<String>> {
     let text = format!("{APP}{keys}");
@@ -182,6 +196,14 @@ fn wrong_values_of_auto_heal_are_told_with_their_range() {
         (
             "auto_heal = { fuse_restarts = 0 }",
             "`app.auto_heal.fuse_restarts`: it does not fit; write 1 to 100.".to_owned(),
+        ),
+        (
+            "auto_heal = { not_responding_after = \"2h\" }",
+            "`app.auto_heal.not_responding_after`: it does not fit; write 1 second to 1 hour.".to_owned(),
+        ),
+        (
+            "auto_heal = { not_responding_probe = \"0s\" }",
+            "`app.auto_heal.not_responding_probe`: it does not fit; write 1 second to 1 minute.".to_owned(),
         ),
         (
             "auto_heal = { fuse_window = \"2h\", fuse_off = \"1h\" }",

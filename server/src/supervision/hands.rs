@@ -100,6 +100,7 @@ impl Hands {
         match effect {
             Effect::Start { worker, arm } => self.start(worker, arm),
             Effect::Probe { worker } => self.probe(worker),
+            Effect::AskHealth { worker, within } => self.ask_health(worker, within),
             Effect::Signal { worker, signal: Signal(signal) } => {
                 self.connected.wish(&worker, ToShim::Signal { signal });
             }
@@ -162,6 +163,19 @@ impl Hands {
             for input in [instance::Input::Listening, instance::Input::Measured(measured)] {
                 let _ended = inbox.send(Input::Worker { worker: worker.clone(), input }).await;
             }
+        });
+    }
+
+    fn ask_health(&self, worker: WorkerId, within: Duration) {
+        let known = self.connected.of(&worker, |known| known.port);
+        let path = self.launcher.health_path(&worker.instance.app);
+        let (Some(port), Some(path)) = (known, path) else { return };
+        let inbox = self.inbox.clone();
+        let id = worker.clone();
+        self.connected.work(&id, async move {
+            let answered = warm_up::answers(port, &path, within).await;
+            tracing::debug!(%worker, answered, path, "the worker's health path was asked for");
+            let _ended = inbox.send(Input::Health { worker, answered }).await;
         });
     }
 

@@ -85,6 +85,11 @@ impl Launcher {
         self.app(app).map(|app| app.warm_up_check)
     }
 
+    /// What a worker is asked for that answers nobody: the app's health path, or else what it is warmed up by.
+    pub fn health_path(&self, app: &AppName) -> Option<String> {
+        self.app(app).map(|app| app.health_path.unwrap_or(app.warm_up_check.path))
+    }
+
     /// Starts the app's workers in another way from now on; `false` if there was no such app.
     pub fn replace(&self, app: App) -> bool {
         let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);

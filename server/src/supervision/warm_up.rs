@@ -1,4 +1,4 @@
-//! When a new worker is warm: it is asked for a path until it answers as it should.
+//! When a new worker is warm: it is asked for a path until it answers as it should. And whether an older one still answers.
 //!
 //! A worker that does not listen yet is tried often, so that no time is lost; one that answers with another status seldom, since
 //! it is working on something. There is no limit here: the policy gives up a worker that is late, and its probe with it.
@@ -37,6 +37,11 @@ pub(super) async fn until_warm(port: u16, check: &WarmUpCheck) {
             }
         }
     }
+}
+
+/// Whether the worker on `port` answers within this time, whatever it answers.
+pub(super) async fn answers(port: u16, path: &str, within: Duration) -> bool {
+    matches!(timeout(within, ask(port, path)).await, Ok(Ok(Some(_))))
 }
 
 /// The status that the worker answers with; `None` where what comes is no answer.
@@ -82,6 +87,22 @@ mod tests {
         for bad in [b"HTTP/2.0 200".as_slice(), b"HTTP/1.1 2xx", b"hello world!", b""] {
             assert_eq!(status(bad), None);
         }
+    }
+
+    #[tokio::test]
+    async fn an_error_is_an_answer_and_silence_or_an_end_is_none() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = tokio::spawn(async move { answers(port, "/", Duration::from_mins(1)).await });
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 500 No\r\n\r\n").await.unwrap();
+        assert!(asked.await.unwrap());
+        let asked = tokio::spawn(async move { answers(port, "/", Duration::from_mins(1)).await });
+        drop(listener.accept().await.unwrap());
+        assert!(!asked.await.unwrap());
+        assert!(!answers(port, "/", Duration::from_millis(20)).await, "accepted and never answered");
+        drop(listener);
+        assert!(!answers(port, "/", Duration::from_mins(1)).await, "refused");
     }
 
     #[tokio::test]

@@ -6,9 +6,10 @@ use engine::auto_heal::event::{EventKind, HealEvent};
 use engine::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 
 /// What a restart or an event can be for: its word in the address, and its name.
-const REASONS: [(&str, &str); 11] = [
+const REASONS: [(&str, &str); 12] = [
     ("percent-memory", "Percent memory"),
     ("percent-request", "Percent request"),
+    ("not-responding", "Not responding"),
     ("proactive-cpu", "Proactive CPU"),
     ("requests", "Request count"),
     ("private-bytes", "Private bytes"),
@@ -103,6 +104,7 @@ const fn rule_word(rule: Rule) -> &'static str {
     match rule {
         Rule::PercentMemory => "percent-memory",
         Rule::PercentRequest => "percent-request",
+        Rule::NotResponding => "not-responding",
         Rule::ProactiveCpu => "proactive-cpu",
         Rule::Requests => "requests",
         Rule::PrivateBytes => "private-bytes",

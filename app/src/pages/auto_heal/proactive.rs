@@ -66,13 +66,13 @@ fn State(enabled: bool, settings: String) -> impl IntoView {
         (
             Severity::Success,
             "On",
-            "A worker that runs out of memory or hangs is replaced by an overlapped restart of its instance alone.",
+            "A worker that runs out of memory, hangs or does not respond is replaced by an overlapped restart of its instance alone.",
         )
     } else {
         (
             Severity::None,
             "Opted out",
-            "Switched off in the app's settings: neither proactive rule acts. Custom rules are not affected.",
+            "Switched off in the app's settings: no proactive rule acts. Custom rules are not affected.",
         )
     };
     view! {
@@ -110,7 +110,7 @@ fn FuseView(fuse: FuseStatus, numbers: Option<FuseNumbers>, rearm: String) -> im
                     ></meter>
                 </p>
                 <p class="quiet">
-                    {format!("The restart that makes it {limit} still happens, and blows the fuse: both proactive rules are then off for {off}.")}
+                    {format!("The restart that makes it {limit} still happens, and blows the fuse: the proactive rules are then off for {off}.")}
                 </p>
             };
             (state.into_any(), restarts > 0)
@@ -122,7 +122,7 @@ fn FuseView(fuse: FuseStatus, numbers: Option<FuseNumbers>, rearm: String) -> im
                     <Status severity=Severity::Critical word="Blown" />
                     " "
                     <span>
-                        "Both proactive rules are off for another "
+                        "The proactive rules are off for another "
                         <strong>{left}</strong>
                         ", until "
                         <When at=until />
@@ -214,7 +214,7 @@ fn Last(instance: InstanceHeal) -> impl IntoView {
     }
 }
 
-/// Both rules in words, with where their numbers come from.
+/// The rules in words, with where their numbers come from.
 #[component]
 fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
     let memory = format!(
@@ -236,6 +236,14 @@ fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
         "Acts {}. One that still runs counts by its age. Not while a worker warms up.",
         percent_request::condition()
     );
+    let responses = if numbers.not_responding.enabled {
+        format!(
+            "Acts {}. A probe is a GET of health_path, or of the warm-up path if health_path is not set. Any answer counts, errors too.",
+            numbers.not_responding.condition()
+        )
+    } else {
+        "Off: not_responding is false in medic.toml.".to_owned()
+    };
     view! {
         <dl class="thresholds">
             <div>
@@ -245,6 +253,10 @@ fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
             <div>
                 <dt>{Rule::PercentRequest.to_string()}</dt>
                 <dd>{requests}</dd>
+            </div>
+            <div>
+                <dt>{Rule::NotResponding.to_string()}</dt>
+                <dd>{responses}</dd>
             </div>
         </dl>
         <p class="quiet">
@@ -282,6 +294,7 @@ fn Cpu(cpu: CpuRule) -> impl IntoView {
 mod tests {
     use super::*;
     use engine::Timestamp;
+    use engine::auto_heal::NotRespondingNumbers;
 
     fn fuse(fuse: FuseStatus) -> String {
         view! { <FuseView fuse=fuse numbers=Some(FuseNumbers::default()) rearm="/r".to_owned() /> }.to_html()
@@ -306,6 +319,7 @@ mod tests {
             fuse: FuseNumbers::default(),
             worker_size: WorkerSize::Large,
             memory_limit_bytes: None,
+            not_responding: NotRespondingNumbers::default(),
             cpu: None,
         };
         let html = view! { <Thresholds numbers=numbers /> }.to_html();
@@ -313,10 +327,14 @@ mod tests {
             "above 90 % of its limit for more than 30 s",
             "Large, 7 GB (4 GB for 32 bit)",
             "at least 80 % of the requests within 120 s took 200 s or longer",
+            "no byte comes back for 1 min while at least 3 requests wait or are given up on",
         ] {
             assert!(html.contains(expected), "{expected} in {html}");
         }
         let own = ProactiveNumbers { memory_limit_bytes: Some(512 << 20), ..numbers };
         assert!(view! { <Thresholds numbers=own /> }.to_html().contains("memory_limit, 512 MB"));
+        let not_responding = NotRespondingNumbers { enabled: false, ..NotRespondingNumbers::default() };
+        let off = ProactiveNumbers { not_responding, ..numbers };
+        assert!(view! { <Thresholds numbers=off /> }.to_html().contains("not_responding is false"));
     }
 }

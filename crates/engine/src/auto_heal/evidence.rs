@@ -22,6 +22,8 @@ pub enum Rule {
     PercentMemory,
     /// Proactive: most requests take minutes.
     PercentRequest,
+    /// Proactive, and Medic's own: nobody gets an answer.
+    NotResponding,
     /// Proactive CPU monitoring.
     ProactiveCpu,
     /// The user's: so many requests.
@@ -48,9 +50,9 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// One of the two rules that every app has and that the fuse guards.
+    /// One of the rules that every app has and that the fuse guards.
     pub const fn is_proactive(self) -> bool {
-        matches!(self, Self::PercentMemory | Self::PercentRequest)
+        matches!(self, Self::PercentMemory | Self::PercentRequest | Self::NotResponding)
     }
 }
 
@@ -60,6 +62,7 @@ impl fmt::Display for Rule {
         let (name, index) = match self {
             Self::PercentMemory => ("Percent memory", None),
             Self::PercentRequest => ("Percent request", None),
+            Self::NotResponding => ("Not responding", None),
             Self::ProactiveCpu => ("Proactive CPU", None),
             Self::Requests => ("Request count", None),
             Self::PrivateBytes => ("Private bytes", None),
@@ -86,6 +89,8 @@ pub enum Unit {
     Percent,
     /// Requests within the rule's window.
     Requests,
+    /// Seconds.
+    Seconds,
 }
 
 /// One measured value.
@@ -203,7 +208,7 @@ pub enum RefusalReason {
         /// How much is left of it.
         remaining_ms: u64,
     },
-    /// Too many proactive restarts: both proactive rules are off.
+    /// Too many proactive restarts: the proactive rules are off.
     FuseBlown {
         /// Until then.
         until: Timestamp,

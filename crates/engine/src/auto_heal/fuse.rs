@@ -1,4 +1,4 @@
-//! The fuse of one app: too many proactive restarts in a small window switch both proactive rules off for a while.
+//! The fuse of one app: too many proactive restarts in a small window switch the proactive rules off for a while.
 //!
 //! ```text
 //!           the restart that makes it `restarts` within `window`

@@ -8,19 +8,22 @@
 //!     └▶ a rule that only logs or runs something: decided, and it goes on watching
 //! ```
 //!
-//! The user's rules come first, then percent memory, percent request and CPU. A proactive restart is paid from the app's fuse;
+//! The user's rules come first, then percent memory, percent request, not responding and CPU. A proactive restart is paid from the app's fuse;
 //! where that is blown the rule is refused, once for each time it blew. Decisions are data; whoever carries them out answers a
-//! restart by `Restarted` or `RestartFailed`, and tells `Restarting` for one that was begun for another reason.
+//! restart by `Restarted` or `RestartFailed` and a probe by `Probed`, and tells `Restarting` for one that was begun for another
+//! reason.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{ActionType, AutoHealConfig, CustomAction};
-use super::cpu::{CpuMode, CpuRule, CpuState, ProactiveCpu};
+use super::config::{ActionType, AutoHealConfig};
+use super::cpu::{CpuRule, CpuState, ProactiveCpu};
+use super::decision::{Action, Decision, Heal, Refusal};
 use super::evidence::{Evidence, Firing, Reading, RefusalReason, Rule, Standing};
 use super::fuse::{Fuse, FuseStatus};
 use super::limit::MemoryLimit;
+use super::not_responding::{NotResponding, NotRespondingNumbers};
 use super::percent_memory::PercentMemory;
 use super::percent_request::PercentRequest;
 use super::priority::{Silence, silence};
@@ -40,6 +43,8 @@ pub struct Configure {
     pub user: AutoHealConfig,
     /// The worker's memory limit.
     pub limit: MemoryLimit,
+    /// The rule on workers that answer nobody.
+    pub not_responding: NotRespondingNumbers,
     /// Proactive CPU monitoring, where it is set.
     pub cpu: Option<CpuRule>,
 }
@@ -68,6 +73,11 @@ pub struct LastHeal {
 pub enum Input {
     /// One second of the worker that takes requests.
     Observed(Observation),
+    /// What came of asking the worker for its health path.
+    Probed {
+        /// It answered in time, whatever the answer.
+        answered: bool,
+    },
     /// The settings changed.
     Configure(Box<Configure>),
     /// A restart has begun that was not decided here.
@@ -76,71 +86,6 @@ pub enum Input {
     Restarted,
     /// The new worker did not come up; the old one stays.
     RestartFailed,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub enum Action {
-    /// An overlapped restart of this instance.
-    Recycle,
-    /// Nothing but the record.
-    LogEvent,
-    /// Run this as the app's user.
-    CustomAction(CustomAction),
-    /// What proactive CPU monitoring is set to do.
-    Cpu(CpuMode),
-}
-
-impl Action {
-    /// Is there another worker afterwards?
-    pub const fn restarts(&self) -> bool {
-        match self {
-            Self::Recycle => true,
-            Self::Cpu(mode) => !matches!(mode, CpuMode::Collect),
-            Self::LogEvent | Self::CustomAction(_) => false,
-        }
-    }
-}
-
-/// A decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "decision", rename_all = "snake_case")]
-pub enum Decision {
-    /// Do it.
-    Heal(Heal),
-    /// A rule was broken and nothing is done.
-    Refuse(Refusal),
-}
-
-/// Something to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heal {
-    /// When it was decided.
-    pub at: Timestamp,
-    /// For which rule.
-    pub rule: Rule,
-    /// What.
-    pub action: Action,
-    /// Why.
-    pub evidence: Evidence,
-    /// With it the fuse blew.
-    pub blew_fuse: bool,
-}
-
-/// Something that is not done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Refusal {
-    /// When.
-    pub at: Timestamp,
-    /// Which rule was broken.
-    pub rule: Rule,
-    /// Why nothing is done.
-    pub refused: RefusalReason,
-    /// What the rule saw.
-    pub evidence: Evidence,
 }
 
 /// How it stands, for the pages.
@@ -165,6 +110,7 @@ pub struct AutoHeal {
     user: UserRules,
     memory: PercentMemory,
     requests: PercentRequest,
+    not_responding: NotResponding,
     cpu: Option<ProactiveCpu>,
     restarting: bool,
     refused_by_fuse: BTreeSet<Rule>,
@@ -179,6 +125,7 @@ impl AutoHeal {
             user: UserRules::new(&settings.user),
             memory: PercentMemory::new(settings.limit),
             requests: PercentRequest::default(),
+            not_responding: NotResponding::new(settings.not_responding),
             cpu: settings.cpu.map(|rule| ProactiveCpu::new(now, rule, guard.cpu)),
             restarting: false,
             refused_by_fuse: BTreeSet::new(),
@@ -196,7 +143,8 @@ impl AutoHeal {
     pub fn step(&mut self, now: Now, input: Input, fuse: &mut Fuse, decisions: &mut Vec<Decision>) {
         match input {
             Input::Observed(seen) if !self.restarting => self.observed(now, &seen, fuse, decisions),
-            Input::Observed(_) => {}
+            Input::Probed { answered } if !self.restarting => self.probed(now, answered, fuse, decisions),
+            Input::Observed(_) | Input::Probed { .. } => {}
             Input::Configure(settings) => self.configure(now, *settings),
             Input::Restarting => self.restarting(),
             Input::Restarted => self.restarted(),
@@ -246,10 +194,7 @@ impl AutoHeal {
     }
 
     fn observed(&mut self, now: Now, seen: &Observation, fuse: &mut Fuse, decisions: &mut Vec<Decision>) {
-        fuse.tick(now);
-        if matches!(fuse.status(now), FuseStatus::Armed { .. }) {
-            self.refused_by_fuse.clear();
-        }
+        self.look_at(now, fuse);
         let tallies = &seen.tallies;
         let counted =
             tallies.of_watch.split_first().filter(|_| tallies.generation == self.settings.generation);
@@ -270,6 +215,26 @@ impl AutoHeal {
         if let Some(firing) = cpu {
             let firing = self.with_others(now, &firing, &[], fuse);
             self.decide(now, firing, fuse, decisions);
+        }
+        // The second in which a restart was decided is the old worker's last.
+        if self.watches_responses() && !self.restarting && self.not_responding.observe(now, seen) {
+            let within = self.settings.not_responding.answer_within;
+            decisions.push(Decision::Probe { within });
+        }
+    }
+
+    fn probed(&mut self, now: Now, answered: bool, fuse: &mut Fuse, decisions: &mut Vec<Decision>) {
+        self.look_at(now, fuse);
+        if let Some(firing) = self.not_responding.probed(now, answered) {
+            let firing = self.with_others(now, &firing, &[], fuse);
+            self.decide(now, firing, fuse, decisions);
+        }
+    }
+
+    fn look_at(&mut self, now: Now, fuse: &mut Fuse) {
+        fuse.tick(now);
+        if matches!(fuse.status(now), FuseStatus::Armed { .. }) {
+            self.refused_by_fuse.clear();
         }
     }
 
@@ -300,7 +265,7 @@ impl AutoHeal {
     fn action(&self, rule: Rule) -> Action {
         let actions = &self.settings.user.auto_heal_rules.actions;
         match rule {
-            Rule::PercentMemory | Rule::PercentRequest => Action::Recycle,
+            Rule::PercentMemory | Rule::PercentRequest | Rule::NotResponding => Action::Recycle,
             Rule::ProactiveCpu => Action::Cpu(self.settings.cpu.unwrap_or_default().mode),
             _ => match actions.action_type {
                 ActionType::Recycle => Action::Recycle,
@@ -345,9 +310,16 @@ impl AutoHeal {
             }
             reading
         };
+        let not_responding = if self.settings.not_responding.enabled {
+            off(self.not_responding.reading(), None)
+        } else {
+            let why = "not_responding is false in medic.toml.".to_owned();
+            self.not_responding.reading().standing(Standing::Off { why })
+        };
         let mut readings = vec![
             off(self.memory.reading(), self.silence.percent_memory.as_ref()),
             off(self.requests.reading(), self.silence.percent_request.as_ref()),
+            not_responding,
         ];
         readings.extend(self.cpu.as_ref().map(ProactiveCpu::reading));
         readings.extend(self.user.readings());
@@ -360,6 +332,15 @@ impl AutoHeal {
             proactive && self.silence.percent_memory.is_none(),
             proactive && self.silence.percent_request.is_none(),
         )
+    }
+
+    fn watches_responses(&self) -> bool {
+        self.settings.proactive && self.settings.not_responding.enabled
+    }
+
+    /// The worker sends no byte to anybody, and did not answer when it was asked.
+    pub const fn is_unanswered(&self) -> bool {
+        self.not_responding.is_unanswered()
     }
 
     /// The limit is another now; the other settings stay.
@@ -386,12 +367,17 @@ impl AutoHeal {
         if !requests_look {
             self.requests.clear();
         }
+        self.not_responding.configure(self.settings.not_responding);
+        if !self.watches_responses() {
+            self.not_responding.clear();
+        }
     }
 
     fn clear(&mut self) {
         self.user.clear();
         self.memory.clear();
         self.requests.clear();
+        self.not_responding.clear();
         if let Some(cpu) = &mut self.cpu {
             cpu.clear();
         }

@@ -3,9 +3,10 @@
 //! ```text
 //!                        ┌─ the user's rules ───┐
 //!  Observation ─────────▶├─ percent memory ─────┤──▶ Decision: Heal or Refuse, each with its Evidence
-//!  (a second of one      ├─ percent request ────┤          ▲
-//!   instance)            └─ proactive CPU ──────┘          │ the two proactive rules
-//!                                                    the app's Fuse
+//!  (a second of one      ├─ percent request ────┤     │    ▲
+//!   instance)            ├─ not responding ─────┤     │    │ the three proactive rules
+//!                        └─ proactive CPU ──────┘     │   the app's Fuse
+//!  Probed ◀───────── the worker is asked ◀──── Probe ─┘
 //! ```
 //!
 //! [`AutoHeal`] is the rules of one instance, [`fuse::Fuse`] guards an app. A rule sees counts and samples, never a request:
@@ -14,12 +15,14 @@
 
 pub mod config;
 pub mod cpu;
+pub mod decision;
 pub mod dry_run;
 pub mod event;
 pub mod evidence;
 pub mod fuse;
 mod instance_heal;
 pub mod limit;
+pub mod not_responding;
 pub mod path_glob;
 pub mod percent_memory;
 pub mod percent_request;
@@ -33,9 +36,9 @@ mod window;
 pub mod words;
 
 pub use config::AutoHealConfig;
+pub use decision::{Action, Decision, Heal, Refusal};
 pub use evidence::{Evidence, Firing, Reading, RefusalReason, Rule};
 pub use fuse::Fuse;
-pub use instance_heal::{
-    Action, AutoHeal, Configure, Decision, Heal, HealGuard, HealStatus, Input, LastHeal, Refusal,
-};
+pub use instance_heal::{AutoHeal, Configure, HealGuard, HealStatus, Input, LastHeal};
+pub use not_responding::NotRespondingNumbers;
 pub use watch::{Observation, Tallies, Tally, Unanswered, Watch};

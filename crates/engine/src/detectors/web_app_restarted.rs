@@ -82,6 +82,9 @@ impl Reason {
             Self::Rule(Rule::PercentRequest | Rule::SlowRequests | Rule::SlowRequestsWithPath { .. }) => &[
                 "Find what the requests waited for: a database, a lock or another service. A restart ends the waiting, not its cause.",
             ],
+            Self::Rule(Rule::NotResponding) => &[
+                "Find what blocked the whole worker: a deadlock, an endless loop or a blocked event loop. A restart does not remove the cause.",
+            ],
             Self::Rule(Rule::StatusCode { .. } | Rule::StatusCodeRange { .. }) => &[
                 "Read the app's log from before the first of them: it says why these statuses were answered.",
             ],
@@ -177,7 +180,7 @@ fn fuse_blown(restarts: &[&Restart]) -> Option<Insight> {
         },
         details,
         advice: vec![
-            "Restarts did not help, so both proactive rules were switched off for a while. Find the cause first.".to_owned(),
+            "Restarts did not help, so the proactive rules were switched off for a while. Find the cause first.".to_owned(),
             "The Proactive Auto-Heal tab of Auto-Heal shows the fuse with its countdown, and arms it again.".to_owned(),
         ],
         incident: None,

@@ -106,6 +106,12 @@ impl App {
         }
     }
 
+    pub(super) fn health(&mut self, now: Now, worker: &WorkerId, answered: bool, effects: &mut Vec<Effect>) {
+        if let Some(place) = self.instances.get_mut(usize::from(worker.instance.index)) {
+            place.health(now, worker, answered, &mut self.fuse, effects);
+        }
+    }
+
     pub(super) fn set_settings(&mut self, now: Now, settings: AppSettings, effects: &mut Vec<Effect>) {
         self.settings = settings;
         self.configure_all(now, effects);
@@ -202,6 +208,7 @@ impl App {
             proactive: self.settings.is_enabled(AUTO_HEAL_ENABLED),
             user: self.rules.clone(),
             limit: self.bounds().limit(),
+            not_responding: self.spec.auto_heal.not_responding,
             cpu: self.spec.auto_heal.cpu,
         }
     }
@@ -254,7 +261,9 @@ impl App {
 }
 
 fn health(instances: &[InstanceStatus]) -> Health {
-    let running = instances.iter().filter(|instance| instance.state == InstanceState::Running).count();
+    let answers =
+        |instance: &&InstanceStatus| instance.state == InstanceState::Running && !instance.not_responding;
+    let running = instances.iter().filter(answers).count();
     let stopped = instances
         .iter()
         .filter(|instance| matches!(instance.state, InstanceState::Stopped | InstanceState::Stopping))

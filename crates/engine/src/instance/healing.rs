@@ -66,17 +66,20 @@ impl Instance {
         }
         let seen = Observation { uptime: self.uptime(now), ..seen };
         self.healing.remember(now, worker, seen.private_bytes);
-        let (before, mut decisions) = (self.healing.rules.guard(), Vec::new());
-        self.healing.rules.step(now, Input::Observed(seen), fuse, &mut decisions);
-        for decision in decisions {
-            match decision {
-                Decision::Heal(heal) => self.heal(now, worker, heal, effects),
-                Decision::Refuse(refusal) => self.refuse(worker, refusal, effects),
-            }
-        }
-        let guard = self.healing.rules.guard();
-        if guard != before {
-            effects.push(Effect::RememberHeal { instance: self.key.clone(), guard });
+        self.tell_rules(now, worker, Input::Observed(seen), fuse, effects);
+    }
+
+    /// Takes in whether `worker` answered when it was asked for its health path.
+    pub fn health(
+        &mut self,
+        now: Now,
+        worker: &WorkerId,
+        answered: bool,
+        fuse: &mut Fuse,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.taker() == Some(worker) {
+            self.tell_rules(now, worker, Input::Probed { answered }, fuse, effects);
         }
     }
 
@@ -98,6 +101,7 @@ impl Instance {
     ) {
         if let Some(guard) = guard {
             self.monitor.recall(now, guard, effects);
+            self.last_start = self.last_start.max(self.monitor.last_start());
         }
         if let Some(heal) = heal {
             self.healing.rules.recall(now, heal);
@@ -132,6 +136,31 @@ impl Instance {
             let Measured { bitness, cgroup_limit_bytes } = measured;
             self.healing.bounds = Bounds { bitness, cgroup: cgroup_limit_bytes, ..self.healing.bounds };
             self.healing.rules.set_limit(self.healing.bounds.limit());
+        }
+    }
+
+    fn tell_rules(
+        &mut self,
+        now: Now,
+        worker: &WorkerId,
+        input: Input,
+        fuse: &mut Fuse,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (before, mut decisions) = (self.healing.rules.guard(), Vec::new());
+        self.healing.rules.step(now, input, fuse, &mut decisions);
+        for decision in decisions {
+            match decision {
+                Decision::Heal(heal) => self.heal(now, worker, heal, effects),
+                Decision::Refuse(refusal) => self.refuse(worker, refusal, effects),
+                Decision::Probe { within } => {
+                    effects.push(Effect::AskHealth { worker: worker.clone(), within });
+                }
+            }
+        }
+        let guard = self.healing.rules.guard();
+        if guard != before {
+            effects.push(Effect::RememberHeal { instance: self.key.clone(), guard });
         }
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::auto_heal::limit::Bounds;
-use crate::auto_heal::{AutoHealConfig, Configure, HealGuard};
+use crate::auto_heal::{AutoHealConfig, Configure, HealGuard, NotRespondingNumbers};
 use crate::crash::{Audit, Crash, Findings, InFlightRequest, Runtime, Thread};
 use crate::crash_monitor::{Guard, Numbers};
 use crate::{Ending, Exit};
@@ -27,6 +27,7 @@ fn settings() -> Configure {
         proactive: true,
         user: AutoHealConfig::default(),
         limit: Bounds::default().limit(),
+        not_responding: NotRespondingNumbers::default(),
         cpu: None,
     }
 }

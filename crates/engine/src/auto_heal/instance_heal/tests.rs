@@ -3,10 +3,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::auto_heal::config::Parameters;
+use crate::auto_heal::config::{CustomAction, Parameters};
+use crate::auto_heal::cpu::CpuMode;
 use crate::auto_heal::fuse::{FuseNumbers, FuseState};
 use crate::auto_heal::limit::LimitSource;
-use crate::auto_heal::watch::{Tallies, Tally};
+use crate::auto_heal::watch::{Tallies, Tally, Unanswered};
 
 const START: Now = Now::START;
 const SECOND: Duration = Duration::from_secs(1);
@@ -23,7 +24,8 @@ fn user(triggers: &str, actions: &str) -> AutoHealConfig {
 
 fn settings(user: AutoHealConfig) -> Configure {
     let limit = MemoryLimit { bytes: LIMIT, source: LimitSource::MemoryLimit };
-    Configure { generation: 1, proactive: true, user, limit, cpu: None }
+    let not_responding = NotRespondingNumbers::default();
+    Configure { generation: 1, proactive: true, user, limit, not_responding, cpu: None }
 }
 
 /// One instance with its app's fuse, a second at a time.
@@ -62,16 +64,36 @@ impl Bench {
         (0..seconds).flat_map(|_| self.see(LIMIT, 0, 0)).collect()
     }
 
+    /// Hangs for so many seconds with three requests waiting; every question is told to have had no answer.
+    fn hang(&mut self, seconds: u64) -> Vec<Decision> {
+        let second = |bench: &mut Self| {
+            bench.now = bench.now + SECOND;
+            let mut decisions = bench.tell(Input::Observed(silent(3)));
+            if matches!(decisions.last(), Some(Decision::Probe { .. })) {
+                decisions.extend(bench.tell(Input::Probed { answered: false }));
+            }
+            decisions
+        };
+        (0..seconds).flat_map(|_| second(self)).collect()
+    }
+
     fn standing(&self, rule: Rule) -> Standing {
         let readings = self.heal.status(self.now, &self.fuse).readings;
         readings.into_iter().find(|reading| reading.rule == rule).unwrap().standing
     }
 }
 
+fn silent(waiting: u64) -> Observation {
+    let unanswered = Unanswered { waiting, ..Unanswered::default() };
+    let tallies =
+        Tallies { generation: 1, of_watch: vec![Tally::default()], unanswered, ..Tallies::default() };
+    Observation { private_bytes: Some(0), tallies, ..Observation::default() }
+}
+
 fn healed(decisions: &[Decision]) -> Vec<(Rule, Action)> {
     let heals = decisions.iter().filter_map(|decision| match decision {
         Decision::Heal(heal) => Some((heal.rule, heal.action.clone())),
-        Decision::Refuse(_) => None,
+        Decision::Refuse(_) | Decision::Probe { .. } => None,
     });
     heals.collect()
 }
@@ -83,8 +105,8 @@ fn a_leak_is_recycled_once_until_the_new_worker_serves() {
     assert_eq!(healed(&decisions), [(Rule::PercentMemory, Action::Recycle)]);
     let Decision::Heal(heal) = &decisions[0] else { panic!() };
     assert_eq!(heal.at, (START + 32 * SECOND).wall);
-    assert_eq!(heal.evidence.not_fired.len(), 1);
-    assert_eq!(heal.evidence.not_fired[0].rule, Rule::PercentRequest);
+    let others: Vec<_> = heal.evidence.not_fired.iter().map(|reading| reading.rule).collect();
+    assert_eq!(others, [Rule::PercentRequest, Rule::NotResponding]);
     assert!(bench.heal.status(bench.now, &bench.fuse).restarting);
     bench.tell(Input::Restarted);
     assert_eq!(bench.leak(31), [], "the new worker has its own 30 s");
@@ -208,6 +230,60 @@ fn opting_out_is_live_and_a_change_of_nothing_keeps_the_windows() {
 }
 
 #[test]
+fn a_worker_that_answers_nobody_and_no_probe_is_recycled_and_paid_by_the_fuse() {
+    let mut bench = Bench::new(settings(AutoHealConfig::default()));
+    for blows in [false, false, true] {
+        let decisions = bench.hang(71);
+        let [Decision::Probe { within }, Decision::Probe { .. }, Decision::Heal(heal)] = &decisions[..]
+        else {
+            panic!("{decisions:?}")
+        };
+        assert_eq!((*within, heal.rule, &heal.action), (10 * SECOND, Rule::NotResponding, &Action::Recycle));
+        assert_eq!((heal.blew_fuse, bench.heal.is_unanswered()), (blows, true));
+        assert_eq!(bench.hang(100), [], "one at a time");
+        bench.tell(Input::Restarted);
+        assert!(!bench.heal.is_unanswered());
+    }
+    let decisions = bench.hang(600);
+    let refusals = decisions.iter().filter(|decision| matches!(decision, Decision::Refuse(_))).count();
+    assert_eq!((refusals, healed(&decisions)), (1, vec![]), "refused once");
+}
+
+#[test]
+fn not_responding_is_switched_off_with_the_other_two_or_alone() {
+    let mut bench = Bench::new(settings(AutoHealConfig::default()));
+    let with = |proactive, enabled| {
+        let not_responding = NotRespondingNumbers { enabled, ..NotRespondingNumbers::default() };
+        Input::Configure(Box::new(Configure {
+            proactive,
+            not_responding,
+            ..settings(AutoHealConfig::default())
+        }))
+    };
+    for (proactive, enabled) in [(false, true), (true, false)] {
+        bench.tell(with(proactive, enabled));
+        assert_eq!(bench.hang(200), []);
+        assert!(matches!(bench.standing(Rule::NotResponding), Standing::Off { .. }));
+        assert_eq!(bench.leak(40).is_empty(), !proactive, "the others are not concerned");
+        bench.tell(Input::Restarted);
+    }
+    bench.tell(with(true, true));
+    assert_eq!(healed(&bench.hang(71)).len(), 1);
+}
+
+#[test]
+fn a_restart_in_the_second_of_a_question_makes_its_result_meaningless() {
+    let mut bench = Bench::new(settings(AutoHealConfig::default()));
+    bench.hang(65);
+    bench.tell(Input::Restarting);
+    bench.now = bench.now + 10 * SECOND;
+    assert_eq!(bench.tell(Input::Probed { answered: false }), []);
+    bench.tell(Input::RestartFailed);
+    assert_eq!(healed(&bench.hang(70)), [], "what was seen before the attempt does not count");
+    assert_eq!(healed(&bench.hang(2)).len(), 1);
+}
+
+#[test]
 fn cpu_acts_when_set_and_its_count_is_remembered() {
     let rule = CpuRule { mode: CpuMode::Kill, ..CpuRule::default() };
     let mut bench = Bench::new(Configure { cpu: Some(rule), ..settings(AutoHealConfig::default()) });
@@ -223,9 +299,9 @@ fn cpu_acts_when_set_and_its_count_is_remembered() {
     assert_eq!(guard.last.unwrap().rule, Rule::ProactiveCpu);
 }
 
-/// A second of anything: a leak, slow requests, errors, a busy processor, a pause, an answer to a restart, an opt-out.
+/// A second of anything: a leak, slow requests, errors, a busy processor, a pause, an answer to a restart, an opt-out, a hang.
 fn seconds() -> impl Strategy<Value = Vec<(u8, u64)>> {
-    prop::collection::vec((0_u8..9, 0_u64..6), 1..400)
+    prop::collection::vec((0_u8..10, 0_u64..6), 1..400)
 }
 
 fn inputs(steps: &[(u8, u64)], settings: &Configure) -> Vec<(Now, Input)> {
@@ -250,6 +326,11 @@ fn inputs(steps: &[(u8, u64)], settings: &Configure) -> Vec<(Now, Input)> {
             7 => (now, Input::Configure(Box::new(Configure { proactive: amount > 3, ..settings.clone() }))),
             _ => (now, Input::Observed(seen)),
         });
+        for _ in 0..if kind == 9 { 75 } else { 0 } {
+            now = now + SECOND;
+            inputs
+                .extend([(now, Input::Observed(silent(5))), (now, Input::Probed { answered: amount == 5 })]);
+        }
         // Most seconds are a leak, so that rules are met at all.
         for _ in 0..if kind < 4 { 12 } else { 0 } {
             now = now + SECOND;
@@ -296,7 +377,11 @@ proptest! {
         let fixed: Vec<_> = inputs(&steps, &settings).into_iter()
             .filter(|(_, input)| !matches!(input, Input::Configure(_))).collect();
         for decision in replay(&fixed, &settings) {
-            let rule = match decision { Decision::Heal(heal) => heal.rule, Decision::Refuse(refusal) => refusal.rule };
+            let rule = match decision {
+                Decision::Heal(heal) => heal.rule,
+                Decision::Refuse(refusal) => refusal.rule,
+                Decision::Probe { .. } => Rule::NotResponding,
+            };
             prop_assert!(rule != Rule::ProactiveCpu);
             prop_assert!(if rule.is_proactive() { proactive } else { own }, "{rule}");
         }
