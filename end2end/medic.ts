@@ -69,6 +69,11 @@ export class Medic {
     return answer.status;
   }
 
+  /** Asks for a path until Medic takes it for the app's own, and names it when a worker crashes. */
+  async askOften(app: App, path: string): Promise<void> {
+    for (let time = 0; time < 100; time++) expect(await this.ask(app, path)).toBe(200);
+  }
+
   /** Restarts one instance as the API does, and waits until it is recorded. */
   async restart(app: App, instance: number): Promise<void> {
     const count = async () => (await this.api<unknown[]>(`apps/${app}/restarts`)).length;
@@ -113,6 +118,7 @@ export class Medic {
   /** Crashes one instance of an app until the debugger has caught one, and returns that incident. */
   async crashUntilCaught(app: App, how: string): Promise<Incident> {
     let cookie: string | undefined;
+    await this.askOften(app, '/slow?ms=0');
     for (let crash = 0; crash < 12; crash++) {
       const caught = await this.caught(app);
       if (caught) return caught;

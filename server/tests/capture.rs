@@ -90,26 +90,52 @@ fn a_panic_is_told_by_its_last_words_and_its_message_stays_in_the_log_file() {
     assert!(!contains(&database) && !contains(&write_ahead), "the message is in the store");
 }
 
-#[test]
-fn requests_in_flight_are_answered_502_and_told_without_what_is_personal() {
-    let medic = Medic::with_shop(ALWAYS, QUICK);
-    medic.until_running();
-    let front_door = medic.front_door;
-    let slow =
-        std::thread::spawn(move || request(front_door, "POST", "/slow?ms=60000&secret=hunter2", &[], ""));
-    // The slow request is under way once the worker has counted it.
+/// A crash with this request in flight beside the one that kills: the paths that it tells, sorted.
+fn crash_beside(medic: &Medic, path: &str) -> Vec<String> {
+    let (front_door, path) = (medic.front_door, path.to_owned());
+    let beside = std::thread::spawn(move || request(front_door, "POST", &path, &[], ""));
+    // It is under way once the worker has counted it.
     while !medic.shop("/in-flight").body.trim().parse::<u64>().is_ok_and(|n| n >= 2) {
         std::thread::yield_now();
     }
     medic.crash("null");
-    assert_eq!(slow.join().unwrap().status, 502);
+    assert_eq!(beside.join().unwrap().status, 502);
     let crash = medic.json("/api/v1/apps/shop/crashes")[0].clone();
-    let mut paths: Vec<_> =
-        crash["in_flight"].as_array().unwrap().iter().map(|r| r["path"].as_str().unwrap()).collect();
+    let mut paths: Vec<_> = crash["in_flight"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["path"].as_str().unwrap().to_owned())
+        .collect();
     paths.sort_unstable();
-    assert_eq!(paths, ["/crash/null", "/slow"]);
+    paths
+}
+
+#[test]
+fn requests_in_flight_are_answered_502_and_told_without_what_is_personal() {
+    let medic = Medic::with_shop(ALWAYS, QUICK);
+    medic.until_running();
+    for _ in 0..100 {
+        assert_eq!(medic.shop("/slow?ms=0").status, 200);
+        assert_eq!(medic.shop("/crash/unknown").status, 200);
+    }
+    assert_eq!(crash_beside(&medic, "/slow?ms=60000&secret=hunter2"), ["/crash/*", "/slow"]);
+    let crash = medic.json("/api/v1/apps/shop/crashes")[0].clone();
     assert_eq!((crash["in_flight_count"].as_u64(), medic.crashes()), (Some(2), 1), "it killed once");
     assert!(!crash.to_string().contains("hunter2"));
+}
+
+#[test]
+fn a_path_is_named_once_it_was_asked_for_often() {
+    let medic = Medic::with_shop(ALWAYS, QUICK);
+    medic.until_running();
+    let checkout = "/cart/checkout?ms=60000&card=4111111111111111";
+    assert_eq!(crash_beside(&medic, checkout), ["/*/*", "/*/*"]);
+    for _ in 0..100 {
+        assert_eq!(medic.shop("/cart/checkout").status, 200);
+    }
+    assert_eq!(crash_beside(&medic, checkout), ["/*/*", "/cart/checkout"]);
+    assert!(!medic.get("/api/v1/apps/shop/crashes").body.contains("4111"));
 }
 
 #[test]

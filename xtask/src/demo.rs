@@ -25,6 +25,8 @@ use crate::workspace::{root, target};
 /// More crashes than this are not provoked: four arm the debugger, the fifth is caught, and a few may be lost.
 const CRASHES_LIMIT: usize = 12;
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Requests for a path, with others beside it.
+const PATHS_ARE_KNOWN_AFTER: usize = 100;
 /// A file that says that no worker of the demo is left.
 const ENDED: &str = "ended";
 
@@ -83,6 +85,7 @@ fn explain(medic: &mut Medic, setting: &Setting, options: &Options) -> Result<()
     for app in ["shop", "second"] {
         medic.wait_until(PATIENCE, "all instances run", |medic| all_run(medic, app))?;
     }
+    make_known(setting)?;
     // One crash of another kind: a runtime's own last words, without the debugger.
     let _ = http::get(&setting.second, setting.second_crash, None);
     let incident = crash_until_caught(medic, setting)?;
@@ -96,6 +99,16 @@ fn explain(medic: &mut Medic, setting: &Setting, options: &Options) -> Result<()
     heal_a_leak(medic, setting)?;
     if let Some(folder) = &options.screenshots {
         take_screenshots(dashboard, id, folder)?;
+    }
+    Ok(())
+}
+
+/// Asks for what the shop has until Medic takes it for the app's own words: a crash names no other.
+fn make_known(setting: &Setting) -> Result<()> {
+    for _ in 0..PATHS_ARE_KNOWN_AFTER {
+        for path in ["/slow?ms=0", "/cart/checkout", "/crash/nothing"] {
+            http::get(&setting.shop, path, None)?;
+        }
     }
     Ok(())
 }

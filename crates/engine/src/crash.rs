@@ -208,7 +208,7 @@ pub struct InFlightRequest {
     /// GET, POST, …
     #[serde(deserialize_with = "text::text")]
     pub method: String,
-    /// The path without query, what may be personal in it as `*` (see [`crate::path_pattern`]).
+    /// The path without query, what may be personal in it as `*` (see [`crate::path_template`]).
     #[serde(deserialize_with = "text::text")]
     pub path: String,
     /// How long it had been under way.

@@ -15,7 +15,7 @@ pub mod ending;
 pub mod fleet;
 pub mod instance;
 pub mod names;
-pub mod path_pattern;
+pub mod path_template;
 pub mod range;
 pub mod report;
 pub mod requests;

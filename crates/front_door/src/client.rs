@@ -8,12 +8,12 @@ use std::task::Waker;
 use std::time::Duration;
 
 use engine::WorkerId;
-use engine::crash::InFlightRequest;
-use engine::path_pattern::path_pattern;
+use engine::path_template::PathCandidate;
 use hyper::Method;
 use hyper::http::uri::PathAndQuery;
 
 use crate::headers::Peer;
+use crate::paths::method_name;
 use crate::pulse::Pulse;
 use crate::silence::WAITED;
 use crate::tallies::Running;
@@ -157,39 +157,12 @@ impl Underway {
 
     pub(crate) fn casualty(&self, now: Duration, fate: Fate) -> Casualty {
         let age = now.saturating_sub(self.started);
-        let request = InFlightRequest {
-            method: known(&self.method).to_owned(),
-            path: path_pattern(self.path()),
+        Casualty {
+            started: self.started,
+            method: method_name(&self.method),
+            path: PathCandidate::of(self.path()),
             age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
-        };
-        Casualty { started: self.started, request, fate }
-    }
-}
-
-/// A method is any word that a client chooses: one that HTTP does not know is not told, as a part of a path is not.
-fn known(method: &Method) -> &str {
-    const KNOWN: [Method; 9] = [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::PUT,
-        Method::DELETE,
-        Method::OPTIONS,
-        Method::PATCH,
-        Method::TRACE,
-        Method::CONNECT,
-    ];
-    if KNOWN.contains(method) { method.as_str() } else { "*" }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_method_of_the_clients_own_is_not_told() {
-        for (method, told) in [("GET", "GET"), ("PATCH", "PATCH"), ("hunter2", "*"), ("`x|$", "*")] {
-            assert_eq!(known(&Method::from_bytes(method.as_bytes()).unwrap()), told);
+            fate,
         }
     }
 }

@@ -122,7 +122,12 @@ impl FrontDoor {
         drop(known);
         let casualties = self.ask(|reply| Command::Bury(worker.clone(), reply));
         let shared = Arc::clone(&self.shared);
-        async move { toll::reckon(&dead, death, casualties.all().await, |waiting| shared.may_retry(waiting)) }
+        async move {
+            let casualties = casualties.all().await;
+            // all threads have taught what they saw
+            let paths = shared.paths.lock().unwrap_or_else(PoisonError::into_inner);
+            toll::reckon(&dead, death, casualties, &paths, |waiting| shared.may_retry(waiting))
+        }
     }
 
     /// The requests (and open tunnels) that a worker is serving.

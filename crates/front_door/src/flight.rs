@@ -185,6 +185,7 @@ impl Flight {
         if let Some(worker) = &underway.worker {
             let ended = Ended { status, took, path: underway.path(), given_up };
             self.thread.counts.borrow_mut().ended(worker, &ended);
+            self.thread.samples.see(underway.path(), status);
             if given_up && !underway.waited {
                 worker.silence.lasts(now);
             }

@@ -52,6 +52,7 @@ mod host;
 mod idle;
 mod listen;
 mod minutes;
+mod paths;
 mod pulse;
 mod retries;
 mod serve;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
 use engine::auto_heal::Watch;
+use engine::path_template::PathLearner;
 use engine::requests::RequestMinute;
 use engine::{Clock, WorkerId};
 use hyper::header::HeaderValue;
@@ -25,6 +26,7 @@ use crate::connection::{self, Guest};
 use crate::connections::{Admission, ToWorker};
 use crate::idle::IdleClients;
 use crate::minutes::Minutes;
+use crate::paths::Samples;
 use crate::retries::Budget;
 use crate::serving::Serving;
 use crate::settings::FrontDoorSettings;
@@ -51,6 +53,8 @@ pub(crate) struct Shared {
     lowest_instance: AtomicU16,
     /// Asked for retries only, and told of requests once a second.
     budget: Mutex<Budget>,
+    /// What is known of the app's paths.
+    pub(crate) paths: Mutex<PathLearner>,
 }
 
 impl Shared {
@@ -66,6 +70,7 @@ impl Shared {
             clients: AtomicUsize::new(0),
             lowest_instance: AtomicU16::new(0),
             budget: Mutex::default(),
+            paths: Mutex::default(),
         }
     }
 
@@ -128,6 +133,7 @@ pub(crate) struct Thread {
     pub(crate) pool: Pool,
     pub(crate) minutes: RefCell<Minutes>,
     pub(crate) counts: RefCell<Counts>,
+    pub(crate) samples: Samples,
     pub(crate) broken: RefCell<Broken>,
     pub(crate) guests: RefCell<Slab<Guest>>,
     /// The last connection has gone.
@@ -184,6 +190,7 @@ impl Thread {
             pool: Pool::default(),
             minutes: RefCell::new(minutes),
             counts: RefCell::default(),
+            samples: Samples::default(),
             broken: RefCell::default(),
             guests: RefCell::default(),
             emptied: Notify::new(),
@@ -242,6 +249,8 @@ impl Thread {
     }
 
     fn bury(&self, worker: &WorkerId) -> Vec<Casualty> {
+        // what it was asked for before counts for how its requests are named
+        self.samples.teach_now(&self.shared.paths);
         let now = self.shared.clock.monotonic();
         let mut casualties = self.broken.borrow_mut().take(worker, now);
         let guests = self.guests.borrow();
@@ -331,6 +340,7 @@ impl Thread {
             self.counts.borrow_mut().forget_others(table.workers());
         });
         self.broken.borrow_mut().forget(now);
+        self.samples.teach(&self.shared.paths);
         self.shared.note_requests(now, self.requests.take());
         let limits = &self.shared.settings.limits;
         let guests = self.guests.borrow();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use engine::WorkerId;
 use engine::crash::{Crash, InFlightRequest};
+use engine::path_template::{PathCandidate, PathLearner};
 
 use crate::retries::DEATH_IS_KNOWN_WITHIN;
 use crate::settings::{Death, DeathToll};
@@ -18,8 +19,21 @@ const BROKEN_LIMIT: usize = 4_096;
 /// A request that a worker's end cost, and when it began.
 pub(crate) struct Casualty {
     pub(crate) started: Duration,
-    pub(crate) request: InFlightRequest,
+    pub(crate) method: &'static str,
+    pub(crate) path: PathCandidate,
+    pub(crate) age_ms: u64,
     pub(crate) fate: Fate,
+}
+
+impl Casualty {
+    /// What may be said of it by what is known of the app's paths.
+    fn told(&self, paths: &PathLearner) -> InFlightRequest {
+        InFlightRequest {
+            method: self.method.to_owned(),
+            path: paths.template(&self.path),
+            age_ms: self.age_ms,
+        }
+    }
 }
 
 /// What becomes of a casualty.
@@ -42,6 +56,7 @@ pub(crate) fn reckon(
     dead: &[Arc<RoutedWorker>],
     death: Death,
     mut casualties: Vec<Casualty>,
+    paths: &PathLearner,
     grant: impl FnOnce(u32) -> u32,
 ) -> DeathToll {
     casualties.sort_by_key(|casualty| casualty.started);
@@ -66,8 +81,8 @@ pub(crate) fn reckon(
         count,
         drained: dead.iter().map(|worker| worker.take_drained()).sum(),
         failed: counted + of_fate(Fate::Fails) as u64 + u64::from(waiting - tries),
-        suspect: suspect.map(|suspect| suspect.request.clone()),
-        requests: casualties.into_iter().skip(surplus).map(|casualty| casualty.request).collect(),
+        suspect: suspect.map(|suspect| suspect.told(paths)),
+        requests: casualties.iter().skip(surplus).map(|casualty| casualty.told(paths)).collect(),
     }
 }
 

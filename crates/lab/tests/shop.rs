@@ -101,6 +101,7 @@ fn the_other_addresses_answer() {
     let cases = [
         ("/", "It sells nothing"),
         ("/slow?ms=1", "slow"),
+        ("/cart/checkout?order=7", "{\"total_cents\":321}"),
         ("/env", "\"WEBSITE_INSTANCE_ID\":\"lab-0\""),
         ("/stream?chunks=3&ms=0", "line 3 of 3"),
         ("/status/503", "503 Service Unavailable"),

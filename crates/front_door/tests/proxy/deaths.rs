@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine::crash::{Crash, InFlightRequest};
 use front_door::FrontDoorSettings;
 
-use crate::support::{StillClock, Wire, door, open_at, route, settings, soon, workers};
+use crate::support::{StillClock, Wire, ask_often, door, open_at, route, settings, soon, workers};
 
 fn request(method: &str, path: &str, age_ms: u64) -> InFlightRequest {
     InFlightRequest { method: method.to_owned(), path: path.to_owned(), age_ms }
@@ -19,6 +19,8 @@ async fn requests_in_flight_get_502_at_once_and_are_told_once() {
     let door = open_at(FrontDoorSettings { retries: false, ..settings() }, &clock);
     let [worker] = workers().await;
     route(&door, [&worker]);
+    ask_often(&door, &worker, "/orders/17").await;
+    ask_often(&door, &worker, "/users/grace@example.org/mails").await;
     let mut clients = Vec::new();
     let mut upstreams = Vec::new();
     for (method, path) in
@@ -58,6 +60,7 @@ async fn connections_that_broke_a_moment_before_are_part_of_the_toll() {
     let door = open_at(settings(), &clock);
     let [worker, other] = workers().await;
     route(&door, [&worker]);
+    ask_often(&door, &worker, "/broke").await;
     for (pause, count) in [(Duration::from_secs(1), 1), (Duration::from_secs(3), 0)] {
         let mut client = Wire::connect(&door).await;
         client.ask("GET", "/broke").await;

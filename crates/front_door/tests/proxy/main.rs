@@ -11,6 +11,7 @@ mod framing;
 mod killed;
 mod limits;
 mod messages;
+mod paths;
 mod retries;
 mod sharing;
 mod silence;

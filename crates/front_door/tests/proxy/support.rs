@@ -94,6 +94,22 @@ pub(crate) fn route<'a>(door: &FrontDoor, workers: impl IntoIterator<Item = &'a 
     door.route(workers.into_iter().map(Worker::target).collect());
 }
 
+/// Has the worker answer a hundred requests for `path`, so that it is known, and close their connection.
+pub(crate) async fn ask_often(door: &FrontDoor, worker: &Worker, path: &str) {
+    let mut client = Wire::connect(door).await;
+    client.ask("GET", path).await;
+    let mut upstream = worker.accept().await;
+    for turn in 1..=100 {
+        upstream.head().await;
+        let last = if turn == 100 { "connection: close\r\n" } else { "" };
+        upstream.send(format!("HTTP/1.1 200 X\r\n{last}content-length: 0\r\n\r\n")).await;
+        assert_eq!(client.answered().await.0, 200);
+        if turn < 100 {
+            client.ask("GET", path).await;
+        }
+    }
+}
+
 /// A worker that does what the test says.
 pub(crate) struct Worker {
     pub(crate) id: WorkerId,

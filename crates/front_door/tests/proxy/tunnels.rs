@@ -1,6 +1,6 @@
 //! Upgrades: after an answer 101, bytes go both ways until both sides have ended.
 
-use crate::support::{Wire, Worker, door, header, route, status, until};
+use crate::support::{Wire, Worker, ask_often, door, header, route, status, until};
 use front_door::Death;
 use front_door::FrontDoor;
 use tokio::io::AsyncWriteExt;
@@ -110,6 +110,7 @@ async fn a_tunnel_is_drained_like_a_request() {
 #[tokio::test]
 async fn a_tunnel_ends_with_its_worker_and_is_told() {
     let (door, [worker]) = door().await;
+    ask_often(&door, &worker, "/chat").await;
     let (mut client, upstream) = tunnel(&door, &worker).await;
     let toll = door.worker_died(&worker.id, Death::Killed).await;
     assert_eq!((toll.count, &*toll.requests[0].path), (1, "/chat"));

@@ -40,6 +40,11 @@ pub(crate) fn answer(request: &Request, connection: &mut Connection) -> io::Resu
     match path.split_once('/').unwrap_or((path, "")) {
         ("", "") => connection.respond(200, "text/html; charset=utf-8", PAGE),
         ("orders", id) => order(id, connection),
+        ("cart", "checkout") => {
+            sleep(Duration::from_millis(request.number("ms", 0, 60_000)));
+            let total = checkout::handle_request(request.number("order", 7, u64::MAX));
+            connection.respond(200, JSON, &format!("{{\"total_cents\":{total}}}\n"))
+        }
         ("slow", "") => {
             sleep(Duration::from_millis(request.number("ms", 1_000, 60_000)));
             connection.respond(200, TEXT, "slow\n")
