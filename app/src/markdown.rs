@@ -147,28 +147,20 @@ fn frame_line(at: usize, frame: &Frame) -> String {
     line
 }
 
-/// Text in which nothing is markup, and nothing an address or the name of somebody: a word that a chat or a forge would turn
-/// into a link or call somebody by is code.
+/// Prose in which nothing that came from a process is markup, leads anywhere or calls somebody: a word that could is code. Not by
+/// escapes, which some readers take for what they escape.
 fn plain(raw: &str) -> String {
     let raw = seen(raw);
-    let words = raw.split(' ').map(|word| if calls(word) { code(word) } else { escaped(word) });
+    let words = raw.split(' ').map(|word| if is_prose(word) { word.replace('_', "\\_") } else { code(word) });
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn calls(word: &str) -> bool {
-    let word = word.to_ascii_lowercase();
-    word.contains(['@', '#']) || word.contains("://") || word.contains("www.") || word.contains("mailto:")
-}
-
-fn escaped(word: &str) -> String {
-    let mut text = String::new();
-    for c in word.chars() {
-        if "\\`*_{}[]<>#|~!&$".contains(c) {
-            text.push('\\');
-        }
-        text.push(c);
-    }
-    text
+fn is_prose(word: &str) -> bool {
+    let lower = word.to_ascii_lowercase();
+    word.is_empty()
+        || !(word.contains(|c| "\\`*{}[]<>#|~!&$@".contains(c))
+            || lower.contains("://")
+            || lower.contains("www."))
 }
 
 /// The longest run of backticks.
@@ -205,7 +197,7 @@ mod tests {
         assert_eq!(code("a`b``c"), "``` a`b``c ```");
         assert_eq!(code("a\n# b"), "`a # b`");
         assert_eq!(block("x\n```\ny"), "````\nx\n```\ny\n````");
-        assert_eq!(plain("<b>*x*|y"), "\\<b\\>\\*x\\*\\|y");
+        assert_eq!(plain("<b>*x*|y a_b"), "`<b>*x*|y` a\\_b");
         assert_eq!(code(""), "none");
         assert_eq!(code("x\u{202e}y"), "`x\u{fffd}y`");
     }
@@ -218,7 +210,7 @@ mod tests {
             ("WWW.evil.example", "`WWW.evil.example`"),
             ("fixes #12", "fixes `#12`"),
             ("@`everyone", "`` @`everyone ``"),
-            ("![x](javascript:alert) $1$", "\\!\\[x\\](javascript:alert) \\$1\\$"),
+            ("![x](javascript:alert) $1$", "`![x](javascript:alert)` `$1$`"),
         ] {
             assert_eq!(plain(raw), expected);
         }
