@@ -54,8 +54,8 @@ impl Caller {
     }
 
     /// Who has connected to the dashboard's address.
-    pub fn by_tcp(stream: &TcpStream) -> std::io::Result<Self> {
-        let (peer, own) = (stream.peer_addr()?, stream.local_addr()?);
+    pub fn by_tcp(stream: &TcpStream, peer: SocketAddr) -> std::io::Result<Self> {
+        let own = stream.local_addr()?;
         // the link names the socket itself; no descriptor is spent for it
         let descriptor = format!("/proc/self/fd/{}", stream.as_raw_fd());
         let own_inode = std::fs::metadata(descriptor).ok().map(|socket| socket.ino());
@@ -132,10 +132,10 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let client = TcpStream::connect(address).await.unwrap();
-        let (accepted, _) = listener.accept().await.unwrap();
-        let caller = Caller::by_tcp(&accepted).unwrap();
+        let (accepted, peer) = listener.accept().await.unwrap();
+        let caller = Caller::by_tcp(&accepted, peer).unwrap();
         assert_eq!(caller.user().await, Ok(own));
-        let late = Caller::by_tcp(&accepted).unwrap();
+        let late = Caller::by_tcp(&accepted, peer).unwrap();
         drop(client);
         assert_eq!(late.user().await, Err(Unproven::NotConnected));
         assert_eq!(caller.user().await, Ok(own), "the connection is still the same one");

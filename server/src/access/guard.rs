@@ -47,7 +47,7 @@ pub async fn let_in(mut request: Request, next: Next) -> Response {
         Err(unproven) => {
             let from = caller.map(|caller| caller.to_string()).unwrap_or_default();
             let refusal = Refusal::Unproven(unproven);
-            tracing::warn!(from, "change refused: {what}: {refusal}");
+            tracing::warn!(from, "{what}: {refusal}");
             return answer(&refusal, request.uri().path());
         }
     };

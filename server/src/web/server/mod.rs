@@ -43,12 +43,16 @@ impl Listen for TcpListener {
     type Stream = TcpStream;
 
     async fn accept(&self) -> IoResult<(TcpStream, Caller)> {
-        let (stream, _) = Self::accept(self).await?;
-        // without it small answers wait for the client's acknowledgement
-        stream.set_nodelay(true).ok();
-        SockRef::from(&stream).set_tcp_keepalive(&KEEP_ALIVE).ok();
-        let caller = Caller::by_tcp(&stream)?;
-        Ok((stream, caller))
+        loop {
+            let (stream, peer) = Self::accept(self).await?;
+            // without it small answers wait for the client's acknowledgement
+            stream.set_nodelay(true).ok();
+            SockRef::from(&stream).set_tcp_keepalive(&KEEP_ALIVE).ok();
+            // a client that is gone already is no reason to pause
+            if let Ok(caller) = Caller::by_tcp(&stream, peer) {
+                return Ok((stream, caller));
+            }
+        }
     }
 }
 
@@ -56,9 +60,12 @@ impl Listen for UnixSocket {
     type Stream = UnixStream;
 
     async fn accept(&self) -> IoResult<(UnixStream, Caller)> {
-        let (stream, _) = self.listener.accept().await?;
-        let caller = Caller::by_unix(&stream)?;
-        Ok((stream, caller))
+        loop {
+            let (stream, _) = self.listener.accept().await?;
+            if let Ok(caller) = Caller::by_unix(&stream) {
+                return Ok((stream, caller));
+            }
+        }
     }
 }
 
@@ -93,6 +100,7 @@ pub async fn serve(
                         guests.add(progress, task);
                     }
                 }
+                Err(error) if is_of_the_client(&error) => {}
                 Err(error) => {
                     if !std::mem::replace(&mut is_failing, true) {
                         tracing::error!(%error, "the dashboard cannot accept connections; trying again");
@@ -105,6 +113,12 @@ pub async fn serve(
     drop(listener);
     let all = async { while guests.tasks.join_next().await.is_some() {} };
     let _cut_off_with_the_set = tokio::time::timeout(limits.close, all).await;
+}
+
+/// The connection had gone before it was accepted; the next one has nothing to do with it.
+fn is_of_the_client(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, PermissionDenied};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | PermissionDenied)
 }
 
 async fn stopping(shut_down: &mut watch::Receiver<bool>) {
