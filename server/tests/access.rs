@@ -261,6 +261,39 @@ fn every_answer_says_what_a_browser_may_do_with_it() {
     }
     let twice = request(medic.address, "GET", "/", &[("Host", "localhost"), ("Host", "localhost")], "");
     assert!(twice.status == 400 && is_safe(&twice), "{}", twice.head);
+    // what is no request at all
+    let many = "x: y\r\n".repeat(200);
+    let raw = [
+        ("hello\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nHost localhost\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_owned(), 400),
+        (format!("GET / HTTP/1.1\r\n{many}\r\n"), 431),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(65_535)), 431),
+    ];
+    for (text, status) in raw {
+        // once as the first, once after an answer
+        let asked = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", medic.address);
+        for before in ["", &asked] {
+            let mut stream = TcpStream::connect(medic.address).unwrap();
+            stream.set_read_timeout(Some(support::PATIENCE)).unwrap();
+            stream.write_all(before.as_bytes()).unwrap();
+            let mut answer = Vec::new();
+            while !before.is_empty() && !answer.ends_with(b"ok\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                answer.push(byte[0]);
+            }
+            stream.write_all(text.as_bytes()).unwrap();
+            let mut refusal = String::new();
+            stream.read_to_string(&mut refusal).unwrap();
+            let (head, body) = refusal.split_once("\r\n\r\n").unwrap();
+            let answer =
+                Answer { status: head[9..12].parse().unwrap(), head: head.to_owned(), body: body.to_owned() };
+            let shown = text.chars().take(60).collect::<String>();
+            assert!(answer.status == status && is_safe(&answer), "{shown}: {}", answer.head);
+            assert!(answer.body.contains("send"), "{shown}: {}", answer.body);
+        }
+    }
     // a stream has its head at once
     let mut events = TcpStream::connect(medic.address).unwrap();
     events.set_read_timeout(Some(support::PATIENCE)).unwrap();

@@ -5,8 +5,14 @@ use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::Response;
 use leptos_axum::ResponseOptions;
 
-/// For answers that are no pages: they load nothing.
-const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
+/// For every answer, where it has not said otherwise itself: what is no page loads nothing.
+pub const EVERYWHERE: [(HeaderName, &str); 5] = [
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
 
 /// A page's own: scripts and styles from here only, and the one inline script by its nonce. `wasm-unsafe-eval` is what
 /// browsers call compiling WASM; it does not permit `eval`.
@@ -23,16 +29,10 @@ pub(super) fn add_page_headers(response: &ResponseOptions) {
     response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
 }
 
-/// For every answer, where it has not said otherwise itself.
+/// Adds [`EVERYWHERE`].
 pub async fn add(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    let mut add = |name: HeaderName, value: &'static str| {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    };
-    add(header::CONTENT_SECURITY_POLICY, NOTHING);
-    add(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    add(header::REFERRER_POLICY, "same-origin");
-    add(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    add(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    for (name, value) in EVERYWHERE {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
     response
 }

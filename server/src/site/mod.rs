@@ -63,7 +63,7 @@ impl Site {
 }
 
 /// What a browser is told about every answer of Medic's.
-pub use headers::add as add_headers;
+pub use headers::{EVERYWHERE, add as add_headers};
 
 /// All pages and the site's files; whatever else is asked for gets the page that says so, with 404.
 pub fn router(console: Arc<dyn Console>) -> Router {

@@ -12,20 +12,33 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::progress::Progress;
+use super::refusal;
 
 /// A client's socket.
 pub(super) struct ClientIo<S> {
     socket: TokioIo<S>,
     progress: Arc<Progress>,
+    /// What goes out in place of hyper's own refusal.
+    refusal: Bytes,
 }
 
 impl<S> ClientIo<S> {
     pub(super) fn new(socket: S, progress: Arc<Progress>) -> Self {
-        Self { socket: TokioIo::new(socket), progress }
+        Self { socket: TokioIo::new(socket), progress, refusal: Bytes::new() }
     }
 
     pub(super) fn into_socket(self) -> S {
         self.socket.into_inner()
+    }
+
+    /// Whether this is hyper's word instead of an answer; it is taken off its hands.
+    fn is_replaced(&mut self, bytes: &[u8]) -> bool {
+        let refusal = self.progress.is_unasked().then(|| refusal::in_words(bytes)).flatten();
+        let is_one = refusal.is_some();
+        if let Some(refusal) = refusal {
+            self.refusal = refusal.into();
+        }
+        is_one
     }
 
     fn noted<T>(&self, written: Poll<T>) -> Poll<T> {
@@ -46,8 +59,24 @@ impl<S: AsyncRead + Unpin> Read for ClientIo<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> ClientIo<S> {
+    fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.refusal.is_empty() {
+            let written = Pin::new(&mut self.socket).poll_write(cx, &self.refusal);
+            match ready!(self.noted(written))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                length => drop(self.refusal.split_to(length)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncWrite + Unpin> Write for ClientIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_replaced(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.noted(written)
     }
@@ -57,6 +86,11 @@ impl<S: AsyncWrite + Unpin> Write for ClientIo<S> {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = parts
+            && self.is_replaced(only)
+        {
+            return Poll::Ready(Ok(only.len()));
+        }
         let written = Pin::new(&mut self.socket).poll_write_vectored(cx, parts);
         self.noted(written)
     }
@@ -66,10 +100,14 @@ impl<S: AsyncWrite + Unpin> Write for ClientIo<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        ready!(self.poll_refusal(cx))?;
+        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        self.progress.flushed();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_refusal(cx))?;
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }

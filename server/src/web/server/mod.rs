@@ -7,6 +7,7 @@ mod connection;
 mod io;
 mod limits;
 mod progress;
+mod refusal;
 #[cfg(test)]
 mod tests;
 mod unix_socket;

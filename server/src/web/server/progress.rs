@@ -33,12 +33,15 @@ struct State {
     phase: Phase,
     since: Duration,
     stalled_since: Option<Duration>,
+    /// Something of an answer may still have to be written.
+    is_answering: bool,
 }
 
 impl Progress {
     /// Of a connection that was just accepted.
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        let state = State { phase: Phase::Head, since: clock.monotonic(), stalled_since: None };
+        let state =
+            State { phase: Phase::Head, since: clock.monotonic(), stalled_since: None, is_answering: false };
         Self { clock, now: Mutex::new(state) }
     }
 
@@ -51,6 +54,7 @@ impl Progress {
     pub(super) fn asked(&self, has_body: bool) {
         let mut state = self.state();
         state.phase = if has_body { Phase::Body } else { Phase::Answer };
+        state.is_answering = true;
         state.since = self.clock.monotonic();
     }
 
@@ -75,6 +79,17 @@ impl Progress {
         } else {
             state.stalled_since = None;
         }
+    }
+
+    /// Everything that there was to write is written.
+    pub(super) fn flushed(&self) {
+        let mut state = self.state();
+        state.is_answering &= !matches!(state.phase, Phase::Head | Phase::Idle);
+    }
+
+    /// Whether what is written now belongs to no answer of Medic's.
+    pub(super) fn is_unasked(&self) -> bool {
+        !self.state().is_answering
     }
 
     /// How long the client may still go on like this; `None` where that is Medic's affair.
@@ -136,8 +151,12 @@ mod tests {
         assert_eq!(seconds(&progress), Some(1), "nor is a body");
         progress.body_read();
         assert_eq!((seconds(&progress), progress.idle_since()), (None, None));
+        progress.flushed();
         progress.answered();
         progress.body_read();
+        assert!(!progress.is_unasked(), "the end of the answer is in a buffer");
+        progress.flushed();
+        assert!(progress.is_unasked());
         assert_eq!(seconds(&progress), Some(75));
         clock.pass(Duration::from_secs(80));
         assert_eq!(seconds(&progress), Some(0));
