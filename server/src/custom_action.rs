@@ -5,7 +5,8 @@
 //! prints replaces what the instance's last action printed, in `custom-action-<instance>.log` beside the worker's own output:
 //! it may be private, so it is neither in the result nor in Medic's log.
 //!
-//! An action ends with its program: what that leaves running in its process group is killed, as it is at the time limit.
+//! An action ends with its program: what that leaves running in its process group is killed, as it is at the time limit, and
+//! when Medic stops: after a few seconds, or at once when it is to be faster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::DirBuilder;
@@ -24,11 +25,15 @@ use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+
+use crate::stopping::Stop;
 
 /// How long an action may take. Ours: enough to write a core file of some GB or to send one away, and no longer than the rules'
 /// usual `minProcessExecutionTime`, before which the rule would not fire again.
 const TIME_LIMIT: Duration = Duration::from_mins(10);
+/// How long a running action may go on when Medic stops. Ours: most are done by then, and none holds up a restart of Medic.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How long what was killed may take to end, and the output of what cannot be killed is waited for.
 const END_LIMIT: Duration = Duration::from_secs(5);
 /// How much of its output is kept.
@@ -48,11 +53,19 @@ pub struct Place {
 
 /// Runs an action to its end, for at most 10 minutes, and says in one sentence how it ended. The sentence holds neither its
 /// parameters nor its output.
-pub async fn run(action: &CustomAction, place: &Place) -> String {
-    run_within(action, place, TIME_LIMIT).await
+pub async fn run(action: &CustomAction, place: &Place, stop: &Stop) -> String {
+    run_within(action, place, stop, Limits { time: TIME_LIMIT, stop: STOP_LIMIT }).await
 }
 
-async fn run_within(action: &CustomAction, place: &Place, limit: Duration) -> String {
+struct Limits {
+    time: Duration,
+    stop: Duration,
+}
+
+async fn run_within(action: &CustomAction, place: &Place, stop: &Stop, limits: Limits) -> String {
+    if stop.has_begun() {
+        return "It was not started: Medic was shutting down.".to_owned();
+    }
     let Some(_turn) = Turn::take(&place.instance) else {
         return "It was not started: the instance's last action still runs.".to_owned();
     };
@@ -62,7 +75,7 @@ async fn run_within(action: &CustomAction, place: &Place, limit: Duration) -> St
     };
     let log = open_log(place).await;
     match start(action, &words, place) {
-        Ok((child, output)) => finish(child, output, log, limit).await,
+        Ok((child, output)) => finish(child, output, log, stop, limits).await,
         Err(error) => format!("It could not be started: {}.", reason(&error)),
     }
 }
@@ -111,18 +124,31 @@ fn start(action: &CustomAction, words: &[String], place: &Place) -> io::Result<(
     Ok((child, Receiver::from_owned_fd(OwnedFd::from(output))?))
 }
 
-async fn finish(mut child: Child, output: Receiver, log: io::Result<File>, limit: Duration) -> String {
+async fn finish(
+    mut child: Child,
+    output: Receiver,
+    log: io::Result<File>,
+    stop: &Stop,
+    limits: Limits,
+) -> String {
     let group = child.id().map(Group);
     let mut keeping = tokio::spawn(keep(output, log));
-    let ended = timeout(limit, child.wait()).await;
+    let ended = tokio::select! {
+        biased;
+        ended = child.wait() => Ok(ended),
+        () = sleep(limits.time) => {
+            Err(format!("It was killed after its time limit of {}", humantime::format_duration(limits.time)))
+        }
+        () = stop.over(limits.stop) => Err("It was killed because Medic was shutting down".to_owned()),
+    };
     drop(group);
     let how = match ended {
         Ok(Ok(status)) => in_words(status),
         Ok(Err(error)) => format!("It was lost: {}", reason(&error)),
-        Err(_) => {
+        Err(why) => {
             // killed with its group; now only to be reaped
             let _still_in_the_kernel = timeout(END_LIMIT, child.wait()).await;
-            format!("It was killed after its time limit of {}", humantime::format_duration(limit))
+            why
         }
     };
     match timeout(END_LIMIT, &mut keeping).await {
@@ -195,6 +221,11 @@ mod tests {
     use engine::auto_heal::config::Parameters;
 
     use super::*;
+    use crate::stopping;
+
+    async fn run(action: &CustomAction, place: &Place) -> String {
+        super::run(action, place, &stopping::channel().1).await
+    }
 
     /// An app's folders, and a number of its own for each test: turns are taken by instance.
     struct App {
@@ -267,9 +298,37 @@ mod tests {
     async fn at_the_limit_its_whole_group_is_killed() {
         let app = app(3);
         let script = "-c 'sleep 600 & echo $!; wait'";
-        let said = run_within(&action("/bin/sh", script), &app.place, Duration::from_secs(2)).await;
+        let limits = Limits { time: Duration::from_secs(2), stop: STOP_LIMIT };
+        let (_stopper, stop) = stopping::channel();
+        let said = run_within(&action("/bin/sh", script), &app.place, &stop, limits).await;
         assert_eq!(said, "It was killed after its time limit of 2s.");
         until_gone(app.output().trim()).await;
+    }
+
+    #[tokio::test]
+    async fn when_medic_stops_its_whole_group_is_killed_and_none_is_started() {
+        let app = app(8);
+        let script = action("/bin/sh", "-c 'sleep 600 & echo $!; wait'");
+        let (stopper, stop) = stopping::channel();
+        let mut running = Box::pin(super::run(&script, &app.place, &stop));
+        let started = async {
+            while !std::fs::read_to_string(app.log()).is_ok_and(|output| output.ends_with('\n')) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! { said = &mut running => panic!("{said}"), () = started => {} }
+        stopper.stop();
+        stopper.stop();
+        assert_eq!(running.await, "It was killed because Medic was shutting down.");
+        until_gone(app.output().trim()).await;
+        let said = super::run(&action("/bin/true", ""), &app.place, &stop).await;
+        assert_eq!(said, "It was not started: Medic was shutting down.");
+        let (stopper, stop) = stopping::channel();
+        let limits = Limits { time: TIME_LIMIT, stop: Duration::from_millis(1) };
+        let sleep = action("/bin/sleep", "600");
+        let asked_once = async { stopper.stop() };
+        let (said, ()) = tokio::join!(run_within(&sleep, &app.place, &stop, limits), asked_once);
+        assert_eq!(said, "It was killed because Medic was shutting down.");
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ mod housekeeping;
 mod log;
 mod serve;
 mod site;
+mod stopping;
 mod supervision;
 mod vitals;
 mod web;
@@ -135,6 +136,8 @@ fn serve(path: &std::path::Path) -> anyhow::Result<()> {
     log::start();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(serve::serve(path, config, Arc::new(shim::SystemClock)))?;
-    Ok(())
+    let served = runtime.block_on(serve::serve(path, config, Arc::new(shim::SystemClock)));
+    // what still reads or writes a file beside the runtime keeps nobody waiting
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    Ok(served?)
 }

@@ -15,6 +15,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::Clock;
 use front_door::{ServingThreads, StartError};
@@ -27,6 +28,7 @@ use crate::config::{App, Config, Line};
 use crate::console::LiveConsole;
 use crate::doors::{self, Doors};
 use crate::health::Health;
+use crate::stopping::{self, Stop, Stopper};
 use crate::supervision::{self, Launcher, MemoryMinutes, Supervision, World};
 use crate::{housekeeping, web};
 use dashboard::Dashboard;
@@ -72,8 +74,14 @@ pub enum ServeError {
     },
 }
 
-/// How long the connections to the dashboard may take to end when Medic stops.
-const HTTP_STOP: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long each part may take when Medic stops. Beyond what apps are granted: for the front doors to cut what is left; for
+/// killed workers to end, and for a last crash to be analysed and recorded.
+const DOORS_STOP: Duration = Duration::from_secs(5);
+const WORKERS_STOP: Duration = Duration::from_mins(1);
+/// For answers of the dashboard, which has 5 seconds itself; the last counts; the database.
+const HTTP_STOP: Duration = Duration::from_secs(7);
+const COUNTS_STOP: Duration = Duration::from_secs(10);
+const DATABASE_STOP: Duration = Duration::from_secs(10);
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reads the configuration at `path` again.
 pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeError> {
@@ -81,6 +89,7 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
         tracing::warn!("{doubt}");
     }
     let mut signals = Signals::listen()?;
+    let (stopper, stop) = stopping::channel();
     let _lock = data_dir::lock(&config.data_dir)?;
     let health = Health::new(Arc::clone(&clock));
     let serving = ServingThreads::start(0)?;
@@ -110,12 +119,13 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
         launcher,
         memory: memory.clone(),
         health: health.watch(),
+        stop: stop.clone(),
     };
     let recollection = recall::at_start(&store, &node, &config.apps).await;
     let is_recalled = recollection.is_some();
     let begin = recollection.unwrap_or_default();
     let remembered = is_recalled.then_some(&begin.remembered);
-    let (supervision, stopped) = supervision::start(world, begin.starts(&config.apps), remembered).await;
+    let (supervision, loop_ended) = supervision::start(world, begin.starts(&config.apps), remembered).await;
     let (shut_down, shutting_down) = watch::channel(false);
     let console = LiveConsole::new(
         node.clone(),
@@ -143,15 +153,17 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     while signals.next().await == Asked::Reload {
         reload(path, &config, &console).await;
     }
-    tracing::info!("stopping; a second signal hastens it");
-    let stop = stop_in_order(&supervision, &doors, &config.apps, stopped);
-    hastened_by(&mut signals, &supervision, stop).await;
+    tracing::info!("shutting down; repeat the signal to force");
+    stopper.stop();
+    let hastening = tokio::spawn(hasten(signals, stopper, supervision.clone())).abort_handle();
+    stop_in_order(&supervision, &doors, &config.apps, loop_ended, &stop).await;
     recalling.abort();
     shut_down.send_replace(true);
-    let _panicked = tokio::time::timeout(HTTP_STOP, http).await;
-    let _panicked = housekeeping.await;
-    store.close().await;
+    let _panicked = stop.wait("the dashboard's last answers", HTTP_STOP, http).await;
+    let _panicked = stop.wait("the last counts", COUNTS_STOP, housekeeping).await;
+    stop.wait("the database", DATABASE_STOP, store.close()).await;
     keeping.abort();
+    hastening.abort();
     Ok(())
 }
 
@@ -160,7 +172,7 @@ async fn reload(path: &Path, running: &Config, console: &LiveConsole) {
     let config = match Config::load(path, &environment()) {
         Ok(config) => config,
         Err(error) => {
-            tracing::error!(%error, "the configuration was not read again; everything goes on as before");
+            tracing::error!("configuration reload failed, keeping the current one: {error}");
             return;
         }
     };
@@ -169,20 +181,15 @@ async fn reload(path: &Path, running: &Config, console: &LiveConsole) {
         tracing::warn!("{doubt}");
     }
     console.reload(&config).await;
-    tracing::info!("the configuration was read again");
+    tracing::info!("configuration reloaded");
 }
 
-/// Waits for `stop`; every signal until then that means it hastens it.
-async fn hastened_by<T>(
-    signals: &mut Signals,
-    supervision: &Supervision,
-    stop: impl Future<Output = T>,
-) -> T {
-    tokio::pin!(stop);
+/// Every further signal that means it hastens the stop.
+async fn hasten(mut signals: Signals, stopper: Stopper, supervision: Supervision) {
     loop {
-        tokio::select! {
-            done = &mut stop => return done,
-            asked = signals.next() => if asked == Asked::Stop { supervision.hasten().await },
+        if signals.next().await == Asked::Stop {
+            stopper.stop();
+            supervision.hasten().await;
         }
     }
 }
@@ -202,7 +209,7 @@ fn control_groups() -> (Option<Home>, Line) {
         }
         Err(refusal) => {
             let said = format!(
-                "workers get none of their own, so that a kill for want of memory may be a neighbour's: {refusal}"
+                "workers have no control groups, so an out-of-memory kill cannot be attributed to one worker: {refusal}"
             );
             tracing::warn!("{said}");
             (None, line(said))
@@ -211,7 +218,14 @@ fn control_groups() -> (Option<Home>, Line) {
 }
 
 /// No new requests, then the requests in flight (within each app's stop grace), then the workers.
-async fn stop_in_order(supervision: &Supervision, doors: &Doors, apps: &[App], stopped: JoinHandle<()>) {
+async fn stop_in_order(
+    supervision: &Supervision,
+    doors: &Doors,
+    apps: &[App],
+    stopped: JoinHandle<()>,
+    stop: &Stop,
+) {
+    let grace = apps.iter().map(|app| app.stop_grace).max().unwrap_or_default();
     let mut closing = JoinSet::new();
     for app in apps {
         if let Some(door) = doors.get(&app.name).cloned() {
@@ -219,9 +233,14 @@ async fn stop_in_order(supervision: &Supervision, doors: &Doors, apps: &[App], s
             closing.spawn(async move { door.shut_down(grace).await });
         }
     }
-    tokio::select! { _ = closing.join_all() => {}, () = supervision.hastened() => {} }
-    supervision.stop().await;
-    let _panicked = stopped.await;
+    let drained = stop.wait("requests in flight", grace + DOORS_STOP, closing.join_all());
+    tokio::select! { _ = drained => {}, () = stop.hastened() => {} }
+    let ended = async {
+        supervision.stop().await;
+        let _panicked = stopped.await;
+    };
+    // what is left then is the next Medic's, by its shim
+    stop.wait("workers to end", 2 * grace + WORKERS_STOP, ended).await;
 }
 
 fn database(config: &Config) -> Database {

@@ -92,6 +92,34 @@ fn a_second_signal_does_not_wait_for_the_grace() {
     slow.join().unwrap();
 }
 
+/// An action that never ends by itself, started by the first requests.
+#[test]
+fn a_second_signal_reaches_a_custom_action_too() {
+    let mut medic = Medic::with_shop("", "");
+    medic.until_running();
+    let rules = serde_json::json!({"autoHealEnabled": true, "autoHealRules": {
+        "triggers": {"requests": {"count": 2, "timeInterval": "00:05:00"}},
+        "actions": {
+            "actionType": "CustomAction", "minProcessExecutionTime": "00:00:00",
+            "customAction": {"exe": "/bin/sh", "parameters": "-c 'sleep 600 & echo $!; wait'"}
+        }
+    }});
+    let headers = [("Content-Type", "application/json")];
+    let path = "/api/v1/apps/shop/auto-heal";
+    assert_eq!(support::request(medic.address, "PUT", path, &headers, &rules.to_string()).status, 200);
+    let log = medic.data_dir().join("apps/shop/logfiles/application/custom-action-0.log");
+    let front_door = medic.front_door;
+    let started = log.clone();
+    wait_until("the action's start", move || {
+        support::request(front_door, "GET", "/", &[], "");
+        std::fs::read_to_string(&started).is_ok_and(|output| output.ends_with('\n'))
+    });
+    let sleeping: u64 = std::fs::read_to_string(log).unwrap().trim().parse().unwrap();
+    assert!(is_alive(sleeping));
+    assert!(medic.hasten());
+    wait_until("the end of the action", move || !is_alive(sleeping));
+}
+
 #[test]
 fn a_second_server_on_the_same_data_is_refused() {
     let medic = Medic::with_shop("", "");

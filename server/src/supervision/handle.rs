@@ -9,7 +9,7 @@ use engine::fleet::{AppSpec, Input, Recalled};
 use engine::settings::AppSettings;
 use engine::status::Snapshot;
 use engine::{AppName, InstanceKey};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::App;
 
@@ -29,12 +29,11 @@ pub(super) enum Wish {
 pub struct Supervision {
     requests: mpsc::Sender<Request>,
     snapshot: watch::Receiver<Arc<Snapshot>>,
-    hasten: Arc<Notify>,
 }
 
 impl Supervision {
     pub(super) fn new(requests: mpsc::Sender<Request>, snapshot: watch::Receiver<Arc<Snapshot>>) -> Self {
-        Self { requests, snapshot, hasten: Arc::default() }
+        Self { requests, snapshot }
     }
 
     /// What is true now; wait on it for changes.
@@ -85,13 +84,7 @@ impl Supervision {
 
     /// Kills what was asked to stop and has not.
     pub async fn hasten(&self) {
-        self.hasten.notify_one();
         self.tell(Input::Stop).await;
-    }
-
-    /// Ends when [`Supervision::hasten`] is called.
-    pub async fn hastened(&self) {
-        self.hasten.notified().await;
     }
 
     async fn tell(&self, input: Input) {

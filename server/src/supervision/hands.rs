@@ -20,10 +20,14 @@ use super::ledger::{Entry, Ledger};
 use super::link::Link;
 use super::{World, run_dir, warm_up};
 use crate::doors::{Door, Doors};
+use crate::stopping::Stop;
 use crate::vitals;
 
 /// How often it is looked whether a worker's last requests are done.
 const DRAINED: Duration = Duration::from_millis(10);
+
+/// How long the last records may take when Medic stops: a custom action's end is among them.
+const RECORDS_LIMIT: Duration = Duration::from_secs(30);
 
 /// The hands of the loop.
 pub(super) struct Hands {
@@ -33,23 +37,26 @@ pub(super) struct Hands {
     ledger: mpsc::UnboundedSender<Entry>,
     writing: JoinHandle<()>,
     connected: Connected,
+    stop: Stop,
 }
 
 impl Hands {
     /// `is_recalled`: what guards people begins from what was remembered.
     pub(super) fn new(world: World, inbox: mpsc::Sender<Input>, is_recalled: bool) -> Self {
         let (ledger, entries) = mpsc::unbounded_channel();
-        let writing = Ledger::new(world.store, world.node, inbox.clone(), is_recalled).write(entries);
+        let stop = world.stop;
+        let ledger_of = Ledger::new(world.store, world.node, inbox.clone(), is_recalled, stop.clone());
+        let writing = ledger_of.write(entries);
         let writing = tokio::spawn(writing);
         let launcher = Arc::new(world.launcher);
         let connected = Connected::default();
-        Self { launcher, front_doors: world.front_doors, inbox, ledger, writing, connected }
+        Self { launcher, front_doors: world.front_doors, inbox, ledger, writing, connected, stop }
     }
 
-    /// Waits until everything that was decided is written.
+    /// Waits until everything that was decided is written, as long as Medic may wait for that.
     pub(super) async fn finish(self) {
         drop(self.ledger);
-        let _panicked = self.writing.await;
+        let _panicked = self.stop.wait("the last records", RECORDS_LIMIT, self.writing).await;
     }
 
     /// What guards people goes on from what was remembered.
@@ -201,10 +208,10 @@ impl Hands {
 
     /// Runs the user's action beside the loop; what came of it is written down.
     fn run(&self, action: CustomAction, mut event: Box<HealEvent>) {
-        let (launcher, ledger) = (Arc::clone(&self.launcher), self.ledger.clone());
+        let (launcher, ledger, stop) = (Arc::clone(&self.launcher), self.ledger.clone(), self.stop.clone());
         tokio::spawn(async move {
             let said = match launcher.action(&event.worker.instance) {
-                Some(place) => crate::custom_action::run(&action, &place).await,
+                Some(place) => crate::custom_action::run(&action, &place, &stop).await,
                 None => "its app is not configured any more".to_owned(),
             };
             if let EventKind::Ran { result, .. } = &mut event.what {

@@ -21,8 +21,12 @@ use engine::{AppName, InstanceKey, WorkerId, instance};
 use store::{Store, StoreError};
 use tokio::sync::mpsc;
 
+use crate::stopping::Stop;
+
 /// How often what could not be written is tried again when nothing else is written.
 const RETRY: Duration = Duration::from_secs(5);
+/// How long one write may take when Medic stops.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// How many restarts and events wait for the store. Ours: the fuse keeps proactive ones far below it in any outage.
 const WAITING_LIMIT: usize = 1_000;
 
@@ -45,12 +49,19 @@ pub(super) struct Ledger {
     inbox: mpsc::Sender<Input>,
     is_recalled: bool,
     waiting: Waiting,
+    stop: Stop,
 }
 
 impl Ledger {
     /// `is_recalled`: what guards people begins from what was remembered.
-    pub(super) fn new(store: Store, node: String, inbox: mpsc::Sender<Input>, is_recalled: bool) -> Self {
-        Self { store, node, inbox, is_recalled, waiting: Waiting::default() }
+    pub(super) fn new(
+        store: Store,
+        node: String,
+        inbox: mpsc::Sender<Input>,
+        is_recalled: bool,
+        stop: Stop,
+    ) -> Self {
+        Self { store, node, inbox, is_recalled, waiting: Waiting::default(), stop }
     }
 
     /// Writes until the sender is gone.
@@ -71,7 +82,10 @@ impl Ledger {
             match entry {
                 None => break,
                 Some(Entry::Crash(crash)) => {
-                    let input = record(&self.store, &crash).await;
+                    let recorded = record(&self.store, &crash);
+                    let recorded =
+                        self.stop.wait("a crash's record; its shim keeps it", WRITE_LIMIT, recorded);
+                    let input = recorded.await.unwrap_or(instance::Input::NotRecorded);
                     let worker: WorkerId = crash.worker;
                     // The loop may be gone: then the shim keeps the crash for the next Medic.
                     let _ended = self.inbox.send(Input::Worker { worker, input }).await;
@@ -90,13 +104,15 @@ impl Ledger {
     }
 
     async fn flush(&mut self) {
+        let stop = self.stop.clone();
         let written = async {
             if self.is_recalled {
                 self.waiting.write_guards(&self.store, &self.node).await?;
             }
             self.waiting.write_facts(&self.store, &self.inbox).await
         };
-        if let Err(error) = written.await {
+        let written = stop.wait("restarts' and events' records", WRITE_LIMIT, written).await;
+        if let Some(Err(error)) = written {
             say(&error, "what auto-heal and crash monitoring did could not be saved; trying again");
         }
     }

@@ -30,6 +30,7 @@ pub use sampler::MemoryMinutes;
 
 use crate::config::App;
 use crate::doors::Doors;
+use crate::stopping::Stop;
 use handle::{Request, Wish};
 use hands::Hands;
 
@@ -56,6 +57,8 @@ pub struct World {
     pub memory: MemoryMinutes,
     /// How Medic itself does.
     pub health: watch::Receiver<MedicHealth>,
+    /// When Medic is asked to stop.
+    pub stop: Stop,
 }
 
 /// Takes over the workers that are already running, then starts the loop. Without `remembered` it begins from nothing, and
