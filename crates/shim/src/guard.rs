@@ -20,6 +20,8 @@ pub(crate) fn prepare() {
     if let Err(error) = adopt_orphans() {
         eprintln!("what a worker leaves whose shim is killed will be left: {error}");
     }
+    // it would keep the folder's file system busy that the server was started in
+    let _elsewhere = std::env::set_current_dir("/");
     process::set_name(b"medic-guard");
     if let Err(error) = write_over_arguments(b"medic\0guard") {
         eprintln!("the guard looks like a second shim in lists of processes: {error}");

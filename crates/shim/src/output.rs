@@ -89,6 +89,11 @@ impl Output {
         }
     }
 
+    /// Adds a sentence of the shim's own to the files.
+    pub(crate) fn say(&mut self, sentence: &str) {
+        self.files.append(format!("medic: {sentence}\n").as_bytes());
+    }
+
     /// The end of each, standard output first.
     pub(crate) fn ends(&mut self) -> [&[u8]; 2] {
         [&mut self.stdout, &mut self.stderr].map(|source| &*source.end.make_contiguous())

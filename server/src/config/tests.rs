@@ -231,6 +231,14 @@ fn wrong_values_of_auto_heal_are_told_with_their_range() {
 }
 
 #[test]
+fn cores_are_written_only_where_an_app_asks_for_them() {
+    assert!(!app_with("").unwrap().core_dumps);
+    assert!(app_with("core_dumps = true\n").unwrap().core_dumps);
+    let told = app_with("core_dumps = \"yes\"\n").unwrap_err();
+    assert!(told[0].contains("`app.core_dumps`"), "{told:?}");
+}
+
+#[test]
 fn when_a_worker_is_warm() {
     let check = |keys: &str| {
         let check = app_with(keys).unwrap().warm_up_check;

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use object::read::{ReadCache, ReadRef};
 use object::{
@@ -52,8 +54,28 @@ struct Symbol {
     of_dynamic_table: bool,
 }
 
+/// How many bytes of sections may be brought into memory, of all files together.
+#[derive(Clone)]
+pub(super) struct Budget(Arc<AtomicU64>);
+
+/// Ours: debug information alone may have 256 MiB, and the whole analysis has 512.
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU64::new(320 << 20)))
+    }
+}
+
+impl Budget {
+    /// Takes what is to be read from it, if it is still there.
+    fn spend(&self, bytes: u64) -> Option<()> {
+        let order = Ordering::Relaxed;
+        self.0.fetch_update(order, order, |left| left.checked_sub(bytes)).ok().map(drop)
+    }
+}
+
 /// An ELF file, read piece by piece as it is needed.
 pub(super) struct Elf {
+    budget: Budget,
     content: ReadCache<Content>,
     symbols: Option<Vec<Symbol>>,
 }
@@ -82,23 +104,28 @@ pub(super) type Section = (std::ops::Range<u64>, Vec<u8>);
 
 impl Elf {
     /// `None` where it is no ELF file.
-    pub(super) fn of_file(file: File) -> Option<Self> {
-        Self::parse(Content::File(file))
+    pub(super) fn of_file(file: File, budget: &Budget) -> Option<Self> {
+        Self::parse(Content::File(file), budget)
     }
 
     /// The same for one that is in memory.
-    pub(super) fn of_memory(bytes: &[u8]) -> Option<Self> {
-        Self::parse(Content::Memory(Cursor::new(bytes.to_vec())))
+    pub(super) fn of_memory(bytes: &[u8], budget: &Budget) -> Option<Self> {
+        Self::parse(Content::Memory(Cursor::new(bytes.to_vec())), budget)
     }
 
-    fn parse(content: Content) -> Option<Self> {
-        let elf = Self { content: ReadCache::new(content), symbols: None };
+    fn parse(content: Content, budget: &Budget) -> Option<Self> {
+        let elf = Self { budget: budget.clone(), content: ReadCache::new(content), symbols: None };
         let is_sound = elf.parsed()?.sections().take(MAX_SECTIONS + 1).count() <= MAX_SECTIONS;
         is_sound.then_some(elf)
     }
 
     fn parsed(&self) -> Option<Parsed<'_>> {
         object::File::parse(&self.content).ok()
+    }
+
+    /// What it shares with other files.
+    pub(super) const fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// The build id in lower-case hexadecimal digits; empty where it has none.
@@ -138,8 +165,16 @@ impl Elf {
         {
             return None;
         }
+        // the compressed bytes stay in memory beside the others
+        self.budget.spend(data.uncompressed_size.saturating_add(data.data.len() as u64))?;
         let bytes = data.decompress().ok()?.into_owned();
         Some((section.address()..section.address().checked_add(section.size())?, bytes))
+    }
+
+    /// How many bytes a section has when it is decompressed; 0 where there is none.
+    pub(super) fn section_bytes(&self, name: &str) -> u64 {
+        let size = || Some(self.parsed()?.section_by_name(name)?.compressed_data().ok()?.uncompressed_size);
+        size().unwrap_or(0)
     }
 
     pub(super) fn section_range(&self, name: &str) -> Option<std::ops::Range<u64>> {
@@ -229,5 +264,22 @@ impl Elf {
         // Of several names for one place the last is taken: the full table's.
         symbols.sort_by_key(|symbol| symbol.start);
         symbols
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_are_read_until_the_budget_is_spent() {
+        let own = || File::open("/proc/self/exe").unwrap();
+        let size = Elf::of_file(own(), &Budget::default()).unwrap().section_bytes(".eh_frame");
+        assert!(size > 0);
+        // what is not compressed is there twice
+        let budget = Budget(Arc::new(AtomicU64::new(5 * size)));
+        let read = |name| Elf::of_file(own(), &budget).unwrap().section(name).is_some();
+        assert!(read(".eh_frame") && read(".eh_frame"));
+        assert!(!read(".eh_frame"), "of another file, too");
     }
 }

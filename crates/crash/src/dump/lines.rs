@@ -38,11 +38,7 @@ impl Lines {
         if elf.section_range(".debug_info").is_none() || elf.section_range(".debug_line").is_none() {
             return Err(NoLines::Absent);
         }
-        let total: u64 = SECTIONS
-            .iter()
-            .filter_map(|id| elf.section_range(id.name()))
-            .map(|range| range.end - range.start)
-            .sum();
+        let total: u64 = SECTIONS.iter().map(|id| elf.section_bytes(id.name())).fold(0, u64::saturating_add);
         if total > MAX_BYTES {
             return Err(NoLines::TooLarge);
         }

@@ -13,7 +13,7 @@ use minidump_unwind::{
 };
 
 use super::Sources;
-use super::elf::{self, Elf};
+use super::elf::{self, Budget, Elf};
 use super::lines::{Call, Lines, NoLines};
 use super::unwind::{self, Stepper};
 use crate::{Files, text};
@@ -53,6 +53,7 @@ struct Named {
 struct State {
     /// By base address; `None` where the file cannot be used.
     modules: BTreeMap<u64, Option<Loaded>>,
+    budget: Budget,
     stepper: Stepper,
     steps: usize,
     lookups: usize,
@@ -130,7 +131,7 @@ impl State {
     fn load(&mut self, module: &(dyn Module + Sync), files: &Files) -> Option<&Loaded> {
         let base = module.base_address();
         if !self.modules.contains_key(&base) && self.modules.len() < MAX_FILES {
-            let loaded = match open(module, files) {
+            let loaded = match open(module, files, &self.budget) {
                 Ok(elf) => Some(Loaded::new(elf, base)),
                 Err(note) => {
                     self.notes.extend(note);
@@ -148,11 +149,15 @@ impl State {
 }
 
 /// The module's file, if it is the one that ran; else what the reader should know.
-fn open(module: &(dyn Module + Sync), files: &Files) -> Result<Elf, Option<String>> {
+fn open(module: &(dyn Module + Sync), files: &Files, budget: &Budget) -> Result<Elf, Option<String>> {
     let path = module.code_file();
     let ran = module.code_identifier().map(|id| id.to_string().to_lowercase()).unwrap_or_default();
     if path.starts_with("linux-gate.so") || path == "[vdso]" {
-        return files.vdso().and_then(Elf::of_memory).filter(|vdso| vdso.build_id() == ran).ok_or(None);
+        return files
+            .vdso()
+            .and_then(|code| Elf::of_memory(code, budget))
+            .filter(|vdso| vdso.build_id() == ran)
+            .ok_or(None);
     }
     let name = text::name(text::file_name(&path), text::MODULE_CHARS);
     if path.ends_with(" (deleted)") {
@@ -166,7 +171,7 @@ fn open(module: &(dyn Module + Sync), files: &Files) -> Result<Elf, Option<Strin
     }
     let elf = files
         .open(Path::new(&*path))
-        .and_then(Elf::of_file)
+        .and_then(|file| Elf::of_file(file, budget))
         .ok_or_else(|| Some(format!("{name} is not on this machine")))?;
     let here = elf.build_id();
     if !here.is_empty() && here != ran {
@@ -239,7 +244,7 @@ fn split_off(elf: &Elf, path: &str, files: &Files) -> Option<Elf> {
     by_id
         .into_iter()
         .chain(by_name)
-        .filter_map(|path| files.open(Path::new(&path)).and_then(Elf::of_file))
+        .filter_map(|path| files.open(Path::new(&path)).and_then(|file| Elf::of_file(file, elf.budget())))
         .find(|debug| debug.build_id() == id && debug.has_symbol_table())
 }
 

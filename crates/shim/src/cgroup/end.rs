@@ -51,3 +51,72 @@ fn processes(folder: &Path) -> io::Result<BTreeSet<Pid>> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::super::{Version, candidates};
+    use super::*;
+
+    /// A group of this test's own below the topmost one of a hierarchy, with a process in it and one in a group below.
+    struct Given {
+        folder: std::path::PathBuf,
+        children: Vec<Child>,
+    }
+
+    impl Given {
+        fn new(version: Version) -> Option<Self> {
+            let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+            let groups = if version == Version::Two { "0::/" } else { "1:memory:/" };
+            let top = candidates(groups, &mounts, "memory").into_iter().next()?;
+            let folder = top.folder().join(format!("medic-test-end-{version:?}-{}", std::process::id()));
+            let below = folder.join("below");
+            fs::create_dir(&folder).and_then(|()| fs::create_dir(&below)).ok()?;
+            let mut given = Self { folder: folder.clone(), children: Vec::new() };
+            for group in [folder, below] {
+                let child = Command::new("sleep").arg("1000").spawn().unwrap();
+                let put = super::super::own::put(child.id(), &group);
+                given.children.push(child);
+                put.ok()?;
+            }
+            Some(given)
+        }
+    }
+
+    impl Drop for Given {
+        fn drop(&mut self) {
+            for child in &mut self.children {
+                let _already_ended = child.kill();
+                let _ended = child.wait();
+            }
+            for folder in [self.folder.join("below"), self.folder.clone()] {
+                let _ = fs::remove_dir(folder);
+            }
+        }
+    }
+
+    #[test]
+    fn all_that_runs_in_a_group_and_below_is_ended() {
+        for version in [Version::One, Version::Two] {
+            let Some(mut given) = Given::new(version) else {
+                eprintln!("skipped: no group of {version:?} can be made (root, and the hierarchy mounted)");
+                continue;
+            };
+            let mut neighbour = Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+            end_group(&given.folder).unwrap();
+            for child in &mut given.children {
+                let status = child.wait().unwrap();
+                assert_eq!(
+                    std::os::unix::process::ExitStatusExt::signal(&status),
+                    Some(libc::SIGKILL),
+                    "{version:?}"
+                );
+            }
+            assert!(processes(&given.folder).unwrap().is_empty());
+            assert!(neighbour.try_wait().unwrap().is_none(), "another's");
+            drop(neighbour.stdin.take());
+            neighbour.wait().unwrap();
+        }
+    }
+}

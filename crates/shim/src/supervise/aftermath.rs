@@ -145,7 +145,8 @@ impl Shim {
         let now = self.clock.monotonic();
         let Some(leftovers) = &mut self.leftovers else { return };
         for sentence in leftovers.end(analyser, now) {
-            eprintln!("{sentence}");
+            // in the app's own log, whoever looks for it; and with the crash, where it is one
+            self.output.say(&sentence);
             self.left.push(sentence);
         }
     }
