@@ -131,6 +131,14 @@ impl LiveConsole {
         }
     }
 
+    /// What the pages say of this machine from now on, in place of the line with the same key.
+    pub fn note(&self, line: Line) {
+        let mut configured =
+            self.configured.write().expect("nothing panics while it holds the configuration");
+        configured.lines.retain(|known| known.app.is_some() || known.key != line.key);
+        configured.lines.push(line);
+    }
+
     fn configured(&self) -> RwLockReadGuard<'_, Configured> {
         self.configured.read().expect("nothing panics while it holds the configuration")
     }

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use engine::auto_heal::config::CustomAction;
 use engine::{InstanceKey, Signal};
+use shim::OpenFiles;
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe::Receiver;
@@ -49,6 +50,8 @@ pub struct Place {
     pub environment: BTreeMap<String, String>,
     /// Where its output goes.
     pub log_folder: PathBuf,
+    /// How many files it may have open, where Medic itself may have more.
+    pub open_files: Option<u64>,
 }
 
 /// Runs an action to its end, for at most 10 minutes, and says in one sentence how it ended. The sentence holds neither its
@@ -110,7 +113,8 @@ impl Drop for Group {
 fn start(action: &CustomAction, words: &[String], place: &Place) -> io::Result<(Child, Receiver)> {
     // one pipe for both, so that their lines stay in order
     let (output, write) = io::pipe()?;
-    let child = Command::new(&action.exe)
+    let mut command = Command::new(&action.exe);
+    command
         .args(words)
         .current_dir(&place.directory)
         .env_clear()
@@ -119,8 +123,11 @@ fn start(action: &CustomAction, words: &[String], place: &Place) -> io::Result<(
         .stdout(write.try_clone()?)
         .stderr(write)
         .process_group(0)
-        .kill_on_drop(true)
-        .spawn()?;
+        .kill_on_drop(true);
+    if let Some(soft) = place.open_files {
+        OpenFiles::give_back(command.as_std_mut(), soft);
+    }
+    let child = command.spawn()?;
     Ok((child, Receiver::from_owned_fd(OwnedFd::from(output))?))
 }
 
@@ -240,6 +247,7 @@ mod tests {
             directory: folder.path().to_owned(),
             environment: BTreeMap::from([("WEBSITE_SITE_NAME".to_owned(), "shop".to_owned())]),
             log_folder: folder.path().join("logfiles/application"),
+            open_files: None,
         };
         App { folder, place }
     }
@@ -275,6 +283,15 @@ mod tests {
         let lines: Vec<&str> = output.lines().collect();
         assert_eq!((lines[0], lines[1], lines[3]), (folder.to_str().unwrap(), "shop", "wrong"));
         assert!(lines[2].trim().parse::<u32>().unwrap() <= 5, "nothing is inherited: {output}");
+    }
+
+    #[tokio::test]
+    async fn it_may_have_as_many_files_open_as_medic_was_started_with() {
+        let app = app(8);
+        let place = Place { open_files: Some(123), ..app.place };
+        assert_eq!(run(&action("/bin/sh", "-c 'ulimit -Sn'"), &place).await, "It ended with status 0.");
+        let output = std::fs::read_to_string(place.log_folder.join("custom-action-8.log")).unwrap();
+        assert_eq!(output, "123\n");
     }
 
     #[tokio::test]

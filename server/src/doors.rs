@@ -11,6 +11,7 @@ use engine::{AppName, Clock, WorkerId};
 use front_door::{BindError, Death, DeathToll, FrontDoor, FrontDoorSettings, ServingThreads, Target};
 
 use crate::config::App;
+use crate::descriptors::Descriptors;
 use crate::health::Health;
 
 /// The pause after the first attempt to open a door that failed; it doubles each time.
@@ -40,14 +41,15 @@ struct Told {
 }
 
 /// Opens every door that can be opened; the others are tried again beside, as long as this process lives.
-pub fn open(apps: &[App], clock: &Arc<dyn Clock>, serving: &ServingThreads, health: &Health) -> Doors {
+pub fn open(apps: &[App], clock: &Arc<dyn Clock>, descriptors: &Descriptors, health: &Health) -> Doors {
     let door = |app: &App| {
         let settings = FrontDoorSettings {
             wait: app.request_wait,
             retries: app.retry_requests,
+            sockets: descriptors.shares().listening,
             ..FrontDoorSettings::new(app.name.clone(), app.listen)
         };
-        let door = Arc::new(Door::new(settings, Arc::clone(clock), serving.clone()));
+        let door = Arc::new(Door::new(settings, Arc::clone(clock), descriptors.serving().clone()));
         if let Err(error) = door.open() {
             door.say_closed(&error, health);
             tracing::error!("{error}; trying again");

@@ -9,6 +9,7 @@ mod apps;
 mod config;
 mod console;
 mod custom_action;
+mod descriptors;
 mod doors;
 mod health;
 mod housekeeping;

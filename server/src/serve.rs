@@ -26,6 +26,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::{App, Config, Line};
 use crate::console::LiveConsole;
+use crate::descriptors::Descriptors;
 use crate::doors::{self, Doors};
 use crate::health::Health;
 use crate::stopping::{self, Stop, Stopper};
@@ -92,8 +93,8 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     let (stopper, stop) = stopping::channel();
     let _lock = data_dir::lock(&config.data_dir)?;
     let health = Health::new(Arc::clone(&clock));
-    let serving = ServingThreads::start(0)?;
-    let doors = doors::open(&config.apps, &clock, &serving, &health);
+    let descriptors = Descriptors::share_out(ServingThreads::start(0)?, &config.apps);
+    let doors = doors::open(&config.apps, &clock, &descriptors, &health);
     let listener = dashboard::listen(config.listen, &health).await;
     let listener = match listener {
         Err(source) if !doors.values().any(|door| door.is_open()) => {
@@ -109,7 +110,8 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     let (groups, said) = control_groups();
     config.lines.push(said);
     let node = node_name();
-    let launcher = Launcher::new(program, &config.data_dir, &node, environment(), &config.apps, groups);
+    let launcher = Launcher::new(program, &config.data_dir, &node, environment(), &config.apps, groups)
+        .with_open_files(descriptors.before(), descriptors.shares().starts);
     let memory = MemoryMinutes::default();
     let world = World {
         node: node.clone(),
@@ -147,7 +149,9 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
         retention: config.retention,
     };
     let housekeeping = tokio::spawn(housekeeping.run(shutting_down.clone()));
-    let dashboard = Dashboard { address: config.listen, health, clock, router, shutting_down };
+    let shares = descriptors.shares();
+    tokio::spawn(descriptors.watch(supervision.snapshot(), Arc::clone(&console), shutting_down.clone()));
+    let dashboard = Dashboard { address: config.listen, health, clock, router, shares, shutting_down };
     let http = tokio::spawn(dashboard.serve(listener, dashboard::unix_socket(&config.data_dir)));
 
     while signals.next().await == Asked::Reload {

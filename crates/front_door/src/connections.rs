@@ -27,6 +27,9 @@ pub(crate) const OVERDRAFT: usize = 16;
 /// not shut out the others.
 const ONE_SHARED_OUT_OF: usize = 4;
 
+/// How many idle clients, and connections to workers, a thread gives back to others at a time.
+const GIVEN_BACK: usize = 8;
+
 /// What is said of a shortage is said this often.
 const SAY_EVERY: Duration = Duration::from_mins(1);
 
@@ -108,6 +111,14 @@ impl Connections {
     pub(crate) fn limit(&self, connections: usize) {
         self.limit.store((connections / 2).max(1), Relaxed);
         self.threads.iter().for_each(|thread| thread.make_room.notify_one());
+    }
+
+    /// Every thread is to close some idle clients and kept connections.
+    pub(crate) fn give_back(&self) {
+        for thread in &self.threads {
+            thread.wanted.fetch_add(GIVEN_BACK, Relaxed);
+            thread.make_room.notify_one();
+        }
     }
 
     pub(crate) fn counts(&self) -> ConnectionCounts {

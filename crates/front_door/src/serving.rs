@@ -69,6 +69,11 @@ impl ServingThreads {
         self.connections.limit(connections);
     }
 
+    /// Has each thread close some idle connections, because something else needs file descriptors at once.
+    pub fn give_back(&self) {
+        self.connections.give_back();
+    }
+
     /// How many connections there are and may be.
     pub fn connections(&self) -> ConnectionCounts {
         self.connections.counts()
@@ -245,6 +250,9 @@ impl Serving {
 
     /// So many idle clients are to go, and whatever there is too much.
     fn make_room(&self, clients: usize) {
+        for _ in 0..clients {
+            let _none_kept = self.close_kept();
+        }
         let _none_left = (0..clients).all(|_| self.close_idle());
         while self.connections.too_many_clients() && self.close_idle() {}
         while self.connections.too_many_to_workers() && self.close_kept() {}

@@ -96,6 +96,7 @@ fn run(target: &Path, arguments: &[String], arm: bool, fits: impl Fn(&FromShim) 
         analyser: vec![text(exe), "analyse".to_owned()],
         core_dumps: false,
         cgroup: None,
+        open_files: None,
         spec_hash: String::new(),
     };
     shim::launch(exe, &run_dir, &spec).expect("the target starts");

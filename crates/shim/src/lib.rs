@@ -25,6 +25,7 @@ mod guard;
 mod launch;
 mod leftovers;
 mod message_file;
+mod open_files;
 mod output;
 mod proc_status;
 mod program;
@@ -38,6 +39,7 @@ mod worker;
 pub use analyser::analyser_main;
 pub use clock::SystemClock;
 pub use launch::{LaunchError, connect, launch};
+pub use open_files::OpenFiles;
 pub use program::Program;
 pub use supervise::shim_main;
 

@@ -54,6 +54,10 @@ pub struct WorkerSpec {
     /// there stays where the shim is. It is removed with the shim.
     #[serde(default)]
     pub cgroup: Option<PathBuf>,
+    /// How many files the worker may have open (the soft limit): the server raises its own, and the worker is not to know.
+    /// Whatever the server has where not given.
+    #[serde(default)]
+    pub open_files: Option<u64>,
     /// What the server compares to know whether a worker that it takes over still fits the configuration.
     pub spec_hash: String,
 }

@@ -4,6 +4,7 @@
 //! else in this crate is safe code.
 
 pub(crate) mod descriptors;
+pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod ptrace;

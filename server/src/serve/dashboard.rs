@@ -12,6 +12,7 @@ use engine::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::descriptors::Shares;
 use crate::health::Health;
 use crate::web::server::{self, Limits, UnixSocket};
 
@@ -24,6 +25,8 @@ pub(super) struct Dashboard {
     pub(super) health: Health,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) router: Router,
+    /// How many connections there may be.
+    pub(super) shares: Shares,
     pub(super) shutting_down: watch::Receiver<bool>,
 }
 
@@ -58,9 +61,10 @@ impl Dashboard {
     pub(super) async fn serve(self, listener: io::Result<TcpListener>, socket: Option<UnixSocket>) {
         let (router, clock, stop) =
             (self.router.clone(), Arc::clone(&self.clock), self.shutting_down.clone());
+        let limits = Limits { connections: self.shares.operator, ..Limits::UNIX };
         let unix = async {
             if let Some(socket) = socket {
-                server::serve(socket, router, Limits::UNIX, clock, stop).await;
+                server::serve(socket, router, limits, clock, stop).await;
             }
         };
         tokio::join!(self.serve_at_address(listener), unix);
@@ -72,7 +76,8 @@ impl Dashboard {
             listener = self.opened(listener) => listener,
             _ = stop.wait_for(|stop| *stop) => return,
         };
-        server::serve(listener, self.router, Limits::TCP, self.clock, self.shutting_down).await;
+        let limits = Limits { connections: self.shares.dashboard, ..Limits::TCP };
+        server::serve(listener, self.router, limits, self.clock, self.shutting_down).await;
     }
 
     /// The listener, as soon as there is one.

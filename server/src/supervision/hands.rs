@@ -237,8 +237,8 @@ async fn launch(
     arm: bool,
     front_door: Option<Arc<Door>>,
 ) -> Result<Link, String> {
-    let spec =
-        launcher.spec(worker, arm).ok_or_else(|| "no port between 20000 and 31999 is free".to_owned())?;
+    let _turn = launcher.turn().await;
+    let spec = launcher.spec(worker, arm).map_err(|error| error.to_string())?;
     let folder = run_dir::of(launcher.data_dir(), worker);
     let (program, run_dir) = (launcher.program().clone(), folder.clone());
     tokio::task::spawn_blocking(move || shim::launch(program, &run_dir, &spec))

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use engine::settings::{INSTANCE_ID, PORT, SITE_NAME};
 use engine::{AppName, InstanceKey, WorkerId};
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 use shim::Program;
 use shim::cgroup::Home;
 use shim::protocol::WorkerSpec;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::App;
 use crate::config::warm_up::WarmUpCheck;
@@ -26,6 +28,23 @@ const LOG_FILE_LIMIT_BYTES: u64 = 10 << 20;
 /// How many of them are kept.
 const LOG_FILES_KEPT: u32 = 5;
 
+/// How many workers are started at a time, where nobody says otherwise.
+const STARTS_AT_ONCE: usize = 16;
+
+/// Why it is not known how to start a worker.
+#[derive(Debug, thiserror::Error)]
+pub enum SpecError {
+    /// Its app is gone.
+    #[error("its app is not configured any more")]
+    NoSuchApp,
+    /// All ports are taken.
+    #[error("no port between 20000 and 31999 is free")]
+    NoPort,
+    /// Whether a port is free could not be found out.
+    #[error("no port could be tried for it: {0}")]
+    Port(#[source] io::Error),
+}
+
 /// Knows how to start every app's workers.
 pub struct Launcher {
     program: Program,
@@ -36,6 +55,10 @@ pub struct Launcher {
     /// Where workers get control groups of their own, where they do.
     groups: Option<Home>,
     next_port: AtomicU16,
+    /// How many files a worker may have open, where Medic itself may have more.
+    open_files: Option<u64>,
+    /// Each start takes one while it lasts.
+    turns: Arc<Semaphore>,
 }
 
 impl Launcher {
@@ -62,7 +85,19 @@ impl Launcher {
             apps,
             groups,
             next_port: AtomicU16::new(spread),
+            open_files: None,
+            turns: Arc::new(Semaphore::new(STARTS_AT_ONCE)),
         }
+    }
+
+    /// What Medic starts may have so many files open, where Medic itself may have more; so many workers are started at a time.
+    pub fn with_open_files(self, open_files: Option<u64>, starts: usize) -> Self {
+        Self { open_files, turns: Arc::new(Semaphore::new(starts)), ..self }
+    }
+
+    /// Waits until a worker may be started, for as long as what is returned is kept: each takes files while it is started.
+    pub async fn turn(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.turns).acquire_owned().await.expect("nobody closes the semaphore")
     }
 
     /// The executable that becomes the shim.
@@ -104,15 +139,16 @@ impl Launcher {
             directory: app.directory.clone(),
             environment: self.environment(&app, instance, None),
             log_folder: self.logs(&app.name).join("application"),
+            open_files: self.open_files,
         })
     }
 
-    /// How to start `worker`; `None` when there is no such app or no free port.
-    pub fn spec(&self, worker: &WorkerId, arm: bool) -> Option<WorkerSpec> {
-        let app = self.app(&worker.instance.app)?;
+    /// How to start `worker`.
+    pub fn spec(&self, worker: &WorkerId, arm: bool) -> Result<WorkerSpec, SpecError> {
+        let app = self.app(&worker.instance.app).ok_or(SpecError::NoSuchApp)?;
         let port = self.free_port()?;
         let logs = self.logs(&app.name);
-        Some(WorkerSpec {
+        Ok(WorkerSpec {
             worker: worker.clone(),
             command: app.command.clone(),
             directory: Some(app.directory.clone()),
@@ -127,6 +163,7 @@ impl Launcher {
             analyser: Vec::new(),
             core_dumps: app.core_dumps,
             cgroup: self.groups.as_ref().map(|groups| groups.group_of(worker)),
+            open_files: self.open_files,
             spec_hash: spec_hash(&app),
         })
     }
@@ -153,12 +190,18 @@ impl Launcher {
         self.data_dir.join("apps").join(app.as_str()).join("logfiles")
     }
 
-    fn free_port(&self) -> Option<u16> {
+    fn free_port(&self) -> Result<u16, SpecError> {
         let count = PORTS.end - PORTS.start;
-        (0..count).find_map(|_| {
+        for _ in 0..count {
             let port = PORTS.start + self.next_port.fetch_add(1, Ordering::Relaxed) % count;
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok().map(|_| port)
-        })
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+                Ok(_) => return Ok(port),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                // the next would fail in the same way
+                Err(error) => return Err(SpecError::Port(error)),
+            }
+        }
+        Err(SpecError::NoPort)
     }
 }
 

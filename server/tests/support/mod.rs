@@ -27,6 +27,8 @@ pub(crate) struct Medic {
     pub(crate) address: SocketAddr,
     /// The first app's front door.
     pub(crate) front_door: SocketAddr,
+    /// How many files it may have open, as prlimit(1) writes it: `soft:hard`.
+    open_files: Option<String>,
 }
 
 /// An answer.
@@ -80,6 +82,14 @@ impl Medic {
         Self::at_with(folder, &[])
     }
 
+    /// The same with limits of open files.
+    pub(crate) fn with_open_files(folder: tempfile::TempDir, open_files: &str) -> Self {
+        let mut medic = Self::on(folder);
+        medic.open_files = Some(open_files.to_owned());
+        medic.start();
+        medic
+    }
+
     /// The same with more in its environment.
     pub(crate) fn at_with(folder: tempfile::TempDir, environment: &[(&str, &str)]) -> Self {
         let mut medic = Self::on(folder);
@@ -96,12 +106,19 @@ impl Medic {
             .filter_map(|line| line.strip_prefix("listen = \"")?.strip_suffix('"')?.parse().ok());
         let (address, front_door) = (addresses.next().unwrap(), addresses.next().unwrap());
         let program = env!("CARGO_BIN_EXE_medic").into();
-        let (log, environment) = (Arc::default(), Vec::new());
-        Self { folder, program, server: None, log, environment, address, front_door }
+        let (log, environment, open_files) = (Arc::default(), Vec::new(), None);
+        Self { folder, program, server: None, log, environment, address, front_door, open_files }
     }
 
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = match &self.open_files {
+            Some(limits) => {
+                let mut limited = Command::new("prlimit");
+                limited.arg(format!("--nofile={limits}")).arg(&self.program);
+                limited
+            }
+            None => Command::new(&self.program),
+        };
         command.arg("serve").arg("--config").arg(self.folder.path().join("medic.toml"));
         command.env_remove("MEDIC_LOG").stdin(Stdio::null());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -125,6 +142,24 @@ impl Medic {
         });
         wait.recv_timeout(PATIENCE).expect("medic did not start");
         self.server = Some(server);
+    }
+
+    /// Waits until the server has written this to its standard error.
+    pub(crate) fn until_said(&self, text: &str) {
+        let (log, wanted) = (Arc::clone(&self.log), text.to_owned());
+        wait_until(text, move || log.lock().unwrap().contains(&wanted));
+    }
+
+    /// Changes how many files the running server may have open: `soft:hard`.
+    pub(crate) fn limit_open_files(&self, limits: &str) {
+        let pid = self.pid().to_string();
+        let status = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={limits}")]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// The server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.as_ref().unwrap().id()
     }
 
     /// Changes the configuration's file.

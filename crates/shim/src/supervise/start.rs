@@ -16,6 +16,7 @@ use crate::cgroup::{OomCounter, OwnGroup};
 use crate::cores;
 use crate::guard::{self, guard};
 use crate::launch::STARTED;
+use crate::open_files;
 use crate::output::{LogFiles, LogLimits, Output};
 use crate::protocol::{SOCKET_NAME, SPEC_NAME, WorkerSpec};
 use crate::sys::descriptors::{close_all_but_standard, replace};
@@ -110,6 +111,10 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
     adopt_orphans().map_err(SetUpError::Machine)?;
     // the worker inherits it
     let cores = cores::keep_memory_out();
+    if let Some(soft) = spec.open_files {
+        // inherited by the worker and the analyser; one that cannot be had is no reason to have no worker
+        let _ = open_files::set_soft(soft);
+    }
     // the terminal's end is nothing to a shim, and a client that is gone is seen when it is written to
     ignore(libc::SIGHUP);
     ignore(libc::SIGPIPE);

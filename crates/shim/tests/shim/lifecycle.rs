@@ -5,7 +5,7 @@ use std::path::Path;
 
 use engine::{Exit, Signal};
 use shim::LaunchError;
-use shim::protocol::{FromShim, ToShim};
+use shim::protocol::{FromShim, ToShim, WorkerSpec};
 
 use crate::support::{Run, exe, has_ended, kill, program, sh, spec, status_field, wait_until};
 
@@ -275,4 +275,34 @@ fn a_worker_that_is_debugged_already_is_not_armed() {
     debugger.kill().unwrap();
     debugger.wait().unwrap();
     run.arm();
+}
+
+/// What the kernel says of a limit: soft and hard.
+fn open_files_of(pid: u32) -> (u64, u64) {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let mut numbers = line.split_whitespace().map(|number| number.parse().unwrap_or(u64::MAX));
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+#[test]
+fn a_worker_may_have_as_many_files_open_as_it_is_given() {
+    let own = open_files_of(std::process::id());
+    let start = |open_files| {
+        let run = Run::start_with(sh("exec sleep 1000"), false, |spec: &mut WorkerSpec| {
+            spec.open_files = open_files;
+        });
+        open_files_of(run.pid)
+    };
+    assert_eq!(start(None), own);
+    assert_eq!(start(Some(200)), (200, own.1));
+    assert_eq!(start(Some(u64::MAX)), (own.1, own.1), "no more than it may have");
+}
+
+#[test]
+fn a_specification_without_the_limit_is_an_older_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut older = serde_json::to_value(spec(folder.path(), sh("true"), false)).unwrap();
+    older.as_object_mut().unwrap().remove("open_files").unwrap();
+    assert_eq!(serde_json::from_value::<WorkerSpec>(older).unwrap().open_files, None);
 }

@@ -258,6 +258,7 @@ pub(crate) fn spec(folder: &Path, command: Vec<String>, arm: bool) -> WorkerSpec
         analyser: vec![exe().to_str().unwrap().to_owned(), "analyse".to_owned()],
         core_dumps: false,
         cgroup: None,
+        open_files: None,
         spec_hash: "hash".to_owned(),
     }
 }
