@@ -127,7 +127,7 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     let is_recalled = recollection.is_some();
     let begin = recollection.unwrap_or_default();
     let remembered = is_recalled.then_some(&begin.remembered);
-    let (supervision, loop_ended) = supervision::start(world, begin.starts(&config.apps), remembered).await;
+    let (supervision, loop_ended) = supervision::start(world, begin.starts(&config.apps), remembered);
     let (shut_down, shutting_down) = watch::channel(false);
     let console = LiveConsole::new(
         node.clone(),

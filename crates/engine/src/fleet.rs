@@ -85,6 +85,12 @@ pub struct Remembered {
 pub enum Input {
     /// Time has passed.
     Tick,
+    /// Medic came back, and these workers may have outlived the last one; each will say how it is. To be told before anything
+    /// else, and again when `None`, nobody knows who there is, is over.
+    Returning {
+        /// Who; of any app.
+        workers: Option<Vec<WorkerId>>,
+    },
     /// Something happened to a worker.
     Worker {
         /// To whom.
@@ -171,6 +177,11 @@ impl Fleet {
             Input::Written => {}
             Input::Recalled(recalled) => self.recall(now, *recalled, effects),
             Input::RememberAll => self.remember_all(effects),
+            Input::Returning { workers } => {
+                for app in self.apps.values_mut() {
+                    app.returning(now, workers.as_deref(), effects);
+                }
+            }
             Input::Stop => self.each(|instance| instance.stop(now, effects)),
             Input::Worker { worker, input } => self.worker(now, &worker, input, effects),
             Input::Observed(seen) => {
@@ -227,7 +238,7 @@ impl Fleet {
         match (place, input) {
             (Some(place), input) => place.step(now, worker, input, effects),
             // A worker of an app or a place that the configuration no longer has: it is asked to end and forgotten.
-            (None, instance::Input::Started { .. }) => {
+            (None, instance::Input::Started { .. } | instance::Input::Found { .. }) => {
                 effects.push(Effect::Signal { worker: worker.clone(), signal: crate::Signal::TERM });
             }
             (None, instance::Input::Ended { .. }) => {

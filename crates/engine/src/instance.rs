@@ -14,13 +14,15 @@
 //! A worker that was stopped at its fatal signal, or has ended, is *leaving*: it no longer matters for the place (a replacement
 //! is started at the signal), but its end and its analysis are awaited, recorded, and only then its shim is told that it may go:
 //! nothing a shim holds is lost because a disk was full or Medic was killed in between. A worker that was replaced while it
-//! lived is *departing* until it has ended: it finishes its requests, then it is asked to end, then killed.
+//! lived is *departing* until it has ended: it finishes its requests, then it is asked to end, then killed. And a place that
+//! workers of the last Medic may still be on starts none before these are heard, or take too long (see `returning`).
 
 mod healing;
 mod input;
 mod leaving;
 mod life;
 mod restart;
+mod returning;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,6 +32,7 @@ pub use input::{Input, Lifecycle, Measured, Order, Toll};
 use leaving::Leaving;
 pub use restart::RestartRefused;
 use restart::{Departing, Successor};
+use returning::Hearing;
 
 use crate::back_off::{BackOff, STEADY};
 use crate::crash_monitor::{self, CrashMonitor};
@@ -93,12 +96,15 @@ pub struct Instance {
     message: Option<String>,
     leaving: BTreeMap<WorkerId, Leaving>,
     departing: BTreeMap<WorkerId, Departing>,
+    /// Until it is known who outlived the last Medic.
+    hearing: Option<Hearing>,
     stop: bool,
     last_start: Option<Timestamp>,
 }
 
 impl Instance {
-    /// A place without a worker; the first [`Instance::tick`] starts one.
+    /// A place without a worker; the first [`Instance::tick`] starts one, unless [`Instance::returning`] says that there may be
+    /// one already.
     pub fn new(
         now: Now,
         node: &str,
@@ -120,6 +126,7 @@ impl Instance {
             message: None,
             leaving: BTreeMap::new(),
             departing: BTreeMap::new(),
+            hearing: None,
             stop: false,
             last_start,
             key,
@@ -134,6 +141,11 @@ impl Instance {
                 let uptime = Uptime { heard_of: now.monotonic, before: Duration::ZERO };
                 self.started(now, worker, Process { pid, port, armed, uptime }, effects);
             }
+            Input::Found { pid, port, armed, warm, asked } => {
+                let before = now.wall.since(worker.started_at);
+                let uptime = Uptime { heard_of: now.monotonic, before };
+                self.found(now, worker, (Process { pid, port, armed, uptime }, warm, asked), effects);
+            }
             Input::StartFailed { reason } => self.start_failed(now, worker, &reason, effects),
             Input::Listening => self.listening(now, worker, effects),
             Input::Measured(measured) => self.measured(worker, measured),
@@ -145,7 +157,9 @@ impl Instance {
                 let input = crash_monitor::Input::ArmRefused { worker: worker.clone(), reason };
                 self.monitor.step(now, input, effects);
             }
-            Input::Fatal { toll } => self.fatal(now, worker, toll, effects),
+            Input::Fatal { pid, signal, at, toll } => {
+                self.fatal(now, worker, (pid, signal, at), toll, effects);
+            }
             Input::Ended { pid, exit, ending, at, uptime, toll } => {
                 self.ended(now, worker, (pid, exit, ending, at, uptime), toll, effects);
             }
@@ -161,6 +175,7 @@ impl Instance {
             }
             Input::Lost { toll } => self.lost(now, worker, &toll, effects),
         }
+        self.decide_when_heard(now, effects);
         self.tick(now, effects);
     }
 
@@ -177,7 +192,9 @@ impl Instance {
             self.record(&worker, effects);
         }
         self.hasten_departing(now, effects);
+        self.decide_when_heard(now, effects);
         match &mut self.phase {
+            Phase::Waiting { .. } if self.hearing.is_some() => {}
             Phase::Waiting { .. } if self.stop => self.enter(now, Phase::Stopped),
             Phase::Waiting { until, .. } if *until <= now.monotonic => self.start(now, effects),
             Phase::Starting { worker, late_at, .. } if *late_at <= now.monotonic => {
@@ -200,7 +217,7 @@ impl Instance {
     /// When something is due by time alone.
     pub fn deadline(&self, now: Now) -> Option<Monotonic> {
         let phase = match &self.phase {
-            Phase::Waiting { until, .. } => Some(*until),
+            Phase::Waiting { until, .. } => Some(self.hearing.as_ref().map_or(*until, Hearing::until)),
             Phase::Starting { late_at, .. } => Some(*late_at),
             Phase::Running { next, .. } => next.as_ref().map(|next| next.late_at),
             Phase::Stopping { kill_at, .. } => *kill_at,
@@ -244,6 +261,13 @@ impl Instance {
         effects: &mut Vec<Effect>,
     ) {
         self.monitor.step(now, crash_monitor::Input::Configure { numbers, enabled }, effects);
+    }
+
+    /// The way to run it may have changed: what kept workers from running may be over.
+    pub fn try_now(&mut self, now: Now) {
+        if let Phase::Waiting { until, next_start } = &mut self.phase {
+            (*until, *next_start) = (now.monotonic, now.wall);
+        }
     }
 
     /// The numbers changed. What is under way keeps those that it began with.

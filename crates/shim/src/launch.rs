@@ -1,10 +1,10 @@
 //! How the server starts a shim and speaks to it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,12 +13,16 @@ use engine::Clock;
 
 use crate::SystemClock;
 use crate::program::Program;
-use crate::protocol::{SOCKET_NAME, SPEC_NAME, WorkerSpec};
+use crate::protocol::{SOCKET_NAME, WorkerSpec};
 use crate::sys::descriptors::{Interest, pipe, poll};
+use crate::sys::memory::sealed_file;
 use crate::sys::{Pid, signals};
 
 /// How long a start may take: a program on a slow network file system is waited for, a hung one is not.
 const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// The word of the command line that makes a shim, before its run directory.
+pub(crate) const COMMAND: &str = "shim";
 
 /// What a shim writes when its worker runs.
 pub(crate) const STARTED: &str = "started";
@@ -34,6 +38,9 @@ pub enum LaunchError {
         /// Why.
         source: io::Error,
     },
+    /// There is no memory to hand the specification over in.
+    #[error("the worker's specification cannot be handed over in memory: {0}")]
+    Memory(#[source] io::Error),
     /// The shim's own program could not be run.
     #[error("the shim {} cannot be run: {source}", exe.display())]
     Shim {
@@ -55,13 +62,18 @@ pub enum LaunchError {
 
 /// Starts `program shim RUN_DIR`, which leaves this process, starts the worker and goes on as its parent. Returns when the worker
 /// was started. `run_dir` is made (mode 0700) and must not exist. Blocks for as long as the start takes, at most 30 s.
+///
+/// The specification is handed over in memory: nothing of it is on a disk or a command line, and a full disk takes none.
 pub fn launch(program: impl Into<Program>, run_dir: &Path, spec: &WorkerSpec) -> Result<(), LaunchError> {
     let set_up = |source| LaunchError::RunDirectory { path: run_dir.to_owned(), source };
+    let spec = handed_over(spec).map_err(LaunchError::Memory)?;
+    // whoever looks for its process looks for this name
+    let run_dir = &std::path::absolute(run_dir).map_err(set_up)?;
     if let Some(parent) = run_dir.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(set_up)?;
     }
     DirBuilder::new().mode(0o700).create(run_dir).map_err(set_up)?;
-    let result = write_spec(run_dir, spec).map_err(set_up).and_then(|()| start(&program.into(), run_dir));
+    let result = try_socket(run_dir).map_err(set_up).and_then(|()| start(&program.into(), run_dir, spec));
     if result.is_err() {
         // the error is what matters; a directory that cannot be removed is found by the next start
         let _ = std::fs::remove_dir_all(run_dir);
@@ -69,13 +81,34 @@ pub fn launch(program: impl Into<Program>, run_dir: &Path, spec: &WorkerSpec) ->
     result
 }
 
-/// Connects to the shim of a run directory. The directory's path may be longer than a socket's address.
+/// Connects to the shim of a run directory.
 pub fn connect(run_dir: &Path) -> io::Result<UnixStream> {
-    let directory = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(run_dir)?;
-    UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET_NAME}", directory.as_raw_fd()))
+    UnixStream::connect(Address::of(run_dir)?.path())
 }
 
-fn write_spec(run_dir: &Path, spec: &WorkerSpec) -> io::Result<()> {
+/// Where the shim of a run directory listens. The directory's path may be longer than a socket's address, so it is reached
+/// through a descriptor, as long as this lives.
+pub struct Address {
+    _directory: File,
+    path: PathBuf,
+}
+
+impl Address {
+    /// An error where the directory is not there.
+    pub fn of(run_dir: &Path) -> io::Result<Self> {
+        let directory = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(run_dir)?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET_NAME}", directory.as_raw_fd()));
+        Ok(Self { _directory: directory, path })
+    }
+
+    /// What to connect to.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A file in memory.
+fn handed_over(spec: &WorkerSpec) -> io::Result<File> {
     // relative to this process's directory, not to the shim's
     let spec = WorkerSpec {
         directory: spec.directory.as_deref().map(std::path::absolute).transpose()?,
@@ -83,28 +116,34 @@ fn write_spec(run_dir: &Path, spec: &WorkerSpec) -> io::Result<()> {
         crash_log_dir: std::path::absolute(&spec.crash_log_dir)?,
         ..spec.clone()
     };
-    let mut file = private_file(&run_dir.join(SPEC_NAME))?;
-    file.write_all(&serde_json::to_vec(&spec)?)
+    sealed_file(&[&serde_json::to_vec(&spec)?])
+}
+
+/// A disk that is full, or can only be read, is better known before a shim is started there.
+fn try_socket(run_dir: &Path) -> io::Result<()> {
+    let directory = Address::of(run_dir)?;
+    drop(UnixListener::bind(directory.path())?);
+    std::fs::remove_file(directory.path())
 }
 
 fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-fn start(program: &Program, run_dir: &Path) -> Result<(), LaunchError> {
+fn start(program: &Program, run_dir: &Path, spec: File) -> Result<(), LaunchError> {
     let failed = |source| LaunchError::Shim { exe: program.name().to_owned(), source };
     let log_path = run_dir.join("shim.log");
-    let log = private_file(&log_path).map_err(failed)?;
     let (report, report_write) = pipe().map_err(failed)?;
     let mut first = program
         .command()
-        .arg("shim")
+        .arg(COMMAND)
         .arg(run_dir)
         // the server's environment may hold secrets that the shim does not need
         .env_clear()
-        .stdin(Stdio::null())
+        .stdin(spec)
         .stdout(report_write)
-        .stderr(log)
+        // it is for a shim that fails, and no reason to start none
+        .stderr(private_file(&log_path).map_or_else(|_| Stdio::null(), Stdio::from))
         .spawn()
         .map_err(failed)?;
     let words = read_report(report);

@@ -12,8 +12,8 @@
 //!                        └── analyser (short-lived, confined; gets the dump as a sealed memory file)
 //! ```
 //!
-//! [`launch`] starts one, [`connect`] reaches it, and [`protocol`] is what is said. The program that the server belongs to runs
-//! [`shim_main`] for `shim RUN_DIR` and [`analyser_main`] for `analyse`. All `unsafe` of Medic is in the module `sys`.
+//! [`launch`] starts one, [`connect`] reaches it, [`has_ended`] tells that none is left, and [`protocol`] is what is said. The
+//! program that the server belongs to runs [`shim_main`] for `shim RUN_DIR` and [`analyser_main`] for `analyse`. All `unsafe` of Medic is in the module `sys`.
 
 mod analyser;
 mod capture;
@@ -24,6 +24,7 @@ mod cores;
 mod guard;
 mod launch;
 mod leftovers;
+mod life;
 mod message_file;
 mod open_files;
 mod output;
@@ -38,10 +39,12 @@ mod worker;
 
 pub use analyser::analyser_main;
 pub use clock::SystemClock;
-pub use launch::{LaunchError, connect, launch};
+pub use launch::{Address, LaunchError, connect, launch};
+pub use life::has_ended;
 pub use open_files::OpenFiles;
 pub use program::Program;
 pub use supervise::shim_main;
+pub use sys::socket::own_user;
 
 /// Undoes what a program inherited from the one that started it: signals that were ignored or blocked there. An ignored SIGCHLD
 /// would take the ends of children away before anybody could ask for them. Call it first in `main`.

@@ -3,6 +3,20 @@
 //! The shim speaks first, with [`FromShim::State`], after every connect. Then it replays what the worker's end produced so far
 //! ([`FromShim::Ended`], [`FromShim::Analysed`]), so that a server that was killed loses nothing. Only
 //! [`ToShim::Acknowledge`] makes it forget.
+//!
+//! ```text
+//!  server                                     shim
+//!    │ ◀── state, what happened before ────────│   the first client; another one hears `busy` while it lives
+//!    │ ── {"id":1,"type":"signal",…} ─────────▶│
+//!    │ ◀── {"re":1,"type":"done"} ─────────────│
+//!    │ ── {"id":2,"type":"…new…"} ────────────▶│
+//!    │ ◀── {"re":2,"type":"refused",…} ────────│   what is unknown ends nothing
+//! ```
+//!
+//! Shims outlive upgrades, so each side meets older and newer ones of the other. [`FromShim::State`] names the [`VERSION`]; a
+//! field or a message that one side does not know is left alone by it, and a field that an older side does not send has a
+//! default. Version 0, of the first release, has no numbers (`id`, `re`), answers no signal, drops whoever asks what it does not
+//! know, and lets the latest client win. So a server asks only for what the shim's version has.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,13 +28,16 @@ use serde::{Deserialize, Serialize};
 /// The longest line that either side accepts, in bytes. An analysis with every frame, module and note stays below it.
 pub const LINE_LIMIT: usize = 1 << 20;
 
+/// The version of what is said here. 1: requests have numbers, `Warm`, `Done`, `Refused`, `Busy`.
+pub const VERSION: u32 = 1;
+
 /// The socket's name in the run directory.
 pub const SOCKET_NAME: &str = "shim.sock";
 
-/// The specification's name in the run directory.
+/// Where a shim of the first release has its specification, with everything secret in it. Newer ones are given theirs in memory.
 pub const SPEC_NAME: &str = "spec.json";
 
-/// How to run one worker. Written to `spec.json` with mode 0600, since the environment holds secrets.
+/// How to run one worker. Handed to the shim in memory alone, since the environment holds secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerSpec {
     /// Which worker this is.
@@ -74,6 +91,28 @@ impl std::fmt::Debug for WorkerSpec {
     }
 }
 
+/// A request with its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Comes back in what answers it. Without one, only what is worth a message of its own is answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// What is asked.
+    #[serde(flatten)]
+    pub what: ToShim,
+}
+
+/// A message, and which request it answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said<Message = FromShim> {
+    /// The request's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re: Option<u64>,
+    /// What is said.
+    #[serde(flatten)]
+    pub what: Message,
+}
+
 /// What the server asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -93,6 +132,8 @@ pub enum ToShim {
         /// How many at most.
         lines: usize,
     },
+    /// The worker takes requests: every later client is told. Answered by `Done`. Since version 1.
+    Warm,
     /// Everything is recorded: remove the run directory and exit. Ignored while the worker runs or is being analysed.
     Acknowledge,
 }
@@ -115,8 +156,32 @@ pub enum FromShim {
         spec_hash: String,
         /// Is the debugger attached?
         armed: bool,
-        /// The shim's version: a server that was updated meets older shims.
+        /// The shim's version, for people.
         version: String,
+        /// The version of the protocol that it speaks.
+        #[serde(default)]
+        protocol: u32,
+        /// The shim's own process id.
+        #[serde(default)]
+        shim_pid: Option<u32>,
+        /// A server said that the worker takes requests. Version 0 does not know.
+        #[serde(default)]
+        warm: bool,
+        /// The worker was asked to end. Version 0 does not say.
+        #[serde(default)]
+        asked: bool,
+    },
+    /// Another client is connected and lives, so this one is not heard: the first and only message. Try again later.
+    Busy {
+        /// The other client's process.
+        pid: u32,
+    },
+    /// The request was carried out, and has no other answer.
+    Done,
+    /// The request was not understood, and nothing was done.
+    Refused {
+        /// Why.
+        reason: String,
     },
     /// The debugger is attached.
     Armed,

@@ -14,6 +14,7 @@ mod requests;
 mod start;
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -51,6 +52,8 @@ struct Worker {
     /// By the monotonic clock.
     started: Duration,
     oom_counter: Option<OomCounter>,
+    /// A server said that it takes requests.
+    warm: bool,
     /// Removed with the shim, when what was killed with the worker has had its time to end.
     group: Option<OwnGroup>,
 }
@@ -97,6 +100,9 @@ enum Source {
 struct Shim {
     clock: &'static SystemClock,
     run_dir: PathBuf,
+    /// The run directory, locked for as long as this shim lives: the kernel's word for whoever wants to know whether it does.
+    _lock: File,
+    /// Without what only the worker's start needed.
     spec: WorkerSpec,
     signals: SignalFd,
     listener: UnixListener,
@@ -139,7 +145,7 @@ impl Shim {
             self.end_leftovers();
             self.client.take_if(|client| client.is_lost());
         }
-        // what else is in there is this shim's own: specification, socket, log
+        // what is in there is this shim's own: socket, log
         let _ = std::fs::remove_dir_all(&self.run_dir);
     }
 
@@ -190,14 +196,7 @@ impl Shim {
                 }
             }
             Source::Listener => self.accept(),
-            Source::Client => {
-                if let Some(client) = &mut self.client {
-                    client.flush();
-                    for request in client.requests() {
-                        self.answer(&request);
-                    }
-                }
-            }
+            Source::Client => self.hear(),
             Source::Output => self.output.read(),
             Source::Answer => {
                 if let Some(analyser) = self.analyser() {

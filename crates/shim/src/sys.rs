@@ -9,6 +9,7 @@ pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod ptrace;
 pub(crate) mod signals;
+pub(crate) mod socket;
 pub(crate) mod spawn;
 
 use std::io;

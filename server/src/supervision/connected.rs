@@ -1,24 +1,30 @@
-//! The workers whose shims are connected: what the loop wishes of one is sent through here.
+//! The workers that have a shim, from the moment it is started or found: what the loop wishes of one is sent through here.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use engine::WorkerId;
-use engine::fleet::Input;
 use shim::protocol::ToShim;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::link::Link;
-
-/// A worker whose shim is connected.
-pub(super) struct Worker {
+/// What its shim said of a worker.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// Its process.
     pub(super) pid: u32,
+    /// Its port.
     pub(super) port: u16,
     /// What it was started from.
     pub(super) spec_hash: String,
+}
+
+/// A worker that has a shim.
+struct Worker {
+    /// Once the shim was heard.
+    known: Option<Known>,
     wishes: mpsc::UnboundedSender<ToShim>,
-    /// What goes on for it as long as it is connected, such as the probe of its port.
+    /// What goes on for it as long as it has a shim, such as the probe of its port.
     tasks: Vec<AbortHandle>,
 }
 
@@ -27,15 +33,25 @@ pub(super) struct Worker {
 pub(super) struct Connected(Arc<Mutex<BTreeMap<WorkerId, Worker>>>);
 
 impl Connected {
-    /// From now on the loop's wishes for the worker wait for its link.
-    pub(super) fn add(&self, worker: &WorkerId, link: &Link, inbox: &mpsc::Sender<Input>) -> Talk {
+    /// From now on the loop's wishes for the worker wait for its link; `None` where it has one already.
+    pub(super) fn add(&self, worker: &WorkerId) -> Option<mpsc::UnboundedReceiver<ToShim>> {
+        let mut workers = self.lock();
+        if workers.contains_key(worker) {
+            return None;
+        }
         let (wishes, receiver) = mpsc::unbounded_channel();
-        let (pid, port, spec_hash) = (link.pid, link.port, link.spec_hash.clone());
-        self.lock().insert(worker.clone(), Worker { pid, port, spec_hash, wishes, tasks: Vec::new() });
-        Talk { worker: worker.clone(), wishes: receiver, inbox: inbox.clone(), connected: self.clone() }
+        workers.insert(worker.clone(), Worker { known: None, wishes, tasks: Vec::new() });
+        Some(receiver)
     }
 
-    /// A worker without a connection has no shim any more, and its loss is on its way to the inbox.
+    /// Its shim was heard.
+    pub(super) fn know(&self, worker: &WorkerId, known: Known) {
+        if let Some(worker) = self.lock().get_mut(worker) {
+            worker.known = Some(known);
+        }
+    }
+
+    /// Waits until it can be sent. A worker that is not here has no shim any more, and its loss is on its way to the inbox.
     pub(super) fn wish(&self, worker: &WorkerId, wish: ToShim) {
         if let Some(worker) = self.lock().get(worker) {
             let _gone = worker.wishes.send(wish);
@@ -50,13 +66,16 @@ impl Connected {
     }
 
     /// What is known of the worker.
-    pub(super) fn of<T>(&self, worker: &WorkerId, look: impl FnOnce(&Worker) -> T) -> Option<T> {
-        self.lock().get(worker).map(look)
+    pub(super) fn of<T>(&self, worker: &WorkerId, look: impl FnOnce(&Known) -> T) -> Option<T> {
+        self.lock().get(worker)?.known.as_ref().map(look)
     }
 
-    /// Every worker that fits.
-    pub(super) fn all(&self, fits: impl Fn(&WorkerId, &Worker) -> bool) -> Vec<WorkerId> {
-        self.lock().iter().filter(|(id, worker)| fits(id, worker)).map(|(id, _)| id.clone()).collect()
+    /// Every worker that is known and fits.
+    pub(super) fn all(&self, fits: impl Fn(&WorkerId, &Known) -> bool) -> Vec<WorkerId> {
+        let workers = self.lock();
+        let fitting =
+            workers.iter().filter(|(id, worker)| worker.known.as_ref().is_some_and(|known| fits(id, known)));
+        fitting.map(|(id, _)| id.clone()).collect()
     }
 
     /// Works on for the worker until it is gone.
@@ -69,21 +88,5 @@ impl Connected {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkerId, Worker>> {
         self.0.lock().expect("nothing panics while it holds the map")
-    }
-}
-
-/// What a link needs to begin.
-pub(super) struct Talk {
-    worker: WorkerId,
-    wishes: mpsc::UnboundedReceiver<ToShim>,
-    inbox: mpsc::Sender<Input>,
-    connected: Connected,
-}
-
-impl Talk {
-    /// Ends with the connection.
-    pub(super) async fn run_with(self, link: Link) {
-        link.run(self.wishes, self.inbox).await;
-        self.connected.remove(&self.worker);
     }
 }

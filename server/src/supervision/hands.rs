@@ -1,5 +1,6 @@
 //! Carries out what the fleet wants. Nothing here waits: what takes time runs beside the loop and reports back to its inbox.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,15 +11,19 @@ use engine::fleet::Input;
 use engine::instance::Measured;
 use engine::{AppName, Signal, WorkerId, instance};
 use front_door::Target;
+use shim::LaunchError;
 use shim::protocol::ToShim;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
-use super::connected::Connected;
+use super::connected::{Connected, Known};
+use super::finder::Finder;
 use super::launcher::Launcher;
 use super::ledger::{Entry, Ledger};
-use super::link::Link;
-use super::{World, run_dir, warm_up};
+use super::link::{Link, Origin};
+use super::run_dir::RunDirs;
+use super::{World, warm_up};
 use crate::doors::{Door, Doors};
 use crate::stopping::Stop;
 use crate::vitals;
@@ -28,6 +33,8 @@ const DRAINED: Duration = Duration::from_millis(10);
 
 /// How long the last records may take when Medic stops: a custom action's end is among them.
 const RECORDS_LIMIT: Duration = Duration::from_secs(30);
+/// How long the end waits for shims to hear that they may go; the next Medic tells whom it did not reach.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The hands of the loop.
 pub(super) struct Hands {
@@ -37,6 +44,8 @@ pub(super) struct Hands {
     ledger: mpsc::UnboundedSender<Entry>,
     writing: JoinHandle<()>,
     connected: Connected,
+    run_dirs: RunDirs,
+    links: TaskTracker,
     stop: Stop,
 }
 
@@ -49,12 +58,25 @@ impl Hands {
         let writing = ledger_of.write(entries);
         let writing = tokio::spawn(writing);
         let launcher = Arc::new(world.launcher);
-        let connected = Connected::default();
-        Self { launcher, front_doors: world.front_doors, inbox, ledger, writing, connected, stop }
+        let run_dirs = RunDirs::of(launcher.data_dir());
+        Self {
+            launcher,
+            front_doors: world.front_doors,
+            inbox,
+            ledger,
+            writing,
+            connected: Connected::default(),
+            run_dirs,
+            links: TaskTracker::new(),
+            stop,
+        }
     }
 
-    /// Waits until everything that was decided is written, as long as Medic may wait for that.
+    /// Waits until everything that was decided is written, and every shim that may go has heard so, as long as Medic may wait for
+    /// that.
     pub(super) async fn finish(self) {
+        self.links.close();
+        let _one_hangs = self.stop.wait("the shims", LAST_WORDS, self.links.wait()).await;
         drop(self.ledger);
         let _panicked = self.stop.wait("the last records", RECORDS_LIMIT, self.writing).await;
     }
@@ -71,36 +93,34 @@ impl Hands {
 
     /// The workers that were started in another way than the configuration says now.
     pub(super) fn outdated(&self) -> Vec<WorkerId> {
-        self.connected.all(|worker, known| {
-            self.launcher.spec_hash(&worker.instance.app).is_some_and(|hash| hash != known.spec_hash)
-        })
+        self.connected.all(|worker, known| self.launcher.is_outdated(&worker.instance.app, &known.spec_hash))
     }
 
-    /// Connects to every shim that outlived the last Medic, and says what each worker is. What no shim lives in any more is
-    /// removed.
-    pub(super) async fn adopt_all(&self) -> Vec<(WorkerId, instance::Input)> {
-        let data_dir = self.launcher.data_dir();
-        let workers = run_dir::workers(data_dir).unwrap_or_else(|error| {
-            tracing::error!(%error, folder = %run_dir::root(data_dir).display(), "the running workers cannot be listed");
-            Vec::new()
-        });
-        let mut adopted = Vec::new();
-        for worker in workers {
-            let folder = run_dir::of(data_dir, &worker);
-            match Link::open(worker.clone(), folder.clone(), self.front_door(&worker.instance.app)).await {
-                Ok(link) => {
-                    tracing::info!(%worker, "taking over");
-                    let started = link.started();
-                    tokio::spawn(self.connected.add(&worker, &link, &self.inbox).run_with(link));
-                    adopted.push((worker, started));
-                }
-                Err(error) => {
-                    tracing::warn!(%worker, %error, "a worker's run folder is left over and removed");
-                    let _already_gone = std::fs::remove_dir_all(folder);
-                }
+    /// Was this one?
+    pub(super) fn is_outdated(&self, worker: &WorkerId) -> bool {
+        let is_outdated = |known: &Known| self.launcher.is_outdated(&worker.instance.app, &known.spec_hash);
+        self.connected.of(worker, is_outdated).unwrap_or(false)
+    }
+
+    /// Links with every shim that may have outlived the last Medic, beside the loop; each says what its worker is, or that it is
+    /// gone. Returns which they are; `None` where that cannot be told yet: then they come later.
+    pub(super) fn take_over(&self) -> Option<Vec<WorkerId>> {
+        let finder = Finder {
+            run_dirs: self.run_dirs.clone(),
+            launcher: Arc::clone(&self.launcher),
+            front_doors: Arc::clone(&self.front_doors),
+            inbox: self.inbox.clone(),
+            connected: self.connected.clone(),
+            links: self.links.clone(),
+        };
+        match finder.find() {
+            Ok(found) => Some(found),
+            Err(error) => {
+                tracing::error!(%error, "the running workers cannot be listed; trying again");
+                tokio::spawn(finder.find_later());
+                None
             }
         }
-        adopted
     }
 
     pub(super) fn carry_out(&mut self, effect: Effect) {
@@ -137,20 +157,24 @@ impl Hands {
         }
     }
 
+    /// Whoever is started is linked with, however long that takes, so that nobody runs whom nobody knows.
     fn start(&self, worker: WorkerId, arm: bool) {
-        let (launcher, inbox, connected) =
-            (Arc::clone(&self.launcher), self.inbox.clone(), self.connected.clone());
+        let Some(wishes) = self.connected.add(&worker) else { return };
+        let (launcher, run_dirs) = (Arc::clone(&self.launcher), self.run_dirs.clone());
+        let (inbox, connected) = (self.inbox.clone(), self.connected.clone());
         let front_door = self.front_door(&worker.instance.app);
-        tokio::spawn(async move {
-            match launch(&launcher, &worker, arm, front_door).await {
-                Ok(link) => {
-                    // The loop must hear that it started before it hears anything else of it.
-                    let (talk, input) = (connected.add(&worker, &link, &inbox), link.started());
-                    let _ended = inbox.send(Input::Worker { worker, input }).await;
-                    talk.run_with(link).await;
+        self.links.spawn(async move {
+            match launch(&launcher, &run_dirs, &worker, arm).await {
+                Ok(run_dir) => {
+                    let origin = Origin::Launched;
+                    let warm_up_check = None;
+                    let link =
+                        Link { worker, run_dir, origin, front_door, warm_up_check, inbox, connected, wishes };
+                    link.run().await;
                 }
                 Err(reason) => {
                     tracing::warn!(%worker, reason, "a worker could not be started");
+                    connected.remove(&worker);
                     let input = instance::Input::StartFailed { reason };
                     let _ended = inbox.send(Input::Worker { worker, input }).await;
                 }
@@ -162,10 +186,11 @@ impl Hands {
         let known = self.connected.of(&worker, |known| (known.pid, known.port));
         let check = self.launcher.warm_up_check(&worker.instance.app);
         let (Some((pid, port)), Some(check)) = (known, check) else { return };
-        let inbox = self.inbox.clone();
+        let (inbox, connected) = (self.inbox.clone(), self.connected.clone());
         let id = worker.clone();
         self.connected.work(&id, async move {
             warm_up::until_warm(port, &check).await;
+            connected.wish(&worker, ToShim::Warm);
             let measured = measure(pid).await;
             for input in [instance::Input::Listening, instance::Input::Measured(measured)] {
                 let _ended = inbox.send(Input::Worker { worker: worker.clone(), input }).await;
@@ -231,21 +256,29 @@ impl Hands {
     }
 }
 
+/// Starts the worker's shim; where its run folder is.
 async fn launch(
     launcher: &Arc<Launcher>,
+    run_dirs: &RunDirs,
     worker: &WorkerId,
     arm: bool,
-    front_door: Option<Arc<Door>>,
-) -> Result<Link, String> {
+) -> Result<PathBuf, String> {
     let _turn = launcher.turn().await;
     let spec = launcher.spec(worker, arm).map_err(|error| error.to_string())?;
-    let folder = run_dir::of(launcher.data_dir(), worker);
-    let (program, run_dir) = (launcher.program().clone(), folder.clone());
-    tokio::task::spawn_blocking(move || shim::launch(program, &run_dir, &spec))
-        .await
-        .map_err(|error| error.to_string())?
-        .map_err(|error| error.to_string())?;
-    Link::open(worker.clone(), folder, front_door).await.map_err(|error| error.to_string())
+    let (program, run_dirs, worker) = (launcher.program().clone(), run_dirs.clone(), worker.clone());
+    let launch = move || {
+        let run_dir = run_dirs.for_new(&worker);
+        let refused = match shim::launch(program.clone(), &run_dir, &spec) {
+            Ok(()) => return Ok(run_dir),
+            Err(error @ LaunchError::RunDirectory { .. }) => error,
+            Err(error) => return Err(error.to_string()),
+        };
+        let instead = run_dirs.instead(&worker).ok_or_else(|| refused.to_string())?;
+        shim::launch(program, &instead, &spec).map_err(|error| format!("{refused}; and {error}"))?;
+        tracing::warn!(%worker, instead = %instead.display(), "{refused}; until then its run folder is in memory");
+        Ok(instead)
+    };
+    tokio::task::spawn_blocking(launch).await.map_err(|error| error.to_string())?
 }
 
 /// What cannot be read is as most workers are: 64 bit, in no cgroup with a limit.

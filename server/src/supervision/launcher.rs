@@ -110,9 +110,9 @@ impl Launcher {
         &self.data_dir
     }
 
-    /// The same for the same way to run the app, so that a worker can be told that was started in another.
-    pub fn spec_hash(&self, app: &AppName) -> Option<String> {
-        self.app(app).as_ref().map(spec_hash)
+    /// Would a worker that was started from `spec_hash` be started in another way now?
+    pub fn is_outdated(&self, app: &AppName, spec_hash: &str) -> bool {
+        self.app(app).is_some_and(|app| !fits(&app, spec_hash))
     }
 
     /// What a new worker of the app is asked for until it is warm.
@@ -210,15 +210,68 @@ pub fn instance_id(node: &str, instance: &InstanceKey) -> String {
     hex(&Sha256::digest(format!("{node}\0{}\0{}", instance.app, instance.index)))
 }
 
+/// What the first release began no hash with; another way to reckon it gets another prefix, and workers keep theirs.
+const HASH_PREFIX: &str = "2:";
+
+/// The same for the same way to run the app, whatever built this program: its command, folder,
+/// environment and whether it may leave cores, written as JSON.
 fn spec_hash(app: &App) -> String {
-    let cores = if app.core_dumps { "\0core dumps" } else { "" };
-    let text = format!("{:?}\0{}\0{:?}{cores}", app.command, app.directory.display(), app.environment);
-    hex(&Sha256::digest(text))
+    let directory = app.directory.as_os_str().as_encoded_bytes();
+    let way = (&app.command, directory, &app.environment, app.core_dumps);
+    let json = serde_json::to_vec(&way).expect("texts and numbers");
+    format!("{HASH_PREFIX}{}", hex(&Sha256::digest(json)))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// An upgrade changes how workers are hashed, not how they are run: it must not replace them all.
+fn fits(app: &App, hash: &str) -> bool {
+    if hash.starts_with(HASH_PREFIX) {
+        return hash == spec_hash(app);
+    }
+    // the first release knew no other way
+    !app.core_dumps && hash == first_release_hash(app)
+}
+
+fn first_release_hash(app: &App) -> String {
+    hex(&Sha256::digest(format!("{:?}\0{}\0{:?}", app.command, app.directory.display(), app.environment)))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _never_fails = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn app(environment: &str) -> App {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[[app]]\nname = \"shop\"\ncommand = [\"node\", \"a\\\"b\"]\nlisten = \"127.0.0.1:8080\"\ndirectory = \"/\"\nenvironment = {environment}\n"
+        );
+        let path = folder.path().join("medic.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(&path, &BTreeMap::new()).unwrap().apps.remove(0)
+    }
+
+    #[test]
+    fn the_hash_is_the_same_in_every_build_and_an_upgrade_replaces_nobody() {
+        let app = app(r#"{ B = "2", A = "1" }"#);
+        assert_eq!(spec_hash(&app), "2:edaa570ab1d8aa273b09082e84b0e4e15f613a10c6648a9469acf5cc23a36db7");
+        assert_eq!(
+            first_release_hash(&app),
+            "b8aefc984aa738dddb5e56960f1aa0709d77e32a1327bdfe408fe76d215afca3"
+        );
+        assert!(fits(&app, &spec_hash(&app)) && fits(&app, &first_release_hash(&app)));
+    }
+
+    #[test]
+    fn another_way_to_run_it_has_another_hash() {
+        let (one, other) = (app(r#"{ A = "1" }"#), app(r#"{ A = "2" }"#));
+        assert!(!fits(&one, &spec_hash(&other)) && !fits(&one, &first_release_hash(&other)));
+        assert!(!fits(&one, "") && !fits(&one, "3:another"));
+    }
 }

@@ -1,5 +1,19 @@
-//! The connection to one worker's shim: what it says becomes inputs of the loop, what the loop wants is sent to it.
+//! The link to one worker's shim, for as long as the shim lives: what it says becomes inputs of the loop, what the loop wants is
+//! sent to it.
+//!
+//! ```text
+//!            connected, all heard             connection over
+//!  trying ───────────────────────▶ talking ───────────────────┐
+//!   ▲ │ ▲                                                      │
+//!   │ │ └──────────────────────────────────────────────────────┘
+//!   └─┤ not reached: again, after growing pauses
+//!     └ nobody listens, and the shim has ended for certain: its run folder is removed, and the loop is told
+//! ```
+//!
+//! A connection that fails says nothing about the worker: descriptors may be used up, the shim may be stopped. So the link
+//! stays, and what was asked and not answered is asked again.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,141 +22,217 @@ use engine::fleet::Input;
 use engine::instance::{self, Toll};
 use engine::{Exit, Signal, WorkerId, ending};
 use front_door::Death;
-use shim::protocol::{FromShim, LINE_LIMIT, ToShim};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use shim::protocol::{FromShim, Request, SPEC_NAME, Said, ToShim};
 use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 
+use super::connected::{Connected, Known};
+use super::session::{Heard, OpenError, Session};
+use super::warm_up;
+use crate::config::warm_up::WarmUpCheck;
 use crate::doors::Door;
 
-/// How long a shim may take to say how things stand; it is one thread that does little else.
-const FIRST_WORD: Duration = Duration::from_secs(10);
+/// How long a shim may take to say how things stand before that is said; it is one thread that does little else.
+const SILENCE: Duration = Duration::from_secs(2);
+/// Between the first two tries, doubled with each up to the second.
+const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(5)];
+/// How long a worker may take to answer, of which nobody knows any more whether it takes requests.
+const QUICK_LOOK: Duration = Duration::from_secs(1);
 
-/// Why there is no connection to a shim.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum LinkError {
-    /// Nobody listens there any more.
-    #[error("the shim in {} does not answer: {source}", run_dir.display())]
-    Connect {
-        /// Where it should be.
-        run_dir: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It said something else than expected, or nothing.
-    #[error("the shim in {} did not say how its worker is: {what}", run_dir.display())]
-    NoState {
-        /// Where it is.
-        run_dir: PathBuf,
-        /// What came instead.
-        what: String,
-    },
+/// Where a link begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This Medic has just started the shim.
+    Launched,
+    /// The shim was there before this Medic.
+    Found,
 }
 
-/// A connection over which the shim has said how things stand.
+/// The link to one shim.
 pub(super) struct Link {
-    worker: WorkerId,
-    reader: BufReader<OwnedReadHalf>,
-    writer: OwnedWriteHalf,
-    run_dir: PathBuf,
-    front_door: Option<Arc<Door>>,
-    /// The worker's process.
-    pub(super) pid: u32,
-    /// The worker's port.
-    pub(super) port: u16,
-    armed: bool,
-    /// What it was started from.
-    pub(super) spec_hash: String,
+    pub(super) worker: WorkerId,
+    pub(super) run_dir: PathBuf,
+    pub(super) origin: Origin,
+    pub(super) front_door: Option<Arc<Door>>,
+    pub(super) warm_up_check: Option<WarmUpCheck>,
+    pub(super) inbox: mpsc::Sender<Input>,
+    pub(super) connected: Connected,
+    pub(super) wishes: mpsc::UnboundedReceiver<ToShim>,
 }
+
+/// What a link knows of its shim.
+#[derive(Default)]
+struct Course {
+    heard: bool,
+    pid: u32,
+    protocol: u32,
+    requests: u64,
+    /// Asked, and not answered yet.
+    unanswered: VecDeque<Request>,
+    ended: bool,
+    /// The shim may go, or may have gone.
+    acknowledged: bool,
+}
+
+/// The loop has ended, so nobody is to be told any more.
+struct LoopEnded;
 
 impl Link {
-    /// Connects and waits for the first word.
-    pub(super) async fn open(
-        worker: WorkerId,
-        run_dir: PathBuf,
-        front_door: Option<Arc<Door>>,
-    ) -> Result<Self, LinkError> {
-        let refused = |source| LinkError::Connect { run_dir: run_dir.clone(), source };
-        let stream = shim::connect(&run_dir).map_err(refused)?;
-        stream.set_nonblocking(true).map_err(refused)?;
-        let (reader, writer) = UnixStream::from_std(stream).map_err(refused)?.into_split();
-        let mut link = Self {
-            worker,
-            reader: BufReader::new(reader),
-            writer,
-            run_dir: run_dir.clone(),
-            front_door,
-            pid: 0,
-            port: 0,
-            armed: false,
-            spec_hash: String::new(),
-        };
-        match tokio::time::timeout(FIRST_WORD, link.next()).await {
-            Ok(Some(FromShim::State { pid, port, armed, spec_hash, .. })) => {
-                (link.pid, link.port, link.armed, link.spec_hash) = (pid, port, armed, spec_hash);
-                Ok(link)
+    /// Goes on until the shim is gone, or the loop is.
+    pub(super) async fn run(mut self) {
+        let mut course = Course::default();
+        while let Some((session, heard)) = self.open(&course).await {
+            let talked = match self.begin(heard, &mut course).await {
+                Ok(()) => self.talk(session, &mut course).await,
+                Err(LoopEnded) => Err(LoopEnded),
+            };
+            if talked.is_err() {
+                return;
             }
-            Ok(other) => Err(LinkError::NoState {
-                run_dir,
-                what: if other.is_some() { "another message came".into() } else { "it hung up".into() },
-            }),
-            Err(_) => Err(LinkError::NoState {
-                run_dir,
-                what: format!("nothing came within {} s", FIRST_WORD.as_secs()),
-            }),
+        }
+        self.gone(&course).await;
+        self.connected.remove(&self.worker);
+    }
+
+    /// Connects, however long it takes; `None` once the shim has ended for certain.
+    async fn open(&self, course: &Course) -> Option<(Session, Heard)> {
+        let [mut pause, longest] = PAUSES;
+        let (mut tries, mut is_first) = (0_u32, true);
+        let mut say = |why: &dyn std::fmt::Display| {
+            tries += 1;
+            // Often enough to be seen, and not for each try of hours.
+            if tries.is_power_of_two() && !course.acknowledged {
+                tracing::warn!(worker = %self.worker, "its shim is not heard, and waited for: {why}");
+            }
+        };
+        loop {
+            let mut opening = std::pin::pin!(Session::open(&self.run_dir));
+            let opened = loop {
+                match timeout(SILENCE, &mut opening).await {
+                    Ok(opened) => break opened,
+                    Err(_) => say(&"it does not answer"),
+                }
+            };
+            match opened {
+                Ok(session) => return Some(session),
+                Err(error) => {
+                    if error.is_nobody() && self.has_ended().await {
+                        return None;
+                    }
+                    // A Medic that is just ending lets go in a moment.
+                    if !(is_first && matches!(error, OpenError::Busy { .. })) {
+                        say(&error);
+                    }
+                    is_first = false;
+                }
+            }
+            sleep(pause).await;
+            pause = longest.min(pause * 2);
         }
     }
 
-    /// What the shim's first word means to the loop.
-    pub(super) fn started(&self) -> instance::Input {
-        instance::Input::Started { pid: self.pid, port: self.port, armed: self.armed }
+    /// Not being able to tell is no proof.
+    async fn has_ended(&self) -> bool {
+        let run_dir = self.run_dir.clone();
+        let asked = tokio::task::spawn_blocking(move || shim::has_ended(&run_dir)).await;
+        matches!(asked, Ok(Ok(true)))
     }
 
-    /// Carries messages both ways until the shim is gone; a shim that goes before its worker's end was recorded is lost.
-    pub(super) async fn run(
-        mut self,
-        mut wishes: mpsc::UnboundedReceiver<ToShim>,
-        inbox: mpsc::Sender<Input>,
-    ) {
-        let (mut ended, mut acknowledged) = (false, false);
+    /// Tells the loop how things stand: first of all that the worker is there.
+    async fn begin(&self, heard: Heard, course: &mut Course) -> Result<(), LoopEnded> {
+        let lives = heard.lives();
+        let Heard { pid, port, armed, spec_hash, protocol, warm, asked, past } = heard;
+        (course.pid, course.protocol) = (pid, protocol);
+        self.connected.know(&self.worker, Known { pid, port, spec_hash });
+        let is_first = !std::mem::replace(&mut course.heard, true);
+        match self.origin {
+            Origin::Launched if is_first => self.tell(instance::Input::Started { pid, port, armed }).await?,
+            Origin::Found if is_first => {
+                self.forget_specification().await;
+                if lives {
+                    tracing::info!(worker = %self.worker, "taking over");
+                    let warm = warm || (!asked && self.is_warm(port).await);
+                    self.tell(instance::Input::Found { pid, port, armed, warm, asked }).await?;
+                }
+            }
+            // Its answer may have been lost with the last connection.
+            _ if armed => self.tell(instance::Input::Armed).await?,
+            _ => {}
+        }
+        for said in past {
+            self.hear(said, course).await?;
+        }
+        Ok(())
+    }
+
+    /// A shim of the first release has the worker's environment in a file.
+    async fn forget_specification(&self) {
+        let file = self.run_dir.join(SPEC_NAME);
+        match tokio::fs::remove_file(&file).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(file = %file.display(), %error, "it holds the worker's environment and could not be deleted");
+            }
+            _ => {}
+        }
+    }
+
+    async fn is_warm(&self, port: u16) -> bool {
+        let Some(check) = &self.warm_up_check else { return false };
+        timeout(QUICK_LOOK, warm_up::until_warm(port, check)).await.is_ok()
+    }
+
+    /// Carries messages both ways until the connection is over.
+    async fn talk(&mut self, mut session: Session, course: &mut Course) -> Result<(), LoopEnded> {
+        for request in &course.unanswered {
+            session.ask(request);
+        }
         loop {
             tokio::select! {
-                message = self.next() => {
-                    let Some(message) = message else { break };
-                    ended |= matches!(message, FromShim::Ended { .. });
-                    if let Some(input) = self.translate(message).await
-                        && inbox.send(Input::Worker { worker: self.worker.clone(), input }).await.is_err()
-                    {
-                        return;
+                step = session.step() => match step {
+                    Some(Some(Said { re, what })) => {
+                        course.unanswered.retain(|request| re.is_none() || request.id != re);
+                        self.hear(what, course).await?;
                     }
-                }
-                wish = wishes.recv() => {
-                    let Some(wish) = wish else { return };
-                    acknowledged |= wish == ToShim::Acknowledge;
-                    self.send(&wish).await;
+                    Some(None) => {}
+                    None => return Ok(()),
+                },
+                // None: nothing more is wished of it, and it goes when it has heard so.
+                Some(wish) = self.wishes.recv() => {
+                    if let Some(request) = course.request(wish) {
+                        session.ask(&request);
+                    }
                 }
             }
         }
-        if !(ended && acknowledged) {
-            tracing::warn!(worker = %self.worker, "the shim is gone");
-            let toll = self.toll(Death::Killed).await;
-            // Its shim cannot do it any more.
-            let _already_gone = std::fs::remove_dir_all(&self.run_dir);
-            let _ended = inbox
-                .send(Input::Worker { worker: self.worker, input: instance::Input::Lost { toll } })
-                .await;
+    }
+
+    async fn hear(&self, said: FromShim, course: &mut Course) -> Result<(), LoopEnded> {
+        course.ended |= matches!(said, FromShim::Ended { .. });
+        match self.translate(said, course.pid).await {
+            Some(input) => self.tell(input).await,
+            None => Ok(()),
         }
     }
 
-    async fn translate(&self, message: FromShim) -> Option<instance::Input> {
-        Some(match message {
-            FromShim::State { .. } | FromShim::Disarmed | FromShim::Tail { .. } => return None,
+    async fn translate(&self, said: FromShim, pid: u32) -> Option<instance::Input> {
+        Some(match said {
+            FromShim::State { .. }
+            | FromShim::Disarmed
+            | FromShim::Tail { .. }
+            | FromShim::Busy { .. }
+            | FromShim::Done => return None,
+            FromShim::Refused { reason } => {
+                tracing::warn!(worker = %self.worker, reason, "its shim refused a request");
+                return None;
+            }
             FromShim::Armed => instance::Input::Armed,
             FromShim::ArmRefused { reason } => instance::Input::ArmRefused { reason },
-            FromShim::Crashing { .. } => instance::Input::Fatal { toll: self.toll(Death::ByItself).await },
+            FromShim::Crashing { signal, at } => {
+                let toll = self.toll(Death::ByItself).await;
+                instance::Input::Fatal { pid, signal: Signal(signal), at, toll }
+            }
             FromShim::Ended { exit, asked, oom_killed, at, uptime_ms, .. } => instance::Input::Ended {
-                pid: self.pid,
+                pid,
                 exit,
                 ending: ending::classify(exit, asked, oom_killed),
                 at,
@@ -162,29 +252,43 @@ impl Link {
         Toll { count: toll.count, requests: toll.requests, drained: toll.drained, failed: toll.failed }
     }
 
-    async fn next(&mut self) -> Option<FromShim> {
-        loop {
-            let mut line = Vec::new();
-            let limit = u64::try_from(LINE_LIMIT).unwrap_or(u64::MAX);
-            let read = (&mut self.reader).take(limit).read_until(b'\n', &mut line).await;
-            match read {
-                Ok(0) | Err(_) => return None,
-                Ok(_) => match serde_json::from_slice(&line) {
-                    Ok(message) => return Some(message),
-                    // A newer shim may say what this Medic does not know.
-                    Err(error) => {
-                        tracing::warn!(worker = %self.worker, %error, "the shim said something unknown");
-                    }
-                },
-            }
-        }
+    async fn tell(&self, input: instance::Input) -> Result<(), LoopEnded> {
+        let input = Input::Worker { worker: self.worker.clone(), input };
+        self.inbox.send(input).await.map_err(|_| LoopEnded)
     }
 
-    /// A failure shows as the end of what the shim says.
-    async fn send(&mut self, wish: &ToShim) {
-        let mut line = serde_json::to_vec(wish).expect("a wish is plain data");
-        line.push(b'\n');
-        let _shown_by_next = self.writer.write_all(&line).await;
+    /// The shim has ended: one that went before its worker's end was written down is lost.
+    async fn gone(&self, course: &Course) {
+        // A shim that went as it should has done so itself.
+        let run_dir = self.run_dir.clone();
+        let _already_gone = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(run_dir)).await;
+        if course.ended && course.acknowledged {
+            return;
+        }
+        if course.heard {
+            tracing::warn!(worker = %self.worker, "the shim is gone");
+        } else {
+            tracing::warn!(worker = %self.worker, "its shim has ended; the run folder was left over and is removed");
+        }
+        let toll = self.toll(Death::Killed).await;
+        let _ended = self.tell(instance::Input::Lost { toll }).await;
+    }
+}
+
+impl Course {
+    /// `None` for what the shim does not know.
+    fn request(&mut self, wish: ToShim) -> Option<Request> {
+        self.acknowledged |= wish == ToShim::Acknowledge;
+        if self.protocol == 0 && wish == ToShim::Warm {
+            return None;
+        }
+        self.requests += 1;
+        let request = Request { id: Some(self.requests), what: wish };
+        // The first release answers with no number.
+        if self.protocol > 0 || self.acknowledged {
+            self.unanswered.push_back(request.clone());
+        }
+        Some(request)
     }
 }
 

@@ -5,6 +5,7 @@
 //! input. The inbox is bounded: when Medic cannot keep up, shims wait, and nothing is dropped.
 
 mod connected;
+mod finder;
 mod handle;
 mod hands;
 mod launcher;
@@ -12,15 +13,16 @@ mod ledger;
 mod link;
 mod run_dir;
 mod sampler;
+mod session;
 mod warm_up;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::Clock;
 use engine::fleet::{AppSpec, AppStart, Fleet, Input, Remembered};
 use engine::settings::AppSettings;
 use engine::status::{MedicHealth, Snapshot};
+use engine::{Clock, WorkerId};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -61,10 +63,10 @@ pub struct World {
     pub stop: Stop,
 }
 
-/// Takes over the workers that are already running, then starts the loop. Without `remembered` it begins from nothing, and
-/// nothing that guards people is written before [`Supervision::recall`] has said what was. The handle ends when everything is
-/// stopped.
-pub async fn start(
+/// Starts the loop, which takes over the workers that are already running. Nothing here waits for one of them. Without
+/// `remembered` it begins from nothing, and nothing that guards people is written before [`Supervision::recall`] has said what
+/// was. The handle ends when everything is stopped.
+pub fn start(
     world: World,
     apps: Vec<AppStart>,
     remembered: Option<&Remembered>,
@@ -81,9 +83,8 @@ pub async fn start(
     let sampling = tokio::spawn(sampler.run(inbox.clone())).abort_handle();
     let hands = Hands::new(world, inbox, remembered.is_some());
     let mut running = Loop { fleet, clock, events, requests, hands, health, publish, number: 0 };
-    running.take_over().await;
     // Whoever asks from now on is told of every app.
-    running.step(Input::Tick);
+    running.take_over();
     let ended = tokio::spawn(async move {
         running.run().await;
         sampling.abort();
@@ -103,15 +104,13 @@ struct Loop {
 }
 
 impl Loop {
-    /// Lets the fleet know every worker that outlived the last Medic before it may start any.
-    async fn take_over(&mut self) {
-        for (worker, input) in self.hands.adopt_all().await {
-            self.step(Input::Worker { worker, input });
-        }
+    /// Lets the fleet know who may have outlived the last Medic before it may start anybody.
+    fn take_over(&mut self) {
+        let workers = self.hands.take_over();
+        self.step(Input::Returning { workers });
     }
 
     async fn run(mut self) {
-        self.replace_outdated();
         while !self.fleet.is_stopped() {
             let now = self.clock.now();
             let due = self.fleet.deadline(now).map_or(LONGEST_SLEEP, |at| at.since(now.monotonic));
@@ -149,12 +148,29 @@ impl Loop {
 
     fn replace_outdated(&mut self) {
         for worker in self.hands.outdated() {
-            tracing::info!(%worker, "its command or environment changed: it is replaced");
-            self.step(Input::Outdated { worker });
+            self.replace(worker);
         }
     }
 
+    fn replace(&mut self, worker: WorkerId) {
+        tracing::info!(%worker, "its command or environment changed: it is replaced");
+        self.decide(Input::Outdated { worker });
+    }
+
+    /// A worker is compared with the configuration when it is there and when it takes over, too: that may have changed since its
+    /// start was decided.
     fn step(&mut self, input: Input) {
+        let compared = match &input {
+            Input::Worker { worker, input } if input.is_arrival() => Some(worker.clone()),
+            _ => None,
+        };
+        self.decide(input);
+        if let Some(worker) = compared.filter(|worker| self.hands.is_outdated(worker)) {
+            self.replace(worker);
+        }
+    }
+
+    fn decide(&mut self, input: Input) {
         let now = self.clock.now();
         let written =
             matches!(&input, Input::Written | Input::Worker { input: engine::instance::Input::Recorded, .. });

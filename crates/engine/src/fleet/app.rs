@@ -94,6 +94,16 @@ impl App {
         self.instances.iter_mut()
     }
 
+    pub(super) fn returning(&mut self, now: Now, workers: Option<&[WorkerId]>, effects: &mut Vec<Effect>) {
+        for (index, place) in (0..).zip(&mut self.instances) {
+            let here = InstanceKey { app: self.spec.name.clone(), index };
+            let of_place = |workers: &[WorkerId]| {
+                workers.iter().filter(|worker| worker.instance == here).cloned().collect()
+            };
+            place.returning(now, workers.map(of_place), effects);
+        }
+    }
+
     pub(super) fn observe(
         &mut self,
         now: Now,
@@ -129,6 +139,7 @@ impl App {
         self.fuse.configure(self.spec.auto_heal.fuse);
         for instance in &mut self.instances {
             instance.set_lifecycle(self.spec.lifecycle);
+            instance.try_now(now);
         }
         self.configure_all(now, effects);
     }
@@ -219,19 +230,25 @@ impl App {
         Bounds { worker_size, memory_limit, ..Bounds::default() }
     }
 
-    /// One at a time, so that an app never has more than one worker too many.
+    /// Those that take requests one at a time, so that an app never has more than one worker too many. A worker stays in the list
+    /// until its turn comes or another has its place, whatever becomes of it meanwhile.
     fn replace_next(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        while let Some(worker) = self.outdated.front() {
-            let index = usize::from(worker.instance.index);
-            let Some(place) = self.instances.get(index).filter(|place| place.worker() == Some(worker)) else {
-                self.outdated.pop_front();
-                continue;
-            };
-            if place.taker().is_none() || self.instances.iter().any(Instance::is_restarting) {
-                return;
-            }
-            self.outdated.pop_front();
-            let index = u16::try_from(index).unwrap_or(u16::MAX);
+        let Self { outdated, instances, .. } = self;
+        outdated.retain(|worker| {
+            let Some(place) = instances.get_mut(usize::from(worker.instance.index)) else { return false };
+            let is_here = place.worker() == Some(worker) || place.is_successor(worker);
+            is_here && !place.renew(now, worker, effects)
+        });
+        if self.instances.iter().any(Instance::is_restarting) {
+            return;
+        }
+        let takes = |worker: &&WorkerId| {
+            let place = self.instances.get(usize::from(worker.instance.index));
+            place.is_some_and(|place| place.taker() == Some(*worker))
+        };
+        // if it fails, the worker stays until it is compared again
+        if let Some(next) = self.outdated.iter().position(|worker| takes(&worker)) {
+            let index = self.outdated.remove(next).map_or(0, |worker| worker.instance.index);
             self.restart(now, index, RestartReason::ConfigurationChanged, effects);
         }
     }

@@ -8,7 +8,7 @@ use crate::auto_heal::Evidence;
 use crate::auto_heal::limit::Bitness;
 use crate::auto_heal::restart::RestartReason;
 use crate::crash::{Audit, Findings, InFlightRequest};
-use crate::{Ending, Exit, Now, Timestamp};
+use crate::{Ending, Exit, Now, Signal, Timestamp};
 
 /// An app's numbers for each of its instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ pub struct Measured {
 /// What the instance is told about one worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
-    /// It runs: just started, or found running when Medic came back.
+    /// It runs: it was just started.
     Started {
         /// Its process id.
         pid: u32,
@@ -65,6 +65,19 @@ pub enum Input {
         port: u16,
         /// With the debugger attached.
         armed: bool,
+    },
+    /// It runs, and was started by an earlier Medic.
+    Found {
+        /// Its process id.
+        pid: u32,
+        /// Its port.
+        port: u16,
+        /// With the debugger attached.
+        armed: bool,
+        /// It takes requests.
+        warm: bool,
+        /// It was asked to end.
+        asked: bool,
     },
     /// It could not be started.
     StartFailed {
@@ -86,6 +99,12 @@ pub enum Input {
     },
     /// The debugger stopped it at its fatal signal; it will not come back.
     Fatal {
+        /// Its process id.
+        pid: u32,
+        /// Which signal.
+        signal: Signal,
+        /// When.
+        at: Timestamp,
         /// What it was answering.
         toll: Toll,
     },
@@ -120,4 +139,11 @@ pub enum Input {
         /// What it was answering.
         toll: Toll,
     },
+}
+
+impl Input {
+    /// It is there, or takes over: what it runs is to be compared with what it should.
+    pub fn is_arrival(&self) -> bool {
+        matches!(self, Self::Started { .. } | Self::Found { .. } | Self::Listening)
+    }
 }

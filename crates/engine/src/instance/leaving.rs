@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::{NameIncident, Toll};
 use crate::auto_heal::evidence::Sample;
-use crate::crash::{Audit, Crash, Findings};
+use crate::crash::{Audit, Crash, Findings, Runtime, Thread};
 use crate::{CrashCause, Exit, Monotonic, Timestamp, WorkerId};
 
 /// What is known of it so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leaving {
     toll: Toll,
-    /// Its end, where that is a crash.
+    /// Its end, where that is a crash; of one that was stopped at its fatal signal, what is to be expected.
     pub(super) end: Option<End>,
     /// Its private bytes over its last minutes, where it was killed for want of memory.
     pub(super) memory: Vec<Sample>,
@@ -31,7 +31,33 @@ pub(super) struct End {
     pub(super) uptime: Duration,
 }
 
+impl End {
+    /// All that is known where the shim was killed before the crash was analysed.
+    pub(super) fn findings(&self) -> Findings {
+        let exception_type = match self.cause {
+            CrashCause::OutOfMemory => "OutOfMemory".to_owned(),
+            CrashCause::Signal | CrashCause::Exit => self.exit.to_string(),
+        };
+        Findings {
+            signature: exception_type.clone(),
+            exception_type,
+            runtime: Runtime::Native,
+            crashing_thread: Thread::default(),
+            modules: Vec::new(),
+            notes: vec![
+                "There is no stack: Medic's process beside the worker was killed before it was read."
+                    .to_owned(),
+            ],
+        }
+    }
+}
+
 impl Leaving {
+    /// The requests that it took with it.
+    pub(super) fn toll(&self) -> &Toll {
+        &self.toll
+    }
+
     /// Adds requests that it took with it.
     pub(super) fn add(&mut self, toll: Toll) {
         self.toll.count = self.toll.count.saturating_add(toll.count);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::leaving::End;
-use super::{Instance, Phase, Process, Toll, Uptime};
+use super::{Instance, Phase, Process, Toll};
 use crate::crash::{Audit, Findings};
 use crate::crash_monitor;
 use crate::effect::Effect;
@@ -49,13 +49,6 @@ impl Instance {
                 effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
                 return;
             }
-            // Found running when Medic came back.
-            Phase::Waiting { .. } if !self.stop && !self.departing.contains_key(worker) => {
-                let uptime = Uptime { before: now.wall.since(worker.started_at), ..process.uptime };
-                let process = Process { uptime, ..process };
-                let late_at = now.monotonic + self.lifecycle.warm_up;
-                self.enter(now, Phase::Starting { worker: worker.clone(), process: Some(process), late_at });
-            }
             // Two workers on one place cannot both be right: the one that is not ours goes.
             _ => return self.dismiss(now, worker, effects),
         }
@@ -96,8 +89,25 @@ impl Instance {
         }
     }
 
-    pub(super) fn fatal(&mut self, now: Now, worker: &WorkerId, toll: Toll, effects: &mut Vec<Effect>) {
-        self.leaving.entry(worker.clone()).or_default().add(toll);
+    pub(super) fn fatal(
+        &mut self,
+        now: Now,
+        worker: &WorkerId,
+        (pid, signal, at): (u32, Signal, Timestamp),
+        toll: Toll,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.heard_gone(worker);
+        let leaving = self.leaving.entry(worker.clone()).or_default();
+        leaving.add(toll);
+        let uptime = at.since(worker.started_at);
+        leaving.end.get_or_insert(End {
+            pid,
+            exit: Exit::Signal(signal),
+            cause: CrashCause::Signal,
+            at,
+            uptime,
+        });
         self.monitor.step(now, crash_monitor::Input::Fatal { worker: worker.clone() }, effects);
         if self.holds(worker) {
             self.message = Some("The worker was stopped at its fatal signal.".to_owned());
@@ -115,15 +125,19 @@ impl Instance {
         toll: Toll,
         effects: &mut Vec<Effect>,
     ) {
+        self.heard_gone(worker);
         let (pid, exit, ending, at, uptime) = end;
         let crashed = matches!(ending, Ending::Crash(_));
         self.monitor.step(now, crash_monitor::Input::Ended { worker: worker.clone(), at, crashed }, effects);
+        let leaving = self.leaving.entry(worker.clone()).or_default();
+        leaving.add(toll);
+        // what it took with it at its fatal signal counts, too
+        let toll = leaving.toll().clone();
         self.departed(now, worker, &toll, effects);
         if let Ending::Crash(cause) = ending {
             let memory =
                 if cause == CrashCause::OutOfMemory { self.healing.memory(worker) } else { Vec::new() };
             let leaving = self.leaving.entry(worker.clone()).or_default();
-            leaving.add(toll);
             leaving.end = Some(End { pid, exit, cause, at, uptime });
             leaving.memory = memory;
         } else {
@@ -169,10 +183,20 @@ impl Instance {
     }
 
     pub(super) fn lost(&mut self, now: Now, worker: &WorkerId, toll: &Toll, effects: &mut Vec<Effect>) {
-        self.leaving.remove(worker);
-        let input = crash_monitor::Input::Ended { worker: worker.clone(), at: now.wall, crashed: false };
+        self.heard_gone(worker);
+        let crash = self.leaving.get_mut(worker).and_then(|leaving| {
+            leaving.add(toll.clone());
+            Some((leaving.end?, leaving.toll().clone()))
+        });
+        let at = crash.as_ref().map_or(now.wall, |(end, _)| end.at);
+        let input = crash_monitor::Input::Ended { worker: worker.clone(), at, crashed: crash.is_some() };
         self.monitor.step(now, input, effects);
-        self.departed(now, worker, toll, effects);
+        self.departed(now, worker, crash.as_ref().map_or(toll, |(_, toll)| toll), effects);
+        match crash {
+            // its end is known, if nothing more: that is a crash all the same
+            Some((end, _)) => self.analysed(now, worker, Box::new(end.findings()), None, effects),
+            None => drop(self.leaving.remove(worker)),
+        }
         let what = "The worker's shim was killed, and the worker with it.";
         if self.holds(worker) {
             self.message = Some(what.to_owned());

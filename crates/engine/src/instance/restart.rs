@@ -42,13 +42,13 @@ pub(super) struct Successor {
 /// A worker that lives and has no place any more.
 #[derive(Clone, Debug)]
 pub(super) struct Departing {
-    stage: Stage,
-    /// What it goes for, and who took its place; absent for a successor that was given up.
-    replaced: Option<(Order, WorkerId)>,
+    pub(super) stage: Stage,
+    /// What it goes for, and who took its place; absent for one that nobody asked for, or that was given up.
+    pub(super) replaced: Option<(Order, WorkerId)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     Draining { until: Monotonic },
     Ending { kill_at: Monotonic },
     Killed,
@@ -78,14 +78,18 @@ impl Instance {
             Phase::Running { .. } => return Err(RestartRefused::UnderWay),
             _ => return Err(RestartRefused::NotRunning),
         }
+        self.begin(now, order, effects);
+        self.healing.rules.restarting();
+        Ok(())
+    }
+
+    fn begin(&mut self, now: Now, order: Order, effects: &mut Vec<Effect>) {
         let worker = self.next_worker(now);
         effects.push(Effect::Start { worker: worker.clone(), arm: self.monitor.wants_debugger(now) });
         let late_at = now.monotonic + self.lifecycle.warm_up;
         if let Phase::Running { next, .. } = &mut self.phase {
             *next = Some(Box::new(Successor { worker, process: None, late_at, order }));
         }
-        self.healing.rules.restarting();
-        Ok(())
     }
 
     /// A worker is being replaced by another, or has been and is not gone yet.
@@ -106,7 +110,7 @@ impl Instance {
         Some(told(order, RestartStage::Draining))
     }
 
-    pub(super) fn is_successor(&self, worker: &WorkerId) -> bool {
+    pub(crate) fn is_successor(&self, worker: &WorkerId) -> bool {
         matches!(&self.phase, Phase::Running { next: Some(next), .. } if next.worker == *worker)
     }
 
@@ -184,6 +188,28 @@ impl Instance {
         } else {
             let stage = Stage::Ending { kill_at: now.monotonic + self.lifecycle.stop_grace };
             self.departing.insert(worker, Departing { stage, replaced: None });
+        }
+    }
+
+    /// What this worker runs is not what it should. One that takes no requests yet is in nobody's way, so that another is started
+    /// for it at once; `false` for one that takes requests.
+    pub(crate) fn renew(&mut self, now: Now, worker: &WorkerId, effects: &mut Vec<Effect>) -> bool {
+        if self.stop {
+            return false;
+        }
+        match &mut self.phase {
+            Phase::Starting { worker: mine, .. } if mine == worker => {
+                self.dismiss(now, worker, effects);
+                self.start(now, effects);
+                true
+            }
+            Phase::Running { next: Some(next), .. } if next.worker == *worker => {
+                let order = next.order.clone();
+                self.dismiss(now, worker, effects);
+                self.begin(now, order, effects);
+                true
+            }
+            _ => false,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::{Ending, Exit};
 
 mod clocks;
 mod restarts;
+mod returning;
 
 const START: Now = Now::START;
 const SECOND: Duration = Duration::from_secs(1);
@@ -107,6 +108,10 @@ fn ended(now: Now, exit: Exit, ending: Ending) -> Input {
     Input::Ended { pid: 7, exit, ending, at: now.wall, uptime: SECOND, toll: Toll::default() }
 }
 
+fn fatal(now: Now, toll: Toll) -> Input {
+    Input::Fatal { pid: 7, signal: Signal(11), at: now.wall, toll }
+}
+
 fn crashed(now: Now) -> Input {
     ended(now, Exit::Signal(Signal(11)), Ending::Crash(crate::CrashCause::Signal))
 }
@@ -176,7 +181,7 @@ fn a_crash_is_recorded_once_end_and_analysis_are_there_and_then_acknowledged() {
     let worker = bench.running();
     let request = InFlightRequest { method: "POST".into(), path: "/pay".into(), age_ms: 12 };
     let toll = Toll { count: 1, requests: vec![request.clone()], ..Toll::default() };
-    let effects = bench.tell(&worker, Input::Fatal { toll });
+    let effects = bench.tell(&worker, fatal(bench.now, toll));
     assert!(started(&effects).is_some(), "the replacement starts at the signal");
     let now = bench.now;
     assert!(recorded(&bench.tell(&worker, crashed(now))).is_none());
@@ -280,21 +285,6 @@ fn a_start_that_fails_waits_and_says_why() {
 }
 
 #[test]
-fn workers_found_running_are_taken_over_and_a_second_one_goes() {
-    let mut bench = Bench::new();
-    let found = WorkerId { instance: key(), started_at: START.wall - 60 * SECOND };
-    let effects = bench.tell(&found, Input::Started { pid: 9, port: 20_001, armed: true });
-    assert!(started(&effects).is_none(), "no second worker");
-    assert!(effects.contains(&Effect::Probe { worker: found.clone() }));
-    bench.tell(&found, Input::Listening);
-    assert_eq!(bench.instance.taker(), Some(&found));
-    let stray = WorkerId { instance: key(), started_at: START.wall - 50 * SECOND };
-    let effects = bench.tell(&stray, Input::Started { pid: 10, port: 20_002, armed: false });
-    assert!(effects.contains(&Effect::Signal { worker: stray, signal: Signal::TERM }));
-    assert_eq!(bench.instance.taker(), Some(&found));
-}
-
-#[test]
 fn an_end_from_before_is_recorded_though_the_place_has_another_worker() {
     let mut bench = Bench::new();
     let worker = bench.running();
@@ -320,4 +310,59 @@ fn no_two_workers_share_an_id() {
     let first = started(&bench.tick()).unwrap();
     let second = started(&bench.tell(&first, Input::StartFailed { reason: "x".into() })).unwrap();
     assert!(second.started_at > first.started_at);
+}
+
+#[test]
+fn a_crash_that_is_known_is_recorded_though_its_shim_is_killed() {
+    let lost = || Input::Lost { toll: Toll::default() };
+    let toll = Toll { count: 2, ..Toll::default() };
+    // stopped at its fatal signal, ended, analysed, written in vain: whatever was heard last
+    for heard in 1..=4 {
+        let mut bench = Bench::new();
+        let worker = bench.running();
+        bench.tell(&worker, fatal(bench.now, toll.clone()));
+        let mut record = None;
+        if heard > 1 {
+            bench.tell(&worker, crashed(bench.now));
+        }
+        if heard > 2 {
+            record = recorded(&bench.tell(&worker, analysed(None)));
+        }
+        if heard > 3 {
+            bench.tell(&worker, Input::NotRecorded);
+            record = None;
+        }
+        let effects = bench.tell(&worker, lost());
+        record = record.or_else(|| recorded(&effects));
+        if heard > 3 {
+            bench.now = bench.now + RECORD_RETRY;
+            record = recorded(&bench.tick());
+        }
+        let crash = record.unwrap_or_else(|| panic!("{heard}"));
+        assert_eq!((crash.signal.as_deref(), crash.pid, crash.in_flight_count), (Some("SIGSEGV"), 7, 2));
+        assert_eq!(crash.findings.signature, if heard > 2 { "pay" } else { "SIGSEGV" });
+        bench.tell(&worker, Input::Recorded);
+        assert!(bench.instance.leaving.is_empty());
+    }
+}
+
+#[test]
+fn a_shim_that_is_killed_beside_a_worker_that_is_well_is_no_crash() {
+    let mut bench = Bench::new();
+    let worker = bench.running();
+    let effects = bench.tell(&worker, Input::Lost { toll: Toll { count: 2, ..Toll::default() } });
+    assert!(recorded(&effects).is_none());
+    assert!(bench.instance.leaving.is_empty());
+}
+
+#[test]
+fn a_changed_configuration_is_tried_without_waiting_for_the_pause() {
+    let failed = || Input::StartFailed { reason: "`nod` was not found".into() };
+    let mut bench = Bench::new();
+    let first = started(&bench.tick()).unwrap();
+    let second = started(&bench.tell(&first, failed())).expect("at once");
+    assert_eq!(started(&bench.tell(&second, failed())), None);
+    assert_eq!(started(&bench.tick()), None);
+    bench.instance.try_now(bench.now);
+    assert!(started(&bench.tick()).is_some());
 }

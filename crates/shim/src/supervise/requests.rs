@@ -3,18 +3,25 @@
 use super::Shim;
 use super::aftermath::Aftermath;
 use crate::capture::Watchdog;
-use crate::client::Client;
-use crate::protocol::{FromShim, LINE_LIMIT, ToShim};
+use crate::client::{Client, Unknown};
+use crate::protocol::{FromShim, LINE_LIMIT, Request, ToShim, VERSION};
 use crate::tracer::Tracer;
 
 /// What `Tail` answers at most, in bytes of JSON.
 const TAIL_LIMIT_BYTES: usize = LINE_LIMIT / 2;
 
 impl Shim {
-    /// The latest connection wins: the server that was there before is gone, or will be.
+    /// The first client stays while it lives: a second one would otherwise take the worker from a server that is at work. One
+    /// that has hung up, or whose process has ended, gives way. (A server that hangs holds its data folder, so no other comes.)
     pub(super) fn accept(&mut self) {
         while let Ok((stream, _)) = self.listener.accept() {
             let Ok(mut client) = Client::new(stream) else { continue };
+            // what it still said counts, and this is how its end is noticed
+            self.hear();
+            if let Some(first) = self.client.as_ref().filter(|first| !first.is_lost()) {
+                client.send(&FromShim::Busy { pid: first.pid() });
+                continue;
+            }
             client.send(&self.state());
             if let Some(reason) = &self.refusal {
                 client.send(&FromShim::ArmRefused { reason: reason.clone() });
@@ -29,6 +36,31 @@ impl Shim {
         }
     }
 
+    /// Deals with what the client asked since the last time.
+    pub(super) fn hear(&mut self) {
+        let Some(client) = &mut self.client else { return };
+        client.flush();
+        for request in client.requests() {
+            match request {
+                Ok(Request { id, what }) => self.answer(id, &what),
+                Err(Unknown { id, reason }) => self.reply(id, &FromShim::Refused { reason }),
+            }
+        }
+    }
+
+    fn reply(&mut self, re: Option<u64>, message: &FromShim) {
+        if let Some(client) = &mut self.client {
+            client.answer(re, message);
+        }
+    }
+
+    /// Whoever gave its request a number wants to know that it was heard.
+    fn done(&mut self, re: Option<u64>) {
+        if re.is_some() {
+            self.reply(re, &FromShim::Done);
+        }
+    }
+
     fn state(&self) -> FromShim {
         FromShim::State {
             worker: self.spec.worker.clone(),
@@ -38,6 +70,10 @@ impl Shim {
             spec_hash: self.spec.spec_hash.clone(),
             armed: self.is_armed(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: VERSION,
+            shim_pid: Some(std::process::id()),
+            warm: self.worker.warm,
+            asked: self.asked.to_end,
         }
     }
 
@@ -45,30 +81,38 @@ impl Shim {
         self.tracer.as_ref().is_some_and(|tracer| !tracer.is_leaving())
     }
 
-    pub(super) fn answer(&mut self, request: &ToShim) {
+    fn answer(&mut self, re: Option<u64>, request: &ToShim) {
         match *request {
-            ToShim::Arm => self.arm(),
+            ToShim::Arm => self.arm(re),
             ToShim::Disarm => {
                 if let Some(tracer) = &mut self.tracer {
                     tracer.detach();
                     self.changes_left = true;
                 }
                 self.refusal = None;
-                self.send(&FromShim::Disarmed);
+                self.reply(re, &FromShim::Disarmed);
             }
-            ToShim::Signal { signal } => self.signal_worker(signal),
+            ToShim::Signal { signal } => {
+                self.signal_worker(signal);
+                self.done(re);
+            }
             ToShim::Tail { lines } => {
                 let lines = fitting(self.output.last_lines(lines));
-                self.send(&FromShim::Tail { lines });
+                self.reply(re, &FromShim::Tail { lines });
+            }
+            ToShim::Warm => {
+                self.worker.warm = true;
+                self.done(re);
             }
             ToShim::Acknowledge => {
                 // one that comes before everything is known would lose the rest
                 self.acknowledged = self.aftermath.as_ref().is_some_and(Aftermath::is_settled);
+                self.done(re);
             }
         }
     }
 
-    fn arm(&mut self) {
+    fn arm(&mut self, re: Option<u64>) {
         self.refusal = if self.aftermath.is_some() {
             Some("the worker has ended".to_owned())
         } else if self.is_armed() {
@@ -87,7 +131,7 @@ impl Shim {
         };
         self.changes_left = true;
         let refusal = self.refusal.clone();
-        self.send(&refusal.map_or(FromShim::Armed, |reason| FromShim::ArmRefused { reason }));
+        self.reply(re, &refusal.map_or(FromShim::Armed, |reason| FromShim::ArmRefused { reason }));
     }
 }
 

@@ -1,7 +1,7 @@
 //! From the command line to a running worker.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -29,9 +29,17 @@ use crate::worker::{self, StartError};
 #[derive(Debug, thiserror::Error)]
 enum SetUpError {
     /// Its specification cannot be read.
-    #[error("the run directory {} has no readable {SPEC_NAME}: {source}", run_dir.display())]
+    #[error("no specification can be read from standard input, nor from {SPEC_NAME} in {}: {source}", run_dir.display())]
     Spec {
         /// Where.
+        run_dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The run directory is another's, or gone.
+    #[error("the run directory {} cannot be locked: {source}", run_dir.display())]
+    Lock {
+        /// Which.
         run_dir: PathBuf,
         /// Why.
         source: io::Error,
@@ -52,9 +60,9 @@ enum SetUpError {
     Worker(#[from] StartError),
 }
 
-/// What `medic shim RUN_DIR` runs, before any runtime or thread exists: leaves its parent, starts the worker of
-/// `RUN_DIR/spec.json`, says so on standard output, and watches the worker until its end is acknowledged. Its own parent is then
-/// the guard, which ends what is left should this process be killed.
+/// What `medic shim RUN_DIR` runs, before any runtime or thread exists: leaves its parent, starts the worker whose
+/// specification is its standard input, says so on standard output, and watches the worker until its end is acknowledged. Its own
+/// parent is then the guard, which ends what is left should this process be killed.
 pub fn shim_main(run_dir: &Path) -> ExitCode {
     reset_inherited();
     close_all_but_standard();
@@ -106,7 +114,9 @@ fn close_report() {
 
 fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
     static CLOCK: SystemClock = SystemClock;
-    let spec = read_spec(&run_dir).map_err(|source| SetUpError::Spec { run_dir: run_dir.clone(), source })?;
+    let lock = lock(&run_dir).map_err(|source| SetUpError::Lock { run_dir: run_dir.clone(), source })?;
+    let mut spec =
+        read_spec(&run_dir).map_err(|source| SetUpError::Spec { run_dir: run_dir.clone(), source })?;
     // what the worker's processes leave as orphans is this one's to end
     adopt_orphans().map_err(SetUpError::Machine)?;
     // the worker inherits it
@@ -142,18 +152,16 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         None => (None, None),
     };
     let watchdog = tracer.is_some().then(Watchdog::start);
+    let program = program_name(&spec);
+    // nothing here needs them any more, and they hold secrets
+    spec.environment.clear();
+    spec.command.clear();
     Ok(Shim {
         clock: &CLOCK,
         output: Output::new(worker.output, worker.error, files).map_err(SetUpError::Machine)?,
-        worker: Worker {
-            pid: worker.pid,
-            program: program_name(&spec),
-            started_at,
-            started,
-            oom_counter,
-            group,
-        },
+        worker: Worker { pid: worker.pid, program, started_at, started, oom_counter, warm: false, group },
         run_dir,
+        _lock: lock,
         spec,
         signals,
         listener,
@@ -179,8 +187,24 @@ fn own_group(folder: &Path, pid: u32) -> Option<OwnGroup> {
         .ok()
 }
 
+/// From memory; a server of the first release, whose binary was replaced while it ran, has written a file instead.
 fn read_spec(run_dir: &Path) -> io::Result<WorkerSpec> {
-    Ok(serde_json::from_slice(&std::fs::read(run_dir.join(SPEC_NAME))?)?)
+    let mut json = Vec::new();
+    io::stdin().read_to_end(&mut json)?;
+    if json.is_empty() {
+        let file = run_dir.join(SPEC_NAME);
+        json = std::fs::read(&file)?;
+        std::fs::remove_file(file)?;
+    }
+    Ok(serde_json::from_slice(&json)?)
+}
+
+/// Who looks whether a shim lives holds the lock for a moment, so it is waited for. A file system without locks gives none;
+/// there the command line must do.
+fn lock(run_dir: &Path) -> io::Result<File> {
+    let directory = File::open(run_dir)?;
+    let _without_one = directory.lock();
+    Ok(directory)
 }
 
 /// By a relative name: the directory's path may be longer than a socket's address.

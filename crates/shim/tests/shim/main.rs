@@ -9,4 +9,5 @@ mod kernel;
 mod leftovers;
 mod lifecycle;
 mod output;
+mod protocol;
 mod support;

@@ -128,6 +128,8 @@ impl Run {
 
     /// Connects again, as a new server would; the state that it is told.
     pub(crate) fn reconnect(&mut self) -> FromShim {
+        // as long as it lives, no other is heard
+        self.hang_up();
         let (reader, state) = Self::open(&self.run_dir());
         self.reader = reader;
         state
@@ -137,6 +139,28 @@ impl Run {
         let mut line = serde_json::to_vec(request).unwrap();
         line.push(b'\n');
         self.reader.get_ref().write_all(&line).unwrap();
+    }
+
+    /// The connection once more.
+    pub(crate) fn writer(&self) -> UnixStream {
+        self.reader.get_ref().try_clone().unwrap()
+    }
+
+    pub(crate) fn hang_up(&self) {
+        self.reader.get_ref().shutdown(std::net::Shutdown::Both).unwrap();
+    }
+
+    /// Sends a line as it stands.
+    pub(crate) fn send_line(&self, line: &[u8]) {
+        self.reader.get_ref().write_all(line).unwrap();
+        self.reader.get_ref().write_all(b"\n").unwrap();
+    }
+
+    /// The next line as it stands.
+    pub(crate) fn next_line(&mut self) -> serde_json::Value {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
     }
 
     pub(crate) fn next(&mut self) -> FromShim {

@@ -113,7 +113,7 @@ fn a_successor_that_ends_or_cannot_start_leaves_the_old_worker_and_says_why() {
     let ways: [(&str, Input); 4] = [
         ("could not be started: x", Input::StartFailed { reason: "x".into() }),
         ("ended before it was warm", crashed(now)),
-        ("fatal signal", Input::Fatal { toll: Toll::default() }),
+        ("fatal signal", fatal(START, Toll::default())),
         ("shim was killed", Input::Lost { toll: Toll::default() }),
     ];
     for (expected, input) in ways {
@@ -225,4 +225,17 @@ fn a_successor_that_comes_after_it_was_given_up_goes() {
     assert_eq!(bench.instance.taker(), Some(&old));
     let end = bench.asked_end();
     assert!(restart_of(&bench.tell(&new, end)).is_none(), "recorded once");
+}
+
+#[test]
+fn a_draining_worker_that_crashes_under_the_debugger_keeps_its_toll() {
+    let mut bench = Bench::new();
+    let (old, _) = bench.replaced();
+    let toll = Toll { count: 2, drained: 3, failed: 1, ..Toll::default() };
+    bench.tell(&old, fatal(bench.now, toll));
+    let now = bench.now;
+    let restart = restart_of(&bench.tell(&old, crashed(now))).expect("a record");
+    assert_eq!((restart.drained, restart.failed), (3, 1));
+    let crash = recorded(&bench.tell(&old, analysed(None))).expect("a record");
+    assert_eq!(crash.in_flight_count, 2);
 }
