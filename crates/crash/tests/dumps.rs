@@ -133,6 +133,33 @@ fn no_damage_makes_it_panic() {
     }
 }
 
+/// The worker's files are as hostile as its memory: each byte of the headers and a sample of all others, with several values.
+#[test]
+fn no_damage_to_a_file_of_the_crash_makes_it_fail() {
+    let root = tempfile::tempdir().unwrap();
+    let app = root.path().join("srv/app");
+    std::fs::create_dir_all(&app).unwrap();
+    let program = std::fs::read(folder().join("root/srv/app/shop")).unwrap();
+    let (dump, files) = (bytes("shop_null"), Files::below_path(root.path()).unwrap());
+    let limits = Limits { frames: 20, ..Limits::default() };
+    let headers = u64::from_le_bytes(program[40..48].try_into().unwrap());
+    let headers = usize::try_from(headers).unwrap();
+    let places =
+        (16..64).chain((64..headers).step_by(headers / 200 + 1)).chain((headers..program.len()).step_by(13));
+    for (number, at) in places.enumerate() {
+        let mut damaged = program.clone();
+        damaged[at] = [0xff, 0, program[at] ^ 1, program[at].wrapping_add(0x40)][number % 4];
+        std::fs::write(app.join("shop"), damaged).unwrap();
+        if let Err(error) = read(&dump, &files, &limits) {
+            panic!("byte {at}: {error}");
+        }
+    }
+    for length in (0..program.len()).step_by(program.len() / 40) {
+        std::fs::write(app.join("shop"), &program[..length]).unwrap();
+        assert!(read(&dump, &files, &limits).is_ok(), "cut off after {length}");
+    }
+}
+
 /// Builds dumps for x86-64 Linux, as hostile as wanted.
 #[derive(Default)]
 struct Forged {

@@ -81,6 +81,9 @@ pub enum DumpError {
     /// It does not read as a dump.
     #[error("the dump does not read")]
     Unreadable(#[source] minidump::Error),
+    /// What reads it has a defect that it, or a file of the crash, brings out.
+    #[error("what reads dumps failed on this one or on a file of the crash")]
+    Panicked,
     /// It reads, but cannot be processed.
     #[error("the dump cannot be processed")]
     Unprocessable(#[source] minidump_processor::ProcessError),
@@ -104,6 +107,12 @@ pub fn read(bytes: &[u8], files: &Files, limits: &Limits) -> Result<DumpFindings
 
 /// Reads a dump with names from `sources`.
 pub fn read_with(bytes: &[u8], sources: &Sources<'_>, limits: &Limits) -> Result<DumpFindings, DumpError> {
+    // several libraries' code on hostile files: its panic must not take along what else is known of the crash
+    let read = std::panic::AssertUnwindSafe(|| read_all(bytes, sources, limits));
+    std::panic::catch_unwind(read).unwrap_or(Err(DumpError::Panicked))
+}
+
+fn read_all(bytes: &[u8], sources: &Sources<'_>, limits: &Limits) -> Result<DumpFindings, DumpError> {
     let reduced = reduce::reduce(bytes, limits)?;
     let minidump = Minidump::read(reduced.bytes.as_slice()).map_err(DumpError::Unreadable)?;
     let provider = Provider::new(sources, limits.frames);
