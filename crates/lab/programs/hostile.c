@@ -3,7 +3,7 @@
  * cpp, libcxx, dotnet, go, java, node, php, python, ruby, rust, sanitizer; markup, attribute, unseen. `/crash/native` dies of
  * a signal in a function, a source file, a thread and a program whose names are markup.
  *
- * `/crash/RUNTIME/secret` dies with harmless names and $LAB_SECRET in the exception's message; what it prints when it starts
+ * `/crash/RUNTIME/secret` (and whatever follows) dies with harmless names and $LAB_SECRET in the exception's message; what it prints when it starts
  * has it too, on both outputs. */
 #include "serve.h"
 
@@ -70,7 +70,7 @@ static void crash(const char *how) {
     pthread_setname_np(pthread_self(), "\"><b data-pwned");
     hostile_function(NULL);
     sink++;
-  } else if (trick != NULL && strcmp(trick, "/secret") == 0) {
+  } else if (trick != NULL && strncmp(trick, "/secret", 7) == 0) {
     die_with_words(how, "shop", secret());
   } else if (trick != NULL) {
     trick = strcmp(trick, "/markup") == 0 ? MARKUP : strcmp(trick, "/attribute") == 0 ? ATTRIBUTE : UNSEEN;
