@@ -11,6 +11,7 @@ use store::Store;
 use tokio::sync::watch;
 
 use crate::doors::Doors;
+use crate::panics;
 use crate::supervision::MemoryMinutes;
 
 /// How often counts are written.
@@ -38,7 +39,12 @@ pub struct Housekeeping {
 
 impl Housekeeping {
     /// Works until `shut_down` turns true, and writes what is left.
-    pub async fn run(self, mut shut_down: watch::Receiver<bool>) {
+    pub async fn run(self, shut_down: watch::Receiver<bool>) {
+        let keeper = Arc::new(self);
+        panics::outlive("housekeeping", || Arc::clone(&keeper).keep(shut_down.clone())).await;
+    }
+
+    async fn keep(self: Arc<Self>, mut shut_down: watch::Receiver<bool>) {
         let mut waiting = BTreeMap::new();
         for round in 0_u64.. {
             if round.is_multiple_of(FLUSHES_PER_PURGE) {

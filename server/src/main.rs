@@ -14,6 +14,7 @@ mod doors;
 mod health;
 mod housekeeping;
 mod log;
+mod panics;
 mod serve;
 mod site;
 mod stopping;

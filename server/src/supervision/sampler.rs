@@ -16,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 use super::World;
 use crate::doors::Doors;
 use crate::housekeeping::WAITING_LIMIT;
+use crate::panics;
 use crate::vitals::{Meter, Reading};
 
 /// How often. The rules count in seconds.
@@ -76,8 +77,14 @@ impl Sampler {
         }
     }
 
-    /// Looks until the loop is gone.
+    /// Looks until the loop is gone. Auto-heal has no other eyes, so it goes on after a panic, with what it knew forgotten.
     pub(super) async fn run(self, inbox: mpsc::Sender<Input>) {
+        let sampler = Arc::new(self);
+        panics::outlive("measuring workers for auto-heal", || Arc::clone(&sampler).look_on(inbox.clone()))
+            .await;
+    }
+
+    async fn look_on(self: Arc<Self>, inbox: mpsc::Sender<Input>) {
         let mut seconds = tokio::time::interval(EVERY);
         // After a standstill there is nothing to catch up on.
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -91,7 +98,12 @@ impl Sampler {
                 let seen = look(&takers, &mut meters, counted, &*clock);
                 (meters, takers, seen)
             };
-            let Ok((kept, takers, seen)) = tokio::task::spawn_blocking(look).await else { return };
+            let (kept, takers, seen) = match tokio::task::spawn_blocking(look).await {
+                Ok(seen) => seen,
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                // the runtime is ending
+                Err(_) => return,
+            };
             meters = kept;
             self.memory.add(minutes(&takers, &seen, self.clock.wall()));
             if !seen.is_empty() && inbox.send(Input::Observed(seen)).await.is_err() {
