@@ -5,6 +5,7 @@
 //! Somebody may change the limits of a running process, so they are looked at every second, and what there may be of
 //! connections follows.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,8 +27,8 @@ const SAY_EVERY_LOOKS: u32 = 60;
 const OWN: u64 = 64;
 /// The runtime of a serving thread.
 const OF_THREAD: u64 = 3;
-/// A worker that is being started: its log, what it says, its specification, its port, its link.
-const OF_START: u64 = 6;
+/// A worker that is being started: its specification, its folder and socket, its log, what it says, its port, its link.
+const OF_START: u64 = 8;
 /// Links of successors and questions whether workers are warm, beside one link for each instance: for one instance in four, and
 /// for so many anyway.
 const SUCCESSORS: u64 = 32;
@@ -42,6 +43,12 @@ struct Needs {
     apps: u64,
     instances: u64,
     threads: u64,
+}
+
+/// Nothing is wrong with what was to be opened: there is no file, memory or port left for it.
+pub fn is_shortage(error: &io::Error) -> bool {
+    use libc::{EADDRNOTAVAIL, EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    matches!(error.raw_os_error(), Some(EADDRNOTAVAIL | EMFILE | ENFILE | ENOBUFS | ENOMEM))
 }
 
 /// What is decided at the start and stays.
@@ -64,7 +71,7 @@ impl Shares {
             listening: count(limit / 4 / needs.apps.max(1)).clamp(1, count(needs.threads).max(1)),
             dashboard: of_limit(8, 16, Limits::TCP.connections),
             operator: of_limit(32, 8, Limits::UNIX.connections),
-            starts: of_limit(64, 4, 256),
+            starts: of_limit(128, 4, 64),
         }
     }
 

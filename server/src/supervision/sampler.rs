@@ -147,6 +147,9 @@ fn look(
     meters.retain(|worker, _| takers.iter().any(|taker| taker.worker == *worker));
     let observe = |taker: &Taker| {
         let meter = meters.entry(taker.worker.clone()).or_insert_with(|| Meter::new(taker.pid));
+        if meter.is_blind() {
+            *meter = Meter::new(taker.pid);
+        }
         let Reading { private_bytes, cpu_percent } = meter.read(clock.monotonic(), taker.limit_bytes);
         let seen = Observation {
             private_bytes,

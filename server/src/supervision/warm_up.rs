@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::config::warm_up::WarmUpCheck;
+use crate::descriptors::is_shortage;
 
 /// Between the first two tries of a worker that does not listen, doubled with each up to the second: a native program listens
 /// within a millisecond or two, an interpreter takes its time.
@@ -39,9 +40,22 @@ pub(super) async fn until_warm(port: u16, check: &WarmUpCheck) {
     }
 }
 
-/// Whether the worker on `port` answers within this time, whatever it answers.
+/// Whether the worker on `port` answers within this time, whatever it answers. One that Medic was not able to ask, because it had
+/// no file left for it, is not blamed.
 pub(super) async fn answers(port: u16, path: &str, within: Duration) -> bool {
-    matches!(timeout(within, ask(port, path)).await, Ok(Ok(Some(_))))
+    let mut nothing_left = false;
+    let asking = async {
+        loop {
+            nothing_left = false;
+            match ask(port, path).await {
+                Err(error) if is_shortage(&error) => nothing_left = true,
+                answer => return matches!(answer, Ok(Some(_))),
+            }
+            tokio::time::sleep(UNTIL_LISTENING[1]).await;
+        }
+    };
+    let answered = timeout(within, asking).await;
+    answered.unwrap_or(nothing_left)
 }
 
 /// The status that the worker answers with; `None` where what comes is no answer.
@@ -103,6 +117,27 @@ mod tests {
         assert!(!answers(port, "/", Duration::from_millis(20)).await, "accepted and never answered");
         drop(listener);
         assert!(!answers(port, "/", Duration::from_mins(1)).await, "refused");
+    }
+
+    #[test]
+    fn one_that_cannot_be_asked_is_not_blamed() {
+        let program = std::env::current_exe().unwrap();
+        let mut limited = std::process::Command::new("prlimit");
+        limited.arg("--nofile=64").arg(program);
+        limited.args(["--exact", "supervision::warm_up::tests::with_no_file_left", "--ignored"]);
+        let output = limited.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    #[tokio::test]
+    #[ignore = "uses up its process's descriptors; run by the test before it"]
+    async fn with_no_file_left() {
+        let files: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).take(100).collect();
+        assert!(files.len() < 100, "the limit holds");
+        assert!(answers(1, "/", Duration::from_millis(50)).await);
+        drop(files);
+        assert!(!answers(1, "/", Duration::from_mins(1)).await, "nobody listens there");
     }
 
     #[tokio::test]

@@ -77,6 +77,11 @@ impl Meter {
         }
     }
 
+    /// It reads nothing, because the process was not to be found; so it seems, too, when no file can be opened.
+    pub fn is_blind(&self) -> bool {
+        self.worker.is_none()
+    }
+
     /// Reads everything. `now` is the monotonic clock's; `limit_bytes` is what the worker may have: the nearer it is, the more
     /// is done to be right. A worker that is gone has no values.
     pub fn read(&mut self, now: Duration, limit_bytes: u64) -> Reading {

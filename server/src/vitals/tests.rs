@@ -230,3 +230,9 @@ fn cost() {
         process.wait().unwrap();
     }
 }
+
+#[test]
+fn a_process_that_was_not_found_is_told_from_one_that_was() {
+    assert!(!Meter::new(std::process::id()).is_blind());
+    assert!(Meter::new(u32::MAX).is_blind());
+}
