@@ -30,6 +30,9 @@ pub(crate) fn verdict(incident: &Incident) -> Option<(String, &'static str)> {
     })
 }
 
+/// What a path leaves out (see [`engine::path_template`]).
+const HIDDEN: &str = "* is a hidden path segment: an ID, a name, or a segment that was requested too rarely to be recognized as a route.";
+
 /// All of it.
 #[component]
 pub(crate) fn InFlight<'a>(
@@ -43,6 +46,8 @@ pub(crate) fn InFlight<'a>(
     let count = usize::try_from(incident.in_flight_count).unwrap_or(usize::MAX);
     let unlisted = count.saturating_sub(incident.in_flight.len());
     let tone = if suspect.is_some() { "message warning" } else { "message info" };
+    let has_hidden =
+        incident.in_flight.iter().any(|request| request.path.split('/').any(|segment| segment == "*"));
     let rows = incident
         .in_flight
         .iter()
@@ -71,6 +76,7 @@ pub(crate) fn InFlight<'a>(
             </table>
         </Scroll>
         {(unlisted > 0).then(|| view! { <p class="quiet">{format!("… and {unlisted} more.")}</p> })}
+        {has_hidden.then(|| view! { <p class="quiet">{HIDDEN}</p> })}
     }
     .into_any()
 }
@@ -97,9 +103,13 @@ mod tests {
     use engine::{CrashCause, Timestamp};
 
     fn html(signal: &str, count: u32) -> String {
+        html_of(signal, count, "/<b>")
+    }
+
+    fn html_of(signal: &str, count: u32, path: &str) -> String {
         let at = Timestamp::from_ms(1_769_847_300_000);
         let request =
-            |age_ms| InFlightRequest { method: "GET".to_owned(), path: format!("/<b>{age_ms}"), age_ms };
+            |age_ms| InFlightRequest { method: "GET".to_owned(), path: format!("{path}{age_ms}"), age_ms };
         let incident = Incident {
             id: "a".repeat(16).parse().unwrap(),
             app: "shop".parse().unwrap(),
@@ -122,6 +132,13 @@ mod tests {
             notes: vec![],
         };
         view! { <InFlight incident=&incident /> }.to_html()
+    }
+
+    #[test]
+    fn what_a_path_hides_is_explained() {
+        assert!(!html("SIGSEGV", 2).contains(HIDDEN));
+        let hidden = html_of("SIGSEGV", 2, "/users/*/orders");
+        assert!(hidden.contains("/users/*/orders") && hidden.contains(HIDDEN), "{hidden}");
     }
 
     #[test]
