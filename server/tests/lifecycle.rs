@@ -183,8 +183,10 @@ fn a_program_that_was_deleted_or_replaced_goes_on_starting_workers_and_explainin
         // now it is another program
         std::fs::copy("/bin/false", &program).unwrap();
     }
-    let shims = processes_below(&medic.data_dir());
-    assert_eq!(shims.len(), 1);
+    let run_dirs = medic.data_dir().join("run");
+    let left = run_dirs.clone();
+    wait_until("the end of the crashed workers' shims", move || processes_below(&left).len() == 1);
+    let shims = processes_below(&run_dirs);
     let line = std::fs::read(format!("/proc/{}/cmdline", shims[0])).unwrap();
     let line = String::from_utf8_lossy(&line).replace('\0', " ");
     assert!(line.starts_with(&format!("{} shim ", program.display())), "{line}");
@@ -204,4 +206,28 @@ fn a_server_whose_parent_ignored_the_ends_of_children_hears_of_its_workers_ends(
     assert_eq!(medic.crash("null"), 1);
     assert_eq!(medic.crash("panic"), 2);
     assert!(medic.stop());
+}
+
+#[test]
+fn what_a_worker_leaves_is_ended_by_the_server_where_shim_and_guard_are_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("child");
+    let script = format!("setsid sleep 1000 & echo $! > {}; exec {}", told.display(), lab::shop().display());
+    let command = ["/bin/sh".into(), "-c".into(), script.into()];
+    let medic = Medic::with_command(&command, "", "back_off = \"0s\"");
+    medic.until_running();
+    let child: u64 = std::fs::read_to_string(&told).unwrap().trim().parse().unwrap();
+    let groups = std::fs::read_to_string(format!("/proc/{child}/cgroup")).unwrap();
+    let shim = processes_below(&medic.data_dir().join("run"))[0];
+    let status = std::fs::read_to_string(format!("/proc/{shim}/status")).unwrap();
+    let guard = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim();
+    if !groups.contains("/worker.shop.") {
+        eprintln!("skipped: workers have no control groups of their own here (root, or Delegate=memory)");
+        return;
+    }
+    // the guard first, so that it has no time to do what it is for
+    let killed = std::process::Command::new("kill").args(["-9", guard, &shim.to_string()]).status().unwrap();
+    assert!(killed.success());
+    wait_until("the end of the child", move || !is_alive(child));
+    medic.until_running();
 }

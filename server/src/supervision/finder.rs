@@ -46,6 +46,7 @@ impl Finder {
                 inbox: self.inbox.clone(),
                 connected: self.connected.clone(),
                 wishes,
+                group: self.launcher.group_of(&worker),
                 worker,
             };
             self.links.spawn(link.run());

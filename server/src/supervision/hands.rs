@@ -167,9 +167,18 @@ impl Hands {
             match launch(&launcher, &run_dirs, &worker, arm).await {
                 Ok(run_dir) => {
                     let origin = Origin::Launched;
-                    let warm_up_check = None;
-                    let link =
-                        Link { worker, run_dir, origin, front_door, warm_up_check, inbox, connected, wishes };
+                    let (warm_up_check, group) = (None, launcher.group_of(&worker));
+                    let link = Link {
+                        worker,
+                        run_dir,
+                        origin,
+                        front_door,
+                        warm_up_check,
+                        inbox,
+                        connected,
+                        wishes,
+                        group,
+                    };
                     link.run().await;
                 }
                 Err(reason) => {

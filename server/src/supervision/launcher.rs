@@ -143,6 +143,11 @@ impl Launcher {
         })
     }
 
+    /// The control group that the worker has for itself, where workers have their own.
+    pub fn group_of(&self, worker: &WorkerId) -> Option<PathBuf> {
+        self.groups.as_ref().map(|groups| groups.group_of(worker))
+    }
+
     /// How to start `worker`.
     pub fn spec(&self, worker: &WorkerId, arm: bool) -> Result<WorkerSpec, SpecError> {
         let app = self.app(&worker.instance.app).ok_or(SpecError::NoSuchApp)?;
@@ -162,7 +167,7 @@ impl Launcher {
             // the shim's own program
             analyser: Vec::new(),
             core_dumps: app.core_dumps,
-            cgroup: self.groups.as_ref().map(|groups| groups.group_of(worker)),
+            cgroup: self.group_of(worker),
             open_files: self.open_files,
             spec_hash: spec_hash(&app),
         })

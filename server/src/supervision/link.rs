@@ -58,6 +58,8 @@ pub(super) struct Link {
     pub(super) inbox: mpsc::Sender<Input>,
     pub(super) connected: Connected,
     pub(super) wishes: mpsc::UnboundedReceiver<ToShim>,
+    /// The worker's own control group, where it has one.
+    pub(super) group: Option<PathBuf>,
 }
 
 /// What a link knows of its shim.
@@ -257,6 +259,18 @@ impl Link {
         self.inbox.send(input).await.map_err(|_| LoopEnded)
     }
 
+    /// Ends what the worker left where its shim could not, nor the shim's guard, which may have been killed with it.
+    async fn end_group(&self) {
+        let Some(group) = self.group.clone() else { return };
+        let end = move || shim::cgroup::end_group(&group);
+        match tokio::task::spawn_blocking(end).await {
+            Ok(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(worker = %self.worker, %error, "what it left in its control group cannot be ended");
+            }
+            _ => {}
+        }
+    }
+
     /// The shim has ended: one that went before its worker's end was written down is lost.
     async fn gone(&self, course: &Course) {
         // A shim that went as it should has done so itself.
@@ -265,6 +279,7 @@ impl Link {
         if course.ended && course.acknowledged {
             return;
         }
+        self.end_group().await;
         if course.heard {
             tracing::warn!(worker = %self.worker, "the shim is gone");
         } else {
