@@ -138,3 +138,26 @@ async fn connections_to_workers_are_used_again() {
     drop(clients);
     until(|| serving.connections().clients == 0).await;
 }
+
+#[tokio::test]
+async fn a_flood_of_connections_to_one_app_leaves_another_its_turn() {
+    let serving = threads(1);
+    let (shop, blog) = (Arc::new(open("shop", &serving)), open("blog", &serving));
+    let [worker] = workers().await;
+    blog.route(vec![worker.serve()]);
+    let flood: Vec<_> = (0..20)
+        .map(|_| {
+            let shop = Arc::clone(&shop);
+            tokio::spawn(async move {
+                loop {
+                    drop(Wire::connect(&shop).await);
+                }
+            })
+        })
+        .collect();
+    for _ in 0..20 {
+        idle(&blog).await;
+    }
+    assert!(flood.iter().all(|flooding| !flooding.is_finished()));
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
+}
