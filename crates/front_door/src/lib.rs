@@ -15,7 +15,8 @@
 //! - Connections of all apps together stay below a limit, since they share the process's file descriptors (see the module
 //!   `connections`): the clients that have been idle the longest make room, and where none is idle new ones get 503. A client
 //!   takes one descriptor, a connection to a worker one more.
-//! - A request goes to the worker with the fewest in flight, or to the instance that its `ARRAffinity` cookie names.
+//! - A request goes to the worker with the fewest in flight, or to the instance that its `ARRAffinity` cookie names. While
+//!   another answers, a worker that has answered nobody for some requests is only tried every 10 s.
 //! - A request that has not reached a worker tries the others, then waits for one. One that may have is not sent again, except
 //!   a GET or HEAD whose worker died before it answered (see the module `retries`).
 //! - What auto-heal's rules go by is counted beside: for each worker, the requests that match a list of watches.
