@@ -298,3 +298,42 @@ fn spawn_child(
     let pid = spawn(&child, |_| {})?;
     Ok((answer, pid))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It runs whatever is at the analyser's path by now, and reads the answer as it knew it.
+    #[test]
+    fn a_shim_of_the_first_release_is_understood_and_understands() {
+        let exit = serde_json::to_value(Exit::Signal(Signal(11))).unwrap();
+        let cause = serde_json::to_value(CrashCause::Signal).unwrap();
+        let job = |root: &str| {
+            let job = serde_json::json!({
+                "exit": exit, "cause": cause, "program": "shop", "root": root, "perf_map": null, "has_dump": true,
+                "standard_error_bytes": 12,
+            });
+            serde_json::from_value::<Job>(job).unwrap()
+        };
+        assert!(job("/proc/self/fd/4").has_root() && !job("/").has_root());
+        assert_eq!(job("/").readable, None);
+        let evidence = Evidence {
+            exit: Exit::Code(1),
+            cause: CrashCause::Exit,
+            program: "shop",
+            pid: 1,
+            standard_error: b"",
+            standard_output: b"",
+            dump: None,
+            root: None,
+            mapped: &[],
+        };
+        let findings = evidence.minimal_findings(&AnalyserError::Time);
+        let analysis = Analysis { findings, message: None, dump_error: None };
+        let answer = Answer { analysis: analysis.clone(), unconfined: vec!["Landlock".to_owned()] };
+        let line = serde_json::to_vec(&answer).unwrap();
+        assert_eq!(serde_json::from_slice::<Analysis>(&line).unwrap(), analysis);
+        let notes = serde_json::from_slice::<Answer>(&line).unwrap().into_analysis().findings.notes;
+        assert!(notes.last().unwrap().contains("this kernel has no Landlock"), "{notes:?}");
+    }
+}
