@@ -2,6 +2,7 @@
 //! or, for `lab-shop`, where cargo puts it.
 //!
 //! - [`shop`]: the Rust program, which serves HTTP and crashes on request.
+//! - [`first_shim`]: a shim as the first release had it, for a newer Medic to take over.
 //! - [`compile`]: a C, C++, Java, Go or C# program of `crates/lab/programs`, with flags of the caller's choice.
 //! - [`Language`]: the same small server in every language that is watched, and what runs it.
 
@@ -57,6 +58,16 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent).unwrap_or(Path::new("."))
 }
 
+/// `lab-first-shim`, a shim as the first release had it.
+///
+/// # Panics
+/// When it cannot be built: nothing that asks for it could go on.
+pub fn first_shim() -> PathBuf {
+    static SHIM: OnceLock<PathBuf> = OnceLock::new();
+    SHIM.get_or_init(|| build("lab-first-shim").unwrap_or_else(|error| panic!("lab-first-shim: {error}")))
+        .clone()
+}
+
 /// `lab-shop`, of the same profile as the running test; built when it is missing or older than its sources. Cargo builds the
 /// programs of a package only for that package's own tests, so other packages' tests may come first.
 ///
@@ -64,18 +75,18 @@ pub fn root() -> &'static Path {
 /// When it cannot be built: nothing that asks for it could go on.
 pub fn shop() -> PathBuf {
     static SHOP: OnceLock<PathBuf> = OnceLock::new();
-    SHOP.get_or_init(|| build_shop().unwrap_or_else(|error| panic!("lab-shop: {error}"))).clone()
+    SHOP.get_or_init(|| build("lab-shop").unwrap_or_else(|error| panic!("lab-shop: {error}"))).clone()
 }
 
-fn build_shop() -> Result<PathBuf, LabError> {
+fn build(name: &str) -> Result<PathBuf, LabError> {
     let folder = profile_folder();
-    let program = folder.join("lab-shop");
+    let program = folder.join(name);
     if is_newer(&program, &root().join("crates/lab/src")) {
         return Ok(program);
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.current_dir(root()).args(["build", "--quiet", "--package", "lab", "--bin", "lab-shop"]);
+    build.current_dir(root()).args(["build", "--quiet", "--package", "lab", "--bin", name]);
     if folder.file_name() == Some(OsStr::new("release")) {
         build.arg("--release");
     }
