@@ -22,6 +22,13 @@ pub fn start() {
         .init();
 }
 
+/// An error that has a line for each thing that is wrong: an event for each, since an event is one line.
+pub fn error_lines(what: &str, error: &dyn std::error::Error) {
+    for line in error.to_string().lines() {
+        tracing::error!("{what}: {line}");
+    }
+}
+
 /// As <https://no-color.org> has it: a variable that is set to something.
 fn has_colours(is_terminal: bool, no_color: Option<&std::ffi::OsStr>) -> bool {
     is_terminal && no_color.is_none_or(std::ffi::OsStr::is_empty)
@@ -75,8 +82,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_event_is_one_line_whatever_stands_in_it() {
+    /// What is logged by `events`.
+    fn logged(events: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
         let log = tracing_subscriber::fmt()
@@ -84,12 +91,28 @@ mod tests {
             .with_ansi(false)
             .fmt_fields(escaped_fields())
             .finish();
+        tracing::subscriber::with_default(log, events);
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn an_error_of_several_lines_is_several_events() {
+        let error = io::Error::other("medic.toml line 3: a\nmedic.toml line 9: b\u{1b}");
+        let text = logged(|| error_lines("reload failed", &error));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines[0].ends_with("reload failed: medic.toml line 3: a"), "{text}");
+        assert!(lines[1].ends_with(r"reload failed: medic.toml line 9: b\u{1b}"), "{text}");
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_stands_in_it() {
         let hostile = "x\n2026-01-31T00:00:00Z  INFO forged\u{1b}[2J\u{9b}1m\u{202e}\r";
         let error = io::Error::other(hostile);
-        tracing::subscriber::with_default(log, || {
+        let text = logged(|| {
             tracing::warn!(%error, name = hostile, path = ?std::path::Path::new(hostile), "the program {hostile}");
         });
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.matches('\n').count(), 1, "{text:?}");
         assert!(!text.trim_end().chars().any(engine::text::is_unseen), "{text:?}");
         assert!(text.contains("the program x\\n2026") && text.contains(" error=x\\n2026"), "{text}");

@@ -176,7 +176,7 @@ async fn reload(path: &Path, running: &Config, console: &LiveConsole) {
     let config = match Config::load(path, &environment()) {
         Ok(config) => config,
         Err(error) => {
-            tracing::error!("configuration reload failed, keeping the current one: {error}");
+            crate::log::error_lines("configuration reload failed, keeping the current one", &error);
             return;
         }
     };
