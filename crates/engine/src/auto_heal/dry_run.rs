@@ -185,6 +185,10 @@ struct Track {
     counting: Counting,
     /// The counts of the minutes that the window can touch, oldest first.
     recent: VecDeque<(u64, u64)>,
+    /// What is certain in the whole minutes that fit into the window, and what is possible in all that it can touch: kept as
+    /// minutes come and go, so that a long window costs no more than a short one.
+    least: u64,
+    most: u64,
     possible: bool,
     fires: Vec<WouldFire>,
     may_be_said: bool,
@@ -192,28 +196,47 @@ struct Track {
 
 impl Track {
     fn new(counting: Counting) -> Self {
-        Self { counting, recent: VecDeque::new(), possible: false, fires: Vec::new(), may_be_said: true }
+        Self {
+            counting,
+            recent: VecDeque::new(),
+            least: 0,
+            most: 0,
+            possible: false,
+            fires: Vec::new(),
+            may_be_said: true,
+        }
     }
 
     /// Takes in a minute: is the condition certainly, and is it possibly met in it?
     fn take(&mut self, count: (u64, u64)) -> (bool, bool) {
         let seconds = self.counting.interval.as_secs().max(1);
         let touched = usize::try_from(seconds.div_ceil(60)).unwrap_or(usize::MAX).saturating_add(1);
-        self.recent.push_back(count);
-        if self.recent.len() > touched {
-            self.recent.pop_front();
-        }
-        let most: u64 = self.recent.iter().map(|(_, most)| most).sum();
         let whole = usize::try_from(seconds / 60).unwrap_or(usize::MAX);
+        self.recent.push_back(count);
+        self.least += count.0;
+        self.most += count.1;
+        let leaves = self.recent.len().checked_sub(whole.saturating_add(1));
+        if let Some((least, _)) = leaves.and_then(|index| self.recent.get(index)) {
+            self.least -= least;
+        }
+        if self.recent.len() > touched
+            && let Some((_, most)) = self.recent.pop_front()
+        {
+            self.most -= most;
+        }
         let certain = if whole == 0 {
             // So many fit into the minute with never `count` of them within one interval.
             let apart = (self.counting.count - 1).saturating_mul(60_u64.div_ceil(seconds));
             count.0 > apart
         } else {
-            let least: u64 = self.recent.iter().rev().take(whole).map(|(least, _)| least).sum();
-            least >= self.counting.count
+            self.least >= self.counting.count
         };
-        (certain, most >= self.counting.count)
+        (certain, self.most >= self.counting.count)
+    }
+
+    fn begin_anew(&mut self) {
+        self.recent.clear();
+        (self.least, self.most) = (0, 0);
     }
 
     fn finish(self) -> ConditionRun {
@@ -267,7 +290,7 @@ fn run(config: &AutoHealConfig, minutes: &BTreeMap<Timestamp, Minute<'_>>) -> Ve
         }
         if fired {
             for track in &mut tracks {
-                track.recent.clear();
+                track.begin_anew();
             }
             restarted = restarts.then_some(at).or(restarted);
         }
@@ -277,10 +300,13 @@ fn run(config: &AutoHealConfig, minutes: &BTreeMap<Timestamp, Minute<'_>>) -> Ve
 }
 
 fn fire(minute: Timestamp, certain: bool, track: &Track) -> WouldFire {
-    let most: u64 = track.recent.iter().map(|(_, most)| most).sum();
     let span = MINUTE * u32::try_from(track.recent.len()).unwrap_or(u32::MAX);
-    let text =
-        format!("Of {}, up to {} were recorded in {}.", track.counting.what, requests(most), humanise(span));
+    let text = format!(
+        "Of {}, up to {} were recorded in {}.",
+        track.counting.what,
+        requests(track.most),
+        humanise(span)
+    );
     WouldFire { minute, certain, text }
 }
 
