@@ -19,6 +19,7 @@ pub mod path_template;
 pub mod range;
 pub mod report;
 pub mod requests;
+pub mod retention;
 pub mod settings;
 pub mod status;
 pub mod text;

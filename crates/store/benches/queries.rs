@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use engine::requests::RequestMinute;
 use fixtures::{app, at, captured, crash, instance, range};
 use sqlx::{Connection as _, SqliteConnection};
-use store::{Database, Store};
+use store::{Database, Flush, Store};
 
 const CRASHES: i64 = 100_000;
 const INCIDENTS: i64 = 2_000;
@@ -71,7 +71,8 @@ async fn add_minutes(store: &Store) -> Duration {
             (0..1_000_u64).for_each(|request| minute.latency.record(request * request * 3));
             minute
         };
-        store.add_minutes("node-a", &(0..INSTANCES).map(minute).collect::<Vec<_>>()).await.unwrap();
+        let flush = Flush { boot: "bench".to_owned(), number: number.unsigned_abs() + 1, at: at(0) };
+        store.add_minutes("node-a", &flush, &(0..INSTANCES).map(minute).collect::<Vec<_>>()).await.unwrap();
     }
     begun.elapsed() / 1_440
 }

@@ -112,6 +112,17 @@ pub struct AuditRow {
     pub audit: Audit,
 }
 
+/// Which flush of requests it is, so that one that is sent twice is counted once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flush {
+    /// The run of Medic that counted; no two runs of a node have the same.
+    pub boot: String,
+    /// Its number, which grows within the run.
+    pub number: u64,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
 /// What [`Store::purge`] forgot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purged {

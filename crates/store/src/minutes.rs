@@ -1,29 +1,38 @@
-//! Requests, one row an instance and minute; a minute that is flushed twice is added up.
+//! Requests, one row an instance and minute; a minute that comes in two flushes is added up, a flush that comes twice is not.
 
 use engine::requests::RequestMinute;
 use engine::{AppName, InstanceKey, TimeRange, Timestamp};
 
 use crate::access::Writing;
 use crate::sql::{Durability, Row, Value, count, json};
-use crate::{Store, StoreError, bounds};
+use crate::{Flush, Store, StoreError, bounds};
 
 const CLASSES: [&str; 5] = ["status_1xx", "status_2xx", "status_3xx", "status_4xx", "status_5xx"];
 
 impl Store {
-    /// Adds these minutes to what is there of them, all or none. A power cut may take the last seconds.
-    pub async fn add_minutes(&self, node: &str, minutes: &[RequestMinute]) -> Result<(), StoreError> {
+    /// Adds these minutes to what is there of them, all or none, and once: whoever lost the answer sends the same flush again.
+    /// A power cut may take the last seconds.
+    pub async fn add_minutes(
+        &self,
+        node: &str,
+        flush: &Flush,
+        minutes: &[RequestMinute],
+    ) -> Result<(), StoreError> {
         if minutes.is_empty() {
             return Ok(());
         }
-        self.merge_minutes(node, minutes).await.map_err(self.failed("Adding minutes of requests"))
+        self.merge_minutes(node, flush, minutes).await.map_err(self.failed("Adding minutes of requests"))
     }
 
-    async fn merge_minutes(&self, node: &str, minutes: &[RequestMinute]) -> sqlx::Result<()> {
+    async fn merge_minutes(&self, node: &str, flush: &Flush, minutes: &[RequestMinute]) -> sqlx::Result<()> {
         let node = bounds::node(node);
         // always in one order: two flushes that lock each other's rows would wait for ever
         let mut minutes: Vec<&RequestMinute> = minutes.iter().collect();
         minutes.sort_by_key(|minute| (&minute.instance, minute.minute));
         let mut transaction = self.sql.begin(Durability::Quick).await?;
+        if !is_new(&mut transaction, &node, flush).await? {
+            return Ok(());
+        }
         for minute in minutes {
             if !insert(&mut transaction, &node, minute).await? {
                 add(&mut transaction, &node, minute).await?;
@@ -46,6 +55,16 @@ impl Store {
         rows.and_then(|rows| rows.iter().map(|row| Ok((row.text("node")?, minute_of(row)?))).collect())
             .map_err(self.failed("Reading minutes of requests"))
     }
+}
+
+/// Is the flush later than the last one of its run? It is noted down as the last, and the row is held until the commit: of two
+/// that are the same, one waits for the other.
+async fn is_new(transaction: &mut Writing<'_>, node: &str, flush: &Flush) -> sqlx::Result<bool> {
+    let sql = "INSERT INTO request_flush (node, boot, number, at_ms) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT (node, boot) DO UPDATE SET number = excluded.number, at_ms = excluded.at_ms \
+               WHERE request_flush.number < excluded.number";
+    let values = vec![node.into(), bounds::name(&flush.boot).into(), count(flush.number), flush.at.into()];
+    Ok(transaction.execute(sql, values).await? == 1)
 }
 
 /// Was the minute new?

@@ -58,7 +58,40 @@ impl Store {
         purged.memory_minutes = self.forget_rows(delete_minutes!("memory_minute"), before).await?;
         purged.restarts = self.forget_rows(delete_facts!("restart"), before).await?;
         purged.heal_events = self.forget_rows(delete_facts!("heal_event"), before).await?;
+        let runs = "DELETE FROM request_flush WHERE at_ms < $1";
+        self.sql.execute(Durability::Quick, runs, vec![before.into()]).await?;
         Ok(purged)
+    }
+
+    /// What [`Store::set_keep_from`] said last, and when the oldest fact or minute is of.
+    pub async fn keep_from(&self) -> Result<(Option<Timestamp>, Option<Timestamp>), StoreError> {
+        self.read_keep_from().await.map_err(self.failed("Reading how far history reaches"))
+    }
+
+    async fn read_keep_from(&self) -> sqlx::Result<(Option<Timestamp>, Option<Timestamp>)> {
+        let kept = self.sql.rows("SELECT keep_from_ms FROM retention WHERE id = 1", vec![]).await?;
+        let kept = kept.first().map(|row| row.int("keep_from_ms")).transpose()?;
+        let oldest = [
+            "SELECT MIN(at_ms) AS oldest FROM crash",
+            "SELECT MIN(at_ms) AS oldest FROM restart",
+            "SELECT MIN(at_ms) AS oldest FROM heal_event",
+            "SELECT MIN(minute_ms) AS oldest FROM request_minute",
+            "SELECT MIN(minute_ms) AS oldest FROM memory_minute",
+        ];
+        let mut found = Vec::new();
+        for sql in oldest {
+            let rows = self.sql.rows(sql, vec![]).await?;
+            found.extend(rows.first().map(|row| row.maybe_int("oldest")).transpose()?.flatten());
+        }
+        Ok((kept.map(Timestamp::from_ms), found.into_iter().min().map(Timestamp::from_ms)))
+    }
+
+    /// Says from when on history is kept.
+    pub async fn set_keep_from(&self, from: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT INTO retention (id, keep_from_ms) VALUES (1, $1) \
+                   ON CONFLICT (id) DO UPDATE SET keep_from_ms = excluded.keep_from_ms";
+        let saved = self.sql.execute(Durability::Quick, sql, vec![from.into()]).await;
+        saved.map(drop).map_err(self.failed("Saying how far history reaches"))
     }
 
     /// Repeats a statement that deletes a batch until nothing is left for it.

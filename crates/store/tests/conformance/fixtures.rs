@@ -205,3 +205,10 @@ pub(crate) fn memory(app_name: &str, index: u16, number: i64, private_bytes_max:
         limit_bytes: 1_750_000_000,
     }
 }
+
+/// A flush that was never sent before.
+pub(crate) fn flush() -> store::Flush {
+    static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    store::Flush { boot: number.to_string(), number: 1, at: at(0) }
+}

@@ -57,8 +57,8 @@ conformance! {
         guards_are_kept_by_node_and_instance, fuses_are_kept_by_node_and_app;
     memory: a_minute_flushed_twice_keeps_the_peak_and_the_latest_limit, concurrent_flushes_keep_the_peak,
         memory_of_one_app_in_a_range;
-    minutes: a_minute_flushed_twice_adds_up, concurrent_flushes_lose_nothing, minutes_of_one_app_in_a_range;
-    retention: purge_keeps_what_is_newer, purge_works_through_many_batches, an_incident_outlives_its_captured_crash,
+    minutes: a_minute_flushed_twice_adds_up, a_flush_that_is_sent_again_is_counted_once, concurrent_flushes_lose_nothing, minutes_of_one_app_in_a_range;
+    retention: purge_keeps_what_is_newer, how_far_history_reaches_is_kept, purge_works_through_many_batches, an_incident_outlives_its_captured_crash,
         recording_goes_on_while_purging, purge_forgets_old_restarts_events_and_memory;
     opening: reopening_keeps_everything, two_stores_share_one_database, a_newer_schema_is_refused,
         tables_of_an_older_medic_are_brought_up_to_date, a_closed_store_refuses_and_says_so, a_value_changed_by_hand_is_named;

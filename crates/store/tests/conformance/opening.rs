@@ -4,7 +4,7 @@ use engine::requests::RequestMinute;
 use store::{Cause, Database, Store, StoreError};
 
 use crate::databases::change;
-use crate::fixtures::{EVER, app, at, captured, heal_event, healed, incident, instance, memory};
+use crate::fixtures::{EVER, app, at, captured, flush, heal_event, healed, incident, instance, memory};
 
 pub(crate) async fn reopening_keeps_everything(store: Store, database: Database) {
     let crash = captured("shop", 0, 1);
@@ -14,7 +14,7 @@ pub(crate) async fn reopening_keeps_everything(store: Store, database: Database)
     store.record_restart(&restart).await.unwrap();
     store.record_heal_event(&event).await.unwrap();
     store.add_memory_minutes("a", std::slice::from_ref(&memory)).await.unwrap();
-    store.add_minutes("a", &[RequestMinute::empty(instance("shop", 0), at(0))]).await.unwrap();
+    store.add_minutes("a", &flush(), &[RequestMinute::empty(instance("shop", 0), at(0))]).await.unwrap();
     store.close().await;
 
     let store = Store::open(&database).await.unwrap();
@@ -70,6 +70,8 @@ pub(crate) async fn tables_of_an_older_medic_are_brought_up_to_date(store: Store
         "DROP TABLE heal_guard",
         "DROP TABLE fuse",
         "DROP TABLE memory_minute",
+        "DROP TABLE request_flush",
+        "DROP TABLE retention",
         "ALTER TABLE crash DROP COLUMN memory",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
     ] {

@@ -3,7 +3,9 @@
 use engine::requests::RequestMinute;
 use store::{Database, Purged, Store};
 
-use crate::fixtures::{EVER, app, at, captured, crash, heal_event, incident, instance, memory, restart};
+use crate::fixtures::{
+    EVER, app, at, captured, crash, flush, heal_event, incident, instance, memory, restart,
+};
 
 pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
     // 1 is old, 2 old and new, 3 exactly at the edge, which is kept
@@ -12,7 +14,7 @@ pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
         store.record_crash(&crash).await.unwrap();
     }
     let minutes = [-60_000, 0].map(|offset_ms| RequestMinute::empty(instance("shop", 0), at(offset_ms)));
-    store.add_minutes("a", &minutes).await.unwrap();
+    store.add_minutes("a", &flush(), &minutes).await.unwrap();
     store.save_state("a", &instance("shop", 0), "{}").await.unwrap();
 
     let purged = store.purge(at(0)).await.unwrap();
@@ -29,7 +31,7 @@ pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
 pub(crate) async fn purge_works_through_many_batches(store: Store, _: Database) {
     let minutes: Vec<_> =
         (-1_200..3).map(|number| RequestMinute::empty(instance("shop", 0), at(number * 60_000))).collect();
-    store.add_minutes("a", &minutes).await.unwrap();
+    store.add_minutes("a", &flush(), &minutes).await.unwrap();
     assert_eq!(store.purge(at(0)).await.unwrap().minutes, 1_200);
     assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 3);
 }
@@ -88,4 +90,18 @@ pub(crate) async fn purge_forgets_old_restarts_events_and_memory(store: Store, _
     assert!(store.auto_heal(&shop).await.unwrap().is_some());
     assert_eq!((store.heal_guards("a").await.unwrap().len(), store.fuses("a").await.unwrap().len()), (1, 1));
     assert_eq!(store.purge(at(0)).await.unwrap(), Purged::default());
+}
+
+pub(crate) async fn how_far_history_reaches_is_kept(store: Store, database: Database) {
+    assert_eq!(store.keep_from().await.unwrap(), (None, None));
+    store.record_crash(&captured("shop", 70_000, 1)).await.unwrap();
+    store.add_memory_minutes("a", &[memory("shop", 0, 1, 5)]).await.unwrap();
+    assert_eq!(store.keep_from().await.unwrap(), (None, Some(at(60_000))));
+    for from in [at(5), at(7)] {
+        store.set_keep_from(from).await.unwrap();
+    }
+    store.close().await;
+    let store = Store::open(&database).await.unwrap();
+    assert_eq!(store.keep_from().await.unwrap().0, Some(at(7)));
+    store.close().await;
 }
