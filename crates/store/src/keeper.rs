@@ -83,8 +83,9 @@ impl Keeper {
                         tracing::info!("the database is available again");
                     }
                     failures = 0;
+                    let file = self.identity().await;
                     self.access.open(pools);
-                    let lost = self.watch().await;
+                    let lost = self.watch(file).await;
                     self.give_up(lost).await;
                 }
                 Err(error) => {
@@ -104,7 +105,12 @@ impl Keeper {
         let Database::Sqlite(path) = &self.database else { return open::open(&self.database).await };
         let path = path.clone();
         if let Ok(Some(kept)) = aside::latest(&path) {
-            self.access.set(|status| status.health.begun_anew = Some(kept));
+            self.access.set(|status| {
+                let known = &mut status.health.begun_anew;
+                if known.as_ref().is_none_or(|known| known.at < kept.at) {
+                    *known = Some(kept);
+                }
+            });
         }
         let opened = if is_emptied(&path) { None } else { Some(open::open(&self.database).await) };
         match opened {
@@ -134,14 +140,10 @@ impl Keeper {
     }
 
     /// Returns when the database is lost.
-    async fn watch(&mut self) -> Lost {
+    async fn watch(&mut self, opened: Option<FileId>) -> Lost {
         let path = match &self.database {
             Database::Sqlite(path) => Some(path.clone()),
             Database::Postgres(_) => None,
-        };
-        let opened = match &path {
-            Some(path) => identity(path).await,
-            None => None,
         };
         let mut inspection = tokio::task::JoinSet::new();
         if let Some(path) = path.clone() {
@@ -162,7 +164,8 @@ impl Keeper {
                         return Lost::Silent;
                     }
                     if let Some(path) = &path {
-                        if identity(path).await != opened {
+                        let now = self.identity().await;
+                        if now.is_none() || now != opened {
                             return Lost::Gone;
                         }
                         self.forget_cleared(path).await;
@@ -170,6 +173,12 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    /// The file that has the database's name now; a server has none.
+    async fn identity(&self) -> Option<FileId> {
+        let Database::Sqlite(path) = &self.database else { return None };
+        tokio::fs::metadata(path).await.ok().map(|file| (file.dev(), file.ino()))
     }
 
     async fn give_up(&mut self, lost: Lost) {
@@ -195,7 +204,7 @@ impl Keeper {
                     self.unavailable(&error.reason());
                 }
             }
-            Lost::Gone if !path.exists() => {
+            Lost::Gone if path.try_exists().is_ok_and(|exists| !exists) => {
                 self.begun_anew(BegunAnew { at: self.clock.wall(), kept_as: None });
             }
             Lost::Gone | Lost::Silent => {}
@@ -285,10 +294,6 @@ async fn is_damaged(path: &Path) -> bool {
         }
         Err(error) => Cause::of(&error) == Cause::Damaged,
     }
-}
-
-async fn identity(path: &Path) -> Option<FileId> {
-    tokio::fs::metadata(path).await.ok().map(|file| (file.dev(), file.ino()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //! of each other's, and what is saved last is what the loop is told last. What stands in an app's environment is in force where
 //! nothing is saved, and is never saved.
 //!
-//! What was read or written last is kept: it answers while there is no database, and it is given to one that begins anew.
+//! What was recalled or written last is kept: it is what is in force, so it answers while there is no database, and it is given to
+//! one that begins anew. Before anything was recalled nothing of it is in force.
 
 use std::collections::BTreeMap;
 use std::sync::MutexGuard;
@@ -25,7 +26,7 @@ impl LiveConsole {
         let defaults = self.known(app)?.settings;
         let settings = match self.store.settings(app).await {
             Ok(settings) => settings,
-            Err(error) => self.kept(app, |kept| kept.settings.clone()).ok_or_else(|| failed(&error))?,
+            Err(_) => self.kept(app, |kept| kept.settings.clone()).unwrap_or_default(),
         };
         Ok(settings.or(&defaults))
     }
@@ -65,7 +66,7 @@ impl LiveConsole {
         self.known(app)?;
         let rules = match self.store.auto_heal(app).await {
             Ok(rules) => rules,
-            Err(error) => self.kept(app, |kept| kept.rules.clone()).ok_or_else(|| failed(&error))?,
+            Err(_) => self.kept(app, |kept| kept.rules.clone()).unwrap_or_default(),
         };
         Ok(rules.unwrap_or_default())
     }

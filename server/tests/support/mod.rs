@@ -52,7 +52,7 @@ impl Medic {
 
     /// The lab's shop, run by a copy of Medic's own program.
     pub(crate) fn with_program(program: &Path, head: &str, app: &str) -> Self {
-        let mut medic = Self::prepared(&[lab::shop()], head, app);
+        let mut medic = Self::prepared(tempfile::tempdir().unwrap(), &[lab::shop()], head, app);
         program.clone_into(&mut medic.program);
         medic.start();
         medic
@@ -60,14 +60,20 @@ impl Medic {
 
     /// The same with another program.
     pub(crate) fn with_command(command: &[PathBuf], head: &str, app: &str) -> Self {
-        let mut medic = Self::prepared(command, head, app);
+        let mut medic = Self::prepared(tempfile::tempdir().unwrap(), command, head, app);
         medic.start();
         medic
     }
 
-    fn prepared(command: &[PathBuf], head: &str, app: &str) -> Self {
+    /// The same in a folder that something has been done with.
+    pub(crate) fn in_folder(folder: tempfile::TempDir, command: &[PathBuf], head: &str, app: &str) -> Self {
+        let mut medic = Self::prepared(folder, command, head, app);
+        medic.start();
+        medic
+    }
+
+    fn prepared(folder: tempfile::TempDir, command: &[PathBuf], head: &str, app: &str) -> Self {
         let (address, front_door) = (free_address(), free_address());
-        let folder = tempfile::tempdir().unwrap();
         let command: Vec<String> = command.iter().map(|part| format!("\"{}\"", part.display())).collect();
         let config = format!(
             "[server]\nlisten = \"{address}\"\ndata_dir = \"data\"\n{head}\n[[app]]\nname = \"shop\"\ncommand = [{}]\nlisten = \"{front_door}\"\n{app}\n",
