@@ -31,6 +31,7 @@ pub(super) struct Finder {
 impl Finder {
     /// The workers that have a run folder, and are linked with from now on.
     pub(super) fn find(&self) -> io::Result<Vec<WorkerId>> {
+        self.run_dirs.tidy();
         let found = self.run_dirs.workers()?;
         let mut workers = Vec::new();
         for (worker, run_dir) in found {

@@ -77,6 +77,7 @@ impl Hands {
     pub(super) async fn finish(self) {
         self.links.close();
         let _one_hangs = self.stop.wait("the shims", LAST_WORDS, self.links.wait()).await;
+        self.run_dirs.tidy();
         drop(self.ledger);
         let _panicked = self.stop.wait("the last records", RECORDS_LIMIT, self.writing).await;
     }

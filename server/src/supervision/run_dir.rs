@@ -42,10 +42,20 @@ impl RunDirs {
         self.others.iter().find(|root| is_private(root)).map(|root| root.join(name(worker)))
     }
 
+    /// Leaves nothing in memory that nobody uses any more.
+    pub(super) fn tidy(&self) {
+        for root in self.others.iter().filter(|root| is_ours(root)) {
+            for app in folders(root).unwrap_or_default() {
+                let _still_used = std::fs::remove_dir(root.join(app));
+            }
+            let _still_used = std::fs::remove_dir(root);
+        }
+    }
+
     /// Every worker that has a run folder, sorted, with its folder. What is not named like one, or is no folder, is left alone.
     pub(super) fn workers(&self) -> io::Result<Vec<(WorkerId, PathBuf)>> {
         let mut found = Vec::new();
-        let others = self.others.iter().filter(|root| root.exists() && is_private(root));
+        let others = self.others.iter().filter(|root| is_ours(root));
         for root in std::iter::once(&self.first).chain(others) {
             for app in folders(root)? {
                 let Ok(app_name) = app.parse::<AppName>() else { continue };
@@ -77,6 +87,11 @@ fn is_private(root: &Path) -> bool {
     {
         return false;
     }
+    is_ours(root)
+}
+
+/// It is a folder, and no link to one, that only this user can look into.
+fn is_ours(root: &Path) -> bool {
     let is_ours = |folder: std::fs::Metadata| {
         folder.is_dir() && folder.uid() == shim::own_user() && folder.mode() & 0o777 == 0o700
     };
@@ -126,6 +141,25 @@ mod tests {
         }
         std::os::unix::fs::symlink(&one, run.join("shop/0-18")).unwrap();
         assert_eq!(dirs.workers().unwrap(), [(second, other), (first, one)]);
+    }
+
+    #[test]
+    fn what_is_empty_in_memory_goes_and_what_is_used_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dirs, memory) = (only_in(folder.path()), folder.path().join("memory"));
+        let run_dir = dirs.instead(&"shop/1/1769847300000".parse().unwrap()).unwrap();
+        std::fs::create_dir_all(&run_dir).unwrap();
+        dirs.tidy();
+        assert!(run_dir.exists());
+        std::fs::remove_dir(&run_dir).unwrap();
+        dirs.tidy();
+        assert!(!memory.exists());
+        // through another's link nothing is removed
+        let elsewhere = folder.path().join("elsewhere");
+        std::fs::create_dir_all(elsewhere.join("shop")).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &memory).unwrap();
+        dirs.tidy();
+        assert!(elsewhere.join("shop").exists());
     }
 
     #[test]
