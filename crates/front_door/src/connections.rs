@@ -194,10 +194,18 @@ impl Connections {
         (longest > own.saturating_add(than_s)).then_some(number)
     }
 
-    /// Has another thread close an idle client.
-    pub(crate) fn ask(&self, thread: usize) {
-        self.threads[thread].wanted.fetch_add(1, Relaxed);
-        self.threads[thread].make_room.notify_one();
+    /// Has another thread close an idle client; with `once`, only if it has done what it was asked before, since what it said
+    /// of its clients holds for one of them.
+    pub(crate) fn ask(&self, thread: usize, once: bool) -> bool {
+        let asked = &self.threads[thread];
+        if once && asked.wanted.compare_exchange(0, 1, Relaxed, Relaxed).is_err() {
+            return false;
+        }
+        if !once {
+            asked.wanted.fetch_add(1, Relaxed);
+        }
+        asked.make_room.notify_one();
+        true
     }
 
     /// Has the other threads see whether there are too many connections.
@@ -210,7 +218,12 @@ impl Connections {
     pub(crate) async fn asked(&self, thread: usize) -> usize {
         let asked = &self.threads[thread];
         asked.make_room.notified().await;
-        asked.wanted.swap(0, Relaxed)
+        asked.wanted.load(Relaxed)
+    }
+
+    /// A thread has closed what it was asked for, and has published anew.
+    pub(crate) fn obeyed(&self, thread: usize, clients: usize) {
+        self.threads[thread].wanted.fetch_sub(clients, Relaxed);
     }
 
     /// One more connection to a worker, for as long as what is returned is kept.
@@ -337,6 +350,16 @@ mod tests {
         assert_eq!(connections.longest_idle_elsewhere(0, 1), None, "as good as equal");
         assert_eq!(connections.longest_idle_elsewhere(0, 0), Some(1));
         assert_eq!(connections.longest_idle_elsewhere(1, 0), None);
+    }
+
+    #[test]
+    fn by_one_word_of_a_thread_it_is_asked_for_one_client() {
+        let connections = Connections::new(2);
+        assert!(connections.ask(1, true));
+        assert!(!connections.ask(1, true), "what it said was of that one");
+        assert!(connections.ask(1, false), "there is nobody else to ask");
+        connections.obeyed(1, 2);
+        assert!(connections.ask(1, true));
     }
 
     #[test]

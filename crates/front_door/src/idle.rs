@@ -46,6 +46,11 @@ impl IdleClients {
         closed
     }
 
+    /// For how many seconds the longest idle of those that are listed has been idle.
+    pub(crate) fn longest_s(&self) -> Option<u32> {
+        self.listed.iter().rev().find_map(|idle| idle.app.upgrade()?.idle_s(idle.guest, idle.since))
+    }
+
     /// Closes the first that is still idle.
     fn close_listed(&mut self) -> bool {
         while let Some(IdleClient { since, app, guest }) = self.listed.pop() {

@@ -135,7 +135,10 @@ async fn run(serving: Rc<Serving>, mut openings: mpsc::UnboundedReceiver<Opening
                 }
                 None => return serving.rest().await,
             },
-            clients = serving.connections.asked(serving.number) => serving.make_room(clients),
+            clients = serving.connections.asked(serving.number) => {
+                serving.make_room(clients);
+                serving.connections.obeyed(serving.number, clients);
+            }
             _ = seconds.tick() => serving.second(),
         }
     }
@@ -222,15 +225,15 @@ impl Serving {
             return false;
         }
         let other = self.connections.longest_idle_elsewhere(self.number, than_s);
-        other.inspect(|other| self.connections.ask(*other)).is_some()
+        other.is_some_and(|other| self.connections.ask(other, than_s > 0))
     }
 
+    /// The others are told at once how long the next has been idle: by an older word they would have all of them closed.
     fn close_idle(&self) -> bool {
         let apps = self.apps.borrow();
-        let closed = self.idle.borrow_mut().close_one(self.latest_turn(), apps.iter().map(|(_, app)| app));
-        if !closed {
-            self.publish(None);
-        }
+        let mut idle = self.idle.borrow_mut();
+        let closed = idle.close_one(self.latest_turn(), apps.iter().map(|(_, app)| app));
+        self.publish(closed.then(|| idle.longest_s().unwrap_or(0)));
         closed
     }
 

@@ -308,6 +308,13 @@ impl Thread {
         self.idle.borrow_mut().close_one(self.serving.latest_turn(), std::iter::once(self))
     }
 
+    /// For how many seconds a guest has been idle, if it has been since that turn.
+    pub(crate) fn idle_s(&self, guest: usize, since: u64) -> Option<u32> {
+        let guests = self.guests.borrow();
+        let guest = guests.get(guest).filter(|guest| !guest.leaving.get())?;
+        guest.client.pulse.idle_s().filter(|_| guest.client.pulse.idle_since() == Some(since))
+    }
+
     /// Closes a guest that has been idle since that turn; `false` if it no longer is.
     pub(crate) fn close_idle(&self, guest: usize, since: u64) -> bool {
         let guests = self.guests.borrow();
