@@ -5,7 +5,7 @@ mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use support::{Medic, free_address, is_alive, wait_until};
 
@@ -13,9 +13,16 @@ fn url() -> String {
     std::env::var("MEDIC_TEST_POSTGRES").expect("MEDIC_TEST_POSTGRES names a server to test on")
 }
 
+/// Every test here counts the crashes of one app in one database: one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 #[ignore = "needs PostgreSQL: cargo xtask test starts one and sets MEDIC_TEST_POSTGRES"]
 fn a_crash_is_recorded_in_postgresql_and_nowhere_else() {
+    let _alone = alone();
     let medic = Medic::with_shop(&format!("[database]\nurl = \"{}\"\n", url()), "");
     medic.until_running();
     let before = medic.crashes();
@@ -156,6 +163,7 @@ fn crash_unrecorded(medic: &Medic) {
 #[test]
 #[ignore = "needs PostgreSQL: cargo xtask test starts one and sets MEDIC_TEST_POSTGRES"]
 fn while_postgresql_is_away_all_is_served_and_every_crash_is_recorded_afterwards() {
+    let _alone = alone();
     let url = url();
     let (start, rest) = url.rsplit_once('@').unwrap();
     let (server, database) = rest.split_once('/').unwrap();

@@ -178,7 +178,7 @@ proptest::proptest! {
         anew in 0_usize..60,
     ) {
         let json = format!(
-            r#"{{"autoHealRules":{{"triggers":{{"requests":{{"count":3,"timeInterval":"00:{:02}:{:02}"}}}}}}}}"#,
+            r#"{{"autoHealEnabled":true,"autoHealRules":{{"triggers":{{"requests":{{"count":3,"timeInterval":"00:{:02}:{:02}"}}}}}}}}"#,
             seconds / 60,
             seconds % 60
         );
