@@ -4,7 +4,7 @@
 use std::env;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 mod bench;
 mod demo;
@@ -16,7 +16,9 @@ mod release;
 mod setup;
 mod site;
 mod stopwatch;
+mod stress;
 mod test;
+mod torture;
 mod versions;
 mod workspace;
 
@@ -28,6 +30,8 @@ const USAGE: &str = "usage: cargo xtask <command>
                           host two apps, crash one until the debugger has caught it, and explain it; until Ctrl-C, or
                           with --once until the incident is there
   test                    install what tests need, then run every check and test
+  test --stress N         run the suites that start processes N times beside a busy machine
+  torture [CASE]          break a running Medic in every way for minutes, and print what it lost
   bench                   run every bench beside its anchor
 ";
 
@@ -50,6 +54,11 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ["build"] => release::build()?,
         ["demo", options @ ..] => demo::run_demo(&demo_options(options)?)?,
         ["test"] => return test::run_tests(),
+        ["test", "--stress", rounds] => {
+            let rounds = rounds.parse().with_context(|| format!("`{rounds}` is no number of rounds"))?;
+            return stress::run_stressed(rounds);
+        }
+        ["torture", case @ ..] if case.len() <= 1 => torture::run_torture(case.first().copied())?,
         ["bench"] => bench::run_benches()?,
         [] | ["help" | "--help" | "-h"] => print!("{USAGE}"),
         _ => bail!("no such command: {}\n\n{USAGE}", words.join(" ")),

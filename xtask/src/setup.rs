@@ -80,6 +80,18 @@ const TEST_NEEDS: &[Need] = &[
         packages: &["gdb"],
         tests: "the tests with another debugger attached",
     },
+    Need {
+        name: "strace",
+        is_there: || on_path("strace").is_some(),
+        packages: &["strace"],
+        tests: "the disk that answers with errors",
+    },
+    Need {
+        name: "libfaketime",
+        is_there: || on_path("faketime").is_some(),
+        packages: &["faketime"],
+        tests: "the clock that jumps by days",
+    },
 ];
 
 const BENCH_NEEDS: &[Need] = &[

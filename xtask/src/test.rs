@@ -77,14 +77,19 @@ fn cargo_test() -> Command {
 fn rust_tests(everything_is_there: bool) -> Result<()> {
     let mut cargo = cargo_test();
     cargo.args(["--no-fail-fast", "--", "--include-ignored"]);
-    if everything_is_there {
-        cargo.env("MEDIC_TEST_ALL", "1");
-    }
     let postgres = crate::postgres::programs().map(|_| Postgres::start()).transpose()?;
-    if let Some(postgres) = &postgres {
-        cargo.env("MEDIC_TEST_POSTGRES", postgres.url());
-    }
+    environment(&mut cargo, everything_is_there, postgres.as_ref());
     run(&mut cargo)
+}
+
+/// What the tests find in their environment: whether a missing program is a failure, and where PostgreSQL is.
+pub(crate) fn environment(tests: &mut Command, everything_is_there: bool, postgres: Option<&Postgres>) {
+    if everything_is_there {
+        tests.env("MEDIC_TEST_ALL", "1");
+    }
+    if let Some(postgres) = postgres {
+        tests.env("MEDIC_TEST_POSTGRES", postgres.url());
+    }
 }
 
 impl Run {

@@ -58,6 +58,23 @@ impl Medic {
         medic
     }
 
+    /// The lab's shop with its data in another folder, run by another program with more in its environment.
+    pub(crate) fn with_shop_at(
+        data_dir: &Path,
+        program: &Path,
+        environment: &[(&str, String)],
+        head: &str,
+        app: &str,
+    ) -> Self {
+        let mut medic = Self::prepared(tempfile::tempdir().unwrap(), &[lab::shop()], head, app);
+        medic.edit(|config| config.replacen("\"data\"", &format!("\"{}\"", data_dir.display()), 1));
+        program.clone_into(&mut medic.program);
+        medic.environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        medic.start();
+        medic
+    }
+
     /// The same with another program.
     pub(crate) fn with_command(command: &[PathBuf], head: &str, app: &str) -> Self {
         let mut medic = Self::prepared(tempfile::tempdir().unwrap(), command, head, app);
@@ -163,11 +180,6 @@ impl Medic {
         assert!(status.unwrap().success());
     }
 
-    /// The server's process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.server.as_ref().unwrap().id()
-    }
-
     /// Changes the configuration's file.
     pub(crate) fn edit(&self, change: impl FnOnce(String) -> String) {
         let path = self.folder.path().join("medic.toml");
@@ -181,12 +193,19 @@ impl Medic {
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
+        let config = std::fs::read_to_string(self.folder.path().join("medic.toml")).unwrap();
+        let data_dir = config.lines().find_map(|line| line.strip_prefix("data_dir = \"")?.strip_suffix('"'));
+        self.folder.path().join(data_dir.unwrap_or("data"))
+    }
+
+    /// The server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.as_ref().unwrap().id()
     }
 
     /// Sends the server a signal.
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.server.as_ref().unwrap().id().to_string();
+        let pid = self.pid().to_string();
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
     }
 
