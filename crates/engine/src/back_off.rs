@@ -32,9 +32,20 @@ impl BackOff {
     /// A worker ended that had run for `uptime`: how long to wait for the next start.
     pub fn pause_after(&mut self, uptime: Duration) -> Duration {
         self.ends_in_a_row = if uptime >= STEADY { 1 } else { self.ends_in_a_row.saturating_add(1) };
+        self.pause(self.longest)
+    }
+
+    /// A worker could not be started at all: how long to wait for the next try. At least [`FIRST_PAUSE`] from the second on,
+    /// whatever the limit: what the machine refuses now it refuses a millisecond later, too.
+    pub fn pause_after_failed_start(&mut self) -> Duration {
+        self.ends_in_a_row = self.ends_in_a_row.saturating_add(1);
+        self.pause(self.longest.max(FIRST_PAUSE))
+    }
+
+    fn pause(&self, longest: Duration) -> Duration {
         match self.ends_in_a_row {
-            1 => Duration::ZERO,
-            n => FIRST_PAUSE.saturating_mul(1 << (n - 2).min(20)).min(self.longest),
+            0 | 1 => Duration::ZERO,
+            n => FIRST_PAUSE.saturating_mul(1 << (n - 2).min(20)).min(longest),
         }
     }
 }
@@ -51,6 +62,18 @@ mod tests {
         assert_eq!(back_off.pause_after(STEADY.checked_sub(Duration::from_millis(1)).unwrap()).as_secs(), 30);
         assert_eq!(back_off.pause_after(STEADY), Duration::ZERO);
         assert_eq!(back_off.ends_in_a_row(), 1);
+    }
+
+    #[test]
+    fn a_machine_that_starts_nothing_is_not_asked_without_a_pause() {
+        let mut back_off = BackOff::new(Duration::ZERO);
+        let pauses: Vec<_> = (0..4).map(|_| back_off.pause_after_failed_start().as_secs()).collect();
+        assert_eq!(pauses, [0, 1, 1, 1]);
+        assert_eq!(
+            back_off.pause_after(Duration::ZERO),
+            Duration::ZERO,
+            "a worker that ran waits as it is set"
+        );
     }
 
     #[test]

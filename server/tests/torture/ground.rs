@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Medic, is_alive, processes_below, wait_until};
+use crate::support::{Medic, is_alive, wait_until};
 
 /// Marks every process of the app, and of what it starts, by its environment.
 const MARK: &str = "TORTURED";
@@ -71,8 +71,7 @@ impl Ground {
 
     /// The living workers, by their shims: also while the server cannot be asked.
     pub(crate) fn workers(&self) -> Vec<u64> {
-        let shims = processes_below(&self.medic.data_dir().join("run"));
-        let workers: BTreeSet<u64> = shims.into_iter().flat_map(children).collect();
+        let workers: BTreeSet<u64> = shims(&self.medic.data_dir()).into_iter().flat_map(children).collect();
         marked(&self.mark).intersection(&workers).copied().filter(|pid| !self.crashed.contains(pid)).collect()
     }
 
@@ -120,8 +119,8 @@ impl Ground {
         let workers: BTreeSet<u64> = self.running().into_iter().collect();
         let (mark, wanted) = (self.mark.clone(), workers.clone());
         wait_until("the end of what belongs to no worker", move || marked(&mark) == wanted);
-        let (run, count) = (self.medic.data_dir().join("run"), workers.len());
-        wait_until("one shim a worker", move || processes_below(&run).len() == count);
+        let (app, count) = (self.medic.data_dir(), workers.len());
+        wait_until("one shim a worker", move || shims(&app).len() == count);
     }
 
     /// The processes of the crashes that are recorded.
@@ -139,11 +138,33 @@ impl Ground {
     }
 }
 
+/// The shims of a data folder: they live in it, or, while it takes no new run folder, at least write their workers' logs there.
+pub(crate) fn shims(data_dir: &Path) -> Vec<u32> {
+    let is_below = |pid: u32| {
+        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        descriptors
+            .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+            .any(|file| file.starts_with(data_dir))
+    };
+    let here = data_dir.to_string_lossy();
+    processes()
+        .filter_map(|pid| Some((pid, std::fs::read(format!("/proc/{pid}/cmdline")).ok()?)))
+        .filter(|(_, line)| line.split(|byte| *byte == 0).nth(1) == Some(b"shim"))
+        .filter(|(pid, line)| String::from_utf8_lossy(line).contains(&*here) || is_below(*pid))
+        .map(|(pid, _)| pid)
+        .collect()
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
 /// The living processes whose environment carries the mark.
 fn marked(mark: &str) -> BTreeSet<u64> {
     let wanted = format!("{MARK}={mark}");
-    let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok())
+    processes()
+        .map(u64::from)
         .filter(|pid| {
             std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
                 environment.split(|byte| *byte == 0).any(|line| line == wanted.as_bytes())

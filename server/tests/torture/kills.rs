@@ -1,8 +1,8 @@
 //! The server, the analysers and the shims are killed at random moments while workers crash.
 
-use crate::ground::{ALWAYS, Ground, children, kill};
+use crate::ground::{ALWAYS, Ground, children, kill, shims};
 use crate::random::Random;
-use crate::support::{processes_below, wait_until};
+use crate::support::wait_until;
 use crate::times;
 
 /// Signals that kill a Rust program at once: its runtime survives a SIGSEGV that no instruction caused.
@@ -41,12 +41,12 @@ fn kills_of_the_server_and_of_analysers_lose_no_crash_and_end_no_healthy_worker(
 
 /// Whatever a shim runs beside its worker is an analyser.
 fn kill_analysers(ground: &Ground) -> u32 {
-    let shims = processes_below(&ground.medic.data_dir().join("run"));
+    let all = shims(&ground.medic.data_dir());
     let is_analyser = |pid: &u64| {
         std::fs::read(format!("/proc/{pid}/cmdline"))
             .is_ok_and(|line| line.split(|byte| *byte == 0).any(|word| word == b"analyse"))
     };
-    let analysers = shims.into_iter().flat_map(children).filter(is_analyser);
+    let analysers = all.into_iter().flat_map(children).filter(is_analyser);
     analysers.map(|pid| u32::from(kill(pid, "KILL"))).sum()
 }
 
@@ -56,8 +56,8 @@ fn a_killed_shim_leaves_nothing_and_every_instance_comes_back() {
     let mut ground = Ground::new(3, ALWAYS, "");
     let mut killed = 0;
     for _ in 0..times(4, 60) {
-        let shims = processes_below(&ground.medic.data_dir().join("run"));
-        let Some(shim) = random.of(&shims).copied() else { continue };
+        let all = shims(&ground.medic.data_dir());
+        let Some(shim) = random.of(&all).copied() else { continue };
         let workers = children(shim);
         killed += u32::from(kill(shim.into(), "KILL"));
         wait_until("the end of the killed shim's worker", move || {

@@ -68,7 +68,10 @@ impl Instance {
         let what = format!("The worker could not be started: {}", text::seen(reason));
         if self.holds(worker) {
             self.message = Some(what);
-            self.wait(now, Duration::ZERO, effects);
+            if !self.promote_successor(now, effects) {
+                let pause = self.back_off.pause_after_failed_start();
+                self.pause(now, pause);
+            }
         } else if self.is_successor(worker) {
             self.successor_failed(now, what, effects);
         }
@@ -224,7 +227,12 @@ impl Instance {
         if self.promote_successor(now, effects) {
             return;
         }
-        let due = now + self.back_off.pause_after(uptime);
+        let pause = self.back_off.pause_after(uptime);
+        self.pause(now, pause);
+    }
+
+    fn pause(&mut self, now: Now, pause: Duration) {
+        let due = now + pause;
         let waiting = Phase::Waiting { until: due.monotonic, next_start: due.wall };
         self.enter(now, if self.stop { Phase::Stopped } else { waiting });
     }
