@@ -222,8 +222,10 @@ impl Instance {
         self.enter(now, Phase::Stopping { worker: worker.clone(), process, kill_at });
     }
 
-    /// The place has no worker any more: the one that is being warmed up takes it, or another is started when it is time.
+    /// The place has no worker any more: the one that is being warmed up takes it, or another is started when it is time. A worker
+    /// that was never warm has ended soon, however long its warm-up was.
     pub(super) fn wait(&mut self, now: Now, uptime: Duration, effects: &mut Vec<Effect>) {
+        let uptime = if matches!(self.phase, Phase::Running { .. }) { uptime } else { Duration::ZERO };
         if self.promote_successor(now, effects) {
             return;
         }

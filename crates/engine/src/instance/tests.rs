@@ -356,6 +356,34 @@ fn a_shim_that_is_killed_beside_a_worker_that_is_well_is_no_crash() {
 }
 
 #[test]
+fn a_worker_that_is_never_warm_is_started_after_growing_pauses_however_long_its_warm_up() {
+    let mut bench = Bench::new();
+    let mut worker = started(&bench.tick()).expect("a start");
+    let mut pauses = Vec::new();
+    for _ in 0..4 {
+        bench.tell(&worker, Input::Started { pid: 7, port: 20_000, armed: false });
+        bench.now = bench.now + 600 * SECOND;
+        bench.tick();
+        let end = Input::Ended {
+            pid: 7,
+            exit: Exit::Signal(Signal::TERM),
+            ending: Ending::Asked,
+            at: bench.now.wall,
+            uptime: 600 * SECOND,
+            toll: Toll::default(),
+        };
+        let (asked, mut next) = (bench.now.monotonic, started(&bench.tell(&worker, end)));
+        if next.is_none() {
+            bench.advance();
+            next = started(&bench.tick());
+        }
+        pauses.push(bench.now.monotonic.since(asked).as_secs());
+        worker = next.expect("another");
+    }
+    assert_eq!(pauses, [0, 1, 2, 4]);
+}
+
+#[test]
 fn a_changed_configuration_is_tried_without_waiting_for_the_pause() {
     let failed = || Input::StartFailed { reason: "`nod` was not found".into() };
     let mut bench = Bench::new();
