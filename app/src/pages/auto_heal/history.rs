@@ -273,7 +273,9 @@ pub(super) fn refusal(reason: &RefusalReason) -> AnyView {
         RefusalReason::FuseBlown { until } => {
             view! { "the fuse is blown until " <When at=*until /> }.into_any()
         }
-        RefusalReason::MinimumProcessTime { .. } => reason.to_string().into_any(),
+        RefusalReason::MinimumProcessTime { .. } | RefusalReason::RestartUnderWay => {
+            reason.to_string().into_any()
+        }
     }
 }
 

@@ -75,6 +75,7 @@ impl fmt::Display for RefusalReason {
                 write!(f, "the worker had {remaining} left of its minimum time")
             }
             Self::FuseBlown { until } => write!(f, "the fuse is blown until {until}"),
+            Self::RestartUnderWay => f.write_str("a restart of this instance is in progress"),
         }
     }
 }

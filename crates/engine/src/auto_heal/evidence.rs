@@ -213,6 +213,8 @@ pub enum RefusalReason {
         /// Until then.
         until: Timestamp,
     },
+    /// The last restart of the instance is not over: its old worker still finishes its requests.
+    RestartUnderWay,
 }
 
 /// What a rule saw over its window: never more than [`POINTS_LIMIT`] points, the highest of each stretch of time. Their times

@@ -168,6 +168,15 @@ impl AutoHeal {
         self.restarting = false;
     }
 
+    /// The restart that was decided last cannot be begun: nothing was done, and the rule begins anew.
+    pub fn not_begun(&mut self, now: Now, before: &HealGuard) {
+        self.restarting = false;
+        self.last = before.last;
+        if let (Some(rule), Some(cpu)) = (self.settings.cpu, before.cpu) {
+            self.cpu = Some(ProactiveCpu::new(now, rule, Some(cpu)));
+        }
+    }
+
     /// Adds what was remembered of an earlier run to what this one has done: the latest counts, and CPU monitoring goes on.
     pub fn recall(&mut self, now: Now, earlier: &HealGuard) {
         if let (Some(rule), Some(cpu)) = (self.settings.cpu, earlier.cpu) {

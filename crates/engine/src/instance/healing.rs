@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::auto_heal::event::{EventKind, HealEvent};
-use crate::auto_heal::evidence::{Sample, Samples};
+use crate::auto_heal::evidence::{RefusalReason, Sample, Samples};
 use crate::auto_heal::limit::Bounds;
 use crate::auto_heal::restart::RestartReason;
 use crate::auto_heal::{
@@ -148,9 +148,18 @@ impl Instance {
         effects: &mut Vec<Effect>,
     ) {
         let (before, mut decisions) = (self.healing.rules.guard(), Vec::new());
+        let (can_restart, unspent) = (self.cannot_restart().is_none(), fuse.clone());
         self.healing.rules.step(now, input, fuse, &mut decisions);
         for decision in decisions {
             match decision {
+                Decision::Heal(heal) if heal.action.restarts() && !can_restart => {
+                    // What is not done costs nothing.
+                    fuse.clone_from(&unspent);
+                    self.healing.rules.not_begun(now, &before);
+                    let Heal { at, rule, evidence, .. } = heal;
+                    let refused = RefusalReason::RestartUnderWay;
+                    self.refuse(worker, Refusal { at, rule, refused, evidence }, effects);
+                }
                 Decision::Heal(heal) => self.heal(now, worker, heal, effects),
                 Decision::Refuse(refusal) => self.refuse(worker, refusal, effects),
                 Decision::Probe { within } => {
@@ -169,9 +178,9 @@ impl Instance {
         match action {
             Action::Recycle | Action::Cpu(_) if action.restarts() => {
                 let reason = RestartReason::Rule { rule, blew_fuse };
-                if self.restart(now, Order { at: now, reason, evidence: Some(evidence) }, effects).is_err() {
-                    self.healing.rules.restart_failed();
-                }
+                let order = Order { at: now, reason, evidence: Some(evidence) };
+                let begun = self.restart(now, order, effects);
+                debug_assert_eq!(begun, Ok(()), "asked before it was decided");
             }
             Action::CustomAction(action) => {
                 let what = EventKind::Ran { exe: action.exe.clone(), result: String::new() };

@@ -72,11 +72,8 @@ impl Instance {
         order: Order,
         effects: &mut Vec<Effect>,
     ) -> Result<(), RestartRefused> {
-        match &self.phase {
-            _ if self.stop => return Err(RestartRefused::NotRunning),
-            Phase::Running { next: None, .. } if !self.is_restarting() => {}
-            Phase::Running { .. } => return Err(RestartRefused::UnderWay),
-            _ => return Err(RestartRefused::NotRunning),
+        if let Some(refused) = self.cannot_restart() {
+            return Err(refused);
         }
         self.begin(now, order, effects);
         self.healing.rules.restarting();
@@ -89,6 +86,16 @@ impl Instance {
         let late_at = now.monotonic + self.lifecycle.warm_up;
         if let Phase::Running { next, .. } = &mut self.phase {
             *next = Some(Box::new(Successor { worker, process: None, late_at, order }));
+        }
+    }
+
+    /// Why none could be begun now.
+    pub(super) fn cannot_restart(&self) -> Option<RestartRefused> {
+        match &self.phase {
+            _ if self.stop => Some(RestartRefused::NotRunning),
+            Phase::Running { next: None, .. } if !self.is_restarting() => None,
+            Phase::Running { .. } => Some(RestartRefused::UnderWay),
+            _ => Some(RestartRefused::NotRunning),
         }
     }
 

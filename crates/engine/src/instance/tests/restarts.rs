@@ -1,6 +1,10 @@
 //! The overlapped restart: every way that it can go.
 
 use super::*;
+use crate::auto_heal::Observation;
+use crate::auto_heal::event::EventKind;
+use crate::auto_heal::evidence::RefusalReason;
+use crate::auto_heal::fuse::{Fuse, FuseNumbers, FuseState};
 use crate::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use crate::status::RestartStage;
 
@@ -176,6 +180,41 @@ fn one_restart_at_a_time_and_none_without_a_worker() {
     assert_eq!(refusal(&mut bench), Err(RestartRefused::UnderWay));
     bench.run(Instance::stop);
     assert_eq!(refusal(&mut bench), Err(RestartRefused::NotRunning));
+}
+
+#[test]
+fn a_rule_that_is_broken_while_the_last_restart_drains_is_told_and_costs_nothing() {
+    let mut bench = Bench::new();
+    let (old, new) = bench.replaced();
+    let mut fuse = Fuse::new(FuseNumbers::default(), FuseState::default());
+    let full = Observation { private_bytes: Some(1_790 << 20), ..Observation::default() };
+    let mut observe = |bench: &mut Bench, seconds: u32| {
+        let mut effects = Vec::new();
+        for _ in 0..seconds {
+            bench.now = bench.now + SECOND;
+            let seen = full.clone();
+            effects.extend(
+                bench.run(|instance, now, effects| instance.observe(now, &new, seen, &mut fuse, effects)),
+            );
+        }
+        let told = |effect: &&Effect| {
+            let Effect::RecordEvent(event) = effect else { return false };
+            event.what == EventKind::Refused { refused: RefusalReason::RestartUnderWay }
+        };
+        (started(&effects).is_some(), effects.iter().filter(told).count(), fuse.state().restarts.len())
+    };
+    assert_eq!(observe(&mut bench, 40), (false, 1, 0));
+    assert_eq!(
+        bench
+            .instance
+            .healing_status(bench.now, &Fuse::new(FuseNumbers::default(), FuseState::default()))
+            .status
+            .last,
+        None
+    );
+    let end = bench.asked_end();
+    bench.tell(&old, end);
+    assert_eq!(observe(&mut bench, 40), (true, 0, 1));
 }
 
 #[test]
