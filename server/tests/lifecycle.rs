@@ -42,6 +42,24 @@ fn what_happens_while_no_server_runs_is_told_to_the_next_one() {
 }
 
 #[test]
+fn a_crash_of_an_app_that_is_not_configured_any_more_is_recorded() {
+    let mut medic = Medic::with_shop("", "");
+    medic.until_running();
+    let pid = medic.instances()[0]["pid"].as_u64().unwrap();
+    medic.kill();
+    support::kill(pid, "ABRT");
+    wait_until("the end of the worker", move || !is_alive(pid));
+    medic.edit(|config| config.replace("name = \"shop\"", "name = \"till\""));
+    medic.start();
+    medic.until("the crash recorded", || {
+        let incidents = medic.json("/api/v1/incidents");
+        incidents.as_array().unwrap().iter().any(|incident| incident["app"] == "shop").then_some(())
+    });
+    let run = medic.data_dir().join("run/shop");
+    wait_until("the end of its shim", move || std::fs::read_dir(&run).map_or(0, Iterator::count) == 0);
+}
+
+#[test]
 fn a_stop_ends_everything_in_order() {
     let mut medic = Medic::with_shop("", "instances = 2");
     medic.until_running();

@@ -5,6 +5,7 @@
 //! policy has to remember to say so.
 
 mod app;
+mod former;
 mod recall;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use app::App;
+use former::FormerPlaces;
 pub use recall::Recalled;
 
 use crate::auto_heal::cpu::CpuRule;
@@ -153,6 +155,7 @@ pub enum Input {
 /// Everything that this node runs.
 pub struct Fleet {
     apps: BTreeMap<AppName, App>,
+    former: FormerPlaces,
 }
 
 impl Fleet {
@@ -167,13 +170,16 @@ impl Fleet {
         let app = |start: AppStart| {
             (start.spec.name.clone(), App::new(now, node, start, remembered, name_incident))
         };
-        Self { apps: apps.into_iter().map(app).collect() }
+        Self { apps: apps.into_iter().map(app).collect(), former: FormerPlaces::new(node, name_incident) }
     }
 
     /// Takes in one event and whatever is due by now.
     pub fn step(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
         match input {
-            Input::Tick => self.each(|instance| instance.tick(now, effects)),
+            Input::Tick => {
+                self.each(|instance| instance.tick(now, effects));
+                self.former.tick(now, effects);
+            }
             Input::Written => {}
             Input::Recalled(recalled) => self.recall(now, *recalled, effects),
             Input::RememberAll => self.remember_all(effects),
@@ -182,7 +188,10 @@ impl Fleet {
                     app.returning(now, workers.as_deref(), effects);
                 }
             }
-            Input::Stop => self.each(|instance| instance.stop(now, effects)),
+            Input::Stop => {
+                self.each(|instance| instance.stop(now, effects));
+                self.former.stop(now, effects);
+            }
             Input::Worker { worker, input } => self.worker(now, &worker, input, effects),
             Input::Observed(seen) => {
                 for (worker, seen) in seen {
@@ -214,12 +223,13 @@ impl Fleet {
 
     /// When something is due by time alone.
     pub fn deadline(&self, now: Now) -> Option<Monotonic> {
-        self.apps.values().filter_map(|app| app.deadline(now)).min()
+        let apps = self.apps.values().filter_map(|app| app.deadline(now));
+        apps.chain(self.former.deadline(now)).min()
     }
 
     /// Nothing runs and nothing is on its way to be written down.
     pub fn is_stopped(&self) -> bool {
-        self.apps.values().all(App::is_stopped)
+        self.apps.values().all(App::is_stopped) && self.former.is_stopped()
     }
 
     /// What is true now, sorted by name.
@@ -235,16 +245,9 @@ impl Fleet {
     fn worker(&mut self, now: Now, worker: &WorkerId, input: instance::Input, effects: &mut Vec<Effect>) {
         let place =
             self.apps.get_mut(&worker.instance.app).and_then(|app| app.instance(worker.instance.index));
-        match (place, input) {
-            (Some(place), input) => place.step(now, worker, input, effects),
-            // A worker of an app or a place that the configuration no longer has: it is asked to end and forgotten.
-            (None, instance::Input::Started { .. } | instance::Input::Found { .. }) => {
-                effects.push(Effect::Signal { worker: worker.clone(), signal: crate::Signal::TERM });
-            }
-            (None, instance::Input::Ended { .. }) => {
-                effects.push(Effect::Acknowledge { worker: worker.clone() });
-            }
-            (None, _) => {}
+        match place {
+            Some(place) => place.step(now, worker, input, effects),
+            None => self.former.step(now, worker, input, effects),
         }
     }
 

@@ -252,6 +252,11 @@ impl Instance {
             && self.leaving.values().all(|leaving| leaving.record_at.is_some())
     }
 
+    /// It is stopped, and nothing of it waits to be written down.
+    pub fn is_gone(&self) -> bool {
+        self.is_stopped() && self.leaving.is_empty()
+    }
+
     /// The crash monitoring's settings changed.
     pub fn configure(
         &mut self,

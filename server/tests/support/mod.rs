@@ -316,6 +316,13 @@ fn kill_left_over(data_dir: &Path) {
     }
 }
 
+/// Sends a signal; `false` when there is no such process any more.
+pub(crate) fn kill(pid: u64, signal: &str) -> bool {
+    let mut kill = Command::new("kill");
+    kill.args(["-s", signal, &pid.to_string()]).stderr(Stdio::null());
+    kill.status().is_ok_and(|status| status.success())
+}
+
 /// The shims that live in this data folder, by their command lines.
 pub(crate) fn processes_below(data_dir: &Path) -> Vec<u32> {
     let data_dir = data_dir.to_string_lossy();

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
+pub(crate) use crate::support::kill;
 use crate::support::{Medic, is_alive, wait_until};
 
 /// Marks every process of the app, and of what it starts, by its environment.
@@ -171,13 +171,6 @@ fn marked(mark: &str) -> BTreeSet<u64> {
             })
         })
         .collect()
-}
-
-/// Sends a signal; `false` when there is no such process any more.
-pub(crate) fn kill(pid: u64, signal: &str) -> bool {
-    let mut kill = Command::new("kill");
-    kill.args(["-s", signal, &pid.to_string()]).stderr(Stdio::null());
-    kill.status().is_ok_and(|status| status.success())
 }
 
 /// The direct children of a process.

@@ -1,0 +1,97 @@
+//! Places that the configuration no longer has, with workers of an earlier one: an app was taken out of it, or has fewer
+//! instances, while no Medic ran. Such a worker is asked to end, killed if it does not, and a crash of it is written down as any
+//! other. A place goes with its last worker.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::auto_heal::limit::Bounds;
+use crate::auto_heal::{AutoHealConfig, Configure, HealGuard, NotRespondingNumbers};
+use crate::crash_monitor::{CrashMonitor, Guard, Numbers};
+use crate::effect::Effect;
+use crate::instance::{self, Healing, Instance, Lifecycle, NameIncident};
+use crate::{InstanceKey, Monotonic, Now, WorkerId};
+
+/// Nobody says how long such a worker may take to end: as long as one may whose app says nothing of it.
+const LIFECYCLE: Lifecycle = Lifecycle {
+    warm_up: Duration::from_secs(30),
+    stop_grace: Duration::from_secs(10),
+    back_off: Duration::from_secs(30),
+};
+
+/// All of them.
+pub(super) struct FormerPlaces {
+    node: String,
+    name_incident: NameIncident,
+    places: BTreeMap<InstanceKey, Instance>,
+}
+
+impl FormerPlaces {
+    pub(super) fn new(node: &str, name_incident: NameIncident) -> Self {
+        Self { node: node.to_owned(), name_incident, places: BTreeMap::new() }
+    }
+
+    /// Something happened to a worker of a place that is not configured.
+    pub(super) fn step(
+        &mut self,
+        now: Now,
+        worker: &WorkerId,
+        input: instance::Input,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (node, name_incident) = (&self.node, self.name_incident);
+        let place = self
+            .places
+            .entry(worker.instance.clone())
+            .or_insert_with_key(|key| stopped_place(now, node, key, name_incident));
+        run(effects, |effects| place.step(now, worker, input, effects));
+        self.places.retain(|_, place| !place.is_gone());
+    }
+
+    /// Whatever is due by now.
+    pub(super) fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        for place in self.places.values_mut() {
+            run(effects, |effects| place.tick(now, effects));
+        }
+    }
+
+    /// Medic stops: what has not ended by then is killed.
+    pub(super) fn stop(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        for place in self.places.values_mut() {
+            run(effects, |effects| place.stop(now, effects));
+        }
+    }
+
+    pub(super) fn deadline(&self, now: Now) -> Option<Monotonic> {
+        self.places.values().filter_map(|place| place.deadline(now)).min()
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.places.values().all(Instance::is_stopped)
+    }
+}
+
+/// What is remembered of a place is for the configuration that has it again.
+fn run(effects: &mut Vec<Effect>, act: impl FnOnce(&mut Vec<Effect>)) {
+    let mut wanted = Vec::new();
+    act(&mut wanted);
+    let of_place = |effect: &Effect| matches!(effect, Effect::Remember { .. } | Effect::RememberHeal { .. });
+    effects.extend(wanted.into_iter().filter(|effect| !of_place(effect)));
+}
+
+fn stopped_place(now: Now, node: &str, key: &InstanceKey, name_incident: NameIncident) -> Instance {
+    let settings = Configure {
+        generation: 0,
+        proactive: false,
+        user: AutoHealConfig::default(),
+        limit: Bounds::default().limit(),
+        not_responding: NotRespondingNumbers::default(),
+        cpu: None,
+    };
+    let monitor = CrashMonitor::new(now, key.clone(), Numbers::default(), false, Guard::default());
+    let healing = Healing::new(now, settings, Bounds::default(), &HealGuard::default());
+    let mut place = Instance::new(now, node, key.clone(), LIFECYCLE, (monitor, healing), name_incident);
+    let mut nothing_runs_yet = Vec::new();
+    place.stop(now, &mut nothing_runs_yet);
+    place
+}
