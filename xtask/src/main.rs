@@ -30,7 +30,7 @@ const USAGE: &str = "usage: cargo xtask <command>
                           host two apps, crash one until the debugger has caught it, and explain it; until Ctrl-C, or
                           with --once until the incident is there
   test                    install what tests need, then run every check and test
-  test --stress N         run the suites that start processes N times beside a busy machine
+  test --stress N         run every Rust test N times beside a busy machine
   torture [CASE]          break a running Medic in every way for minutes, and print what it lost
   bench                   run every bench beside its anchor
 ";

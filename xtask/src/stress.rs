@@ -1,5 +1,5 @@
-//! `cargo xtask test --stress N`: the suites that start processes, N times in a row beside a busy machine. A test that fails
-//! here once in N is a defect of the test or of the code, and would stop a run of everything some day.
+//! `cargo xtask test --stress N`: every Rust test, those that start processes among them, N times in a row beside a busy machine.
+//! A test that fails here once in N is a defect of the test or of the code, and would stop a run of everything some day.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,12 +8,9 @@ use std::thread::JoinHandle;
 
 use anyhow::Result;
 
-use crate::process::{cargo, interruption, run};
+use crate::process::{interruption, run};
 use crate::stopwatch::{Stopwatch, text};
 use crate::{postgres, setup, site, test};
-
-/// The packages whose tests start processes, wait for them, or listen.
-const PACKAGES: [&str; 5] = ["crash", "lab", "shim", "front_door", "server"];
 
 /// Runs them `rounds` times and says which rounds failed.
 pub(crate) fn run_stressed(rounds: u32) -> Result<ExitCode> {
@@ -21,7 +18,7 @@ pub(crate) fn run_stressed(rounds: u32) -> Result<ExitCode> {
     let missing = setup::for_tests()?;
     site::add_wasm_target()?;
     site::build(site::Profile::Dev)?;
-    run(suites().arg("--no-run"))?;
+    run(test::cargo_test().arg("--no-run"))?;
     let database = postgres::programs().map(|_| postgres::Postgres::start()).transpose()?;
     let burning = Burning::start();
     let mut failed = Vec::new();
@@ -33,7 +30,7 @@ pub(crate) fn run_stressed(rounds: u32) -> Result<ExitCode> {
         }
         println!("\n── round {round} of {rounds}");
         let watch = Stopwatch::start();
-        let mut tests = suites();
+        let mut tests = test::cargo_test();
         tests.args(["--no-fail-fast", "--", "--include-ignored"]);
         test::environment(&mut tests, missing.is_empty(), database.as_ref());
         match run(&mut tests) {
@@ -53,15 +50,6 @@ pub(crate) fn run_stressed(rounds: u32) -> Result<ExitCode> {
         println!("FAILED: {}", failed.join(", "));
         Ok(ExitCode::FAILURE)
     }
-}
-
-fn suites() -> std::process::Command {
-    let mut cargo = cargo();
-    cargo.args(["test", "--locked"]);
-    for package in PACKAGES {
-        cargo.args(["--package", package]);
-    }
-    cargo
 }
 
 /// As many threads that do nothing but count as there are processors: every process of a test gets half of one.

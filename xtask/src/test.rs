@@ -67,7 +67,8 @@ pub(crate) fn run_tests() -> Result<ExitCode> {
 
 const DENY: [&str; 3] = ["--", "-D", "warnings"];
 
-fn cargo_test() -> Command {
+/// Every package but the front end. Whoever runs a part of the tests takes it from here, so that nothing is built twice.
+pub(crate) fn cargo_test() -> Command {
     let mut cargo = cargo();
     // With the front end in, the pages would be compiled for server and browser at once.
     cargo.args(["test", "--locked", "--workspace", "--exclude", "frontend"]);

@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use crate::postgres::{self, Postgres};
-use crate::process::{cargo, run};
+use crate::process::run;
 use crate::stopwatch::{Stopwatch, text};
 use crate::{setup, site, test};
 
@@ -14,8 +14,8 @@ pub(crate) fn run_torture(case: Option<&str>) -> Result<()> {
     site::add_wasm_target()?;
     site::build(site::Profile::Dev)?;
     let database = postgres::programs().map(|_| Postgres::start()).transpose()?;
-    let mut tests = cargo();
-    tests.args(["test", "--locked", "--package", "server", "--test", "torture", "--"]);
+    let mut tests = test::cargo_test();
+    tests.args(["--test", "torture", "--"]);
     tests.args(case).args(["--include-ignored", "--nocapture", "--test-threads", "1"]);
     tests.env("MEDIC_TORTURE", "long");
     test::environment(&mut tests, missing.is_empty(), database.as_ref());
