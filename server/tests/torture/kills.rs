@@ -59,11 +59,17 @@ fn a_killed_shim_leaves_nothing_and_every_instance_comes_back() {
         let all = shims(&ground.medic.data_dir());
         let Some(shim) = random.of(&all).copied() else { continue };
         let workers = children(shim);
+        let ended = workers.clone();
         killed += u32::from(kill(shim.into(), "KILL"));
         wait_until("the end of the killed shim's worker", move || {
-            !workers.iter().any(|pid| crate::support::is_alive(*pid))
+            !ended.iter().any(|pid| crate::support::is_alive(*pid))
         });
         random.pause(50);
+        ground.medic.until("that the server knows it", || {
+            let instances = ground.medic.instances();
+            let mut pids = instances.iter().filter_map(|instance| instance["pid"].as_u64());
+            (!pids.any(|pid| workers.contains(&pid))).then_some(())
+        });
         ground.medic.until_running();
     }
     println!("{killed} kills of shims");
