@@ -369,7 +369,7 @@ fn a_worker_of_an_app_that_is_not_configured_any_more_is_ended_and_its_crash_is_
     let mut fleet = Fleet::new(START, "node-a", Vec::new(), &Remembered::default(), incident);
     let worker: WorkerId = "till/0/1769847300000".parse().unwrap();
     let mut now = START;
-    let mut tell = |now: Now, input: Option<instance::Input>| {
+    let mut step = |now: Now, input: Option<instance::Input>| {
         let mut effects = Vec::new();
         let input = input.map_or(Input::Tick, |input| Input::Worker { worker: worker.clone(), input });
         fleet.step(now, input, &mut effects);
@@ -377,17 +377,17 @@ fn a_worker_of_an_app_that_is_not_configured_any_more_is_ended_and_its_crash_is_
     };
     let signal = |signal| Effect::Signal { worker: worker.clone(), signal };
     let found = instance::Input::Found { pid: 7, port: 1, armed: false, warm: true, asked: false };
-    assert_eq!(tell(now, Some(found)), [signal(Signal::TERM)]);
+    assert_eq!(step(now, Some(found)), [signal(Signal::TERM)]);
     now = now + 10 * SECOND;
-    assert_eq!(tell(now, None), [signal(Signal::KILL)]);
+    assert_eq!(step(now, None), [signal(Signal::KILL)]);
     let toll = instance::Toll::default();
     let (exit, ending) = (Exit::Signal(Signal(11)), Ending::Crash(crate::CrashCause::Signal));
     let ended =
         instance::Input::Ended { pid: 7, exit, ending, at: now.wall, uptime: SECOND, toll: toll.clone() };
-    assert_eq!(tell(now, Some(ended)), [], "it waits for the analysis");
-    let effects = tell(now, Some(instance::Input::Lost { toll }));
+    assert_eq!(step(now, Some(ended)), [], "it waits for the analysis");
+    let effects = step(now, Some(instance::Input::Lost { toll }));
     assert!(matches!(effects.as_slice(), [Effect::Record(crash)] if crash.worker == worker), "{effects:?}");
-    let acknowledged = tell(now, Some(instance::Input::Recorded));
+    let acknowledged = step(now, Some(instance::Input::Recorded));
     assert_eq!(acknowledged, [Effect::Acknowledge { worker: worker.clone() }]);
     assert!(fleet.is_stopped() && fleet.deadline(now).is_none());
 }
