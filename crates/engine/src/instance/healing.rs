@@ -179,8 +179,9 @@ impl Instance {
             Action::Recycle | Action::Cpu(_) if action.restarts() => {
                 let reason = RestartReason::Rule { rule, blew_fuse };
                 let order = Order { at: now, reason, evidence: Some(evidence) };
-                let begun = self.restart(now, order, effects);
-                debug_assert_eq!(begun, Ok(()), "asked before it was decided");
+                if self.restart(now, order, effects).is_err() {
+                    self.healing.rules.restart_failed();
+                }
             }
             Action::CustomAction(action) => {
                 let what = EventKind::Ran { exe: action.exe.clone(), result: String::new() };
