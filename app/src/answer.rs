@@ -4,11 +4,11 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use engine::AppName;
-use engine::status::AppStatus;
-use engine::text::seen;
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
+use model::AppName;
+use model::status::AppStatus;
+use model::text::seen;
 
 use crate::pages::ErrorPage;
 use crate::{Console, ConsoleError};

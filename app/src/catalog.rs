@@ -1,7 +1,7 @@
 //! What the console offers for an app: categories, detectors and tools. Only what exists is listed; a page, a tile and the
 //! search all read it from here.
 
-use engine::AppName;
+use model::AppName;
 
 use crate::islands::SearchEntry;
 

@@ -8,19 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::auto_heal::config::Violation;
-use engine::auto_heal::cpu::CpuRule;
-use engine::auto_heal::dry_run::DryRun;
-use engine::auto_heal::event::HealEvent;
-use engine::auto_heal::fuse::FuseNumbers;
-use engine::auto_heal::limit::WorkerSize;
-use engine::auto_heal::restart::Restart;
-use engine::auto_heal::{AutoHealConfig, NotRespondingNumbers};
-use engine::crash::{Audit, Crash, Incident};
-use engine::report::Report;
-use engine::settings::AppSettings;
-use engine::status::Snapshot;
-use engine::{AppName, IncidentId, TimeRange, Timestamp, WorkerId};
+use insight::dry_run::DryRun;
+use insight::report::Report;
+use model::auto_heal::config::Violation;
+use model::auto_heal::cpu::CpuRule;
+use model::auto_heal::event::HealEvent;
+use model::auto_heal::fuse::FuseNumbers;
+use model::auto_heal::limit::WorkerSize;
+use model::auto_heal::restart::Restart;
+use model::auto_heal::{AutoHealConfig, NotRespondingNumbers};
+use model::crash::{Audit, Crash, Incident};
+use model::settings::AppSettings;
+use model::status::Snapshot;
+use model::{AppName, IncidentId, TimeRange, Timestamp, WorkerId};
 
 /// What the pages ask.
 #[async_trait]

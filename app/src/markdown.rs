@@ -3,11 +3,11 @@
 
 use std::fmt::Write as _;
 
-use engine::auto_heal::words::bytes;
-use engine::crash::{Crash, Frame, Incident};
-use engine::detectors::application_crashes::advice;
-use engine::text::seen;
-use engine::time::humanise;
+use insight::detectors::application_crashes::advice;
+use model::auto_heal::words::bytes;
+use model::crash::{Crash, Frame, Incident};
+use model::text::seen;
+use model::time::humanise;
 
 use crate::parts::crash_table::ended_by;
 use crate::parts::in_flight::verdict;

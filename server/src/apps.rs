@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use engine::AppName;
-use engine::auto_heal::AutoHealConfig;
 use engine::fleet::{AppSpec, AppStart, HealSpec, Remembered};
 use engine::instance::Lifecycle;
-use engine::settings::AppSettings;
+use model::AppName;
+use model::auto_heal::AutoHealConfig;
+use model::settings::AppSettings;
 use serde::de::DeserializeOwned;
 use store::{Store, StoreError};
 

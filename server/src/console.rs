@@ -12,17 +12,18 @@ use app::{
     RestartReport, RulesChange, SettingChanges, StoreFailure,
 };
 use async_trait::async_trait;
-use engine::auto_heal::AutoHealConfig;
-use engine::auto_heal::dry_run::DryRun;
-use engine::auto_heal::event::HealEvent;
-use engine::auto_heal::restart::Restart;
-use engine::crash::{Crash, Incident};
-use engine::crash_monitor::Numbers;
-use engine::detectors::application_crashes::{self, CrashPoint};
-use engine::report::Report;
-use engine::settings::AppSettings;
-use engine::status::Snapshot;
-use engine::{AppName, Clock, IncidentId, TimeRange, Timestamp};
+use insight::detectors::application_crashes;
+use insight::detectors::application_crashes::CrashPoint;
+use insight::dry_run::DryRun;
+use insight::report::Report;
+use model::auto_heal::AutoHealConfig;
+use model::auto_heal::event::HealEvent;
+use model::auto_heal::restart::Restart;
+use model::crash::{Crash, Incident};
+use model::crash_monitor::Numbers;
+use model::settings::AppSettings;
+use model::status::Snapshot;
+use model::{AppName, Clock, IncidentId, TimeRange, Timestamp};
 use store::{Cause, Store, StoreError};
 use tokio::sync::{Mutex, watch};
 
@@ -328,7 +329,7 @@ impl Console for LiveConsole {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::auto_heal::limit::WorkerSize;
+    use model::auto_heal::limit::WorkerSize;
     use std::path::Path;
 
     fn configured(apps: &str) -> Configured {

@@ -19,8 +19,8 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use engine::auto_heal::config::CustomAction;
-use engine::{InstanceKey, Signal};
+use model::auto_heal::config::CustomAction;
+use model::{InstanceKey, Signal};
 use shim::OpenFiles;
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -225,7 +225,7 @@ async fn keep(mut output: Receiver, log: io::Result<File>) -> io::Result<()> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use engine::auto_heal::config::Parameters;
+    use model::auto_heal::config::Parameters;
 
     use super::*;
     use crate::stopping;

@@ -9,8 +9,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::status::Snapshot;
 use front_door::{ConnectionCounts, ServingThreads};
+use model::status::Snapshot;
 use shim::OpenFiles;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;

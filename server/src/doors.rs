@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use engine::auto_heal::{Tallies, Watch};
-use engine::requests::RequestMinute;
-use engine::{AppName, Clock, WorkerId};
 use front_door::{BindError, Death, DeathToll, FrontDoor, FrontDoorSettings, ServingThreads, Target};
+use model::auto_heal::{Tallies, Watch};
+use model::requests::RequestMinute;
+use model::{AppName, Clock, WorkerId};
 
 use crate::config::App;
 use crate::descriptors::Descriptors;

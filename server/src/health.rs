@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use engine::status::{ClosedAddress, MedicHealth};
-use engine::{AppName, Clock};
+use model::status::{ClosedAddress, MedicHealth};
+use model::{AppName, Clock};
 use store::StoreStatus;
 use tokio::sync::watch;
 

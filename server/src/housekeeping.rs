@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::requests::RequestMinute;
 use engine::retention::{Kept, keep_from};
-use engine::{Clock, InstanceKey, Timestamp};
+use model::requests::RequestMinute;
+use model::{Clock, InstanceKey, Timestamp};
 use store::{Flush, Store, StoreError};
 use tokio::sync::watch;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::IsTerminal;
 
-use engine::text::Escaped;
+use model::text::Escaped;
 use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
@@ -114,7 +114,7 @@ mod tests {
             tracing::warn!(%error, name = hostile, path = ?std::path::Path::new(hostile), "the program {hostile}");
         });
         assert_eq!(text.matches('\n').count(), 1, "{text:?}");
-        assert!(!text.trim_end().chars().any(engine::text::is_unseen), "{text:?}");
+        assert!(!text.trim_end().chars().any(model::text::is_unseen), "{text:?}");
         assert!(text.contains("the program x\\n2026") && text.contains(" error=x\\n2026"), "{text}");
     }
 }

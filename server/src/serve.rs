@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::Clock;
 use front_door::{ServingThreads, StartError};
+use model::Clock;
 use shim::cgroup::Home;
 use store::{Database, Store, StoreError};
 use tokio::sync::watch;

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use engine::WorkerId;
+use model::WorkerId;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use shim::protocol::{FromShim, WorkerSpec};

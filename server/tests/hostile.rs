@@ -4,7 +4,7 @@
 
 mod support;
 
-use engine::text::is_unseen;
+use model::text::is_unseen;
 use serde_json::{Value, json};
 use support::{Answer, Medic, free_address, request};
 

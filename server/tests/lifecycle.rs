@@ -4,7 +4,7 @@ mod support;
 
 use std::process::Stdio;
 
-use engine::{TimeRange, Timestamp};
+use model::{TimeRange, Timestamp};
 use store::{Database, Store};
 use support::{Medic, is_alive, processes_below, wait_until};
 

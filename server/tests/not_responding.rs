@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use engine::Clock;
+use model::Clock;
 use serde_json::Value;
 use shim::SystemClock;
 use support::Medic;

@@ -260,8 +260,8 @@ fn rules_are_run_dry_without_being_saved() {
     let answer = send_rules(&medic, "POST", path, "application/json", &rules);
     assert_eq!(answer.status, 200, "{}", answer.body);
     let run = answer.json();
-    let time = |name: &str| run[name].as_str().unwrap().parse::<engine::Timestamp>().unwrap();
-    assert_eq!(time("to").since(time("from")), engine::range::LONGEST);
+    let time = |name: &str| run[name].as_str().unwrap().parse::<model::Timestamp>().unwrap();
+    assert_eq!(time("to").since(time("from")), model::range::LONGEST);
     for (body, field) in [
         (json!({"autoHealRules": {}}), "autoHealRules.triggers"),
         (

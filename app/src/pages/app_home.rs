@@ -1,7 +1,7 @@
 //! `/apps/{app}`: the Diagnose and solve home.
 
-use engine::AppName;
 use leptos::prelude::*;
+use model::AppName;
 
 use crate::answer::{answer, asked_app, console, query_part, recorded};
 use crate::catalog::{CATEGORIES, Category, Entry, INCIDENTS, POPULAR, SETTINGS, search_entries};

@@ -1,9 +1,9 @@
 //! `/`: the apps and how they do.
 
-use engine::auto_heal::words::counted;
-use engine::crash::Incident;
-use engine::status::{AppStatus, InstanceStatus};
 use leptos::prelude::*;
+use model::auto_heal::words::counted;
+use model::crash::Incident;
+use model::status::{AppStatus, InstanceStatus};
 
 use crate::answer::{answer, console, recorded};
 use crate::catalog::{CRASHES, SETTINGS};

@@ -1,7 +1,7 @@
 //! `…/detectors/application-crashes`: which crashes happened in a time range, where in the code, and what Medic did about them.
 
-use engine::range::read_range;
 use leptos::prelude::*;
+use model::range::read_range;
 
 use crate::CrashReport;
 use crate::answer::{answer, asked_app, console, query_part};

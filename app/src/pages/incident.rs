@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use engine::auto_heal::evidence::{Sample, Unit};
-use engine::auto_heal::restart::Restart;
-use engine::crash::{Crash, Incident, Module};
-use engine::detectors::application_crashes::advice;
-use engine::report::{Detail, LineChart};
-use engine::{CrashCause, IncidentId, TimeRange};
+use insight::detectors::application_crashes::advice;
+use insight::report::{Detail, LineChart};
 use leptos::prelude::*;
+use model::auto_heal::evidence::{Sample, Unit};
+use model::auto_heal::restart::Restart;
+use model::crash::{Crash, Incident, Module};
+use model::{CrashCause, IncidentId, TimeRange};
 
 use crate::answer::{PageError, answer, console, path_part};
 use crate::catalog::INCIDENTS;

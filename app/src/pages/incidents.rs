@@ -1,7 +1,7 @@
 //! `/apps/{app}/incidents`: every incident of an app, last seen first.
 
-use engine::crash::Incident;
 use leptos::prelude::*;
+use model::crash::Incident;
 
 use crate::answer::{answer, asked_app, console};
 use crate::catalog::INCIDENTS;

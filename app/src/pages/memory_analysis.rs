@@ -1,7 +1,7 @@
 //! `…/detectors/memory-analysis`: private bytes of each instance against its limit, with what happened to it meanwhile.
 
-use engine::range::read_range;
 use leptos::prelude::*;
+use model::range::read_range;
 
 use crate::answer::{answer, asked_app, console, query_part};
 use crate::catalog::MEMORY;

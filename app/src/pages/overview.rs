@@ -1,9 +1,9 @@
 //! `…/categories/availability-and-performance/overview`: how the app and each of its instances do right now.
 
-use engine::auto_heal::words::counted;
-use engine::report::{Report, Severity};
-use engine::{AppName, TimeRange};
+use insight::report::{Report, Severity};
 use leptos::prelude::*;
+use model::auto_heal::words::counted;
+use model::{AppName, TimeRange};
 
 use crate::answer::{answer, asked_app, console, query_part, recorded};
 use crate::catalog::{CRASHES, OVERVIEW};
@@ -26,7 +26,7 @@ pub(crate) fn OverviewPage() -> impl IntoView {
     answer(async move {
         let status = status?;
         let (app, now) = (status.name.clone(), console.now());
-        let range = TimeRange::last(now, engine::range::LONGEST);
+        let range = TimeRange::last(now, model::range::LONGEST);
         let report = recorded(console.crash_report(&app, range).await)?.map(|whole| whole.report);
         let incidents = recorded(console.incidents(Some(&app), INCIDENTS_READ).await)?.unwrap_or_default();
         let missing = report.is_none().then(|| console.snapshot().medic.unavailable_since());

@@ -2,8 +2,8 @@
 //!
 //! The form is a plain POST that answers with a redirect back here; `?saved=` says how it went.
 
-use engine::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
 use leptos::prelude::*;
+use model::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
 
 use crate::ConfigurationLine;
 use crate::answer::{answer, asked_app, console, query_part};

@@ -1,7 +1,7 @@
 //! `…/detectors/web-app-restarted`: how often workers were replaced, why, and what it cost.
 
-use engine::range::read_range;
 use leptos::prelude::*;
+use model::range::read_range;
 
 use crate::RestartReport;
 use crate::answer::{answer, asked_app, console, query_part};

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use engine::Timestamp;
-use engine::auto_heal::words::counted;
-use engine::crash::Incident;
-use engine::report::Severity;
-use engine::status::{AppStatus, Health, InstanceState, Monitoring};
+use insight::report::Severity;
 use leptos::prelude::*;
+use model::Timestamp;
+use model::auto_heal::words::counted;
+use model::crash::Incident;
+use model::status::{AppStatus, Health, InstanceState, Monitoring};
 
 use super::icon::{Status, tone};
 use super::when::minute_text;
@@ -119,7 +119,7 @@ pub(crate) fn AlertList(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::status::InstanceStatus;
+    use model::status::InstanceStatus;
 
     const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
 

@@ -1,9 +1,9 @@
 //! The proof of a dump's deletion: it existed in memory between two times, and this row is all that is left of it.
 
-use engine::crash::Audit;
-use engine::time::humanise;
-use engine::{IncidentId, WorkerId};
 use leptos::prelude::*;
+use model::crash::Audit;
+use model::time::humanise;
+use model::{IncidentId, WorkerId};
 
 use super::frame::Scroll;
 use super::when::{When, bytes_text, micros_text};
@@ -102,7 +102,7 @@ fn row(AuditRow { worker, incident, audit }: AuditRow) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::Timestamp;
+    use model::Timestamp;
 
     #[test]
     fn a_proof_names_size_hash_both_times_and_the_result() {

@@ -1,7 +1,7 @@
 //! A chart on a page: the drawing for wide screens and for phones, a legend, what each column says on hover, and the table
 //! behind it.
 
-use engine::report::{Chart, Series};
+use insight::report::{Chart, Series};
 use leptos::prelude::*;
 
 use super::columns::{Column, stacked_columns};
@@ -120,7 +120,7 @@ fn ChartTable(chart: Chart) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::TimeRange;
+    use model::TimeRange;
 
     fn chart(values: Vec<u64>) -> Chart {
         let start = "2026-01-31T08:00".parse().unwrap();

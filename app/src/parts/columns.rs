@@ -1,6 +1,6 @@
 //! Counts over time as stacked columns, a colour a series.
 
-use engine::report::Chart;
+use insight::report::Chart;
 use plotters::prelude::*;
 
 use super::plot::{Area, COUNT, Drawn, Plot, Size, axes, draw_grid, draw_times, plot, series_placeholder};

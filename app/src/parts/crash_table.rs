@@ -1,8 +1,8 @@
 //! The table of single crashes.
 
-use engine::crash::Crash;
-use engine::time::humanise;
 use leptos::prelude::*;
+use model::crash::Crash;
+use model::time::humanise;
 
 use super::frame::Scroll;
 use super::when::When;

@@ -1,8 +1,8 @@
 //! The page of a detector: its question, the time range that it answers for, and the answer.
 
-use engine::range::ReadRange;
-use engine::{AppName, Timestamp};
 use leptos::prelude::*;
+use model::range::ReadRange;
+use model::{AppName, Timestamp};
 
 use super::frame::{LiveRegion, Page, app_crumbs};
 use super::range::RangePill;

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use engine::auto_heal::evidence::Sample;
-use engine::auto_heal::words::seconds;
-use engine::auto_heal::{Evidence, Rule};
-use engine::time::humanise;
 use leptos::prelude::*;
+use model::auto_heal::evidence::Sample;
+use model::auto_heal::words::seconds;
+use model::auto_heal::{Evidence, Rule};
+use model::time::humanise;
 
 use super::amount::{amount, unit_word};
 use super::figure::{LINE_SWATCH, Swatch, image};
@@ -119,8 +119,8 @@ fn Samples(evidence: Evidence, key: String) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::Timestamp;
-    use engine::auto_heal::evidence::{Reading, Standing, Unit};
+    use model::Timestamp;
+    use model::auto_heal::evidence::{Reading, Standing, Unit};
 
     fn evidence(values: &[u64], unit: Unit) -> Evidence {
         let at = |index: usize| Timestamp::from_ms(1_769_847_300_000 + 1_000 * i64::try_from(index).unwrap());

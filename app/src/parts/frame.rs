@@ -1,8 +1,8 @@
 //! The frame of a page: its title, the way back, the app's navigation beside it, and regions that exchange themselves.
 
-use engine::AppName;
 use leptos::prelude::*;
 use leptos_meta::Title;
+use model::AppName;
 
 use crate::catalog::{CATEGORIES, Entry, INCIDENTS};
 

@@ -1,8 +1,8 @@
 //! Pictures. Statuses differ in shape as well as in colour, and always stand beside their word.
 
-use engine::report::Severity;
-use engine::status::Health;
+use insight::report::Severity;
 use leptos::prelude::*;
+use model::status::Health;
 
 /// Medic's own mark: a pulse that finds its way back.
 #[component]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use engine::crash::{InFlightRequest, Incident};
-use engine::detectors::application_crashes::suspect;
-use engine::time::humanise;
+use insight::detectors::application_crashes::suspect;
 use leptos::prelude::*;
+use model::crash::{InFlightRequest, Incident};
+use model::time::humanise;
 
 use super::frame::Scroll;
 
@@ -30,7 +30,7 @@ pub(crate) fn verdict(incident: &Incident) -> Option<(String, &'static str)> {
     })
 }
 
-/// What a path leaves out (see [`engine::path_template`]).
+/// What a path leaves out (see [`model::path_template`]).
 const HIDDEN: &str = "* is a hidden path segment: an ID, a name, or a segment that was requested too rarely to be recognized as a route.";
 
 /// All of it.
@@ -99,8 +99,8 @@ fn row(request: &InFlightRequest, is_suspect: bool) -> impl IntoView + use<> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::crash::{Runtime, Thread};
-    use engine::{CrashCause, Timestamp};
+    use model::crash::{Runtime, Thread};
+    use model::{CrashCause, Timestamp};
 
     fn html(signal: &str, count: u32) -> String {
         html_of(signal, count, "/<b>")

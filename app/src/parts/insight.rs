@@ -1,8 +1,8 @@
 //! One finding of a detector, as an expandable card: status, title, details, the crashing thread's stack, what to do next.
 
-use engine::crash::Incident;
-use engine::report::{Detail, DetailValue, Insight};
+use insight::report::{Detail, DetailValue, Insight};
 use leptos::prelude::*;
+use model::crash::Incident;
 
 use super::icon::{Status, tone};
 use super::stack::Stack;
@@ -141,8 +141,8 @@ pub(crate) fn Advice(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::Timestamp;
-    use engine::report::Severity;
+    use insight::report::Severity;
+    use model::Timestamp;
 
     #[test]
     fn a_finding_shows_its_status_as_a_word_its_details_and_its_advice() {

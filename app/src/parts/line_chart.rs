@@ -5,10 +5,10 @@ mod drawing;
 
 use std::time::Duration;
 
-use engine::Timestamp;
-use engine::report::{LineChart, Mark, MarkKind};
-use engine::time::humanise;
+use insight::report::{LineChart, Mark, MarkKind};
 use leptos::prelude::*;
+use model::Timestamp;
+use model::time::humanise;
 
 use super::amount::{amount, unit_word};
 use super::figure::{LINE_SWATCH, Swatch, hover, image, short};

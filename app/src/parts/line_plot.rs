@@ -1,8 +1,8 @@
 //! The samples of a rule over its window, as a line beside its threshold.
 
-use engine::Timestamp;
-use engine::auto_heal::Evidence;
-use engine::auto_heal::evidence::{Sample, Unit};
+use model::Timestamp;
+use model::auto_heal::Evidence;
+use model::auto_heal::evidence::{Sample, Unit};
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 

@@ -1,11 +1,11 @@
 //! What the crash monitoring of each instance is doing, in one sentence each.
 
-use engine::Timestamp;
-use engine::auto_heal::words::counted;
-use engine::report::Severity;
-use engine::status::{AppStatus, InstanceState, InstanceStatus, Monitoring, RestartStage, Restarting};
-use engine::time::humanise;
+use insight::report::Severity;
 use leptos::prelude::*;
+use model::Timestamp;
+use model::auto_heal::words::counted;
+use model::status::{AppStatus, InstanceState, InstanceStatus, Monitoring, RestartStage, Restarting};
+use model::time::humanise;
 
 use super::frame::Scroll;
 use super::icon::Status;

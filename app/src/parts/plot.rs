@@ -5,8 +5,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use engine::Timestamp;
-use engine::auto_heal::evidence::Unit;
+use model::Timestamp;
+use model::auto_heal::evidence::Unit;
 use plotters::coord::Shift;
 use plotters::coord::types::{RangedCoordi64, RangedCoordu64};
 use plotters::prelude::*;
@@ -223,11 +223,11 @@ mod tests {
 
     #[test]
     fn ticks_are_round_times_and_few() {
-        let at = |text: &str| text.parse::<engine::Timestamp>().unwrap().as_ms();
+        let at = |text: &str| text.parse::<model::Timestamp>().unwrap().as_ms();
         let texts = |start: &str, end: &str, most| {
             ticks(at(start), at(end), most)
                 .into_iter()
-                .map(|ms| clock_text(engine::Timestamp::from_ms(ms)))
+                .map(|ms| clock_text(model::Timestamp::from_ms(ms)))
                 .collect::<Vec<_>>()
         };
         assert_eq!(texts("2026-01-31T08:07", "2026-01-31T09:07", 5), ["08:15", "08:30", "08:45", "09:00"]);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use engine::Timestamp;
-use engine::report::Severity;
-use engine::status::Problem;
+use insight::report::Severity;
 use leptos::prelude::*;
+use model::Timestamp;
+use model::status::Problem;
 
 use super::icon::{Status, tone};
 use super::when::When;

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use engine::Timestamp;
-use engine::range::{PRESET_HOURS, ReadRange};
 use leptos::prelude::*;
+use model::Timestamp;
+use model::range::{PRESET_HOURS, ReadRange};
 
 use super::when::{input_text, range_text};
 
@@ -32,7 +32,7 @@ pub(crate) fn RangePill(
     let reaches_now = now.since(range.end) < Duration::from_mins(1);
     let preset = |hours: u64| {
         let length = Duration::from_hours(hours);
-        let is_default = length == engine::range::LONGEST;
+        let is_default = length == model::range::LONGEST;
         // an address that names a start alone reaches until now, so it stays live
         let start = (!is_default).then(|| format!("startTime={}", now - length));
         let query: Vec<&str> =
@@ -85,7 +85,7 @@ pub(crate) fn RangePill(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::range::read_range;
+    use model::range::read_range;
 
     const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
 

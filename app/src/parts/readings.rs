@@ -1,9 +1,9 @@
 //! What rules see beside what they compare it with: a row each, with how far it is on its way.
 
-use engine::auto_heal::Reading;
-use engine::auto_heal::evidence::Standing;
-use engine::report::Severity;
+use insight::report::Severity;
 use leptos::prelude::*;
+use model::auto_heal::Reading;
+use model::auto_heal::evidence::Standing;
 
 use super::amount::amount;
 use super::frame::Scroll;
@@ -95,8 +95,8 @@ pub(crate) fn sentence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::auto_heal::Rule;
-    use engine::auto_heal::evidence::Unit;
+    use model::auto_heal::Rule;
+    use model::auto_heal::evidence::Unit;
 
     fn html(standing: Standing, value: Option<u64>) -> String {
         let reading = Reading {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use engine::AppName;
-use engine::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use engine::report::Severity;
-use engine::time::humanise;
+use insight::report::Severity;
 use leptos::prelude::*;
+use model::AppName;
+use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
+use model::time::humanise;
 
 use super::frame::Scroll;
 use super::icon::Status;
@@ -128,8 +128,8 @@ fn outcome(outcome: RestartOutcome) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::auto_heal::Rule;
-    use engine::{Timestamp, WorkerId};
+    use model::auto_heal::Rule;
+    use model::{Timestamp, WorkerId};
 
     fn restart(reason: RestartReason, outcome: RestartOutcome) -> Restart {
         let old: WorkerId = "shop/1/1769847300000".parse().unwrap();

@@ -1,7 +1,7 @@
 //! The crashing thread's calls, innermost first: what is called, where it stands, and how it was found.
 
-use engine::crash::{Frame, Thread};
 use leptos::prelude::*;
+use model::crash::{Frame, Thread};
 
 /// So many frames are shown at once; the fault is nearly always among them.
 const SHOWN: usize = 12;
@@ -90,7 +90,7 @@ fn FrameRow(at: usize, frame: Frame, is_fault: bool) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::crash::Trust;
+    use model::crash::Trust;
 
     fn frame(function: &str) -> Frame {
         Frame {

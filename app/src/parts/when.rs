@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use engine::time::humanise;
-use engine::{TimeRange, Timestamp};
 use leptos::prelude::*;
+use model::time::humanise;
+use model::{TimeRange, Timestamp};
 
 /// `2026-01-31 08:15:00`, with what a program needs in `datetime`; the reader's local time is shown on hover.
 #[component]

@@ -1,7 +1,7 @@
 //! Joins what the kernel, the runtime and the dump say of one death.
 
-use engine::crash::{Findings, Runtime, Thread};
-use engine::{CrashCause, Exit, Signal};
+use model::crash::{Findings, Runtime, Thread};
+use model::{CrashCause, Exit, Signal};
 
 use crate::dump::{self, DumpFindings, Sources};
 use crate::last_words::{self, LastWords};
@@ -113,7 +113,7 @@ fn whose_frames(
     dump: Option<DumpFindings>,
     limits: &Limits,
     notes: &mut Vec<String>,
-) -> (Thread, Vec<engine::crash::Module>) {
+) -> (Thread, Vec<model::crash::Module>) {
     let printed = words.map(|words| {
         let truncated = words.frames.len() > limits.frames;
         let frames = words.frames.iter().take(limits.frames).cloned().collect();

@@ -16,8 +16,8 @@ mod text;
 
 use std::path::Path;
 
-use engine::crash::Findings;
-use engine::{AppName, CrashCause, Exit, IncidentId};
+use model::crash::Findings;
+use model::{AppName, CrashCause, Exit, IncidentId};
 use serde::{Deserialize, Serialize};
 
 pub use analyse::analyse;

@@ -1,8 +1,8 @@
 //! Text that came from a process is hostile: it may hold colour codes, control characters, right-to-left overrides, or be
 //! endless. Everything that is kept goes through here.
 
-use engine::crash::{Frame, Trust};
-use engine::text::is_unseen;
+use model::crash::{Frame, Trust};
+use model::text::is_unseen;
 
 /// The most characters of a function's name. Ours: C++ templates are longer, but nobody reads them.
 pub(crate) const FUNCTION_CHARS: usize = 512;

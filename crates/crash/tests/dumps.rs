@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crash::dump::{DumpError, DumpFindings, Sources, read, read_with};
 use crash::{Death, Files, Limits, analyse};
-use engine::crash::{Frame, Runtime, Trust};
-use engine::{CrashCause, Exit, Signal};
+use model::crash::{Frame, Runtime, Trust};
+use model::{CrashCause, Exit, Signal};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dumps")

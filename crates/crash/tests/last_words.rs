@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crash::last_words::{LastWords, read};
 use crash::{Analysis, Death, Files, Limits, analyse};
-use engine::{CrashCause, Exit, Signal};
+use model::{CrashCause, Exit, Signal};
 use proptest::prelude::*;
 
 /// Stands in messages only.
@@ -110,7 +110,7 @@ fn last_words_on_standard_output_are_read_where_standard_error_has_none() {
     let (segv, served) = (Exit::Signal(Signal(11)), "GET / 200\n".repeat(300));
     let java = format!("{served}{}", sample("java_segv"));
     let analysis = analysed("warning: no such option\n", &java, segv);
-    assert_eq!(analysis.findings.runtime, engine::crash::Runtime::Java);
+    assert_eq!(analysis.findings.runtime, model::crash::Runtime::Java);
     assert_eq!(analysis.findings.crashing_thread.frames[0].function.as_deref(), Some("Unsafe_PutInt"));
     assert!(analysis.message.unwrap().starts_with("SIGSEGV (0xb)"));
     let php = format!("{served}\n{}", sample("php_exc").trim_start_matches("PHP "));
@@ -120,7 +120,7 @@ fn last_words_on_standard_output_are_read_where_standard_error_has_none() {
     let python = sample("py_exc");
     assert_eq!(kind(&sample("java_exc"), &php, Exit::Code(1)), "Crash$OrderNotFound");
     assert_eq!(kind(&python, &java, segv), "SIGSEGV");
-    assert_eq!(analysed(&python, &java, segv).findings.runtime, engine::crash::Runtime::Java);
+    assert_eq!(analysed(&python, &java, segv).findings.runtime, model::crash::Runtime::Java);
 }
 
 #[test]

@@ -15,53 +15,19 @@
 //! the crashes that armed it have left the window. What guards people, the counted crashes and the pause, is a [`Guard`] that
 //! is remembered across restarts of Medic and goes by the wall clock; a crash is counted once, however often it is reported.
 
+use model::crash_monitor::{Counted, Guard, Numbers};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
-use crate::status::Monitoring;
-use crate::{InstanceKey, Monotonic, Now, Timestamp, WorkerId, text};
+use model::status::Monitoring;
+use model::{InstanceKey, Monotonic, Now, Timestamp, WorkerId, text};
 
 /// An attach that was refused is tried again after this long (another tracer may have gone by then).
 pub const ARM_RETRY: Duration = Duration::from_secs(30);
 /// More counted crashes than this are not remembered: a crash loop must not grow the state.
 const COUNTED_LIMIT: usize = 1_000;
-
-/// The numbers, with the announcement's defaults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Numbers {
-    /// More than this many crashes arm the debugger; 0: it is always armed. Default 3.
-    pub crashes: u32,
-    /// Within this long. Default 24 h.
-    pub window: Duration,
-    /// No second dump for this long. Default 8 h.
-    pub pause: Duration,
-}
-
-impl Default for Numbers {
-    fn default() -> Self {
-        Self { crashes: 3, window: Duration::from_hours(24), pause: Duration::from_hours(8) }
-    }
-}
-
-/// What survives a restart of Medic.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Guard {
-    /// The crashes that may still count, oldest first.
-    pub crashes: Vec<Counted>,
-    /// No dump before this.
-    pub paused_until: Option<Timestamp>,
-}
-
-/// A crash that was counted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counted {
-    /// Who crashed.
-    pub worker: WorkerId,
-    /// When.
-    pub at: Timestamp,
-}
 
 /// What the monitor is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

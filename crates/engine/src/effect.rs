@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::auto_heal::config::CustomAction;
-use crate::auto_heal::event::HealEvent;
-use crate::auto_heal::fuse::FuseState;
-use crate::auto_heal::restart::Restart;
-use crate::auto_heal::{HealGuard, Watch};
-use crate::crash::Crash;
-use crate::crash_monitor::Guard;
-use crate::{AppName, InstanceKey, Signal, WorkerId};
+use model::auto_heal::config::CustomAction;
+use model::auto_heal::event::HealEvent;
+use model::auto_heal::fuse::FuseState;
+use model::auto_heal::restart::Restart;
+use model::auto_heal::{HealGuard, Watch};
+use model::crash::Crash;
+use model::crash_monitor::Guard;
+use model::{AppName, InstanceKey, Signal, WorkerId};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

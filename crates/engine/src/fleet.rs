@@ -16,17 +16,18 @@ use app::App;
 use former::FormerPlaces;
 pub use recall::Recalled;
 
-use crate::auto_heal::cpu::CpuRule;
-use crate::auto_heal::fuse::{FuseNumbers, FuseState};
-use crate::auto_heal::limit::WorkerSize;
-use crate::auto_heal::restart::RestartReason;
-use crate::auto_heal::{AutoHealConfig, HealGuard, NotRespondingNumbers, Observation};
-use crate::crash_monitor::{Guard, Numbers};
 use crate::effect::Effect;
-use crate::instance::{self, Instance, Lifecycle, NameIncident};
-use crate::settings::AppSettings;
-use crate::status::{AppHeal, AppStatus};
-use crate::{AppName, InstanceKey, Monotonic, Now, WorkerId};
+use crate::instance;
+use crate::instance::{Instance, Lifecycle, NameIncident};
+use model::auto_heal::cpu::CpuRule;
+use model::auto_heal::fuse::{FuseNumbers, FuseState};
+use model::auto_heal::limit::WorkerSize;
+use model::auto_heal::restart::RestartReason;
+use model::auto_heal::{AutoHealConfig, HealGuard, NotRespondingNumbers, Observation};
+use model::crash_monitor::{Guard, Numbers};
+use model::settings::AppSettings;
+use model::status::{AppHeal, AppStatus};
+use model::{AppName, InstanceKey, Monotonic, Now, WorkerId};
 
 /// One app, as the configuration has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -35,10 +35,11 @@ use restart::{Departing, Successor};
 use returning::Hearing;
 
 use crate::back_off::{BackOff, STEADY};
-use crate::crash_monitor::{self, CrashMonitor};
+use crate::crash_monitor;
+use crate::crash_monitor::CrashMonitor;
 use crate::effect::Effect;
-use crate::status::{InstanceState, InstanceStatus};
-use crate::{AppName, IncidentId, InstanceKey, Monotonic, Now, Signal, Timestamp, WorkerId};
+use model::status::{InstanceState, InstanceStatus};
+use model::{AppName, IncidentId, InstanceKey, Monotonic, Now, Signal, Timestamp, WorkerId};
 
 /// A crash that could not be written down is tried again after this long.
 pub const RECORD_RETRY: Duration = Duration::from_secs(10);
@@ -261,7 +262,7 @@ impl Instance {
     pub fn configure(
         &mut self,
         now: Now,
-        numbers: crash_monitor::Numbers,
+        numbers: model::crash_monitor::Numbers,
         enabled: bool,
         effects: &mut Vec<Effect>,
     ) {

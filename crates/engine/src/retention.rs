@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::Timestamp;
+use model::Timestamp;
 
 /// How much faster than time passes what was left lying may be caught up.
 const PACE: u32 = 2;

@@ -3,8 +3,8 @@
 //! Its value says nothing but the instance and is the same for as long as the app has its name, so that a client stays at its
 //! instance across restarts of the worker and of Medic. The cookie is passed on to the app, as App Service does.
 
-use engine::InstanceKey;
 use hyper::header::{COOKIE, HeaderMap, HeaderValue};
+use model::InstanceKey;
 
 const NAME: &[u8] = b"ARRAffinity=";
 

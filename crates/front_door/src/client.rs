@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use engine::WorkerId;
-use engine::path_template::PathCandidate;
 use hyper::Method;
 use hyper::http::uri::PathAndQuery;
+use model::WorkerId;
+use model::path_template::PathCandidate;
 
 use crate::headers::Peer;
 use crate::paths::method_name;

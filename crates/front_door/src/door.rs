@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine::auto_heal::{Tallies, Watch};
-use engine::requests::RequestMinute;
-use engine::{Clock, WorkerId};
+use model::auto_heal::{Tallies, Watch};
+use model::requests::RequestMinute;
+use model::{Clock, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::connections::CountedApp;

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use engine::AppName;
+use model::AppName;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use crate::settings::BindError;

@@ -1,7 +1,7 @@
 //! What one thread has counted since it was last asked: one row per instance and minute.
 
-use engine::requests::RequestMinute;
-use engine::{AppName, InstanceKey, Timestamp};
+use model::requests::RequestMinute;
+use model::{AppName, InstanceKey, Timestamp};
 
 /// Rows that one thread keeps if nobody takes them: more than a day of one instance. The oldest go first.
 const ROW_LIMIT: usize = 2_048;

@@ -7,8 +7,8 @@
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 
-use engine::path_template::{PathCandidate, PathLearner};
 use hyper::{Method, StatusCode};
+use model::path_template::{PathCandidate, PathLearner};
 
 /// Paths that one thread keeps in a second. What comes more often is seen all the same.
 const SAMPLES_PER_S: usize = 256;

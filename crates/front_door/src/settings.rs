@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use engine::crash::InFlightRequest;
-use engine::{AppName, WorkerId};
+use model::crash::InFlightRequest;
+use model::{AppName, WorkerId};
 
 /// How one app's front door is to behave. [`FrontDoorSettings::new`] fills in the defaults.
 #[derive(Clone, Debug)]
@@ -113,7 +113,7 @@ pub enum Death {
 pub struct DeathToll {
     /// How many it was answering when it died, those that were then tried again included.
     pub count: u32,
-    /// The newest of them, oldest first, at most [`engine::crash::Crash::IN_FLIGHT_KEPT`].
+    /// The newest of them, oldest first, at most [`model::crash::Crash::IN_FLIGHT_KEPT`].
     pub requests: Vec<InFlightRequest>,
     /// The only request that it was answering, where it was the only one. It is not tried again: it may be what killed it.
     pub suspect: Option<InFlightRequest>,

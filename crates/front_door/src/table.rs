@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::WorkerId;
+use model::WorkerId;
 
 use crate::affinity::Affinity;
 use crate::settings::Target;

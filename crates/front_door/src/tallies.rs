@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::auto_heal::{Tallies, Tally, Watch, percent_request};
+use model::auto_heal::{Tallies, Tally, Watch, percent_request};
 
 use crate::worker::RoutedWorker;
 

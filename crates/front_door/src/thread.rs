@@ -12,11 +12,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
-use engine::auto_heal::Watch;
-use engine::path_template::PathLearner;
-use engine::requests::RequestMinute;
-use engine::{Clock, WorkerId};
 use hyper::header::HeaderValue;
+use model::auto_heal::Watch;
+use model::path_template::PathLearner;
+use model::requests::RequestMinute;
+use model::{Clock, WorkerId};
 use slab::Slab;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::WorkerId;
-use engine::crash::{Crash, InFlightRequest};
-use engine::path_template::{PathCandidate, PathLearner};
+use model::WorkerId;
+use model::crash::{Crash, InFlightRequest};
+use model::path_template::{PathCandidate, PathLearner};
 
 use crate::retries::DEATH_IS_KNOWN_WITHIN;
 use crate::settings::{Death, DeathToll};

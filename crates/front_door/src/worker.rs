@@ -15,8 +15,8 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use engine::WorkerId;
 use hyper::header::HeaderValue;
+use model::WorkerId;
 use tokio::sync::Notify;
 
 use crate::affinity::Affinity;

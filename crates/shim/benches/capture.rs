@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use engine::{InstanceKey, Timestamp, WorkerId};
+use model::{InstanceKey, Timestamp, WorkerId};
 use shim::protocol::{FromShim, WorkerSpec};
 
 const ROUNDS: usize = 7;

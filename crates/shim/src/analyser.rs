@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crash::Analysis;
-use engine::crash::{Findings, Runtime, Thread};
-use engine::{Clock, CrashCause, Exit, Signal};
+use model::crash::{Findings, Runtime, Thread};
+use model::{Clock, CrashCause, Exit, Signal};
 use serde::{Deserialize, Serialize};
 
 pub use child::analyser_main;

@@ -8,7 +8,7 @@ mod watchdog;
 
 use std::io;
 
-use engine::{Clock, Signal, Timestamp};
+use model::{Clock, Signal, Timestamp};
 use sha2::{Digest, Sha256};
 
 pub(crate) use watchdog::Watchdog;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use engine::{Clock, Timestamp};
+use model::{Clock, Timestamp};
 
 /// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::time::Duration;
 
-use engine::Clock;
+use model::Clock;
 
 use crate::SystemClock;
 use crate::leftovers::Leftovers;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use engine::Clock;
+use model::Clock;
 
 use crate::SystemClock;
 use crate::program::Program;

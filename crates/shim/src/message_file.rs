@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use engine::Timestamp;
+use model::Timestamp;
 
 /// How many files are kept. Source: App Service keeps the last 10.
 const KEPT: usize = 10;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use engine::Signal;
+use model::Signal;
 
 use crate::sys::Pid;
 

@@ -21,8 +21,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use engine::crash::{Audit, Findings};
-use engine::{Exit, Timestamp, WorkerId};
+use model::crash::{Audit, Findings};
+use model::{Exit, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 
 /// The longest line that either side accepts, in bytes. An analysis with every frame, module and note stays below it.

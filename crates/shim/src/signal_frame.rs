@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::Signal;
+use model::Signal;
 
 use crate::sys::Pid;
 use crate::sys::memory::read_process;

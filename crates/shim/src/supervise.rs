@@ -20,7 +20,7 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use engine::{Clock, Exit, Signal, Timestamp};
+use model::{Clock, Exit, Signal, Timestamp};
 
 use self::aftermath::{Aftermath, Captured};
 use self::origin::{ForeignRoot, mapped_code};

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::time::Duration;
 
-use engine::{Clock, Exit, Signal};
+use model::{Clock, Exit, Signal};
 
 use crate::proc_status::{self, Dispositions};
 use crate::sys::process::{Change, next_change, own_thread};

@@ -9,8 +9,8 @@ mod fixtures;
 
 use std::time::{Duration, Instant};
 
-use engine::requests::RequestMinute;
 use fixtures::{app, at, captured, crash, instance, range};
+use model::requests::RequestMinute;
 use sqlx::{Connection as _, SqliteConnection};
 use store::{Database, Flush, Store};
 

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::status::{DatabaseHealth, DatabaseState};
+use model::status::{DatabaseHealth, DatabaseState};
 use tokio::sync::{mpsc, watch};
 
 use crate::error::Cause;

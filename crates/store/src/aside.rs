@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use engine::Timestamp;
-use engine::status::BegunAnew;
+use model::Timestamp;
+use model::status::BegunAnew;
 
 /// More damaged files than this are not kept: a disk that damages every new file would be filled by them.
 const KEPT_LIMIT: usize = 20;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use engine::auto_heal::AutoHealConfig;
-use engine::{AppName, InstanceKey};
+use model::auto_heal::AutoHealConfig;
+use model::{AppName, InstanceKey};
 
 use crate::settings::state_of;
 use crate::sql::{Durability, json};

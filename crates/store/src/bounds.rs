@@ -1,12 +1,12 @@
-//! Text from programs that crashed or were healed, made fit to be stored: of bounded length, and without what [`engine::text`] replaces, among it NUL, which PostgreSQL refuses, and ends of lines, which separate machines' names in an answer of the database.
+//! Text from programs that crashed or were healed, made fit to be stored: of bounded length, and without what [`model::text`] replaces, among it NUL, which PostgreSQL refuses, and ends of lines, which separate machines' names in an answer of the database.
 
-use engine::auto_heal::event::{EventKind, HealEvent};
-use engine::auto_heal::evidence::{Evidence, POINTS_LIMIT, Sample, Standing};
-use engine::auto_heal::restart::{Restart, RestartOutcome};
-use engine::crash::{Crash, Frame, InFlightRequest, Module, Thread};
-use engine::text::seen;
+use model::auto_heal::event::{EventKind, HealEvent};
+use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, Sample, Standing};
+use model::auto_heal::restart::{Restart, RestartOutcome};
+use model::crash::{Crash, Frame, InFlightRequest, Module, Thread};
+use model::text::seen;
 
-/// A signature's length in characters, as [`engine::crash::Findings`] has it, and that of other short names.
+/// A signature's length in characters, as [`model::crash::Findings`] has it, and that of other short names.
 const NAME: usize = 255;
 /// C++ and Rust functions with their types; the longest that a reader can take in.
 const FUNCTION: usize = 1_024;

@@ -1,7 +1,7 @@
 //! Crashes, one row each, and the audit rows of their dumps.
 
-use engine::crash::{Audit, Crash, Findings};
-use engine::{AppName, IncidentId, TimeRange, Timestamp, WorkerId};
+use model::crash::{Audit, Crash, Findings};
+use model::{AppName, IncidentId, TimeRange, Timestamp, WorkerId};
 
 use crate::access::Writing;
 use crate::sql::{Durability, Row, Value, count, json, word};

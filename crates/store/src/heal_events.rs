@@ -1,7 +1,7 @@
 //! What auto-heal did short of a restart, one row each.
 
-use engine::auto_heal::event::HealEvent;
-use engine::{AppName, TimeRange, Timestamp};
+use model::auto_heal::event::HealEvent;
+use model::{AppName, TimeRange, Timestamp};
 
 use crate::sql::{Durability, Row, json, tagged};
 use crate::{Store, StoreError, bounds};

@@ -1,8 +1,8 @@
 //! Incidents: crashes of one app with one signature. Count, first and last time stand in the incident's own row, so that no page
 //! scans its crashes; everything else is read from the crash that it shows: the latest captured one, else the latest.
 
-use engine::crash::{Crash, Incident, Module, Thread};
-use engine::{AppName, IncidentId, TimeRange, Timestamp, text};
+use model::crash::{Crash, Incident, Module, Thread};
+use model::{AppName, IncidentId, TimeRange, Timestamp, text};
 
 use crate::crashes::{crash_columns, crash_of};
 use crate::sql::{Row, Value};
@@ -115,7 +115,7 @@ fn instances(places: &str) -> Vec<String> {
 /// A process loads hundreds of files; those on the stack are the ones that matter.
 fn frames_first(mut modules: Vec<Module>, thread: &Thread) -> Vec<Module> {
     modules.sort_by_key(|module| {
-        let on_stack = |frame: &engine::crash::Frame| frame.module.as_deref() == Some(module.name.as_str());
+        let on_stack = |frame: &model::crash::Frame| frame.module.as_deref() == Some(module.name.as_str());
         !thread.frames.iter().any(on_stack)
     });
     modules

@@ -17,8 +17,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::Clock;
-use engine::status::{BegunAnew, DatabaseState};
+use model::Clock;
+use model::status::{BegunAnew, DatabaseState};
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;

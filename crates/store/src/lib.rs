@@ -37,9 +37,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use access::Access;
-use engine::crash::Audit;
-use engine::status::DatabaseState;
-use engine::{Clock, IncidentId, Timestamp, WorkerId};
+use model::crash::Audit;
+use model::status::DatabaseState;
+use model::{Clock, IncidentId, Timestamp, WorkerId};
 use tokio::sync::watch;
 
 pub use access::StoreStatus;

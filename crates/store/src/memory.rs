@@ -1,7 +1,7 @@
 //! Memory, one row an instance and minute; of a minute that is flushed twice the larger figure stands.
 
-use engine::auto_heal::dry_run::MemoryMinute;
-use engine::{AppName, InstanceKey, TimeRange, Timestamp};
+use model::memory::MemoryMinute;
+use model::{AppName, InstanceKey, TimeRange, Timestamp};
 
 use crate::sql::{Durability, Row, count};
 use crate::{Store, StoreError, bounds};

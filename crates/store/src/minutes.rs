@@ -1,7 +1,7 @@
 //! Requests, one row an instance and minute; a minute that comes in two flushes is added up, a flush that comes twice is not.
 
-use engine::requests::RequestMinute;
-use engine::{AppName, InstanceKey, TimeRange, Timestamp};
+use model::requests::RequestMinute;
+use model::{AppName, InstanceKey, TimeRange, Timestamp};
 
 use crate::access::Writing;
 use crate::sql::{Durability, Row, Value, count, json};

@@ -172,7 +172,8 @@ fn without_password(options: &PgConnectOptions) -> String {
 mod tests {
     use super::*;
     use crate::Cause;
-    use engine::{InstanceKey, settings::AppSettings};
+    use model::InstanceKey;
+    use model::settings::AppSettings;
 
     async fn pools(path: &Path) -> SqlitePools {
         match sqlite(path).await.unwrap() {

@@ -1,7 +1,7 @@
 //! Restarts, one row each.
 
-use engine::auto_heal::restart::Restart;
-use engine::{AppName, TimeRange, Timestamp};
+use model::auto_heal::restart::Restart;
+use model::{AppName, TimeRange, Timestamp};
 
 use crate::sql::{Durability, Row, Value, count, json, tagged};
 use crate::{Store, StoreError, bounds};

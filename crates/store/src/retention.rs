@@ -1,7 +1,7 @@
 //! Forgetting what is older than the retention. In small transactions, so that a crash that happens meanwhile is recorded at
 //! once; and quick ones, for a purge that a power cut undid is simply done again.
 
-use engine::Timestamp;
+use model::Timestamp;
 
 use crate::sql::Durability;
 use crate::{Purged, Store, StoreError};

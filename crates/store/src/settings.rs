@@ -1,7 +1,7 @@
 //! Apps' settings, and the states that guard people and so outlive a restart of Medic.
 
-use engine::settings::AppSettings;
-use engine::{AppName, InstanceKey};
+use model::settings::AppSettings;
+use model::{AppName, InstanceKey};
 
 use crate::sql::{Durability, Row};
 use crate::{Store, StoreError, bounds};
@@ -62,7 +62,7 @@ impl Store {
 }
 
 /// In characters here, so that a value of that many bytes always fits.
-const VALUE_LIMIT: usize = engine::settings::VALUE_LIMIT_BYTES;
+const VALUE_LIMIT: usize = model::settings::VALUE_LIMIT_BYTES;
 
 pub(crate) fn state_of(row: &Row) -> sqlx::Result<(InstanceKey, String)> {
     Ok((InstanceKey { app: row.name("app")?, index: row.number("instance")? }, row.raw("state")?))

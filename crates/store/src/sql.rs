@@ -5,7 +5,7 @@
 //! and text. What is portable between SQLite and PostgreSQL 15: `$N`, `RETURNING`, `ON CONFLICT`, `CASE`, `LIMIT`, row values,
 //! `string_agg`, `BIGINT`, `TEXT`.
 
-use engine::text;
+use model::text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::{PgPool, PgRow};
@@ -271,8 +271,8 @@ impl From<i64> for Value {
     }
 }
 
-impl From<engine::Timestamp> for Value {
-    fn from(value: engine::Timestamp) -> Self {
+impl From<model::Timestamp> for Value {
+    fn from(value: model::Timestamp) -> Self {
         Self::Int(value.as_ms())
     }
 }

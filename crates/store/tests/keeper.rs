@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engine::status::DatabaseState;
-use engine::{Clock, Timestamp};
+use model::status::DatabaseState;
+use model::{Clock, Timestamp};
 use sqlx::{Connection as _, SqliteConnection};
 use store::{Cause, Database, Store, StoreError, StoreStatus};
 use tokio::task::AbortHandle;

@@ -4,7 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use engine::Clock;
+use model::Clock;
 use shim::SystemClock;
 
 /// Runs from its start.

@@ -6,8 +6,8 @@ use app::ConsoleError;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use engine::auto_heal::AutoHealConfig;
-use engine::auto_heal::config::ActionType;
+use model::auto_heal::AutoHealConfig;
+use model::auto_heal::config::ActionType;
 
 const ROOT: u32 = 0;
 
@@ -87,7 +87,7 @@ fn own_user(status: &str, uid_map: &str, overflow: u32) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use engine::auto_heal::config::Parameters;
+    use model::auto_heal::config::Parameters;
 
     use super::*;
 

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::AppName;
-use engine::auto_heal::NotRespondingNumbers;
-use engine::auto_heal::cpu::CpuRule;
-use engine::auto_heal::fuse::FuseNumbers;
-use engine::auto_heal::limit::WorkerSize;
-use engine::crash_monitor::Numbers;
-use engine::settings::{INSTANCE_ID, PORT, SITE_NAME};
+use model::AppName;
+use model::auto_heal::NotRespondingNumbers;
+use model::auto_heal::cpu::CpuRule;
+use model::auto_heal::fuse::FuseNumbers;
+use model::auto_heal::limit::WorkerSize;
+use model::crash_monitor::Numbers;
+use model::settings::{INSTANCE_ID, PORT, SITE_NAME};
 
 use super::reader::{Reader, Section};
 use super::values::{Raw, address, count, duration, text, truth};
@@ -175,7 +175,7 @@ fn read<'t>(
 fn name(raw: &Raw) -> Result<AppName, String> {
     text(raw)?
         .parse()
-        .map_err(|error: engine::names::NameError| error.to_string().replacen(": take", "; take", 1))
+        .map_err(|error: model::names::NameError| error.to_string().replacen(": take", "; take", 1))
 }
 
 fn command(raw: &Raw) -> Result<Vec<String>, String> {

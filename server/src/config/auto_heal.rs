@@ -1,11 +1,11 @@
 //! What auto-heal goes by: the numbers of the fuse and of the rule Not responding, the app's limit of memory and proactive CPU
 //! monitoring.
 
-use engine::auto_heal::NotRespondingNumbers;
-use engine::auto_heal::config::Violation;
-use engine::auto_heal::cpu::{CpuMode, CpuRule};
-use engine::auto_heal::fuse::FuseNumbers;
-use engine::auto_heal::limit::WorkerSize;
+use model::auto_heal::NotRespondingNumbers;
+use model::auto_heal::config::Violation;
+use model::auto_heal::cpu::{CpuMode, CpuRule};
+use model::auto_heal::fuse::FuseNumbers;
+use model::auto_heal::limit::WorkerSize;
 
 use super::reader::{Reader, Section};
 use super::values::{Raw, Size, Span, count, duration, size, text, truth};

@@ -16,9 +16,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::auto_heal::NotRespondingNumbers;
-use engine::auto_heal::fuse::FuseNumbers;
-use engine::crash_monitor::Numbers;
+use model::auto_heal::NotRespondingNumbers;
+use model::auto_heal::fuse::FuseNumbers;
+use model::crash_monitor::Numbers;
 
 pub use app::App;
 pub use problem::{ConfigError, Problem};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
-use engine::text::seen;
+use model::text::seen;
 use toml::de::{DeTable, DeValue};
 
 use super::values::{Raw, raw, shown};

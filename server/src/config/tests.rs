@@ -1,5 +1,5 @@
-use engine::auto_heal::cpu::{CpuMode, CpuRule};
-use engine::auto_heal::limit::WorkerSize;
+use model::auto_heal::cpu::{CpuMode, CpuRule};
+use model::auto_heal::limit::WorkerSize;
 
 use super::*;
 

@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use engine::settings::{START_TIME_LIMIT, WARM_UP_PATH, WARM_UP_STATUSES};
+use model::settings::{START_TIME_LIMIT, WARM_UP_PATH, WARM_UP_STATUSES};
 
 use super::reader::{Reader, Section};
 use super::values::{Raw, count, text};

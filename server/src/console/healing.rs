@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use app::ConsoleError;
-use engine::auto_heal::AutoHealConfig;
-use engine::auto_heal::dry_run::{DryRun, MemoryMinute, dry_run};
-use engine::auto_heal::event::HealEvent;
-use engine::auto_heal::fuse::FuseStatus;
-use engine::auto_heal::restart::{Restart, RestartReason};
-use engine::requests::RequestMinute;
-use engine::status::{InstanceState, InstanceStatus, Snapshot};
-use engine::{AppName, InstanceKey, TimeRange, range};
+use insight::dry_run::{DryRun, dry_run};
+use model::auto_heal::AutoHealConfig;
+use model::auto_heal::event::HealEvent;
+use model::auto_heal::fuse::FuseStatus;
+use model::auto_heal::restart::{Restart, RestartReason};
+use model::memory::MemoryMinute;
+use model::requests::RequestMinute;
+use model::status::{InstanceState, InstanceStatus, Snapshot};
+use model::{AppName, InstanceKey, TimeRange, range};
 
 use super::{LiveConsole, failed};
 
@@ -152,7 +153,7 @@ fn over_nodes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::Timestamp;
+    use model::Timestamp;
 
     /// Two nodes with an instance 0 each, of which only the other node's had requests enough.
     #[test]

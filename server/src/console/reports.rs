@@ -1,11 +1,12 @@
 //! What the detectors of restarts and memory say.
 
 use app::{ConsoleError, RestartReport};
-use engine::crash::Crash;
-use engine::detectors::memory_analysis::{self, CrashEnd};
-use engine::detectors::web_app_restarted;
-use engine::report::Report;
-use engine::{AppName, TimeRange};
+use insight::detectors::memory_analysis;
+use insight::detectors::memory_analysis::CrashEnd;
+use insight::detectors::web_app_restarted;
+use insight::report::Report;
+use model::crash::Crash;
+use model::{AppName, TimeRange};
 
 use super::{LiveConsole, failed};
 

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::MutexGuard;
 
 use app::{ConsoleError, RulesChange, SettingChanges};
-use engine::AppName;
-use engine::auto_heal::AutoHealConfig;
 use engine::fleet::Recalled;
-use engine::settings::AppSettings;
+use model::AppName;
+use model::auto_heal::AutoHealConfig;
+use model::settings::AppSettings;
 use store::StoreError;
 
 use super::healing::refuse_invalid;

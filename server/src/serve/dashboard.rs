@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use engine::Clock;
+use model::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 

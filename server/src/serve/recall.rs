@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::status::DatabaseState;
+use model::status::DatabaseState;
 use store::{Store, StoreStatus};
 
 use crate::apps::Recollection;

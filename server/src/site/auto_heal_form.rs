@@ -6,14 +6,15 @@
 use app::{
     AutoHealCommand, AutoHealDraft, AutoHealForm, AutoHealReply, AutoHealSubmission, Console, ConsoleError,
 };
+use app_service::web_config;
+use app_service::web_config::Translated;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
-use engine::AppName;
-use engine::auto_heal::AutoHealConfig;
-use engine::auto_heal::web_config::{self, Translated};
+use model::AppName;
+use model::auto_heal::AutoHealConfig;
 use serde::Deserialize;
 use serde_json::Value;
 

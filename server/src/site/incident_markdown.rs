@@ -6,7 +6,7 @@ use app::Console;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use engine::IncidentId;
+use model::IncidentId;
 
 /// So many of its crashes are listed.
 const LISTED: u32 = 20;

@@ -8,8 +8,8 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use engine::AppName;
-use engine::settings::KNOWN;
+use model::AppName;
+use model::settings::KNOWN;
 
 use crate::access::Principal;
 
@@ -57,7 +57,7 @@ fn read(form: Vec<(String, String)>) -> Result<SettingChanges, ConsoleError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::settings::CRASH_MONITORING_ENABLED;
+    use model::settings::CRASH_MONITORING_ENABLED;
 
     fn read_form(form: &[(&str, &str)]) -> Result<SettingChanges, ConsoleError> {
         read(form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())

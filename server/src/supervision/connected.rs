@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use engine::WorkerId;
+use model::WorkerId;
 use shim::protocol::ToShim;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;

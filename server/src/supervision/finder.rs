@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::WorkerId;
 use engine::fleet::Input;
+use model::WorkerId;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use engine::auto_heal::AutoHealConfig;
-use engine::auto_heal::restart::RestartReason;
 use engine::fleet::{AppSpec, Input, Recalled};
-use engine::settings::AppSettings;
-use engine::status::Snapshot;
-use engine::{AppName, InstanceKey};
+use model::auto_heal::AutoHealConfig;
+use model::auto_heal::restart::RestartReason;
+use model::settings::AppSettings;
+use model::status::Snapshot;
+use model::{AppName, InstanceKey};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::App;

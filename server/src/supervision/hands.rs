@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::auto_heal::config::CustomAction;
-use engine::auto_heal::event::{EventKind, HealEvent};
 use engine::effect::Effect;
 use engine::fleet::Input;
+use engine::instance;
 use engine::instance::Measured;
-use engine::{AppName, Signal, WorkerId, instance};
 use front_door::Target;
+use model::auto_heal::config::CustomAction;
+use model::auto_heal::event::{EventKind, HealEvent};
+use model::{AppName, Signal, WorkerId};
 use shim::LaunchError;
 use shim::protocol::ToShim;
 use tokio::sync::mpsc;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use engine::settings::{INSTANCE_ID, PORT, SITE_NAME};
-use engine::{AppName, InstanceKey, WorkerId};
+use model::settings::{INSTANCE_ID, PORT, SITE_NAME};
+use model::{AppName, InstanceKey, WorkerId};
 use sha2::{Digest, Sha256};
 use shim::Program;
 use shim::cgroup::Home;

@@ -10,14 +10,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use engine::auto_heal::HealGuard;
-use engine::auto_heal::event::HealEvent;
-use engine::auto_heal::fuse::FuseState;
-use engine::auto_heal::restart::{Restart, RestartOutcome};
-use engine::crash::Crash;
-use engine::crash_monitor::Guard;
 use engine::fleet::Input;
-use engine::{AppName, InstanceKey, WorkerId, instance};
+use engine::instance;
+use model::auto_heal::HealGuard;
+use model::auto_heal::event::HealEvent;
+use model::auto_heal::fuse::FuseState;
+use model::auto_heal::restart::{Restart, RestartOutcome};
+use model::crash::Crash;
+use model::crash_monitor::Guard;
+use model::{AppName, InstanceKey, WorkerId};
 use store::{Store, StoreError};
 use tokio::sync::mpsc;
 

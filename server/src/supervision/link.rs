@@ -19,9 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::fleet::Input;
-use engine::instance::{self, Toll};
-use engine::{Exit, Signal, WorkerId, ending};
+use engine::instance;
+use engine::instance::Toll;
 use front_door::Death;
+use model::{Exit, Signal, WorkerId, ending};
 use shim::protocol::{FromShim, Request, SPEC_NAME, Said, ToShim};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};

@@ -20,9 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::fleet::{AppSpec, AppStart, Fleet, Input, Remembered};
-use engine::settings::AppSettings;
-use engine::status::{MedicHealth, Snapshot};
-use engine::{Clock, WorkerId};
+use model::settings::AppSettings;
+use model::status::{MedicHealth, Snapshot};
+use model::{Clock, WorkerId};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use engine::{AppName, InstanceKey, Timestamp, WorkerId};
+use model::{AppName, InstanceKey, Timestamp, WorkerId};
 use sha2::{Digest, Sha256};
 
 use super::launcher::hex;

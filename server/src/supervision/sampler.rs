@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine::auto_heal::dry_run::MemoryMinute;
-use engine::auto_heal::{Observation, Tallies};
 use engine::fleet::Input;
-use engine::status::{InstanceState, Snapshot};
-use engine::{Clock, InstanceKey, Timestamp, WorkerId};
+use model::auto_heal::{Observation, Tallies};
+use model::memory::MemoryMinute;
+use model::status::{InstanceState, Snapshot};
+use model::{Clock, InstanceKey, Timestamp, WorkerId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -124,10 +124,10 @@ impl Sampler {
 }
 
 fn takers(snapshot: &Snapshot) -> Vec<Taker> {
-    let of_app = |app: &engine::status::AppStatus| {
+    let of_app = |app: &model::status::AppStatus| {
         let heal = snapshot.heal.get(&app.name);
         let running = app.instances.iter().filter(|instance| instance.state == InstanceState::Running);
-        let taker = |instance: &engine::status::InstanceStatus| {
+        let taker = |instance: &model::status::InstanceStatus| {
             let key = InstanceKey { app: app.name.clone(), index: instance.index };
             let worker = WorkerId { instance: key, started_at: instance.started_at? };
             let healing = heal?.instances.iter().find(|heal| heal.index == instance.index)?;

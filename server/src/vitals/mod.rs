@@ -24,7 +24,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::time::Duration;
 
-use engine::auto_heal::limit::Bitness;
+use model::auto_heal::limit::Bitness;
 use shim::cgroup::Group;
 
 use self::family::Family;

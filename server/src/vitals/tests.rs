@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use engine::Clock;
+use model::Clock;
 use shim::SystemClock;
 
 use super::*;
@@ -118,9 +118,9 @@ fn a_group_of_its_own_says_the_same() {
             return;
         }
     };
-    let worker = engine::WorkerId {
-        instance: engine::InstanceKey { app: "vitals".parse().unwrap(), index: 60_000 },
-        started_at: engine::Timestamp::from_ms(std::process::id().into()),
+    let worker = model::WorkerId {
+        instance: model::InstanceKey { app: "vitals".parse().unwrap(), index: 60_000 },
+        started_at: model::Timestamp::from_ms(std::process::id().into()),
     };
     let folder = home.group_of(&worker);
     fs::create_dir(&folder).unwrap();

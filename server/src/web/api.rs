@@ -13,11 +13,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use engine::auto_heal::config::Violation;
-use engine::crash::{Crash, Incident};
-use engine::settings::{AppSettings, KNOWN};
-use engine::status::AppStatus;
-use engine::{AppName, IncidentId, TimeRange, Timestamp, range};
+use model::auto_heal::config::Violation;
+use model::crash::{Crash, Incident};
+use model::settings::{AppSettings, KNOWN};
+use model::status::AppStatus;
+use model::{AppName, IncidentId, TimeRange, Timestamp, range};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -114,7 +114,7 @@ impl From<ConsoleError> for ApiError {
 }
 
 fn app_name(text: &str) -> Result<AppName, ApiError> {
-    text.parse().map_err(|error: engine::names::NameError| ApiError::NotFound(error.to_string()))
+    text.parse().map_err(|error: model::names::NameError| ApiError::NotFound(error.to_string()))
 }
 
 /// All apps and how they do.

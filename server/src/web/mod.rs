@@ -12,7 +12,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, map_response};
-use engine::status::{Problem, Snapshot};
+use model::status::{Problem, Snapshot};
 use store::Store;
 use tokio::sync::watch;
 

@@ -1,11 +1,11 @@
 //! The tab Custom Auto-Heal Rules: what holds, and the form that changes it.
 
-use engine::auto_heal::config::Violation;
-use engine::auto_heal::words::counted;
-use engine::auto_heal::{AutoHealConfig, Rule};
-use engine::report::Severity;
-use engine::status::AppStatus;
+use insight::report::Severity;
 use leptos::prelude::*;
+use model::auto_heal::config::Violation;
+use model::auto_heal::words::counted;
+use model::auto_heal::{AutoHealConfig, Rule};
+use model::status::AppStatus;
 
 use super::draft::{Draft, field_name};
 use super::field::{Fields, id_of, words_of};

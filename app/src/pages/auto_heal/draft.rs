@@ -3,8 +3,8 @@
 //! A field is named as [`Violation`] names it, without the `autoHealRules.` before it. Rows that say nothing are left out while
 //! the form is read, so a row has the same number here, in the rules and in what is wrong with them.
 
-use engine::auto_heal::AutoHealConfig;
-use engine::auto_heal::config::{
+use model::auto_heal::AutoHealConfig;
+use model::auto_heal::config::{
     AutoHealRules, LIST_LIMIT, RequestsTrigger, SlowRequestsTrigger, StatusCodeRangeTrigger,
     StatusCodeTrigger, Violation,
 };

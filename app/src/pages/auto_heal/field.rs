@@ -1,12 +1,12 @@
 //! The fields of the rules' form: each with its label, its limits as attributes and in a hint, and what is wrong with it. The
 //! attributes only help: whoever receives the form checks regardless.
 
-use engine::auto_heal::config::{COUNT_MOST, LIST_LIMIT, Violation};
 use leptos::prelude::*;
+use model::auto_heal::config::{COUNT_MOST, LIST_LIMIT, Violation};
 
 use super::draft::{Draft, List, Row, field_name};
 
-/// As [`engine::auto_heal::config::TimeSpan`] reads it.
+/// As [`model::auto_heal::config::TimeSpan`] reads it.
 const SPAN_PATTERN: &str = "([0-9]{1,5}\\.)?[0-9]{1,2}:[0-5]?[0-9]:[0-5]?[0-9]";
 /// As App Service's form has it.
 const PATH_PATTERN: &str = "[*\\/A-Za-z0-9_.\\-]*";

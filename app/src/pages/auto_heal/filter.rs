@@ -1,9 +1,9 @@
 //! Which part of the history is shown: by rule or reason, by instance, by outcome. The words in the address are ours; others
 //! choose nothing.
 
-use engine::auto_heal::Rule;
-use engine::auto_heal::event::{EventKind, HealEvent};
-use engine::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
+use model::auto_heal::Rule;
+use model::auto_heal::event::{EventKind, HealEvent};
+use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 
 /// What a restart or an event can be for: its word in the address, and its name.
 const REASONS: [(&str, &str); 12] = [
@@ -118,7 +118,7 @@ const fn rule_word(rule: Rule) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::Timestamp;
+    use model::Timestamp;
 
     fn restart(reason: RestartReason, instance: u16, outcome: RestartOutcome) -> Restart {
         Restart {

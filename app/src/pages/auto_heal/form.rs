@@ -1,7 +1,7 @@
 //! The form of the user's own rules, in the portal's steps. It is an ordinary form, and whoever receives it checks it.
 
-use engine::auto_heal::config::{ActionType, MEMORY_ABOVE_KB, MEMORY_MOST_KB, Parameters};
 use leptos::prelude::*;
+use model::auto_heal::config::{ActionType, MEMORY_ABOVE_KB, MEMORY_MOST_KB, Parameters};
 
 use super::draft::{Draft, List};
 use super::field::{COUNT, Fields, Kind, PATH, SPAN, Wrong};

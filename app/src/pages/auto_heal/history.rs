@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use engine::TimeRange;
-use engine::auto_heal::RefusalReason;
-use engine::auto_heal::event::{EventKind, HealEvent};
-use engine::auto_heal::restart::{Restart, RestartOutcome};
-use engine::detectors::over_time;
-use engine::range::read_range;
-use engine::report::Severity;
-use engine::status::AppStatus;
-use engine::time::humanise;
+use insight::detectors::over_time;
+use insight::report::Severity;
 use leptos::prelude::*;
+use model::TimeRange;
+use model::auto_heal::RefusalReason;
+use model::auto_heal::event::{EventKind, HealEvent};
+use model::auto_heal::restart::{Restart, RestartOutcome};
+use model::range::read_range;
+use model::status::AppStatus;
+use model::time::humanise;
 
 use super::Tab;
 use super::filter::Filter;
@@ -317,8 +317,8 @@ fn EventCard(event: HealEvent) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::Timestamp;
-    use engine::auto_heal::restart::RestartReason;
+    use model::Timestamp;
+    use model::auto_heal::restart::RestartReason;
 
     #[test]
     fn a_restart_says_what_it_cost_and_a_failed_one_why() {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use engine::auto_heal::AutoHealConfig;
-use engine::auto_heal::config::{ActionType, Parameters, SlowRequestsTrigger, TimeSpan};
-use engine::auto_heal::words::{bytes, within};
-use engine::time::humanise;
 use leptos::prelude::*;
+use model::auto_heal::AutoHealConfig;
+use model::auto_heal::config::{ActionType, Parameters, SlowRequestsTrigger, TimeSpan};
+use model::auto_heal::words::{bytes, within};
+use model::time::humanise;
 
 use crate::parts::frame::Scroll;
 

@@ -13,9 +13,9 @@ mod lines;
 mod proactive;
 mod review;
 
-use engine::AppName;
-use engine::auto_heal::config::Violation;
 use leptos::prelude::*;
+use model::AppName;
+use model::auto_heal::config::Violation;
 
 use crate::ConsoleError;
 use crate::answer::{answer, asked_app, console, query_part};

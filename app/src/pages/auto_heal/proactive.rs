@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
-use engine::auto_heal::Rule;
-use engine::auto_heal::cpu::CpuRule;
-use engine::auto_heal::fuse::{FuseNumbers, FuseStatus};
-use engine::auto_heal::limit::{Bitness, WorkerSize};
-use engine::auto_heal::words::bytes;
-use engine::auto_heal::{percent_memory, percent_request};
-use engine::report::Severity;
-use engine::settings::AUTO_HEAL_ENABLED;
-use engine::status::{AppHeal, AppStatus, InstanceHeal};
-use engine::time::humanise;
+use insight::report::Severity;
 use leptos::prelude::*;
+use model::auto_heal::Rule;
+use model::auto_heal::cpu::CpuRule;
+use model::auto_heal::fuse::{FuseNumbers, FuseStatus};
+use model::auto_heal::limit::{Bitness, WorkerSize};
+use model::auto_heal::words::bytes;
+use model::auto_heal::{percent_memory, percent_request};
+use model::settings::AUTO_HEAL_ENABLED;
+use model::status::{AppHeal, AppStatus, InstanceHeal};
+use model::time::humanise;
 
 use super::history::refusal;
 use crate::catalog::SETTINGS;
@@ -293,8 +293,8 @@ fn Cpu(cpu: CpuRule) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::Timestamp;
-    use engine::auto_heal::NotRespondingNumbers;
+    use model::Timestamp;
+    use model::auto_heal::NotRespondingNumbers;
 
     fn fuse(fuse: FuseStatus) -> String {
         view! { <FuseView fuse=fuse numbers=Some(FuseNumbers::default()) rearm="/r".to_owned() /> }.to_html()

@@ -1,9 +1,9 @@
 //! The dry run: when each condition would have been met on each instance in the last 24 hours, before it is saved.
 
-use engine::auto_heal::dry_run::{ConditionRun, DryRun, InstanceRun, Verdict, WouldFire};
-use engine::auto_heal::words::counted;
-use engine::report::Severity;
+use insight::dry_run::{ConditionRun, DryRun, InstanceRun, Verdict, WouldFire};
+use insight::report::Severity;
 use leptos::prelude::*;
+use model::auto_heal::words::counted;
 
 use crate::ConsoleError;
 use crate::parts::frame::Scroll;
@@ -149,8 +149,8 @@ fn Times(fires: Vec<WouldFire>) -> impl IntoView {
 mod tests {
     use super::*;
     use crate::StoreFailure;
-    use engine::Timestamp;
-    use engine::auto_heal::Rule;
+    use model::Timestamp;
+    use model::auto_heal::Rule;
 
     #[test]
     fn each_condition_says_when_it_would_have_acted_or_why_that_cannot_be_told() {

@@ -1,7 +1,7 @@
 //! Measured values as lines, the limit they are compared with, and marks of what happened. Like every drawing here it holds
 //! numbers and times of ours only, in the style sheet's colours.
 
-use engine::report::{Line, LineChart, Mark, MarkKind};
+use insight::report::{Line, LineChart, Mark, MarkKind};
 use plotters::prelude::*;
 
 use crate::parts::plot::{

@@ -1,7 +1,7 @@
 use super::*;
-use engine::auto_heal::evidence::Unit;
-use engine::report::Line;
-use engine::{TimeRange, Timestamp};
+use insight::report::Line;
+use model::auto_heal::evidence::Unit;
+use model::{TimeRange, Timestamp};
 
 const MB: u64 = 1 << 20;
 

@@ -1,8 +1,8 @@
 //! The processor's types become the engine's, cleaned and bounded.
 
-use engine::crash::{Frame, Module, Thread, Trust};
 use minidump::{MinidumpModule, MinidumpModuleList, Module as _};
 use minidump_unwind::{CallStack, FrameTrust, StackFrame};
+use model::crash::{Frame, Module, Thread, Trust};
 
 use super::Sources;
 use super::perf_map::PerfMap;

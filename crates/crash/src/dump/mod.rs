@@ -20,9 +20,9 @@ mod unwind;
 
 use std::path::Path;
 
-use engine::crash::{Module, Runtime, Thread};
 use minidump::Minidump;
 use minidump_processor::{ProcessState, ProcessorOptions, process_minidump_with_options};
+use model::crash::{Module, Runtime, Thread};
 
 use crate::{Files, Limits};
 pub use provider::DEBUG_FILES;

@@ -1,8 +1,8 @@
 //! The exception's type as a dump has it.
 
-use engine::crash::Frame;
 use minidump_processor::ProcessState;
 use minidump_unwind::CallStack;
+use model::crash::Frame;
 
 use crate::text;
 

@@ -1,6 +1,6 @@
 //! C++: what the standard libraries print before they abort.
 
-use engine::crash::Runtime;
+use model::crash::Runtime;
 
 use super::{Ends, LastWords, Report, ahead, message};
 use crate::demangle;

@@ -1,6 +1,6 @@
 //! .NET: unhandled exceptions with their inner ones, fail-fast, fatal errors and stack overflows; Mono's forms beside.
 
-use engine::crash::{Frame, Runtime};
+use model::crash::{Frame, Runtime};
 
 use super::{Ends, LastWords, Report, ahead, message};
 use crate::text::{file_line, printed, type_and_message};

@@ -1,6 +1,6 @@
 //! The C library: a damaged heap, a smashed stack, a failed assertion; and the loader that cannot start a program.
 
-use engine::crash::Runtime;
+use model::crash::Runtime;
 
 use super::{Ends, LastWords, Report};
 use crate::text::{name, printed};

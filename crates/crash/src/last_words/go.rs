@@ -1,7 +1,7 @@
 //! Go: panics, fatal errors of the runtime, and what it prints at a fatal signal. A call is two lines: the function with its
 //! arguments, then file and line behind a tab.
 
-use engine::crash::{Frame, Runtime};
+use model::crash::{Frame, Runtime};
 
 use super::{LastWords, Report, ahead, message};
 use crate::text::{file_line, printed};

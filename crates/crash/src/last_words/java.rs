@@ -1,6 +1,6 @@
 //! The Java virtual machine: uncaught exceptions with their causes, failed starts, and its own crash report.
 
-use engine::crash::{Frame, Runtime};
+use model::crash::{Frame, Runtime};
 
 use super::{Ends, LastWords, Report, ahead, message};
 use crate::text::{self, printed, type_and_message};

@@ -18,8 +18,8 @@ mod ruby;
 mod rust;
 mod sanitizer;
 
-use engine::crash::{Frame, Runtime};
-use engine::{Exit, Signal};
+use model::crash::{Frame, Runtime};
+use model::{Exit, Signal};
 
 use crate::text;
 

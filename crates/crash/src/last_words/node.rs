@@ -1,6 +1,6 @@
 //! Node.js: an uncaught exception with its source line and caret, a rejected promise, a thrown value that is no error.
 
-use engine::crash::{Frame, Runtime};
+use model::crash::{Frame, Runtime};
 
 use super::{Ends, LastWords, Report, ahead, message};
 use crate::text::{self, file_line, printed};

@@ -1,6 +1,6 @@
 //! Node.js and V8 when they give up themselves: `FATAL ERROR`, out of memory, `process.abort()`, failed checks.
 
-use engine::crash::{Frame, Runtime};
+use model::crash::{Frame, Runtime};
 
 use super::{Ends, LastWords, Report, ahead};
 use crate::text::{file_line, printed};

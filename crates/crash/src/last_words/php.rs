@@ -1,6 +1,6 @@
 //! PHP: `PHP Fatal error:  Uncaught Type: message in file:line` with its stack trace, and fatal errors that are no exceptions.
 
-use engine::crash::{Frame, Runtime};
+use model::crash::{Frame, Runtime};
 
 use super::{Ends, LastWords, Report, ahead, message};
 use crate::text::{is_path, printed, type_and_message};

@@ -1,6 +1,6 @@
 //! CPython: tracebacks (outermost call first), their chains and groups, syntax errors, and what `faulthandler` prints.
 
-use engine::crash::{Frame, Runtime};
+use model::crash::{Frame, Runtime};
 
 use super::{Ends, LastWords, Report, ahead, message, python_group};
 use crate::text::{printed, type_and_message};

@@ -1,6 +1,6 @@
 //! CPython's exception groups: a traceback in a margin of `|`, whose members are drawn as branches.
 
-use engine::crash::Runtime;
+use model::crash::Runtime;
 
 use super::{Ends, LastWords, Report};
 use crate::last_words::python::{Block, block};

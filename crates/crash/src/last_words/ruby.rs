@@ -1,6 +1,6 @@
 //! Ruby: `file:line:in 'method': message (Type)` with its callers, causes behind; and the interpreter's own `[BUG]`.
 
-use engine::crash::{Frame, Runtime};
+use model::crash::{Frame, Runtime};
 
 use super::{Ends, LastWords, Report, ahead, message};
 use crate::text::{is_path, printed};

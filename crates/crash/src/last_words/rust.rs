@@ -1,6 +1,6 @@
 //! Rust: panics in their old and new forms with a backtrace if one was asked for, stack overflows, and `main` returning an error.
 
-use engine::crash::{Frame, Runtime};
+use model::crash::{Frame, Runtime};
 
 use super::{Ends, LastWords, Report, ahead, message};
 use crate::text::{file_line, printed};

@@ -1,6 +1,6 @@
 //! The sanitizers of gcc and clang: `==123==ERROR: AddressSanitizer: heap-use-after-free on address …` and the first stack.
 
-use engine::crash::{Frame, Runtime};
+use model::crash::{Frame, Runtime};
 
 use super::{LastWords, Report, ahead};
 use crate::text::{self, file_line, printed};

@@ -1,6 +1,6 @@
 //! What a call means for a signature, by the tables.
 
-use engine::crash::{Frame, Runtime};
+use model::crash::{Frame, Runtime};
 
 use super::tables;
 

@@ -14,7 +14,7 @@ mod kind;
 mod normalise;
 mod tables;
 
-use engine::crash::{Frame, Runtime};
+use model::crash::{Frame, Runtime};
 
 use crate::text;
 use kind::Kind;

@@ -1,4 +1,4 @@
-use engine::crash::{Frame, Runtime, Trust};
+use model::crash::{Frame, Runtime, Trust};
 
 use super::{MAX_CHARS, Subject, of};
 
@@ -136,14 +136,14 @@ fn the_telling_frame_is_the_one_that_the_signature_ends_with() {
         file: None,
         line: None,
         offset: Some(1),
-        trust: engine::crash::Trust::CallFrameInfo,
+        trust: model::crash::Trust::CallFrameInfo,
         inline: false,
     };
     let frames =
         [frame("__GI_raise"), frame("abort"), frame("shop::Handler<Order>::handle(int)"), frame("main")];
     let subject = Subject {
         exception_type: "SIGABRT",
-        runtime: engine::crash::Runtime::Cpp,
+        runtime: model::crash::Runtime::Cpp,
         frames: &frames,
         program: "shop",
     };

@@ -12,96 +12,16 @@
 //! A check looks every `frequency_s` at the mean since the last one, so it speaks for all that time and not for an instant. The
 //! threshold is met by reaching it. When it was set and how often it acted survives a restart of Medic.
 
+use model::auto_heal::cpu::{CpuRule, CpuState};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::config::Violation;
-use super::evidence::{Evidence, Firing, Reading, Rule, Samples, Standing, Unit};
-use super::percent_memory::LONGEST_GAP;
-use super::watch::Observation;
-use super::words::millis;
-use crate::time::humanise;
-use crate::{Monotonic, Now, Timestamp};
-
-/// What is done to a worker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub enum CpuMode {
-    /// It is ended, and a new one started.
-    Kill,
-    /// A dump is taken.
-    Collect,
-    /// A dump is taken, and it is ended.
-    #[default]
-    CollectAndKill,
-    /// A dump is taken, it is ended, and the dump is analysed.
-    CollectKillAndAnalyze,
-}
-
-/// The rule as it is set; ranges and defaults are App Service's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct CpuRule {
-    /// 50–95 % in steps of 5. Default 75.
-    pub threshold_percent: u64,
-    /// For 30–180 s in steps of 30. Default 30.
-    pub seconds: u64,
-    /// Checked every 15–60 s in steps of 15. Default 15.
-    pub frequency_s: u64,
-    /// At most 1–5 actions on an instance. Default 2.
-    pub actions: u64,
-    /// For 1–2,160 h from when it was set. Default 336.
-    pub hours: u64,
-    /// What is done.
-    pub mode: CpuMode,
-}
-
-impl Default for CpuRule {
-    fn default() -> Self {
-        let mode = CpuMode::default();
-        Self { threshold_percent: 75, seconds: 30, frequency_s: 15, actions: 2, hours: 336, mode }
-    }
-}
-
-impl CpuRule {
-    /// Everything that is wrong with it.
-    pub fn check(&self) -> Vec<Violation> {
-        let ranges = [
-            ("threshold_percent", self.threshold_percent, 50, 95, 5),
-            ("seconds", self.seconds, 30, 180, 30),
-            ("frequency_s", self.frequency_s, 15, 60, 15),
-            ("actions", self.actions, 1, 5, 1),
-            ("hours", self.hours, 1, 2_160, 1),
-        ];
-        let outside = ranges.into_iter().filter(|(_, value, least, most, step)| {
-            !(least..=most).contains(&value) || !value.is_multiple_of(*step)
-        });
-        let mut found: Vec<_> = outside
-            .map(|(field, value, least, most, step)| Violation {
-                field: format!("cpu.{field}"),
-                message: format!("{value} does not fit: {least} to {most} in steps of {step}"),
-            })
-            .collect();
-        if self.mode != CpuMode::Kill {
-            let message = format!("{:?} cannot be done yet, since it takes a dump: choose Kill", self.mode);
-            found.push(Violation { field: "cpu.mode".to_owned(), message });
-        }
-        found
-    }
-}
-
-/// What survives a restart of Medic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CpuState {
-    /// The rule that this is of: another rule begins anew.
-    pub rule: CpuRule,
-    /// Since when it watches.
-    pub since: Timestamp,
-    /// How often it acted.
-    pub acted: u64,
-}
+use super::samples::Samples;
+use crate::auto_heal::percent_memory::LONGEST_GAP;
+use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, Standing, Unit};
+use model::auto_heal::watch::Observation;
+use model::auto_heal::words::millis;
+use model::time::humanise;
+use model::{Monotonic, Now};
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Check {
@@ -239,6 +159,7 @@ fn condition(rule: CpuRule) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::auto_heal::cpu::CpuMode;
 
     const START: Now = Now::START;
     const KILL: CpuRule = CpuRule {

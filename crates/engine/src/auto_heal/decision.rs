@@ -1,39 +1,12 @@
 //! What auto-heal decides: data, to be carried out by whoever asked.
 
+use model::auto_heal::{Action, Refusal};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::CustomAction;
-use super::cpu::CpuMode;
-use super::evidence::{Evidence, RefusalReason, Rule};
-use crate::Timestamp;
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub enum Action {
-    /// An overlapped restart of this instance.
-    Recycle,
-    /// Nothing but the record.
-    LogEvent,
-    /// Run this as the app's user.
-    CustomAction(CustomAction),
-    /// What proactive CPU monitoring is set to do.
-    Cpu(CpuMode),
-}
-
-impl Action {
-    /// Is there another worker afterwards?
-    pub const fn restarts(&self) -> bool {
-        match self {
-            Self::Recycle => true,
-            Self::Cpu(mode) => !matches!(mode, CpuMode::Collect),
-            Self::LogEvent | Self::CustomAction(_) => false,
-        }
-    }
-}
+use model::Timestamp;
+use model::auto_heal::evidence::{Evidence, Rule};
 
 /// A decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,18 +36,4 @@ pub struct Heal {
     pub evidence: Evidence,
     /// With it the fuse blew.
     pub blew_fuse: bool,
-}
-
-/// Something that is not done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Refusal {
-    /// When.
-    pub at: Timestamp,
-    /// Which rule was broken.
-    pub rule: Rule,
-    /// Why nothing is done.
-    pub refused: RefusalReason,
-    /// What the rule saw.
-    pub evidence: Evidence,
 }

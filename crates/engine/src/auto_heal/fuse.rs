@@ -13,83 +13,10 @@
 //! never published its number; `off` is its 3 hours. The state survives a restart of Medic and goes by the
 //! wall clock.
 
-use std::time::Duration;
+use model::auto_heal::fuse::{FuseNumbers, FuseState, FuseStatus};
 
-use serde::{Deserialize, Serialize};
-
-use super::config::Violation;
-use super::words::millis;
-use crate::{Monotonic, Now, Timestamp};
-
-/// The numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FuseNumbers {
-    /// This many proactive restarts blow it. Default 3.
-    pub restarts: u32,
-    /// Within this long. Default 30 minutes.
-    pub window: Duration,
-    /// Blown for this long. Default 3 h.
-    pub off: Duration,
-}
-
-impl Default for FuseNumbers {
-    fn default() -> Self {
-        Self { restarts: 3, window: Duration::from_mins(30), off: Duration::from_hours(3) }
-    }
-}
-
-impl FuseNumbers {
-    /// Everything that is wrong with them.
-    pub fn check(&self) -> Vec<Violation> {
-        let longest = Duration::from_hours(24);
-        let checks = [
-            ("restarts", (1..=100).contains(&self.restarts), "1 to 100"),
-            ("window", (Duration::from_mins(1)..=longest).contains(&self.window), "1 minute to 24 hours"),
-            ("off", (self.window..=longest).contains(&self.off), "at least the window, at most 24 hours"),
-        ];
-        let wrong = checks.into_iter().filter(|(_, fits, _)| !fits);
-        wrong
-            .map(|(field, _, limit)| Violation {
-                field: format!("fuse.{field}"),
-                message: format!("it does not fit: {limit}"),
-            })
-            .collect()
-    }
-}
-
-/// What survives a restart of Medic.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FuseState {
-    /// The proactive restarts that may still count, oldest first.
-    pub restarts: Vec<Timestamp>,
-    /// When it blew, while it is blown.
-    pub blown_at: Option<Timestamp>,
-}
-
-/// How the fuse is now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub enum FuseStatus {
-    /// Proactive restarts may happen.
-    Armed {
-        /// How many there were within the window.
-        restarts: u32,
-        /// How many blow it.
-        limit: u32,
-        /// How long the window is.
-        window_ms: u64,
-    },
-    /// None may happen.
-    Blown {
-        /// Since when.
-        at: Timestamp,
-        /// Until then.
-        until: Timestamp,
-        /// How long that is.
-        remaining_ms: u64,
-    },
-}
+use model::auto_heal::words::millis;
+use model::{Monotonic, Now, Timestamp};
 
 /// Why a proactive restart may not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

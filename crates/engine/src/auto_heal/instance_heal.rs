@@ -13,24 +13,29 @@
 //! restart by `Restarted` or `RestartFailed` and a probe by `Probed`, and tells `Restarting` for one that was begun for another
 //! reason.
 
+use model::auto_heal::{HealGuard, HealStatus, LastHeal};
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{ActionType, AutoHealConfig};
-use super::cpu::{CpuRule, CpuState, ProactiveCpu};
-use super::decision::{Action, Decision, Heal, Refusal};
-use super::evidence::{Evidence, Firing, Reading, RefusalReason, Rule, Standing};
-use super::fuse::{Fuse, FuseStatus};
-use super::limit::MemoryLimit;
-use super::not_responding::{NotResponding, NotRespondingNumbers};
-use super::percent_memory::PercentMemory;
-use super::percent_request::PercentRequest;
-use super::priority::{Silence, silence};
-use super::user_rules::UserRules;
-use super::watch::{Observation, Watch};
-use crate::settings::AUTO_HEAL_ENABLED;
-use crate::{Now, Timestamp};
+use crate::auto_heal::cpu::ProactiveCpu;
+use crate::auto_heal::decision::{Decision, Heal};
+use crate::auto_heal::fuse::Fuse;
+use crate::auto_heal::not_responding::NotResponding;
+use crate::auto_heal::percent_memory::PercentMemory;
+use crate::auto_heal::percent_request::PercentRequest;
+use crate::auto_heal::priority::{Silence, silence};
+use crate::auto_heal::user_rules::UserRules;
+use model::Now;
+use model::auto_heal::action::{Action, Refusal};
+use model::auto_heal::config::{ActionType, AutoHealConfig};
+use model::auto_heal::cpu::{CpuRule, CpuState};
+use model::auto_heal::evidence::{Evidence, Firing, Reading, RefusalReason, Rule, Standing};
+use model::auto_heal::fuse::FuseStatus;
+use model::auto_heal::limit::MemoryLimit;
+use model::auto_heal::not_responding::NotRespondingNumbers;
+use model::auto_heal::watch::{Observation, Watch};
+use model::settings::AUTO_HEAL_ENABLED;
 
 /// The settings of one instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,25 +52,6 @@ pub struct Configure {
     pub not_responding: NotRespondingNumbers,
     /// Proactive CPU monitoring, where it is set.
     pub cpu: Option<CpuRule>,
-}
-
-/// What survives a restart of Medic.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HealGuard {
-    /// Proactive CPU monitoring's count.
-    pub cpu: Option<CpuState>,
-    /// What was last done.
-    pub last: Option<LastHeal>,
-}
-
-/// What was last done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct LastHeal {
-    /// For which rule.
-    pub rule: Rule,
-    /// When.
-    pub at: Timestamp,
 }
 
 /// What it is told.
@@ -86,20 +72,6 @@ pub enum Input {
     Restarted,
     /// The new worker did not come up; the old one stays.
     RestartFailed,
-}
-
-/// How it stands, for the pages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct HealStatus {
-    /// A restart is under way.
-    pub restarting: bool,
-    /// The limit of private bytes.
-    pub limit: MemoryLimit,
-    /// What each rule sees, and when it acts.
-    pub readings: Vec<Reading>,
-    /// What was last done.
-    pub last: Option<LastHeal>,
 }
 
 /// Auto-heal of one instance.

@@ -13,32 +13,18 @@
 //! [`AutoHeal::watches`] says what the front door is to count. [`config`] is the user's rules in App Service's shape,
 //! [`web_config`] their old form, [`dry_run`] tells what they would have done, and [`restart`] is the record of what was done.
 
-pub mod config;
 pub mod cpu;
 pub mod decision;
-pub mod dry_run;
-pub mod event;
-pub mod evidence;
 pub mod fuse;
 mod instance_heal;
-pub mod limit;
 pub mod not_responding;
-pub mod path_glob;
 pub mod percent_memory;
 pub mod percent_request;
 pub mod priority;
-pub mod restart;
-mod time_span;
+pub(crate) mod samples;
 pub mod user_rules;
-pub mod watch;
-pub mod web_config;
 mod window;
-pub mod words;
 
-pub use config::AutoHealConfig;
-pub use decision::{Action, Decision, Heal, Refusal};
-pub use evidence::{Evidence, Firing, Reading, RefusalReason, Rule};
+pub use decision::{Decision, Heal};
 pub use fuse::Fuse;
-pub use instance_heal::{AutoHeal, Configure, HealGuard, HealStatus, Input, LastHeal};
-pub use not_responding::NotRespondingNumbers;
-pub use watch::{Observation, Tallies, Tally, Unanswered, Watch};
+pub use instance_heal::{AutoHeal, Configure, Input};

@@ -16,74 +16,21 @@
 //! Whatever answers is an answer, an error too: a worker that hangs on some paths and answers there is never replaced for this.
 //! The rule decides when to ask and whoever observes carries it out; a question whose result is not told is asked again.
 
+use model::auto_heal::not_responding::{LEAST, NotRespondingNumbers, PROBES};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use super::samples::Samples;
+use crate::auto_heal::percent_memory::LONGEST_GAP;
+use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, Standing, Unit};
+use model::auto_heal::watch::{Observation, Unanswered};
+use model::auto_heal::words::{millis, requests};
+use model::time::humanise;
+use model::{Monotonic, Now};
 
-use super::config::Violation;
-use super::evidence::{Evidence, Firing, Reading, Rule, Samples, Standing, Unit};
-use super::percent_memory::LONGEST_GAP;
-use super::watch::{Observation, Unanswered};
-use super::words::{millis, requests};
-use crate::time::humanise;
-use crate::{Monotonic, Now};
-
-/// So many requests must have waited or been given up on.
-pub const LEAST: u64 = 3;
-/// So many questions must have got no answer.
-pub const PROBES: u32 = 2;
 /// A question whose result is not told this long after it is due is asked again.
 const LOST_AFTER: Duration = Duration::from_secs(30);
 /// How far the evidence reaches back before the silence: what was normal is part of the picture.
 const SHOWN_BEFORE: Duration = Duration::from_mins(1);
-
-/// The numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotRespondingNumbers {
-    /// The app did not opt out of this rule alone. Default true.
-    pub enabled: bool,
-    /// No byte for this long. Default 60 s.
-    pub after: Duration,
-    /// A question must be answered within this long. Default 10 s.
-    pub answer_within: Duration,
-}
-
-impl Default for NotRespondingNumbers {
-    fn default() -> Self {
-        Self { enabled: true, after: Duration::from_mins(1), answer_within: Duration::from_secs(10) }
-    }
-}
-
-impl NotRespondingNumbers {
-    /// Everything that is wrong with them.
-    pub fn check(&self) -> Vec<Violation> {
-        let second = Duration::from_secs(1);
-        let checks = [
-            ("after", (second..=Duration::from_hours(1)).contains(&self.after), "1 second to 1 hour"),
-            (
-                "probe",
-                (second..=Duration::from_mins(1)).contains(&self.answer_within),
-                "1 second to 1 minute",
-            ),
-        ];
-        let wrong = checks.into_iter().filter(|(_, fits, _)| !fits);
-        wrong
-            .map(|(field, _, limit)| Violation {
-                field: format!("not_responding.{field}"),
-                message: format!("it does not fit: {limit}"),
-            })
-            .collect()
-    }
-
-    /// When it acts, to be read after "it acts".
-    pub fn condition(&self) -> String {
-        format!(
-            "when no byte comes back for {} while at least {LEAST} requests wait or are given up on, and {PROBES} probes get no answer within {}",
-            humanise(self.after),
-            humanise(self.answer_within)
-        )
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Probing {

@@ -9,19 +9,17 @@
 //!
 //! What was not seen does not count: after a gap in the samples the 30 s begin with the first one after it.
 
+use model::auto_heal::percent_memory::{FOR, SHARE_PERCENT};
 use std::time::Duration;
 
-use super::evidence::{Evidence, Firing, Reading, Rule, Samples, Standing, Unit};
-use super::limit::MemoryLimit;
-use super::watch::Observation;
-use super::words::{bytes, millis};
-use crate::time::humanise;
-use crate::{Monotonic, Now};
+use super::samples::Samples;
+use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, Standing, Unit};
+use model::auto_heal::limit::MemoryLimit;
+use model::auto_heal::watch::Observation;
+use model::auto_heal::words::{bytes, millis};
+use model::time::humanise;
+use model::{Monotonic, Now};
 
-/// The share of the limit that must be exceeded.
-pub const SHARE_PERCENT: u64 = 90;
-/// For longer than this.
-pub const FOR: Duration = Duration::from_secs(30);
 /// Samples further apart than this say nothing of the time between. Ours: five of the loop's seconds.
 pub const LONGEST_GAP: Duration = Duration::from_secs(5);
 /// How far the evidence reaches back: the rise is part of the picture.
@@ -136,7 +134,7 @@ impl PercentMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auto_heal::limit::LimitSource;
+    use model::auto_heal::limit::LimitSource;
 
     const START: Now = Now::START;
 

@@ -11,22 +11,14 @@
 //! its age: slow from 200 s on, and not slow before, so that a rush of new requests speaks for the worker and not against it.
 //! "At least 5" counts the slow ones, as "5 requests for which the rule is broken" has it.
 
-use std::time::Duration;
+use model::auto_heal::percent_request::{LEAST, SHARE_PERCENT, SLOW, WINDOW, condition};
 
-use super::evidence::{Evidence, Firing, Reading, Rule, Samples, Standing, Unit};
-use super::watch::{Observation, Tallies, Tally, Watch};
-use super::window::Window;
-use super::words::{millis, percent, requests, seconds};
-use crate::Now;
-
-/// Slow is this long or longer.
-pub const SLOW: Duration = Duration::from_secs(200);
-/// This share or more must be slow.
-pub const SHARE_PERCENT: u64 = 80;
-/// This many or more must be slow.
-pub const LEAST: u64 = 5;
-/// Within this long.
-pub const WINDOW: Duration = Duration::from_mins(2);
+use super::samples::Samples;
+use crate::auto_heal::window::Window;
+use model::Now;
+use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, Standing, Unit};
+use model::auto_heal::watch::{Observation, Tallies, Tally, Watch};
+use model::auto_heal::words::{millis, percent, requests, seconds};
 
 /// The rule, for one instance.
 #[derive(Clone, Debug)]
@@ -133,18 +125,10 @@ impl PercentRequest {
     }
 }
 
-/// When it acts, to be read after "it acts".
-pub fn condition() -> String {
-    format!(
-        "when at least {SHARE_PERCENT} % of the requests within {} took {} or longer, and at least {LEAST} did",
-        seconds(WINDOW),
-        seconds(SLOW)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     const START: Now = Now::START;
 

@@ -1,6 +1,6 @@
 //! Whose word counts: where a user's rule speaks of memory or of slow requests, the proactive rule on the same matter is silent.
 
-use super::config::AutoHealConfig;
+use model::auto_heal::config::AutoHealConfig;
 
 /// Why each proactive rule is silent, where it is; a sentence each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -15,14 +15,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::config::{AutoHealConfig, status_range};
-use super::evidence::{Evidence, Firing, Reading, RefusalReason, Rule, Samples, Standing, Unit};
-use super::path_glob::PathGlob;
-use super::watch::{Observation, Tally, Watch};
-use super::window::Window;
-use super::words::{self, bytes, millis, within};
-use crate::time::humanise;
-use crate::{Monotonic, Now};
+use super::samples::Samples;
+use crate::auto_heal::window::Window;
+use model::auto_heal::config::{AutoHealConfig, status_range};
+use model::auto_heal::evidence::{Evidence, Firing, Reading, RefusalReason, Rule, Standing, Unit};
+use model::auto_heal::path_glob::PathGlob;
+use model::auto_heal::watch::{Observation, Tally, Watch};
+use model::auto_heal::words;
+use model::auto_heal::words::{bytes, millis, within};
+use model::time::humanise;
+use model::{Monotonic, Now};
 
 /// Private bytes that stay above the threshold act again after this long. Ours: as long as a short incident.
 pub const MEMORY_REST: Duration = Duration::from_mins(5);
@@ -31,25 +33,25 @@ const MEMORY_SHOWN: Duration = Duration::from_mins(2);
 
 /// One condition that counts requests.
 #[derive(Clone, Debug)]
-pub(super) struct Counting {
-    pub(super) rule: Rule,
+pub struct Counting {
+    pub rule: Rule,
     /// What the front door counts for it; every request where it is none.
-    pub(super) watch: Option<Watch>,
-    pub(super) count: u64,
-    pub(super) interval: Duration,
+    pub watch: Option<Watch>,
+    pub count: u64,
+    pub interval: Duration,
     /// What is counted: `answers with status 500 of /api/*`.
-    pub(super) what: String,
+    pub what: String,
 }
 
 /// The conditions of `config` that count requests; none while it is switched off. What [`AutoHealConfig::check`] refuses is
 /// left out.
-pub(super) fn counting(config: &AutoHealConfig) -> Vec<Counting> {
+pub fn counting(config: &AutoHealConfig) -> Vec<Counting> {
     if !config.auto_heal_enabled {
         return Vec::new();
     }
     let triggers = &config.auto_heal_rules.triggers;
     let mut found = Vec::new();
-    let mut add = |rule, watch, count, interval: super::config::TimeSpan, what| {
+    let mut add = |rule, watch, count, interval: model::auto_heal::config::TimeSpan, what| {
         found.push(Counting { rule, watch, count, interval: interval.duration(), what });
     };
     if let Some(trigger) = &triggers.requests {

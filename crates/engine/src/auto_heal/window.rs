@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::Monotonic;
+use model::Monotonic;
 
 /// The most entries of one window.
 const GRAINS: u32 = 600;

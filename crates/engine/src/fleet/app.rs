@@ -2,18 +2,19 @@
 
 use std::collections::VecDeque;
 
-use crate::auto_heal::fuse::FuseState;
-use crate::auto_heal::limit::Bounds;
-use crate::auto_heal::restart::RestartReason;
-use crate::auto_heal::{AutoHealConfig, Configure, Fuse, Observation};
+use crate::auto_heal::{Configure, Fuse};
 use crate::crash_monitor::CrashMonitor;
 use crate::effect::Effect;
 use crate::instance::{Healing, Instance, NameIncident, Order};
-use crate::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
-use crate::status::{AppHeal, AppStatus, Health, InstanceState, InstanceStatus};
-use crate::{InstanceKey, Monotonic, Now, WorkerId};
+use model::auto_heal::fuse::FuseState;
+use model::auto_heal::limit::Bounds;
+use model::auto_heal::restart::RestartReason;
+use model::auto_heal::{AutoHealConfig, Observation};
+use model::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
+use model::status::{AppHeal, AppStatus, Health, InstanceState, InstanceStatus};
+use model::{InstanceKey, Monotonic, Now, WorkerId};
 
-use super::{AppSpec, AppStart, Remembered};
+use crate::fleet::{AppSpec, AppStart, Remembered};
 
 pub(super) struct App {
     spec: AppSpec,

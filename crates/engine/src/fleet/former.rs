@@ -5,12 +5,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::auto_heal::limit::Bounds;
-use crate::auto_heal::{AutoHealConfig, Configure, HealGuard, NotRespondingNumbers};
-use crate::crash_monitor::{CrashMonitor, Guard, Numbers};
+use crate::auto_heal::Configure;
+use crate::crash_monitor::CrashMonitor;
 use crate::effect::Effect;
-use crate::instance::{self, Healing, Instance, Lifecycle, NameIncident};
-use crate::{InstanceKey, Monotonic, Now, WorkerId};
+use crate::instance;
+use crate::instance::{Healing, Instance, Lifecycle, NameIncident};
+use model::auto_heal::limit::Bounds;
+use model::auto_heal::{AutoHealConfig, HealGuard, NotRespondingNumbers};
+use model::crash_monitor::{Guard, Numbers};
+use model::{InstanceKey, Monotonic, Now, WorkerId};
 
 /// Nobody says how long such a worker may take to end: as long as one may whose app says nothing of it.
 const LIFECYCLE: Lifecycle = Lifecycle {

@@ -3,12 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::auto_heal::AutoHealConfig;
 use crate::effect::Effect;
-use crate::settings::AppSettings;
-use crate::{AppName, Now};
+use model::auto_heal::AutoHealConfig;
+use model::settings::AppSettings;
+use model::{AppName, Now};
 
-use super::{Fleet, Remembered};
+use crate::fleet::{Fleet, Remembered};
 
 /// Everything that the database holds for this node's fleet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,19 +1,19 @@
 use std::time::Duration;
 
 use super::*;
-use crate::auto_heal::event::EventKind;
-use crate::auto_heal::fuse::FuseStatus;
-use crate::auto_heal::restart::Restart;
-use crate::auto_heal::{Rule, Tallies, Unanswered};
-use crate::settings::{AUTO_HEAL_ENABLED, CRASH_MONITORING_ENABLED};
-use crate::status::Health;
-use crate::{Ending, Exit, Signal, Timestamp};
+use model::auto_heal::event::EventKind;
+use model::auto_heal::fuse::FuseStatus;
+use model::auto_heal::restart::Restart;
+use model::auto_heal::{Rule, Tallies, Unanswered};
+use model::settings::{AUTO_HEAL_ENABLED, CRASH_MONITORING_ENABLED};
+use model::status::Health;
+use model::{Ending, Exit, Signal, Timestamp};
 
 const START: Now = Now::START;
 const SECOND: Duration = Duration::from_secs(1);
 const MB: u64 = 1 << 20;
 
-fn incident(_: &AppName, _: &str) -> crate::IncidentId {
+fn incident(_: &AppName, _: &str) -> model::IncidentId {
     "0123456789abcdef".parse().unwrap()
 }
 
@@ -381,7 +381,7 @@ fn a_worker_of_an_app_that_is_not_configured_any_more_is_ended_and_its_crash_is_
     now = now + 10 * SECOND;
     assert_eq!(step(now, None), [signal(Signal::KILL)]);
     let toll = instance::Toll::default();
-    let (exit, ending) = (Exit::Signal(Signal(11)), Ending::Crash(crate::CrashCause::Signal));
+    let (exit, ending) = (Exit::Signal(Signal(11)), Ending::Crash(model::CrashCause::Signal));
     let ended =
         instance::Input::Ended { pid: 7, exit, ending, at: now.wall, uptime: SECOND, toll: toll.clone() };
     assert_eq!(step(now, Some(ended)), [], "it waits for the analysis");

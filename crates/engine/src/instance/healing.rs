@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use crate::auto_heal::event::{EventKind, HealEvent};
-use crate::auto_heal::evidence::{RefusalReason, Sample, Samples};
-use crate::auto_heal::limit::Bounds;
-use crate::auto_heal::restart::RestartReason;
-use crate::auto_heal::{
-    Action, AutoHeal, Configure, Decision, Fuse, Heal, HealGuard, Input, Observation, Refusal, Watch,
-};
-use crate::crash_monitor::Guard;
+use crate::auto_heal::samples::Samples;
+use crate::auto_heal::{AutoHeal, Configure, Decision, Fuse, Heal, Input};
 use crate::effect::Effect;
-use crate::status::InstanceHeal;
-use crate::{InstanceKey, Now, Timestamp, WorkerId};
+use model::auto_heal::event::{EventKind, HealEvent};
+use model::auto_heal::evidence::{RefusalReason, Sample};
+use model::auto_heal::limit::Bounds;
+use model::auto_heal::restart::RestartReason;
+use model::auto_heal::{Action, HealGuard, Observation, Refusal, Watch};
+use model::crash_monitor::Guard;
+use model::status::InstanceHeal;
+use model::{InstanceKey, Now, Timestamp, WorkerId};
 
-use super::{Instance, Measured, Order};
+use crate::instance::{Instance, Measured, Order};
 
 /// How much of its memory's past a worker takes with it when the kernel kills it for want of memory.
 const MEMORY_KEPT: Duration = Duration::from_mins(10);
@@ -208,7 +208,7 @@ impl Instance {
         &self,
         worker: &WorkerId,
         at: Timestamp,
-        evidence: crate::auto_heal::Evidence,
+        evidence: model::auto_heal::Evidence,
         what: EventKind,
         effects: &mut Vec<Effect>,
     ) {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::auto_heal::Evidence;
-use crate::auto_heal::limit::Bitness;
-use crate::auto_heal::restart::RestartReason;
-use crate::crash::{Audit, Findings, InFlightRequest};
-use crate::{Ending, Exit, Now, Signal, Timestamp};
+use model::auto_heal::Evidence;
+use model::auto_heal::limit::Bitness;
+use model::auto_heal::restart::RestartReason;
+use model::crash::{Audit, Findings, InFlightRequest};
+use model::{Ending, Exit, Now, Signal, Timestamp};
 
 /// An app's numbers for each of its instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

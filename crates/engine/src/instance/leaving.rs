@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{NameIncident, Toll};
-use crate::auto_heal::evidence::Sample;
-use crate::crash::{Audit, Crash, Findings, Runtime, Thread};
-use crate::{CrashCause, Exit, Monotonic, Timestamp, WorkerId};
+use crate::instance::{NameIncident, Toll};
+use model::auto_heal::evidence::Sample;
+use model::crash::{Audit, Crash, Findings, Runtime, Thread};
+use model::{CrashCause, Exit, Monotonic, Timestamp, WorkerId};
 
 /// What is known of it so far.
 #[derive(Clone, Debug, Default)]

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::leaving::End;
-use super::{Instance, Phase, Process, Toll};
-use crate::crash::{Audit, Findings};
 use crate::crash_monitor;
 use crate::effect::Effect;
-use crate::time::humanise;
-use crate::{CrashCause, Ending, Exit, Now, Signal, Timestamp, WorkerId, text};
+use crate::instance::leaving::End;
+use crate::instance::{Instance, Phase, Process, Toll};
+use model::crash::{Audit, Findings};
+use model::time::humanise;
+use model::{CrashCause, Ending, Exit, Now, Signal, Timestamp, WorkerId, text};
 
 impl Instance {
     pub(super) fn start(&mut self, now: Now, effects: &mut Vec<Effect>) {

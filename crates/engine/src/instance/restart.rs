@@ -12,12 +12,13 @@
 //! listening, not to drop what it is doing. When the old worker ends by itself meanwhile, the successor takes its place at once,
 //! warm or not, as any replacement would.
 
-use crate::auto_heal::restart::{Restart, RestartOutcome};
+use crate::crash_monitor;
 use crate::effect::Effect;
-use crate::status::{RestartStage, Restarting};
-use crate::{Monotonic, Now, Signal, WorkerId, crash_monitor};
+use model::auto_heal::restart::{Restart, RestartOutcome};
+use model::status::{RestartStage, Restarting};
+use model::{Monotonic, Now, Signal, WorkerId};
 
-use super::{Instance, Order, Phase, Process, Toll};
+use crate::instance::{Instance, Order, Phase, Process, Toll};
 
 /// Why a restart cannot be begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

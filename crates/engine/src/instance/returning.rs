@@ -14,11 +14,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::restart::{Departing, Stage};
-use super::{Instance, Phase, Process};
 use crate::crash_monitor;
 use crate::effect::Effect;
-use crate::{Monotonic, Now, WorkerId};
+use crate::instance::restart::{Departing, Stage};
+use crate::instance::{Instance, Phase, Process};
+use model::{Monotonic, Now, WorkerId};
 
 /// How long a place waits to hear from the workers that may be on it. Ours: every shim that is well answers within
 /// milliseconds, and an app is to be reachable three seconds after Medic was started.

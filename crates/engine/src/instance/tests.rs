@@ -1,9 +1,10 @@
 use super::*;
-use crate::auto_heal::limit::Bounds;
-use crate::auto_heal::{AutoHealConfig, Configure, HealGuard, NotRespondingNumbers};
-use crate::crash::{Audit, Crash, Findings, InFlightRequest, Runtime, Thread};
-use crate::crash_monitor::{Guard, Numbers};
-use crate::{Ending, Exit};
+use crate::auto_heal::Configure;
+use model::auto_heal::limit::Bounds;
+use model::auto_heal::{AutoHealConfig, HealGuard, NotRespondingNumbers};
+use model::crash::{Audit, Crash, Findings, InFlightRequest, Runtime, Thread};
+use model::crash_monitor::{Guard, Numbers};
+use model::{Ending, Exit};
 
 mod clocks;
 mod restarts;
@@ -113,7 +114,7 @@ fn fatal(now: Now, toll: Toll) -> Input {
 }
 
 fn crashed(now: Now) -> Input {
-    ended(now, Exit::Signal(Signal(11)), Ending::Crash(crate::CrashCause::Signal))
+    ended(now, Exit::Signal(Signal(11)), Ending::Crash(model::CrashCause::Signal))
 }
 
 fn analysed(audit: Option<Audit>) -> Input {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use engine::{Clock, Timestamp};
 use front_door::{FrontDoor, FrontDoorSettings, ServingThreads, Target};
+use model::{Clock, Timestamp};
 
 pub(crate) const AS_FRONT_DOOR: &str = "--as-front-door";
 pub(crate) const AS_BACKEND: &str = "--as-backend";

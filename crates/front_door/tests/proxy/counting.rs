@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::requests::RequestMinute;
 use front_door::FrontDoorSettings;
+use model::requests::RequestMinute;
 
 use crate::support::{StillClock, Wire, open, open_at, open_on, route, settings, until, workers};
 

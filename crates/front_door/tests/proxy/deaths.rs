@@ -4,8 +4,8 @@ use front_door::Death;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::crash::{Crash, InFlightRequest};
 use front_door::FrontDoorSettings;
+use model::crash::{Crash, InFlightRequest};
 
 use crate::support::{StillClock, Wire, ask_often, door, open_at, route, settings, soon, workers};
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use engine::Clock;
 use front_door::{Death, FrontDoor, FrontDoorSettings, ServingThreads};
+use model::Clock;
 
 use crate::support::{StillClock, Wire, route, settings, threads, until, workers};
 

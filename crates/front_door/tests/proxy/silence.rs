@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::auto_heal::Unanswered;
 use front_door::{FrontDoor, FrontDoorSettings, Limits};
+use model::auto_heal::Unanswered;
 
 use crate::support::{StillClock, Wire, Worker, header, open_at, route, settings, until, workers};
 

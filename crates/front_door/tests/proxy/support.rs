@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use engine::{Clock, Timestamp, WorkerId};
 use front_door::{FrontDoor, FrontDoorSettings, ServingThreads, Target};
+use model::{Clock, Timestamp, WorkerId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::WorkerId;
-use engine::auto_heal::{Tallies, Tally, Unanswered, Watch};
 use front_door::FrontDoor;
+use model::WorkerId;
+use model::auto_heal::{Tallies, Tally, Unanswered, Watch};
 
 use crate::support::{StillClock, Wire, Worker, door, open_at, open_on, route, settings, until, workers};
 

@@ -6,7 +6,6 @@
 use std::io::{Seek, SeekFrom, Write};
 use std::time::Duration;
 
-use engine::Timestamp;
 use error_graph::strategy::DontCare;
 use minidump_writer::CrashContextExt;
 use minidump_writer::crash_context::CrashContext;
@@ -17,6 +16,7 @@ use minidump_writer::minidump_format::{
     MD_HEADER_SIGNATURE, MD_HEADER_VERSION, MDRawDirectory, MDRawHeader, MDStreamType,
 };
 use minidump_writer::minidump_writer::{MinidumpWriter, MinidumpWriterConfig, Thread, systeminfo_stream};
+use model::Timestamp;
 
 use super::{CaptureError, CrashedThread};
 use crate::sys::Pid;

@@ -20,7 +20,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use engine::WorkerId;
+use model::WorkerId;
 
 use super::own::{put, write_existing};
 use super::{Group, Version, WORKER_PREFIX, candidates};

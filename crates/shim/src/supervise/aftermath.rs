@@ -4,9 +4,9 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use crash::Analysis;
-use engine::crash::{Audit, Findings};
-use engine::ending::classify;
-use engine::{Clock, CrashCause, Ending, Exit, Signal, Timestamp};
+use model::crash::{Audit, Findings};
+use model::ending::classify;
+use model::{Clock, CrashCause, Ending, Exit, Signal, Timestamp};
 
 use super::Shim;
 use super::origin::ForeignRoot;

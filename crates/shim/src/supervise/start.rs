@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use engine::Clock;
+use model::Clock;
 
 use super::{Asked, Shim, Worker};
 use crate::SystemClock;

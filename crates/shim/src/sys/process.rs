@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use engine::{Exit, Signal};
+use model::{Exit, Signal};
 
 use super::descriptors::pipe;
 use super::{Pid, check};

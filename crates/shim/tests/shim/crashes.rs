@@ -1,7 +1,7 @@
 //! Each way to crash, with the debugger attached and without.
 
-use engine::crash::Runtime;
-use engine::{Exit, Signal};
+use model::crash::Runtime;
+use model::{Exit, Signal};
 use shim::protocol::{FromShim, ToShim};
 
 use crate::support::{Crashed, Run, kill, program, sh};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::{Exit, Signal};
+use model::{Exit, Signal};
 
 use crate::support::{Crashed, Run, program, sh};
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use engine::{Exit, Signal};
+use model::{Exit, Signal};
 use shim::cgroup::{Group as Existing, Home, Version};
 use shim::protocol::FromShim;
 

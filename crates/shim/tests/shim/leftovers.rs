@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use engine::{Exit, Signal};
+use model::{Exit, Signal};
 use shim::protocol::{FromShim, ToShim};
 
 use crate::support::{Run, has_ended, programs, sh, wait_until};

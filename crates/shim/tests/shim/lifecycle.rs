@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use engine::{Exit, Signal};
+use model::{Exit, Signal};
 use shim::LaunchError;
 use shim::protocol::{FromShim, ToShim, WorkerSpec};
 

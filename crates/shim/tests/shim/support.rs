@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use engine::crash::{Audit, Findings};
-use engine::{Clock, Exit, InstanceKey, Timestamp, WorkerId};
+use model::crash::{Audit, Findings};
+use model::{Clock, Exit, InstanceKey, Timestamp, WorkerId};
 use shim::SystemClock;
 use shim::protocol::{FromShim, ToShim, WorkerSpec};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::auto_heal::AutoHealConfig;
+use model::auto_heal::AutoHealConfig;
 use store::{Cause, Database, Store};
 
 use crate::databases::change;

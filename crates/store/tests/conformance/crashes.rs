@@ -1,6 +1,6 @@
 //! Recording crashes and reading them.
 
-use engine::crash::Crash;
+use model::crash::Crash;
 use store::{Database, Recorded, Store};
 use tokio::task::JoinSet;
 

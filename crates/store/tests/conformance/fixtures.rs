@@ -1,11 +1,11 @@
 //! Crashes, restarts and events to record.
 
-use engine::auto_heal::dry_run::MemoryMinute;
-use engine::auto_heal::event::{EventKind, HealEvent};
-use engine::auto_heal::evidence::{Evidence, Reading, Rule, Sample, Standing, Unit};
-use engine::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use engine::crash::{Audit, Crash, Findings, Frame, InFlightRequest, Module, Runtime, Thread, Trust};
-use engine::{AppName, CrashCause, IncidentId, InstanceKey, TimeRange, Timestamp, WorkerId};
+use model::auto_heal::event::{EventKind, HealEvent};
+use model::auto_heal::evidence::{Evidence, Reading, Rule, Sample, Standing, Unit};
+use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
+use model::crash::{Audit, Crash, Findings, Frame, InFlightRequest, Module, Runtime, Thread, Trust};
+use model::memory::MemoryMinute;
+use model::{AppName, CrashCause, IncidentId, InstanceKey, TimeRange, Timestamp, WorkerId};
 
 /// 2026-01-31T08:15:00Z.
 pub(crate) const NOON_MS: i64 = 1_769_847_300_000;

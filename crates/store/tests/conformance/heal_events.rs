@@ -1,8 +1,8 @@
 //! Recording what auto-heal did short of a restart, and reading it.
 
-use engine::auto_heal::RefusalReason;
-use engine::auto_heal::event::{EventKind, HealEvent};
-use engine::auto_heal::evidence::Rule;
+use model::auto_heal::RefusalReason;
+use model::auto_heal::event::{EventKind, HealEvent};
+use model::auto_heal::evidence::Rule;
 use store::{Database, Store};
 
 use crate::fixtures::{EVER, app, at, evidence, heal_event, range};

@@ -1,9 +1,9 @@
 //! Names that a crashed program made up.
 
-use engine::auto_heal::event::{EventKind, HealEvent};
-use engine::auto_heal::evidence::Standing;
-use engine::auto_heal::restart::RestartOutcome;
-use engine::crash::{InFlightRequest, Module};
+use model::auto_heal::event::{EventKind, HealEvent};
+use model::auto_heal::evidence::Standing;
+use model::auto_heal::restart::RestartOutcome;
+use model::crash::{InFlightRequest, Module};
 use store::{Database, Store};
 
 use crate::databases::change;
@@ -75,7 +75,7 @@ pub(crate) async fn long_names_are_cut(store: Store, _: Database) {
     assert_eq!(stored.findings.signature.chars().count(), 255);
     assert_eq!(stored.findings.exception_type, format!("{}…", "🦀".repeat(254)));
     assert!(stored.findings.crashing_thread.truncated);
-    assert_eq!(stored.in_flight.len(), engine::crash::Crash::IN_FLIGHT_KEPT);
+    assert_eq!(stored.in_flight.len(), model::crash::Crash::IN_FLIGHT_KEPT);
     assert_eq!(stored.uptime_ms, u64::try_from(i64::MAX).unwrap(), "the largest that a database holds");
     let bytes = serde_json::to_string(&stored).unwrap().len();
     assert!(bytes < 12 << 20, "{bytes} bytes");
@@ -99,7 +99,7 @@ pub(crate) async fn hostile_evidence_is_stored_clean_and_cut(store: Store, _: Da
     let evidence = restart.evidence.as_mut().unwrap();
     (evidence.condition, evidence.observed) = (long.clone(), long.clone());
     evidence.samples =
-        (0..5_000).map(|ms| engine::auto_heal::evidence::Sample { at: at(ms), value: 1 }).collect();
+        (0..5_000).map(|ms| model::auto_heal::evidence::Sample { at: at(ms), value: 1 }).collect();
     evidence.not_fired = vec![reading(Standing::Off { why: long.clone() }); 1_000];
     assert!(store.record_restart(&restart).await.unwrap());
     let event = HealEvent {

@@ -1,6 +1,6 @@
 //! What an incident shows.
 
-use engine::crash::Incident;
+use model::crash::Incident;
 use store::{Database, Store};
 
 use crate::fixtures::{EVER, app, at, captured, crash, incident, out_of_memory, range};
@@ -75,7 +75,7 @@ pub(crate) async fn incidents_of_one_app_or_of_all(store: Store, _: Database) {
 pub(crate) async fn modules_of_the_stack_come_first(store: Store, _: Database) {
     let crash = captured("shop", 0, 1);
     store.record_crash(&crash).await.unwrap();
-    let names = |modules: &[engine::crash::Module]| {
+    let names = |modules: &[model::crash::Module]| {
         modules.iter().map(|module| module.name.clone()).collect::<Vec<_>>()
     };
     assert_eq!(names(&crash.findings.modules), ["ld.so", "libc.so.6", "shop"]);

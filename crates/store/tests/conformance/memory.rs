@@ -1,6 +1,6 @@
 //! Memory by the minute.
 
-use engine::auto_heal::dry_run::MemoryMinute;
+use model::memory::MemoryMinute;
 use store::{Database, Store};
 use tokio::task::JoinSet;
 

@@ -1,6 +1,6 @@
 //! Requests by the minute.
 
-use engine::requests::RequestMinute;
+use model::requests::RequestMinute;
 use store::{Database, Flush, Store};
 use tokio::task::JoinSet;
 

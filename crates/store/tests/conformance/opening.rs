@@ -1,6 +1,6 @@
 //! Opening, closing, and databases that others have changed.
 
-use engine::requests::RequestMinute;
+use model::requests::RequestMinute;
 use store::{Cause, Database, Store, StoreError};
 
 use crate::databases::change;

@@ -1,6 +1,6 @@
 //! Recording restarts and reading them.
 
-use engine::auto_heal::restart::{Restart, RestartReason};
+use model::auto_heal::restart::{Restart, RestartReason};
 use store::{Database, Store};
 use tokio::task::JoinSet;
 

@@ -1,6 +1,6 @@
 //! Forgetting.
 
-use engine::requests::RequestMinute;
+use model::requests::RequestMinute;
 use store::{Database, Purged, Store};
 
 use crate::fixtures::{
@@ -78,7 +78,7 @@ pub(crate) async fn purge_forgets_old_restarts_events_and_memory(store: Store, _
     }
     let rows: Vec<_> = (-1_200..3).map(|number| memory("shop", 0, number, 1)).collect();
     store.add_memory_minutes("a", &rows).await.unwrap();
-    store.save_auto_heal(&shop, &engine::auto_heal::AutoHealConfig::default()).await.unwrap();
+    store.save_auto_heal(&shop, &model::auto_heal::AutoHealConfig::default()).await.unwrap();
     store.save_heal_guard("a", &instance("shop", 0), "{}").await.unwrap();
     store.save_fuse("a", &shop, "{}").await.unwrap();
 

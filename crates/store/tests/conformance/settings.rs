@@ -1,6 +1,6 @@
 //! Settings and guarding states.
 
-use engine::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
+use model::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
 use store::{Database, Store};
 
 use crate::fixtures::{app, instance};

@@ -2,6 +2,7 @@
 //! hand.
 
 use app::ConsoleError;
+use app_service::web_config;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -10,13 +11,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use engine::AppName;
-use engine::auto_heal::AutoHealConfig;
-use engine::auto_heal::dry_run::DryRun;
-use engine::auto_heal::event::HealEvent;
-use engine::auto_heal::restart::Restart;
-use engine::auto_heal::web_config;
-use engine::status::{AppHeal, InstanceStatus};
+use insight::dry_run::DryRun;
+use model::AppName;
+use model::auto_heal::AutoHealConfig;
+use model::auto_heal::event::HealEvent;
+use model::auto_heal::restart::Restart;
+use model::status::{AppHeal, InstanceStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 

@@ -1,13 +1,14 @@
 //! Reading the user's rules from a request's body: ARM's properties, their envelope, or a web.config. What is wrong is told with
 //! the path of its field; nothing is taken over in part.
 
+use app_service::web_config;
+use app_service::web_config::{Translated, WebConfigError};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use engine::auto_heal::AutoHealConfig;
-use engine::auto_heal::config::Violation;
-use engine::auto_heal::web_config::{self, Translated, WebConfigError};
+use model::auto_heal::AutoHealConfig;
+use model::auto_heal::config::Violation;
 use serde_json::{Map, Value};
 
 use super::ApiError;

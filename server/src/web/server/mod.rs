@@ -16,7 +16,7 @@ use std::io::Result as IoResult;
 use std::sync::Arc;
 
 use axum::Router;
-use engine::Clock;
+use model::Clock;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixStream};

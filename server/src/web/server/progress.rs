@@ -11,7 +11,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine::Clock;
+use model::Clock;
 
 use super::limits::Limits;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::routing::{get, post};
-use engine::Timestamp;
+use model::Timestamp;
 
 use super::*;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::auto_heal::config::{LIST_LIMIT, Violation};
+use model::auto_heal::config::{LIST_LIMIT, Violation};
 
 use super::{Draft, List, Row, shorten};
 

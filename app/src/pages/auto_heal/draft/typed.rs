@@ -1,7 +1,7 @@
 //! From what was typed to the rules: numbers, lengths of time, an action. Whether they can be used is
-//! [`engine::auto_heal::AutoHealConfig::check`]'s to say.
+//! [`model::auto_heal::AutoHealConfig::check`]'s to say.
 
-use engine::auto_heal::config::{
+use model::auto_heal::config::{
     ActionType, Actions, CustomAction, Parameters, RequestsTrigger, SlowRequestsTrigger,
     StatusCodeRangeTrigger, StatusCodeTrigger, TimeSpan, TimeSpanError, Triggers, Violation,
 };

@@ -3,11 +3,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::auto_heal::config::{CustomAction, Parameters};
-use crate::auto_heal::cpu::CpuMode;
-use crate::auto_heal::fuse::{FuseNumbers, FuseState};
-use crate::auto_heal::limit::LimitSource;
-use crate::auto_heal::watch::{Tallies, Tally, Unanswered};
+use model::auto_heal::config::{CustomAction, Parameters};
+use model::auto_heal::cpu::CpuMode;
+use model::auto_heal::fuse::{FuseNumbers, FuseState};
+use model::auto_heal::limit::LimitSource;
+use model::auto_heal::watch::{Tallies, Tally, Unanswered};
 
 const START: Now = Now::START;
 const SECOND: Duration = Duration::from_secs(1);

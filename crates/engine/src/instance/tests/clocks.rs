@@ -1,7 +1,7 @@
 //! What is due within a run goes by the monotonic clock, whatever the wall clock says.
 
 use super::*;
-use crate::auto_heal::restart::{Restart, RestartReason};
+use model::auto_heal::restart::{Restart, RestartReason};
 
 const SET: [fn(Timestamp) -> Timestamp; 3] = [|wall| wall, days_back, days_ahead];
 
@@ -192,7 +192,8 @@ fn workers_have_growing_names_though_the_wall_clock_goes_back() {
 #[test]
 fn names_grow_after_a_restart_of_medic_under_a_clock_set_back() {
     let worker = WorkerId { instance: key(), started_at: days_ahead(START.wall) };
-    let crashes = vec![crash_monitor::Counted { worker: worker.clone(), at: worker.started_at + SECOND }];
+    let crashes =
+        vec![model::crash_monitor::Counted { worker: worker.clone(), at: worker.started_at + SECOND }];
     let guard = Guard { crashes, paused_until: None };
     let monitor = CrashMonitor::new(START, key(), Numbers::default(), true, guard);
     let healing = Healing::new(START, settings(), Bounds::default(), &HealGuard::default());

@@ -1,12 +1,13 @@
 //! The overlapped restart: every way that it can go.
 
 use super::*;
-use crate::auto_heal::Observation;
-use crate::auto_heal::event::EventKind;
-use crate::auto_heal::evidence::RefusalReason;
-use crate::auto_heal::fuse::{Fuse, FuseNumbers, FuseState};
-use crate::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use crate::status::RestartStage;
+use crate::auto_heal::fuse::Fuse;
+use model::auto_heal::Observation;
+use model::auto_heal::event::EventKind;
+use model::auto_heal::evidence::RefusalReason;
+use model::auto_heal::fuse::{FuseNumbers, FuseState};
+use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
+use model::status::RestartStage;
 
 fn order(now: Now) -> Order {
     Order { at: now, reason: RestartReason::ByHand, evidence: None }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::auto_heal::restart::RestartReason;
+use model::auto_heal::restart::RestartReason;
 
 const WARM: (bool, bool) = (true, false);
 const COLD: (bool, bool) = (false, false);

@@ -1,0 +1,3 @@
+//! Azure's shapes: a pure translation between them and what Medic means. No other crate knows Azure's formats.
+
+pub mod web_config;

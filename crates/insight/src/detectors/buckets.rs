@@ -1,0 +1,138 @@
+//! Parts of equal length of a time range, for charts: of a width that people count in, and few enough to be told apart.
+
+use std::collections::BTreeMap;
+
+use crate::report::{Chart, Detail, Series};
+use model::{TimeRange, Timestamp};
+
+/// The parts of one range.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Buckets {
+    range: TimeRange,
+    /// How long one of them is.
+    pub(super) width_ms: u64,
+    /// How many there are.
+    pub(super) count: usize,
+}
+
+impl Buckets {
+    /// At most 96, for columns.
+    pub(super) fn columns(range: TimeRange) -> Self {
+        Self::of(range, [(90, 1), (420, 5), (780, 10)], 15)
+    }
+
+    /// At most 300, for lines.
+    pub(super) fn points(range: TimeRange) -> Self {
+        Self::of(range, [(300, 1), (600, 2), (900, 3)], 5)
+    }
+
+    /// Pairs of a length and the width up to it, and the width beyond; all in minutes.
+    fn of(range: TimeRange, widths: [(u64, u64); 3], beyond: u64) -> Self {
+        let length_ms = u64::try_from(range.length().as_millis()).unwrap_or(u64::MAX);
+        let fits = widths.into_iter().find(|(length, _)| length_ms / 60_000 <= *length);
+        let width_ms = fits.map_or(beyond, |(_, width)| width) * 60_000;
+        Self { range, width_ms, count: usize::try_from(length_ms.div_ceil(width_ms)).unwrap_or(0) }
+    }
+
+    /// Which of them a moment lies in.
+    pub(super) fn index(&self, at: Timestamp) -> Option<usize> {
+        if !self.range.contains(at) {
+            return None;
+        }
+        let offset_ms = u64::try_from(at.since(self.range.start).as_millis()).ok()?;
+        usize::try_from(offset_ms / self.width_ms).ok()
+    }
+
+    /// How many of these moments lie in each.
+    pub(super) fn tally(&self, times: impl Iterator<Item = Timestamp>) -> Vec<u64> {
+        let mut values = vec![0; self.count];
+        for index in times.filter_map(|at| self.index(at)) {
+            if let Some(value) = values.get_mut(index) {
+                *value += 1;
+            }
+        }
+        values
+    }
+}
+
+/// What happened within `range`, as at most 96 columns: a series a place, also for each of `places` where nothing did. A point
+/// is where, as `node/instance`, and when.
+pub fn over_time(
+    title: &str,
+    unit: &str,
+    range: TimeRange,
+    places: &[String],
+    points: impl IntoIterator<Item = (String, Timestamp)>,
+) -> Chart {
+    let buckets = Buckets::columns(range);
+    let mut times: BTreeMap<String, Vec<Timestamp>> =
+        places.iter().map(|place| (place.clone(), vec![])).collect();
+    for (place, at) in points {
+        times.entry(place).or_default().push(at);
+    }
+    let series =
+        times.into_iter().map(|(name, times)| Series { name, values: buckets.tally(times.into_iter()) });
+    Chart {
+        title: title.to_owned(),
+        unit: unit.to_owned(),
+        range,
+        bucket_ms: buckets.width_ms,
+        series: series.collect(),
+    }
+}
+
+/// When something happened, once or more often.
+pub(super) fn times(first: Timestamp, last: Timestamp) -> Vec<Detail> {
+    if first == last {
+        return vec![Detail::time("When", first)];
+    }
+    vec![Detail::time("First", first), Detail::time("Last", last)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::range::{LONGEST, SHORTEST};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_day_has_96_columns_and_288_points_and_a_quarter_of_an_hour_a_minute_each() {
+        let start = Timestamp::from_ms(1_769_847_300_000);
+        let range = |length| TimeRange { start, end: start + length };
+        let parts = |buckets: Buckets| (buckets.count, buckets.width_ms / 60_000);
+        assert_eq!(parts(Buckets::columns(range(LONGEST))), (96, 15));
+        assert_eq!(parts(Buckets::points(range(LONGEST))), (288, 5));
+        assert_eq!(parts(Buckets::columns(range(SHORTEST))), (15, 1));
+        assert_eq!(parts(Buckets::points(range(SHORTEST))), (15, 1));
+    }
+
+    #[test]
+    fn each_falls_into_its_bucket_and_what_lies_outside_into_none() {
+        let start = Timestamp::from_ms(1_769_847_300_000);
+        let range = TimeRange { start, end: start + Duration::from_hours(1) };
+        let at = |minutes: u64| start + Duration::from_mins(minutes);
+        let points = [("n/0", at(0)), ("n/0", at(59)), ("n/0", at(60)), ("gone/4", at(5))];
+        let points = points.map(|(place, at)| (place.to_owned(), at));
+        let chart = over_time("t", "restarts", range, &["n/0".to_owned(), "n/1".to_owned()], points);
+        let sums: Vec<(&str, u64)> =
+            chart.series.iter().map(|series| (&*series.name, series.values.iter().sum())).collect();
+        assert_eq!(sums, [("gone/4", 1), ("n/0", 2), ("n/1", 0)]);
+        assert_eq!((chart.series[1].values.len(), chart.series[1].values[59]), (60, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn every_moment_of_a_range_lies_in_one_of_few(length_ms in 900_000_u64..=86_400_000, offset_ms in -10_000_i64..86_500_000) {
+            let start = Timestamp::from_ms(1_769_847_300_000);
+            let range = TimeRange { start, end: start + Duration::from_millis(length_ms) };
+            let at = Timestamp::from_ms(start.as_ms() + offset_ms);
+            for (buckets, most) in [(Buckets::columns(range), 97), (Buckets::points(range), 301)] {
+                prop_assert!((1..=most).contains(&buckets.count));
+                prop_assert_eq!(buckets.index(at).is_some(), range.contains(at));
+                prop_assert!(buckets.index(at).is_none_or(|index| index < buckets.count));
+                prop_assert_eq!(buckets.tally([at].into_iter()).iter().sum::<u64>(), u64::from(range.contains(at)));
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+use super::*;
+use model::requests::LatencySketch;
+
+const START: Timestamp = Timestamp::from_ms(1_769_846_400_000);
+
+fn key(index: u16) -> InstanceKey {
+    InstanceKey { app: "shop".parse().unwrap(), index }
+}
+
+fn at(minute: u32) -> Timestamp {
+    START + MINUTE * minute
+}
+
+fn range() -> TimeRange {
+    TimeRange { start: START, end: START + Duration::from_hours(24) }
+}
+
+fn config(triggers: &str, actions: &str) -> AutoHealConfig {
+    let json = format!(r#"{{"autoHealRules":{{"triggers":{{{triggers}}},"actions":{{{actions}}}}}}}"#);
+    let config: AutoHealConfig = serde_json::from_str(&json).unwrap();
+    assert_eq!(config.check(), []);
+    config
+}
+
+/// One row for each count: all 2xx, each of `us` microseconds.
+fn rows(counts: &[u64], us: u64) -> Vec<RequestMinute> {
+    let row = |(minute, count): (u32, &u64)| {
+        let mut latency = LatencySketch::default();
+        (0..*count).for_each(|_| latency.record(us));
+        RequestMinute { by_class: [0, *count, 0, 0, 0], latency, ..RequestMinute::empty(key(0), at(minute)) }
+    };
+    (0..).zip(counts).map(row).collect()
+}
+
+fn only(run: DryRun) -> ConditionRun {
+    assert_eq!(run.instances.len(), 1);
+    run.instances.into_iter().next().unwrap().conditions.into_iter().next().unwrap()
+}
+
+/// The verdict's name, and the minutes of the certain firings.
+fn requests_run(count: u64, interval: &str, counts: &[u64], actions: &str) -> (Verdict, Vec<u32>) {
+    let config = config(&format!(r#""requests":{{"count":{count},"timeInterval":"{interval}"}}"#), actions);
+    let run = only(dry_run(&config, range(), &rows(counts, 1_000), &[]));
+    let certain = run.fires.iter().filter(|fire| fire.certain);
+    let minutes =
+        certain.map(|fire| u32::try_from(fire.minute.since(START).as_secs() / 60).unwrap()).collect();
+    (run.verdict, minutes)
+}
+
+#[test]
+fn what_a_minute_hides_is_not_guessed() {
+    use Verdict::{MayFire, WouldFire, WouldNotFire};
+    type Case = (u64, &'static str, &'static [u64], Verdict, &'static [u32]);
+    let cases: [Case; 11] = [
+        (10, "00:01:00", &[9], WouldNotFire, &[]),
+        (10, "00:01:00", &[10], WouldFire, &[0]),
+        (10, "00:01:00", &[5, 4], WouldNotFire, &[]),
+        (10, "00:01:00", &[5, 5], MayFire, &[]),
+        (10, "00:02:00", &[5, 5], WouldFire, &[1]),
+        (10, "00:02:00", &[4, 1, 5], MayFire, &[]),
+        (10, "00:00:30", &[9], WouldNotFire, &[]),
+        (10, "00:00:30", &[18], MayFire, &[]),
+        (10, "00:00:30", &[19], WouldFire, &[0]),
+        (10, "00:05:00", &[2, 2, 2, 2, 2, 2], WouldFire, &[4]),
+        (10, "00:01:00", &[10, 10, 0, 10], WouldFire, &[0, 1, 3]),
+    ];
+    for (count, interval, counts, verdict, minutes) in cases {
+        let expected = (verdict, minutes.to_vec());
+        assert_eq!(
+            requests_run(count, interval, counts, ""),
+            expected,
+            "{count} in {interval} of {counts:?}"
+        );
+    }
+}
+
+#[test]
+fn the_window_is_emptied_and_the_minimum_time_holds_back() {
+    let counts = [5, 5, 5, 5, 5, 5];
+    assert_eq!(requests_run(10, "00:02:00", &counts, "").1, [1, 3, 5]);
+    let minimum = r#""minProcessExecutionTime":"00:04:00""#;
+    assert_eq!(requests_run(10, "00:02:00", &counts, minimum).1, [1, 5]);
+    let log = r#""actionType":"LogEvent","minProcessExecutionTime":"00:04:00""#;
+    assert_eq!(requests_run(10, "00:02:00", &counts, log).1, [1, 3, 5], "nothing was restarted");
+}
+
+#[test]
+fn a_minute_without_a_row_is_a_minute() {
+    let mut gap = rows(&[5, 0, 5], 1_000);
+    gap.remove(1);
+    let config = config(r#""requests":{"count":10,"timeInterval":"00:01:00"}"#, "");
+    assert_eq!(only(dry_run(&config, range(), &gap, &[])).verdict, Verdict::WouldNotFire);
+}
+
+#[test]
+fn slow_requests_by_the_sketch() {
+    let slow = r#""slowRequests":{"timeTaken":"00:00:30","count":5,"timeInterval":"00:02:00"}"#;
+    let run = |us: u64| only(dry_run(&config(slow, ""), range(), &rows(&[5], us), &[])).verdict;
+    assert_eq!(run(60_000_000), Verdict::WouldFire);
+    assert_eq!(run(20_000_000), Verdict::WouldNotFire);
+    assert_eq!(run(30_500_000), Verdict::MayFire, "shares a bucket with 30 s");
+}
+
+#[test]
+fn paths_and_single_statuses_cannot_be_told_unless_they_cannot_have_been_met() {
+    let mut errors = rows(&[0], 0);
+    errors[0].by_class = [0, 0, 0, 20, 12];
+    let verdict = |triggers: &str| only(dry_run(&config(triggers, ""), range(), &errors, &[])).verdict;
+    let status = |status: u16, count: u64, path: &str| {
+        verdict(&format!(
+            r#""statusCodes":[{{"status":{status},"count":{count},"timeInterval":"00:01:00"{path}}}]"#
+        ))
+    };
+    let told = |verdict: Verdict| match verdict {
+        Verdict::CannotTell { why } => {
+            why.split(':').nth(1).unwrap().split_once(" not").unwrap().0.trim().to_owned()
+        }
+        other => format!("{other:?}"),
+    };
+    assert_eq!(told(status(500, 12, "")), "the single status is");
+    assert_eq!(told(status(500, 13, "")), "WouldNotFire");
+    assert_eq!(told(status(404, 20, r#","path":"/x""#)), "the paths of requests are");
+    assert_eq!(told(status(404, 21, r#","path":"/x""#)), "WouldNotFire");
+    let range = |range: &str, count: u64| {
+        told(verdict(&format!(
+            r#""statusCodesRange":[{{"statusCodes":"{range}","count":{count},"timeInterval":"00:01:00"}}]"#
+        )))
+    };
+    assert_eq!(range("400-499", 20), "WouldFire", "a whole class");
+    assert_eq!(range("400-499", 21), "WouldNotFire");
+    assert_eq!(range("500-530", 12), "the single status is");
+    assert_eq!(range("400-530", 20), "WouldFire", "its 4xx alone");
+    assert_eq!(range("400-530", 32), "MayFire", "only with all of its 5xx");
+}
+
+#[test]
+fn memory_fires_once_a_stretch_and_by_instance() {
+    let memory = |index: u16, minute: u32, mb: u64| MemoryMinute {
+        instance: key(index),
+        minute: at(minute),
+        private_bytes_max: mb << 20,
+        limit_bytes: 2_000 << 20,
+    };
+    let recorded = [
+        memory(0, 0, 200),
+        memory(0, 1, 201),
+        memory(0, 2, 300),
+        memory(0, 3, 100),
+        memory(0, 4, 201),
+        memory(1, 0, 200),
+    ];
+    let own = config(r#""privateBytesInKB":204800"#, "");
+    let run = dry_run(&own, range(), &rows(&[1], 1), &recorded);
+    let fires: Vec<Vec<_>> = run
+        .instances
+        .iter()
+        .map(|i| i.conditions[0].fires.iter().map(|fire| fire.minute).collect())
+        .collect();
+    assert_eq!(fires, [vec![at(1), at(4)], vec![]]);
+    assert_eq!(run.instances[1].conditions[0].verdict, Verdict::WouldNotFire);
+    let none = only(dry_run(&own, range(), &rows(&[1], 1), &[]));
+    assert!(matches!(none.verdict, Verdict::CannotTell { .. }));
+}
+
+#[test]
+fn what_lies_outside_the_range_is_not_looked_at() {
+    let later = TimeRange { start: at(1), end: at(2) };
+    let config = config(r#""requests":{"count":10,"timeInterval":"00:01:00"}"#, "");
+    assert_eq!(only(dry_run(&config, later, &rows(&[10, 1, 10], 1), &[])).verdict, Verdict::WouldNotFire);
+}
+
+proptest::proptest! {
+    /// The sums that are kept are those of the minutes that the window has, whatever comes and however long it is.
+    #[test]
+    fn what_is_kept_of_a_window_is_the_sum_of_its_minutes(
+        minutes in proptest::collection::vec((0_u64..5, 0_u64..5), 1..60),
+        seconds in 1_u64..1_500,
+        anew in 0_usize..60,
+    ) {
+        let json = format!(
+            r#"{{"autoHealEnabled":true,"autoHealRules":{{"triggers":{{"requests":{{"count":3,"timeInterval":"00:{:02}:{:02}"}}}}}}}}"#,
+            seconds / 60,
+            seconds % 60
+        );
+        let config: AutoHealConfig = serde_json::from_str(&json).unwrap();
+        let mut track = Track::new(counting(&config).remove(0));
+        let mut all: Vec<(u64, u64)> = Vec::new();
+        for (index, (least, more)) in minutes.into_iter().enumerate() {
+            if index == anew {
+                track.begin_anew();
+                all.clear();
+            }
+            all.push((least, least + more));
+            track.take((least, least + more));
+            let newest = |count: u64| all.iter().rev().take(usize::try_from(count).unwrap());
+            let most: u64 = newest(seconds.div_ceil(60) + 1).map(|(_, most)| most).sum();
+            proptest::prop_assert_eq!(track.most, most);
+            if seconds >= 60 {
+                let least: u64 = newest(seconds / 60).map(|(least, _)| least).sum();
+                proptest::prop_assert_eq!(track.least, least);
+            }
+        }
+    }
+}

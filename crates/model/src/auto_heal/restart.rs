@@ -1,0 +1,129 @@
+//! The record of a restart: one replacement of a worker, with its reason and its evidence.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::auto_heal::evidence::{Evidence, Rule};
+use crate::{AppName, Timestamp, WorkerId, text};
+
+/// Why a worker was to be replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum RestartReason {
+    /// Somebody asked for it, on the page or by the API.
+    ByHand,
+    /// A rule acted.
+    Rule {
+        /// Which.
+        rule: Rule,
+        /// With it the app's fuse blew.
+        blew_fuse: bool,
+    },
+    /// The app's command or environment changed.
+    ConfigurationChanged,
+}
+
+impl fmt::Display for RestartReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByHand => f.write_str("by hand"),
+            Self::Rule { rule, blew_fuse: false } => write!(f, "{rule}"),
+            Self::Rule { rule, blew_fuse: true } => write!(f, "{rule}, which blew the fuse"),
+            Self::ConfigurationChanged => f.write_str("its configuration changed"),
+        }
+    }
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum RestartOutcome {
+    /// A new worker took over.
+    Done,
+    /// It did not.
+    Failed {
+        /// Why; one sentence.
+        #[serde(deserialize_with = "text::text")]
+        why: String,
+    },
+}
+
+/// One replacement of a worker, or the attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Restart {
+    /// The worker that was to go.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub old: WorkerId,
+    /// The worker that came; after a failed attempt the one that did not come up, where one was started.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    pub new: Option<WorkerId>,
+    /// The app.
+    pub app: AppName,
+    /// The machine.
+    pub node: String,
+    /// The instance's number.
+    pub instance: u16,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: RestartReason,
+    /// What the rule saw, where a rule acted.
+    pub evidence: Option<Evidence>,
+    /// From the decision to the old worker's end, or to the attempt's.
+    pub duration_ms: u64,
+    /// Requests that the old worker finished after the new one had taken over.
+    pub drained: u64,
+    /// Requests that were answered by an error for it, as the front door counted.
+    pub failed: u64,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: RestartOutcome,
+}
+
+impl Restart {
+    /// Its name, `app/instance/start in ms/decision in ms`: a worker may be tried to be replaced more than once.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.old, self.at.as_ms())
+    }
+
+    /// What happened and why, in one sentence.
+    pub fn summary(&self) -> String {
+        match &self.evidence {
+            Some(evidence) => evidence.summary(),
+            None => format!("Restarted: {}.", self.reason),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_reads_back() {
+        let old: WorkerId = "shop/1/1769847300000".parse().unwrap();
+        let restart = Restart {
+            app: old.instance.app.clone(),
+            instance: old.instance.index,
+            old,
+            new: None,
+            node: "node-a".to_owned(),
+            at: Timestamp::from_ms(1_769_847_400_000),
+            reason: RestartReason::Rule { rule: Rule::PercentMemory, blew_fuse: true },
+            evidence: None,
+            duration_ms: 1_200,
+            drained: 3,
+            failed: 0,
+            outcome: RestartOutcome::Failed { why: "The new worker did not listen.".to_owned() },
+        };
+        assert_eq!(restart.id(), "shop/1/1769847300000/1769847400000");
+        assert_eq!(restart.summary(), "Restarted: Percent memory, which blew the fuse.");
+        let json = serde_json::to_string(&restart).unwrap();
+        assert!(json.contains(r#""outcome":"failed","why":"The new worker did not listen.""#), "{json}");
+        assert_eq!(serde_json::from_str::<Restart>(&json).unwrap(), restart);
+    }
+}

@@ -1,0 +1,83 @@
+//! Sizes and counts as people read them, in whole numbers throughout: what a sentence says is what was compared.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use crate::time::humanise;
+
+const UNITS: [(u64, &str); 3] = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
+
+/// `1.75 GB`: powers of 1,024 under the names that App Service's pages use, cut to two decimals.
+pub fn bytes(count: u64) -> String {
+    let Some((size, unit)) = UNITS.iter().find(|(size, _)| count >= *size) else {
+        return format!("{count} bytes");
+    };
+    let hundredths = u128::from(count) * 100 / u128::from(*size);
+    match (hundredths / 100, hundredths % 100) {
+        (whole, 0) => format!("{whole} {unit}"),
+        (whole, part) if part % 10 == 0 => format!("{whole}.{} {unit}", part / 10),
+        (whole, part) => format!("{whole}.{part:02} {unit}"),
+    }
+}
+
+/// `1 crash`, `2 crashes`.
+pub fn counted<N: Copy + Display + PartialEq + From<u8>>(number: N, one: &str, many: &str) -> String {
+    let noun = if number == N::from(1) { one } else { many };
+    format!("{number} {noun}")
+}
+
+/// `1 request`, `5 requests`.
+pub fn requests(count: u64) -> String {
+    counted(count, "request", "requests")
+}
+
+/// `5 requests within 2 min`.
+pub fn within(count: u64, interval: Duration) -> String {
+    format!("{} within {}", requests(count), humanise(interval))
+}
+
+/// `200 s`, for limits that are known by their number of seconds.
+pub fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs())
+}
+
+/// How many hundredths of `whole` the `part` is, rounded down; 0 of nothing.
+pub fn percent(part: u64, whole: u64) -> u64 {
+    if whole == 0 {
+        return 0;
+    }
+    u64::try_from(u128::from(part) * 100 / u128::from(whole)).unwrap_or(u64::MAX)
+}
+
+/// Whole milliseconds.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_they_are_compared() {
+        let cases = [
+            (0, "0 bytes"),
+            (1_023, "1023 bytes"),
+            (1_024, "1 KB"),
+            (104_857_600, "100 MB"),
+            (1_879_048_192, "1.75 GB"),
+            (1_691_143_372, "1.57 GB"),
+            (1_610_612_736, "1.5 GB"),
+        ];
+        for (count, text) in cases {
+            assert_eq!(bytes(count), text);
+        }
+        assert_eq!((percent(4, 5), percent(79, 100), percent(1, 0)), (80, 79, 0));
+        assert_eq!(within(1, Duration::from_mins(2)), "1 request within 2 min");
+        assert_eq!(seconds(Duration::from_secs(200)), "200 s");
+        assert_eq!(
+            (counted(1_u64, "crash", "crashes"), counted(0_usize, "crash", "crashes")),
+            ("1 crash".to_owned(), "0 crashes".to_owned())
+        );
+    }
+}

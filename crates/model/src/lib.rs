@@ -1,0 +1,23 @@
+//! What things are: names, places, time, ranges, crashes, requests, restarts, rules and what is true now.
+//!
+//! Pure data, as it is remembered, served and handed from one part of Medic to another: no I/O, no async, no clock, no
+//! randomness, and nothing is decided here. The crate builds for wasm32, because the pages speak in its types.
+
+pub mod auto_heal;
+pub mod crash;
+pub mod crash_monitor;
+pub mod ending;
+pub mod memory;
+pub mod names;
+pub mod path_template;
+pub mod range;
+pub mod requests;
+pub mod settings;
+pub mod status;
+pub mod text;
+pub mod time;
+
+pub use ending::{CrashCause, Ending, Exit, Signal};
+pub use names::{AppName, IncidentId, InstanceKey, WorkerId};
+pub use range::TimeRange;
+pub use time::{Clock, Monotonic, Now, Timestamp};

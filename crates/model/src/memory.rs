@@ -1,0 +1,18 @@
+//! What is remembered of a worker's memory.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{InstanceKey, Timestamp};
+
+/// One minute of one instance's memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryMinute {
+    /// Whose.
+    pub instance: InstanceKey,
+    /// The minute's start.
+    pub minute: Timestamp,
+    /// The most private bytes that were seen.
+    pub private_bytes_max: u64,
+    /// The limit then.
+    pub limit_bytes: u64,
+}
