@@ -3,6 +3,7 @@
 
 use model::AppName;
 
+use crate::address::{self, Address};
 use crate::islands::SearchEntry;
 
 /// The category's id in addresses.
@@ -22,14 +23,14 @@ pub(crate) struct Entry {
     pub(crate) description: &'static str,
     /// What else people call it.
     keywords: &'static str,
-    /// Its address behind `/apps/{app}`.
-    path: &'static str,
+    /// Where it is.
+    address: Address,
 }
 
 impl Entry {
     /// Its address for one app.
     pub(crate) fn href(&self, app: &AppName) -> String {
-        format!("/apps/{app}{}", self.path)
+        self.address.of_app(app)
     }
 }
 
@@ -48,68 +49,68 @@ pub(crate) struct Category {
 
 /// The overview of Availability and Performance.
 pub(crate) const OVERVIEW: Entry = Entry {
-    name: "Overview",
+    name: address::OVERVIEW.title,
     category: "Availability and Performance",
     description: "How the app and each of its instances do right now.",
     keywords: "health status instances workers down availability restart running",
-    path: "/categories/availability-and-performance/overview",
+    address: address::OVERVIEW,
 };
 
 /// The crash detector.
 pub(crate) const CRASHES: Entry = Entry {
-    name: "Application Crashes",
+    name: address::APPLICATION_CRASHES.title,
     category: "Availability and Performance",
     description: "Which crashes happened, on which instances, and in which line of code.",
     keywords: "crash exception signal segfault SIGSEGV SIGABRT abort exit code out of memory OOM stack trace 502 debugger \
                dump panic crash monitoring",
-    path: "/categories/availability-and-performance/detectors/application-crashes",
+    address: address::APPLICATION_CRASHES,
 };
 
 /// The restart detector.
 pub(crate) const RESTARTED: Entry = Entry {
-    name: "Web App Restarted",
+    name: address::WEB_APP_RESTARTED.title,
     category: "Availability and Performance",
     description: "How often workers were replaced, for which reason, and what it cost.",
     keywords: "restart recycle replace reboot auto-heal reason overlapped drained failed requests fuse by hand configuration",
-    path: "/categories/availability-and-performance/detectors/web-app-restarted",
+    address: address::WEB_APP_RESTARTED,
 };
 
 /// The memory detector.
 pub(crate) const MEMORY: Entry = Entry {
-    name: "Memory Analysis",
+    name: address::MEMORY_ANALYSIS.title,
     category: "Availability and Performance",
     description: "How near each instance came to its memory limit, whether it grows, and what happened meanwhile.",
     keywords: "memory leak private bytes limit out of memory OOM kill growth RAM heap worker size cgroup",
-    path: "/categories/availability-and-performance/detectors/memory-analysis",
+    address: address::MEMORY_ANALYSIS,
 };
 
 /// The user's own rules, the proactive ones, and what both did.
 pub(crate) const AUTO_HEAL: Entry = Entry {
-    name: "Auto-Heal",
+    name: address::AUTO_HEAL.title,
     category: "Diagnostic Tools",
     description: "Which rules replace a worker that leaks, hangs or fails, what they see now, and what they did and why.",
     keywords: "auto heal rules recycle restart mitigate slow requests status code memory private bytes proactive fuse \
                percent memory percent request not responding hang custom action history web.config autoHealRules dry run",
-    path: "/categories/diagnostic-tools/tools/auto-heal",
+    address: address::AUTO_HEAL,
 };
 
 /// Every incident of an app.
 pub(crate) const INCIDENTS: Entry = Entry {
-    name: "Incidents",
+    name: address::INCIDENTS.title,
     category: "Diagnostic Tools",
     description: "Every crash signature that was ever seen, with a permanent address to share.",
     keywords: "history signature group crash list share link",
-    path: "/incidents",
+    address: address::INCIDENTS,
 };
 
 /// The settings.
 pub(crate) const SETTINGS: Entry = Entry {
-    name: "Settings",
+    name: address::SETTINGS.title,
     category: "Configuration and Management",
     description: "What Medic may do for the app by itself, and the configuration it runs with.",
     keywords: "configuration opt out auto-heal crash monitoring WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED \
                WEBSITE_PROACTIVE_AUTOHEAL_ENABLED environment instances",
-    path: "/settings",
+    address: address::SETTINGS,
 };
 
 /// The tiles, in their order.

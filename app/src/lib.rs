@@ -8,6 +8,8 @@
 pub mod islands;
 
 #[cfg(feature = "ssr")]
+pub mod address;
+#[cfg(feature = "ssr")]
 pub mod answer;
 #[cfg(feature = "ssr")]
 mod catalog;

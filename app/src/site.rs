@@ -1,17 +1,13 @@
-//! The document around every page, and which address shows which page.
+//! The document around every page.
 
 use leptos::config::LeptosOptions;
 use leptos::prelude::*;
 use leptos_meta::{Meta, MetaTags, Stylesheet, Title, provide_meta_context};
-use leptos_router::components::{FlatRoutes, Route, Router};
-use leptos_router::{SsrMode, path};
+use leptos_router::components::Router;
 
+use crate::address::{APPS, Pages};
 use crate::answer::console;
 use crate::islands::{Copy, Live};
-use crate::pages::{
-    AppHomePage, AppsPage, AutoHealPage, CrashesPage, IncidentPage, IncidentsPage, MemoryAnalysisPage,
-    NotFoundPage, OverviewPage, SettingsPage, WebAppRestartedPage,
-};
 use crate::parts::icon::Mark;
 use crate::parts::markup;
 use crate::parts::problems::MedicProblems;
@@ -36,8 +32,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
-/// The pages by their addresses. Every page is rendered whole before a byte is sent: so it can be read without JavaScript, and
-/// its status is right.
+/// What stands on every page, and the page.
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
@@ -51,38 +46,7 @@ pub fn App() -> impl IntoView {
             </a>
             <Masthead />
             <MedicProblems />
-            <FlatRoutes fallback=NotFoundPage>
-                <Route path=path!("/") view=AppsPage ssr=SsrMode::Async />
-                <Route path=path!("/apps/:app") view=AppHomePage ssr=SsrMode::Async />
-                <Route
-                    path=path!("/apps/:app/categories/availability-and-performance/overview")
-                    view=OverviewPage
-                    ssr=SsrMode::Async
-                />
-                <Route
-                    path=path!("/apps/:app/categories/availability-and-performance/detectors/application-crashes")
-                    view=CrashesPage
-                    ssr=SsrMode::Async
-                />
-                <Route
-                    path=path!("/apps/:app/categories/availability-and-performance/detectors/web-app-restarted")
-                    view=WebAppRestartedPage
-                    ssr=SsrMode::Async
-                />
-                <Route
-                    path=path!("/apps/:app/categories/availability-and-performance/detectors/memory-analysis")
-                    view=MemoryAnalysisPage
-                    ssr=SsrMode::Async
-                />
-                <Route
-                    path=path!("/apps/:app/categories/diagnostic-tools/tools/auto-heal")
-                    view=AutoHealPage
-                    ssr=SsrMode::Async
-                />
-                <Route path=path!("/apps/:app/incidents") view=IncidentsPage ssr=SsrMode::Async />
-                <Route path=path!("/apps/:app/settings") view=SettingsPage ssr=SsrMode::Async />
-                <Route path=path!("/incidents/:id") view=IncidentPage ssr=SsrMode::Async />
-            </FlatRoutes>
+            <Pages />
         </Router>
     }
 }
@@ -98,7 +62,7 @@ fn Masthead() -> impl IntoView {
     let node = use_context::<std::sync::Arc<dyn crate::Console>>().map(|_| console().node());
     view! {
         <header class="masthead">
-            <a class="brand" href="/">
+            <a class="brand" href=APPS.template()>
                 <Mark />
                 <span>"Medic"</span>
             </a>

@@ -18,7 +18,7 @@ test('a restart appears by itself, with its reason, and no request failed', asyn
   await expect(chart.locator('.legend')).toContainText('By hand');
   await chart.getByText('Show as a table').click();
   await expect(chart.getByRole('table').getByRole('columnheader', { name: 'By hand' })).toBeVisible();
-  await latest.getByRole('link', { name: 'The history of Auto-Heal' }).click();
+  await latest.getByRole('link', { name: 'Auto-heal history' }).click();
   await expect(page).toHaveURL(/tools\/auto-heal\?tab=history/);
 });
 

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use model::AppName;
 
+use crate::address::{APP_HOME, APPS};
 use crate::answer::{answer, asked_app, console, query_part, recorded};
 use crate::catalog::{CATEGORIES, Category, Entry, INCIDENTS, POPULAR, SETTINGS, search_entries};
 use crate::islands::Search;
@@ -28,11 +29,11 @@ pub(crate) fn AppHomePage() -> impl IntoView {
         let incidents = incidents.unwrap_or_default();
         let crashes = incidents.iter().map(|incident| incident.count).sum();
         let alerts = alerts(&status, &incidents, console.now());
-        let here = format!("/apps/{app}");
+        let here = APP_HOME.of_app(&app);
         let view = view! {
             <Page
-                title=format!("{app}: Diagnose and solve problems")
-                crumbs=vec![("Apps".to_owned(), "/".to_owned())]
+                title=format!("{app}: {}", APP_HOME.title)
+                crumbs=vec![(APPS.title.to_owned(), APPS.template())]
                 app=Some(app.clone())
                 here=here.clone()
             >
@@ -41,7 +42,7 @@ pub(crate) fn AppHomePage() -> impl IntoView {
                     <a href=INCIDENTS.href(&app)>{INCIDENTS.name}</a>
                     <a href=SETTINGS.href(&app)>{SETTINGS.name}</a>
                 </nav>
-                <h1>"Diagnose and solve problems"</h1>
+                <h1>{APP_HOME.title}</h1>
                 <p class="lead">
                     "Investigate how " <strong>{app.to_string()}</strong>
                     " is performing, diagnose issues, and discover how to improve it."

@@ -5,6 +5,7 @@ use model::auto_heal::words::counted;
 use model::crash::Incident;
 use model::status::{AppStatus, InstanceStatus};
 
+use crate::address::{APP_HOME, INCIDENT};
 use crate::answer::{answer, console, recorded};
 use crate::catalog::{CRASHES, SETTINGS};
 use crate::parts::frame::{Counter, LiveRegion, Page};
@@ -64,7 +65,7 @@ fn AppCard(
             </li>
         }
     };
-    let home = format!("/apps/{}", app.name);
+    let home = APP_HOME.of_app(&app.name);
     let switched_off = [
         (!app.crash_monitoring_enabled).then_some("Crash monitoring is off"),
         (!app.auto_heal_enabled).then_some("Auto-heal is off"),
@@ -91,7 +92,7 @@ fn AppCard(
                         view! {
                             <span class="quiet">"Latest incident "<When at=incident.last_seen /></span>
                             " "
-                            <a href=format!("/incidents/{}", incident.id)>{incident.title()}</a>
+                            <a href=INCIDENT.of_incident(&incident.id)>{incident.title()}</a>
                         }
                             .into_any()
                     }

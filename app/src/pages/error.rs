@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::AnswerStatus;
+use crate::address::APPS;
 use crate::answer::PageError;
 use crate::parts::frame::Page;
 
@@ -38,7 +39,7 @@ pub(crate) fn ErrorPage(
             <p class="lead">{error.to_string()}</p>
             <p>{remedy}</p>
             <p class="actions">
-                <a class="button" href="/">
+                <a class="button" href=APPS.template()>
                     "All apps"
                 </a>
             </p>

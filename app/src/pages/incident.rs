@@ -10,6 +10,7 @@ use model::auto_heal::restart::Restart;
 use model::crash::{Crash, Incident, Module};
 use model::{CrashCause, IncidentId, TimeRange};
 
+use crate::address::INCIDENT_MARKDOWN;
 use crate::answer::{PageError, answer, console, path_part};
 use crate::catalog::INCIDENTS;
 use crate::parts::audit::{AuditRow, AuditTable};
@@ -67,7 +68,7 @@ async fn restarts_near(console: &dyn Console, incident: &Incident) -> Result<Vec
 fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> impl IntoView {
     let audits = audit_rows(&incident, &crashes);
     let fault = incident.top_frame().cloned();
-    let markdown = format!("/incidents/{}/markdown", incident.id);
+    let markdown = INCIDENT_MARKDOWN.of_incident(&incident.id);
     let title = incident.title();
     let (facts, advice) = (facts(&incident), advice(&incident));
     let in_flight = view! { <InFlight incident=&incident /> }.into_any();

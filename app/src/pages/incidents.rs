@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use model::crash::Incident;
 
+use crate::address::INCIDENT;
 use crate::answer::{answer, asked_app, console};
 use crate::catalog::INCIDENTS;
 use crate::parts::crash_table::ended_by;
@@ -23,7 +24,7 @@ pub(crate) fn IncidentsPage() -> impl IntoView {
         let crashes = incidents.iter().map(|incident| incident.count).sum();
         let is_full = incidents.len() as u64 == u64::from(LISTED);
         let view = view! {
-            <Page title=format!("{app}: Incidents") crumbs=app_crumbs(&app) app=Some(app.clone()) here=INCIDENTS.href(&app)>
+            <Page title=format!("{app}: {}", INCIDENTS.name) crumbs=app_crumbs(&app) app=Some(app.clone()) here=INCIDENTS.href(&app)>
                 <h1>{INCIDENTS.name}</h1>
                 <p class="lead">{INCIDENTS.description}</p>
                 <Counter count=crashes one="crash" many="crashes" />
@@ -55,7 +56,7 @@ fn IncidentTable(incidents: Vec<Incident>) -> impl IntoView {
                     <When at=incident.last_seen bare=true />
                 </td>
                 <td class="wrap">
-                    <a href=format!("/incidents/{}", incident.id)>
+                    <a href=INCIDENT.of_incident(&incident.id)>
                         <code>{incident.signature}</code>
                     </a>
                 </td>

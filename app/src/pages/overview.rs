@@ -35,7 +35,7 @@ pub(crate) fn OverviewPage() -> impl IntoView {
         let numbers = console.crash_monitoring(&app);
         let (health, listen, instances) = (status.health, status.listen.clone(), status.clone());
         let view = view! {
-            <Page title=format!("{app}: Overview") crumbs=app_crumbs(&app) app=Some(app.clone()) here=OVERVIEW.href(&app)>
+            <Page title=format!("{app}: {}", OVERVIEW.name) crumbs=app_crumbs(&app) app=Some(app.clone()) here=OVERVIEW.href(&app)>
                 <h1>"Availability and Performance"</h1>
                 <p class="lead">{OVERVIEW.description}</p>
                 <RestartOutcome word=restarted />

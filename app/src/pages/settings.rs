@@ -22,8 +22,8 @@ pub(crate) fn SettingsPage() -> impl IntoView {
         let configuration = console.configuration(&app).unwrap_or_default();
         let here = SETTINGS.href(&app);
         let view = view! {
-            <Page title=format!("{app}: Settings") crumbs=app_crumbs(&app) app=Some(app.clone()) here=here.clone()>
-                <h1>"Settings"</h1>
+            <Page title=format!("{app}: {}", SETTINGS.name) crumbs=app_crumbs(&app) app=Some(app.clone()) here=here.clone()>
+                <h1>{SETTINGS.name}</h1>
                 <p class="lead">{SETTINGS.description}</p>
                 <Outcome saved=saved />
                 <section aria-labelledby="proactive">

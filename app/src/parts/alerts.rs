@@ -11,6 +11,7 @@ use model::status::{AppStatus, Health, InstanceState, Monitoring};
 
 use super::icon::{Status, tone};
 use super::when::minute_text;
+use crate::address::INCIDENT;
 use crate::catalog::{CRASHES, OVERVIEW, SETTINGS};
 
 /// What an incident's last crash must be younger than to be an alert; the default range of the detectors.
@@ -66,7 +67,7 @@ pub(crate) fn alerts(status: &AppStatus, incidents: &[Incident], now: Timestamp)
     for incident in incidents.iter().filter(|incident| now.since(incident.last_seen) < RECENT) {
         let age = if now.since(incident.first_seen) < RECENT { "New" } else { "Still happening" };
         let title = format!("{age}: {}, last at {} UTC", incident.title(), minute_text(incident.last_seen));
-        add(Severity::Warning, title, format!("/incidents/{}", incident.id));
+        add(Severity::Warning, title, INCIDENT.of_incident(&incident.id));
     }
     if !status.crash_monitoring_enabled {
         add(Severity::Info, "Proactive crash monitoring is switched off".to_owned(), SETTINGS.href(app));

@@ -7,6 +7,7 @@ use model::{IncidentId, WorkerId};
 
 use super::frame::Scroll;
 use super::when::{When, bytes_text, micros_text};
+use crate::address::INCIDENT;
 
 /// One proof, and whose dump it was.
 pub(crate) struct AuditRow {
@@ -91,7 +92,7 @@ fn row(AuditRow { worker, incident, audit }: AuditRow) -> impl IntoView {
                 .map(|id| {
                     view! {
                         <td>
-                            <a href=format!("/incidents/{id}")>{id.to_string()}</a>
+                            <a href=INCIDENT.of_incident(&id)>{id.to_string()}</a>
                         </td>
                     }
                 })}

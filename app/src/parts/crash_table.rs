@@ -6,6 +6,7 @@ use model::time::humanise;
 
 use super::frame::Scroll;
 use super::when::When;
+use crate::address::INCIDENT;
 
 /// The crashes, newest first.
 #[component]
@@ -66,7 +67,7 @@ fn row(crash: Crash, with_incident: bool) -> impl IntoView {
                 .then(|| {
                     view! {
                         <td class="wrap">
-                            <a href=format!("/incidents/{}", crash.incident)>
+                            <a href=INCIDENT.of_incident(&crash.incident)>
                                 <code>{crash.findings.signature}</code>
                             </a>
                         </td>

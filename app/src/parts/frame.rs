@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use model::AppName;
 
+use crate::address::{APP_HOME, APPS};
 use crate::catalog::{CATEGORIES, Entry, INCIDENTS};
 
 /// One step of the way back: its words and its address.
@@ -53,7 +54,7 @@ pub(crate) fn Page(
 
 /// The way back from a page of an app.
 pub(crate) fn app_crumbs(app: &AppName) -> Vec<Crumb> {
-    vec![("Apps".to_owned(), "/".to_owned()), (app.to_string(), format!("/apps/{app}"))]
+    vec![(APPS.title.to_owned(), APPS.template()), (app.to_string(), APP_HOME.of_app(app))]
 }
 
 /// The app's navigation.
@@ -73,7 +74,7 @@ fn Side(app: AppName, here: String) -> impl IntoView {
     view! {
         <nav class="side" aria-label=format!("Pages of {app}")>
             <p class="side-app">{app.to_string()}</p>
-            <ul>{link("Diagnose and solve problems", format!("/apps/{app}"))} {entry(&INCIDENTS)}</ul>
+            <ul>{link(APP_HOME.title, APP_HOME.of_app(&app))} {entry(&INCIDENTS)}</ul>
             {CATEGORIES
                 .iter()
                 .map(|category| {

@@ -7,6 +7,7 @@ use model::crash::Incident;
 use super::icon::{Status, tone};
 use super::stack::Stack;
 use super::when::When;
+use crate::address::{INCIDENT, INCIDENT_MARKDOWN};
 
 /// The findings, the first of them unfolded.
 #[component]
@@ -60,16 +61,16 @@ pub(crate) fn InsightCard(
 #[component]
 fn IncidentBody(incident: Incident, advice: Vec<String>) -> impl IntoView {
     let fault = incident.top_frame().cloned();
-    let id = incident.id.to_string();
+    let id = incident.id.clone();
     view! {
         <Stack thread=incident.crashing_thread key=format!("stack-{id}") fault=fault />
         <Notes notes=incident.notes />
         <Advice advice=advice />
         <p class="actions">
-            <a class="button" href=format!("/incidents/{id}")>
+            <a class="button" href=INCIDENT.of_incident(&id)>
                 "Open the incident"
             </a>
-            <a class="button quiet-button" href=format!("/incidents/{id}/markdown") data-copy="markdown">
+            <a class="button quiet-button" href=INCIDENT_MARKDOWN.of_incident(&id) data-copy="markdown">
                 "Copy as Markdown"
             </a>
         </p>

@@ -2,15 +2,16 @@
 
 use insight::report::Severity;
 use leptos::prelude::*;
-use model::Timestamp;
 use model::auto_heal::words::counted;
 use model::status::{AppStatus, InstanceState, InstanceStatus, Monitoring, RestartStage, Restarting};
 use model::time::humanise;
+use model::{AppName, Timestamp};
 
 use super::frame::Scroll;
 use super::icon::Status;
 use super::when::{When, hours_text, minute_text};
 use crate::CrashMonitoringNumbers;
+use crate::address::{RESTART, SETTINGS};
 
 /// A state in a word, and explained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ pub(crate) fn MonitoringList(
     /// The wall clock.
     now: Timestamp,
 ) -> impl IntoView {
-    let app = status.name.to_string();
+    let app = status.name.clone();
     let row = move |instance: InstanceStatus| {
         let explained = explain(&instance.monitoring, numbers, now);
         view! {
@@ -109,7 +110,7 @@ pub(crate) fn MonitoringList(
             {status.instances.into_iter().map(row).collect_view()}
         </ul>
         <p class="quiet">
-            {numbers.map(rule)} " "<a href=format!("/apps/{app}/settings")>"Settings"</a>
+            {numbers.map(rule)} " "<a href=SETTINGS.of_app(&app)>{SETTINGS.title}</a>
         </p>
     }
 }
@@ -148,7 +149,7 @@ pub(crate) fn InstanceTable(
     /// The wall clock.
     now: Timestamp,
 ) -> impl IntoView {
-    let app = status.name.to_string();
+    let app = status.name.clone();
     let row = move |instance: InstanceStatus| {
         let severity = instance_severity(&instance);
         let restart = restart_cell(&app, &instance, now);
@@ -198,7 +199,7 @@ pub(crate) fn InstanceTable(
 }
 
 /// How far the restart is that is under way, or the button that begins one; nothing where no worker could be replaced.
-fn restart_cell(app: &str, instance: &InstanceStatus, now: Timestamp) -> Option<AnyView> {
+fn restart_cell(app: &AppName, instance: &InstanceStatus, now: Timestamp) -> Option<AnyView> {
     if let Some(restarting) = &instance.restarting {
         let text = restart_stage(restarting);
         let age = humanise(now.since(restarting.since));
@@ -210,7 +211,7 @@ fn restart_cell(app: &str, instance: &InstanceStatus, now: Timestamp) -> Option<
     let index = instance.index;
     (instance.state == InstanceState::Running).then(|| {
         view! {
-            <form method="post" action=format!("/apps/{app}/instances/{index}/restart")>
+            <form method="post" action=RESTART.of_instance(app, index)>
                 <button class="button quiet-button small" type="submit" title="Overlapped: requests are not failed">
                     "Restart"
                     <span class="hidden-label">{format!(" instance {index}")}</span>
@@ -251,7 +252,9 @@ mod tests {
             monitoring: Monitoring::Armed,
             restarting: None,
         };
-        let cell = |instance: &InstanceStatus| restart_cell("shop", instance, NOW).map(RenderHtml::to_html);
+        let cell = |instance: &InstanceStatus| {
+            restart_cell(&"shop".parse().unwrap(), instance, NOW).map(RenderHtml::to_html)
+        };
         assert!(cell(&instance).unwrap().contains("action=\"/apps/shop/instances/1/restart\""));
         let restarting =
             Restarting { since: NOW, reason: "by <b>hand".to_owned(), stage: RestartStage::Draining };

@@ -64,7 +64,7 @@ pub(crate) fn RestartTable(
             .then(|| {
                 view! {
                     <p class="quiet">
-                        <a href=history(&app)>"The history of Auto-Heal"</a>
+                        <a href=history(&app)>"Auto-heal history"</a>
                         " has the evidence of each: the samples, the threshold, and the rules that did not act."
                     </p>
                 }

@@ -54,7 +54,7 @@ pub(super) async fn submit(
 }
 
 fn page(app: &AppName) -> String {
-    format!("/apps/{app}/categories/diagnostic-tools/tools/auto-heal")
+    app::address::AUTO_HEAL.of_app(app)
 }
 
 async fn carry_out(
@@ -163,7 +163,7 @@ pub(super) async fn restart(
         Err(ConsoleError::Refused(_) | ConsoleError::Forbidden(_) | ConsoleError::Invalid(_)) => "refused",
         Err(ConsoleError::Store(_)) => "failed",
     };
-    let overview = format!("/apps/{app}/categories/availability-and-performance/overview");
+    let overview = app::address::OVERVIEW.of_app(&app);
     Redirect::to(&format!("{overview}?restarted={word}")).into_response()
 }
 

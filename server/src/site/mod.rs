@@ -11,7 +11,7 @@ mod settings_form;
 
 use std::sync::Arc;
 
-use app::{AnswerStatus, App, AutoHealSubmission, Console, shell};
+use app::{AnswerStatus, App, AutoHealSubmission, Console, address, shell};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRef, Request};
@@ -81,11 +81,11 @@ pub fn router(console: Arc<dyn Console>) -> Router {
         move |request: Request| not_found(request, context.clone(), document.clone())
     };
     let own = Router::new()
-        .route("/apps/{app}/settings", post(settings_form::save))
-        .route("/apps/{app}/categories/diagnostic-tools/tools/auto-heal", post(auto_heal_form::submit))
-        .route("/apps/{app}/instances/{instance}/restart", post(auto_heal_form::restart))
-        .route("/apps/{app}/auto-heal/fuse/rearm", post(auto_heal_form::rearm))
-        .route("/incidents/{id}/markdown", get(incident_markdown::show))
+        .route(&address::SETTINGS.template(), post(settings_form::save))
+        .route(&address::AUTO_HEAL.template(), post(auto_heal_form::submit))
+        .route(&address::RESTART.template(), post(auto_heal_form::restart))
+        .route(&address::RESUME_PROACTIVE_RULES.template(), post(auto_heal_form::rearm))
+        .route(&address::INCIDENT_MARKDOWN.template(), get(incident_markdown::show))
         .with_state(Site { console, options: options.clone() });
     Router::new()
         .leptos_routes_with_context(&options, generate_route_list(App), context, document)

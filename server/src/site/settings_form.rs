@@ -36,7 +36,7 @@ pub(super) async fn save(
         ) => "refused",
         Err(ConsoleError::Store(_)) => "failed",
     };
-    Redirect::to(&format!("/apps/{app}/settings?saved={word}")).into_response()
+    Redirect::to(&format!("{}?saved={word}", app::address::SETTINGS.of_app(&app))).into_response()
 }
 
 /// What the form sets; of a name that stands twice (a switch and what its absence means) the last counts.

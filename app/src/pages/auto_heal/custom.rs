@@ -1,7 +1,8 @@
-//! The tab Custom Auto-Heal Rules: what holds, and the form that changes it.
+//! The tab Custom rules: what holds, and the form that changes it.
 
 use insight::report::Severity;
 use leptos::prelude::*;
+use model::AppName;
 use model::auto_heal::config::Violation;
 use model::auto_heal::words::counted;
 use model::auto_heal::{AutoHealConfig, Rule};
@@ -14,6 +15,7 @@ use super::lines::{comparison, rule_list};
 use super::proactive::Readings;
 use super::review::{Question, question};
 use super::{Reply, Submission};
+use crate::address::AUTO_HEAL_API;
 use crate::answer::PageError;
 use crate::catalog::AUTO_HEAL;
 use crate::parts::frame::LiveRegion;
@@ -50,7 +52,7 @@ pub(super) async fn tab(
         let mut seen = heal.instances.iter().flat_map(|instance| &instance.status.readings);
         seen.any(|reading| is_custom(reading.rule))
     });
-    let current = held.clone().ok().map(|config| view! { <Current config=config here=here.clone() /> });
+    let current = held.clone().ok().map(|config| view! { <Current config=config app=app.clone() /> });
     let review = (reply.is_some() && !matches!(reply, Some(Reply::Editing(_) | Reply::NotImported(_)))).then(|| {
         view! { <Review held=held.clone() new=new.clone() violations=violations.clone() reply=reply.clone() /> }
     });
@@ -77,7 +79,7 @@ pub(super) async fn tab(
 }
 
 #[component]
-fn Current(config: AutoHealConfig, here: String) -> impl IntoView {
+fn Current(config: AutoHealConfig, app: AppName) -> impl IntoView {
     let any = config.auto_heal_rules.triggers.any();
     let (severity, word, text) = match (any, config.auto_heal_enabled) {
         (false, _) => {
@@ -102,22 +104,21 @@ fn Current(config: AutoHealConfig, here: String) -> impl IntoView {
             {any
                 .then(|| {
                     view! {
-                        <form method="post" action=here.clone()>
+                        <form method="post" action=AUTO_HEAL.href(&app)>
                             <button class="button" type="submit" name="do" value=switch>
                                 {label}
                             </button>
                         </form>
                     }
                 })}
-            {any.then(|| view! { <Export here=here /> })}
+            {any.then(|| view! { <Export app=app /> })}
         </div>
     }
 }
 
 #[component]
-fn Export(here: String) -> impl IntoView {
-    let app = here.split('/').nth(2).unwrap_or_default();
-    let api = format!("/api/v1/apps/{app}/auto-heal");
+fn Export(app: AppName) -> impl IntoView {
+    let api = AUTO_HEAL_API.of_app(&app);
     view! {
         <a class="button quiet-button" href=api.clone()>
             "Export as JSON"

@@ -82,8 +82,8 @@ impl Tab {
 
     const fn name(self) -> &'static str {
         match self {
-            Self::Custom => "Custom Auto-Heal Rules",
-            Self::Proactive => "Proactive Auto-Heal",
+            Self::Custom => "Custom rules",
+            Self::Proactive => "Proactive rules",
             Self::History => "History",
         }
     }
@@ -118,7 +118,7 @@ pub(crate) fn AutoHealPage() -> impl IntoView {
         let mut crumbs = app_crumbs(&app);
         crumbs.extend(category.map(|category| (category.name.to_owned(), AUTO_HEAL.href(&app))));
         let view = view! {
-            <Page title=format!("{app}: Auto-Heal") crumbs=crumbs app=Some(app.clone()) here=AUTO_HEAL.href(&app)>
+            <Page title=format!("{app}: {}", AUTO_HEAL.name) crumbs=crumbs app=Some(app.clone()) here=AUTO_HEAL.href(&app)>
                 <h1>{AUTO_HEAL.name}</h1>
                 <p class="lead">{AUTO_HEAL.description}</p>
                 <Tabs app=app now=tab />
@@ -142,7 +142,7 @@ fn Tabs(app: AppName, now: Tab) -> impl IntoView {
         }
     };
     view! {
-        <nav class="tabs" aria-label="Auto-Heal">
+        <nav class="tabs" aria-label="Auto-heal">
             <ul>{Tab::ALL.into_iter().map(link).collect_view()}</ul>
         </nav>
     }

@@ -1,4 +1,4 @@
-//! The tab Proactive Auto-Heal: whether the rules that every app has act, what they compare with, what they see now, and what
+//! The tab Proactive rules: whether the rules that every app has act, what they compare with, what they see now, and what
 //! keeps them from acting too often.
 
 use std::time::Duration;
@@ -16,6 +16,7 @@ use model::status::{AppHeal, AppStatus, InstanceHeal};
 use model::time::humanise;
 
 use super::history::refusal;
+use crate::address::RESUME_PROACTIVE_RULES;
 use crate::catalog::SETTINGS;
 use crate::parts::frame::LiveRegion;
 use crate::parts::icon::Status;
@@ -29,7 +30,7 @@ pub(super) fn tab(console: &dyn Console, status: &AppStatus) -> AnyView {
     let heal = console.snapshot().heal.get(app).cloned();
     let numbers = console.proactive(app);
     let enabled = status.auto_heal_enabled;
-    let (settings, rearm) = (SETTINGS.href(app), format!("/apps/{app}/auto-heal/fuse/rearm"));
+    let (settings, rearm) = (SETTINGS.href(app), RESUME_PROACTIVE_RULES.of_app(app));
     let fuse = heal.as_ref().map(|heal| heal.fuse);
     let cpu = numbers.and_then(|numbers| numbers.cpu);
     view! {

@@ -1,0 +1,124 @@
+//! Every address of the dashboard, one row each. A page is a row of [`pages!`]: its path, its title and its view; the router,
+//! the links and the forms are made from it. What is answered by something else than a page (a form's button, an incident as
+//! Markdown) is a row below.
+
+use std::fmt::Display;
+
+use leptos::prelude::*;
+use leptos_router::components::{FlatRoutes, Route};
+use leptos_router::{SsrMode, path};
+use model::{AppName, IncidentId};
+
+use crate::pages::{
+    AppHomePage, AppsPage, AutoHealPage, CrashesPage, IncidentPage, IncidentsPage, MemoryAnalysisPage,
+    NotFoundPage, OverviewPage, SettingsPage, WebAppRestartedPage,
+};
+
+/// A path with names for its parts (`/apps/:app`), and the title of what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    path: &'static str,
+    /// As it stands in headings and links; empty for what is no page.
+    pub title: &'static str,
+}
+
+impl Address {
+    /// The path with its parts in braces (`/apps/{app}`), as HTTP servers and OpenAPI write it.
+    pub fn template(&self) -> String {
+        let part =
+            |part: &str| part.strip_prefix(':').map_or_else(|| part.to_owned(), |name| format!("{{{name}}}"));
+        self.path.split('/').map(part).collect::<Vec<_>>().join("/")
+    }
+
+    /// Of this app.
+    pub fn of_app(&self, app: &AppName) -> String {
+        self.with(&[app])
+    }
+
+    /// Of this incident.
+    pub fn of_incident(&self, id: &IncidentId) -> String {
+        self.with(&[id])
+    }
+
+    /// Of this instance of an app.
+    pub fn of_instance(&self, app: &AppName, instance: u16) -> String {
+        self.with(&[app, &instance])
+    }
+
+    /// The path with these values for its parts, in their order.
+    fn with(&self, values: &[&dyn Display]) -> String {
+        let mut values = values.iter();
+        let mut fill = |part: &str| match part.strip_prefix(':').and_then(|_| values.next()) {
+            Some(value) => value.to_string(),
+            None => part.to_owned(),
+        };
+        let parts: Vec<String> = self.path.split('/').map(&mut fill).collect();
+        parts.join("/")
+    }
+}
+
+macro_rules! pages {
+    ($($name:ident: $path:tt, $title:literal, $view:ident;)*) => {
+        $(pub const $name: Address = Address { path: $path, title: $title };)*
+
+        /// Every page.
+        #[cfg(test)]
+        const PAGES: &[Address] = &[$($name),*];
+
+        /// The pages by their addresses. Every page is rendered whole before a byte is sent: so it can be read without
+        /// JavaScript, and its status is right.
+        #[component]
+        pub(crate) fn Pages() -> impl IntoView {
+            view! {
+                <FlatRoutes fallback=NotFoundPage>
+                    $(<Route path=path!($path) view=$view ssr=SsrMode::Async />)*
+                </FlatRoutes>
+            }
+        }
+    };
+}
+
+pages! {
+    APPS: "/", "Apps", AppsPage;
+    APP_HOME: "/apps/:app", "Diagnose and solve problems", AppHomePage;
+    OVERVIEW: "/apps/:app/categories/availability-and-performance/overview", "Overview", OverviewPage;
+    APPLICATION_CRASHES: "/apps/:app/categories/availability-and-performance/detectors/application-crashes", "Application Crashes", CrashesPage;
+    WEB_APP_RESTARTED: "/apps/:app/categories/availability-and-performance/detectors/web-app-restarted", "Web App Restarted", WebAppRestartedPage;
+    MEMORY_ANALYSIS: "/apps/:app/categories/availability-and-performance/detectors/memory-analysis", "Memory Analysis", MemoryAnalysisPage;
+    AUTO_HEAL: "/apps/:app/categories/diagnostic-tools/tools/auto-heal", "Auto-heal", AutoHealPage;
+    INCIDENTS: "/apps/:app/incidents", "Incidents", IncidentsPage;
+    SETTINGS: "/apps/:app/settings", "Settings", SettingsPage;
+    INCIDENT: "/incidents/:id", "Incident", IncidentPage;
+}
+
+/// An incident as Markdown.
+pub const INCIDENT_MARKDOWN: Address = Address { path: "/incidents/:id/markdown", title: "" };
+/// `POST`: a graceful restart of one instance.
+pub const RESTART: Address = Address { path: "/apps/:app/instances/:instance/restart", title: "" };
+/// `POST`: the proactive rules go on after too many restarts.
+pub const RESUME_PROACTIVE_RULES: Address = Address { path: "/apps/:app/auto-heal/fuse/rearm", title: "" };
+/// The user's rules, by the API.
+pub const AUTO_HEAL_API: Address = Address { path: "/api/v1/apps/:app/auto-heal", title: "" };
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn an_address_holds_what_it_was_given() {
+        let app: AppName = "shop".parse().unwrap();
+        assert_eq!(RESTART.of_instance(&app, 3), "/apps/shop/instances/3/restart");
+        assert_eq!(APP_HOME.of_app(&app), "/apps/shop");
+        assert_eq!(RESTART.template(), "/apps/{app}/instances/{instance}/restart");
+        assert_eq!(APPS.template(), "/");
+    }
+
+    #[test]
+    fn no_two_pages_share_a_path_or_a_title() {
+        let paths: BTreeSet<_> = PAGES.iter().map(|page| page.path).collect();
+        let titles: BTreeSet<_> = PAGES.iter().map(|page| page.title).collect();
+        assert_eq!((paths.len(), titles.len()), (PAGES.len(), PAGES.len()));
+    }
+}
