@@ -49,7 +49,10 @@ fn write(
         incident.crashing_thread.name.as_deref().map(named).unwrap_or_default()
     )?;
     if incident.crashing_thread.frames.is_empty() {
-        writeln!(text, "No stack is known for this crash.")?;
+        writeln!(
+            text,
+            "No stack trace. The debugger was not attached to this crash, and its output held none."
+        )?;
     } else {
         let lines =
             incident.crashing_thread.frames.iter().enumerate().map(|(at, frame)| frame_line(at, frame));

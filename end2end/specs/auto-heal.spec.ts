@@ -32,7 +32,7 @@ for (const javaScriptEnabled of [true, false]) {
     test('rules are typed, reviewed, saved, exported and switched off', async ({ page, medic }) => {
       const rules = () => medic.api<Rules>('apps/diary/auto-heal');
       await page.goto(autoHealPage('diary'));
-      await expect(page.getByRole('region', { name: 'Current rules' }).first()).toContainText('No rule of your own');
+      await expect(page.getByRole('region', { name: 'Current rules' }).first()).toContainText('No custom rules');
       const requests = step(page, 'Request count');
       await requests.getByLabel('Requests, at least').fill('100000');
       await requests.getByLabel('Within').fill('00:01:00');
@@ -46,13 +46,13 @@ for (const javaScriptEnabled of [true, false]) {
       await second.getByLabel('Requests, at least').fill('60');
       await second.getByLabel('Within').fill('00:02:00');
       await page.getByLabel('Log an event').check();
-      await page.getByLabel('The action executes once').fill('00:10:00');
+      await page.getByLabel('Minimum uptime').fill('00:10:00');
       await page.getByRole('button', { name: 'Review' }).last().click();
 
       const comparison = page.getByRole('region', { name: 'Current beside new' });
       await expect(comparison.getByRole('row').filter({ hasText: 'Request count' })).toContainText('100000 requests within 1 min');
       await expect(comparison.getByRole('row').filter({ hasText: 'Status code 2' })).toContainText('answered with 503');
-      await expect(page.getByRole('region', { name: 'What these rules would have done' }).first()).toBeVisible();
+      await expect(page.getByRole('region', { name: 'Dry run over the last 24 hours' }).first()).toBeVisible();
       expect((await rules()).autoHealEnabled, 'a review changes nothing').toBe(false);
       expect(page.url(), 'no draft in the address').not.toContain('100000');
 
@@ -70,7 +70,7 @@ for (const javaScriptEnabled of [true, false]) {
       );
       expect(await exported.text()).toContain('<requests count="100000"');
 
-      await page.getByRole('button', { name: 'Switch off' }).click();
+      await page.getByRole('button', { name: 'Disable' }).click();
       await expect(said(page).filter({ hasText: 'are off' })).toBeVisible();
       expect(await rules()).toMatchObject({ autoHealEnabled: false, autoHealRules: saved.autoHealRules });
     });
@@ -104,7 +104,7 @@ for (const javaScriptEnabled of [true, false]) {
       const fill = async (pasted: string) => {
         if (!(await text.isVisible())) await page.getByText('Import from a web.config').click();
         await text.fill(pasted);
-        await page.getByRole('button', { name: 'Fill the form with it' }).click();
+        await page.getByRole('button', { name: 'Import' }).click();
       };
       await step(page, 'Request count').getByLabel('Requests, at least').fill('7');
       for (const fragment of ['', '#review']) expectFailure(autoHealPage('diary') + fragment);
@@ -124,12 +124,12 @@ for (const javaScriptEnabled of [true, false]) {
     test('the proactive rules show what they compare with and what each instance has', async ({ page }) => {
       await page.goto(`${autoHealPage('diary')}?tab=proactive`);
       await expect(page.getByRole('region', { name: 'State' }).first()).toContainText('On');
-      await expect(page.getByRole('region', { name: 'Fuse' }).first()).toContainText(/0 of 3 proactive restarts within 30 min/);
-      await expect(page.getByRole('region', { name: 'The rules' })).toContainText('above 90 % of its limit for more than 30 s');
+      await expect(page.getByRole('region', { name: 'Restart limit' }).first()).toContainText(/Restarts: 0 of 3 in the last 30 min/);
+      await expect(page.getByRole('region', { name: 'Rules' })).toContainText('above 90 % of its limit for more than 30 s');
       const row = page.getByRole('row').filter({ hasText: 'Percent memory' });
       await expect(row).toContainText('1.57 GB');
       await expect(row.getByRole('meter')).toBeVisible();
-      await expect(page.getByRole('button', { name: 'Arm the fuse again' })).toHaveCount(0);
+      await expect(page.getByRole('button', { name: /Resume proactive rules|Reset counter/ })).toHaveCount(0);
     });
   });
 }
@@ -137,7 +137,7 @@ for (const javaScriptEnabled of [true, false]) {
 test('on a phone what the proactive rules see is read without scrolling sideways', async ({ page }) => {
   await page.setViewportSize({ width: 390, height: 844 });
   await page.goto(`${autoHealPage('diary')}?tab=proactive`);
-  const readings = page.getByRole('region', { name: 'What the proactive rules see' });
+  const readings = page.getByRole('region', { name: 'Proactive rules' });
   await expect(readings).toContainText('200 s or longer');
   const overflow = await readings.evaluate((region) => region.scrollWidth - region.clientWidth);
   expect(overflow, 'nothing lies beside the screen').toBe(0);
@@ -149,7 +149,7 @@ test('an instance is restarted by hand, and the history says so and what it cost
   await page.goto('/apps/diary/categories/availability-and-performance/overview');
   const button = page.getByRole('button', { name: 'Restart instance 0' });
   await button.click();
-  await expect(said(page).filter({ hasText: 'The restart has begun' })).toBeVisible();
+  await expect(said(page).filter({ hasText: 'Restart started' })).toBeVisible();
   await medic.allRun('diary', before);
   await isLive(page);
   await expect(button).toBeVisible();
@@ -157,17 +157,17 @@ test('an instance is restarted by hand, and the history says so and what it cost
 
   await page.goto(`${autoHealPage('diary')}?tab=history`);
   const restarts = page.getByRole('region', { name: 'Restarts', exact: true }).first();
-  const card = restarts.getByRole('group').filter({ hasText: 'By hand' }).first();
+  const card = restarts.getByRole('group').filter({ hasText: 'Manual restart' }).first();
   await expect(card).toContainText('Restarted');
   await card.locator('summary').first().click();
   await expect(card).toContainText('Requests failed');
   await expect(card.locator('dl div').filter({ hasText: 'Requests failed' })).toContainText('0');
   await page.getByLabel('Rule or reason').selectOption('Percent memory');
   await page.getByRole('button', { name: 'Filter', exact: true }).click();
-  await expect(restarts).toContainText('No restart in this time range that fits');
+  await expect(restarts).toContainText('No matching restarts');
   await expect(page.getByLabel('Rule or reason')).toHaveValue('percent-memory');
   await page.getByRole('link', { name: 'Show all' }).click();
-  await expect(restarts).toContainText('By hand');
+  await expect(restarts).toContainText('Manual restart');
 });
 
 test('a rule that only logs leaves its evidence in the history', async ({ page, medic }) => {
@@ -185,7 +185,7 @@ test('a rule that only logs leaves its evidence in the history', async ({ page, 
   });
   expect(answer.status).toBe(200);
   await page.goto(`${autoHealPage('diary')}?tab=history`);
-  const events = page.getByRole('region', { name: 'Rules that were broken without a restart' });
+  const events = page.getByRole('region', { name: 'Triggered without restart' });
   const card = events.getByRole('group').filter({ hasText: 'Request count' }).first();
   // The rule sees the requests once a second, and only those that came after it was set.
   await expect(async () => {
@@ -196,7 +196,7 @@ test('a rule that only logs leaves its evidence in the history', async ({ page, 
   await card.locator('summary').first().click();
   await expect(card).toContainText('Logged');
   await expect(card.getByRole('img', { name: /samples/ })).toBeVisible();
-  await card.getByText('Show the samples as a table').click();
+  await card.getByText('Show samples as a table').click();
   await expect(card.getByRole('region', { name: 'Samples' }).getByRole('row').nth(1)).toContainText(/\d+ requests?/);
-  await expect(card.getByRole('region', { name: 'Rules that did not act' })).toContainText('Percent memory');
+  await expect(card.getByRole('region', { name: 'Other rules at that time' })).toContainText('Percent memory');
 });

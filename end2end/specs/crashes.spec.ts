@@ -28,11 +28,11 @@ test('the insight of a caught crash shows the real stack, what to do, and the pr
   expect(at('checkout::handle_request')).toBe(2);
   await expect(stack.getByRole('listitem').first()).toContainText('inline');
   await expect(stack.getByRole('listitem').first()).toContainText(/cart\.rs:\d+/);
-  await expect(insight.getByRole('heading', { name: 'What to do next' })).toBeVisible();
+  await expect(insight.getByRole('heading', { name: 'Recommended actions' })).toBeVisible();
   await expect(page.getByRole('region', { name: 'Deleted memory dumps' })).toContainText(incident.audit!.sha256.slice(0, 12));
   await expect(page.getByRole('region', { name: 'Crash monitoring' }).first()).toContainText('Paused');
   await expect(page.locator('svg.chart, figure svg').first()).toBeVisible();
-  await insight.getByRole('link', { name: 'Open the incident' }).click();
+  await insight.getByRole('link', { name: 'Open incident' }).click();
   await expect(page).toHaveURL(`/incidents/${incident.id}`);
 });
 
@@ -42,8 +42,8 @@ test('an incident has an address of its own, with the requests in flight and not
 }) => {
   await page.goto(`/incidents/${incident.id}`);
   await expect(page.getByRole('heading', { level: 1 })).toContainText(/crash(es)? of SIGSEGV/);
-  await expect(page.getByRole('region', { name: 'Where it crashed' })).toContainText('price_of');
-  const inFlight = page.getByRole('region', { name: 'Requests in flight' }).first();
+  await expect(page.getByRole('region', { name: 'Stack trace' })).toContainText('price_of');
+  const inFlight = page.getByRole('region', { name: 'In-flight requests' }).first();
   await expect(inFlight.getByRole('row').filter({ hasText: '/slow' })).toHaveCount(1);
   await expect(inFlight).toContainText('answered with 502');
   const text = (await page.textContent('body')) ?? '';

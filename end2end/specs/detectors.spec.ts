@@ -5,7 +5,7 @@ test('a restart appears by itself, with its reason, and no request failed', asyn
   await page.goto(restartedPage('diary'));
   await isLive(page);
   const latest = page.getByRole('region', { name: 'Latest restarts' }).first();
-  const byHand = latest.getByRole('row').filter({ hasText: 'By hand' });
+  const byHand = latest.getByRole('row').filter({ hasText: 'Manual restart' });
   const before = await byHand.count();
   await medic.restart('diary', 0);
   await expect(byHand).toHaveCount(before + 1);
@@ -15,9 +15,9 @@ test('a restart appears by itself, with its reason, and no request failed', asyn
   await expect(insights).toContainText(/No request failed during \d+ restarts?/);
   const chart = page.getByRole('region', { name: 'Restarts over time' });
   await expect(chart.getByRole('img').first()).toBeVisible();
-  await expect(chart.locator('.legend')).toContainText('By hand');
+  await expect(chart.locator('.legend')).toContainText('Manual restart');
   await chart.getByText('Show as a table').click();
-  await expect(chart.getByRole('table').getByRole('columnheader', { name: 'By hand' })).toBeVisible();
+  await expect(chart.getByRole('table').getByRole('columnheader', { name: 'Manual restart' })).toBeVisible();
   await latest.getByRole('link', { name: 'Auto-heal history' }).click();
   await expect(page).toHaveURL(/tools\/auto-heal\?tab=history/);
 });
@@ -38,7 +38,7 @@ for (const javaScriptEnabled of [true, false]) {
       await expect.poll(recorded, { timeout: 150_000, intervals: [2_000] }).toBeGreaterThan(0);
       await expect(chart.locator('.legend')).toContainText('Limit: 1.75 GB');
       await expect(chart.locator('.legend')).toContainText(/Restart\s*\d+/);
-      await expect(chart).toContainText('The same, closer');
+      await expect(chart).toContainText('Zoomed in');
       await expect(page.getByRole('region', { name: 'Insights' })).toContainText(/No instance had more than \d+ % of its memory limit/);
       await chart.getByText('Show as a table').click();
       const table = chart.getByRole('table');
@@ -57,7 +57,7 @@ test('a range without anything is said to be empty', async ({ page }) => {
     await expect(page.getByRole('region', { name: 'Insights' })).toContainText('No memory is recorded in this time range');
     await page.goto(`${restartedPage('diary')}${query}`);
     await expect(page.getByRole('region', { name: 'Insights' })).toContainText('No restarts in this time range');
-    await expect(page.getByRole('region', { name: 'Latest restarts' }).first()).toContainText('No restart');
+    await expect(page.getByRole('region', { name: 'Latest restarts' }).first()).toContainText('No restarts');
   }
 });
 
@@ -80,11 +80,11 @@ test('the only request of a crash is named the suspect, and restarts stand besid
   expect(found!.count, 'it killed one worker').toBe(1);
 
   await page.goto(`/incidents/${found!.id}`);
-  await expect(page.getByRole('region', { name: 'Requests in flight' }).first()).toContainText('This request is the suspect');
-  const restarts = page.getByRole('region', { name: 'Restarts around these crashes' });
-  await expect(restarts.getByRole('row').filter({ hasText: 'By hand' }).first()).toContainText('Done');
+  await expect(page.getByRole('region', { name: 'In-flight requests' }).first()).toContainText('Likely trigger');
+  const restarts = page.getByRole('region', { name: 'Restarts near these crashes' });
+  await expect(restarts.getByRole('row').filter({ hasText: 'Manual restart' }).first()).toContainText('Done');
   await page.goto(crashesPage('till'));
-  await expect(page.getByRole('region', { name: 'Restarts in the same time' }).getByRole('row').filter({ hasText: 'By hand' }).first()).toBeVisible();
+  await expect(page.getByRole('region', { name: 'Restarts in the same time' }).getByRole('row').filter({ hasText: 'Manual restart' }).first()).toBeVisible();
   await page.goto(restartedPage('till'));
   await expect(page.getByRole('region', { name: 'Insights' })).toContainText(/\d+ workers? crashed and had to be replaced/);
 });
@@ -95,7 +95,7 @@ test('news leave a range alone that somebody is typing', async ({ page, medic })
   const range = page.locator('[data-live="range"]');
   // So that it differs from what the server sends, as it does with every minute.
   const age = () => range.evaluate((region) => region.setAttribute('data-old', ''));
-  const byHand = page.getByRole('region', { name: 'Latest restarts' }).first().getByRole('row').filter({ hasText: 'By hand' });
+  const byHand = page.getByRole('region', { name: 'Latest restarts' }).first().getByRole('row').filter({ hasText: 'Manual restart' });
   const restarted = async () => {
     const before = await byHand.count();
     await medic.restart('diary', 0);

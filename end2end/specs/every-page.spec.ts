@@ -13,7 +13,7 @@ test.describe('without JavaScript', () => {
       expect(text.length, path).toBeGreaterThan(80);
       await expect(page.locator('template, noscript'), path).toHaveCount(0);
     }
-    await expect(page.getByRole('region', { name: 'Where it crashed' })).toContainText('price_of');
+    await expect(page.getByRole('region', { name: 'Stack trace' })).toContainText('price_of');
   });
 
   test('the search answers by the address, and Markdown by a link', async ({ page, incident }) => {
@@ -92,7 +92,7 @@ for (const path of ['/nowhere', '/apps/nobody', '/incidents/ffffffffffffffff', '
     expectFailure(path);
     const answer = await page.goto(path);
     expect(answer?.status()).toBe(404);
-    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Not found');
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Page not found');
     await page.getByRole('link', { name: 'All apps' }).click();
     await expect(page).toHaveURL('/');
   });

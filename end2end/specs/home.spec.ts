@@ -35,7 +35,7 @@ test('the search finds while typing, counts, and Escape clears it', async ({ pag
   await expect(form.getByRole('status')).toHaveText('1 result');
   await expect(form.getByRole('link', { name: 'Application Crashes' })).toBeVisible();
   await search.fill('no such thing');
-  await expect(form.getByRole('status')).toContainText('Nothing found');
+  await expect(form.getByRole('status')).toContainText('No results');
   await search.press('Escape');
   await expect(search).toHaveValue('');
   await search.fill('opt out');

@@ -31,7 +31,7 @@ for (const javaScriptEnabled of [true, false]) {
       await save();
       await expect.poll(flags).toMatchObject({ crash_monitoring_enabled: true, auto_heal_enabled: true });
       await page.goto(crashesPage('diary'));
-      await expect(page.getByRole('region', { name: 'Crash monitoring' }).first()).toContainText('Counting');
+      await expect(page.getByRole('region', { name: 'Crash monitoring' }).first()).toContainText('Not armed');
     });
   });
 }

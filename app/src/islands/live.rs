@@ -46,7 +46,7 @@ pub fn Live() -> impl IntoView {
     });
     let word = move || match state.get() {
         "live" => "Live",
-        "lost" => "Connection lost, trying again",
+        "lost" => "Connection lost, retrying",
         _ => "",
     };
     view! {

@@ -34,7 +34,7 @@ pub fn Search(entries: Vec<SearchEntry>, query: String) -> impl IntoView {
     });
     let count = move || match found.read().len() {
         _ if !asked() => String::new(),
-        0 => "Nothing found. Try another word, such as crash or settings.".to_owned(),
+        0 => "No results. Try another word, such as crash or settings.".to_owned(),
         1 => "1 result".to_owned(),
         count => count.to_string() + " results",
     };

@@ -77,7 +77,7 @@ fn AppCard(
                     <a href=home>{app.name.to_string()}</a>
                 </h2>
                 <Status severity=health_severity(app.health) word=app.health.word() />
-                <code class="app-listen" title="The address of its front door">
+                <code class="app-listen" title="Listen address">
                     {app.listen}
                 </code>
             </div>
@@ -86,8 +86,8 @@ fn AppCard(
             </ul>
             <p class="app-latest">
                 {match newest.map(|newest| newest.into_iter().next()) {
-                    None => view! { <span class="quiet">"History is missing."</span> }.into_any(),
-                    Some(None) => view! { <span class="quiet">"No crash was ever recorded."</span> }.into_any(),
+                    None => view! { <span class="quiet">"History unavailable"</span> }.into_any(),
+                    Some(None) => view! { <span class="quiet">"No crashes"</span> }.into_any(),
                     Some(Some(incident)) => {
                         view! {
                             <span class="quiet">"Latest incident "<When at=incident.last_seen /></span>
@@ -115,9 +115,9 @@ fn AppCard(
 #[component]
 fn NoApps() -> impl IntoView {
     view! {
-        <p class="lead">"Medic runs no app yet."</p>
+        <p class="lead">"No apps configured"</p>
         <div class="empty">
-            <p>"Write one into "<code>"medic.toml"</code>" and start Medic again:"</p>
+            <p>"Add an app to "<code>"medic.toml"</code>", then restart Medic:"</p>
             <pre tabindex="0">
                 <code>
                     "[[app]]\n\

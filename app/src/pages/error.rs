@@ -13,7 +13,7 @@ pub(crate) fn NotFoundPage() -> impl IntoView {
     if let Some(status) = use_context::<AnswerStatus>() {
         status.set(404);
     }
-    view! { <ErrorPage error=PageError::NotFound("There is no page at this address.".to_owned()) /> }
+    view! { <ErrorPage error=PageError::NotFound("Page not found".to_owned()) /> }
 }
 
 /// What the console could not answer.
@@ -23,15 +23,9 @@ pub(crate) fn ErrorPage(
     error: PageError,
 ) -> impl IntoView {
     let (title, remedy) = match error.status() {
-        404 => (
-            "Not found",
-            "The address may be mistyped, or what it named is no longer in the configuration or was removed after its time.",
-        ),
-        400 => ("That cannot be done", "Nothing was changed."),
-        _ => (
-            "Medic could not look that up",
-            "The apps go on running. Medic's own log says what failed; load the page again when that is mended.",
-        ),
+        404 => ("Not found", "It may be mistyped, no longer configured, or past the retention period."),
+        400 => ("Request refused", "Nothing was changed."),
+        _ => ("Cannot show this page", "The apps keep running. See the Medic log, then reload this page."),
     };
     view! {
         <Page title=title>

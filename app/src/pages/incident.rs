@@ -38,7 +38,7 @@ pub(crate) fn IncidentPage() -> impl IntoView {
     let id = path_part("id").parse::<IncidentId>();
     answer(async move {
         let id = id.map_err(|error| PageError::NotFound(error.to_string()))?;
-        let missing = || PageError::NotFound(format!("No incident {id} is recorded."));
+        let missing = || PageError::NotFound(format!("Incident {id} not found"));
         let incident = console.incident(&id).await?.ok_or_else(missing)?;
         let crashes = console.crashes_of(&id, LISTED).await?;
         let restarts = restarts_near(&*console, &incident).await?;
@@ -84,18 +84,18 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
             </p>
             <Details details=facts />
         </LiveRegion>
-        <LiveRegion name="stack" heading="Where it crashed">
+        <LiveRegion name="stack" heading="Stack trace">
             <Stack thread=crashing_thread key=format!("stack-{id}") fault=fault />
             <Notes notes=notes />
             <Advice advice=advice />
         </LiveRegion>
-        <LiveRegion name="in-flight" heading="Requests in flight">
+        <LiveRegion name="in-flight" heading="In-flight requests">
             {in_flight}
         </LiveRegion>
         {is_memory
             .then(|| {
                 view! {
-                    <LiveRegion name="memory" heading="The last minutes of memory">
+                    <LiveRegion name="memory" heading="Memory before the crash">
                         <LastMinutes memory=memory />
                     </LiveRegion>
                 }
@@ -103,8 +103,8 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
         <LiveRegion name="latest" heading="Latest crashes">
             <CrashTable crashes=crashes />
         </LiveRegion>
-        <LiveRegion name="restarts" heading="Restarts around these crashes">
-            <RestartTable restarts=restarts compact=true none="No restart within 30 minutes of these crashes." />
+        <LiveRegion name="restarts" heading="Restarts near these crashes">
+            <RestartTable restarts=restarts compact=true none="No other restarts within 30 minutes of these crashes" />
         </LiveRegion>
         <LiveRegion name="audit" heading="Deleted memory dumps">
             <AuditTable rows=audits />
@@ -118,8 +118,8 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
 fn facts(incident: &Incident) -> Vec<Detail> {
     vec![
         Detail::code("Exception", incident.exception_type.clone()),
-        Detail::text("Said by", incident.runtime.to_string()),
-        Detail::text("Ended by", ended_by(incident.signal.as_deref(), incident.exit_code)),
+        Detail::text("Runtime", incident.runtime.to_string()),
+        Detail::text("Termination", ended_by(incident.signal.as_deref(), incident.exit_code)),
         Detail::code("Signature", incident.signature.clone()),
         Detail::text("Crashes", incident.count.to_string()),
         Detail::time("First seen", incident.first_seen),
@@ -145,7 +145,8 @@ fn LastMinutes(memory: Vec<Sample>) -> impl IntoView {
     match LineChart::of_samples("Private bytes before the kill", "Private bytes", Unit::Bytes, &memory) {
         Some(chart) => view! { <LineFigure chart=chart /> }.into_any(),
         None => {
-            view! { <p class="quiet">"Nothing was measured of this worker: it was killed too soon after its start."</p> }.into_any()
+            view! { <p class="quiet">"No measurements: the worker was killed too soon after its start."</p> }
+                .into_any()
         }
     }
 }

@@ -32,14 +32,14 @@ pub(crate) fn IncidentsPage() -> impl IntoView {
                     {if incidents.is_empty() {
                         view! {
                             <p class="quiet">
-                                "No crash was recorded. A crash is a worker's end by a fatal signal, by an exit with another status than 0, or for want of memory."
+                                "No crashes. A crash is a fatal signal, a nonzero exit code, or an out-of-memory kill."
                             </p>
                         }
                             .into_any()
                     } else {
                         view! { <IncidentTable incidents=incidents /> }.into_any()
                     }}
-                    {is_full.then(|| view! { <p class="quiet">{format!("The {LISTED} last seen are listed.")}</p> })}
+                    {is_full.then(|| view! { <p class="quiet">{format!("Only the last {LISTED} are listed")}</p> })}
                 </LiveRegion>
             </Page>
         };
@@ -80,7 +80,7 @@ fn IncidentTable(incidents: Vec<Incident>) -> impl IntoView {
                         <th scope="col">"Last seen (UTC)"</th>
                         <th scope="col">"Signature"</th>
                         <th scope="col">"Type"</th>
-                        <th scope="col">"Ended by"</th>
+                        <th scope="col">"Termination"</th>
                         <th scope="col" class="number">
                             "Crashes"
                         </th>

@@ -45,7 +45,7 @@ pub(crate) fn OverviewPage() -> impl IntoView {
                 </LiveRegion>
                 <LiveRegion name="instances" heading="Instances">
                     <p class="now">
-                        <Status severity=health_severity(health) word=health.word() /> " behind the front door at "
+                        <Status severity=health_severity(health) word=health.word() /> " Listening on "
                         <code>{listen}</code>
                     </p>
                     <InstanceTable status=instances now=now />
@@ -72,7 +72,7 @@ fn crashes_of(report: &Report) -> u64 {
 fn Crashes(report: Report, app: AppName) -> impl IntoView {
     let signatures = report.insights.iter().filter(|insight| insight.incident.is_some()).count();
     let sentence = match crashes_of(&report) {
-        0 => "No crash in the last 24 hours.".to_owned(),
+        0 => "No crashes in the last 24 hours".to_owned(),
         crashes => format!(
             "{} in the last 24 hours, of {}.",
             counted(crashes, "crash", "crashes"),
@@ -82,7 +82,7 @@ fn Crashes(report: Report, app: AppName) -> impl IntoView {
     let severity = report.insights.iter().map(|insight| insight.severity).min().unwrap_or(Severity::None);
     view! {
         <p class="now">
-            <Status severity=severity /> " " {sentence} " " <a href=CRASHES.href(&app)>"See which, and why"</a>
+            <Status severity=severity /> " " {sentence} " " <a href=CRASHES.href(&app)>"View crashes"</a>
         </p>
         {report.charts.into_iter().map(|chart| view! { <ChartFigure chart=chart /> }).collect_view()}
     }
@@ -92,16 +92,12 @@ fn Crashes(report: Report, app: AppName) -> impl IntoView {
 #[component]
 fn RestartOutcome(word: Option<String>) -> impl IntoView {
     let (good, text) = match word.as_deref()? {
-        "begun" => (
-            true,
-            "The restart has begun: a new worker warms up and takes over, and the old one finishes its requests.",
-        ),
-        "busy" => (
-            false,
-            "Not restarted: no worker runs there that could be replaced, or a restart is under way already.",
-        ),
-        "refused" => (false, "Not restarted: there is no such instance."),
-        "failed" => (false, "Not restarted: Medic's own log says why."),
+        "begun" => {
+            (true, "Restart started: the new worker takes over, then the old one finishes its requests.")
+        }
+        "busy" => (false, "Not restarted: the instance is not running or is already restarting."),
+        "refused" => (false, "Not restarted: no such instance."),
+        "failed" => (false, "Not restarted. See the Medic log."),
         _ => return None,
     };
     let (class, role) = if good { ("message success", "status") } else { ("message warning", "alert") };

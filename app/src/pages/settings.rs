@@ -32,13 +32,13 @@ pub(crate) fn SettingsPage() -> impl IntoView {
                         <Switch
                             name=CRASH_MONITORING_ENABLED
                             label="Proactive crash monitoring"
-                            hint="After too many crashes on one instance, a debugger waits for the next one and records its stack. Takes effect at once, without a restart of the app."
+                            hint="After too many crashes on one instance, records the stack trace of the next one. Takes effect at once, without a restart."
                             settings=settings.clone()
                         />
                         <Switch
                             name=AUTO_HEAL_ENABLED
                             label="Proactive auto-heal"
-                            hint="A worker that runs out of memory or hangs is replaced by an overlapped restart of its instance alone. Takes effect at once, without a restart of the app; rules of your own are not affected."
+                            hint="Restarts an instance gracefully when its worker nears the memory limit or hangs. Takes effect at once, without a restart. Custom rules are not affected."
                             settings=settings
                         />
                         <button type="submit" class="button">
@@ -49,7 +49,7 @@ pub(crate) fn SettingsPage() -> impl IntoView {
                 <section aria-labelledby="configuration">
                     <h2 id="configuration">"Effective configuration"</h2>
                     <p class="quiet">
-                        "What the app runs with, and where each value comes from. It is changed in the configuration file."
+                        "The values in use and their sources. Change them in medic.toml."
                     </p>
                     <ConfigurationTable lines=configuration />
                 </section>
@@ -63,24 +63,30 @@ pub(crate) fn SettingsPage() -> impl IntoView {
 #[component]
 fn Outcome(saved: Option<String>) -> impl IntoView {
     match saved.as_deref() {
-        Some("yes") => Some(view! {
-            <p class="message success" role="status">
-                "Saved."
-            </p>
-        }
-        .into_any()),
-        Some("refused") => Some(view! {
-            <p class="message critical" role="alert">
-                "Not saved: a setting was neither True nor False, or is no setting of an app. Nothing was changed."
-            </p>
-        }
-        .into_any()),
-        Some("failed") => Some(view! {
-            <p class="message critical" role="alert">
-                "Not saved: the store could not be written. Nothing was changed; Medic's own log says why."
-            </p>
-        }
-        .into_any()),
+        Some("yes") => Some(
+            view! {
+                <p class="message success" role="status">
+                    "Saved."
+                </p>
+            }
+            .into_any(),
+        ),
+        Some("refused") => Some(
+            view! {
+                <p class="message critical" role="alert">
+                    "Not saved: a setting is unknown, or its value is not True or False. Nothing was changed."
+                </p>
+            }
+            .into_any(),
+        ),
+        Some("failed") => Some(
+            view! {
+                <p class="message critical" role="alert">
+                    "Not saved: database unavailable. Nothing was changed. See the Medic log."
+                </p>
+            }
+            .into_any(),
+        ),
         _ => None,
     }
 }
@@ -129,7 +135,7 @@ fn ConfigurationTable(lines: Vec<ConfigurationLine>) -> impl IntoView {
                     <tr>
                         <th scope="col">"Key"</th>
                         <th scope="col">"Value"</th>
-                        <th scope="col">"From"</th>
+                        <th scope="col">"Source"</th>
                     </tr>
                 </thead>
                 <tbody>

@@ -27,33 +27,33 @@ pub(crate) fn AuditTable(
 ) -> impl IntoView {
     if rows.is_empty() {
         return view! {
-            <p class="quiet">"No memory dump was taken, so there was none to delete."</p>
+            <p class="quiet">"No memory dumps were taken"</p>
         }
         .into_any();
     }
     let with_incident = rows.iter().any(|row| row.incident.is_some());
     view! {
         <p class="quiet">
-            "A dump lives in memory only, from its capture until its analysis has answered. This is all that is left of it."
+            "Dumps stay in memory and are deleted after analysis. Only these facts are kept."
         </p>
-        <Scroll label="Memory dumps and their deletion">
+        <Scroll label="Deleted memory dumps">
             <table>
                 <thead>
                     <tr>
                         <th scope="col">"Captured (UTC)"</th>
-                        <th scope="col">"Dropped (UTC)"</th>
+                        <th scope="col">"Deleted (UTC)"</th>
                         <th scope="col" class="number">
-                            "Held for"
+                            "Retained"
                         </th>
-                        <th scope="col" class="number" title="How long all threads of the worker stood still for the capture">
-                            "Stopped for"
+                        <th scope="col" class="number" title="How long all threads of the worker were paused for the capture">
+                            "Process paused"
                         </th>
                         <th scope="col" class="number">
                             "Size"
                         </th>
                         <th scope="col">"SHA-256"</th>
                         <th scope="col">"Analysis"</th>
-                        <th scope="col">"Where"</th>
+                        <th scope="col">"Instance"</th>
                         {with_incident.then(|| view! { <th scope="col">"Incident"</th> })}
                     </tr>
                 </thead>

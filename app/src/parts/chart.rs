@@ -103,7 +103,7 @@ fn ChartTable(chart: Chart) -> impl IntoView {
         .map(|series| view! { <th scope="col" class="number">{short(&series.name)}</th> })
         .collect_view();
     view! {
-        <Scroll label="The chart in numbers">
+        <Scroll label="Chart data">
             <table>
                 <thead>
                     <tr>

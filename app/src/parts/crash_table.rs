@@ -18,7 +18,7 @@ pub(crate) fn CrashTable(
     with_incident: bool,
 ) -> impl IntoView {
     if crashes.is_empty() {
-        return view! { <p class="quiet">"No crash in this time range."</p> }.into_any();
+        return view! { <p class="quiet">"No crashes in this time range"</p> }.into_any();
     }
     view! {
         <Scroll label="Latest crashes">
@@ -28,15 +28,15 @@ pub(crate) fn CrashTable(
                         <th scope="col">"Time (UTC)"</th>
                         <th scope="col">"Instance"</th>
                         <th scope="col">"Type"</th>
-                        <th scope="col">"Ended by"</th>
+                        <th scope="col">"Termination"</th>
                         {with_incident.then(|| view! { <th scope="col">"Signature"</th> })}
                         <th scope="col" class="number">
-                            "Had run for"
+                            "Uptime"
                         </th>
                         <th scope="col" class="number">
                             "In flight"
                         </th>
-                        <th scope="col">"Stack from"</th>
+                        <th scope="col">"Stack source"</th>
                     </tr>
                 </thead>
                 <tbody>{crashes.into_iter().map(|crash| row(crash, with_incident)).collect_view()}</tbody>
@@ -49,9 +49,9 @@ pub(crate) fn CrashTable(
 fn row(crash: Crash, with_incident: bool) -> impl IntoView {
     let ended_by = ended_by(crash.signal.as_deref(), crash.exit_code);
     let source = match (&crash.audit, crash.findings.crashing_thread.frames.is_empty()) {
-        (Some(_), _) => "memory dump",
-        (None, false) => "its output",
-        (None, true) => "not known",
+        (Some(_), _) => "Memory dump",
+        (None, false) => "stderr",
+        (None, true) => "None",
     };
     view! {
         <tr>
@@ -80,11 +80,11 @@ fn row(crash: Crash, with_incident: bool) -> impl IntoView {
     }
 }
 
-/// `SIGSEGV`, `exit status 1`.
+/// `SIGSEGV`, `Exit code 1`.
 pub(crate) fn ended_by(signal: Option<&str>, exit_code: Option<i32>) -> String {
     match (signal, exit_code) {
         (Some(signal), _) => signal.to_owned(),
-        (None, Some(code)) => format!("exit status {code}"),
-        (None, None) => "not known".to_owned(),
+        (None, Some(code)) => format!("Exit code {code}"),
+        (None, None) => "Unknown".to_owned(),
     }
 }

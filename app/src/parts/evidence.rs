@@ -36,25 +36,25 @@ pub(crate) fn EvidenceView(
                 <dd>{evidence.rule.to_string()}</dd>
             </div>
             <div>
-                <dt>"It saw"</dt>
+                <dt>"Observed"</dt>
                 <dd>{sentence(&evidence.observed)}</dd>
             </div>
             <div>
-                <dt>"It acts"</dt>
+                <dt>"Condition"</dt>
                 <dd>{sentence(&evidence.condition)}</dd>
             </div>
             <div>
-                <dt>"It looks back"</dt>
+                <dt>"Time window"</dt>
                 <dd>{window}</dd>
             </div>
         </dl>
         <Samples evidence=evidence key=key />
         {if others.is_empty() {
-            view! { <p class="quiet">"No other rule looked."</p> }.into_any()
+            view! { <p class="quiet">"No other rules were active"</p> }.into_any()
         } else {
             view! {
-                <h4>"Rules that did not act"</h4>
-                <ReadingTable readings=others label="Rules that did not act" />
+                <h4>"Other rules at that time"</h4>
+                <ReadingTable readings=others label="Other rules at that time" />
             }
                 .into_any()
         }}
@@ -64,13 +64,13 @@ pub(crate) fn EvidenceView(
 #[component]
 fn Samples(evidence: Evidence, key: String) -> impl IntoView {
     let Some(plot) = line_with_threshold(&evidence) else {
-        return view! { <p class="quiet">"No samples were kept with it."</p> }.into_any();
+        return view! { <p class="quiet">"No samples"</p> }.into_any();
     };
     let threshold = amount(evidence.threshold, evidence.unit);
     let last = evidence.samples.last().map(|sample| amount(sample.value, evidence.unit)).unwrap_or_default();
     let about =
         format!("{} samples, the last {last}, against a threshold of {threshold}.", evidence.samples.len());
-    let title = format!("{} over its window", unit_word(evidence.unit));
+    let title = format!("{} over the time window", unit_word(evidence.unit));
     let svg = image(&plot, SMALL, &format!("evidence-{}", slug(&key)), &title, &about, "");
     let unit = evidence.unit;
     let row = move |sample: Sample| {
@@ -83,12 +83,12 @@ fn Samples(evidence: Evidence, key: String) -> impl IntoView {
     };
     view! {
         <figure class="chart evidence">
-            <figcaption>{unit_word(unit)} " over its window, with the threshold (times in UTC)"</figcaption>
+            <figcaption>{unit_word(unit)} " over the time window, with the threshold (times in UTC)"</figcaption>
             <div class="evidence-plot" inner_html=svg></div>
             <ul class="legend">
                 <li>
                     <Swatch path=LINE_SWATCH colour="var(--series-1)" />
-                    "Seen"
+                    "Observed"
                 </li>
                 <li>
                     <Swatch path=LINE_SWATCH colour="var(--critical)" />
@@ -96,7 +96,7 @@ fn Samples(evidence: Evidence, key: String) -> impl IntoView {
                 </li>
             </ul>
             <details data-key=format!("samples-{key}")>
-                <summary>"Show the samples as a table"</summary>
+                <summary>"Show samples as a table"</summary>
                 <div class="scroll samples" role="region" tabindex="0" aria-label="Samples">
                     <table>
                         <thead>

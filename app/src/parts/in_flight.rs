@@ -12,20 +12,18 @@ use super::frame::Scroll;
 /// Who the suspect is, and what was done with the others; nothing where no request was under way. Both without names from
 /// outside.
 pub(crate) fn verdict(incident: &Incident) -> Option<(String, &'static str)> {
-    let others = "The other GETs and HEADs without an answer were tried once more, within the retry budget; the rest were answered with 502.";
+    let others =
+        "Other GET and HEAD requests were retried once (retry budget permitting); the rest received 502.";
     let count = incident.in_flight_count;
     Some(match (count, suspect(incident)) {
         (0, _) => return None,
-        (1, _) => (
-            "This request is the suspect.".to_owned(),
-            "It was the only one under way at the crash shown, and was not tried again.",
-        ),
+        (1, _) => ("Likely trigger: the only in-flight request.".to_owned(), "Not retried."),
         (_, Some(_)) => {
-            (format!("The newest of these {count} requests is the suspect, and was not tried again."), others)
+            (format!("Likely trigger: the most recent of {count} in-flight requests. Not retried."), others)
         }
         (_, None) => (
-            format!("The worker was killed from outside: none of these {count} requests is a suspect."),
-            "GETs and HEADs without an answer were tried once more, within the retry budget; the rest were answered with 502.",
+            format!("No likely trigger: the worker was killed from outside during {count} requests."),
+            "GET and HEAD requests were retried once (retry budget permitting); the rest received 502.",
         ),
     })
 }
@@ -40,7 +38,7 @@ pub(crate) fn InFlight<'a>(
     incident: &'a Incident,
 ) -> impl IntoView + use<> {
     let Some((blame, others)) = verdict(incident) else {
-        return view! { <p class="quiet">"No request was under way at the crash shown."</p> }.into_any();
+        return view! { <p class="quiet">"No in-flight requests at this crash"</p> }.into_any();
     };
     let suspect = suspect(incident);
     let count = usize::try_from(incident.in_flight_count).unwrap_or(usize::MAX);
@@ -61,14 +59,14 @@ pub(crate) fn InFlight<'a>(
                 {others}
             </p>
         </div>
-        <Scroll label="Requests in flight">
+        <Scroll label="In-flight requests">
             <table>
                 <thead>
                     <tr>
                         <th scope="col">"Method"</th>
                         <th scope="col">"Path"</th>
                         <th scope="col" class="number">
-                            "Under way for"
+                            "Duration"
                         </th>
                     </tr>
                 </thead>
@@ -89,7 +87,7 @@ fn row(request: &InFlightRequest, is_suspect: bool) -> impl IntoView + use<> {
             </td>
             <td class="wrap">
                 <code>{request.path.clone()}</code>
-                {is_suspect.then(|| view! { " " <span class="tag">"suspect"</span> })}
+                {is_suspect.then(|| view! { " " <span class="tag">"Likely trigger"</span> })}
             </td>
             <td class="number">{humanise(Duration::from_millis(request.age_ms))}</td>
         </tr>
@@ -144,22 +142,22 @@ mod tests {
     #[test]
     fn the_suspect_is_named_and_what_became_of_the_others() {
         let cases = [
-            ("SIGSEGV", 0, "No request was under way", 0),
-            ("SIGKILL", 1, "This request is the suspect.", 1),
-            ("SIGSEGV", 3, "The newest of these 3 requests is the suspect", 1),
-            ("SIGKILL", 3, "none of these 3 requests is a suspect", 0),
+            ("SIGSEGV", 0, "No in-flight requests", 0),
+            ("SIGKILL", 1, "Likely trigger: the only in-flight request.", 1),
+            ("SIGSEGV", 3, "Likely trigger: the most recent of 3 in-flight requests", 1),
+            ("SIGKILL", 3, "No likely trigger: the worker was killed from outside", 0),
         ];
         for (signal, count, says, tagged) in cases {
             let html = html(signal, count);
             assert!(html.contains(says) && !html.contains("<b>"), "{says} in {html}");
-            assert_eq!(html.contains("tried once more, within the retry budget"), count > 1, "{html}");
-            let tags = html.matches(">suspect</span>").count();
+            assert_eq!(html.contains("retried once (retry budget permitting)"), count > 1, "{html}");
+            let tags = html.matches(">Likely trigger</span>").count();
             assert_eq!(tags, tagged, "{html}");
         }
         let newest = html("SIGSEGV", 2);
         let (first, last) = newest.split_once("/&lt;b&gt;0").unwrap();
         assert!(
-            !first.contains(">suspect<") && last.contains(">suspect<"),
+            !first.contains(">Likely trigger<") && last.contains(">Likely trigger<"),
             "the newest is the last: {newest}"
         );
     }

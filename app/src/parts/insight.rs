@@ -68,7 +68,7 @@ fn IncidentBody(incident: Incident, advice: Vec<String>) -> impl IntoView {
         <Advice advice=advice />
         <p class="actions">
             <a class="button" href=INCIDENT.of_incident(&id)>
-                "Open the incident"
+                "Open incident"
             </a>
             <a class="button quiet-button" href=INCIDENT_MARKDOWN.of_incident(&id) data-copy="markdown">
                 "Copy as Markdown"
@@ -116,7 +116,7 @@ pub(crate) fn Notes(
     (!notes.is_empty()).then(|| {
         view! {
             <div class="message info">
-                <p>"About this analysis:"</p>
+                <p>"Notes"</p>
                 <ul>{notes.into_iter().map(|note| view! { <li>{note}</li> }).collect_view()}</ul>
             </div>
         }
@@ -132,7 +132,7 @@ pub(crate) fn Advice(
     (!advice.is_empty()).then(|| {
         view! {
             <div class="advice">
-                <h3>"What to do next"</h3>
+                <h3>"Recommended actions"</h3>
                 <ol>{advice.into_iter().map(|step| view! { <li>{step}</li> }).collect_view()}</ol>
             </div>
         }

@@ -36,7 +36,7 @@ pub(crate) fn LineFigure(
     let is_far = limits.first().is_some_and(|limit| peak < limit / CLOSER);
     let closer = is_far.then(|| {
         view! {
-            <figcaption>"The same, closer: the limit lies above"</figcaption>
+            <figcaption>"Zoomed in (limit off scale)"</figcaption>
             {drawn(&chart, WIDE, false)}
             {drawn(&chart, NARROW, false)}
         }
@@ -200,13 +200,13 @@ fn LineTable(chart: LineChart) -> impl IntoView {
             {format!("{}, the highest of each {}.", unit_word(chart.unit), humanise(bucket))}
         </p>
         <div class="tall">
-            <Scroll label="The chart in numbers">
+            <Scroll label="Chart data">
                 <table>
                     <thead>
                         <tr>
                             <th scope="col">"From (UTC)"</th>
                             {heads}
-                            <th scope="col">"What happened"</th>
+                            <th scope="col">"Events"</th>
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>

@@ -34,43 +34,39 @@ pub(crate) fn explain(
     let (severity, word, sentence) = match monitoring {
         Monitoring::Counting { crashes: 0, limit } => (
             Severity::Success,
-            "Counting",
-            format!("No crash in {window}. More than {limit} attach the debugger."),
+            "Not armed",
+            format!("No crashes in {window}. Capture is armed after {} crashes.", limit + 1),
         ),
         Monitoring::Counting { crashes, limit } => (
             Severity::Info,
-            "Counting",
+            "Not armed",
             format!(
-                "{} in {window} ({crashes} of {limit}). More than {limit} attach the debugger.",
-                counted(u64::from(*crashes), "crash", "crashes")
+                "{} in {window}. Capture is armed after {} crashes.",
+                counted(u64::from(*crashes), "crash", "crashes"),
+                limit + 1
             ),
         ),
-        Monitoring::Arming { refused: None } => (
-            Severity::Info,
-            "Arming",
-            "Too many crashes: the debugger is being attached to the worker.".to_owned(),
-        ),
-        Monitoring::Arming { refused: Some(why) } => (
-            Severity::Warning,
-            "Arming",
-            format!("The debugger could not be attached; it is tried again. {why}"),
-        ),
+        Monitoring::Arming { refused: None } => {
+            (Severity::Info, "Arming", "Arming capture: attaching the debugger to the worker.".to_owned())
+        }
+        Monitoring::Arming { refused: Some(why) } => {
+            (Severity::Warning, "Arming", format!("Cannot attach the debugger; retrying. {why}"))
+        }
         Monitoring::Armed => (
             Severity::Warning,
             "Armed",
-            "The debugger waits: the next crash by a signal is captured with its stack.".to_owned(),
+            "Capture armed: the next fatal signal is recorded with a stack trace.".to_owned(),
         ),
         Monitoring::Analysing => (
             Severity::Info,
-            "Analysing",
-            "A crash was captured in memory and is being analysed; the dump is dropped when that is done."
-                .to_owned(),
+            "Analyzing",
+            "Analyzing the captured crash in memory. The dump is deleted after that.".to_owned(),
         ),
         Monitoring::Paused { until } => (
             Severity::Success,
             "Paused",
             format!(
-                "A crash was captured. No further dump for {}, until {} UTC.",
+                "Crash captured. Next capture possible in {} ({} UTC).",
                 humanise(until.since(now)),
                 minute_text(*until)
             ),
@@ -78,7 +74,7 @@ pub(crate) fn explain(
         Monitoring::OptedOut => (
             Severity::None,
             "Opted out",
-            "Switched off in the app's settings: crashes are listed, but no debugger is attached.".to_owned(),
+            "Off in the app's settings: crashes are listed, the debugger is not attached.".to_owned(),
         ),
     };
     Explained { severity, word, sentence }
@@ -120,12 +116,12 @@ fn rule(numbers: CrashMonitoringNumbers) -> String {
     let pause = hours_text(numbers.pause);
     if numbers.crashes == 0 {
         return format!(
-            "The debugger is always attached; after a dump, none on the same instance for {pause}."
+            "Capture is always armed, then paused for {pause} after a capture on the same instance."
         );
     }
     format!(
-        "More than {} in {} on the same instance attach the debugger to its worker; after a dump, none on the same instance for {pause}.",
-        counted(u64::from(numbers.crashes), "crash", "crashes"),
+        "Capture is armed after {} crashes within {} on one instance, then paused for {pause} after a capture.",
+        numbers.crashes + 1,
         hours_text(numbers.window)
     )
 }
@@ -166,7 +162,7 @@ pub(crate) fn InstanceTable(
                     <When at=instance.since bare=true />
                 </td>
                 <td class="wrap">
-                    {instance.message} {instance.next_start.map(|at| view! { " Next start: "<When at=at /> })}
+                    {instance.message} {instance.next_start.map(|at| view! { " Next attempt "<When at=at /> })}
                 </td>
             </tr>
         }
@@ -180,20 +176,20 @@ pub(crate) fn InstanceTable(
                         <th scope="col">"State"</th>
                         <th scope="col">"Restart"</th>
                         <th scope="col" class="number">
-                            "Process id"
+                            "Process ID"
                         </th>
                         <th scope="col" class="number">
                             "Port"
                         </th>
                         <th scope="col">"Since (UTC)"</th>
-                        <th scope="col">"Why"</th>
+                        <th scope="col">"Reason"</th>
                     </tr>
                 </thead>
                 <tbody>{status.instances.into_iter().map(row).collect_view()}</tbody>
             </table>
         </Scroll>
         <p class="quiet">
-            "A restart is overlapped: a new worker warms up and takes over, the old one finishes what it has. Requests are not failed."
+            "Restarts are graceful: the new worker takes over, then the old one finishes its requests (limited by stop_grace)."
         </p>
     }
 }
@@ -212,7 +208,7 @@ fn restart_cell(app: &AppName, instance: &InstanceStatus, now: Timestamp) -> Opt
     (instance.state == InstanceState::Running).then(|| {
         view! {
             <form method="post" action=RESTART.of_instance(app, index)>
-                <button class="button quiet-button small" type="submit" title="Overlapped: requests are not failed">
+                <button class="button quiet-button small" type="submit" title="Graceful restart: the old worker finishes its requests">
                     "Restart"
                     <span class="hidden-label">{format!(" instance {index}")}</span>
                 </button>
@@ -224,8 +220,8 @@ fn restart_cell(app: &AppName, instance: &InstanceStatus, now: Timestamp) -> Opt
 
 const fn restart_stage(restarting: &Restarting) -> &'static str {
     match restarting.stage {
-        RestartStage::WarmingUp => "New worker warms up",
-        RestartStage::Draining => "Old worker drains",
+        RestartStage::WarmingUp => "Starting new worker",
+        RestartStage::Draining => "Draining old worker",
     }
 }
 
@@ -261,7 +257,7 @@ mod tests {
         instance.restarting = Some(restarting);
         let busy = cell(&instance).unwrap();
         assert!(
-            busy.contains("Old worker drains") && !busy.contains("<form") && !busy.contains("<b>"),
+            busy.contains("Draining old worker") && !busy.contains("<form") && !busy.contains("<b>"),
             "{busy}"
         );
         (instance.restarting, instance.state) = (None, InstanceState::Waiting);
@@ -277,15 +273,19 @@ mod tests {
         });
         let until = NOW + Duration::from_mins(432);
         let cases = [
-            (Monitoring::Counting { crashes: 2, limit: 3 }, "Counting", "2 crashes in 24 h (2 of 3)"),
-            (Monitoring::Counting { crashes: 1, limit: 3 }, "Counting", "1 crash in 24 h"),
-            (Monitoring::Counting { crashes: 0, limit: 3 }, "Counting", "No crash in 24 h"),
-            (Monitoring::Arming { refused: None }, "Arming", "is being attached"),
+            (
+                Monitoring::Counting { crashes: 2, limit: 3 },
+                "Not armed",
+                "2 crashes in 24 h. Capture is armed after 4 crashes.",
+            ),
+            (Monitoring::Counting { crashes: 1, limit: 3 }, "Not armed", "1 crash in 24 h"),
+            (Monitoring::Counting { crashes: 0, limit: 3 }, "Not armed", "No crashes in 24 h"),
+            (Monitoring::Arming { refused: None }, "Arming", "attaching the debugger"),
             (Monitoring::Arming { refused: Some("EPERM".to_owned()) }, "Arming", "EPERM"),
-            (Monitoring::Armed, "Armed", "is captured"),
-            (Monitoring::Analysing, "Analysing", "being analysed"),
-            (Monitoring::Paused { until }, "Paused", "for 7 h 12 min, until 2026-01-31 15:27 UTC"),
-            (Monitoring::OptedOut, "Opted out", "Switched off"),
+            (Monitoring::Armed, "Armed", "is recorded with a stack trace"),
+            (Monitoring::Analysing, "Analyzing", "is deleted after that"),
+            (Monitoring::Paused { until }, "Paused", "in 7 h 12 min (2026-01-31 15:27 UTC)"),
+            (Monitoring::OptedOut, "Opted out", "Off in the app"),
         ];
         for (monitoring, word, part) in cases {
             let explained = explain(&monitoring, numbers, NOW);

@@ -28,7 +28,7 @@ pub(crate) fn RangePill(
         .map(|(name, value)| view! { <input type="hidden" name=name value=value /> })
         .collect_view();
     let range = read.range;
-    let pill = format!("Time Range (UTC): {}", range_text(range));
+    let pill = format!("Time range (UTC): {}", range_text(range));
     let reaches_now = now.since(range.end) < Duration::from_mins(1);
     let preset = |hours: u64| {
         let length = Duration::from_hours(hours);
@@ -74,7 +74,7 @@ pub(crate) fn RangePill(
             .then(|| {
                 view! {
                     <div class="message warning" role="status">
-                        <p>"The time range was put right:"</p>
+                        <p>"Time range adjusted:"</p>
                         <ul>{read.corrections.into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}</ul>
                     </div>
                 }
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn the_default_is_marked_and_presets_are_addresses() {
         let html = html(None, None);
-        assert!(html.contains("Time Range (UTC): 2026-01-30 08:15 – 2026-01-31 08:15"), "{html}");
+        assert!(html.contains("Time range (UTC): 2026-01-30 08:15 – 2026-01-31 08:15"), "{html}");
         assert!(html.contains("<a href=\"/x\" aria-current=\"true\">Last 24 hours</a>"), "{html}");
         assert!(html.contains("href=\"/x?startTime=2026-01-31T07:15:00.000Z\""), "{html}");
         assert!(html.contains("value=\"2026-01-30T08:15\""), "{html}");

@@ -23,15 +23,15 @@ pub(crate) fn ReadingTable(
                 <thead>
                     <tr>
                         <th scope="col">"Rule"</th>
-                        <th scope="col">"It is"</th>
+                        <th scope="col">"Status"</th>
                         <th scope="col" class="number">
                             "Value"
                         </th>
                         <th scope="col" class="number">
                             "Threshold"
                         </th>
-                        <th scope="col">"On its way"</th>
-                        <th scope="col">"In words"</th>
+                        <th scope="col">"% of threshold"</th>
+                        <th scope="col">"Details"</th>
                     </tr>
                 </thead>
                 <tbody>{readings.iter().map(row).collect_view()}</tbody>
@@ -49,13 +49,13 @@ fn row(reading: &Reading) -> impl IntoView + use<> {
     view! {
         <tr>
             <th scope="row">{reading.rule.to_string()}</th>
-            <td data-label="It is">
+            <td data-label="Status">
                 <Status severity=severity word=word />
             </td>
             <td class="number" data-label="Value">{value}</td>
             <td class="number" data-label="Threshold">{threshold}</td>
-            <td data-label="On its way">{meter(reading)}</td>
-            <td class="wrap" data-label="In words">{words}</td>
+            <td data-label="% of threshold">{meter(reading)}</td>
+            <td class="wrap" data-label="Details">{words}</td>
         </tr>
     }
 }
@@ -63,11 +63,11 @@ fn row(reading: &Reading) -> impl IntoView + use<> {
 /// The bar is drawn to the threshold; beyond, the number goes on.
 fn meter(reading: &Reading) -> Option<impl IntoView + use<>> {
     let percent = reading.towards_percent()?;
-    let label = format!("{}: {percent} % of its threshold", reading.rule);
+    let label = format!("{}: {percent}% of threshold", reading.rule);
     Some(view! {
         <span class="towards">
             <meter min="0" max="100" high="80" optimum="0" value=percent.min(100).to_string() aria-label=label></meter>
-            <span class="number">{percent} " %"</span>
+            <span class="number">{percent} "%"</span>
         </span>
     })
 }
@@ -79,7 +79,7 @@ fn standing(reading: &Reading) -> (Severity, &'static str, Option<String>) {
         Standing::Watching if there => (Severity::Warning, "Watching", None),
         Standing::Watching => (Severity::Success, "Watching", None),
         Standing::Waiting { why } => (Severity::Info, "Waiting", Some(why.clone())),
-        Standing::Silent { why } => (Severity::None, "Silent", Some(why.clone())),
+        Standing::Silent { why } => (Severity::None, "Overridden", Some(why.clone())),
         Standing::Off { why } => (Severity::None, "Off", Some(why.clone())),
     }
 }
@@ -120,7 +120,7 @@ mod tests {
         assert!(beyond.contains("value=\"100\"") && beyond.contains("300"), "{beyond}");
         let silent = html(Standing::Silent { why: "The user's rule speaks.".to_owned() }, None);
         assert!(
-            silent.contains("Silent") && silent.contains("speaks") && !silent.contains("<meter"),
+            silent.contains("Overridden") && silent.contains("speaks") && !silent.contains("<meter"),
             "{silent}"
         );
     }

@@ -25,7 +25,7 @@ pub(crate) fn RestartTable(
     #[prop(optional)]
     is_history: bool,
     /// What is said where there is none.
-    #[prop(default = "No restart in this time range.")]
+    #[prop(default = "No restarts in this time range")]
     none: &'static str,
 ) -> impl IntoView {
     let Some(app) = restarts.first().map(|restart| restart.app.clone()) else {
@@ -34,10 +34,10 @@ pub(crate) fn RestartTable(
     let more = (!compact).then(|| {
         view! {
             <th scope="col" class="number">
-                "Took"
+                "Duration"
             </th>
             <th scope="col" class="number">
-                "Drained"
+                "Requests drained"
             </th>
         }
     });
@@ -54,7 +54,7 @@ pub(crate) fn RestartTable(
                         <th scope="col" class="number">
                             "Requests failed"
                         </th>
-                        {(!compact).then(|| view! { <th scope="col">"What was seen"</th> })}
+                        {(!compact).then(|| view! { <th scope="col">"Observed"</th> })}
                     </tr>
                 </thead>
                 <tbody>{restarts.into_iter().map(|restart| row(restart, compact)).collect_view()}</tbody>
@@ -65,7 +65,7 @@ pub(crate) fn RestartTable(
                 view! {
                     <p class="quiet">
                         <a href=history(&app)>"Auto-heal history"</a>
-                        " has the evidence of each: the samples, the threshold, and the rules that did not act."
+                        " shows the evidence of each restart."
                     </p>
                 }
             })}
@@ -103,13 +103,13 @@ fn row(restart: Restart, compact: bool) -> impl IntoView {
 /// As a cell begins.
 fn reason(reason: &RestartReason) -> impl IntoView + use<> {
     let (text, blew_fuse) = match reason {
-        RestartReason::ByHand => ("By hand".to_owned(), false),
+        RestartReason::ByHand => ("Manual restart".to_owned(), false),
         RestartReason::ConfigurationChanged => ("Configuration changed".to_owned(), false),
         RestartReason::Rule { rule, blew_fuse } => (rule.to_string(), *blew_fuse),
     };
     view! {
         {text}
-        {blew_fuse.then(|| view! { " " <span class="tag">"blew the fuse"</span> })}
+        {blew_fuse.then(|| view! { " " <span class="tag">"restart limit reached"</span> })}
     }
 }
 
@@ -160,8 +160,8 @@ mod tests {
         for expected in [
             "2026-01-31 08:15:00",
             "Percent memory",
-            "blew the fuse",
-            "By hand",
+            "restart limit reached",
+            "Manual restart",
             "Done",
             "&lt;i&gt;not",
             "1.2 s",

@@ -18,7 +18,7 @@ pub(crate) fn Stack(
     fault: Option<Frame>,
 ) -> impl IntoView {
     if thread.frames.is_empty() {
-        return view! { <p class="quiet">"No stack is known for this crash."</p> }.into_any();
+        return view! { <p class="quiet">"No stack trace. The debugger was not attached to this crash, and its output held none."</p> }.into_any();
     }
     let fault_at = fault.and_then(|fault| thread.frames.iter().position(|frame| *frame == fault));
     let shown = if thread.frames.len() <= SHOWN + 2 { thread.frames.len() } else { SHOWN };
@@ -34,7 +34,7 @@ pub(crate) fn Stack(
     view! {
         <figure class="stack">
             <figcaption>
-                "Crashing thread" {thread.name.map(|name| view! { " "<code>{name}</code> })} ", innermost call first"
+                "Crashing thread" {thread.name.map(|name| view! { " "<code>{name}</code> })} ", innermost frame first"
             </figcaption>
             <ol start="0">{rows}</ol>
             {(!rest.is_empty())
@@ -46,7 +46,7 @@ pub(crate) fn Stack(
                         </details>
                     }
                 })}
-            {thread.truncated.then(|| view! { <p class="quiet">"There were more frames than are kept."</p> })}
+            {thread.truncated.then(|| view! { <p class="quiet">"Stack trace truncated"</p> })}
         </figure>
     }
     .into_any()
@@ -65,14 +65,14 @@ fn FrameRow(at: usize, frame: Frame, is_fault: bool) -> impl IntoView {
             </span>
             <span class="frame-call">
                 <code>{place}</code>
-                {is_fault.then(|| view! { " "<span class="tag fault-tag">"look here first"</span> })}
+                {is_fault.then(|| view! { " "<span class="tag fault-tag">"Most relevant"</span> })}
                 {frame
                     .inline
                     .then(|| {
                         view! {
                             " "
-                            <span class="tag" title="The compiler put this call into the next one">
-                                "inline"
+                            <span class="tag" title="Inlined into the caller">
+                                "inlined"
                             </span>
                         }
                     })}
@@ -118,13 +118,13 @@ mod tests {
             "shop::cart::add",
             "src/cart.rs:42",
             "unwind table",
-            ">inline<",
-            "look here first",
-            "more frames than are kept",
+            ">inlined<",
+            "Most relevant",
+            "Stack trace truncated",
         ] {
             assert!(html.contains(expected), "{expected} in {html}");
         }
-        assert_eq!(html.matches("look here first").count(), 1);
+        assert_eq!(html.matches("Most relevant").count(), 1);
     }
 
     #[test]

@@ -65,8 +65,8 @@ pub(super) async fn tab(
                 .map(|heal| {
                     view! {
                         <details class="seen" data-key="seen">
-                            <summary>"What each instance has now"</summary>
-                            <Readings heal=heal of=is_custom label="What the custom rules see" />
+                            <summary>"Current values by instance"</summary>
+                            <Readings heal=heal of=is_custom label="Custom rules" />
                         </details>
                     }
                 })}
@@ -82,17 +82,13 @@ pub(super) async fn tab(
 fn Current(config: AutoHealConfig, app: AppName) -> impl IntoView {
     let any = config.auto_heal_rules.triggers.any();
     let (severity, word, text) = match (any, config.auto_heal_enabled) {
-        (false, _) => {
-            (Severity::None, "Off", "No rule of your own is set. The proactive rules work without any.")
+        (false, _) => (Severity::None, "Off", "No custom rules"),
+        (true, true) => {
+            (Severity::Success, "On", "Custom rules on memory or slow requests override the proactive rule.")
         }
-        (true, true) => (
-            Severity::Success,
-            "On",
-            "Where they speak about memory or slow requests, the proactive rule on the same matter is silent.",
-        ),
-        (true, false) => (Severity::None, "Off", "The rules below are kept and do nothing."),
+        (true, false) => (Severity::None, "Off", "The rules below are saved but disabled."),
     };
-    let (switch, label) = if config.auto_heal_enabled { ("off", "Switch off") } else { ("on", "Switch on") };
+    let (switch, label) = if config.auto_heal_enabled { ("off", "Disable") } else { ("on", "Enable") };
     view! {
         <p class="now">
             <Status severity=severity word=word />
@@ -152,7 +148,7 @@ fn Edit(
     let (target, review_action) = (here.clone(), format!("{here}#review"));
     view! {
         <section aria-labelledby="edit">
-            <h2 id="edit">"Edit the rules"</h2>
+            <h2 id="edit">"Edit rules"</h2>
             <form class="rules" method="post" action=target>
                 // The first button is what the Enter key presses: it must change nothing.
                 <button class="hidden-label" type="submit" name="do" value="review" formnovalidate=true tabindex="-1" aria-hidden="true">
@@ -172,8 +168,8 @@ fn Edit(
                         checked=enabled
                         aria-describedby="enabled-hint"
                     />
-                    <label for="autoHealEnabled">"The rules act"</label>
-                    <p id="enabled-hint">"Off, they are kept and do nothing."</p>
+                    <label for="autoHealEnabled">"Enable custom rules"</label>
+                    <p id="enabled-hint">"Disabled rules are kept."</p>
                 </div>
                 {children()}
                 <p class="actions">
@@ -185,7 +181,7 @@ fn Edit(
                     </button>
                 </p>
                 <p class="hint">
-                    "Review shows the current rules beside the new ones and what the new ones would have done in the last 24 hours; it changes nothing. Save puts them in force at once, whole or not at all, and restarts no worker."
+                    "Review compares the new rules with the current ones and with the last 24 hours. Save applies them at once, without a restart."
                 </p>
             </form>
         </section>
@@ -197,7 +193,7 @@ fn Import(pasted: String, wrong: Option<String>, here: String) -> impl IntoView 
     let open = wrong.is_some();
     view! {
         <details class="import" open=open>
-            <summary>"Import from a web.config or from ARM's JSON"</summary>
+            <summary>"Import from web.config or ARM JSON"</summary>
             <div class="field">
                 <label for="import">"web.config, its <monitoring> element, or the JSON of config/web"</label>
                 <textarea
@@ -213,7 +209,7 @@ fn Import(pasted: String, wrong: Option<String>, here: String) -> impl IntoView 
                     {pasted}
                 </textarea>
                 <p class="hint" id="import-hint">
-                    "It replaces what stands in the form; nothing is saved by it. At most 20,000 characters: of a longer web.config, its <monitoring> element alone."
+                    "Replaces the values in the form. Nothing is saved yet. At most 20,000 characters: from a longer web.config, paste only its <monitoring> element."
                 </p>
                 {wrong
                     .map(|why| {
@@ -233,7 +229,7 @@ fn Import(pasted: String, wrong: Option<String>, here: String) -> impl IntoView 
                 formaction=format!("{here}#review")
                 formnovalidate=true
             >
-                "Fill the form with it"
+                "Import"
             </button>
         </details>
     }
@@ -250,10 +246,10 @@ fn Review(
     let said = match reply {
         Some(Reply::NotSaved(error)) => {
             let why = sentence(&error.to_string());
-            Some((true, vec![format!("Not saved. {why} What you typed is still in the form.")]))
+            Some((true, vec![format!("Not saved. {why} Your input is still in the form.")]))
         }
         Some(Reply::Imported(notes)) => {
-            let first = "The form was filled with what you pasted. Nothing is saved yet.".to_owned();
+            let first = "Imported into the form. Nothing is saved yet.".to_owned();
             Some((false, std::iter::once(first).chain(notes).collect()))
         }
         _ => None,
@@ -270,7 +266,7 @@ fn Review(
         match held {
             Ok(current) => comparison(&current, &new),
             Err(error) => view! {
-                <p class="message warning">"The current rules cannot be shown beside these: " {error.to_string()}</p>
+                <p class="message warning">"Cannot show the current rules: " {error.to_string()}</p>
             }
             .into_any(),
         }

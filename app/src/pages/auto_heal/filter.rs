@@ -17,7 +17,7 @@ const REASONS: [(&str, &str); 12] = [
     ("slow-requests-with-path", "Slow requests with path"),
     ("status-code", "Status code"),
     ("status-code-range", "Status code range"),
-    ("by-hand", "By hand"),
+    ("by-hand", "Manual restart"),
     ("configuration", "Configuration changed"),
 ];
 
@@ -27,7 +27,7 @@ const OUTCOMES: [(&str, &str); 5] = [
     ("failed", "Restart failed"),
     ("logged", "Logged"),
     ("ran", "Custom action ran"),
-    ("refused", "Not acted"),
+    ("refused", "No action"),
 ];
 
 /// What was chosen; nothing chosen is everything.

@@ -13,18 +13,12 @@ pub(super) fn conditions(fields: &Fields, draft: &Draft, here: &str) -> AnyView 
     // App Service's form has no path here, and its back end refuses one: it is only shown to be taken out.
     let slow = &draft.slow_requests;
     let stray_path = (!slow.path.trim().is_empty()).then(|| {
-        fields.input(
-            "triggers.slowRequests.path",
-            "Path",
-            "slow requests take none: take it out",
-            PATH,
-            &slow.path,
-        )
+        fields.input("triggers.slowRequests.path", "Path", "not supported here: remove it", PATH, &slow.path)
     });
     view! {
         <h3 id="conditions">"1. Define Conditions"</h3>
         <p class="quiet">
-            "Any one of them is enough. Each instance is looked at by itself, over a window that slides and is emptied after the rule has acted. What stays empty is not set."
+            "The action runs when any condition is met, per instance, over a sliding window. Empty fields are not set."
         </p>
         <div class="conditions">
             <fieldset>
@@ -85,17 +79,17 @@ pub(super) fn action(fields: &Fields, draft: &Draft) -> AnyView {
     view! {
         <h3 id="action">"2. Configure Actions"</h3>
         <fieldset class="choices">
-            <legend>"When a condition is met"</legend>
+            <legend>"Action"</legend>
             {choice(
                 ActionType::Recycle,
                 "Recycle",
-                "A new worker starts on that instance, warms up and takes over; the old one finishes its requests. Requests are not failed.",
+                "Restarts that instance gracefully.",
             )}
-            {choice(ActionType::LogEvent, "Log an event", "It is written down here under History and in Medic's log. Nothing else happens.")}
+            {choice(ActionType::LogEvent, "Log an event", "Records an event in History and in the log.")}
             {choice(
                 ActionType::CustomAction,
                 "Custom action",
-                "An executable is run as the app's user, with a time limit. Nothing else happens to the worker.",
+                "Runs an executable as the app's user, with a time limit. The worker keeps running.",
             )}
             <Wrong id="actions-actionType-error".to_owned() messages=fields.messages("actions.actionType") />
             <div class="custom-action">
@@ -103,7 +97,7 @@ pub(super) fn action(fields: &Fields, draft: &Draft) -> AnyView {
                     .input(
                         "actions.customAction.exe",
                         "Executable",
-                        "Its absolute path. MemoryDump and Profiler, which App Service has, cannot be done yet.",
+                        "Absolute path. MemoryDump and Profiler are not supported.",
                         exe,
                         &draft.exe,
                     )}
@@ -126,12 +120,12 @@ pub(super) fn override_time(fields: &Fields, draft: &Draft) -> AnyView {
     view! {
         <h3 id="override">"3. Override when Action executes" <span class="quiet">" (optional)"</span></h3>
         <fieldset>
-            <legend>"Startup time"</legend>
+            <legend>"Minimum uptime"</legend>
             {fields
                 .input(
                     "actions.minProcessExecutionTime",
-                    "The action executes once the worker has run for",
-                    "hh:mm:ss, 00:00:00 to 02:00:00. Less than 00:10:00 is not advised: an app that starts slowly may be healed again before it is warm.",
+                    "Minimum uptime before the action runs",
+                    "hh:mm:ss, 00:00:00 to 02:00:00. Less than 00:10:00 is not recommended: a slow start may trigger the rule again.",
                     SPAN,
                     &draft.minimum_time,
                 )}

@@ -86,10 +86,10 @@ pub(super) async fn tab(
         <LiveRegion name="restarts" heading="Restarts">
             <Restarts restarts=restarts />
         </LiveRegion>
-        <LiveRegion name="events" heading="Rules that were broken without a restart">
+        <LiveRegion name="events" heading="Triggered without restart">
             <Events events=events />
         </LiveRegion>
-        {is_full.then(|| view! { <p class="quiet">{format!("The newest {READ} of the range were looked through: choose a shorter one to see the others.")}</p> })}
+        {is_full.then(|| view! { <p class="quiet">{format!("Only the newest {READ} records of the range are shown. Choose a shorter time range to see the others.")}</p> })}
     };
     Ok(view.into_any())
 }
@@ -166,13 +166,13 @@ fn FilterForm(
 #[component]
 fn Restarts(restarts: Vec<Restart>) -> impl IntoView {
     if restarts.is_empty() {
-        return view! { <p class="quiet">"No restart in this time range that fits."</p> }.into_any();
+        return view! { <p class="quiet">"No matching restarts in this time range"</p> }.into_any();
     }
     let unlisted = restarts.len().saturating_sub(LISTED);
     let listed: Vec<Restart> = restarts.into_iter().take(LISTED).collect();
     view! {
         <RestartTable restarts=listed.clone() is_history=true />
-        <h3>"Why each, and what it cost"</h3>
+        <h3>"Details"</h3>
         <div class="insights history">
             {listed.into_iter().map(|restart| view! { <RestartCard restart=restart /> }).collect_view()}
         </div>
@@ -184,7 +184,7 @@ fn Restarts(restarts: Vec<Restart>) -> impl IntoView {
 #[component]
 fn Events(events: Vec<HealEvent>) -> impl IntoView {
     if events.is_empty() {
-        return view! { <p class="quiet">"None in this time range that fits."</p> }.into_any();
+        return view! { <p class="quiet">"None in this time range"</p> }.into_any();
     }
     let unlisted = events.len().saturating_sub(LISTED);
     view! {
@@ -201,7 +201,7 @@ fn Unlisted(number: usize) -> impl IntoView {
     (number > 0).then(|| {
         view! {
             <p class="quiet">
-                {format!("The newest {LISTED} are listed, and {number} are not: choose a shorter time range, or filter.")}
+                {format!("The newest {LISTED} are listed; {number} more are not. Choose a shorter time range, or filter.")}
             </p>
         }
     })
@@ -235,7 +235,7 @@ fn RestartCard(restart: Restart) -> impl IntoView {
                 {why.map(|why| view! { <p class="message critical">{why}</p> })}
                 <dl class="details">
                     <div>
-                        <dt>"Took"</dt>
+                        <dt>"Duration"</dt>
                         <dd>{humanise(Duration::from_millis(restart.duration_ms))}</dd>
                     </div>
                     <div>
@@ -247,7 +247,7 @@ fn RestartCard(restart: Restart) -> impl IntoView {
                         <dd>{restart.failed}</dd>
                     </div>
                     <div>
-                        <dt>"Where"</dt>
+                        <dt>"Instance"</dt>
                         <dd>{place(&restart.node, restart.instance)}</dd>
                     </div>
                     <div>
@@ -271,7 +271,7 @@ fn RestartCard(restart: Restart) -> impl IntoView {
 pub(super) fn refusal(reason: &RefusalReason) -> AnyView {
     match reason {
         RefusalReason::FuseBlown { until } => {
-            view! { "the fuse is blown until " <When at=*until /> }.into_any()
+            view! { "proactive rules are paused until " <When at=*until /> }.into_any()
         }
         RefusalReason::MinimumProcessTime { .. } | RefusalReason::RestartUnderWay => {
             reason.to_string().into_any()
@@ -283,14 +283,12 @@ pub(super) fn refusal(reason: &RefusalReason) -> AnyView {
 fn EventCard(event: HealEvent) -> impl IntoView {
     let id = event.id();
     let (severity, word, text) = match event.what {
-        EventKind::Logged => {
-            (Severity::Info, "Logged", "It was written down, as its action says.".into_any())
-        }
+        EventKind::Logged => (Severity::Info, "Logged", "Logged".into_any()),
         EventKind::Ran { exe, result } => {
             (Severity::Info, "Ran", view! { <code>{exe}</code> ": " {result} }.into_any())
         }
         EventKind::Refused { refused } => {
-            (Severity::None, "Not acted", view! { "Nothing was done: " {refusal(&refused)} "." }.into_any())
+            (Severity::None, "No action", view! { "No action: " {refusal(&refused)} "." }.into_any())
         }
     };
     let rule = event.evidence.rule.to_string();

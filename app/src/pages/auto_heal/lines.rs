@@ -73,8 +73,8 @@ fn lines(config: &AutoHealConfig) -> Lines {
         add((6, 0), "Private bytes".to_owned(), text);
     }
     let action = match (actions.action_type, &actions.custom_action) {
-        (ActionType::Recycle, _) => "Recycle: restart that instance, overlapped".to_owned(),
-        (ActionType::LogEvent, _) => "Log an event, and nothing else".to_owned(),
+        (ActionType::Recycle, _) => "Recycle: restart that instance gracefully".to_owned(),
+        (ActionType::LogEvent, _) => "Log an event".to_owned(),
         (ActionType::CustomAction, custom) => {
             let custom = custom.clone().unwrap_or_default();
             format!("Run {} {}", custom.exe, custom.parameters.shown()).trim_end().to_owned()
@@ -83,11 +83,11 @@ fn lines(config: &AutoHealConfig) -> Lines {
     add(ACTION, "Action".to_owned(), action);
     let minimum = actions.min_process_execution_time;
     let text = if minimum.is_zero() {
-        "as soon as the worker takes requests".to_owned()
+        "none".to_owned()
     } else {
-        format!("once the worker has run for {} ({minimum})", humanise(minimum.duration()))
+        format!("{} ({minimum})", humanise(minimum.duration()))
     };
-    add((8, 0), "The action executes".to_owned(), text);
+    add((8, 0), "Minimum uptime".to_owned(), text);
     lines
 }
 

@@ -152,20 +152,14 @@ fn Tabs(app: AppName, now: Tab) -> impl IntoView {
 #[component]
 fn Outcome(word: Option<String>) -> impl IntoView {
     let (good, text) = match word.as_deref()? {
-        "yes" => (true, "Saved. The rules hold from now on; no worker was restarted for it."),
-        "on" => (true, "The custom rules are on. No worker was restarted for it."),
-        "off" => (true, "The custom rules are off. They are kept as they are."),
-        "refused" => (
-            false,
-            "Not switched on: the saved rules have no condition that can be used. Nothing was changed.",
-        ),
-        "failed" => (
-            false,
-            "Not saved: the store could not be written. Nothing was changed; Medic's own log says why.",
-        ),
-        "blown" => (true, "The fuse was blown and is armed again, with nothing counted."),
-        "armed" => (true, "The fuse was armed already; what it had counted is forgotten."),
-        "not-rearmed" => (false, "The fuse was not armed: Medic's own log says why."),
+        "yes" => (true, "Saved. The rules apply from now on; no worker was restarted."),
+        "on" => (true, "Custom rules enabled. No worker was restarted."),
+        "off" => (true, "Custom rules disabled. They are kept."),
+        "refused" => (false, "Not enabled: the saved rules have no valid condition. Add one, then save."),
+        "failed" => (false, "Not saved: database unavailable. Nothing was changed. See the Medic log."),
+        "blown" => (true, "Proactive rules resumed. The restart count is 0."),
+        "armed" => (true, "Restart count reset to 0."),
+        "not-rearmed" => (false, "Proactive rules not resumed. See the Medic log."),
         _ => return None,
     };
     let (class, role) = if good { ("message success", "status") } else { ("message critical", "alert") };

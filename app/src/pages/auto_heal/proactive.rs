@@ -37,23 +37,23 @@ pub(super) fn tab(console: &dyn Console, status: &AppStatus) -> AnyView {
         <LiveRegion name="state" heading="State">
             <State enabled=enabled settings=settings />
         </LiveRegion>
-        <LiveRegion name="fuse" heading="Fuse">
+        <LiveRegion name="fuse" heading="Restart limit">
             {fuse.map(|fuse| view! { <FuseView fuse=fuse numbers=numbers.map(|numbers| numbers.fuse) rearm=rearm /> })}
         </LiveRegion>
-        <LiveRegion name="readings" heading="Each instance now">
+        <LiveRegion name="readings" heading="Current values by instance">
             {match heal {
                 Some(heal) => {
                     let of = |rule: Rule| rule.is_proactive() || rule == Rule::ProactiveCpu;
-                    view! { <Readings heal=heal of=of label="What the proactive rules see" with_last=true /> }.into_any()
+                    view! { <Readings heal=heal of=of label="Proactive rules" with_last=true /> }.into_any()
                 }
-                None => view! { <p class="quiet">"No instance is being watched yet."</p> }.into_any(),
+                None => view! { <p class="quiet">"No instances are running"</p> }.into_any(),
             }}
         </LiveRegion>
         <section aria-labelledby="rules">
-            <h2 id="rules">"The rules"</h2>
+            <h2 id="rules">"Rules"</h2>
             {numbers.map(|numbers| view! { <Thresholds numbers=numbers /> })}
             {cpu.map_or_else(
-                || view! { <p class="quiet">"Proactive CPU monitoring is off: no "<code>"proactive_cpu"</code>" is configured for the app."</p> }.into_any(),
+                || view! { <p class="quiet">"Proactive CPU monitoring is off. Set "<code>"proactive_cpu"</code>" in medic.toml to turn it on."</p> }.into_any(),
                 |cpu| view! { <Cpu cpu=cpu /> }.into_any(),
             )}
         </section>
@@ -67,14 +67,10 @@ fn State(enabled: bool, settings: String) -> impl IntoView {
         (
             Severity::Success,
             "On",
-            "A worker that runs out of memory, hangs or does not respond is replaced by an overlapped restart of its instance alone.",
+            "Medic restarts an instance gracefully when its worker nears the memory limit, hangs or does not respond.",
         )
     } else {
-        (
-            Severity::None,
-            "Opted out",
-            "Switched off in the app's settings: no proactive rule acts. Custom rules are not affected.",
-        )
+        (Severity::None, "Opted out", "Off in the app's settings. Custom rules are not affected.")
     };
     view! {
         <p class="now">
@@ -94,15 +90,15 @@ fn State(enabled: bool, settings: String) -> impl IntoView {
 #[component]
 fn FuseView(fuse: FuseStatus, numbers: Option<FuseNumbers>, rearm: String) -> impl IntoView {
     let off = numbers.map_or_else(|| "a while".to_owned(), |numbers| hours_text(numbers.off));
-    let (state, can_rearm) = match fuse {
+    let (state, button) = match fuse {
         FuseStatus::Armed { restarts, limit, window_ms } => {
             let window = humanise(Duration::from_millis(window_ms));
             let severity = if restarts == 0 { Severity::Success } else { Severity::Info };
             let state = view! {
                 <p class="now">
-                    <Status severity=severity word="Armed" />
+                    <Status severity=severity word="Active" />
                     " "
-                    {format!("{restarts} of {limit} proactive restarts within {window}.")}
+                    {format!("Restarts: {restarts} of {limit} in the last {window}")}
                     <meter
                         min="0"
                         max=limit.to_string()
@@ -111,19 +107,19 @@ fn FuseView(fuse: FuseStatus, numbers: Option<FuseNumbers>, rearm: String) -> im
                     ></meter>
                 </p>
                 <p class="quiet">
-                    {format!("The restart that makes it {limit} still happens, and blows the fuse: the proactive rules are then off for {off}.")}
+                    {format!("At restart {limit}, proactive rules pause for {off}.")}
                 </p>
             };
-            (state.into_any(), restarts > 0)
+            (state.into_any(), (restarts > 0).then_some("Reset counter"))
         }
         FuseStatus::Blown { at, until, remaining_ms } => {
             let left = humanise(Duration::from_millis(remaining_ms));
             let state = view! {
                 <p class="now">
-                    <Status severity=Severity::Critical word="Blown" />
+                    <Status severity=Severity::Critical word="Paused" />
                     " "
                     <span>
-                        "The proactive rules are off for another "
+                        "Proactive rules are paused for another "
                         <strong>{left}</strong>
                         ", until "
                         <When at=until />
@@ -131,22 +127,22 @@ fn FuseView(fuse: FuseStatus, numbers: Option<FuseNumbers>, rearm: String) -> im
                     </span>
                 </p>
                 <p class="quiet">
-                    "It blew at "
+                    "Paused at "
                     <When at=at />
-                    ", after too many proactive restarts in a short time: restarting does not help here, so what the workers suffer from is worth a look before it is armed again."
+                    " after too many proactive restarts in a short time. Find the cause before you resume: restarts do not solve it."
                 </p>
             };
-            (state.into_any(), true)
+            (state.into_any(), Some("Resume proactive rules"))
         }
     };
     view! {
         {state}
-        {can_rearm
-            .then(|| {
+        {button
+            .map(|button| {
                 view! {
                     <form method="post" action=rearm>
                         <button class="button" type="submit">
-                            "Arm the fuse again"
+                            {button}
                         </button>
                     </form>
                 }
@@ -183,13 +179,13 @@ pub(super) fn Readings(
 fn Last(instance: InstanceHeal) -> impl IntoView {
     let limit = instance.status.limit.to_string();
     let last = instance.status.last.map_or_else(
-        || "Nothing was done yet.".into_any(),
+        || "Never".into_any(),
         |last| view! { {last.rule.to_string()} " at " <When at=last.at /> }.into_any(),
     );
     let refused = instance.refused.map(|refused| {
         view! {
             <div>
-                <dt>"Last not acted"</dt>
+                <dt>"Last skipped"</dt>
                 <dd>
                     {refused.rule.to_string()}
                     " at "
@@ -207,7 +203,7 @@ fn Last(instance: InstanceHeal) -> impl IntoView {
                 <dd>{limit}</dd>
             </div>
             <div>
-                <dt>"Last acted"</dt>
+                <dt>"Last action"</dt>
                 <dd>{last}</dd>
             </div>
             {refused}
@@ -261,7 +257,7 @@ fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
             </div>
         </dl>
         <p class="quiet">
-            "What they do: an overlapped restart of that instance alone. A custom rule on memory or on slow requests takes the place of the proactive one."
+            "Action: a graceful restart of that instance. A custom rule on memory or slow requests overrides the proactive one."
         </p>
     }
 }
@@ -304,12 +300,18 @@ mod tests {
     #[test]
     fn the_fuse_says_how_far_it_is_and_is_armed_again_only_where_that_changes_something() {
         let armed = |restarts| fuse(FuseStatus::Armed { restarts, limit: 3, window_ms: 1_800_000 });
-        assert!(armed(0).contains("0 of 3 proactive restarts within 30 min") && !armed(0).contains("<form"));
-        assert!(armed(2).contains("2 of 3") && armed(2).contains("action=\"/r\""));
+        assert!(armed(0).contains("Restarts: 0 of 3 in the last 30 min") && !armed(0).contains("<form"));
+        assert!(armed(2).contains("2 of 3") && armed(2).contains("Reset counter"));
         let at = Timestamp::from_ms(1_769_847_300_000);
         let until = at + Duration::from_hours(3);
         let blown = fuse(FuseStatus::Blown { at, until, remaining_ms: 8_040_000 });
-        for expected in ["Blown", "2 h 14 min", "datetime=\"2026-01-31T11:15:00.000Z\"", "<form"] {
+        for expected in [
+            "Paused",
+            "Resume proactive rules",
+            "2 h 14 min",
+            "datetime=\"2026-01-31T11:15:00.000Z\"",
+            "<form",
+        ] {
             assert!(blown.contains(expected), "{expected} in {blown}");
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn question(question: Question) -> AnyView {
         Ok(run) => view! { <DryRunView run=run /> }.into_any(),
         Err(error) => view! {
             <p class="message warning" role="alert">
-                "What the rules would have done cannot be told: "
+                "Cannot run the rules over the last 24 hours: "
                 {error.to_string()}
             </p>
         }
@@ -42,12 +42,12 @@ fn DryRunView(run: DryRun) -> impl IntoView {
     let assumptions = run.assumptions.clone();
     view! {
         <section class="dry-run" aria-labelledby="dry-run">
-            <h4 id="dry-run">"What these rules would have done"</h4>
+            <h4 id="dry-run">"Dry run over the last 24 hours"</h4>
             <p class="quiet">
-                "Run over what is recorded of the last 24 hours, " {range} ". Nothing was restarted for it."
+                "Recorded data, " {range} ". Nothing was restarted."
             </p>
             {if run.instances.is_empty() {
-                view! { <p class="quiet">"Nothing is recorded of that time, so nothing can be told."</p> }.into_any()
+                view! { <p class="quiet">"No recorded data in that time"</p> }.into_any()
             } else {
                 run.instances.into_iter().map(|run| view! { <Instance run=run /> }).collect_view().into_any()
             }}
@@ -55,7 +55,7 @@ fn DryRunView(run: DryRun) -> impl IntoView {
                 .then(|| {
                     view! {
                         <details>
-                            <summary>"What was taken for granted"</summary>
+                            <summary>"Assumptions"</summary>
                             <ul class="plain-list">
                                 {assumptions.into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}
                             </ul>
@@ -83,13 +83,13 @@ fn Instance(run: InstanceRun) -> impl IntoView {
     };
     view! {
         <h5>{format!("Instance {}", run.instance)}</h5>
-        <Scroll label="What these rules would have done">
+        <Scroll label="Dry run over the last 24 hours">
             <table>
                 <thead>
                     <tr>
                         <th scope="col">"Condition"</th>
-                        <th scope="col">"It acts"</th>
-                        <th scope="col">"In the last 24 hours"</th>
+                        <th scope="col">"Condition"</th>
+                        <th scope="col">"Result"</th>
                         <th scope="col">"When (UTC)"</th>
                     </tr>
                 </thead>
@@ -104,7 +104,7 @@ fn verdict(verdict: &Verdict) -> (Severity, &'static str, Option<String>) {
         Verdict::WouldFire => (Severity::Warning, "Would have acted", None),
         Verdict::MayFire => (Severity::Info, "May have acted", None),
         Verdict::WouldNotFire => (Severity::Success, "Would not have acted", None),
-        Verdict::CannotTell { why } => (Severity::None, "Cannot be told", Some(why.clone())),
+        Verdict::CannotTell { why } => (Severity::None, "Unknown", Some(why.clone())),
     }
 }
 
@@ -182,7 +182,7 @@ mod tests {
             "And 200 more.",
             "certain",
             "possible",
-            "Cannot be told",
+            "Unknown",
             "The status is not recorded.",
             "The load went on.",
             "&lt;b&gt;",
@@ -191,6 +191,6 @@ mod tests {
         }
         assert_eq!(html.matches("<time").count(), LISTED);
         let failed = question(Question { answer: Err(ConsoleError::Store(StoreFailure::Full)) }).to_html();
-        assert!(failed.contains("cannot be told") && failed.contains("Free some space."), "{failed}");
+        assert!(failed.contains("Cannot run the rules") && failed.contains("Free some space."), "{failed}");
     }
 }

@@ -67,7 +67,7 @@ fn lines_stand_beside_their_limit_with_marks_a_legend_and_a_table() {
 fn what_lies_far_below_the_limit_is_drawn_again_closer() {
     let far = html(chart(vec![Some(99 * MB), Some(90 * MB)], Some(400 * MB)));
     assert_eq!(far.matches("<svg class=\"plot").count(), 4);
-    assert!(far.contains("The same, closer"));
+    assert!(far.contains("Zoomed in"));
     let mut ids: Vec<_> = far.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let count = ids.len();
     ids.sort_unstable();
