@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 
 mod bench;
 mod demo;
+#[cfg(test)]
+mod directions;
 mod http;
 mod medic;
 mod postgres;
