@@ -294,6 +294,7 @@ fn spawn_child(
             (libc::RLIMIT_CORE, 1, 1),
             (libc::RLIMIT_FSIZE, 0, 0),
         ],
+        group: None,
     };
     let pid = spawn(&child, |_| {})?;
     Ok((answer, pid))

@@ -155,18 +155,24 @@ pub(crate) struct OomCounter {
 }
 
 impl OomCounter {
-    /// Finds the worker's counter: its group's in version 1 or 2, else the machine's.
-    pub(crate) fn find(pid: u32) -> Option<Self> {
-        let of_group = Group::of_memory(pid).map(|group| {
+    /// The counter of a worker that is about to be started in a group of its own, or else in this process's: the group's in
+    /// version 1 or 2, else the machine's.
+    pub(crate) fn of(own: Option<&OwnGroup>) -> Option<Self> {
+        let in_folder = |folder: &Path| ["memory.oom_control", "memory.events"].map(|file| folder.join(file));
+        if let Some(counter) = own.and_then(|group| Self::first(in_folder(group.folder()))) {
+            return Some(counter);
+        }
+        let of_group = Group::of_memory(std::process::id()).map(|group| {
             group.folder.join(match group.version {
                 Version::One => "memory.oom_control",
                 Version::Two => "memory.events",
             })
         });
-        of_group
-            .into_iter()
-            .chain([PathBuf::from("/proc/vmstat")])
-            .find_map(|file| Some(Self { at_start: field(&file, "oom_kill")?, file }))
+        Self::first(of_group.into_iter().chain([PathBuf::from("/proc/vmstat")]))
+    }
+
+    fn first(files: impl IntoIterator<Item = PathBuf>) -> Option<Self> {
+        files.into_iter().find_map(|file| Some(Self { at_start: field(&file, "oom_kill")?, file }))
     }
 
     /// Did it count a kill since the start?

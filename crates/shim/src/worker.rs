@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::cgroup::OwnGroup;
 use crate::protocol::WorkerSpec;
 use crate::sys::Pid;
 use crate::sys::descriptors::pipe;
@@ -76,8 +77,14 @@ pub(crate) struct Started {
     pub(crate) error: OwnedFd,
 }
 
-/// Starts the worker; `before_exec` runs when the process exists but its program does not run yet.
-pub(crate) fn start(spec: &WorkerSpec, before_exec: impl FnOnce(Pid)) -> Result<Started, StartError> {
+/// Starts the worker in a control group of its own; `before_exec` runs when the process exists but its program does not run yet,
+/// and once more should that process have come to nothing. A worker that cannot be put into the group, which is then `None`, is
+/// as good a worker: why it has none is for the shim's log.
+pub(crate) fn start(
+    spec: &WorkerSpec,
+    group: &mut Option<OwnGroup>,
+    mut before_exec: impl FnMut(Pid),
+) -> Result<Started, StartError> {
     let program = spec.command.first().filter(|program| !program.is_empty()).ok_or(StartError::NoCommand)?;
     let directory = spec.directory.as_deref().unwrap_or(Path::new("/"));
     check_directory(directory)?;
@@ -86,7 +93,8 @@ pub(crate) fn start(spec: &WorkerSpec, before_exec: impl FnOnce(Pid)) -> Result<
     let null = File::open("/dev/null").map_err(machine)?;
     let (output, output_write) = pipe().map_err(machine)?;
     let (error, error_write) = pipe().map_err(machine)?;
-    let child = Child {
+    let entry = group.as_ref().and_then(|group| group.entry().ok());
+    let mut child = Child {
         program: c_string(program.as_os_str(), "command")?,
         arguments: spec
             .command
@@ -104,16 +112,37 @@ pub(crate) fn start(spec: &WorkerSpec, before_exec: impl FnOnce(Pid)) -> Result<
         // 1 instead of 0: too small for a core file, and the one value that also keeps the kernel from feeding a core to a
         // program that core_pattern names
         limits: if spec.core_dumps { Vec::new() } else { vec![(libc::RLIMIT_CORE, 1, 1)] },
+        group: entry.as_ref(),
     };
-    match spawn(&child, before_exec) {
+    let made_in_group = entry.is_some().then(|| spawn(&child, &mut before_exec));
+    let spawned = match made_in_group {
+        Some(result) if !matches!(result, Err(SpawnError::Group(_))) => result,
+        // an old kernel, or another Medic has just removed the group as a leftover
+        _ => {
+            child.group = None;
+            spawn(&child, |pid| {
+                adopt(group, pid);
+                before_exec(pid);
+            })
+        }
+    };
+    match spawned {
         Ok(pid) => Ok(Started { pid, output, error }),
         Err(SpawnError::Directory(source)) => {
             Err(StartError::Directory { path: directory.to_owned(), source })
         }
         Err(SpawnError::Program(source)) => Err(StartError::Program { path: program, source }),
-        Err(error @ (SpawnError::Process(_) | SpawnError::SetUp(_))) => {
+        Err(error @ (SpawnError::Process(_) | SpawnError::SetUp(_) | SpawnError::Group(_))) => {
             Err(StartError::Machine(error.to_string()))
         }
+    }
+}
+
+/// Moves a process that exists already.
+fn adopt(group: &mut Option<OwnGroup>, pid: Pid) {
+    let Some(Err(error)) = group.as_ref().map(|group| group.adopt(pid.unsigned_abs())) else { return };
+    if let Some(group) = group.take() {
+        eprintln!("the control group {} cannot be used: {error}", group.folder().display());
     }
 }
 

@@ -4,7 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::clock::{Stopwatch, wait_closely, wait_for};
@@ -51,12 +52,13 @@ pub(crate) fn wait_until_replaced(host: &dyn Host, before: &[u32]) -> Result<()>
     })
 }
 
-/// From before `kill -9` of the only worker to the first 200 of its successor. Starting `kill` is in it.
+/// From SIGKILL of the only worker to the first 200 of its successor.
 pub(crate) fn kill_to_answer(host: &dyn Host) -> Result<Duration> {
     let workers = host.workers()?;
     ensure!(workers.len() == 1, "{} workers run instead of 1", workers.len());
+    let victim = i32::try_from(workers[0]).ok().and_then(Pid::from_raw).context("a process")?;
     let started = Stopwatch::start();
-    signal(workers[0], "KILL")?;
+    kill_process(victim, Signal::KILL)?;
     first_answer(host.address(), Some(workers[0]))?;
     let took = started.elapsed();
     wait_for("the successor's readiness", || Ok((host.workers()?.len() == 1).then_some(())))?;
@@ -65,7 +67,7 @@ pub(crate) fn kill_to_answer(host: &dyn Host) -> Result<Duration> {
 
 /// Asks until a worker other than `not` answers 200.
 pub(crate) fn first_answer(address: SocketAddr, not: Option<u32>) -> Result<()> {
-    wait_closely("a first 200", Duration::from_millis(1), || {
+    wait_closely("a first 200", Duration::from_micros(200), || {
         Ok(worker_that_answers(address).filter(|pid| Some(*pid) != not).map(|_| ()))
     })
 }

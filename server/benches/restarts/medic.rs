@@ -27,6 +27,14 @@ pub(crate) enum Program {
 }
 
 impl Program {
+    /// As the tables call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Shop => "lab-shop",
+        }
+    }
+
     pub(crate) fn command(self) -> Vec<String> {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         match self {
@@ -59,7 +67,7 @@ impl Medic {
             &config,
             format!(
                 "[server]\nlisten = \"{dashboard}\"\ndata_dir = \"data\"\n[[app]]\nname = \"bench\"\ncommand = {command:?}\n\
-                listen = \"{front_door}\"\ninstances = {instances}\nback_off = \"1ms\"\n\
+                listen = \"{front_door}\"\ninstances = {instances}\nback_off = \"0s\"\n\
                 environment = {{ BENCH_JOURNAL = \"{journal}\", LAB_THREADS = \"128\" }}\n",
                 command = program.command(),
                 journal = journal.path().display(),

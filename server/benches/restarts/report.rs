@@ -106,6 +106,9 @@ pub(crate) fn print(rows: &[Row]) {
 /// One sentence for each thing that must not be.
 pub(crate) fn shortfalls(rows: &[Row]) -> Vec<String> {
     let mut found = Vec::new();
+    if rows.is_empty() {
+        return found;
+    }
     for row in rows.iter().filter(|row| row.is_medic()) {
         let case = format!("{} × {}, {} connections", row.instances, row.host, row.connections.words());
         if row.question != Question::KillsOfPosts && row.tally.failed() > 0 {
@@ -122,9 +125,53 @@ pub(crate) fn shortfalls(rows: &[Row]) -> Vec<String> {
     found
 }
 
-/// `72 ms (61 to 105)`: the median, the least and the most.
-pub(crate) fn spread(mut times: Vec<Duration>) -> String {
-    times.sort();
-    let ms = |at: usize| times.get(at).map_or(0, Duration::as_millis);
-    format!("{} ms ({} to {})", ms(times.len() / 2), ms(0), ms(times.len().saturating_sub(1)))
+/// How long clients of an app wait for its next worker.
+pub(crate) struct FirstAnswer {
+    pub(crate) program: &'static str,
+    /// From SIGKILL of the only worker to the first 200 of the next.
+    pub(crate) after_kill: Vec<Duration>,
+    /// From the start of the same program to its first 200, without Medic.
+    pub(crate) bare: Vec<Duration>,
+}
+
+impl FirstAnswer {
+    /// What is allowed: 1.2 × the bare start and 3 ms.
+    fn limit_ms(&self) -> f64 {
+        1.2 * median_ms(&self.bare) + 3.0
+    }
+
+    pub(crate) fn shortfall(&self) -> Option<String> {
+        let (took, limit) = (median_ms(&self.after_kill), self.limit_ms());
+        (took > limit).then(|| {
+            format!("{}: the first 200 came {took:.1} ms after SIGKILL, allowed are {limit:.1}", self.program)
+        })
+    }
+}
+
+/// Prints one line a program.
+pub(crate) fn print_first_answers(times: &[FirstAnswer], rounds: usize) {
+    println!(
+        "\nFrom SIGKILL of the only worker to the first 200, and from a bare start, in ms: median (least to most) of {rounds}"
+    );
+    println!("{:<10} {:>24} {:>24} {:>8}", "", "after SIGKILL", "bare", "allowed");
+    for time in times {
+        let (after_kill, bare) = (spread(&time.after_kill), spread(&time.bare));
+        println!("{:<10} {after_kill:>24} {bare:>24} {:>8.1}", time.program, time.limit_ms());
+    }
+}
+
+fn median_ms(times: &[Duration]) -> f64 {
+    at_rank_ms(times, times.len() / 2)
+}
+
+fn at_rank_ms(times: &[Duration], rank: usize) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort();
+    sorted.get(rank).map_or(0.0, |time| time.as_secs_f64() * 1_000.0)
+}
+
+/// `72.1 (61.0 to 105.3)`: the median, the least and the most.
+fn spread(times: &[Duration]) -> String {
+    let most = times.len().saturating_sub(1);
+    format!("{:.1} ({:.1} to {:.1})", median_ms(times), at_rank_ms(times, 0), at_rank_ms(times, most))
 }

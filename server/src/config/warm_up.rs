@@ -14,6 +14,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use axum::http::uri::PathAndQuery;
 use model::settings::{START_TIME_LIMIT, WARM_UP_PATH, WARM_UP_STATUSES};
 
 use super::reader::{Reader, Section};
@@ -146,14 +147,14 @@ pub(super) fn path_or_none(raw: &Raw) -> Result<Option<String>, String> {
 }
 
 fn path(text: &str) -> Result<String, String> {
-    let sendable = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    let sendable = text.is_ascii() && !text.contains('#') && PathAndQuery::try_from(text).is_ok();
     if text.starts_with('/') && sendable && text.len() <= PATH_LIMIT_BYTES {
         return Ok(text.to_owned());
     }
     // what follows may be a secret
     let text: String = text.split('?').next().unwrap_or_default().chars().take(80).collect();
     Err(format!(
-        "`{}` is no path; begin it with `/`, and write what is not ASCII, blanks and `#` as %XX",
+        "`{}` is no path; begin it with `/`, and write what is not ASCII, blanks, `#`, `<` and `>` as %XX",
         text.escape_debug()
     ))
 }
@@ -193,7 +194,7 @@ mod tests {
         for good in ["/", "/healthz", "/a/b?c=d&e=%20"] {
             assert_eq!(path(good), Ok(good.to_owned()));
         }
-        for bad in ["healthz", "http://x/", "/a b", "/a\r\nHost: evil", "/ü", "/a#b"] {
+        for bad in ["healthz", "http://x/", "/a b", "/a\r\nHost: evil", "/ü", "/a#b", "/a<b>"] {
             assert!(path(bad).is_err(), "{bad}");
         }
         assert!(path(&format!("/{}", "a".repeat(PATH_LIMIT_BYTES))).is_err());

@@ -3,41 +3,53 @@
 //! A worker that does not listen yet is tried often, so that no time is lost; one that answers with another status seldom, since
 //! it is working on something. There is no limit here: the policy gives up a worker that is late, and its probe with it.
 
+use std::error::Error as _;
 use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use axum::body::{Body, HttpBody as _};
+use axum::http::{Request, header};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::warm_up::WarmUpCheck;
 use crate::descriptors::is_shortage;
 
-/// Between the first two tries of a worker that does not listen, doubled with each up to the second: a native program listens
-/// within a millisecond or two, an interpreter takes its time.
+/// Between two tries of a worker that does not listen, least and most: nothing tells when a port begins to listen. Within them it
+/// is a sixteenth of the time that was waited already, so that neither a program that listens after 2 ms nor one that takes 200
+/// is found much later, and one that takes a minute is not asked all the time.
 const UNTIL_LISTENING: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
+const SHARE_OF_WAIT: u32 = 16;
 /// Between two tries of a worker that answered otherwise.
 const UNTIL_READY: Duration = Duration::from_millis(250);
-/// `HTTP/1.1 200`: all of an answer that is looked at.
-const STATUS_LINE_BYTES: usize = 12;
 /// How much of the rest of an answer is heard out, and for how long.
 const REST_LIMIT_BYTES: u64 = 1 << 20;
 const REST_LIMIT: Duration = Duration::from_secs(5);
 
 /// Ends when the worker on `port` is warm.
 pub(super) async fn until_warm(port: u16, check: &WarmUpCheck) {
-    let [mut pause, longest] = UNTIL_LISTENING;
+    let mut waited = Duration::ZERO;
     loop {
         match ask(port, &check.path).await {
             Ok(Some(status)) if check.statuses.accept(status) => return,
             Ok(_) => tokio::time::sleep(UNTIL_READY).await,
             Err(_) => {
+                let pause = pause_after(waited);
                 tokio::time::sleep(pause).await;
-                pause = longest.min(pause * 2);
+                waited += pause;
             }
         }
     }
+}
+
+fn pause_after(waited: Duration) -> Duration {
+    let [least, most] = UNTIL_LISTENING;
+    (waited / SHARE_OF_WAIT).clamp(least, most)
 }
 
 /// Whether the worker on `port` answers within this time, whatever it answers. One that Medic was not able to ask, because it had
@@ -58,48 +70,91 @@ pub(super) async fn answers(port: u16, path: &str, within: Duration) -> bool {
     answered.unwrap_or(nothing_left)
 }
 
-/// The status that the worker answers with; `None` where what comes is no answer.
+/// The status that the worker answers with; `None` where what comes is no answer. An error where it cannot be reached.
 async fn ask(port: u16, path: &str) -> io::Result<Option<u16>> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: Medic-WarmUp\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut line = [0; STATUS_LINE_BYTES];
-    match stream.read_exact(&mut line).await {
-        Ok(_) => {
-            tokio::spawn(hear_out(stream));
-            Ok(status(&line))
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    let request = Request::get(path)
+        .header(header::HOST, format!("localhost:{port}"))
+        .header(header::USER_AGENT, "Medic-WarmUp")
+        .header(header::ACCEPT, "*/*")
+        .header(header::CONNECTION, "close")
+        .body(Body::empty())
+        .map_err(io::Error::other)?;
+    // servers that are written by hand may look for the names as they are usually written; and only the status matters here
+    let (mut sender, connection) = http1::Builder::new()
+        .title_case_headers(true)
+        .ignore_invalid_headers_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .handshake::<_, Body>(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
+    let driven = AbortOnDropHandle::new(tokio::spawn(connection));
+    match sender.send_request(request).await {
+        Ok(answer) => {
+            let status = answer.status().as_u16();
+            tokio::spawn(async move {
+                let _slow_or_broken = timeout(REST_LIMIT, hear_out(answer.into_body())).await;
+                drop(driven);
+            });
+            Ok(Some(status))
         }
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
+        Err(error) => match error.source().and_then(|cause| cause.downcast_ref::<io::Error>()) {
+            Some(cause) if cause.kind() != io::ErrorKind::UnexpectedEof => Err(cause.kind().into()),
+            _ => Ok(None),
+        },
     }
 }
 
 /// Reads the rest, which nobody waits for: to a worker whose answer is cut off, that is an error to be logged.
-async fn hear_out(stream: TcpStream) {
-    let mut rest = stream.take(REST_LIMIT_BYTES);
-    let _slow_or_broken = timeout(REST_LIMIT, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
-}
-
-fn status(line: &[u8]) -> Option<u16> {
-    let rest = line.strip_prefix(b"HTTP/1.")?.get(1..)?;
-    let digits = rest.strip_prefix(b" ")?;
-    std::str::from_utf8(digits).ok()?.parse().ok().filter(|status| (100..=999).contains(status))
+async fn hear_out(body: Incoming) {
+    let mut body = std::pin::pin!(body);
+    let mut heard = 0;
+    while heard < REST_LIMIT_BYTES
+        && let Some(Ok(frame)) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await
+    {
+        heard += frame.data_ref().map_or(0, |data| data.len() as u64);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
 
     #[test]
-    fn a_status_line_is_one_of_http_1() {
-        assert_eq!(status(b"HTTP/1.1 204"), Some(204));
-        assert_eq!(status(b"HTTP/1.0 503"), Some(503));
-        for bad in [b"HTTP/2.0 200".as_slice(), b"HTTP/1.1 2xx", b"hello world!", b""] {
-            assert_eq!(status(bad), None);
+    fn pauses_grow_with_what_was_waited() {
+        let ms = Duration::from_millis;
+        for (waited, pause) in [(0, 1), (16, 1), (48, 3), (160, 10), (320, 20), (60_000, 20)] {
+            assert_eq!(pause_after(ms(waited)), ms(pause), "{waited}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_status_of_whatever_is_http_1_is_an_answer() {
+        for (answer, expected) in [
+            (&b"HTTP/1.1 204 No Content\r\n\r\n"[..], Some(204)),
+            (b"HTTP/1.0 503 Busy\r\n\r\nlater", Some(503)),
+            (b"HTTP/1.1 200 OK\r\nX-Odd Name : 1\r\n\r\n", Some(200)),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut", Some(200)),
+            (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n", Some(404)),
+            (b"HTTP/2.0 200 OK\r\n\r\n", None),
+            (b"HTTP/1.1 2xx OK\r\n\r\n", None),
+            (b"hello world!", None),
+            (b"", None),
+        ] {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let worker = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = [0; 4_096];
+                assert_ne!(stream.read(&mut head).await.unwrap(), 0);
+                stream.write_all(answer).await.unwrap();
+            };
+            let (status, ()) = tokio::join!(ask(port, "/"), worker);
+            assert_eq!(status.unwrap(), expected, "{}", String::from_utf8_lossy(answer));
         }
     }
 

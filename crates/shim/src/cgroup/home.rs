@@ -346,7 +346,8 @@ mod tests {
         let in_group = |pid: u32| fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
         assert!(in_group(medics.id()).contains(&format!("medic-test-{}/{LEAF}\n", std::process::id())));
         let folder = home.group_of(&worker());
-        let own = super::super::OwnGroup::enter(&folder, workers.id()).unwrap();
+        let own = super::super::OwnGroup::make(&folder).unwrap();
+        own.adopt(workers.id()).unwrap();
         assert!(in_group(workers.id()).contains("/worker.shop.1.1769847300000\n"));
         assert_eq!(
             Home::within(&given.group, &given.controller).unwrap(),

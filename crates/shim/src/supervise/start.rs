@@ -134,17 +134,18 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         listen(&run_dir).map_err(|source| SetUpError::Socket { run_dir: run_dir.clone(), source })?;
     let files = log_files(&spec);
     let (started_at, started) = (CLOCK.wall(), CLOCK.monotonic());
-    let (mut armed, mut group, mut oom_counter) = (None, None, None);
-    let worker = worker::start(&spec, |pid| {
-        let id = pid.unsigned_abs();
+    let mut armed = None;
+    let mut group = spec.cgroup.as_deref().and_then(own_group);
+    let mut oom_counter = OomCounter::of(group.as_ref());
+    let worker = worker::start(&spec, &mut group, |pid| {
         if spec.core_dumps {
             cores.give_back(pid);
         }
-        group = spec.cgroup.as_deref().and_then(|folder| own_group(folder, id));
-        // that of the group which it is in now
-        oom_counter = OomCounter::find(id);
         armed = spec.arm.then(|| Tracer::attach(pid, &CLOCK));
     })?;
+    if spec.cgroup.is_some() && group.is_none() {
+        oom_counter = OomCounter::of(None);
+    }
     // refused: the worker runs unwatched, and every client is told why
     let (tracer, refusal) = match armed {
         Some(Ok(tracer)) => (Some(tracer), None),
@@ -180,9 +181,8 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
     })
 }
 
-/// A worker without a group of its own is as good a worker: why it has none is for the shim's log.
-fn own_group(folder: &Path, pid: u32) -> Option<OwnGroup> {
-    OwnGroup::enter(folder, pid)
+fn own_group(folder: &Path) -> Option<OwnGroup> {
+    OwnGroup::make(folder)
         .inspect_err(|error| eprintln!("the control group {} cannot be used: {error}", folder.display()))
         .ok()
 }

@@ -30,6 +30,16 @@ pub(crate) struct Child<'a> {
     pub(crate) niceness: i32,
     /// Its resource limits, soft and hard.
     pub(crate) limits: Vec<(Resource, u64, u64)>,
+    /// The control group that it is made in; that of this process where not given.
+    pub(crate) group: Option<&'a Entry>,
+}
+
+/// The way into a control group for a process that is being made.
+pub(crate) enum Entry {
+    /// Version 1: the group's file `tasks`. A process of one thread that writes 0 there moves itself at once.
+    Tasks(OwnedFd),
+    /// Version 2: the group's folder. The process is made in it.
+    Folder(OwnedFd),
 }
 
 /// A resource of setrlimit(2).
@@ -41,6 +51,9 @@ pub(crate) enum SpawnError {
     /// No process could be made.
     #[error("no process could be made: {0}; look at the limits of processes and memory")]
     Process(#[source] io::Error),
+    /// It could not be made in its control group.
+    #[error("the process could not be made in its control group: {0}")]
+    Group(#[source] io::Error),
     /// It could not enter its directory.
     #[error("{0}")]
     Directory(#[source] io::Error),
@@ -59,6 +72,7 @@ enum Step {
     SetUp = 1,
     Directory = 2,
     Program = 3,
+    Group = 4,
 }
 
 /// Starts a child and calls `before_exec` with its id when the process exists but the program does not run yet.
@@ -81,13 +95,16 @@ pub(crate) fn spawn(child: &Child<'_>, before_exec: impl FnOnce(Pid)) -> Result<
         failure: &failure_write,
         parent,
     };
-    // SAFETY: the child calls `become_program`, which only makes async-signal-safe system calls and never returns, so locks
-    // that another thread held at the fork do no harm.
-    let pid = match unsafe { libc::fork() } {
-        -1 => return Err(SpawnError::Process(io::Error::last_os_error())),
-        0 => unsafe { become_program(&prepared) },
-        pid => pid,
+    let pid = match &child.group {
+        Some(Entry::Folder(folder)) => clone_into(folder.as_fd()).map_err(SpawnError::Group)?,
+        // SAFETY: see below.
+        _ => check(unsafe { libc::fork() }).map_err(SpawnError::Process)?,
     };
+    if pid == 0 {
+        // SAFETY: this child only makes async-signal-safe system calls and never returns, so locks that another thread held at
+        // the fork do no harm.
+        unsafe { become_program(&prepared) }
+    }
     drop((failure_write, go_read));
     before_exec(pid);
     drop(go_write);
@@ -100,10 +117,44 @@ pub(crate) fn spawn(child: &Child<'_>, before_exec: impl FnOnce(Pid)) -> Result<
     let [step, number @ ..] = report;
     let error = io::Error::from_raw_os_error(i32::from_ne_bytes(number));
     Err(match step {
+        step if step == Step::Group as u8 => SpawnError::Group(error),
         step if step == Step::Directory as u8 => SpawnError::Directory(error),
         step if step == Step::Program as u8 => SpawnError::Program(error),
         _ => SpawnError::SetUp(error),
     })
+}
+
+/// A fork whose child is in a control group of version 2 from its beginning (Linux 5.7).
+fn clone_into(group: BorrowedFd<'_>) -> io::Result<Pid> {
+    /// `struct clone_args` of the kernel, as long as it was when it got the last field.
+    #[derive(Default)]
+    #[repr(C)]
+    struct Arguments {
+        flags: u64,
+        pidfd: u64,
+        child_tid: u64,
+        parent_tid: u64,
+        exit_signal: u64,
+        stack: u64,
+        stack_size: u64,
+        tls: u64,
+        set_tid: u64,
+        set_tid_size: u64,
+        cgroup: u64,
+    }
+    /// `CLONE_INTO_CGROUP`; the C library's bindings cut it off at 32 bits.
+    const INTO_GROUP: u64 = 1 << 33;
+    let arguments = Arguments {
+        flags: INTO_GROUP,
+        exit_signal: u64::from(libc::SIGCHLD.unsigned_abs()),
+        cgroup: u64::from(group.as_raw_fd().unsigned_abs()),
+        ..Arguments::default()
+    };
+    // SAFETY: without CLONE_VM and with no stack given this is a fork: the child goes on with a copy of this stack. The structure
+    // lives through the call. What the C library's fork does beside (handlers, its own note of the thread's id) the callers' child
+    // does not need.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<Arguments>()) };
+    check(Pid::try_from(pid).unwrap_or(-1))
 }
 
 /// Reading end and writing end.
@@ -145,8 +196,11 @@ struct Prepared<'a> {
 unsafe fn become_program(prepared: &Prepared<'_>) -> ! {
     // SAFETY: this is a fresh fork, and only system calls are made.
     let (step, error) = unsafe {
-        match set_up(prepared) {
-            Err(error) => (Step::SetUp, error),
+        match enter_group(prepared)
+            .map_err(|error| (Step::Group, error))
+            .and_then(|()| set_up(prepared).map_err(|error| (Step::SetUp, error)))
+        {
+            Err(failed) => failed,
             Ok(()) => match check(libc::chdir(prepared.child.directory.as_ptr())) {
                 Err(error) => (Step::Directory, error),
                 Ok(_) => (Step::Program, execute(prepared)),
@@ -161,6 +215,14 @@ unsafe fn become_program(prepared: &Prepared<'_>) -> ! {
         libc::write(prepared.failure.as_raw_fd(), report.as_ptr().cast(), report.len());
         libc::_exit(127)
     }
+}
+
+/// # Safety
+/// As [`become_program`].
+unsafe fn enter_group(prepared: &Prepared<'_>) -> io::Result<()> {
+    let Some(Entry::Tasks(tasks)) = prepared.child.group else { return Ok(()) };
+    // SAFETY: the byte lives through the call.
+    check(unsafe { libc::write(tasks.as_raw_fd(), c"0".as_ptr().cast(), 1) }).map(drop)
 }
 
 /// # Safety
