@@ -1,18 +1,23 @@
 //! Takes a minidump of a worker that is about to die, into memory.
 //!
-//! The order keeps the standstill short: registers of the dying thread, stop the others, write the dump, let everything run on
-//! to its own death; only then hash and hand over.
+//! The order keeps the standstill short: registers of the dying thread, stop the others, read what the dump needs, let everything
+//! run on to its own death; only then write the dump, hash it and hand it over.
 
 mod dump;
+mod modules;
+mod snapshot;
 mod watchdog;
 
 use std::io;
+use std::time::Duration;
 
 use model::{Clock, Signal, Timestamp};
 use sha2::{Digest, Sha256};
 
 pub(crate) use watchdog::Watchdog;
 
+use self::snapshot::Snapshot;
+use crate::memory_map::{self, MemoryMap};
 use crate::signal_frame;
 use crate::sys::Pid;
 use crate::sys::ptrace::{self, SignalInfo};
@@ -56,7 +61,7 @@ pub(crate) enum CaptureError {
 pub(crate) struct CrashedThread {
     pub(crate) tid: Pid,
     pub(crate) registers: libc::user_regs_struct,
-    pub(crate) float_registers: [u8; 512],
+    pub(crate) float_registers: libc::user_fpregs_struct,
     pub(crate) info: SignalInfo,
 }
 
@@ -72,52 +77,67 @@ pub(crate) struct Dump {
     pub(crate) stopped_us: u64,
 }
 
-/// Takes the dump of the process whose thread `tid` is held before `signal`, and lets the process die of it in any case.
+/// What was taken of a worker that is about to die.
+pub(crate) struct Capture {
+    pub(crate) dump: Result<Dump, CaptureError>,
+    /// The text of its memory map; empty where it could not be read.
+    pub(crate) maps: Vec<u8>,
+}
+
+/// Takes the dump of the process whose thread `tid` is held before `signal`, and lets the process die of it in any case. `held`
+/// is when it was.
 pub(crate) fn capture(
     tracer: &mut Tracer<'_>,
     pid: Pid,
     tid: Pid,
     signal: Signal,
-    clock: &dyn Clock,
+    (clock, held): (&dyn Clock, Duration),
     watchdog: &Watchdog,
-) -> Result<Dump, CaptureError> {
+) -> Capture {
     let captured_at = clock.wall();
-    let started = clock.monotonic();
     let guard = watchdog.guard(pid);
-    let thread = crashed_thread(pid, tid, signal);
-    let threads = tracer.stop_all();
-    let bytes = thread.and_then(|thread| {
-        // a third party's code on a hostile process's memory map: its panic must not take the shim along
-        let write = std::panic::AssertUnwindSafe(|| dump::write(pid, &thread, &threads, captured_at));
-        std::panic::catch_unwind(write).unwrap_or(Err(CaptureError::Panicked))
+    let stopped = tracer.stop_all();
+    let maps = memory_map::read(pid).unwrap_or_default();
+    // a third party's code on a hostile process's memory: its panic must not take the shim along
+    let taken = unpanicked(|| {
+        let map = MemoryMap::parse(&maps);
+        let thread = crashed_thread(pid, &map, tid, signal)?;
+        let snapshot = Snapshot::take(pid, &map, &thread, &stopped)?;
+        Ok((thread, snapshot))
     });
     tracer.resume_all();
     drop(guard);
-    let stopped = clock.monotonic().saturating_sub(started);
-    let bytes = if watchdog.has_killed() { Err(CaptureError::TooLong) } else { bytes }?;
-    let sha256 = hexadecimal(&Sha256::digest(&bytes));
-    let stopped_us = u64::try_from(stopped.as_micros()).unwrap_or(u64::MAX);
-    Ok(Dump { bytes, sha256, captured_at, stopped_us })
+    let stood_still = clock.monotonic().saturating_sub(held);
+    let taken = if watchdog.has_killed() { Err(CaptureError::TooLong) } else { taken };
+    let bytes = taken
+        .and_then(|(thread, snapshot)| unpanicked(|| dump::write(&thread, &snapshot, &maps, captured_at)));
+    let dump = bytes.map(|bytes| Dump {
+        sha256: format!("{:x}", Sha256::digest(&bytes)),
+        bytes,
+        captured_at,
+        stopped_us: u64::try_from(stood_still.as_micros()).unwrap_or(u64::MAX),
+    });
+    Capture { dump, maps }
 }
 
-fn crashed_thread(pid: Pid, tid: Pid, signal: Signal) -> Result<CrashedThread, CaptureError> {
+fn unpanicked<T>(work: impl FnOnce() -> Result<T, CaptureError>) -> Result<T, CaptureError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(CaptureError::Panicked))
+}
+
+fn crashed_thread(
+    pid: Pid,
+    map: &MemoryMap,
+    tid: Pid,
+    signal: Signal,
+) -> Result<CrashedThread, CaptureError> {
     let read = |source| CaptureError::Thread { tid, source };
     let registers = ptrace::registers(tid).map_err(read)?;
     let float_registers = ptrace::float_registers(tid).map_err(read)?;
     let info = ptrace::signal_info(tid).map_err(read)?;
-    Ok(match signal_frame::find(pid, &registers, signal) {
+    Ok(match signal_frame::find(pid, map, &registers, signal) {
         Some(interrupted) => {
             CrashedThread { tid, registers: interrupted.registers, float_registers, info: interrupted.info }
         }
         None => CrashedThread { tid, registers, float_registers, info },
-    })
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // writing to a String cannot fail
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }

@@ -25,6 +25,7 @@ mod guard;
 mod launch;
 mod leftovers;
 mod life;
+mod memory_map;
 mod message_file;
 mod open_files;
 mod output;

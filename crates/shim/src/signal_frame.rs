@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use model::Signal;
 
+use crate::memory_map::{Area, MemoryMap};
 use crate::sys::Pid;
 use crate::sys::memory::read_process;
 use crate::sys::ptrace::SignalInfo;
@@ -34,19 +35,15 @@ pub(crate) struct Interrupted {
     pub(crate) info: SignalInfo,
 }
 
-/// One mapping of the process's memory.
-struct Area {
-    start: u64,
-    end: u64,
-    writable: bool,
-    executable: bool,
-}
-
 /// Looks for the innermost frame of a core signal above the stack pointer. `registers` are those of the dying thread, of which
 /// the rest (segments) is kept; `fatal` is what it dies of.
-pub(crate) fn find(pid: Pid, registers: &libc::user_regs_struct, fatal: Signal) -> Option<Interrupted> {
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
-    let memory = Memory { pid, areas: maps.lines().filter_map(parse_area).collect() };
+pub(crate) fn find(
+    pid: Pid,
+    map: &MemoryMap,
+    registers: &libc::user_regs_struct,
+    fatal: Signal,
+) -> Option<Interrupted> {
+    let memory = Memory { pid, map };
     let start = registers.rsp & !7;
     let end = memory.area_of(start)?.end.min(start + SEARCH_LIMIT_BYTES);
     let mut stack = vec![0; usize::try_from(end - start).ok()?];
@@ -77,7 +74,7 @@ const FAULT_ADDRESS: usize = 22;
 const USER_CODE_SEGMENT: u64 = 0x33;
 
 fn read_frame(
-    memory: &Memory,
+    memory: &Memory<'_>,
     current: &libc::user_regs_struct,
     frame_at: u64,
     gregs: &[u64],
@@ -157,26 +154,27 @@ fn info_of_trap(trap: u64, error: u64, fault_address: u64, fatal: Signal) -> Opt
     Some(SignalInfo { signal, code, errno: 0, address })
 }
 
-struct Memory {
+struct Memory<'m> {
     pid: Pid,
-    areas: Vec<Area>,
+    map: &'m MemoryMap,
 }
 
-impl Memory {
+impl Memory<'_> {
     fn area_of(&self, address: u64) -> Option<&Area> {
-        // `maps` is sorted by address
-        let after = self.areas.partition_point(|area| area.start <= address);
-        self.areas.get(after.checked_sub(1)?).filter(|area| address < area.end)
+        self.map.area_of(address)
     }
 
     fn is_stack(&self, address: u64) -> bool {
-        self.area_of(address).is_some_and(|area| area.writable)
+        self.area_of(address).is_some_and(|area| area.readable && area.writable)
     }
 
     fn is_just_below_a_stack(&self, address: u64) -> bool {
-        let after = self.areas.partition_point(|area| area.start <= address);
         // what lies between is at most the guard pages
-        self.areas[after..].iter().take(2).any(|area| area.writable && area.start - address <= 1 << 20)
+        self.map
+            .above(address)
+            .iter()
+            .take(2)
+            .any(|area| area.readable && area.writable && area.start - address <= 1 << 20)
     }
 
     fn is_trampoline(&self, address: u64, known: &mut BTreeMap<u64, bool>) -> bool {
@@ -189,19 +187,6 @@ impl Memory {
             TRAMPOLINES.iter().any(|trampoline| code[..length].starts_with(trampoline))
         })
     }
-}
-
-fn parse_area(line: &str) -> Option<Area> {
-    let mut fields = line.split_ascii_whitespace();
-    let (start, end) = fields.next()?.split_once('-')?;
-    let permissions = fields.next()?;
-    let address = |text| u64::from_str_radix(text, 16).ok();
-    Some(Area {
-        start: address(start)?,
-        end: address(end)?,
-        writable: permissions.starts_with("rw"),
-        executable: permissions.contains('x'),
-    })
 }
 
 #[cfg(test)]
@@ -233,13 +218,10 @@ mod tests {
     }
 
     #[test]
-    fn areas_are_found_by_their_addresses() {
-        let maps =
-            "1000-3000 r-xp 0 00:00 0 /bin/x\n5000-6000 ---p 0 00:00 0\n6000-9000 rw-p 0 00:00 0 [stack]\n";
-        let memory = Memory { pid: 0, areas: maps.lines().filter_map(parse_area).collect() };
-        assert!(memory.area_of(0x2fff).is_some_and(|area| area.executable));
-        assert!(memory.area_of(0x3000).is_none() && memory.area_of(0).is_none());
+    fn a_stack_and_what_is_just_below_one_are_told_apart() {
+        let maps = b"5000-6000 ---p 00000000 00:00 0 \n6000-9000 rw-p 00000000 00:00 0 [stack]\n";
+        let memory = Memory { pid: 0, map: &MemoryMap::parse(maps) };
         assert!(memory.is_stack(0x6000) && !memory.is_stack(0x5fff));
-        assert!(memory.is_just_below_a_stack(0x5fff));
+        assert!(memory.is_just_below_a_stack(0x5fff) && !memory.is_just_below_a_stack(0x9000));
     }
 }

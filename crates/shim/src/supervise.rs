@@ -23,7 +23,7 @@ use std::time::Duration;
 use model::{Clock, Exit, Signal, Timestamp};
 
 use self::aftermath::{Aftermath, Captured};
-use self::origin::{ForeignRoot, mapped_code};
+use self::origin::{ForeignRoot, files_of_code};
 use crate::SystemClock;
 use crate::analyser::Analyser;
 use crate::capture::{Watchdog, capture};
@@ -255,15 +255,17 @@ impl Shim {
             tracer.pass_on(tid, signal);
             return;
         }
+        let held = self.clock.monotonic();
         let message = FromShim::Crashing { signal: signal.0, at: self.clock.wall() };
         // first of all: the replacement starts at the signal, not after the dump
         if let Some(client) = &mut self.client {
             client.send(&message);
         }
         let watchdog = self.watchdog.get_or_insert_with(Watchdog::start);
-        let (root, mapped) = (ForeignRoot::of(self.worker.pid), mapped_code(self.worker.pid));
-        let dump = capture(tracer, self.worker.pid, tid, signal, self.clock, watchdog);
-        self.captured = Some(Captured::new(signal, message, dump, root, mapped));
+        let root = ForeignRoot::of(self.worker.pid);
+        let taken = capture(tracer, self.worker.pid, tid, signal, (self.clock, held), watchdog);
+        let mapped = files_of_code(&taken.maps);
+        self.captured = Some(Captured::new(signal, message, taken.dump, root, mapped));
     }
 
     fn signal_worker(&mut self, signal: i32) {

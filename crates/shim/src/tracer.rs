@@ -24,7 +24,7 @@ use std::time::Duration;
 use model::{Clock, Exit, Signal};
 
 use crate::proc_status::{self, Dispositions};
-use crate::sys::process::{Change, next_change, own_thread};
+use crate::sys::process::{Change, next_change, next_change_of, own_thread};
 use crate::sys::{Pid, ptrace, signals};
 
 /// How long all threads may take to stop. Threads in an uninterruptible wait never do; they are left out.
@@ -243,18 +243,34 @@ impl<'c> Tracer<'c> {
                 self.threads.remove(&tid);
             }
         }
+        // one by one, in the order in which they were asked: to look for whatever changed first takes the kernel a pass over all
+        // threads, each time
         let deadline = self.clock.monotonic() + STOP_LIMIT;
-        while self.threads.values().any(Option::is_none) {
-            let left = deadline.saturating_sub(self.clock.monotonic());
-            if left.is_zero() {
-                break;
-            }
-            match next_change() {
-                None => signals::wait_for_child(left),
-                Some((tid, change)) => self.note(tid, change),
-            }
+        let asked: Vec<Pid> =
+            self.threads.iter().filter(|(_, stop)| stop.is_none()).map(|(tid, _)| *tid).collect();
+        for tid in asked {
+            self.wait_for_stop(tid, deadline);
+        }
+        // the process's end, and threads that were just made
+        while let Some((tid, change)) = next_change() {
+            self.note(tid, change);
         }
         self.stopped_threads()
+    }
+
+    /// One that ended, or does not stop by the deadline, is left as it is.
+    fn wait_for_stop(&mut self, tid: Pid, deadline: Duration) {
+        while self.threads.get(&tid).is_some_and(Option::is_none) {
+            if let Some(change) = next_change_of(tid) {
+                self.note(tid, change);
+                continue;
+            }
+            let left = deadline.saturating_sub(self.clock.monotonic());
+            if left.is_zero() {
+                return;
+            }
+            signals::wait_for_child(left);
+        }
     }
 
     /// Keeps a change for later where it cannot be dealt with while everything is being stopped.

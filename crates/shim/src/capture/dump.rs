@@ -1,54 +1,63 @@
-//! Writes the minidump of a process whose threads this thread has stopped.
+//! Writes the minidump of a worker from what was read while it stood still.
 //!
-//! minidump-writer attaches by itself and finds no thread when its caller is the tracer already. Its stream writers are public
-//! though and need no more than stopped threads, so they are called one by one with ours.
+//! minidump-writer attaches by itself and finds no thread when its caller is the tracer already, and it reads the process as it
+//! writes, so that the process would stand still for all of it. Its formats and writers are public though, and need no process.
 
-use std::io::{Seek, SeekFrom, Write};
-use std::time::Duration;
+use std::path::PathBuf;
 
-use error_graph::strategy::DontCare;
-use minidump_writer::CrashContextExt;
-use minidump_writer::crash_context::CrashContext;
-use minidump_writer::dir_section::{DirSection, DumpBuf};
-use minidump_writer::maps_reader::MappingInfo;
-use minidump_writer::mem_writer::{Buffer, MemoryArrayWriter, MemoryWriter};
-use minidump_writer::minidump_format::{
-    MD_HEADER_SIGNATURE, MD_HEADER_VERSION, MDRawDirectory, MDRawHeader, MDStreamType,
+use minidump_writer::maps_reader::{MappingInfo, MapsReaderError};
+use minidump_writer::mem_writer::{
+    Buffer, MemoryArrayWriter, MemoryWriter, MemoryWriterError, write_string_to_location,
 };
-use minidump_writer::minidump_writer::{MinidumpWriter, MinidumpWriterConfig, Thread, systeminfo_stream};
+use minidump_writer::minidump_cpu::RawContextCPU;
+use minidump_writer::minidump_format::format::{MemoryProtection, MemoryState, MemoryType};
+use minidump_writer::minidump_format::{
+    MD_HEADER_SIGNATURE, MD_HEADER_VERSION, MDCPUArchitecture, MDException, MDLocationDescriptor,
+    MDMemoryDescriptor, MDMemoryInfo, MDMemoryInfoList, MDRawDirectory, MDRawExceptionStream, MDRawHeader,
+    MDRawModule, MDRawThread, MDRawThreadName, MDStreamType, PlatformId, format,
+};
+use minidump_writer::thread_info::ThreadInfo;
 use model::Timestamp;
+use procfs_core::FromRead;
+use procfs_core::process::{MMPermissions, MemoryMaps};
 
+use super::modules::build_id_of_file;
+use super::snapshot::{Memory, Snapshot, ThreadState};
 use super::{CaptureError, CrashedThread};
-use crate::sys::Pid;
-use crate::sys::memory::read_process;
-use crate::sys::ptrace;
 
-/// How much of the crashing thread's stack is kept: the whole of what unwinding needs, but not the 8 MiB of an overflow.
-const CRASHED_STACK_BYTES: usize = 512 << 10;
+/// Entries of the kernel's auxiliary vector (`elf.h`): the program's first instruction, and the kernel's own page of code.
+const AT_ENTRY: u64 = 9;
+const AT_SYSINFO_EHDR: u64 = 33;
 
-/// How much of each other thread's stack is kept. Go's lie in its heap, where a stack has no end that could be seen.
-const OTHER_STACK_BYTES: usize = 64 << 10;
-
-/// How many threads' stacks are kept; threads beyond have their registers alone.
-const STACKS_KEPT: usize = 1_024;
-
-/// Writes the dump into memory.
+/// Writes the dump into memory. `maps` is the text of the process's memory map.
 pub(super) fn write(
-    pid: Pid,
     crashed: &CrashedThread,
-    threads: &[Pid],
+    snapshot: &Snapshot,
+    maps: &[u8],
     captured_at: Timestamp,
 ) -> Result<Vec<u8>, CaptureError> {
-    let mut config = MinidumpWriterConfig::new(pid, crashed.tid);
-    // the threads are stopped already; its own way of stopping them cannot work beside a tracer
-    config.stop_timeout(Duration::ZERO);
-    config.set_crash_context(crash_context(pid, crashed)?);
-    let mut writer = config.build_for_testing(DontCare).map_err(failed("preparation"))?;
-    writer.threads = threads.iter().map(|tid| Thread { tid: *tid, name: thread_name(pid, *tid) }).collect();
-    let bytes = write_streams(&mut writer, pid, crashed, captured_at);
-    // its end would let go of the threads, which are ours
-    writer.threads.clear();
-    bytes
+    let mut dump = Dump { buffer: Buffer::with_capacity(2 << 20), streams: Vec::new(), blocks: Vec::new() };
+    let stream_count = 12;
+    let mut header = MemoryWriter::<MDRawHeader>::alloc(&mut dump.buffer).map_err(failed("header"))?;
+    let mut directory = MemoryArrayWriter::<MDRawDirectory>::alloc_array(&mut dump.buffer, stream_count)
+        .map_err(failed("directory"))?;
+    dump.write_streams(crashed, snapshot, maps)?;
+    let Dump { mut buffer, streams, .. } = dump;
+    debug_assert_eq!(streams.len(), stream_count);
+    for (index, stream) in streams.into_iter().take(stream_count).enumerate() {
+        directory.set_value_at(&mut buffer, stream, index).map_err(failed("directory"))?;
+    }
+    let value = MDRawHeader {
+        signature: MD_HEADER_SIGNATURE,
+        version: MD_HEADER_VERSION,
+        stream_count: u32::try_from(stream_count).unwrap_or(0),
+        stream_directory_rva: directory.position,
+        checksum: 0,
+        time_date_stamp: u32::try_from(captured_at.as_ms() / 1_000).unwrap_or(0),
+        flags: 0,
+    };
+    header.set_value(&mut buffer, value).map_err(failed("header"))?;
+    Ok(buffer.into())
 }
 
 fn failed<E: std::error::Error>(part: &'static str) -> impl Fn(E) -> CaptureError {
@@ -63,126 +72,297 @@ fn failed<E: std::error::Error>(part: &'static str) -> impl Fn(E) -> CaptureErro
     }
 }
 
-fn thread_name(pid: Pid, tid: Pid) -> Option<String> {
-    let name = std::fs::read(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
-    Some(String::from_utf8_lossy(&name).trim_end().to_owned())
+struct Dump {
+    buffer: Buffer,
+    streams: Vec<MDRawDirectory>,
+    /// The pieces of memory that are in it.
+    blocks: Vec<MDMemoryDescriptor>,
 }
 
-fn write_streams(
-    writer: &mut MinidumpWriter,
-    pid: Pid,
-    crashed: &CrashedThread,
-    captured_at: Timestamp,
-) -> Result<Vec<u8>, CaptureError> {
-    const FILES: [(&str, MDStreamType); 4] = [
-        ("status", MDStreamType::LinuxProcStatus),
-        ("auxv", MDStreamType::LinuxAuxv),
-        ("maps", MDStreamType::LinuxMaps),
-        ("limits", MDStreamType::MozLinuxLimits),
-    ];
-    let mut buffer = Buffer::with_capacity(2 << 20);
-    let mut nowhere = Nowhere::default();
-    let stream_count = 7 + 1 + u32::try_from(FILES.len()).unwrap_or(0);
-    let mut header = MemoryWriter::<MDRawHeader>::alloc(&mut buffer).map_err(failed("header"))?;
-    let mut directory =
-        DirSection::new(&mut buffer, stream_count, &mut nowhere).map_err(failed("directory"))?;
-    let seconds = u32::try_from(captured_at.as_ms() / 1_000).unwrap_or(0);
-    let value = MDRawHeader {
-        signature: MD_HEADER_SIGNATURE,
-        version: MD_HEADER_VERSION,
-        stream_count,
-        stream_directory_rva: directory.position(),
-        checksum: 0,
-        time_date_stamp: seconds,
-        flags: 0,
-    };
-    header.set_value(&mut buffer, value).map_err(failed("header"))?;
-    let mut put = |buffer: &mut DumpBuf, entry: MDRawDirectory| {
-        directory.write_to_file(buffer, Some(entry)).map_err(failed("directory"))
-    };
-
-    let mappings = writer.mappings.clone();
-    writer.mappings = short_stacks(writer, pid, crashed);
-    let threads = writer.write_thread_list_stream(&mut buffer).map_err(failed("threads"))?;
-    put(&mut buffer, threads)?;
-    writer.mappings = join_split_modules(&mappings);
-    let modules = writer.write_mappings(&mut buffer).map_err(failed("modules"))?;
-    put(&mut buffer, modules)?;
-    let memory = writer.write_memory_list_stream(&mut buffer).map_err(failed("memory"))?;
-    put(&mut buffer, memory)?;
-    let exception = writer.write_exception_stream(&mut buffer).map_err(failed("exception"))?;
-    put(&mut buffer, exception)?;
-    let system = systeminfo_stream::write(&writer.process_inspector, &mut buffer, DontCare)
-        .map_err(failed("system"))?;
-    put(&mut buffer, system)?;
-    let memory_info = writer.write_memory_info_list_stream(&mut buffer).map_err(failed("memory map"))?;
-    put(&mut buffer, memory_info)?;
-    let names = writer.write_thread_names_stream(&mut buffer).map_err(failed("thread names"))?;
-    put(&mut buffer, names)?;
-    // not the environment and not the arguments: they hold secrets, and no frame needs them
-    for (name, kind) in FILES {
-        let content = std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
-        let location = MemoryArrayWriter::<u8>::write_bytes(&mut buffer, &content).location();
-        put(&mut buffer, MDRawDirectory { stream_type: kind as u32, location })?;
+impl Dump {
+    fn write_streams(
+        &mut self,
+        crashed: &CrashedThread,
+        snapshot: &Snapshot,
+        maps: &[u8],
+    ) -> Result<(), CaptureError> {
+        let map = MemoryMaps::from_read(maps).map_err(failed("memory map"))?;
+        let context = self.threads(snapshot)?;
+        self.modules(snapshot, &map)?;
+        let blocks = std::mem::take(&mut self.blocks);
+        self.add_list(MDStreamType::MemoryListStream, blocks.len(), |buffer| {
+            Ok(MemoryArrayWriter::alloc_from_array(buffer, &blocks)?.location())
+        })
+        .map_err(failed("memory"))?;
+        self.exception(crashed, context)?;
+        self.system()?;
+        self.memory_info(&map)?;
+        self.thread_names(&snapshot.threads)?;
+        // not the environment and not the arguments: they hold secrets, and no frame needs them
+        for (content, kind) in [
+            (&*snapshot.files.status, MDStreamType::LinuxProcStatus),
+            (&snapshot.files.auxv, MDStreamType::LinuxAuxv),
+            (maps, MDStreamType::LinuxMaps),
+            (&snapshot.files.limits, MDStreamType::MozLinuxLimits),
+        ] {
+            let location = MemoryArrayWriter::<u8>::write_bytes(&mut self.buffer, content).location();
+            self.add(kind, location);
+        }
+        // the format's end of the list
+        self.streams.push(MDRawDirectory::default());
+        Ok(())
     }
-    put(&mut buffer, MDRawDirectory::default())?;
-    Ok(buffer.into())
-}
 
-/// The mappings that the thread list is written with: nothing but the readable beginning of each stack, since the writer copies
-/// from the stack pointer to the end of its mapping and gives up on everything when one byte cannot be read.
-fn short_stacks(writer: &MinidumpWriter, pid: Pid, crashed: &CrashedThread) -> Vec<MappingInfo> {
-    let mut short = Vec::new();
-    for thread in writer
-        .threads
-        .iter()
-        .filter(|thread| thread.tid == crashed.tid)
-        .chain(writer.threads.iter().filter(|thread| thread.tid != crashed.tid).take(STACKS_KEPT))
-    {
-        let (pointer, limit) = if thread.tid == crashed.tid {
-            (Some(crashed.registers.rsp), CRASHED_STACK_BYTES)
-        } else {
-            (ptrace::registers(thread.tid).ok().map(|registers| registers.rsp), OTHER_STACK_BYTES)
+    fn add(&mut self, kind: MDStreamType, location: MDLocationDescriptor) {
+        self.streams.push(MDRawDirectory { stream_type: kind as u32, location });
+    }
+
+    /// A stream that is the number of its entries, and the entries.
+    fn add_list(
+        &mut self,
+        kind: MDStreamType,
+        count: usize,
+        entries: impl FnOnce(&mut Buffer) -> Result<MDLocationDescriptor, MemoryWriterError>,
+    ) -> Result<(), MemoryWriterError> {
+        let count = u32::try_from(count).unwrap_or(0);
+        let mut location = MemoryWriter::alloc_with_val(&mut self.buffer, count)?.location();
+        location.data_size += entries(&mut self.buffer)?.data_size;
+        self.add(kind, location);
+        Ok(())
+    }
+
+    /// All threads; where the crashing one's registers are, which is the first.
+    fn threads(&mut self, snapshot: &Snapshot) -> Result<MDLocationDescriptor, CaptureError> {
+        let mut crashed_context = MDLocationDescriptor::default();
+        let mut list = Vec::with_capacity(snapshot.threads.len());
+        for (index, thread) in snapshot.threads.iter().enumerate() {
+            let stack = self.memory(&thread.stack);
+            if index == 0 {
+                self.memory(&snapshot.code);
+            }
+            let context = MemoryWriter::alloc_with_val(&mut self.buffer, context(thread))
+                .map_err(failed("threads"))?
+                .location();
+            if index == 0 {
+                crashed_context = context;
+            }
+            list.push(MDRawThread {
+                thread_id: thread.tid.unsigned_abs(),
+                suspend_count: 0,
+                priority_class: 0,
+                priority: 0,
+                teb: 0,
+                stack,
+                thread_context: context,
+            });
+        }
+        self.add_list(MDStreamType::ThreadListStream, list.len(), |buffer| {
+            Ok(MemoryArrayWriter::alloc_from_iter(buffer, list)?.location())
+        })
+        .map_err(failed("threads"))?;
+        Ok(crashed_context)
+    }
+
+    fn memory(&mut self, memory: &Memory) -> MDMemoryDescriptor {
+        let location = MemoryArrayWriter::<u8>::write_bytes(&mut self.buffer, &memory.bytes).location();
+        let block = MDMemoryDescriptor { start_of_memory_range: memory.start, memory: location };
+        if !memory.bytes.is_empty() {
+            self.blocks.push(block);
+        }
+        block
+    }
+
+    fn modules(&mut self, snapshot: &Snapshot, map: &MemoryMaps) -> Result<(), CaptureError> {
+        let mappings = mappings(map, &snapshot.files.auxv).map_err(failed("modules"))?;
+        let mut list = Vec::new();
+        for mapping in join_split_modules(&mappings).iter().filter(|mapping| mapping.is_interesting()) {
+            let start = mapping.start_address as u64;
+            let known = snapshot.identities.iter().find(|identity| identity.start == start);
+            let name = PathBuf::from(mapping.name.clone().unwrap_or_default());
+            let from_memory = known.map(|identity| identity.build_id.clone()).filter(|id| !id.is_empty());
+            let build_id = from_memory.unwrap_or_else(|| build_id_of_file(&name));
+            // all zeroes say nothing either
+            if build_id.iter().all(|byte| *byte == 0) {
+                continue;
+            }
+            let name = called(name, mapping, known.and_then(|identity| identity.soname.as_deref()));
+            list.push(self.module(mapping, &build_id, &name.to_string_lossy()).map_err(failed("modules"))?);
+        }
+        self.add_list(MDStreamType::ModuleListStream, list.len(), |buffer| {
+            Ok(MemoryArrayWriter::alloc_from_iter(buffer, list)?.location())
+        })
+        .map_err(failed("modules"))
+    }
+
+    fn module(
+        &mut self,
+        mapping: &MappingInfo,
+        build_id: &[u8],
+        name: &str,
+    ) -> Result<MDRawModule, MemoryWriterError> {
+        let record = [&(format::CvSignature::Elf as u32).to_le_bytes(), build_id].concat();
+        let cv_record = MemoryArrayWriter::<u8>::write_bytes(&mut self.buffer, &record).location();
+        Ok(MDRawModule {
+            base_of_image: mapping.start_address as u64,
+            size_of_image: u32::try_from(mapping.size).unwrap_or(u32::MAX),
+            cv_record,
+            module_name_rva: write_string_to_location(&mut self.buffer, name)?.rva,
+            ..Default::default()
+        })
+    }
+
+    fn exception(
+        &mut self,
+        crashed: &CrashedThread,
+        thread_context: MDLocationDescriptor,
+    ) -> Result<(), CaptureError> {
+        // raise, kill and abort have no address: their siginfo holds the sender there
+        let is_fault = crashed.info.code > 0
+            && matches!(
+                crashed.info.signal,
+                libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE | libc::SIGTRAP
+            );
+        let stream = MDRawExceptionStream {
+            thread_id: crashed.tid.unsigned_abs(),
+            exception_record: MDException {
+                exception_code: crashed.info.signal.cast_unsigned(),
+                exception_flags: crashed.info.code.cast_unsigned(),
+                exception_address: if is_fault { crashed.info.address } else { crashed.registers.rip },
+                ..Default::default()
+            },
+            __align: 0,
+            thread_context,
         };
-        let Some(pointer) = pointer.and_then(|pointer| usize::try_from(pointer).ok()) else { continue };
-        let Ok((start, length)) = writer.get_stack_info(pointer) else { continue };
-        let length = readable(pid, start, length.min(limit));
-        if let Some(mapping) = writer.find_mapping(start).filter(|_| length > 0) {
-            short.push(cut(mapping, start, length));
-        }
+        let stream =
+            MemoryWriter::alloc_with_val(&mut self.buffer, stream).map_err(failed("exception"))?.location();
+        self.add(MDStreamType::ExceptionStream, stream);
+        Ok(())
     }
-    // the code around the instruction pointer is copied too
-    if let Ok(pointer) = usize::try_from(crashed.registers.rip)
-        && let Some(mapping) = writer.find_mapping(pointer)
-    {
-        let start = mapping.start_address.max(pointer.saturating_sub(128));
-        let length = mapping.end_address().min(pointer.saturating_add(128)) - start;
-        if readable(pid, start, length) == length {
-            short.push(cut(mapping, start, length));
-        }
+
+    /// `MINIDUMP_SYSTEM_INFO`, whose union has no safe constructor: byte by byte.
+    fn system(&mut self) -> Result<(), CaptureError> {
+        const SIZE: usize = 56;
+        const PROCESSORS_AT: usize = 6;
+        const PLATFORM_AT: usize = 20;
+        const VERSION_AT: usize = 24;
+        let version = std::fs::read_to_string("/proc/version").unwrap_or_default();
+        let version =
+            write_string_to_location(&mut self.buffer, version.trim()).map_err(failed("system"))?.rva;
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let mut info = [0; SIZE];
+        let architecture = MDCPUArchitecture::PROCESSOR_ARCHITECTURE_AMD64 as u16;
+        info[..2].copy_from_slice(&architecture.to_le_bytes());
+        info[PROCESSORS_AT] = u8::try_from(processors).unwrap_or(u8::MAX);
+        info[PLATFORM_AT..VERSION_AT].copy_from_slice(&(PlatformId::Linux as u32).to_le_bytes());
+        info[VERSION_AT..VERSION_AT + 4].copy_from_slice(&version.to_le_bytes());
+        let location = MemoryArrayWriter::<u8>::write_bytes(&mut self.buffer, &info).location();
+        self.add(MDStreamType::SystemInfoStream, location);
+        Ok(())
     }
-    short
+
+    fn memory_info(&mut self, map: &MemoryMaps) -> Result<(), CaptureError> {
+        let header = MDMemoryInfoList {
+            size_of_header: u32::try_from(size_of::<MDMemoryInfoList>()).unwrap_or(0),
+            size_of_entry: u32::try_from(size_of::<MDMemoryInfo>()).unwrap_or(0),
+            number_of_entries: map.0.len() as u64,
+        };
+        let mut location =
+            MemoryWriter::alloc_with_val(&mut self.buffer, header).map_err(failed("memory map"))?.location();
+        let entries = map.0.iter().map(|area| {
+            let protection = protection(area.perms).bits();
+            let is_private = area.perms.contains(MMPermissions::PRIVATE);
+            let kind = if is_private { MemoryType::MEM_PRIVATE } else { MemoryType::MEM_MAPPED };
+            MDMemoryInfo {
+                base_address: area.address.0,
+                allocation_base: area.address.0,
+                allocation_protection: protection,
+                __alignment1: 0,
+                region_size: area.address.1 - area.address.0,
+                state: MemoryState::MEM_COMMIT.bits(),
+                protection,
+                _type: kind.bits(),
+                __alignment2: 0,
+            }
+        });
+        let entries =
+            MemoryArrayWriter::alloc_from_iter(&mut self.buffer, entries).map_err(failed("memory map"))?;
+        location.data_size += entries.location().data_size;
+        self.add(MDStreamType::MemoryInfoListStream, location);
+        Ok(())
+    }
+
+    fn thread_names(&mut self, threads: &[ThreadState]) -> Result<(), CaptureError> {
+        let mut list = Vec::new();
+        for thread in threads {
+            let Some(name) = &thread.name else { continue };
+            let name = write_string_to_location(&mut self.buffer, name).map_err(failed("thread names"))?;
+            list.push(MDRawThreadName {
+                thread_id: thread.tid.unsigned_abs(),
+                thread_name_rva: name.rva.into(),
+            });
+        }
+        self.add_list(MDStreamType::ThreadNamesStream, list.len(), |buffer| {
+            Ok(MemoryArrayWriter::alloc_from_iter(buffer, list)?.location())
+        })
+        .map_err(failed("thread names"))
+    }
 }
 
-fn cut(mapping: &MappingInfo, start: usize, length: usize) -> MappingInfo {
-    MappingInfo { start_address: start, size: length, ..mapping.clone() }
-}
-
-/// How many of these bytes can be read: all, whole pages from the start, or none.
-fn readable(pid: Pid, start: usize, length: usize) -> usize {
-    const PAGE: usize = 4_096;
-    let can_read = |address: usize| {
-        u64::try_from(address).is_ok_and(|address| read_process(pid, address, &mut [0]).is_ok())
+fn context(thread: &ThreadState) -> RawContextCPU {
+    let mut context = RawContextCPU::default();
+    let info = ThreadInfo {
+        stack_pointer: usize::try_from(thread.registers.rsp).unwrap_or(0),
+        tgid: 0,
+        ppid: 0,
+        regs: thread.registers,
+        fpregs: thread.float_registers,
+        dregs: Default::default(),
     };
-    let Some(last) = length.checked_sub(1) else { return 0 };
-    if can_read(start) && can_read(start + last) {
-        return length;
+    info.fill_cpu_context(&mut context);
+    context
+}
+
+fn protection(permissions: MMPermissions) -> MemoryProtection {
+    let has = |permission| permissions.contains(permission);
+    match (has(MMPermissions::READ), has(MMPermissions::WRITE), has(MMPermissions::EXECUTE)) {
+        (false, false, false) => MemoryProtection::PAGE_NOACCESS,
+        (false, false, true) => MemoryProtection::PAGE_EXECUTE,
+        (true, false, false) => MemoryProtection::PAGE_READONLY,
+        (true, false, true) => MemoryProtection::PAGE_EXECUTE_READ,
+        // the format has no memory that can be written and not read
+        (_, true, false) => MemoryProtection::PAGE_READWRITE,
+        (_, true, true) => MemoryProtection::PAGE_EXECUTE_READWRITE,
     }
-    let mut good = 0;
-    while good < length && can_read(start + good) {
-        good = (good + PAGE - (start + good) % PAGE).min(length);
+}
+
+/// The mappings of one file as one, the program's own first.
+fn mappings(map: &MemoryMaps, auxv: &[u8]) -> Result<Vec<MappingInfo>, MapsReaderError> {
+    let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_ne_bytes);
+    let of_kernel = |key: u64| {
+        let entry = auxv.chunks_exact(16).find(|entry| word(&entry[..8]) == key)?;
+        Some(word(&entry[8..])).filter(|value| *value != 0)
+    };
+    let mut mappings = MappingInfo::aggregate(map.clone(), of_kernel(AT_SYSINFO_EHDR))?;
+    // the format takes the first for the program's own
+    let entry = of_kernel(AT_ENTRY).and_then(|entry| usize::try_from(entry).ok());
+    let is_own = |mapping: &MappingInfo| {
+        entry.is_some_and(|at| (mapping.start_address..mapping.end_address()).contains(&at))
+    };
+    if let Some(own) = mappings.iter().position(is_own) {
+        mappings.swap(0, own);
     }
-    good
+    Ok(mappings)
+}
+
+/// A library by the name that it gives itself, as whoever prepares symbols for it does.
+fn called(mut path: PathBuf, mapping: &MappingInfo, soname: Option<&str>) -> PathBuf {
+    match soname {
+        // it is inside of another file
+        Some(name) if mapping.is_executable() && mapping.offset != 0 => path.push(name),
+        Some(name) => path.set_file_name(name),
+        None => {}
+    }
+    path
 }
 
 /// One module per file: an executable that was linked with gaps between its segments is listed in pieces, the later ones with
@@ -220,83 +400,4 @@ fn continues(module: &MappingInfo, last_offset: usize, mapping: &MappingInfo) ->
         && module.name == mapping.name
         && mapping.offset > last_offset
         && mapping.start_address - module.start_address < 1 << 31
-}
-
-fn crash_context(pid: Pid, crashed: &CrashedThread) -> Result<CrashContextExt, CaptureError> {
-    let unfit = || CaptureError::Write { part: "context", reason: "the format has another size".to_owned() };
-    // its private fields have no other constructor
-    let mut bytes = vec![0; size_of::<CrashContext>()];
-    let float_at = std::mem::offset_of!(CrashContext, float_state);
-    bytes
-        .get_mut(float_at..float_at + crashed.float_registers.len())
-        .ok_or_else(unfit)?
-        .copy_from_slice(&crashed.float_registers);
-    let mut context = CrashContext::from_bytes(&bytes).ok_or_else(unfit)?;
-    context.pid = pid;
-    context.tid = crashed.tid;
-    let from = &crashed.registers;
-    // the order of `REG_…` in ucontext.h
-    let gregs = [
-        from.r8,
-        from.r9,
-        from.r10,
-        from.r11,
-        from.r12,
-        from.r13,
-        from.r14,
-        from.r15,
-        from.rdi,
-        from.rsi,
-        from.rbp,
-        from.rbx,
-        from.rdx,
-        from.rax,
-        from.rcx,
-        from.rsp,
-        from.rip,
-        from.eflags,
-        (from.cs & 0xffff) | (from.gs & 0xffff) << 16 | (from.fs & 0xffff) << 32,
-    ];
-    for (slot, value) in context.context.uc_mcontext.gregs.iter_mut().zip(gregs) {
-        *slot = value.cast_signed();
-    }
-    context.siginfo.ssi_signo = crashed.info.signal.cast_unsigned();
-    context.siginfo.ssi_code = crashed.info.code;
-    context.siginfo.ssi_errno = crashed.info.errno;
-    // raise, kill and abort have no address: their siginfo holds the sender there
-    let is_fault = crashed.info.code > 0
-        && matches!(
-            crashed.info.signal,
-            libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE | libc::SIGTRAP
-        );
-    context.siginfo.ssi_addr = if is_fault { crashed.info.address } else { crashed.registers.rip };
-    Ok(CrashContextExt { inner: context })
-}
-
-/// The directory wants a file to write into beside the buffer that is the dump.
-#[derive(Default)]
-struct Nowhere {
-    position: u64,
-}
-
-impl Write for Nowhere {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.position += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for Nowhere {
-    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        self.position = match to {
-            SeekFrom::Start(position) => position,
-            SeekFrom::Current(offset) => self.position.saturating_add_signed(offset),
-            SeekFrom::End(_) => self.position,
-        };
-        Ok(self.position)
-    }
 }

@@ -37,15 +37,9 @@ impl ForeignRoot {
     }
 }
 
-/// The files that a process has mapped as code, as it names them.
-pub(super) fn mapped_code(pid: Pid) -> Vec<PathBuf> {
-    // what a dying process leaves unreadable has no names either
-    let maps = std::fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
-    files_of_code(&maps)
-}
-
+/// The files that a process has mapped as code, as it names them, by its memory map's text:
 /// `555…-555… r-xp 00001000 fe:00 1234   /srv/app/shop`
-fn files_of_code(maps: &[u8]) -> Vec<PathBuf> {
+pub(super) fn files_of_code(maps: &[u8]) -> Vec<PathBuf> {
     let files: BTreeSet<&[u8]> = maps
         .split(|byte| *byte == b'\n')
         .filter(|line| line.split(|byte| *byte == b' ').nth(1).is_some_and(|rights| rights.contains(&b'x')))
@@ -71,6 +65,7 @@ mod tests {
             7300-7400 r-xp 00000000 00:00 0    [vdso]\n\
             7400-7500 rwxp 00000000 00:00 0 \n";
         assert_eq!(files_of_code(maps), ["/srv/app/shop", "/srv/with space.so"].map(PathBuf::from));
-        assert!(mapped_code(Pid::try_from(std::process::id()).unwrap()).len() > 1);
+        let own = crate::memory_map::read(Pid::try_from(std::process::id()).unwrap()).unwrap();
+        assert!(files_of_code(&own).len() > 1);
     }
 }

@@ -18,6 +18,52 @@ pub(crate) fn read_process(pid: Pid, address: u64, into: &mut [u8]) -> io::Resul
     Ok(usize::try_from(read).unwrap_or(0))
 }
 
+/// Reads many ranges (address and length) of another process's memory with few calls; of each as much from its start as can be
+/// read, to the page.
+pub(crate) fn read_ranges(pid: Pid, ranges: &[(u64, usize)]) -> Vec<Vec<u8>> {
+    /// What one call takes: `IOV_MAX`.
+    const AT_ONCE: usize = 1_024;
+    let mut read: Vec<Vec<u8>> = ranges.iter().map(|(_, length)| vec![0; *length]).collect();
+    let mut next = 0;
+    while next < ranges.len() {
+        let end = ranges.len().min(next + AT_ONCE);
+        let mut left = read_together(pid, &ranges[next..end], &mut read[next..end]);
+        while next < end {
+            let length = ranges[next].1;
+            next += 1;
+            if left < length {
+                // what follows is asked for anew
+                read[next - 1].truncate(left);
+                break;
+            }
+            left -= length;
+        }
+    }
+    read
+}
+
+/// How many bytes could be read, from the first range on.
+fn read_together(pid: Pid, ranges: &[(u64, usize)], into: &mut [Vec<u8>]) -> usize {
+    let local: Vec<libc::iovec> = into
+        .iter_mut()
+        .map(|bytes| libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() })
+        .collect();
+    let remote: Vec<libc::iovec> = ranges
+        .iter()
+        .map(|(address, length)| libc::iovec {
+            iov_base: std::ptr::without_provenance_mut(usize::try_from(*address).unwrap_or(0)),
+            iov_len: *length,
+        })
+        .collect();
+    let count = |vectors: &[libc::iovec]| libc::c_ulong::try_from(vectors.len()).unwrap_or(0);
+    // SAFETY: each local vector covers one of `into`, which are writable for the length of the call; the remote addresses are
+    // only looked up in the other process. Both arrays live through the call and have as many elements as said.
+    let read = unsafe {
+        libc::process_vm_readv(pid, local.as_ptr(), count(&local), remote.as_ptr(), count(&remote), 0)
+    };
+    usize::try_from(read).unwrap_or(0)
+}
+
 /// A file in anonymous memory that holds `content` and cannot be changed any more, ready to be read from its start.
 pub(crate) fn sealed_file(content: &[&[u8]]) -> io::Result<File> {
     // SAFETY: the name is a literal with its end marked; the result is checked before it is used.
@@ -49,6 +95,51 @@ mod tests {
         assert_eq!(content, "dump");
         assert!(file.write_all(b"x").is_err());
         assert!(file.set_len(0).is_err());
+    }
+
+    #[test]
+    fn of_many_ranges_each_is_read_as_far_as_it_can_be() {
+        let pid = Pid::try_from(std::process::id()).unwrap();
+        let here: Vec<u8> = (0..=u8::MAX).cycle().take(3 * 4_096).collect();
+        let address = here.as_ptr().addr() as u64;
+        let mut ranges = vec![(address, here.len()), (16, 100), (address + 5, 7), (8, 1), (8, 0)];
+        ranges.extend((0..3_000).map(|number| (address + number, 2)));
+        let read = read_ranges(pid, &ranges);
+        assert_eq!(read.len(), ranges.len());
+        assert_eq!(read[0], here);
+        assert!(read[1].is_empty() && read[3].is_empty() && read[4].is_empty());
+        assert_eq!(read[2], here[5..12]);
+        for (number, bytes) in read[5..].iter().enumerate() {
+            assert_eq!(*bytes, here[number..number + 2], "{number}");
+        }
+        assert_eq!(read_ranges(-1, &[(address, 3)]), [Vec::<u8>::new()]);
+        assert!(read_ranges(pid, &[]).is_empty());
+    }
+
+    #[test]
+    fn of_a_range_that_ends_in_nothing_its_beginning_is_read() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = Pid::try_from(child.id()).unwrap();
+        // the last area that can be read below a gap, with more asked for than it has
+        let read = || -> Option<(usize, usize)> {
+            let maps = crate::memory_map::read(pid).ok()?;
+            let map = crate::memory_map::MemoryMap::parse(&maps);
+            let stack = map.areas().iter().rfind(|area| area.readable && area.writable)?;
+            let from = stack.end - 4_096;
+            let ranges = [(from, 3 * 4_096), (from, 8)];
+            let read = read_ranges(pid, &ranges);
+            Some((read[0].len(), read[1].len()))
+        };
+        let lengths = loop {
+            // until its program runs
+            if let Some(lengths @ (4_096, _)) = read() {
+                break lengths;
+            }
+            std::thread::yield_now();
+        };
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(lengths, (4_096, 8));
     }
 
     #[test]

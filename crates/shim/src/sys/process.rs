@@ -37,10 +37,19 @@ impl Change {
 
 /// The next change of any child or traced thread, if there is one already.
 pub(crate) fn next_change() -> Option<(Pid, Change)> {
+    change_among(-1)
+}
+
+/// The next change of this child or traced thread, if there is one already.
+pub(crate) fn next_change_of(pid: Pid) -> Option<Change> {
+    change_among(pid).map(|(_, change)| change)
+}
+
+fn change_among(whom: Pid) -> Option<(Pid, Change)> {
     loop {
         let mut status = 0;
         // SAFETY: the kernel writes one integer.
-        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::WNOHANG) };
+        let pid = unsafe { libc::waitpid(whom, &raw mut status, libc::__WALL | libc::WNOHANG) };
         match pid {
             1.. => {
                 if let Some(change) = Change::from_status(status) {

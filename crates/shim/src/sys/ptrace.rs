@@ -57,7 +57,7 @@ pub(crate) fn registers(tid: Pid) -> io::Result<libc::user_regs_struct> {
 }
 
 /// The floating point registers of a stopped thread, in the layout of FXSAVE.
-pub(crate) fn float_registers(tid: Pid) -> io::Result<[u8; size_of::<libc::user_fpregs_struct>()]> {
+pub(crate) fn float_registers(tid: Pid) -> io::Result<libc::user_fpregs_struct> {
     read(libc::PTRACE_GETFPREGS, tid)
 }
 
