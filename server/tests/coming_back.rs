@@ -310,9 +310,7 @@ fn a_shim_of_the_first_release_is_taken_over_and_its_secrets_go() {
     let folder = medic.data_dir().parent().unwrap().to_owned();
     let (program, port) = (lab::shop(), support::free_address().port());
     let hashed = format!("{:?}\0{}\0{{}}", [program.to_str().unwrap()], folder.join(".").display());
-    let digest = Sha256::digest(hashed);
-    let digits: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let hash = digits.concat();
+    let hash = hex::encode(Sha256::digest(hashed));
     let run_dir = medic.data_dir().join("run/shop/0-1769847300000");
     std::fs::create_dir_all(&run_dir).unwrap();
     let spec = json!({

@@ -238,13 +238,13 @@ fn what_a_worker_leaves_is_ended_by_the_server_where_shim_and_guard_are_killed()
     let groups = std::fs::read_to_string(format!("/proc/{child}/cgroup")).unwrap();
     let shim = processes_below(&medic.data_dir().join("run"))[0];
     let status = std::fs::read_to_string(format!("/proc/{shim}/status")).unwrap();
-    let guard = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim();
+    let reaper = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim();
     if !groups.contains("/worker.shop.") {
         eprintln!("skipped: workers have no control groups of their own here (root, or Delegate=memory)");
         return;
     }
-    // the guard first, so that it has no time to do what it is for
-    let killed = std::process::Command::new("kill").args(["-9", guard, &shim.to_string()]).status().unwrap();
+    // the reaper first, so that it has no time to do what it is for
+    let killed = std::process::Command::new("kill").args(["-9", reaper, &shim.to_string()]).status().unwrap();
     assert!(killed.success());
     wait_until("the end of the child", move || !is_alive(child));
     medic.until_running();

@@ -285,7 +285,7 @@ impl Instance {
     }
 
     /// The worker that takes requests.
-    pub fn taker(&self) -> Option<&WorkerId> {
+    pub fn ready_worker(&self) -> Option<&WorkerId> {
         match &self.phase {
             Phase::Running { worker, .. } => Some(worker),
             _ => None,
@@ -314,7 +314,7 @@ impl Instance {
             Phase::Stopped => (InstanceState::Stopped, None, None),
         };
         let worker = self.worker().filter(|_| process.is_some());
-        let not_responding = self.taker().is_some() && self.healing.rules.is_unanswered();
+        let not_responding = self.ready_worker().is_some() && self.healing.rules.is_unanswered();
         InstanceStatus {
             index: self.key.index,
             pid: process.map(|process| process.pid),

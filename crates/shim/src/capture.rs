@@ -95,7 +95,7 @@ pub(crate) fn capture(
     watchdog: &Watchdog,
 ) -> Capture {
     let captured_at = clock.wall();
-    let guard = watchdog.guard(pid);
+    let watch = watchdog.watch(pid);
     let stopped = tracer.stop_all();
     let maps = memory_map::read(pid).unwrap_or_default();
     // a third party's code on a hostile process's memory: its panic must not take the shim along
@@ -106,13 +106,13 @@ pub(crate) fn capture(
         Ok((thread, snapshot))
     });
     tracer.resume_all();
-    drop(guard);
+    drop(watch);
     let stood_still = clock.monotonic().saturating_sub(held);
     let taken = if watchdog.has_killed() { Err(CaptureError::TooLong) } else { taken };
     let bytes = taken
         .and_then(|(thread, snapshot)| unpanicked(|| dump::write(&thread, &snapshot, &maps, captured_at)));
     let dump = bytes.map(|bytes| Dump {
-        sha256: format!("{:x}", Sha256::digest(&bytes)),
+        sha256: hex::encode(Sha256::digest(&bytes)),
         bytes,
         captured_at,
         stopped_us: u64::try_from(stood_still.as_micros()).unwrap_or(u64::MAX),

@@ -6,7 +6,7 @@
 //! thread only, and because a second waiter would take the first one's stops away.
 //!
 //! ```text
-//!                 guard (ends what is left when the shim is killed)
+//!                reaper (ends what is left when the shim is killed)
 //!                   │
 //!  server ──shim.sock── shim ──pipes, wait, ptrace── worker
 //!                        └── analyser (short-lived, confined; gets the dump as a sealed memory file)
@@ -21,17 +21,17 @@ pub mod cgroup;
 mod client;
 mod clock;
 mod cores;
-mod guard;
 mod launch;
-mod leftovers;
-mod life;
+mod liveness;
 mod memory_map;
 mod message_file;
 mod open_files;
+mod orphans;
 mod output;
 mod proc_status;
 mod program;
 pub mod protocol;
+mod reaper;
 mod signal_frame;
 mod supervise;
 mod sys;
@@ -41,7 +41,7 @@ mod worker;
 pub use analyser::analyser_main;
 pub use clock::SystemClock;
 pub use launch::{Address, LaunchError, connect, launch};
-pub use life::has_ended;
+pub use liveness::has_ended;
 pub use open_files::OpenFiles;
 pub use program::Program;
 pub use supervise::shim_main;

@@ -8,8 +8,8 @@
 //!
 //! A message of a state that was reached is sent to every client that connects later, until one acknowledges.
 
-mod aftermath;
 mod origin;
+mod post_mortem;
 mod requests;
 mod start;
 
@@ -22,14 +22,14 @@ use std::time::Duration;
 
 use model::{Clock, Exit, Signal, Timestamp};
 
-use self::aftermath::{Aftermath, Captured};
 use self::origin::{ForeignRoot, files_of_code};
+use self::post_mortem::{Captured, PostMortem};
 use crate::SystemClock;
 use crate::analyser::Analyser;
 use crate::capture::{Watchdog, capture};
 use crate::cgroup::{OomCounter, OwnGroup};
 use crate::client::Client;
-use crate::leftovers::Leftovers;
+use crate::orphans::Orphans;
 use crate::output::Output;
 use crate::protocol::{FromShim, WorkerSpec};
 use crate::sys::Pid;
@@ -118,13 +118,13 @@ struct Shim {
     /// This shim itself was asked to end.
     leaving: bool,
     /// What the worker left, from its end on.
-    leftovers: Option<Leftovers>,
+    orphans: Option<Orphans>,
     /// What could not be ended of it, in sentences.
     left: Vec<String>,
     /// The fatal signal that was caught.
     captured: Option<Captured>,
     /// Set once the worker has ended.
-    aftermath: Option<Aftermath>,
+    post_mortem: Option<PostMortem>,
     acknowledged: bool,
     /// Changes of state are left over from the last turn.
     changes_left: bool,
@@ -142,7 +142,7 @@ impl Shim {
             if let Some(analyser) = self.analyser() {
                 analyser.check_time(now);
             }
-            self.end_leftovers();
+            self.end_orphans();
             self.client.take_if(|client| client.is_lost());
         }
         // what is in there is this shim's own: socket, log
@@ -150,22 +150,22 @@ impl Shim {
     }
 
     fn is_done(&self) -> bool {
-        let settled = self.aftermath.as_ref().is_some_and(Aftermath::is_settled);
-        let is_alone = self.leftovers.as_ref().is_none_or(Leftovers::is_done);
+        let settled = self.post_mortem.as_ref().is_some_and(PostMortem::is_settled);
+        let is_alone = self.orphans.as_ref().is_none_or(Orphans::is_done);
         settled && is_alone && (self.acknowledged || self.leaving)
     }
 
     fn analyser(&mut self) -> Option<&mut Analyser> {
-        self.aftermath.as_mut()?.analyser.as_mut()
+        self.post_mortem.as_mut()?.analyser.as_mut()
     }
 
     fn wait(&mut self) -> Vec<(Source, Readiness)> {
-        let analyser = self.aftermath.as_ref().and_then(|aftermath| aftermath.analyser.as_ref());
+        let analyser = self.post_mortem.as_ref().and_then(|post_mortem| post_mortem.analyser.as_ref());
         let timeout = if self.changes_left {
             Some(Duration::ZERO)
         } else {
             let deadlines = analyser.map(Analyser::deadline).into_iter();
-            let next = deadlines.chain(self.leftovers.as_ref().map(Leftovers::deadline)).min();
+            let next = deadlines.chain(self.orphans.as_ref().map(Orphans::deadline)).min();
             next.filter(|next| *next != Duration::MAX).map(|next| next.saturating_sub(self.clock.monotonic()))
         };
         let reading = |source, fd| (source, Interest { fd, write: false });
@@ -269,7 +269,7 @@ impl Shim {
     }
 
     fn signal_worker(&mut self, signal: i32) {
-        if self.aftermath.is_none() {
+        if self.post_mortem.is_none() {
             self.asked.note(signal);
             // the worker is not reaped yet, so its id is its own
             let _ = signals::send(self.worker.pid, signal);

@@ -1,4 +1,4 @@
-//! The workers that have a shim, from the moment it is started or found: what the loop wishes of one is sent through here.
+//! The workers that have a shim, from the moment it is started or found: what the loop asks of one is sent through here.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -23,7 +23,7 @@ pub(super) struct Known {
 struct Worker {
     /// Once the shim was heard.
     known: Option<Known>,
-    wishes: mpsc::UnboundedSender<ToShim>,
+    requests: mpsc::UnboundedSender<ToShim>,
     /// What goes on for it as long as it has a shim, such as the probe of its port.
     tasks: Vec<AbortHandle>,
 }
@@ -33,14 +33,14 @@ struct Worker {
 pub(super) struct Connected(Arc<Mutex<BTreeMap<WorkerId, Worker>>>);
 
 impl Connected {
-    /// From now on the loop's wishes for the worker wait for its link; `None` where it has one already.
+    /// From now on the requests for the worker wait for its link; `None` where it has one already.
     pub(super) fn add(&self, worker: &WorkerId) -> Option<mpsc::UnboundedReceiver<ToShim>> {
         let mut workers = self.lock();
         if workers.contains_key(worker) {
             return None;
         }
-        let (wishes, receiver) = mpsc::unbounded_channel();
-        workers.insert(worker.clone(), Worker { known: None, wishes, tasks: Vec::new() });
+        let (requests, receiver) = mpsc::unbounded_channel();
+        workers.insert(worker.clone(), Worker { known: None, requests, tasks: Vec::new() });
         Some(receiver)
     }
 
@@ -52,9 +52,9 @@ impl Connected {
     }
 
     /// Waits until it can be sent. A worker that is not here has no shim any more, and its loss is on its way to the inbox.
-    pub(super) fn wish(&self, worker: &WorkerId, wish: ToShim) {
+    pub(super) fn send(&self, worker: &WorkerId, request: ToShim) {
         if let Some(worker) = self.lock().get(worker) {
-            let _gone = worker.wishes.send(wish);
+            let _gone = worker.requests.send(request);
         }
     }
 

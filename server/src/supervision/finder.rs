@@ -36,7 +36,7 @@ impl Finder {
         let mut workers = Vec::new();
         for (worker, run_dir) in found {
             // This Medic's own.
-            let Some(wishes) = self.connected.add(&worker) else { continue };
+            let Some(requests) = self.connected.add(&worker) else { continue };
             workers.push(worker.clone());
             let app = &worker.instance.app;
             let link = Link {
@@ -46,7 +46,7 @@ impl Finder {
                 warm_up_check: self.launcher.warm_up_check(app),
                 inbox: self.inbox.clone(),
                 connected: self.connected.clone(),
-                wishes,
+                requests,
                 group: self.launcher.group_of(&worker),
                 worker,
             };

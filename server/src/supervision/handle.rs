@@ -14,10 +14,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::config::App;
 
 /// What is asked of the loop, and where to say that it is done.
-pub(super) type Request = (Wish, oneshot::Sender<()>);
+pub(super) type Request = (Command, oneshot::Sender<()>);
 
 /// What is asked of it.
-pub(super) enum Wish {
+pub(super) enum Command {
     /// Take this in.
     Input(Input),
     /// Run the apps as they are configured now.
@@ -64,7 +64,7 @@ impl Supervision {
     /// Runs the apps as they are configured now: numbers at once, and workers whose command, folder or environment changed are
     /// replaced one after another. Apps that are new or gone are left to the next start of Medic.
     pub async fn reload(&self, apps: Vec<(App, AppSpec, AppSettings)>) {
-        self.ask(Wish::Reload(apps)).await;
+        self.ask(Command::Reload(apps)).await;
     }
 
     /// What the database holds could only be read now.
@@ -88,13 +88,13 @@ impl Supervision {
     }
 
     async fn tell(&self, input: Input) {
-        self.ask(Wish::Input(input)).await;
+        self.ask(Command::Input(input)).await;
     }
 
     /// A loop that has ended has nothing to do any more.
-    async fn ask(&self, wish: Wish) {
+    async fn ask(&self, command: Command) {
         let (done, is_done) = oneshot::channel();
-        if self.requests.send((wish, done)).await.is_ok() {
+        if self.requests.send((command, done)).await.is_ok() {
             let _ended = is_done.await;
         }
     }

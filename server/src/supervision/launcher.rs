@@ -1,7 +1,6 @@
 //! How a worker is started: its command, its environment, its port and where its output goes.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -212,7 +211,7 @@ impl Launcher {
 
 /// App Service's form of an instance's name: 64 hexadecimal digits, the same for the same node, app and place.
 pub fn instance_id(node: &str, instance: &InstanceKey) -> String {
-    hex(&Sha256::digest(format!("{node}\0{}\0{}", instance.app, instance.index)))
+    hex::encode(Sha256::digest(format!("{node}\0{}\0{}", instance.app, instance.index)))
 }
 
 /// What the first release began no hash with; another way to reckon it gets another prefix, and workers keep theirs.
@@ -224,7 +223,7 @@ fn spec_hash(app: &App) -> String {
     let directory = app.directory.as_os_str().as_encoded_bytes();
     let way = (&app.command, directory, &app.environment, app.core_dumps);
     let json = serde_json::to_vec(&way).expect("texts and numbers");
-    format!("{HASH_PREFIX}{}", hex(&Sha256::digest(json)))
+    format!("{HASH_PREFIX}{}", hex::encode(Sha256::digest(json)))
 }
 
 /// An upgrade changes how workers are hashed, not how they are run: it must not replace them all.
@@ -237,14 +236,12 @@ fn fits(app: &App, hash: &str) -> bool {
 }
 
 fn first_release_hash(app: &App) -> String {
-    hex(&Sha256::digest(format!("{:?}\0{}\0{:?}", app.command, app.directory.display(), app.environment)))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _never_fails = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(format!(
+        "{:?}\0{}\0{:?}",
+        app.command,
+        app.directory.display(),
+        app.environment
+    )))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!            connected, all heard             connection over
-//!  trying ───────────────────────▶ talking ───────────────────┐
+//!  trying ───────────────────────▶ connected ──────────────────┐
 //!   ▲ │ ▲                                                      │
 //!   │ │ └──────────────────────────────────────────────────────┘
 //!   └─┤ not reached: again, after growing pauses
@@ -58,7 +58,7 @@ pub(super) struct Link {
     pub(super) warm_up_check: Option<WarmUpCheck>,
     pub(super) inbox: mpsc::Sender<Input>,
     pub(super) connected: Connected,
-    pub(super) wishes: mpsc::UnboundedReceiver<ToShim>,
+    pub(super) requests: mpsc::UnboundedReceiver<ToShim>,
     /// The worker's own control group, where it has one.
     pub(super) group: Option<PathBuf>,
 }
@@ -85,11 +85,11 @@ impl Link {
     pub(super) async fn run(mut self) {
         let mut course = Course::default();
         while let Some((session, heard)) = self.open(&course).await {
-            let talked = match self.begin(heard, &mut course).await {
-                Ok(()) => self.talk(session, &mut course).await,
+            let ended = match self.begin(heard, &mut course).await {
+                Ok(()) => self.exchange(session, &mut course).await,
                 Err(LoopEnded) => Err(LoopEnded),
             };
-            if talked.is_err() {
+            if ended.is_err() {
                 return;
             }
         }
@@ -185,7 +185,7 @@ impl Link {
     }
 
     /// Carries messages both ways until the connection is over.
-    async fn talk(&mut self, mut session: Session, course: &mut Course) -> Result<(), LoopEnded> {
+    async fn exchange(&mut self, mut session: Session, course: &mut Course) -> Result<(), LoopEnded> {
         for request in &course.unanswered {
             session.ask(request);
         }
@@ -199,9 +199,9 @@ impl Link {
                     Some(None) => {}
                     None => return Ok(()),
                 },
-                // None: nothing more is wished of it, and it goes when it has heard so.
-                Some(wish) = self.wishes.recv() => {
-                    if let Some(request) = course.request(wish) {
+                // None: nothing more is asked of it, and it goes when it has heard so.
+                Some(what) = self.requests.recv() => {
+                    if let Some(request) = course.request(what) {
                         session.ask(&request);
                     }
                 }
@@ -260,7 +260,7 @@ impl Link {
         self.inbox.send(input).await.map_err(|_| LoopEnded)
     }
 
-    /// Ends what the worker left where its shim could not, nor the shim's guard, which may have been killed with it.
+    /// Ends what the worker left where its shim could not, nor the shim's reaper, which may have been killed with it.
     async fn end_group(&self) {
         let Some(group) = self.group.clone() else { return };
         let end = move || shim::cgroup::end_group(&group);
@@ -293,13 +293,13 @@ impl Link {
 
 impl Course {
     /// `None` for what the shim does not know.
-    fn request(&mut self, wish: ToShim) -> Option<Request> {
-        self.acknowledged |= wish == ToShim::Acknowledge;
-        if self.protocol == 0 && wish == ToShim::Warm {
+    fn request(&mut self, what: ToShim) -> Option<Request> {
+        self.acknowledged |= what == ToShim::Acknowledge;
+        if self.protocol == 0 && what == ToShim::Warm {
             return None;
         }
         self.requests += 1;
-        let request = Request { id: Some(self.requests), what: wish };
+        let request = Request { id: Some(self.requests), what };
         // The first release answers with no number.
         if self.protocol > 0 || self.acknowledged {
             self.unanswered.push_back(request.clone());

@@ -5,9 +5,9 @@
 //! input. The inbox is bounded: when Medic cannot keep up, shims wait, and nothing is dropped.
 
 mod connected;
+mod executor;
 mod finder;
 mod handle;
-mod hands;
 mod launcher;
 mod ledger;
 mod link;
@@ -33,8 +33,8 @@ pub use sampler::MemoryMinutes;
 use crate::config::App;
 use crate::doors::Doors;
 use crate::stopping::Stop;
-use handle::{Request, Wish};
-use hands::Hands;
+use executor::Executor;
+use handle::{Command, Request};
 
 /// How many events may wait for the loop.
 const INBOX: usize = 1_024;
@@ -81,8 +81,8 @@ pub fn start(
     let health = world.health.clone();
     let sampler = sampler::Sampler::new(&world, snapshot.clone());
     let sampling = tokio::spawn(sampler.run(inbox.clone())).abort_handle();
-    let hands = Hands::new(world, inbox, remembered.is_some());
-    let mut running = Loop { fleet, clock, events, requests, hands, health, publish, number: 0 };
+    let executor = Executor::new(world, inbox, remembered.is_some());
+    let mut running = Loop { fleet, clock, events, requests, executor, health, publish, number: 0 };
     // Whoever asks from now on is told of every app.
     running.take_over();
     let ended = tokio::spawn(async move {
@@ -97,7 +97,7 @@ struct Loop {
     clock: Arc<dyn Clock>,
     events: mpsc::Receiver<Input>,
     requests: mpsc::Receiver<Request>,
-    hands: Hands,
+    executor: Executor,
     health: watch::Receiver<MedicHealth>,
     publish: watch::Sender<Arc<Snapshot>>,
     number: u64,
@@ -106,7 +106,7 @@ struct Loop {
 impl Loop {
     /// Lets the fleet know who may have outlived the last Medic before it may start anybody.
     fn take_over(&mut self) {
-        let workers = self.hands.take_over();
+        let workers = self.executor.take_over();
         self.step(Input::Returning { workers });
     }
 
@@ -117,28 +117,28 @@ impl Loop {
             let wait = due.min(LONGEST_SLEEP);
             tokio::select! {
                 input = self.events.recv() => self.step(input.unwrap_or(Input::Stop)),
-                Some((wish, done)) = self.requests.recv() => {
-                    self.fulfil(wish);
+                Some((command, done)) = self.requests.recv() => {
+                    self.fulfil(command);
                     let _nobody_waits = done.send(());
                 }
                 Ok(()) = self.health.changed() => self.step(Input::Tick),
                 () = tokio::time::sleep(wait) => self.step(Input::Tick),
             }
         }
-        self.hands.finish().await;
+        self.executor.finish().await;
     }
 
-    fn fulfil(&mut self, wish: Wish) {
-        match wish {
-            Wish::Input(input) => self.step(input),
-            Wish::Reload(apps) => self.reload(apps),
+    fn fulfil(&mut self, command: Command) {
+        match command {
+            Command::Input(input) => self.step(input),
+            Command::Reload(apps) => self.reload(apps),
         }
     }
 
     fn reload(&mut self, apps: Vec<(App, AppSpec, AppSettings)>) {
         for (app, spec, settings) in apps {
             let name = app.name.clone();
-            if self.hands.launcher().replace(app) {
+            if self.executor.launcher().replace(app) {
                 self.step(Input::Respec(Box::new(spec)));
                 self.step(Input::Settings { app: name, settings });
             }
@@ -147,7 +147,7 @@ impl Loop {
     }
 
     fn replace_outdated(&mut self) {
-        for worker in self.hands.outdated() {
+        for worker in self.executor.outdated() {
             self.replace(worker);
         }
     }
@@ -165,7 +165,7 @@ impl Loop {
             _ => None,
         };
         self.decide(input);
-        if let Some(worker) = compared.filter(|worker| self.hands.is_outdated(worker)) {
+        if let Some(worker) = compared.filter(|worker| self.executor.is_outdated(worker)) {
             self.replace(worker);
         }
     }
@@ -178,10 +178,10 @@ impl Loop {
         let mut effects = Vec::new();
         self.fleet.step(now, input, &mut effects);
         for effect in effects {
-            self.hands.carry_out(effect);
+            self.executor.carry_out(effect);
         }
         if is_recalled {
-            self.hands.recalled();
+            self.executor.recalled();
         }
         let (apps, heal) = (self.fleet.apps(now), self.fleet.heal(now));
         let mut snapshot = Snapshot { number: self.number, apps, heal, medic: MedicHealth::default() };

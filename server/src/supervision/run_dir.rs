@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 use model::{AppName, InstanceKey, Timestamp, WorkerId};
 use sha2::{Digest, Sha256};
 
-use super::launcher::hex;
-
 /// The folders of all workers' run folders.
 #[derive(Clone, Debug)]
 pub(super) struct RunDirs {
@@ -25,7 +23,7 @@ impl RunDirs {
     pub(super) fn of(data_dir: &Path) -> Self {
         let user = shim::own_user();
         let name = std::fs::canonicalize(data_dir).unwrap_or_else(|_| data_dir.to_owned());
-        let digest = hex(&Sha256::digest(name.as_os_str().as_encoded_bytes()));
+        let digest = hex::encode(Sha256::digest(name.as_os_str().as_encoded_bytes()));
         let name = format!("medic-{user}-{}", digest.get(..16).unwrap_or_default());
         let parents = [format!("/run/user/{user}"), "/run".to_owned(), "/dev/shm".to_owned()];
         let others = parents.iter().map(|parent| Path::new(parent).join(&name)).collect();

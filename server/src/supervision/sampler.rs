@@ -59,7 +59,7 @@ pub(super) struct Sampler {
 }
 
 /// A worker that takes requests.
-struct Taker {
+struct Target {
     worker: WorkerId,
     pid: u32,
     limit_bytes: u64,
@@ -91,21 +91,21 @@ impl Sampler {
         let mut meters = Meters::new();
         loop {
             seconds.tick().await;
-            let takers = takers(&self.snapshot.borrow().clone());
+            let targets = targets(&self.snapshot.borrow().clone());
             let counted = self.counted().await;
             let clock = Arc::clone(&self.clock);
             let look = move || {
-                let seen = look(&takers, &mut meters, counted, &*clock);
-                (meters, takers, seen)
+                let seen = look(&targets, &mut meters, counted, &*clock);
+                (meters, targets, seen)
             };
-            let (kept, takers, seen) = match tokio::task::spawn_blocking(look).await {
+            let (kept, targets, seen) = match tokio::task::spawn_blocking(look).await {
                 Ok(seen) => seen,
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 // the runtime is ending
                 Err(_) => return,
             };
             meters = kept;
-            self.memory.add(minutes(&takers, &seen, self.clock.wall()));
+            self.memory.add(minutes(&targets, &seen, self.clock.wall()));
             if !seen.is_empty() && inbox.send(Input::Observed(seen)).await.is_err() {
                 return;
             }
@@ -123,57 +123,57 @@ impl Sampler {
     }
 }
 
-fn takers(snapshot: &Snapshot) -> Vec<Taker> {
+fn targets(snapshot: &Snapshot) -> Vec<Target> {
     let of_app = |app: &model::status::AppStatus| {
         let heal = snapshot.heal.get(&app.name);
         let running = app.instances.iter().filter(|instance| instance.state == InstanceState::Running);
-        let taker = |instance: &model::status::InstanceStatus| {
+        let target = |instance: &model::status::InstanceStatus| {
             let key = InstanceKey { app: app.name.clone(), index: instance.index };
             let worker = WorkerId { instance: key, started_at: instance.started_at? };
             let healing = heal?.instances.iter().find(|heal| heal.index == instance.index)?;
-            Some(Taker { worker, pid: instance.pid?, limit_bytes: healing.status.limit.bytes })
+            Some(Target { worker, pid: instance.pid?, limit_bytes: healing.status.limit.bytes })
         };
-        running.filter_map(taker).collect::<Vec<_>>()
+        running.filter_map(target).collect::<Vec<_>>()
     };
     snapshot.apps.iter().flat_map(of_app).collect()
 }
 
 fn look(
-    takers: &[Taker],
+    targets: &[Target],
     meters: &mut Meters,
     mut counted: BTreeMap<WorkerId, Tallies>,
     clock: &dyn Clock,
 ) -> Vec<(WorkerId, Observation)> {
-    meters.retain(|worker, _| takers.iter().any(|taker| taker.worker == *worker));
-    let observe = |taker: &Taker| {
-        let meter = meters.entry(taker.worker.clone()).or_insert_with(|| Meter::new(taker.pid));
+    meters.retain(|worker, _| targets.iter().any(|target| target.worker == *worker));
+    let observe = |target: &Target| {
+        let meter = meters.entry(target.worker.clone()).or_insert_with(|| Meter::new(target.pid));
         if meter.is_blind() {
-            *meter = Meter::new(taker.pid);
+            *meter = Meter::new(target.pid);
         }
-        let Reading { private_bytes, cpu_percent } = meter.read(clock.monotonic(), taker.limit_bytes);
+        let Reading { private_bytes, cpu_percent } = meter.read(clock.monotonic(), target.limit_bytes);
         let seen = Observation {
             private_bytes,
             cpu_percent,
-            tallies: counted.remove(&taker.worker).unwrap_or_default(),
+            tallies: counted.remove(&target.worker).unwrap_or_default(),
             // Whoever takes requests is warm.
             warm_up: false,
             ..Observation::default()
         };
-        (taker.worker.clone(), seen)
+        (target.worker.clone(), seen)
     };
-    takers.iter().map(observe).collect()
+    targets.iter().map(observe).collect()
 }
 
-fn minutes(takers: &[Taker], seen: &[(WorkerId, Observation)], now: Timestamp) -> Vec<MemoryMinute> {
-    let minute = |(taker, (worker, seen)): (&Taker, &(WorkerId, Observation))| {
+fn minutes(targets: &[Target], seen: &[(WorkerId, Observation)], now: Timestamp) -> Vec<MemoryMinute> {
+    let minute = |(target, (worker, seen)): (&Target, &(WorkerId, Observation))| {
         Some(MemoryMinute {
             instance: worker.instance.clone(),
             minute: now.minute(),
             private_bytes_max: seen.private_bytes?,
-            limit_bytes: taker.limit_bytes,
+            limit_bytes: target.limit_bytes,
         })
     };
-    takers.iter().zip(seen).filter_map(minute).collect()
+    targets.iter().zip(seen).filter_map(minute).collect()
 }
 
 #[cfg(test)]

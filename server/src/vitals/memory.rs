@@ -1,4 +1,4 @@
-//! How much of a family's memory is counted more than once.
+//! How much of a process tree's memory is counted more than once.
 //!
 //! After a fork, parent and child have the same pages, and each one's `RssAnon` counts them: for gunicorn, node's cluster or
 //! php-fpm the sum is many times the truth. Only `smaps_rollup` knows who shares what, and reading it makes the process wait at
@@ -27,7 +27,7 @@ const NEAR_PERCENT: u64 = 80;
 /// A thousandth of the time may be spent: 45 ms for 4 GiB, so 45 s of pause.
 const PAUSE_S_PER_4_GIB: u64 = 45;
 
-/// What is known of a family's shared pages.
+/// What is known of a process tree's shared pages.
 #[derive(Default)]
 pub(super) struct Sharing(Option<Confirmed>);
 
@@ -39,7 +39,7 @@ struct Confirmed {
 }
 
 impl Sharing {
-    /// The family's memory with each page counted once, as far as it is known.
+    /// The tree's memory with each page counted once, as far as it is known.
     pub(super) fn private_bytes(
         &mut self,
         now: Duration,

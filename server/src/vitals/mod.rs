@@ -15,9 +15,9 @@
 //! A process's id may be given to another as soon as the process is gone. So a process is its id and the moment of its start,
 //! and everything read of the id counts only if a file read afterwards still says that start.
 
-mod family;
 mod memory;
 mod process;
+mod process_tree;
 mod processors;
 
 use std::fs::{self, File};
@@ -27,9 +27,9 @@ use std::time::Duration;
 use model::auto_heal::limit::Bitness;
 use shim::cgroup::Group;
 
-use self::family::Family;
 use self::memory::Sharing;
 use self::process::Process;
+use self::process_tree::ProcessTree;
 use self::processors::{Load, Processors};
 
 /// What was read.
@@ -51,11 +51,11 @@ pub struct Meter {
     group: Option<Group>,
     /// What bounds its use of processors.
     processor_group: Option<Group>,
-    family: Family,
+    tree: ProcessTree,
     sharing: Sharing,
     processors: Processors,
     load: Load,
-    /// When family and processors were looked at.
+    /// When tree and processors were looked at.
     looked: Option<Duration>,
 }
 
@@ -69,7 +69,7 @@ impl Meter {
             worker: Process::now(pid),
             group: Group::of_memory(pid).filter(Group::is_a_workers_own),
             processor_group: Group::of_processors(pid),
-            family: Family::default(),
+            tree: ProcessTree::default(),
             sharing: Sharing::default(),
             processors: Processors::default(),
             load: Load::default(),
@@ -90,11 +90,11 @@ impl Meter {
         let is_due = self.looked.is_none_or(|at| now.saturating_sub(at) >= Self::LOOK_EVERY);
         if is_due {
             self.looked = Some(now);
-            self.family.find(worker, self.group.as_ref());
+            self.tree.find(worker, self.group.as_ref());
             self.processors = Processors::of(worker.pid, self.processor_group.as_ref());
         }
         let mut looks = vec![(worker, own)];
-        self.family.look(&mut looks);
+        self.tree.look(&mut looks);
         let private_bytes = own.memory_bytes.map(|_| {
             let exact = self.group.as_ref().filter(|_| looks.len() > 1).and_then(Group::anonymous_bytes);
             exact.unwrap_or_else(|| self.sharing.private_bytes(now, limit_bytes, &looks))

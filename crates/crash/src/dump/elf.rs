@@ -130,13 +130,8 @@ impl Elf {
 
     /// The build id in lower-case hexadecimal digits; empty where it has none.
     pub(super) fn build_id(&self) -> String {
-        use std::fmt::Write;
         let parsed = self.parsed();
-        let id = parsed.as_ref().and_then(|elf| elf.build_id().ok().flatten()).unwrap_or_default();
-        id.iter().fold(String::new(), |mut digits, byte| {
-            let _ = write!(digits, "{byte:02x}");
-            digits
-        })
+        hex::encode(parsed.as_ref().and_then(|elf| elf.build_id().ok().flatten()).unwrap_or_default())
     }
 
     /// The name and checksum-free part of `.gnu_debuglink`.

@@ -245,7 +245,7 @@ impl App {
         }
         let takes = |worker: &&WorkerId| {
             let place = self.instances.get(usize::from(worker.instance.index));
-            place.is_some_and(|place| place.taker() == Some(*worker))
+            place.is_some_and(|place| place.ready_worker() == Some(*worker))
         };
         // if it fails, the worker stays until it is compared again
         if let Some(next) = self.outdated.iter().position(|worker| takes(&worker)) {
@@ -268,10 +268,11 @@ impl App {
 
     /// A worker is only asked to say when it is drained after the front door knows that it takes no more.
     fn say_route(&mut self, effects: &mut Vec<Effect>) {
-        let takers: Vec<WorkerId> = self.instances.iter().filter_map(Instance::taker).cloned().collect();
-        if self.said.routed.as_ref() != Some(&takers) {
-            self.said.routed = Some(takers.clone());
-            let route = Effect::Route { app: self.spec.name.clone(), workers: takers };
+        let ready: Vec<WorkerId> =
+            self.instances.iter().filter_map(Instance::ready_worker).cloned().collect();
+        if self.said.routed.as_ref() != Some(&ready) {
+            self.said.routed = Some(ready.clone());
+            let route = Effect::Route { app: self.spec.name.clone(), workers: ready };
             let drain = effects.iter().position(|effect| matches!(effect, Effect::Drain { .. }));
             effects.insert(drain.unwrap_or(effects.len()), route);
         }

@@ -38,7 +38,7 @@ struct World {
     fleet: Fleet,
     now: Now,
     seen: Vec<Effect>,
-    takers: Vec<WorkerId>,
+    routed: Vec<WorkerId>,
     generation: u64,
 }
 
@@ -46,9 +46,9 @@ impl World {
     fn new(rules: AutoHealConfig, settings: AppSettings, remembered: &Remembered) -> Self {
         let start = AppStart { spec: spec(), settings, rules };
         let fleet = Fleet::new(START, "node-a", vec![start], remembered, incident);
-        let mut world = Self { fleet, now: START, seen: Vec::new(), takers: Vec::new(), generation: 0 };
+        let mut world = Self { fleet, now: START, seen: Vec::new(), routed: Vec::new(), generation: 0 };
         world.tell(Input::Tick);
-        assert_eq!(world.takers.len(), 2);
+        assert_eq!(world.routed.len(), 2);
         world.seen.clear();
         world
     }
@@ -79,7 +79,7 @@ impl World {
             }
             Effect::Probe { worker } => say(worker, instance::Input::Listening),
             Effect::Drain { worker } => {
-                assert!(!self.takers.contains(worker), "drained before its requests went elsewhere");
+                assert!(!self.routed.contains(worker), "drained before its requests went elsewhere");
                 say(worker, instance::Input::Drained);
             }
             Effect::Signal { worker, .. } => {
@@ -88,7 +88,7 @@ impl World {
                 let (at, uptime) = (self.now.wall, SECOND);
                 say(worker, instance::Input::Ended { pid: 7, exit, ending, at, uptime, toll });
             }
-            Effect::Route { workers, .. } => self.takers.clone_from(workers),
+            Effect::Route { workers, .. } => self.routed.clone_from(workers),
             Effect::Watch { generation, .. } => self.generation = *generation,
             _ => {}
         }
@@ -97,7 +97,7 @@ impl World {
     /// A second in which the instances' private bytes are these.
     fn second(&mut self, private_bytes: [u64; 2]) {
         self.now = self.now + SECOND;
-        let seen = self.takers.iter().zip(private_bytes).map(|(worker, bytes)| {
+        let seen = self.routed.iter().zip(private_bytes).map(|(worker, bytes)| {
             let tallies = Tallies { generation: self.generation, ..Tallies::default() };
             let private_bytes = Some(bytes);
             (worker.clone(), Observation { private_bytes, tallies, ..Observation::default() })
@@ -128,15 +128,15 @@ fn private_bytes_rule(action: &str) -> AutoHealConfig {
 #[test]
 fn a_worker_above_90_percent_for_more_than_30_s_is_replaced_and_the_other_instance_is_not_touched() {
     let mut world = World::plain();
-    let before = world.takers.clone();
+    let before = world.routed.clone();
     world.second([90 * MB, 0]);
     for _ in 0..31 {
         world.second([90 * MB + 1, 90 * MB]);
-        assert_eq!(world.takers, before);
+        assert_eq!(world.routed, before);
     }
     world.second([90 * MB + 1, 90 * MB]);
-    assert_ne!(world.takers[0], before[0]);
-    assert_eq!(world.takers[1], before[1]);
+    assert_ne!(world.routed[0], before[0]);
+    assert_eq!(world.routed[1], before[1]);
     let [restart] = world.restarts()[..] else { panic!("{:?}", world.restarts()) };
     let evidence = restart.evidence.as_ref().unwrap();
     assert_eq!((restart.instance, evidence.rule), (0, Rule::PercentMemory));
@@ -196,13 +196,13 @@ fn who_opted_out_is_left_alone_at_once() {
 fn saving_rules_restarts_nothing_and_they_act_from_then_on() {
     for (action, restarts, events) in [("Recycle", 1, 0), ("LogEvent", 0, 1), ("CustomAction", 0, 1)] {
         let mut world = World::plain();
-        let before = world.takers.clone();
+        let before = world.routed.clone();
         world.tell(Input::Rules { app: app(), rules: Box::new(private_bytes_rule(action)) });
-        assert_eq!(world.takers, before);
+        assert_eq!(world.routed, before);
         world.second([0, 200 * MB]);
-        assert_eq!(world.takers, before, "at the threshold is not above it");
+        assert_eq!(world.routed, before, "at the threshold is not above it");
         world.second([0, 200 * MB + 1]);
-        assert_eq!((world.restarts().len(), world.takers != before), (restarts, restarts == 1));
+        assert_eq!((world.restarts().len(), world.routed != before), (restarts, restarts == 1));
         let told = world.seen.iter().filter(|effect| match effect {
             Effect::RecordEvent(event) => event.what == EventKind::Logged && action == "LogEvent",
             Effect::RunAction { action: run, .. } => run.exe == "/bin/tell" && action == "CustomAction",
@@ -215,7 +215,7 @@ fn saving_rules_restarts_nothing_and_they_act_from_then_on() {
 #[test]
 fn outdated_workers_are_replaced_one_after_another_and_only_they() {
     let mut world = World::plain();
-    let before = world.takers.clone();
+    let before = world.routed.clone();
     for worker in &before {
         let mut effects = Vec::new();
         world.fleet.step(world.now, Input::Outdated { worker: worker.clone() }, &mut effects);
@@ -233,7 +233,7 @@ fn outdated_workers_are_replaced_one_after_another_and_only_they() {
         world.tell(input);
     }
     assert_eq!(world.restarts().len(), 2);
-    assert!(before.iter().all(|worker| !world.takers.contains(worker)));
+    assert!(before.iter().all(|worker| !world.routed.contains(worker)));
     world.tell(Input::Outdated { worker: before[0].clone() });
     assert_eq!(world.restarts().len(), 2, "it is gone already");
 }
@@ -318,7 +318,7 @@ fn what_comes_late_is_added_to_what_was_counted_meanwhile() {
 /// A second in which instance 0 answers none of three requests; how many questions are put to it.
 fn hung_second(world: &mut World) -> usize {
     world.now = world.now + SECOND;
-    let worker = world.takers[0].clone();
+    let worker = world.routed[0].clone();
     let unanswered = Unanswered { waiting: 3, ..Unanswered::default() };
     let tallies = Tallies { generation: world.generation, unanswered, ..Tallies::default() };
     let seen = Observation { tallies, ..Observation::default() };
@@ -332,19 +332,19 @@ fn hung_second(world: &mut World) -> usize {
 #[test]
 fn a_worker_that_answers_nobody_makes_its_app_degraded_and_is_replaced() {
     let mut world = World::plain();
-    let before = world.takers.clone();
+    let before = world.routed.clone();
     let health = |world: &World| world.fleet.apps(world.now).remove(0).health;
     for probe in 1..=2 {
         while hung_second(&mut world) == 0 {}
         assert_eq!(health(&world), if probe == 1 { Health::Healthy } else { Health::Degraded });
-        assert_eq!(world.takers, before);
+        assert_eq!(world.routed, before);
         // the other instance's answer, and an answer of a worker that is gone, are not its own
         world.tell(Input::Health { worker: before[1].clone(), answered: false });
         world.tell(Input::Health { worker: before[0].clone(), answered: false });
     }
     let [restart] = world.restarts()[..] else { panic!("{:?}", world.restarts()) };
     assert_eq!(restart.evidence.as_ref().unwrap().rule, Rule::NotResponding);
-    assert!(world.takers[0] != before[0] && world.takers[1] == before[1]);
+    assert!(world.routed[0] != before[0] && world.routed[1] == before[1]);
     assert_eq!(health(&world), Health::Healthy);
     world.tell(Input::Health { worker: before[0].clone(), answered: false });
     assert_eq!((world.restarts().len(), health(&world)), (1, Health::Healthy));
@@ -353,13 +353,13 @@ fn a_worker_that_answers_nobody_makes_its_app_degraded_and_is_replaced() {
 #[test]
 fn a_worker_that_answers_the_probe_stays_and_is_healthy() {
     let mut world = World::plain();
-    let before = world.takers.clone();
+    let before = world.routed.clone();
     for _ in 0..1_000 {
         if hung_second(&mut world) > 0 {
             world.tell(Input::Health { worker: before[0].clone(), answered: true });
         }
     }
-    assert_eq!((world.takers.clone(), world.restarts().len()), (before, 0));
+    assert_eq!((world.routed.clone(), world.restarts().len()), (before, 0));
     let status = world.fleet.apps(world.now).remove(0);
     assert_eq!((status.health, status.instances[0].not_responding), (Health::Healthy, false));
 }

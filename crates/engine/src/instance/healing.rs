@@ -61,7 +61,7 @@ impl Instance {
         fuse: &mut Fuse,
         effects: &mut Vec<Effect>,
     ) {
-        if self.taker() != Some(worker) {
+        if self.ready_worker() != Some(worker) {
             return;
         }
         let seen = Observation { uptime: self.uptime(now), ..seen };
@@ -78,7 +78,7 @@ impl Instance {
         fuse: &mut Fuse,
         effects: &mut Vec<Effect>,
     ) {
-        if self.taker() == Some(worker) {
+        if self.ready_worker() == Some(worker) {
             self.tell_rules(now, worker, Input::Probed { answered }, fuse, effects);
         }
     }

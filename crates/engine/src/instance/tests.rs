@@ -293,7 +293,7 @@ fn an_end_from_before_is_recorded_though_the_place_has_another_worker() {
     let now = bench.now;
     bench.tell(&before, crashed(now));
     assert!(recorded(&bench.tell(&before, analysed(None))).is_some());
-    assert_eq!(bench.instance.taker(), Some(&worker));
+    assert_eq!(bench.instance.ready_worker(), Some(&worker));
 }
 
 #[test]

@@ -35,11 +35,11 @@ impl Watchdog {
         Self { orders, has_killed }
     }
 
-    /// Kills the process if the guard is not dropped in time. The caller does not reap the process meanwhile, so its id cannot
+    /// Kills the process if the watch is not dropped in time. The caller does not reap the process meanwhile, so its id cannot
     /// become another's.
-    pub(crate) fn guard(&self, pid: Pid) -> Guard<'_> {
+    pub(crate) fn watch(&self, pid: Pid) -> Watch<'_> {
         let _ = self.orders.send(Some(pid));
-        Guard { orders: &self.orders }
+        Watch { orders: &self.orders }
     }
 
     /// Did it kill the process? What was read of it then is not its state at the crash.
@@ -49,11 +49,11 @@ impl Watchdog {
 }
 
 /// A watch that goes on until this is dropped.
-pub(crate) struct Guard<'w> {
+pub(crate) struct Watch<'w> {
     orders: &'w Sender<Option<Pid>>,
 }
 
-impl Drop for Guard<'_> {
+impl Drop for Watch<'_> {
     fn drop(&mut self) {
         let _ = self.orders.send(None);
     }

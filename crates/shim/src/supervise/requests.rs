@@ -1,7 +1,7 @@
 //! What clients ask.
 
 use super::Shim;
-use super::aftermath::Aftermath;
+use super::post_mortem::PostMortem;
 use crate::capture::Watchdog;
 use crate::client::{Client, Unknown};
 use crate::protocol::{FromShim, LINE_LIMIT, Request, ToShim, VERSION};
@@ -29,7 +29,7 @@ impl Shim {
             if let Some(captured) = &self.captured {
                 client.send(&captured.message);
             }
-            for message in self.aftermath.iter().flat_map(Aftermath::messages) {
+            for message in self.post_mortem.iter().flat_map(PostMortem::messages) {
                 client.send(message);
             }
             self.client = Some(client);
@@ -106,14 +106,14 @@ impl Shim {
             }
             ToShim::Acknowledge => {
                 // one that comes before everything is known would lose the rest
-                self.acknowledged = self.aftermath.as_ref().is_some_and(Aftermath::is_settled);
+                self.acknowledged = self.post_mortem.as_ref().is_some_and(PostMortem::is_settled);
                 self.done(re);
             }
         }
     }
 
     fn arm(&mut self, re: Option<u64>) {
-        self.refusal = if self.aftermath.is_some() {
+        self.refusal = if self.post_mortem.is_some() {
             Some("the worker has ended".to_owned())
         } else if self.is_armed() {
             None

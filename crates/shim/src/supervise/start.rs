@@ -14,13 +14,13 @@ use crate::SystemClock;
 use crate::capture::Watchdog;
 use crate::cgroup::{OomCounter, OwnGroup};
 use crate::cores;
-use crate::guard::{self, guard};
 use crate::launch::STARTED;
 use crate::open_files;
 use crate::output::{LogFiles, LogLimits, Output};
 use crate::protocol::{SOCKET_NAME, SPEC_NAME, WorkerSpec};
+use crate::reaper::{self, reaper};
 use crate::sys::descriptors::{close_all_but_standard, replace};
-use crate::sys::process::{Place, adopt_orphans, leave_parent, make_files_private, name_as_called};
+use crate::sys::process::{Role, adopt_orphans, leave_parent, make_files_private, name_as_called};
 use crate::sys::signals::{SignalFd, ignore, reset_inherited};
 use crate::tracer::Tracer;
 use crate::worker::{self, StartError};
@@ -62,7 +62,7 @@ enum SetUpError {
 
 /// What `medic shim RUN_DIR` runs, before any runtime or thread exists: leaves its parent, starts the worker whose
 /// specification is its standard input, says so on standard output, and watches the worker until its end is acknowledged. Its own
-/// parent is then the guard, which ends what is left should this process be killed.
+/// parent is then the reaper, which ends what is left should this process be killed.
 pub fn shim_main(run_dir: &Path) -> ExitCode {
     reset_inherited();
     close_all_but_standard();
@@ -72,14 +72,14 @@ pub fn shim_main(run_dir: &Path) -> ExitCode {
         Ok(run_dir) => run_dir,
         Err(error) => return refuse(&error),
     };
-    match leave_parent(guard::prepare) {
-        Ok(Place::Parent) => return ExitCode::SUCCESS,
-        Ok(Place::Guard(shim)) => {
+    match leave_parent(reaper::prepare) {
+        Ok(Role::Parent) => return ExitCode::SUCCESS,
+        Ok(Role::Reaper(shim)) => {
             close_report();
-            guard(shim);
+            reaper(shim);
             return ExitCode::SUCCESS;
         }
-        Ok(Place::Shim) => {}
+        Ok(Role::Shim) => {}
         Err(error) => return refuse(&error),
     }
     report(&std::process::id());
@@ -172,10 +172,10 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         watchdog,
         asked: Asked::default(),
         leaving: false,
-        leftovers: None,
+        orphans: None,
         left: Vec::new(),
         captured: None,
-        aftermath: None,
+        post_mortem: None,
         acknowledged: false,
         changes_left: true,
     })

@@ -102,37 +102,37 @@ fn fork() -> io::Result<Fork> {
 }
 
 /// Leaves the starting process behind: own session, no controlling terminal. Returns three times: `Parent` in the old process,
-/// which must end at once, `Guard` in the new one, whose parent is then init, and `Shim` in the child of that, which waits until
-/// the guard has done what it must have done before.
+/// which must end at once, `Reaper` in the new one, whose parent is then init, and `Shim` in the child of that, which waits until
+/// the reaper has done what it must have done before.
 ///
 /// Only for the start of a program, before any thread exists.
-pub(crate) fn leave_parent(prepare_guard: impl FnOnce()) -> io::Result<Place> {
+pub(crate) fn leave_parent(prepare_reaper: impl FnOnce()) -> io::Result<Role> {
     if let Fork::Parent(_) = fork()? {
-        return Ok(Place::Parent);
+        return Ok(Role::Parent);
     }
     // SAFETY: setsid takes nothing.
     check(unsafe { libc::setsid() })?;
     let (prepared, preparing) = pipe()?;
     Ok(match fork()? {
         Fork::Parent(shim) => {
-            prepare_guard();
-            Place::Guard(shim)
+            prepare_reaper();
+            Role::Reaper(shim)
         }
         Fork::Child => {
             drop(preparing);
-            // until the other side is closed; a guard that has ended has closed it too
+            // until the other side is closed; a reaper that has ended has closed it too
             let _nothing = File::from(prepared).read(&mut [0]);
-            Place::Shim
+            Role::Shim
         }
     })
 }
 
 /// Which of the processes this is that a start makes of one.
-pub(crate) enum Place {
+pub(crate) enum Role {
     /// The one that was started.
     Parent,
     /// The shim's parent, with the shim's id.
-    Guard(Pid),
+    Reaper(Pid),
     /// The shim.
     Shim,
 }

@@ -58,11 +58,11 @@ fn what_a_worker_leaves_that_was_asked_to_end_ends_with_it() {
 fn what_a_worker_leaves_whose_shim_is_killed_ends_too() {
     let mut run = Run::start(with_children("exec sleep 1000"), true);
     run.wait_for_line("ready");
-    let guard = guard_of(run.shim_pid);
+    let reaper = guard_of(run.shim_pid);
     run.kill_shim();
     assert_gone("gone after the shim", &children(&run));
     wait_until("gone, the worker", || has_ended(run.pid));
-    wait_until("gone, the guard", || has_ended(guard));
+    wait_until("gone, the reaper", || has_ended(reaper));
 }
 
 fn guard_of(shim: u32) -> u32 {
@@ -72,14 +72,14 @@ fn guard_of(shim: u32) -> u32 {
 #[test]
 fn the_guard_is_no_second_shim_and_ends_with_it() {
     let mut run = Run::start(sh("exit 3"), false);
-    let guard = guard_of(run.shim_pid);
-    assert_eq!(crate::support::status_field(guard, "Name"), "medic-guard");
-    let line = std::fs::read(format!("/proc/{guard}/cmdline")).unwrap();
+    let reaper = guard_of(run.shim_pid);
+    assert_eq!(crate::support::status_field(reaper, "Name"), "medic-reaper");
+    let line = std::fs::read(format!("/proc/{reaper}/cmdline")).unwrap();
     let line = String::from_utf8_lossy(&line);
-    assert_eq!(line.trim_end_matches('\0'), "medic\0guard");
+    assert_eq!(line.trim_end_matches('\0'), "medic\0reaper");
     run.wait_for_crash();
     run.acknowledge();
-    wait_until("gone, the guard", || has_ended(guard));
+    wait_until("gone, the reaper", || has_ended(reaper));
 }
 
 #[test]

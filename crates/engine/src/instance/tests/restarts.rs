@@ -51,11 +51,11 @@ impl Bench {
         let old = self.running();
         let new = self.restart();
         self.tell(&new, Input::Started { pid: 8, port: 20_001, armed: false });
-        assert_eq!((self.instance.taker(), self.stage()), (Some(&old), Some(RestartStage::WarmingUp)));
+        assert_eq!((self.instance.ready_worker(), self.stage()), (Some(&old), Some(RestartStage::WarmingUp)));
         self.now = self.now + SECOND;
         let effects = self.tell(&new, Input::Listening);
         assert_eq!(effects, [Effect::Drain { worker: old.clone() }]);
-        assert_eq!((self.instance.taker(), self.stage()), (Some(&new), Some(RestartStage::Draining)));
+        assert_eq!((self.instance.ready_worker(), self.stage()), (Some(&new), Some(RestartStage::Draining)));
         (old, new)
     }
 
@@ -105,7 +105,7 @@ fn a_successor_that_is_not_warm_in_time_goes_and_the_old_worker_stays() {
     assert_eq!(bench.now, START + 30 * SECOND);
     assert!(effects.contains(&term(&new)));
     assert!(why(&restart_of(&effects).unwrap()).contains("within 30 s"));
-    assert_eq!((bench.instance.taker(), bench.stage()), (Some(&old), None));
+    assert_eq!((bench.instance.ready_worker(), bench.stage()), (Some(&old), None));
     bench.advance();
     assert_eq!(bench.tick(), [kill(&new)]);
     let message = bench.instance.status(bench.now).message.unwrap();
@@ -129,7 +129,7 @@ fn a_successor_that_ends_or_cannot_start_leaves_the_old_worker_and_says_why() {
         let restart = restart_of(&effects).unwrap_or_else(|| panic!("{expected}"));
         assert!(why(&restart).contains(expected), "{restart:?}");
         assert_eq!((&restart.old, restart.new.as_ref()), (&old, Some(&new)));
-        assert_eq!((bench.instance.taker(), bench.stage()), (Some(&old), None), "{expected}");
+        assert_eq!((bench.instance.ready_worker(), bench.stage()), (Some(&old), None), "{expected}");
         bench.restart();
     }
 }
@@ -163,7 +163,7 @@ fn when_the_old_worker_ends_by_itself_the_successor_has_the_place() {
             bench.tell(&new, up);
         }
         bench.tell(&new, Input::Listening);
-        assert_eq!((bench.instance.taker(), bench.state()), (Some(&new), InstanceState::Running));
+        assert_eq!((bench.instance.ready_worker(), bench.state()), (Some(&new), InstanceState::Running));
     }
 }
 
@@ -227,7 +227,7 @@ fn a_crash_while_draining_is_recorded_beside_the_restart_and_starts_nothing() {
     assert_eq!(restart_of(&effects).unwrap().outcome, RestartOutcome::Done);
     assert!(started(&effects).is_none());
     assert!(recorded(&bench.tell(&old, analysed(None))).is_some());
-    assert_eq!(bench.instance.taker(), Some(&new));
+    assert_eq!(bench.instance.ready_worker(), Some(&new));
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn a_successor_that_comes_after_it_was_given_up_goes() {
     bench.tick();
     let effects = bench.tell(&new, Input::Started { pid: 8, port: 20_001, armed: false });
     assert!(effects.contains(&term(&new)));
-    assert_eq!(bench.instance.taker(), Some(&old));
+    assert_eq!(bench.instance.ready_worker(), Some(&old));
     let end = bench.asked_end();
     assert!(restart_of(&bench.tell(&new, end)).is_none(), "recorded once");
 }

@@ -80,7 +80,7 @@ fn one_that_crashed_unrecorded_is_written_down_and_has_no_place() {
     assert!(record.is_some_and(|crash| crash.worker == gone));
     let effects = bench.tell(&lives, found(WARM));
     assert!(!effects.contains(&term(&lives)), "{effects:?}");
-    assert_eq!((bench.instance.taker(), bench.state()), (Some(&lives), InstanceState::Running));
+    assert_eq!((bench.instance.ready_worker(), bench.state()), (Some(&lives), InstanceState::Running));
     assert!(bench.tell(&gone, Input::Recorded).contains(&Effect::Acknowledge { worker: gone }));
 }
 
@@ -119,10 +119,10 @@ fn who_there_is_may_be_known_later() {
     let list = Some(BTreeSet::from([worker.clone()]));
     bench.run(|instance, now, effects| instance.returning(now, list, effects));
     bench.tell(&worker, found(WARM));
-    assert_eq!(bench.instance.taker(), Some(&worker));
+    assert_eq!(bench.instance.ready_worker(), Some(&worker));
     // and a list that comes after the time is over changes nothing
     let effects = bench.run(|instance, now, effects| instance.returning(now, None, effects));
-    assert_eq!((effects, bench.instance.taker()), (vec![], Some(&worker)));
+    assert_eq!((effects, bench.instance.ready_worker()), (vec![], Some(&worker)));
 }
 
 #[test]
@@ -137,12 +137,12 @@ fn one_that_is_heard_late_takes_the_place_of_a_replacement_that_is_not_warm() {
         }
         let effects = bench.tell(&late, found(WARM));
         assert!(effects.contains(&term(&replacement)), "{effects:?}");
-        assert_eq!(bench.instance.taker(), Some(&late));
+        assert_eq!(bench.instance.ready_worker(), Some(&late));
         if !is_started {
             let effects = bench.tell(&replacement, Input::Started { pid: 7, port: 20_000, armed: false });
             assert!(effects.contains(&term(&replacement)), "{effects:?}");
         }
-        assert_eq!(bench.instance.taker(), Some(&late));
+        assert_eq!(bench.instance.ready_worker(), Some(&late));
     }
 }
 
@@ -156,7 +156,7 @@ fn one_that_is_heard_late_gives_way_to_a_newer_one_that_is_warm() {
         bench.up(&replacement);
         let effects = bench.tell(&late, found(state));
         assert!(effects.contains(&term(&late)), "{effects:?}");
-        assert_eq!(bench.instance.taker(), Some(&replacement));
+        assert_eq!(bench.instance.ready_worker(), Some(&replacement));
     }
 }
 
@@ -167,10 +167,10 @@ fn the_newer_of_two_takes_over_though_the_older_was_heard_first() {
     bench.tell(&older, found(WARM));
     bench.advance();
     bench.tick();
-    assert_eq!(bench.instance.taker(), Some(&older));
+    assert_eq!(bench.instance.ready_worker(), Some(&older));
     let effects = bench.tell(&newer, found(WARM));
     assert!(effects.contains(&Effect::Drain { worker: older.clone() }), "{effects:?}");
-    assert_eq!(bench.instance.taker(), Some(&newer));
+    assert_eq!(bench.instance.ready_worker(), Some(&newer));
     assert!(bench.tell(&older, Input::Drained).contains(&term(&older)));
 }
 
@@ -214,9 +214,9 @@ fn a_worker_that_runs_what_it_should_not_is_replaced_at_once_while_it_takes_no_r
     let (is_renewed, effects) = renew(&mut bench, &third);
     let fourth = started(&effects).expect("another");
     assert!(is_renewed && effects.contains(&term(&third)), "{effects:?}");
-    assert_eq!(bench.instance.taker(), Some(&second), "the old one stays meanwhile");
+    assert_eq!(bench.instance.ready_worker(), Some(&second), "the old one stays meanwhile");
     bench.tell(&third, ended(bench.now, Exit::Signal(Signal::TERM), Ending::Asked));
     bench.tell(&fourth, up());
     bench.tell(&fourth, Input::Listening);
-    assert_eq!(bench.instance.taker(), Some(&fourth));
+    assert_eq!(bench.instance.ready_worker(), Some(&fourth));
 }

@@ -37,8 +37,8 @@ const RECORDS_LIMIT: Duration = Duration::from_secs(30);
 /// How long the end waits for shims to hear that they may go; the next Medic tells whom it did not reach.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// The hands of the loop.
-pub(super) struct Hands {
+/// Carries out effects.
+pub(super) struct Executor {
     launcher: Arc<Launcher>,
     front_doors: Doors,
     inbox: mpsc::Sender<Input>,
@@ -50,7 +50,7 @@ pub(super) struct Hands {
     stop: Stop,
 }
 
-impl Hands {
+impl Executor {
     /// `is_recalled`: what guards people begins from what was remembered.
     pub(super) fn new(world: World, inbox: mpsc::Sender<Input>, is_recalled: bool) -> Self {
         let (ledger, entries) = mpsc::unbounded_channel();
@@ -131,10 +131,10 @@ impl Hands {
             Effect::Probe { worker } => self.probe(worker),
             Effect::AskHealth { worker, within } => self.ask_health(worker, within),
             Effect::Signal { worker, signal: Signal(signal) } => {
-                self.connected.wish(&worker, ToShim::Signal { signal });
+                self.connected.send(&worker, ToShim::Signal { signal });
             }
-            Effect::Arm { worker } => self.connected.wish(&worker, ToShim::Arm),
-            Effect::Disarm { worker } => self.connected.wish(&worker, ToShim::Disarm),
+            Effect::Arm { worker } => self.connected.send(&worker, ToShim::Arm),
+            Effect::Disarm { worker } => self.connected.send(&worker, ToShim::Disarm),
             Effect::Route { app, workers } => self.route(&app, workers),
             Effect::Watch { app, generation, watches } => {
                 if let Some(front_door) = self.front_doors.get(&app) {
@@ -153,7 +153,7 @@ impl Hands {
             Effect::RememberHeal { instance, guard } => self.note(Entry::HealGuard(instance, guard)),
             Effect::RememberFuse { app, state } => self.note(Entry::Fuse(app, state)),
             Effect::Acknowledge { worker } => {
-                self.connected.wish(&worker, ToShim::Acknowledge);
+                self.connected.send(&worker, ToShim::Acknowledge);
                 self.connected.remove(&worker);
             }
         }
@@ -161,7 +161,7 @@ impl Hands {
 
     /// Whoever is started is linked with, however long that takes, so that nobody runs whom nobody knows.
     fn start(&self, worker: WorkerId, arm: bool) {
-        let Some(wishes) = self.connected.add(&worker) else { return };
+        let Some(requests) = self.connected.add(&worker) else { return };
         let (launcher, run_dirs) = (Arc::clone(&self.launcher), self.run_dirs.clone());
         let (inbox, connected) = (self.inbox.clone(), self.connected.clone());
         let front_door = self.front_door(&worker.instance.app);
@@ -178,7 +178,7 @@ impl Hands {
                         warm_up_check,
                         inbox,
                         connected,
-                        wishes,
+                        requests,
                         group,
                     };
                     link.run().await;
@@ -201,7 +201,7 @@ impl Hands {
         let id = worker.clone();
         self.connected.work(&id, async move {
             warm_up::until_warm(port, &check).await;
-            connected.wish(&worker, ToShim::Warm);
+            connected.send(&worker, ToShim::Warm);
             let measured = measure(pid).await;
             for input in [instance::Input::Listening, instance::Input::Measured(measured)] {
                 let _ended = inbox.send(Input::Worker { worker: worker.clone(), input }).await;

@@ -1,7 +1,7 @@
 //! What a worker leaves behind: processes that it started and that outlive it, in sessions and groups of their own.
 //!
 //! They hold its port and its memory, and nobody watches them. The kernel gives them to the shim, which has asked for its
-//! descendants' orphans; or, when the shim is killed, to the guard. So whatever is a child of either, and not what it started
+//! descendants' orphans; or, when the shim is killed, to the reaper. So whatever is a child of either, and not what it started
 //! itself, is the worker's. A child's number means that child until its parent has asked for its end, so nobody else is ever hit.
 //!
 //! Ending one gives its own children to the one that ends it, so it goes in rounds, each after the ends of the round before.
@@ -15,12 +15,12 @@ use crate::sys::{Pid, process, signals};
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// The rounds.
-pub(crate) struct Leftovers {
+pub(crate) struct Orphans {
     deadline: Duration,
     done: bool,
 }
 
-impl Leftovers {
+impl Orphans {
     /// To be begun when the worker has ended.
     pub(crate) fn new(now: Duration) -> Self {
         Self { deadline: now + LIMIT, done: false }

@@ -14,9 +14,9 @@ const THREADS_LIMIT: usize = 2_048;
 
 /// The worker's descendants as they were last found.
 #[derive(Default)]
-pub(super) struct Family(Vec<Process>);
+pub(super) struct ProcessTree(Vec<Process>);
 
-impl Family {
+impl ProcessTree {
     /// Finds them anew: in the worker's own control group, which also has those whose parents are gone, or from parent to
     /// child. A kernel without `CONFIG_PROC_CHILDREN` names no children; then the worker alone is counted.
     pub(super) fn find(&mut self, worker: Process, group: Option<&Group>) {

@@ -13,8 +13,8 @@ use super::origin::ForeignRoot;
 use crate::analyser::{Analyser, AnalyserError, Evidence};
 use crate::capture::{CaptureError, Dump};
 use crate::cgroup::{OomCounter, OwnGroup};
-use crate::leftovers::Leftovers;
 use crate::message_file::MessageFile;
+use crate::orphans::Orphans;
 use crate::protocol::{FromShim, LINE_LIMIT};
 use crate::sys::memory::sealed_file;
 use crate::sys::signals;
@@ -73,7 +73,7 @@ impl Captured {
 }
 
 /// A worker that has ended.
-pub(super) struct Aftermath {
+pub(super) struct PostMortem {
     ended: FromShim,
     exit: Exit,
     at: Timestamp,
@@ -86,7 +86,7 @@ pub(super) struct Aftermath {
     analysed: Option<FromShim>,
 }
 
-impl Aftermath {
+impl PostMortem {
     /// Is everything known that ever will be?
     pub(super) fn is_settled(&self) -> bool {
         self.cause.is_none() || self.analysed.is_some()
@@ -104,11 +104,11 @@ impl Shim {
         self.output.finish();
         // what it leaves would hold its port and memory while the replacement runs
         signals::kill_group(self.worker.pid);
-        self.leftovers = Some(Leftovers::new(self.clock.monotonic()));
+        self.orphans = Some(Orphans::new(self.clock.monotonic()));
         if let Some(Err(error)) = self.worker.group.as_ref().map(OwnGroup::end) {
             eprintln!("the processes in the worker's control group could not be ended: {error}");
         }
-        self.end_leftovers();
+        self.end_orphans();
         self.tracer = None;
         let exit = match &self.captured {
             // a capture that took too long ends by the watchdog's kill
@@ -132,19 +132,19 @@ impl Shim {
             crash: cause.is_some(),
         };
         self.send(&ended);
-        self.aftermath =
-            Some(Aftermath { ended, exit, at, cause, analyser: None, second_try: false, analysed: None });
+        self.post_mortem =
+            Some(PostMortem { ended, exit, at, cause, analyser: None, second_try: false, analysed: None });
         if cause.is_some() {
             self.start_analysis();
         }
     }
 
     /// One more round, while there is something left.
-    pub(super) fn end_leftovers(&mut self) {
+    pub(super) fn end_orphans(&mut self) {
         let analyser = self.analyser().map(|analyser| analyser.pid());
         let now = self.clock.monotonic();
-        let Some(leftovers) = &mut self.leftovers else { return };
-        for sentence in leftovers.end(analyser, now) {
+        let Some(orphans) = &mut self.orphans else { return };
+        for sentence in orphans.end(analyser, now) {
             // in the app's own log, whoever looks for it; and with the crash, where it is one
             self.output.say(&sentence);
             self.left.push(sentence);
@@ -154,8 +154,8 @@ impl Shim {
     fn start_analysis(&mut self) {
         match self.try_to_start_analysis() {
             Ok(analyser) => {
-                if let Some(aftermath) = &mut self.aftermath {
-                    aftermath.analyser = Some(analyser);
+                if let Some(post_mortem) = &mut self.post_mortem {
+                    post_mortem.analyser = Some(analyser);
                 }
             }
             Err(error) => self.analysis_done(Err(error)),
@@ -172,7 +172,7 @@ impl Shim {
     }
 
     pub(super) fn analyser_ended(&mut self, exit: Exit) {
-        let analyser = self.aftermath.as_mut().and_then(|aftermath| aftermath.analyser.take());
+        let analyser = self.post_mortem.as_mut().and_then(|post_mortem| post_mortem.analyser.take());
         if let Some(analyser) = analyser {
             self.analysis_done(analyser.finish(exit));
         }
@@ -186,19 +186,19 @@ impl Shim {
             // no process holds it any more
             dump.memory = None;
             dump.dropped_at.get_or_insert(now);
-            if dump.failure.is_none() && !self.aftermath.as_ref().is_some_and(|after| after.second_try) {
+            if dump.failure.is_none() && !self.post_mortem.as_ref().is_some_and(|after| after.second_try) {
                 dump.failure = match &result {
                     Ok(analysis) => analysis.dump_error.clone(),
                     Err(error) => Some(error.to_string()),
                 };
             }
         }
-        let Some(aftermath) = &mut self.aftermath else { return };
+        let Some(post_mortem) = &mut self.post_mortem else { return };
         let (mut findings, message) = match result {
             Ok(analysis) => (analysis.findings, analysis.message),
             // the last words may say what the dump did not
-            Err(_) if had_dump && !aftermath.second_try => {
-                aftermath.second_try = true;
+            Err(_) if had_dump && !post_mortem.second_try => {
+                post_mortem.second_try = true;
                 self.start_analysis();
                 return;
             }
@@ -208,8 +208,8 @@ impl Shim {
         self.write_message(&mut findings, message.as_deref());
         let analysed = fitting(FromShim::Analysed { findings, audit: self.audit() });
         self.send(&analysed);
-        if let Some(aftermath) = &mut self.aftermath {
-            aftermath.analysed = Some(analysed);
+        if let Some(post_mortem) = &mut self.post_mortem {
+            post_mortem.analysed = Some(analysed);
         }
         if let Some(captured) = &mut self.captured {
             // it would keep the container's file system busy
@@ -229,9 +229,9 @@ impl Shim {
     }
 
     fn write_message(&self, findings: &mut Findings, message: Option<&str>) {
-        let Some(aftermath) = &self.aftermath else { return };
+        let Some(post_mortem) = &self.post_mortem else { return };
         let file = MessageFile {
-            at: aftermath.at,
+            at: post_mortem.at,
             instance: self.spec.worker.instance.index,
             pid: u32::try_from(self.worker.pid).unwrap_or(0),
             exception_type: &findings.exception_type,
@@ -262,7 +262,7 @@ fn with_evidence<T>(
     use_it: impl FnOnce(&Shim, &Evidence<'_>) -> T,
 ) -> T {
     let [standard_output, standard_error] = shim.output.ends().map(<[u8]>::to_vec);
-    let (exit, cause) = shim.aftermath.as_ref().map_or((Exit::Code(0), CrashCause::Exit), |after| {
+    let (exit, cause) = shim.post_mortem.as_ref().map_or((Exit::Code(0), CrashCause::Exit), |after| {
         (after.exit, after.cause.unwrap_or(CrashCause::Exit))
     });
     let evidence = Evidence {

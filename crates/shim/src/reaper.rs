@@ -1,7 +1,7 @@
 //! The shim's parent: a process that waits for the shim to end, and ends what was left if the shim could not.
 //!
 //! A shim that is killed cannot tidy up. Its worker ends with it, as it asked the kernel for, but what the worker had started does
-//! not: that wish is not inherited. The kernel gives such orphans to the nearest ancestor that has asked for them, which is this
+//! not: that request is not inherited. The kernel gives such orphans to the nearest ancestor that has asked for them, which is this
 //! process. It shares the shim's memory as the shim was at its start and does nothing until then.
 
 use std::fs::File;
@@ -11,47 +11,47 @@ use std::time::Duration;
 use model::Clock;
 
 use crate::SystemClock;
-use crate::leftovers::Leftovers;
+use crate::orphans::Orphans;
 use crate::sys::process::{self, Change, adopt_orphans, next_change};
 use crate::sys::{Pid, signals};
 
-/// What the shim waits for, so that nothing escapes its guard, and nobody takes the guard for a shim.
+/// What the shim waits for, so that nothing escapes its reaper, and nobody takes the reaper for a shim.
 pub(crate) fn prepare() {
     if let Err(error) = adopt_orphans() {
         eprintln!("what a worker leaves whose shim is killed will be left: {error}");
     }
     // it would keep the folder's file system busy that the server was started in
     let _elsewhere = std::env::set_current_dir("/");
-    process::set_name(b"medic-guard");
-    if let Err(error) = write_over_arguments(b"medic\0guard") {
-        eprintln!("the guard looks like a second shim in lists of processes: {error}");
+    process::set_name(b"medic-reaper");
+    if let Err(error) = write_over_arguments(b"medic\0reaper") {
+        eprintln!("the reaper looks like a second shim in lists of processes: {error}");
     }
 }
 
 /// Goes on until the shim has ended and nothing is left of its worker.
-pub(crate) fn guard(shim: Pid) {
+pub(crate) fn reaper(shim: Pid) {
     // what asks a shim to end, it passes on to its worker; this one has to outlive both
     signals::block(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT]);
     let clock = SystemClock;
-    let mut leftovers = None;
+    let mut orphans = None;
     loop {
         while let Some((pid, change)) = next_change() {
             if pid == shim && matches!(change, Change::Ended(_)) {
-                leftovers = Some(Leftovers::new(clock.monotonic()));
+                orphans = Some(Orphans::new(clock.monotonic()));
             }
         }
-        let Some(leftovers) = &mut leftovers else {
+        let Some(orphans) = &mut orphans else {
             signals::wait_for_child(Duration::MAX);
             continue;
         };
         let now = clock.monotonic();
-        for sentence in leftovers.end(None, now) {
+        for sentence in orphans.end(None, now) {
             eprintln!("{sentence}");
         }
-        if leftovers.is_done() {
+        if orphans.is_done() {
             return;
         }
-        signals::wait_for_child(leftovers.deadline().saturating_sub(now));
+        signals::wait_for_child(orphans.deadline().saturating_sub(now));
     }
 }
 
