@@ -9,7 +9,7 @@ use crate::catalog::{CATEGORIES, Category, Entry, INCIDENTS, POPULAR, SETTINGS, 
 use crate::islands::Search;
 use crate::parts::alerts::{AlertList, alerts};
 use crate::parts::frame::{Counter, LiveRegion, Page};
-use crate::parts::icon::{CategoryPicture, Status, health_severity};
+use crate::parts::icon::CategoryPicture;
 use crate::parts::problems::Missing;
 
 /// So many of the newest incidents are looked through for alerts.
@@ -49,10 +49,7 @@ pub(crate) fn AppHomePage() -> impl IntoView {
                 </p>
                 <Search entries=search_entries(&app) query=query />
                 <Counter count=crashes one="crash" many="crashes" />
-                <LiveRegion name="alerts" heading="Risk alerts">
-                    <p class="now">
-                        "Now: " <Status severity=health_severity(status.health) word=status.health.word() />
-                    </p>
+                <LiveRegion name="alerts" heading="Problems">
                     <AlertList alerts=alerts is_whole=missing.is_none() />
                     {missing.map(|since| view! { <Missing since=since /> })}
                 </LiveRegion>

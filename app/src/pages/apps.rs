@@ -1,6 +1,8 @@
 //! `/`: the apps and how they do.
 
+use insight::verdict::{Verdict, verdict};
 use leptos::prelude::*;
+use model::Timestamp;
 use model::auto_heal::words::counted;
 use model::crash::Incident;
 use model::status::{AppStatus, InstanceStatus};
@@ -9,7 +11,7 @@ use crate::address::{APP_HOME, INCIDENT};
 use crate::answer::{answer, console, recorded};
 use crate::catalog::{CRASHES, SETTINGS};
 use crate::parts::frame::{Counter, LiveRegion, Page};
-use crate::parts::icon::{Status, health_severity};
+use crate::parts::icon::Status;
 use crate::parts::monitoring::instance_severity;
 use crate::parts::when::When;
 
@@ -18,14 +20,16 @@ use crate::parts::when::When;
 pub(crate) fn AppsPage() -> impl IntoView {
     let console = console();
     answer(async move {
-        let snapshot = console.snapshot();
+        let (snapshot, now) = (console.snapshot(), console.now());
         let mut apps = Vec::new();
         let mut crashes = 0;
         for app in &snapshot.apps {
             let newest = recorded(console.incidents(Some(&app.name), 1).await)?;
             crashes += newest.iter().flatten().map(|incident| incident.count).sum::<u64>();
-            apps.push((app.clone(), newest));
+            let verdict = verdict(app, snapshot.heal.get(&app.name), now);
+            apps.push((app.clone(), verdict, newest));
         }
+        apps.sort_by_key(|(_, verdict, _)| verdict.status);
         let subtitle = format!("{} on {}", counted(apps.len() as u64, "app", "apps"), console.node());
         let view = view! {
             <Page title="Apps">
@@ -38,7 +42,7 @@ pub(crate) fn AppsPage() -> impl IntoView {
                         <Counter count=crashes one="crash" many="crashes" />
                         <LiveRegion name="apps">
                             <ul class="apps">
-                                {apps.into_iter().map(|(app, newest)| view! { <AppCard app=app newest=newest /> }).collect_view()}
+                                {apps.into_iter().map(|(app, verdict, newest)| view! { <AppCard app=app verdict=verdict now=now newest=newest /> }).collect_view()}
                             </ul>
                         </LiveRegion>
                     }
@@ -53,6 +57,8 @@ pub(crate) fn AppsPage() -> impl IntoView {
 #[component]
 fn AppCard(
     app: AppStatus,
+    verdict: Verdict,
+    now: Timestamp,
     /// Its latest incident, if it had any; absent where that is not known.
     #[prop(optional_no_strip)]
     newest: Option<Vec<Incident>>,
@@ -76,11 +82,12 @@ fn AppCard(
                 <h2>
                     <a href=home>{app.name.to_string()}</a>
                 </h2>
-                <Status severity=health_severity(app.health) word=app.health.word() />
+                <Status severity=verdict.status.severity() word=verdict.headline(now) />
                 <code class="app-listen" title="Listen address">
                     {app.listen}
                 </code>
             </div>
+            <p class="app-reason">{verdict.reason}</p>
             <ul class="app-instances" aria-label="Instances">
                 {app.instances.iter().map(instance).collect_view()}
             </ul>

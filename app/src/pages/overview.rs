@@ -10,7 +10,7 @@ use crate::catalog::{CRASHES, OVERVIEW};
 use crate::parts::alerts::{AlertList, alerts};
 use crate::parts::chart::ChartFigure;
 use crate::parts::frame::{Counter, LiveRegion, Page, app_crumbs};
-use crate::parts::icon::{Status, health_severity};
+use crate::parts::icon::Status;
 use crate::parts::monitoring::{InstanceTable, MonitoringList};
 use crate::parts::problems::Missing;
 
@@ -33,19 +33,19 @@ pub(crate) fn OverviewPage() -> impl IntoView {
         let crashes = report.as_ref().map_or(0, crashes_of);
         let alerts = alerts(&status, &incidents, now);
         let numbers = console.crash_monitoring(&app);
-        let (health, listen, instances) = (status.health, status.listen.clone(), status.clone());
+        let (listen, instances) = (status.listen.clone(), status.clone());
         let view = view! {
             <Page title=format!("{app}: {}", OVERVIEW.name) crumbs=app_crumbs(&app) app=Some(app.clone()) here=OVERVIEW.href(&app)>
                 <h1>"Availability and Performance"</h1>
                 <p class="lead">{OVERVIEW.description}</p>
                 <RestartOutcome word=restarted />
                 <Counter count=crashes one="crash" many="crashes" />
-                <LiveRegion name="alerts" heading="Risk alerts">
+                <LiveRegion name="alerts" heading="Problems">
                     <AlertList alerts=alerts is_whole=missing.is_none() />
                 </LiveRegion>
                 <LiveRegion name="instances" heading="Instances">
                     <p class="now">
-                        <Status severity=health_severity(health) word=health.word() /> " Listening on "
+                        "Listen address: "
                         <code>{listen}</code>
                     </p>
                     <InstanceTable status=instances now=now />
@@ -71,7 +71,8 @@ fn crashes_of(report: &Report) -> u64 {
 #[component]
 fn Crashes(report: Report, app: AppName) -> impl IntoView {
     let signatures = report.insights.iter().filter(|insight| insight.incident.is_some()).count();
-    let sentence = match crashes_of(&report) {
+    let crashes = crashes_of(&report);
+    let sentence = match crashes {
         0 => "No crashes in the last 24 hours".to_owned(),
         crashes => format!(
             "{} in the last 24 hours, of {}.",
@@ -82,7 +83,7 @@ fn Crashes(report: Report, app: AppName) -> impl IntoView {
     let severity = report.insights.iter().map(|insight| insight.severity).min().unwrap_or(Severity::None);
     view! {
         <p class="now">
-            <Status severity=severity /> " " {sentence} " " <a href=CRASHES.href(&app)>"View crashes"</a>
+            <Status severity=severity /> " " {sentence} " " {(crashes > 0).then(|| view! { <a href=CRASHES.href(&app)>"View crashes"</a> })}
         </p>
         {report.charts.into_iter().map(|chart| view! { <ChartFigure chart=chart /> }).collect_view()}
     }

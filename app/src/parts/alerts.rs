@@ -1,18 +1,17 @@
-//! Risk alerts of an app: what needs a look now, worst first.
+//! Problems of an app beside its verdict: what needs a look now, worst first. One row a cause.
 
 use std::time::Duration;
 
 use insight::report::Severity;
 use leptos::prelude::*;
 use model::Timestamp;
-use model::auto_heal::words::counted;
 use model::crash::Incident;
-use model::status::{AppStatus, Health, InstanceState, Monitoring};
+use model::status::{AppStatus, Monitoring};
 
 use super::icon::{Status, tone};
 use super::when::minute_text;
 use crate::address::INCIDENT;
-use crate::catalog::{CRASHES, OVERVIEW, SETTINGS};
+use crate::catalog::{CRASHES, SETTINGS};
 
 /// What an incident's last crash must be younger than to be an alert; the default range of the detectors.
 const RECENT: Duration = Duration::from_hours(24);
@@ -32,45 +31,21 @@ pub(crate) struct Alert {
 pub(crate) fn alerts(status: &AppStatus, incidents: &[Incident], now: Timestamp) -> Vec<Alert> {
     let mut alerts = Vec::new();
     let mut add = |severity, title: String, href: String| alerts.push(Alert { severity, title, href });
-    let (app, overview) = (&status.name, OVERVIEW.href(&status.name));
-    if let Some(closed) = &status.not_listening {
-        let title = format!(
-            "Not listening on {} since {} UTC: {}",
-            closed.address,
-            minute_text(closed.since),
-            closed.reason
-        );
-        add(Severity::Critical, title, overview.clone());
-    }
-    match status.health {
-        Health::Down if status.not_listening.is_some() => {}
-        Health::Down => {
-            add(Severity::Critical, format!("{app} is down: no instance answers"), overview.clone());
-        }
-        Health::Stopped => add(Severity::Info, format!("{app} was stopped"), overview.clone()),
-        Health::Healthy | Health::Degraded => {}
-    }
+    let app = &status.name;
     for instance in &status.instances {
         let index = instance.index;
-        if instance.ends_in_a_row > 1 {
-            let ends = counted(u64::from(instance.ends_in_a_row), "time", "times");
-            let title = format!("Instance {index} keeps ending: {ends} in a row soon after its start");
-            add(Severity::Critical, title, overview.clone());
-        } else if instance.state == InstanceState::Waiting {
-            add(Severity::Warning, format!("Instance {index} has no worker"), overview.clone());
-        }
         if let Monitoring::Arming { refused: Some(why) } = &instance.monitoring {
-            let title = format!("The debugger could not be attached to instance {index}: {why}");
+            let title = format!("Cannot attach the debugger to instance {index}: {why}");
             add(Severity::Warning, title, CRASHES.href(app));
         }
     }
     for incident in incidents.iter().filter(|incident| now.since(incident.last_seen) < RECENT) {
-        let age = if now.since(incident.first_seen) < RECENT { "New" } else { "Still happening" };
+        let age = if now.since(incident.first_seen) < RECENT { "New" } else { "Ongoing" };
         let title = format!("{age}: {}, last at {} UTC", incident.title(), minute_text(incident.last_seen));
         add(Severity::Warning, title, INCIDENT.of_incident(&incident.id));
     }
     if !status.crash_monitoring_enabled {
-        add(Severity::Info, "Proactive crash monitoring is switched off".to_owned(), SETTINGS.href(app));
+        add(Severity::Info, "Proactive crash monitoring is off".to_owned(), SETTINGS.href(app));
     }
     alerts.sort_by_key(|alert| alert.severity);
     alerts
@@ -85,19 +60,16 @@ pub(crate) fn AlertList(
     is_whole: bool,
 ) -> impl IntoView {
     if alerts.is_empty() {
-        return view! {
-            <p class="alert success">
-                <Status severity=Severity::Success word="No risks found" />
-                <span>
-                    {if is_whole {
-                        "Every instance answers, and nothing crashed in the last 24 hours."
-                    } else {
-                        "All instances are running."
-                    }}
-                </span>
-            </p>
-        }
-        .into_any();
+        return is_whole
+            .then(|| {
+                view! {
+                    <p class="alert success">
+                        <Status severity=Severity::Success word="No problems" />
+                        <span>"No crashes in the last 24 hours."</span>
+                    </p>
+                }
+            })
+            .into_any();
     }
     view! {
         <ul class="alerts">
@@ -120,7 +92,7 @@ pub(crate) fn AlertList(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::status::InstanceStatus;
+    use model::status::{Health, InstanceState, InstanceStatus};
 
     const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
 
@@ -135,6 +107,9 @@ mod tests {
             next_start: None,
             message: None,
             not_responding: false,
+            not_responding_since: None,
+            ends: None,
+            recent_crashes: None,
             ends_in_a_row,
             monitoring: Monitoring::Counting { crashes: 0, limit: 3 },
             restarting: None,
@@ -151,11 +126,13 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_stands_first() {
-        let found = alerts(&status(Health::Down, 5), &[], NOW);
+    fn the_worst_stands_first_and_nothing_repeats_the_verdict() {
+        let mut status = status(Health::Down, 5);
+        status.instances[0].monitoring = Monitoring::Arming { refused: Some("EPERM".to_owned()) };
+        let found = alerts(&status, &[], NOW);
         let severities = found.iter().map(|alert| alert.severity).collect::<Vec<_>>();
-        assert_eq!(severities, [Severity::Critical, Severity::Critical, Severity::Info]);
-        assert!(found[1].title.contains("5 times in a row"), "{found:?}");
+        assert_eq!(severities, [Severity::Warning, Severity::Info]);
+        assert!(found[0].title.contains("instance 0: EPERM"), "{found:?}");
     }
 
     #[test]

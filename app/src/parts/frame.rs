@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use model::AppName;
 
+use super::verdict::VerdictBlock;
 use crate::address::{APP_HOME, APPS};
 use crate::catalog::{CATEGORIES, Entry, INCIDENTS};
 
@@ -29,6 +30,7 @@ pub(crate) fn Page(
     children: Children,
 ) -> impl IntoView {
     let with_side = app.is_some();
+    let verdict = app.clone().map(|app| view! { <VerdictBlock app=app /> });
     view! {
         <Title text=title />
         <div class="page" class:with-side=with_side>
@@ -46,7 +48,7 @@ pub(crate) fn Page(
                                 </ol>
                             </nav>
                         }
-                    })} {children()}
+                    })} {verdict} {children()}
             </main>
         </div>
     }

@@ -2,7 +2,6 @@
 
 use insight::report::Severity;
 use leptos::prelude::*;
-use model::status::Health;
 
 /// Medic's own mark: a pulse that finds its way back.
 #[component]
@@ -23,16 +22,6 @@ pub(crate) const fn tone(severity: Severity) -> &'static str {
         Severity::Info => "info",
         Severity::Success => "success",
         Severity::None => "none",
-    }
-}
-
-/// How bad an app's health is.
-pub(crate) const fn health_severity(health: Health) -> Severity {
-    match health {
-        Health::Healthy => Severity::Success,
-        Health::Degraded => Severity::Warning,
-        Health::Down => Severity::Critical,
-        Health::Stopped => Severity::None,
     }
 }
 

@@ -23,4 +23,5 @@ pub(crate) mod range;
 pub(crate) mod readings;
 pub(crate) mod restart_table;
 pub(crate) mod stack;
+pub(crate) mod verdict;
 pub(crate) mod when;

@@ -15,7 +15,7 @@
 //! the crashes that armed it have left the window. What guards people, the counted crashes and the pause, is a [`Guard`] that
 //! is remembered across restarts of Medic and goes by the wall clock; a crash is counted once, however often it is reported.
 
-use model::crash_monitor::{Counted, Guard, Numbers};
+use model::crash_monitor::{Counted, EndsInARow, Guard, Numbers, RECENT, RecentCrashes};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -137,7 +137,31 @@ impl CrashMonitor {
             self.count_once(crash.worker.clone(), crash.at);
         }
         self.guard.paused_until = self.guard.paused_until.max(earlier.paused_until);
+        let ends = [self.guard.ends.take(), earlier.ends.clone()].into_iter().flatten();
+        self.guard.ends = ends.min_by_key(|ends| ends.since);
         self.step(now, Input::Tick, effects);
+    }
+
+    /// Keeps the ends in a row, and has them remembered where they changed.
+    pub fn set_ends(&mut self, ends: Option<EndsInARow>, effects: &mut Vec<Effect>) {
+        if self.guard.ends != ends {
+            self.guard.ends = ends;
+            effects.push(Effect::Remember { instance: self.instance.clone(), guard: self.guard.clone() });
+        }
+    }
+
+    /// The counted crashes that are close to one another and to now.
+    pub fn recent_crashes(&self, now: Now) -> Option<RecentCrashes> {
+        let mut recent: Option<RecentCrashes> = None;
+        for crash in self.guard.crashes.iter().rev() {
+            let later = recent.map_or(now.wall, |recent| recent.first);
+            if later.since(crash.at) >= RECENT {
+                break;
+            }
+            let (last, count) = recent.map_or((crash.at, 0), |recent| (recent.last, recent.count));
+            recent = Some(RecentCrashes { first: crash.at, last, count: count + 1 });
+        }
+        recent
     }
 
     /// What is to be remembered.

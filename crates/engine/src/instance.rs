@@ -38,6 +38,7 @@ use crate::back_off::{BackOff, STEADY};
 use crate::crash_monitor;
 use crate::crash_monitor::CrashMonitor;
 use crate::effect::Effect;
+use model::crash_monitor::{EndsInARow, LastEnd};
 use model::status::{InstanceState, InstanceStatus};
 use model::{AppName, IncidentId, InstanceKey, Monotonic, Now, Signal, Timestamp, WorkerId};
 
@@ -200,6 +201,8 @@ impl Instance {
             Phase::Waiting { until, .. } if *until <= now.monotonic => self.start(now, effects),
             Phase::Starting { worker, late_at, .. } if *late_at <= now.monotonic => {
                 let worker = worker.clone();
+                let limit_ms = model::auto_heal::words::millis(self.lifecycle.warm_up);
+                self.note_end(now, LastEnd::NotReady { limit_ms }, effects);
                 self.message = Some(format!("{} and was stopped.", self.not_warm()));
                 self.ask_to_end(now, &worker, effects);
             }
@@ -213,6 +216,23 @@ impl Instance {
             }
             _ => {}
         }
+        if self.is_steady(now) {
+            self.monitor.set_ends(None, effects);
+        }
+    }
+
+    /// A worker of this place ended, or will for being late, and none takes over from it.
+    fn note_end(&mut self, now: Now, last: LastEnd, effects: &mut Vec<Effect>) {
+        if self.stop {
+            return;
+        }
+        let is_ready = matches!(self.phase, Phase::Running { .. });
+        let earlier = if self.is_steady(now) { None } else { self.monitor.guard().ends.clone() };
+        let (since, count, was_ready) =
+            earlier.map_or((now.wall, 0, false), |ends| (ends.since, ends.count, ends.was_ready));
+        let ends =
+            EndsInARow { since, count: count.saturating_add(1), was_ready: was_ready || is_ready, last };
+        self.monitor.set_ends(Some(ends), effects);
     }
 
     /// When something is due by time alone.
@@ -325,6 +345,9 @@ impl Instance {
             next_start,
             message: self.message.clone().or_else(|| not_responding.then(|| NOT_RESPONDING.to_owned())),
             not_responding,
+            not_responding_since: self.healing.rules.unanswered_since().filter(|_| not_responding),
+            ends: self.monitor.guard().ends.clone().filter(|_| !self.is_steady(now)),
+            recent_crashes: self.monitor.recent_crashes(now),
             ends_in_a_row: if self.is_steady(now) { 0 } else { self.back_off.ends_in_a_row() },
             monitoring: self.monitor.status(now),
             restarting: self.restarting(),

@@ -5,3 +5,4 @@
 pub mod detectors;
 pub mod dry_run;
 pub mod report;
+pub mod verdict;

@@ -30,7 +30,56 @@ pub struct Guard {
     pub crashes: Vec<Counted>,
     /// No dump before this.
     pub paused_until: Option<Timestamp>,
+    /// The workers that ended since one last stayed up; absent in what older releases remembered.
+    #[serde(default)]
+    pub ends: Option<EndsInARow>,
 }
+
+/// Workers of one instance that ended one after another, none of which stayed up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct EndsInARow {
+    /// When the first of them ended.
+    pub since: Timestamp,
+    pub count: u32,
+    /// Whether any of them was ready for requests before it ended.
+    pub was_ready: bool,
+    pub last: LastEnd,
+}
+
+/// How a worker ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum LastEnd {
+    ExitCode {
+        code: i32,
+    },
+    Signal {
+        signal: String,
+    },
+    OutOfMemory,
+    NotReady {
+        limit_ms: u64,
+    },
+    StartFailed {
+        reason: String,
+    },
+    /// The shim was killed, and the worker with it.
+    ShimKilled,
+}
+
+/// Crashes of one instance with less than [`RECENT`] between one and the next, the last of them less than that ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RecentCrashes {
+    pub first: Timestamp,
+    pub last: Timestamp,
+    pub count: u32,
+}
+
+/// An app that crashed less than this long ago is recovering.
+pub const RECENT: Duration = Duration::from_mins(15);
 
 /// A crash that was counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

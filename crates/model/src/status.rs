@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auto_heal::fuse::FuseStatus;
 use crate::auto_heal::{HealStatus, Refusal};
+use crate::crash_monitor::{EndsInARow, RecentCrashes};
 use crate::{AppName, Timestamp};
 
 pub use medic::{BegunAnew, ClosedAddress, DatabaseHealth, DatabaseState, MedicHealth, Problem};
@@ -113,8 +114,14 @@ pub struct InstanceStatus {
     pub message: Option<String>,
     /// The worker runs and sends no byte to anybody, and the rule Not responding got no answer from it either.
     pub not_responding: bool,
+    /// Since when it does not, while that is so: from when the last byte came.
+    pub not_responding_since: Option<Timestamp>,
     /// How many workers in a row ended soon after their start.
     pub ends_in_a_row: u32,
+    /// Those workers, from the first, across restarts of Medic; absent once one stays up.
+    pub ends: Option<EndsInARow>,
+    /// The crashes of the last minutes.
+    pub recent_crashes: Option<RecentCrashes>,
     /// What the crash monitoring of this instance is doing.
     pub monitoring: Monitoring,
     /// The overlapped restart that is under way.
@@ -164,6 +171,10 @@ pub struct InstanceHeal {
     pub status: HealStatus,
     /// The last time that a rule was broken and did nothing.
     pub refused: Option<Refusal>,
+    /// Requests that wait for a first byte of their answer.
+    pub waiting: u64,
+    /// Requests that their clients gave up on since the last byte came from the worker.
+    pub given_up: u64,
 }
 
 /// What an instance is doing.

@@ -13,10 +13,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use insight::verdict::{Verdict, verdict};
 use model::auto_heal::config::Violation;
 use model::crash::{Crash, Incident};
 use model::settings::{AppSettings, KNOWN};
-use model::status::AppStatus;
+use model::status::{AppStatus, Snapshot};
 use model::{AppName, IncidentId, TimeRange, Timestamp, range};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -117,22 +118,39 @@ fn app_name(text: &str) -> Result<AppName, ApiError> {
     text.parse().map_err(|error: model::names::NameError| ApiError::NotFound(error.to_string()))
 }
 
-/// All apps and how they do.
-#[utoipa::path(get, path = "/api/v1/apps", responses((status = 200, body = Vec<AppStatus>)))]
-pub(super) async fn apps(State(console): Port) -> Json<Vec<AppStatus>> {
-    Json(console.snapshot().apps.clone())
+/// An app, and the one answer to how it is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AppBody {
+    #[serde(flatten)]
+    status: AppStatus,
+    verdict: Verdict,
+}
+
+impl AppBody {
+    fn new(status: &AppStatus, snapshot: &Snapshot, now: Timestamp) -> Self {
+        let verdict = verdict(status, snapshot.heal.get(&status.name), now);
+        Self { status: status.clone(), verdict }
+    }
+}
+
+/// All apps and how they are.
+#[utoipa::path(get, path = "/api/v1/apps", responses((status = 200, body = Vec<AppBody>)))]
+pub(super) async fn apps(State(console): Port) -> Json<Vec<AppBody>> {
+    let (snapshot, now) = (console.snapshot(), console.now());
+    Json(snapshot.apps.iter().map(|app| AppBody::new(app, &snapshot, now)).collect())
 }
 
 /// One app and its instances.
 #[utoipa::path(get, path = "/api/v1/apps/{app}", params(("app" = String, Path)), responses(
-    (status = 200, body = AppStatus), (status = 404, body = ErrorBody)))]
+    (status = 200, body = AppBody), (status = 404, body = ErrorBody)))]
 pub(super) async fn app_status(
     State(console): Port,
     Path(app): Path<String>,
-) -> Result<Json<AppStatus>, ApiError> {
+) -> Result<Json<AppBody>, ApiError> {
     let app = app_name(&app)?;
-    let snapshot = console.snapshot();
-    snapshot.app(&app).cloned().map(Json).ok_or_else(|| ConsoleError::NoSuchApp(app).into())
+    let (snapshot, now) = (console.snapshot(), console.now());
+    let status = snapshot.app(&app).ok_or(ConsoleError::NoSuchApp(app))?;
+    Ok(Json(AppBody::new(status, &snapshot, now)))
 }
 
 /// A time range; without it the last 24 hours. It may reach as far back as crashes are kept.

@@ -26,7 +26,6 @@ use crate::auto_heal::percent_memory::PercentMemory;
 use crate::auto_heal::percent_request::PercentRequest;
 use crate::auto_heal::priority::{Silence, silence};
 use crate::auto_heal::user_rules::UserRules;
-use model::Now;
 use model::auto_heal::action::{Action, Refusal};
 use model::auto_heal::config::{ActionType, AutoHealConfig};
 use model::auto_heal::cpu::{CpuRule, CpuState};
@@ -36,6 +35,7 @@ use model::auto_heal::limit::MemoryLimit;
 use model::auto_heal::not_responding::NotRespondingNumbers;
 use model::auto_heal::watch::{Observation, Watch};
 use model::settings::AUTO_HEAL_ENABLED;
+use model::{Now, Timestamp};
 
 /// The settings of one instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,10 +198,12 @@ impl AutoHeal {
             self.decide(now, firing, fuse, decisions);
         }
         // The second in which a restart was decided is the old worker's last.
-        if self.watches_responses() && !self.restarting && self.not_responding.observe(now, seen) {
-            let within = self.settings.not_responding.answer_within;
-            decisions.push(Decision::Probe { within });
+        if self.restarting {
+            return;
         }
+        let is_on = self.watches_responses();
+        let within = self.not_responding.observe(now, seen, is_on);
+        decisions.extend(within.map(|within| Decision::Probe { within }));
     }
 
     fn probed(&mut self, now: Now, answered: bool, fuse: &mut Fuse, decisions: &mut Vec<Decision>) {
@@ -322,6 +324,16 @@ impl AutoHeal {
     /// The worker sends no byte to anybody, and did not answer when it was asked.
     pub const fn is_unanswered(&self) -> bool {
         self.not_responding.is_unanswered()
+    }
+
+    /// When the last byte came of a worker that does not respond.
+    pub const fn unanswered_since(&self) -> Option<Timestamp> {
+        self.not_responding.unanswered_since()
+    }
+
+    /// Requests that wait for a first byte, and those that were given up on since the last one.
+    pub const fn unanswered_requests(&self) -> (u64, u64) {
+        self.not_responding.unanswered_requests()
     }
 
     /// The limit is another now; the other settings stay.

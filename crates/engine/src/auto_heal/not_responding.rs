@@ -13,6 +13,18 @@
 //!    └─────────────────────────────────────────── Resting ◀── it answers ────┘
 //! ```
 //!
+//! Long before that, and whether or not the rule is on, an early check asks once whether the worker responds at all, so that its
+//! status is right while requests wait. It restarts nothing:
+//!
+//! ```text
+//!        no byte for [`CHECK_AFTER`], and a request
+//!          waited or was given up on meanwhile           no answer within [`CHECK_WITHIN`]
+//!  Idle ────────────────────────────────────────▶ Asked ────────────────────────────▶ Unanswered: not responding
+//!   ▲ ▲                                             │                                   │  asked again after [`CHECK_AGAIN`]
+//!   │ └──────────── a byte, to anybody ─────────────┼───────────────────────────────────┤
+//!   └── [`CHECK_REST`] is over ── Answered ◀────────┴──────────── it answers ───────────┘
+//! ```
+//!
 //! Whatever answers is an answer, an error too: a worker that hangs on some paths and answers there is never replaced for this.
 //! The rule decides when to ask and whoever observes carries it out; a question whose result is not told is asked again.
 
@@ -25,12 +37,20 @@ use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, Standing, Unit
 use model::auto_heal::watch::{Observation, Unanswered};
 use model::auto_heal::words::{millis, requests};
 use model::time::humanise;
-use model::{Monotonic, Now};
+use model::{Monotonic, Now, Timestamp};
 
 /// A question whose result is not told this long after it is due is asked again.
 const LOST_AFTER: Duration = Duration::from_secs(30);
 /// How far the evidence reaches back before the silence: what was normal is part of the picture.
 const SHOWN_BEFORE: Duration = Duration::from_mins(1);
+/// The early check asks after this long without a byte.
+pub const CHECK_AFTER: Duration = Duration::from_secs(6);
+/// The early check's question must be answered within this long.
+pub const CHECK_WITHIN: Duration = Duration::from_secs(8);
+/// A worker that does not respond is asked again after this long.
+pub const CHECK_AGAIN: Duration = Duration::from_secs(15);
+/// A worker that answered is not asked again for this long.
+pub const CHECK_REST: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Probing {
@@ -38,6 +58,14 @@ enum Probing {
     Asked { at: Monotonic, failed: u32 },
     Failed { asked_at: Monotonic, failed: u32 },
     Resting { until: Monotonic },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Check {
+    Idle,
+    Asked { at: Monotonic },
+    Unanswered { asked_at: Monotonic },
+    Answered { until: Monotonic },
 }
 
 /// The rule, for one instance.
@@ -50,8 +78,9 @@ pub struct NotResponding {
     given_up: u64,
     waiting: u64,
     probing: Probing,
-    /// The last question got no answer, and no byte has come since.
-    unanswered: bool,
+    check: Check,
+    /// The last question got no answer, and no byte has come since this.
+    unanswered_since: Option<Timestamp>,
     samples: Samples,
 }
 
@@ -65,7 +94,8 @@ impl NotResponding {
             given_up: 0,
             waiting: 0,
             probing: Probing::Listening,
-            unanswered: false,
+            check: Check::Idle,
+            unanswered_since: None,
             samples: Samples::new(SHOWN_BEFORE + numbers.after + numbers.answer_within * (PROBES + 1)),
         }
     }
@@ -77,8 +107,9 @@ impl NotResponding {
         }
     }
 
-    /// Takes in one second; answers whether the worker is to be asked now.
-    pub fn observe(&mut self, now: Now, seen: &Observation) -> bool {
+    /// Takes in one second; answers whether the worker is to be asked now, and within what time it must answer. Where the rule
+    /// is not on, only the early check asks.
+    pub fn observe(&mut self, now: Now, seen: &Observation, is_on: bool) -> Option<Duration> {
         let at = now.monotonic;
         // After a standstill nobody knows who was answered meanwhile.
         if seen.warm_up || self.looked_at.is_some_and(|last| at.since(last) > LONGEST_GAP) {
@@ -94,7 +125,8 @@ impl NotResponding {
         self.waiting = waiting;
         let heard_at = *self.heard_at.get_or_insert(at);
         self.samples.push(now, self.value());
-        let is_silent = !seen.warm_up && at.since(heard_at) >= self.numbers.after && self.count() >= LEAST;
+        let silence = at.since(heard_at);
+        let is_silent = is_on && !seen.warm_up && silence >= self.numbers.after && self.count() >= LEAST;
         let asks = is_silent && self.is_due(at);
         self.probing = match self.probing {
             Probing::Asked { failed, .. } | Probing::Failed { failed, .. } if asks => {
@@ -104,13 +136,31 @@ impl NotResponding {
             Probing::Failed { .. } if !is_silent => Probing::Listening,
             probing => probing,
         };
-        asks
+        if asks {
+            self.check = Check::Idle;
+            return Some(self.numbers.answer_within);
+        }
+        let is_quiet = !seen.warm_up && silence >= CHECK_AFTER && self.count() > 0;
+        let checks = is_quiet && self.probing == Probing::Listening && self.is_check_due(at);
+        checks.then(|| {
+            self.check = Check::Asked { at };
+            CHECK_WITHIN
+        })
     }
 
     /// What came of asking the worker.
     pub fn probed(&mut self, now: Now, answered: bool) -> Option<Firing> {
+        if let Check::Asked { at } = self.check {
+            self.note_answer(now, answered);
+            self.check = if answered {
+                Check::Answered { until: now.monotonic + CHECK_REST }
+            } else {
+                Check::Unanswered { asked_at: at }
+            };
+            return None;
+        }
         let Probing::Asked { at, failed } = self.probing else { return None };
-        self.unanswered = !answered;
+        self.note_answer(now, answered);
         if answered {
             self.given_up = 0;
             self.probing = Probing::Resting { until: now.monotonic + self.numbers.after };
@@ -130,12 +180,22 @@ impl NotResponding {
     /// A new worker, or nothing is known of the old one any more.
     pub fn clear(&mut self) {
         self.begin_anew();
-        self.unanswered = false;
+        self.unanswered_since = None;
     }
 
     /// No byte came back for so long that it was asked, and it did not answer.
     pub const fn is_unanswered(&self) -> bool {
-        self.unanswered
+        self.unanswered_since.is_some()
+    }
+
+    /// When the last byte came of a worker that does not respond.
+    pub const fn unanswered_since(&self) -> Option<Timestamp> {
+        self.unanswered_since
+    }
+
+    /// Requests that wait, and those that were given up on since the last byte.
+    pub const fn unanswered_requests(&self) -> (u64, u64) {
+        (self.waiting, self.given_up)
     }
 
     /// Its present value beside its threshold.
@@ -154,13 +214,30 @@ impl NotResponding {
         self.heard_at = Some(at);
         self.given_up = 0;
         self.probing = Probing::Listening;
-        self.unanswered = false;
+        self.check = Check::Idle;
+        self.unanswered_since = None;
+    }
+
+    fn note_answer(&mut self, now: Now, answered: bool) {
+        let heard_at = self.heard_at.unwrap_or(now.monotonic);
+        let since = self.unanswered_since.unwrap_or_else(|| now.wall_at(heard_at));
+        self.unanswered_since = (!answered).then_some(since);
+    }
+
+    fn is_check_due(&self, now: Monotonic) -> bool {
+        match self.check {
+            Check::Idle => true,
+            Check::Asked { at } => now.since(at) >= CHECK_WITHIN + LOST_AFTER,
+            Check::Unanswered { asked_at } => now.since(asked_at) >= CHECK_AGAIN,
+            Check::Answered { until } => now >= until,
+        }
     }
 
     fn begin_anew(&mut self) {
         (self.heard_at, self.looked_at) = (None, None);
         (self.given_up, self.waiting) = (0, 0);
         self.probing = Probing::Listening;
+        self.check = Check::Idle;
         self.samples.clear();
     }
 

@@ -128,7 +128,14 @@ impl Instance {
     /// What auto-heal sees.
     pub fn healing_status(&self, now: Now, fuse: &Fuse) -> InstanceHeal {
         let Healing { rules, refused, .. } = &self.healing;
-        InstanceHeal { index: self.key.index, status: rules.status(now, fuse), refused: refused.clone() }
+        let (waiting, given_up) = rules.unanswered_requests();
+        InstanceHeal {
+            index: self.key.index,
+            status: rules.status(now, fuse),
+            refused: refused.clone(),
+            waiting,
+            given_up,
+        }
     }
 
     pub(super) fn measured(&mut self, worker: &WorkerId, measured: Measured) {

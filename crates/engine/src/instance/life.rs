@@ -7,6 +7,7 @@ use crate::effect::Effect;
 use crate::instance::leaving::End;
 use crate::instance::{Instance, Phase, Process, Toll};
 use model::crash::{Audit, Findings};
+use model::crash_monitor::LastEnd;
 use model::time::humanise;
 use model::{CrashCause, Ending, Exit, Now, Signal, Timestamp, WorkerId, text};
 
@@ -68,6 +69,8 @@ impl Instance {
         let what = format!("The worker could not be started: {}", text::seen(reason));
         if self.holds(worker) {
             self.message = Some(what);
+            let reason = text::seen(reason).into_owned();
+            self.note_end(now, LastEnd::StartFailed { reason }, effects);
             if !self.promote_successor(now, effects) {
                 let pause = self.back_off.pause_after_failed_start();
                 self.pause(now, pause);
@@ -114,6 +117,7 @@ impl Instance {
         self.monitor.step(now, crash_monitor::Input::Fatal { worker: worker.clone() }, effects);
         if self.holds(worker) {
             self.message = Some("The worker was stopped at its fatal signal.".to_owned());
+            self.note_end(now, last_end(Exit::Signal(signal), CrashCause::Signal), effects);
             self.wait(now, self.uptime(now), effects);
         } else if self.is_successor(worker) {
             self.successor_failed(now, "The new worker was stopped at a fatal signal.".to_owned(), effects);
@@ -153,6 +157,11 @@ impl Instance {
                 Ending::Finished => Some("The worker ended by itself with status 0.".to_owned()),
                 Ending::Crash(_) => Some(format!("The worker crashed: {exit}.")),
             };
+            match ending {
+                Ending::Asked => {}
+                Ending::Finished => self.note_end(now, LastEnd::ExitCode { code: 0 }, effects),
+                Ending::Crash(cause) => self.note_end(now, last_end(exit, cause), effects),
+            }
             self.wait(now, uptime, effects);
         } else if self.is_successor(worker) {
             self.successor_failed(now, format!("The new worker ended before it was warm: {exit}."), effects);
@@ -203,6 +212,7 @@ impl Instance {
         let what = "The worker's shim was killed, and the worker with it.";
         if self.holds(worker) {
             self.message = Some(what.to_owned());
+            self.note_end(now, LastEnd::ShimKilled, effects);
             self.wait(now, self.uptime(now), effects);
         } else if self.is_successor(worker) {
             self.successor_failed(now, what.to_owned(), effects);
@@ -242,5 +252,13 @@ impl Instance {
     pub(super) fn not_warm(&self) -> String {
         let warm_up = humanise(self.lifecycle.warm_up);
         format!("The worker did not answer on $PORT as it should within {warm_up}")
+    }
+}
+
+fn last_end(exit: Exit, cause: CrashCause) -> LastEnd {
+    match exit {
+        _ if cause == CrashCause::OutOfMemory => LastEnd::OutOfMemory,
+        Exit::Code(code) => LastEnd::ExitCode { code },
+        Exit::Signal(signal) => LastEnd::Signal { signal: signal.to_string() },
     }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::auto_heal::not_responding::CHECK_WITHIN;
 use model::auto_heal::config::{CustomAction, Parameters};
 use model::auto_heal::cpu::CpuMode;
 use model::auto_heal::fuse::{FuseNumbers, FuseState};
@@ -74,7 +75,10 @@ impl Bench {
             }
             decisions
         };
-        (0..seconds).flat_map(|_| second(self)).collect()
+        // The early check only looks.
+        let acts =
+            |decision: &Decision| !matches!(decision, Decision::Probe { within } if *within == CHECK_WITHIN);
+        (0..seconds).flat_map(|_| second(self)).filter(acts).collect()
     }
 
     fn standing(&self, rule: Rule) -> Standing {
@@ -380,6 +384,7 @@ proptest! {
             let rule = match decision {
                 Decision::Heal(heal) => heal.rule,
                 Decision::Refuse(refusal) => refusal.rule,
+                Decision::Probe { within } if within == CHECK_WITHIN => continue,
                 Decision::Probe { .. } => Rule::NotResponding,
             };
             prop_assert!(rule != Rule::ProactiveCpu);

@@ -20,7 +20,8 @@ impl Bench {
         let mut seen = Observation::default();
         seen.tallies.unanswered =
             Unanswered { given_up, waiting: self.waiting, heard, ..Unanswered::default() };
-        self.rule.observe(self.now, &seen)
+        let within = self.rule.observe(self.now, &seen, true);
+        within == Some(NotRespondingNumbers::default().answer_within)
     }
 
     /// When it is asked, within so many seconds, in seconds from the start.
@@ -148,7 +149,7 @@ fn a_standstill_a_warm_up_and_a_new_worker_begin_anew() {
     bench.rule.clear();
     assert_eq!(bench.asked(60), [0; 0]);
     let seen = Observation { warm_up: true, ..Observation::default() };
-    assert!(!bench.rule.observe(bench.now + SECOND, &seen));
+    assert_eq!(bench.rule.observe(bench.now + SECOND, &seen, true), None);
     assert_eq!(bench.asked(60), [0; 0]);
     assert_eq!(bench.asked(1).len(), 1);
 }
@@ -189,4 +190,54 @@ fn numbers_that_do_not_fit() {
         let found: Vec<_> = numbers.check().into_iter().map(|violation| violation.field).collect();
         assert_eq!(found.first().map(String::as_str), field, "{numbers:?}");
     }
+}
+
+/// A worker that one request waits for, a second at a time: when the early check asks, in seconds from the start.
+fn checked(rule: &mut NotResponding, now: &mut Now, seconds: u64, is_on: bool) -> Vec<u64> {
+    let mut asked = Vec::new();
+    for _ in 0..seconds {
+        *now = *now + SECOND;
+        let mut seen = Observation::default();
+        seen.tallies.unanswered = Unanswered { waiting: 1, ..Unanswered::default() };
+        if rule.observe(*now, &seen, is_on) == Some(CHECK_WITHIN) {
+            asked.push(now.monotonic.since(START.monotonic).as_secs());
+        }
+    }
+    asked
+}
+
+#[test]
+fn a_worker_that_answers_nobody_does_not_respond_within_twenty_seconds_whether_the_rule_is_on_or_off() {
+    for is_on in [true, false] {
+        let (mut rule, mut now) = (NotResponding::new(NotRespondingNumbers::default()), START);
+        assert_eq!(checked(&mut rule, &mut now, 8, is_on), [7], "the first second begins the silence");
+        assert_eq!(rule.unanswered_since(), None, "nothing is said before the probe came back");
+        now = now + CHECK_WITHIN;
+        assert_eq!(rule.probed(now, false), None, "the early check restarts nothing");
+        assert_eq!(rule.unanswered_since(), Some(START.wall + SECOND), "since the last byte");
+        assert!(now.monotonic.since(START.monotonic) < Duration::from_secs(20));
+    }
+}
+
+#[test]
+fn a_worker_that_answers_again_responds_and_is_left_alone_for_a_while() {
+    let (mut rule, mut now) = (NotResponding::new(NotRespondingNumbers::default()), START);
+    checked(&mut rule, &mut now, 7, false);
+    rule.probed(now, false);
+    assert_eq!(checked(&mut rule, &mut now, 20, false), [22], "asked again while it does not respond");
+    assert!(rule.is_unanswered());
+    rule.probed(now, true);
+    assert!(!rule.is_unanswered(), "it answered, though nobody else was");
+    assert_eq!(checked(&mut rule, &mut now, 50, false), [] as [u64; 0]);
+}
+
+#[test]
+fn a_byte_to_anybody_is_an_answer() {
+    let (mut rule, mut now) = (NotResponding::new(NotRespondingNumbers::default()), START);
+    checked(&mut rule, &mut now, 7, false);
+    rule.probed(now, false);
+    let mut seen = Observation::default();
+    seen.tallies.unanswered = Unanswered { waiting: 1, heard: true, ..Unanswered::default() };
+    assert_eq!(rule.observe(now + SECOND, &seen, false), None);
+    assert!(!rule.is_unanswered());
 }

@@ -194,7 +194,7 @@ fn names_grow_after_a_restart_of_medic_under_a_clock_set_back() {
     let worker = WorkerId { instance: key(), started_at: days_ahead(START.wall) };
     let crashes =
         vec![model::crash_monitor::Counted { worker: worker.clone(), at: worker.started_at + SECOND }];
-    let guard = Guard { crashes, paused_until: None };
+    let guard = Guard { crashes, paused_until: None, ends: None };
     let monitor = CrashMonitor::new(START, key(), Numbers::default(), true, guard);
     let healing = Healing::new(START, settings(), Bounds::default(), &HealGuard::default());
     let lifecycle = Lifecycle { warm_up: 30 * SECOND, stop_grace: 10 * SECOND, back_off: 30 * SECOND };
