@@ -71,7 +71,7 @@ pub(crate) const RESTARTED: Entry = Entry {
     name: address::WEB_APP_RESTARTED.title,
     category: "Availability and Performance",
     description: "How often workers were replaced, for which reason, and what it cost.",
-    keywords: "restart recycle replace reboot auto-heal reason overlapped drained failed requests fuse by hand configuration",
+    keywords: "restart recycle replace reboot auto-heal reason overlapped drained failed requests restart limit manual configuration",
     address: address::WEB_APP_RESTARTED,
 };
 

@@ -71,7 +71,7 @@ for (const javaScriptEnabled of [true, false]) {
       expect(await exported.text()).toContain('<requests count="100000"');
 
       await page.getByRole('button', { name: 'Disable' }).click();
-      await expect(said(page).filter({ hasText: 'are off' })).toBeVisible();
+      await expect(said(page).filter({ hasText: 'Custom rules disabled' })).toBeVisible();
       expect(await rules()).toMatchObject({ autoHealEnabled: false, autoHealRules: saved.autoHealRules });
     });
 
@@ -102,7 +102,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto(autoHealPage('diary'));
       const text = page.getByLabel('web.config, its <monitoring> element');
       const fill = async (pasted: string) => {
-        if (!(await text.isVisible())) await page.getByText('Import from a web.config').click();
+        if (!(await text.isVisible())) await page.getByText('Import from web.config').click();
         await text.fill(pasted);
         await page.getByRole('button', { name: 'Import' }).click();
       };
@@ -125,7 +125,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto(`${autoHealPage('diary')}?tab=proactive`);
       await expect(page.getByRole('region', { name: 'State' }).first()).toContainText('On');
       await expect(page.getByRole('region', { name: 'Restart limit' }).first()).toContainText(/Restarts: 0 of 3 in the last 30 min/);
-      await expect(page.getByRole('region', { name: 'Rules' })).toContainText('above 90 % of its limit for more than 30 s');
+      await expect(page.getByRole('region', { name: 'Rules', exact: true })).toContainText('above 90 % of its limit for more than 30 s');
       const row = page.getByRole('row').filter({ hasText: 'Percent memory' });
       await expect(row).toContainText('1.57 GB');
       await expect(row.getByRole('meter')).toBeVisible();

@@ -104,7 +104,7 @@ test('news leave a range alone that somebody is typing', async ({ page, medic })
   await age();
   await restarted();
   await expect(range, 'an untouched one is exchanged').not.toHaveAttribute('data-old');
-  await page.getByText(/^Time Range \(UTC\)/).click();
+  await page.getByText(/^Time range \(UTC\)/).click();
   const start = page.getByLabel('Start (UTC)');
   await start.fill('2026-01-31T08:15');
   await age();

@@ -1,6 +1,6 @@
 import { crashesPage, expect, test } from '../medic';
 
-const pill = /^Time Range \(UTC\): \d{4}-\d\d-\d\d \d\d:\d\d – /;
+const pill = /^Time range \(UTC\): \d{4}-\d\d-\d\d \d\d:\d\d – /;
 
 test('a preset is an address and is marked', async ({ page }) => {
   await page.goto(crashesPage('diary'));

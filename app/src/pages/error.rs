@@ -23,7 +23,7 @@ pub(crate) fn ErrorPage(
     error: PageError,
 ) -> impl IntoView {
     let (title, remedy) = match error.status() {
-        404 => ("Not found", "It may be mistyped, no longer configured, or past the retention period."),
+        404 => ("Page not found", "It may be mistyped, no longer configured, or past the retention period."),
         400 => ("Request refused", "Nothing was changed."),
         _ => ("Cannot show this page", "The apps keep running. See the Medic log, then reload this page."),
     };

@@ -335,9 +335,14 @@ mod tests {
             outcome: RestartOutcome::Failed { why: "It did not <i>listen.".to_owned() },
         };
         let html = view! { <RestartCard restart=restart /> }.to_html();
-        for expected in
-            ["Failed", "instance 1", "By hand.", "1.2 s", "It did not &lt;i&gt;listen.", "&lt;b&gt;node/1"]
-        {
+        for expected in [
+            "Failed",
+            "instance 1",
+            "Manual restart.",
+            "1.2 s",
+            "It did not &lt;i&gt;listen.",
+            "&lt;b&gt;node/1",
+        ] {
             assert!(html.contains(expected), "{expected} in {html}");
         }
         assert!(!html.contains("<b>") && !html.contains("<i>"), "{html}");

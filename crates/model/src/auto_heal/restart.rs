@@ -28,10 +28,10 @@ pub enum RestartReason {
 impl fmt::Display for RestartReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ByHand => f.write_str("by hand"),
+            Self::ByHand => f.write_str("manual restart"),
             Self::Rule { rule, blew_fuse: false } => write!(f, "{rule}"),
-            Self::Rule { rule, blew_fuse: true } => write!(f, "{rule}, which blew the fuse"),
-            Self::ConfigurationChanged => f.write_str("its configuration changed"),
+            Self::Rule { rule, blew_fuse: true } => write!(f, "{rule}, restart limit reached"),
+            Self::ConfigurationChanged => f.write_str("configuration changed"),
         }
     }
 }
@@ -121,7 +121,7 @@ mod tests {
             outcome: RestartOutcome::Failed { why: "The new worker did not listen.".to_owned() },
         };
         assert_eq!(restart.id(), "shop/1/1769847300000/1769847400000");
-        assert_eq!(restart.summary(), "Restarted: Percent memory, which blew the fuse.");
+        assert_eq!(restart.summary(), "Restarted: Percent memory, restart limit reached.");
         let json = serde_json::to_string(&restart).unwrap();
         assert!(json.contains(r#""outcome":"failed","why":"The new worker did not listen.""#), "{json}");
         assert_eq!(serde_json::from_str::<Restart>(&json).unwrap(), restart);
