@@ -62,8 +62,7 @@ macro_rules! pages {
         $(pub const $name: Address = Address { path: $path, title: $title };)*
 
         /// Every page.
-        #[cfg(test)]
-        const PAGES: &[Address] = &[$($name),*];
+        pub const PAGES: &[Address] = &[$($name),*];
 
         /// The pages by their addresses. Every page is rendered whole before a byte is sent: so it can be read without
         /// JavaScript, and its status is right.
@@ -99,6 +98,9 @@ pub const RESTART: Address = Address { path: "/apps/:app/instances/:instance/res
 pub const RESUME_PROACTIVE_RULES: Address = Address { path: "/apps/:app/auto-heal/fuse/rearm", title: "" };
 /// The user's rules, by the API.
 pub const AUTO_HEAL_API: Address = Address { path: "/api/v1/apps/:app/auto-heal", title: "" };
+
+/// What is answered by something else than a page.
+pub const ACTIONS: &[Address] = &[INCIDENT_MARKDOWN, RESTART, RESUME_PROACTIVE_RULES];
 
 #[cfg(test)]
 mod tests {

@@ -3,29 +3,21 @@
 mod healing;
 mod reports;
 mod saving;
+mod scoped;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
-use app::{
-    ConfigurationLine, Console, ConsoleError, CrashMonitoringNumbers, CrashReport, ProactiveNumbers,
-    RestartReport, RulesChange, SettingChanges, StoreFailure,
-};
-use async_trait::async_trait;
-use insight::detectors::application_crashes;
+use app::{ConsoleError, ProactiveNumbers, StoreFailure};
 use insight::detectors::application_crashes::CrashPoint;
-use insight::dry_run::DryRun;
-use insight::report::Report;
-use model::auto_heal::AutoHealConfig;
-use model::auto_heal::event::HealEvent;
-use model::auto_heal::restart::Restart;
-use model::crash::{Crash, Incident};
 use model::crash_monitor::Numbers;
 use model::settings::AppSettings;
 use model::status::Snapshot;
-use model::{AppName, Clock, IncidentId, TimeRange, Timestamp};
+use model::{AppName, Clock, TimeRange};
 use store::{Cause, Store, StoreError};
 use tokio::sync::{Mutex, watch};
+
+pub use scoped::Consoles;
 
 use crate::apps::Saved;
 use crate::config::{App, Config, Line};
@@ -37,7 +29,7 @@ const INCIDENTS_LIMIT: u32 = 200;
 /// What of an app only a start of Medic can change.
 const ONLY_AT_START: [&str; 5] = ["name", "listen", "instances", "request_wait", "retry_requests"];
 
-/// The one implementation of the console port.
+/// What answers, whoever asks; what somebody may ask is [`Consoles`]' to say.
 pub struct LiveConsole {
     node: String,
     clock: Arc<dyn Clock>,
@@ -162,6 +154,10 @@ impl LiveConsole {
         Ok(times.into_iter().map(point).collect())
     }
 
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.borrow())
+    }
+
     fn places(&self, app: &AppName) -> Vec<String> {
         let snapshot = self.snapshot();
         let instances = snapshot.app(app).map(|app| app.instances.as_slice()).unwrap_or_default();
@@ -188,142 +184,6 @@ fn failed(error: &StoreError) -> ConsoleError {
         ) => StoreFailure::Unavailable(error.reason()),
         _ => StoreFailure::Failed,
     })
-}
-
-#[async_trait]
-impl Console for LiveConsole {
-    fn now(&self) -> Timestamp {
-        self.clock.wall()
-    }
-
-    fn node(&self) -> String {
-        self.node.clone()
-    }
-
-    fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshot.borrow())
-    }
-
-    async fn crash_report(&self, app: &AppName, range: TimeRange) -> Result<CrashReport, ConsoleError> {
-        self.known(app)?;
-        let incidents = self
-            .store
-            .incidents(Some(app), Some(range), INCIDENTS_LIMIT)
-            .await
-            .map_err(|error| failed(&error))?;
-        let points = self.crash_points(app, range).await?;
-        let latest =
-            self.store.crashes(app, range, CrashReport::LATEST_KEPT).await.map_err(|error| failed(&error))?;
-        let audits =
-            self.store.audits(app, range, CrashReport::LATEST_KEPT).await.map_err(|error| failed(&error))?;
-        Ok(CrashReport {
-            report: application_crashes::report(range, &incidents, &points, &self.places(app)),
-            latest,
-            audits: audits.into_iter().map(|row| (row.worker, row.incident, row.audit)).collect(),
-        })
-    }
-
-    async fn crashes(&self, app: &AppName, range: TimeRange, limit: u32) -> Result<Vec<Crash>, ConsoleError> {
-        self.known(app)?;
-        self.store.crashes(app, range, limit).await.map_err(|error| failed(&error))
-    }
-
-    async fn incidents(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Incident>, ConsoleError> {
-        if let Some(app) = app {
-            self.known(app)?;
-        }
-        self.store.incidents(app, None, limit).await.map_err(|error| failed(&error))
-    }
-
-    async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, ConsoleError> {
-        self.store.incident(id).await.map_err(|error| failed(&error))
-    }
-
-    async fn crashes_of(&self, id: &IncidentId, limit: u32) -> Result<Vec<Crash>, ConsoleError> {
-        self.store.crashes_of_incident(id, limit).await.map_err(|error| failed(&error))
-    }
-
-    async fn settings(&self, app: &AppName) -> Result<AppSettings, ConsoleError> {
-        self.settings_in_force(app).await
-    }
-
-    async fn change_settings(&self, app: &AppName, changes: SettingChanges) -> Result<(), ConsoleError> {
-        self.change_some_settings(app, changes).await
-    }
-
-    fn configuration(&self, app: &AppName) -> Option<Vec<ConfigurationLine>> {
-        self.known(app).ok()?;
-        // An app has numbers of its own, which have taken in the general ones.
-        let concerns = |line: &&Line| match &line.app {
-            Some(name) => name == app.as_str(),
-            None => !["crash_monitoring.", "auto_heal."].iter().any(|general| line.key.starts_with(general)),
-        };
-        let line = |line: &Line| ConfigurationLine {
-            key: line.key.clone(),
-            value: line.value.clone(),
-            source: line.source.clone(),
-        };
-        Some(self.configured().lines.iter().filter(concerns).map(line).collect())
-    }
-
-    fn crash_monitoring(&self, app: &AppName) -> Option<CrashMonitoringNumbers> {
-        let numbers = self.app(app)?.crash_monitoring;
-        Some(CrashMonitoringNumbers {
-            crashes: numbers.crashes,
-            window: numbers.window,
-            pause: numbers.pause,
-        })
-    }
-
-    async fn auto_heal(&self, app: &AppName) -> Result<AutoHealConfig, ConsoleError> {
-        self.rules(app).await
-    }
-
-    async fn change_auto_heal(&self, app: &AppName, change: RulesChange<'_>) -> Result<(), ConsoleError> {
-        self.change_rules(app, change).await
-    }
-
-    async fn dry_run(&self, app: &AppName, config: &AutoHealConfig) -> Result<DryRun, ConsoleError> {
-        self.run_dry(app, config).await
-    }
-
-    fn proactive(&self, app: &AppName) -> Option<ProactiveNumbers> {
-        self.app(app).map(|app| app.proactive)
-    }
-
-    async fn rearm_fuse(&self, app: &AppName) -> Result<bool, ConsoleError> {
-        self.rearm(app).await
-    }
-
-    async fn restart(&self, app: &AppName, instance: u16) -> Result<(), ConsoleError> {
-        self.restart_by_hand(app, instance).await
-    }
-
-    async fn restarts(
-        &self,
-        app: &AppName,
-        range: TimeRange,
-        limit: u32,
-    ) -> Result<Vec<Restart>, ConsoleError> {
-        self.restarts_in(app, range, limit).await
-    }
-
-    async fn heal_events(
-        &self,
-        app: &AppName,
-        range: TimeRange,
-        limit: u32,
-    ) -> Result<Vec<HealEvent>, ConsoleError> {
-        self.heal_events_in(app, range, limit).await
-    }
-
-    async fn restart_report(&self, app: &AppName, range: TimeRange) -> Result<RestartReport, ConsoleError> {
-        self.report_on_restarts(app, range).await
-    }
-
-    async fn memory_report(&self, app: &AppName, range: TimeRange) -> Result<Report, ConsoleError> {
-        self.report_on_memory(app, range).await
-    }
 }
 
 #[cfg(test)]

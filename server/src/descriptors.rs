@@ -17,7 +17,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config::{App, Line};
 use crate::console::LiveConsole;
-use crate::web::server::Limits;
+use crate::http_server::Limits;
 
 /// How often the limits are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -13,14 +13,14 @@ mod descriptors;
 mod doors;
 mod health;
 mod housekeeping;
+mod http;
+mod http_server;
 mod log;
 mod panics;
 mod serve;
-mod site;
 mod stopping;
 mod supervision;
 mod vitals;
-mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

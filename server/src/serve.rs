@@ -25,13 +25,13 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::{App, Config, Line};
-use crate::console::LiveConsole;
+use crate::console::{Consoles, LiveConsole};
 use crate::descriptors::Descriptors;
 use crate::doors::{self, Doors};
 use crate::health::Health;
 use crate::stopping::{self, Stop, Stopper};
 use crate::supervision::{self, Launcher, MemoryMinutes, Supervision, World};
-use crate::{housekeeping, web};
+use crate::{housekeeping, http};
 use dashboard::Dashboard;
 use signals::{Asked, Signals};
 
@@ -139,7 +139,12 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     );
     let console = Arc::new(console);
     let recalling = tokio::spawn(recall::keep(store.clone(), Arc::clone(&console), is_recalled));
-    let router = web::router(console.clone(), store.clone(), supervision.snapshot(), shutting_down.clone());
+    let router = http::router(
+        Consoles::new(Arc::clone(&console)),
+        store.clone(),
+        supervision.snapshot(),
+        shutting_down.clone(),
+    );
     let housekeeping = housekeeping::Housekeeping {
         store: store.clone(),
         node,

@@ -103,7 +103,8 @@ fn row(restart: Restart, compact: bool) -> impl IntoView {
 /// As a cell begins.
 fn reason(reason: &RestartReason) -> impl IntoView + use<> {
     let (text, blew_fuse) = match reason {
-        RestartReason::ByHand => ("Manual restart".to_owned(), false),
+        RestartReason::ByHand { by: None } => ("Manual restart".to_owned(), false),
+        RestartReason::ByHand { by: Some(by) } => (format!("Manual restart by {by}"), false),
         RestartReason::ConfigurationChanged => ("Configuration changed".to_owned(), false),
         RestartReason::Rule { rule, blew_fuse } => (rule.to_string(), *blew_fuse),
     };
@@ -154,7 +155,7 @@ mod tests {
         let why = "The new worker did <i>not</i> listen.".to_owned();
         let restarts = vec![
             restart(RestartReason::Rule { rule: Rule::PercentMemory, blew_fuse: true }, RestartOutcome::Done),
-            restart(RestartReason::ByHand, RestartOutcome::Failed { why }),
+            restart(RestartReason::ByHand { by: None }, RestartOutcome::Failed { why }),
         ];
         let whole = view! { <RestartTable restarts=restarts.clone() /> }.to_html();
         for expected in [

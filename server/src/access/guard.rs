@@ -31,13 +31,14 @@ const FORWARDED: &str = "x-forwarded";
 /// How much of a path the log is told.
 const LOGGED_PATH: usize = 200;
 
-/// Lets through what may be asked, with the [`Principal`] of a change.
+/// Lets through what may be asked, with the [`Principal`] who asks.
 pub async fn let_in(mut request: Request, next: Next) -> Response {
     let is_change = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if let Err(refusal) = check_names(&request, is_change) {
         return answer(&refusal, request.uri().path());
     }
     if !is_change {
+        request.extensions_mut().insert(Principal::anybody());
         return next.run(request).await;
     }
     let what = format!("{} {}", request.method(), logged(request.uri().path()));
@@ -53,7 +54,11 @@ pub async fn let_in(mut request: Request, next: Next) -> Response {
     };
     request.extensions_mut().insert(principal);
     let response = next.run(request).await;
-    tracing::info!(uid = principal.user(), status = response.status().as_u16(), "change requested: {what}");
+    tracing::info!(
+        uid = principal.user().unwrap_or_default(),
+        status = response.status().as_u16(),
+        "change requested: {what}"
+    );
     response
 }
 
@@ -132,6 +137,15 @@ fn said_of_proof(unproven: &Unproven) -> String {
 }
 
 impl Refusal {
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Name(NameRefusal::Malformed) => "invalid_host",
+            Self::Name(NameRefusal::Foreign) => "foreign_host",
+            Self::Name(NameRefusal::Origin) => "foreign_origin",
+            Self::Unproven(_) => "unknown_sender",
+        }
+    }
+
     const fn status(&self) -> StatusCode {
         match self {
             Self::Name(NameRefusal::Malformed) => StatusCode::BAD_REQUEST,
@@ -145,10 +159,12 @@ fn answer(refusal: &Refusal, path: &str) -> Response {
     #[derive(Serialize)]
     struct ErrorBody {
         error: String,
+        code: &'static str,
     }
     let (status, error) = (refusal.status(), refusal.to_string());
     if path.starts_with("/api/") {
-        (status, Json(ErrorBody { error })).into_response()
+        let code = refusal.code();
+        (status, Json(ErrorBody { error, code })).into_response()
     } else {
         (status, format!("{error}\n")).into_response()
     }

@@ -3,18 +3,20 @@
 use std::sync::LazyLock;
 
 use app::ConsoleError;
-use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
-use axum::http::request::Parts;
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::config::ActionType;
 
 const ROOT: u32 = 0;
 
-/// A user of this machine whose request is known to be theirs. A handler that changes something takes one; the guard gives
-/// it to requests that may change something, and to no other.
+/// Who asks. Only this module makes one, and the guard gives one to every request that it lets in; the console is had for a
+/// principal alone ([`crate::console::Consoles`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Principal {
+pub struct Principal(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Anybody who reaches the loopback address: nobody proved who it is.
+    Anybody,
     /// Medic's own user or root: whoever is either can do anything in Medic's name without asking it.
     Operator {
         /// The user's number.
@@ -29,21 +31,48 @@ pub enum Principal {
 
 impl Principal {
     /// Who `user` is to this Medic.
-    pub fn of(user: u32) -> Self {
-        if user == ROOT || Some(user) == *OWN { Self::Operator { user } } else { Self::User { user } }
+    pub(super) fn of(user: u32) -> Self {
+        Self(if user == ROOT || Some(user) == *OWN { Kind::Operator { user } } else { Kind::User { user } })
     }
 
-    /// The user's number.
-    pub const fn user(self) -> u32 {
-        match self {
-            Self::Operator { user } | Self::User { user } => user,
+    /// Who only reads, which is everybody's.
+    pub(super) const fn anybody() -> Self {
+        Self(Kind::Anybody)
+    }
+
+    /// The user's number, of one who is known.
+    pub const fn user(self) -> Option<u32> {
+        match self.0 {
+            Kind::Anybody => None,
+            Kind::Operator { user } | Kind::User { user } => Some(user),
+        }
+    }
+
+    /// What a record says of who asked: `alice (uid 1000)`, or the number alone where the machine has no name for it.
+    pub fn name(self) -> Option<String> {
+        let user = self.user()?;
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        Some(
+            name_of(user, &users)
+                .map_or_else(|| format!("uid {user}"), |name| format!("{name} (uid {user})")),
+        )
+    }
+
+    /// Whether anything may be changed: settings, rules, restarts.
+    pub fn may_change(self) -> Result<(), ConsoleError> {
+        match self.0 {
+            Kind::Operator { .. } | Kind::User { .. } => Ok(()),
+            Kind::Anybody => Err(ConsoleError::Forbidden(
+                "Change refused: the sender of the request is unknown.".to_owned(),
+            )),
         }
     }
 
     /// Whether these rules may take the place of those that are `held`. A custom action is a program that Medic runs, so only
     /// an operator may save one, change one, or let one be switched on; switching it off is everybody's.
     pub fn may_save(self, rules: &AutoHealConfig, held: &AutoHealConfig) -> Result<(), ConsoleError> {
-        let Self::User { user } = self else { return Ok(()) };
+        self.may_change()?;
+        let Kind::User { user } = self.0 else { return Ok(()) };
         // parameters that are to be kept are those that are held
         let rules = rules.clone().keep_from(held).unwrap_or_else(|_| rules.clone());
         let (new, old) = (&rules.auto_heal_rules.actions, &held.auto_heal_rules.actions);
@@ -61,12 +90,12 @@ impl Principal {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Principal {
-    type Rejection = StatusCode;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
-        parts.extensions.get::<Self>().copied().ok_or(StatusCode::FORBIDDEN)
-    }
+/// The name before the third field of a line of `/etc/passwd`.
+fn name_of(user: u32, users: &str) -> Option<String> {
+    let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
+    let found =
+        users.lines().map(fields).find(|fields| fields.get(2).is_some_and(|id| id.parse() == Ok(user)))?;
+    Some(model::text::seen(found.first()?).into_owned())
 }
 
 /// Medic's own user. Unknown where it is the number that stands for every user that this user namespace does not have: there
@@ -143,18 +172,35 @@ mod tests {
             ("without its parameters", with(&held, ""), &secret, false),
         ]);
         for (what, new, old, allowed) in cases {
-            let user = Principal::User { user: 1_000 };
+            let user = Principal(Kind::User { user: 1_000 });
             assert_eq!(user.may_save(&new, old).is_ok(), allowed, "{what}");
-            assert!(Principal::Operator { user: 0 }.may_save(&new, old).is_ok(), "{what}");
+            assert!(Principal(Kind::Operator { user: 0 }).may_save(&new, old).is_ok(), "{what}");
         }
     }
 
     #[test]
+    fn anybody_changes_nothing_and_has_no_name() {
+        let anybody = Principal::anybody();
+        assert!(anybody.may_change().is_err() && anybody.name().is_none());
+        let none = AutoHealConfig::default();
+        assert!(anybody.may_save(&none, &none).is_err());
+        assert!(Principal::of(1_000).may_change().is_ok());
+    }
+
+    #[test]
+    fn a_record_names_a_user_by_what_the_machine_calls_them() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\nbroken\n";
+        assert_eq!(name_of(1_000, users).as_deref(), Some("alice"));
+        assert_eq!(name_of(7, users), None);
+        assert!(Principal::of(0).name().unwrap().ends_with("(uid 0)"));
+    }
+
+    #[test]
     fn root_and_medics_own_user_are_operators() {
-        assert_eq!(Principal::of(0), Principal::Operator { user: 0 });
+        assert_eq!(Principal::of(0), Principal(Kind::Operator { user: 0 }));
         let own = OWN.unwrap();
-        assert_eq!(Principal::of(own), Principal::Operator { user: own });
-        assert_eq!(Principal::of(own + 7), Principal::User { user: own + 7 });
+        assert_eq!(Principal::of(own), Principal(Kind::Operator { user: own }));
+        assert_eq!(Principal::of(own + 7), Principal(Kind::User { user: own + 7 }));
     }
 
     #[test]

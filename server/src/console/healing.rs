@@ -39,7 +39,12 @@ impl LiveConsole {
     }
 
     /// One at a time, so that of two people who ask for the same restart one is told that it is under way.
-    pub(super) async fn restart_by_hand(&self, app: &AppName, index: u16) -> Result<(), ConsoleError> {
+    pub(super) async fn restart_by_hand(
+        &self,
+        app: &AppName,
+        index: u16,
+        by: Option<String>,
+    ) -> Result<(), ConsoleError> {
         self.known(app)?;
         let _one_after_another = self.restarting.lock().await;
         let before = {
@@ -50,7 +55,7 @@ impl LiveConsole {
             instance.started_at
         };
         let instance = InstanceKey { app: app.clone(), index };
-        self.supervision.restart(instance, RestartReason::ByHand).await;
+        self.supervision.restart(instance, RestartReason::ByHand { by }).await;
         let snapshot = self.snapshot.borrow();
         let begun = instance_of(&snapshot, app, index)
             .is_some_and(|instance| instance.restarting.is_some() || instance.started_at != before);

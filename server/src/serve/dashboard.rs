@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::descriptors::Shares;
 use crate::health::Health;
-use crate::web::server::{self, Limits, UnixSocket};
+use crate::http_server::{self as server, Limits, UnixSocket};
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);

@@ -94,7 +94,7 @@ impl Filter {
 
 const fn reason_word(reason: &RestartReason) -> &'static str {
     match reason {
-        RestartReason::ByHand => "by-hand",
+        RestartReason::ByHand { .. } => "by-hand",
         RestartReason::ConfigurationChanged => "configuration",
         RestartReason::Rule { rule, .. } => rule_word(*rule),
     }
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn each_word_chooses_its_own_and_an_unknown_one_nothing() {
-        let by_hand = restart(RestartReason::ByHand, 1, RestartOutcome::Done);
+        let by_hand = restart(RestartReason::ByHand { by: None }, 1, RestartOutcome::Done);
         let reason = RestartReason::Rule { rule: Rule::StatusCode { index: 4 }, blew_fuse: false };
         let failed = restart(reason, 0, RestartOutcome::Failed { why: String::new() });
         let cases = [

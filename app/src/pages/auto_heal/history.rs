@@ -327,7 +327,7 @@ mod tests {
             node: "<b>node".to_owned(),
             instance: 1,
             at: Timestamp::from_ms(1_769_847_400_000),
-            reason: RestartReason::ByHand,
+            reason: RestartReason::ByHand { by: None },
             evidence: None,
             duration_ms: 1_200,
             drained: 3,

@@ -47,10 +47,10 @@ enum Reason {
 }
 
 impl Reason {
-    const fn of(restart: &Restart) -> Self {
-        match restart.reason {
-            RestartReason::Rule { rule, .. } => Self::Rule(rule),
-            RestartReason::ByHand => Self::ByHand,
+    fn of(restart: &Restart) -> Self {
+        match &restart.reason {
+            RestartReason::Rule { rule, .. } => Self::Rule(*rule),
+            RestartReason::ByHand { .. } => Self::ByHand,
             RestartReason::ConfigurationChanged => Self::ConfigurationChanged,
         }
     }
@@ -58,7 +58,7 @@ impl Reason {
     fn name(self) -> String {
         match self {
             Self::Rule(rule) => rule.to_string(),
-            Self::ByHand => "By hand".to_owned(),
+            Self::ByHand => "Manual restart".to_owned(),
             Self::ConfigurationChanged => "Configuration changed".to_owned(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::auto_heal::evidence::{Evidence, Rule};
 use crate::{AppName, Timestamp, WorkerId, text};
@@ -13,7 +13,11 @@ use crate::{AppName, Timestamp, WorkerId, text};
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum RestartReason {
     /// Somebody asked for it, on the page or by the API.
-    ByHand,
+    ByHand {
+        /// Who, such as `alice (uid 1000)`; unknown in what older releases recorded.
+        #[serde(default, deserialize_with = "by", skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
     /// A rule acted.
     Rule {
         /// Which.
@@ -25,10 +29,16 @@ pub enum RestartReason {
     ConfigurationChanged,
 }
 
+fn by<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let by = Option::<String>::deserialize(deserializer)?;
+    Ok(by.map(|by| text::seen(&by).into_owned()))
+}
+
 impl fmt::Display for RestartReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ByHand => f.write_str("manual restart"),
+            Self::ByHand { by: None } => f.write_str("manual restart"),
+            Self::ByHand { by: Some(by) } => write!(f, "manual restart by {by}"),
             Self::Rule { rule, blew_fuse: false } => write!(f, "{rule}"),
             Self::Rule { rule, blew_fuse: true } => write!(f, "{rule}, restart limit reached"),
             Self::ConfigurationChanged => f.write_str("configuration changed"),
@@ -102,6 +112,16 @@ impl Restart {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_manual_restart_names_who_asked_and_older_records_are_read() {
+        let old: RestartReason = serde_json::from_str(r#"{"kind":"by_hand"}"#).unwrap();
+        assert_eq!((old.to_string().as_str(), &old), ("manual restart", &RestartReason::ByHand { by: None }));
+        let by = RestartReason::ByHand { by: Some("alice (uid 1000)".to_owned()) };
+        assert_eq!(by.to_string(), "manual restart by alice (uid 1000)");
+        let json = serde_json::to_string(&by).unwrap();
+        assert_eq!(serde_json::from_str::<RestartReason>(&json).unwrap(), by);
+    }
 
     #[test]
     fn a_restart_reads_back() {

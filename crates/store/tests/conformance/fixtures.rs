@@ -136,7 +136,7 @@ pub(crate) fn restart(app_name: &str, offset_ms: i64) -> Restart {
         node: "node-a".to_owned(),
         instance: 0,
         at: at(offset_ms),
-        reason: RestartReason::ByHand,
+        reason: RestartReason::ByHand { by: None },
         evidence: None,
         duration_ms: 1_200,
         drained: 3,

@@ -10,7 +10,7 @@ use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::status::RestartStage;
 
 fn order(now: Now) -> Order {
-    Order { at: now, reason: RestartReason::ByHand, evidence: None }
+    Order { at: now, reason: RestartReason::ByHand { by: None }, evidence: None }
 }
 
 fn restart_of(effects: &[Effect]) -> Option<Restart> {

@@ -54,7 +54,7 @@ fn nothing_was_restarted_is_a_success() {
 #[test]
 fn restarts_are_told_by_their_reason_worst_first() {
     let restarts = [
-        restart(NOW - HOUR, RestartReason::ByHand),
+        restart(NOW - HOUR, RestartReason::ByHand { by: None }),
         by_memory(NOW - 2 * HOUR, true),
         by_memory(NOW - 3 * HOUR, false),
         restart(NOW - 4 * HOUR, RestartReason::ConfigurationChanged),
@@ -114,7 +114,7 @@ fn the_chart_has_a_series_a_reason() {
     let mut attempt = by_memory(NOW - HOUR, false);
     attempt.outcome = RestartOutcome::Failed { why: String::new() };
     let restarts = [
-        restart(DAY.start, RestartReason::ByHand),
+        restart(DAY.start, RestartReason::ByHand { by: None }),
         by_memory(NOW - HOUR, true),
         by_memory(NOW - HOUR, false),
         attempt,
@@ -127,7 +127,12 @@ fn the_chart_has_a_series_a_reason() {
         .collect();
     assert_eq!(
         sums,
-        [("Percent memory", 96, 2), ("By hand", 96, 1), ("Failed attempt", 96, 1), ("After a crash", 96, 1)]
+        [
+            ("Percent memory", 96, 2),
+            ("Manual restart", 96, 1),
+            ("Failed attempt", 96, 1),
+            ("After a crash", 96, 1)
+        ]
     );
     assert_eq!(report.charts[0].series[1].values[0], 1);
 }

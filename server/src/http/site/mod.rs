@@ -5,13 +5,12 @@
 
 mod assets;
 mod auto_heal_form;
-mod headers;
 mod incident_markdown;
 mod settings_form;
 
-use std::sync::Arc;
-
-use app::{AnswerStatus, App, AutoHealSubmission, Console, address, shell};
+use crate::console::Consoles;
+use crate::http::asked::console_of;
+use app::{AnswerStatus, App, AutoHealSubmission, address, shell};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRef, Request};
@@ -20,7 +19,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use leptos::config::LeptosOptions;
-use leptos::prelude::{expect_context, provide_context};
+use leptos::prelude::{expect_context, provide_context, use_context};
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list, render_app_async_with_context};
 
 /// The name of the site's files. leptos reads the same from `LEPTOS_OUTPUT_NAME` while it is compiled.
@@ -31,13 +30,13 @@ const PACKAGE_FOLDER: &str = "pkg";
 /// What the forms are answered with.
 #[derive(Clone)]
 struct Site {
-    console: Arc<dyn Console>,
+    consoles: Consoles,
     options: LeptosOptions,
 }
 
-impl FromRef<Site> for Arc<dyn Console> {
+impl FromRef<Site> for Consoles {
     fn from_ref(site: &Site) -> Self {
-        Self::clone(&site.console)
+        site.consoles.clone()
     }
 }
 
@@ -46,9 +45,9 @@ impl Site {
     async fn show_again(&self, mut parts: Parts, submission: AutoHealSubmission, status: u16) -> Response {
         // The body has been read, and a page is rendered as if it were asked for.
         parts.method = Method::GET;
-        let console = Arc::clone(&self.console);
+        let consoles = self.consoles.clone();
         let context = move || {
-            provide_page_context(Arc::clone(&console));
+            provide_page_context(&consoles);
             provide_context(submission.clone());
         };
         let options = self.options.clone();
@@ -62,15 +61,12 @@ impl Site {
     }
 }
 
-/// What a browser is told about every answer of Medic's.
-pub use headers::{EVERYWHERE, add as add_headers};
-
 /// All pages and the site's files; whatever else is asked for gets the page that says so, with 404.
-pub fn router(console: Arc<dyn Console>) -> Router {
+pub(super) fn router(consoles: Consoles) -> Router {
     let options = LeptosOptions::builder().output_name(OUTPUT_NAME).site_pkg_dir(PACKAGE_FOLDER).build();
     let context = {
-        let console = Arc::clone(&console);
-        move || provide_page_context(Arc::clone(&console))
+        let consoles = consoles.clone();
+        move || provide_page_context(&consoles)
     };
     let document = {
         let options = options.clone();
@@ -86,7 +82,7 @@ pub fn router(console: Arc<dyn Console>) -> Router {
         .route(&address::RESTART.template(), post(auto_heal_form::restart))
         .route(&address::RESUME_PROACTIVE_RULES.template(), post(auto_heal_form::rearm))
         .route(&address::INCIDENT_MARKDOWN.template(), get(incident_markdown::show))
-        .with_state(Site { console, options: options.clone() });
+        .with_state(Site { consoles, options: options.clone() });
     Router::new()
         .leptos_routes_with_context(&options, generate_route_list(App), context, document)
         .with_state(options)
@@ -94,11 +90,13 @@ pub fn router(console: Arc<dyn Console>) -> Router {
         .fallback(not_found)
 }
 
-/// What every page finds in its context.
-fn provide_page_context(console: Arc<dyn Console>) {
-    provide_context(console);
+/// What every page finds in its context: the console of whoever asks, among others.
+fn provide_page_context(consoles: &Consoles) {
+    if let Some(console) = use_context::<Parts>().and_then(|parts| console_of(&parts, consoles)) {
+        provide_context(console);
+    }
     let response = expect_context::<ResponseOptions>();
-    headers::add_page_headers(&response);
+    crate::http::headers::add_page_headers(&response);
     provide_context(AnswerStatus::new(move |status| {
         response.set_status(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     }));

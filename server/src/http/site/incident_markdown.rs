@@ -1,22 +1,17 @@
 //! `/incidents/{id}/markdown`: an incident as text, to be copied by the page's button or read where there is no JavaScript.
 
-use std::sync::Arc;
-
-use app::Console;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::IncidentId;
+
+use crate::http::Asked;
 
 /// So many of its crashes are listed.
 const LISTED: u32 = 20;
 
 /// The text. It is sent as `text/markdown` for programs; browsers that only show `text/plain` get that.
-pub(super) async fn show(
-    State(console): State<Arc<dyn Console>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn show(Asked(console): Asked, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let Ok(id) = id.parse::<IncidentId>() else { return StatusCode::NOT_FOUND.into_response() };
     let incident = match console.incident(&id).await {
         Ok(Some(incident)) => incident,

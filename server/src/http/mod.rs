@@ -1,13 +1,13 @@
-//! HTTP: the pages, the API, the events, and the server that speaks it.
+//! What is served over HTTP: the pages (`site`), the API and the events. Thin: each handler asks the console of its principal.
 
 mod api;
+mod asked;
 mod events;
-mod openapi;
-pub mod server;
+mod headers;
+mod site;
 
 use std::sync::Arc;
 
-use app::Console;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
@@ -16,7 +16,11 @@ use model::status::{Problem, Snapshot};
 use store::Store;
 use tokio::sync::watch;
 
-use crate::{access, site};
+use crate::access;
+use crate::console::Consoles;
+
+pub use asked::Asked;
+pub use headers::EVERYWHERE;
 
 /// The largest body that any route takes. Nothing that is sent here comes near it.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
@@ -24,22 +28,21 @@ const BODY_LIMIT_BYTES: usize = 64 * 1024;
 /// Everything that is served at the dashboard's address and on the Unix socket. `shut_down` turns true when open streams must
 /// end.
 pub fn router(
-    console: Arc<dyn Console>,
+    consoles: Consoles,
     store: Store,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     shut_down: watch::Receiver<bool>,
 ) -> Router {
     let now = snapshot.clone();
-    let api = Router::new().nest("/api/v1", api::router(Arc::clone(&console)));
     Router::new()
-        .merge(api)
+        .merge(api::router(consoles.clone()))
         .merge(events::router(snapshot, shut_down))
         .route("/healthz", axum::routing::get(move || healthz(store.clone(), now.clone())))
-        .merge(site::router(console))
+        .merge(site::router(consoles))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(from_fn(access::let_in))
         // around all of it, so that no answer is without
-        .layer(map_response(site::add_headers))
+        .layer(map_response(headers::add))
 }
 
 /// For whatever watches Medic itself: 200 while it has all that it needs, else what is wrong, a line each.

@@ -1,23 +1,20 @@
 //! `POST /apps/{app}/settings`: the settings page's form. It always answers with the way back to the page (303), so that a
 //! reload does not send the form again; `?saved=` tells the page how it went.
 
-use std::sync::Arc;
-
-use app::{Console, ConsoleError, SettingChanges};
+use app::{ConsoleError, SettingChanges};
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use model::AppName;
 use model::settings::KNOWN;
 
-use crate::access::Principal;
+use crate::http::Asked;
 
 /// Saves what the form holds. A setting that the form does not have stays as it is.
 pub(super) async fn save(
-    State(console): State<Arc<dyn Console>>,
+    Asked(console): Asked,
     Path(app): Path<String>,
-    _: Principal,
     Form(form): Form<Vec<(String, String)>>,
 ) -> Response {
     let Ok(app) = app.parse::<AppName>() else { return StatusCode::NOT_FOUND.into_response() };

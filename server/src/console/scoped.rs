@@ -1,0 +1,197 @@
+//! The console as a principal may use it: the only way to the port that pages and API ask.
+
+use std::sync::Arc;
+
+use app::{
+    ConfigurationLine, Console, ConsoleError, CrashMonitoringNumbers, CrashReport, ProactiveNumbers,
+    RestartReport, RulesChange, SettingChanges,
+};
+use async_trait::async_trait;
+use insight::detectors::application_crashes;
+use insight::dry_run::DryRun;
+use insight::report::Report;
+use model::auto_heal::AutoHealConfig;
+use model::auto_heal::event::HealEvent;
+use model::auto_heal::restart::Restart;
+use model::crash::{Crash, Incident};
+use model::settings::AppSettings;
+use model::status::Snapshot;
+use model::{AppName, IncidentId, TimeRange, Timestamp};
+
+use super::{INCIDENTS_LIMIT, LiveConsole, failed};
+use crate::access::Principal;
+use crate::config::Line;
+
+/// Gives each principal the console that it may use.
+#[derive(Clone)]
+pub struct Consoles(Arc<LiveConsole>);
+
+impl Consoles {
+    /// Of what runs.
+    pub const fn new(live: Arc<LiveConsole>) -> Self {
+        Self(live)
+    }
+
+    /// Of whoever asks.
+    pub fn of(&self, principal: Principal) -> Arc<dyn Console> {
+        Arc::new(Scoped { live: Arc::clone(&self.0), principal })
+    }
+}
+
+struct Scoped {
+    live: Arc<LiveConsole>,
+    principal: Principal,
+}
+
+#[async_trait]
+impl Console for Scoped {
+    fn now(&self) -> Timestamp {
+        self.live.clock.wall()
+    }
+
+    fn node(&self) -> String {
+        self.live.node.clone()
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.live.snapshot.borrow())
+    }
+
+    async fn crash_report(&self, app: &AppName, range: TimeRange) -> Result<CrashReport, ConsoleError> {
+        self.live.known(app)?;
+        let incidents = self
+            .live
+            .store
+            .incidents(Some(app), Some(range), INCIDENTS_LIMIT)
+            .await
+            .map_err(|error| failed(&error))?;
+        let points = self.live.crash_points(app, range).await?;
+        let latest = self
+            .live
+            .store
+            .crashes(app, range, CrashReport::LATEST_KEPT)
+            .await
+            .map_err(|error| failed(&error))?;
+        let audits = self
+            .live
+            .store
+            .audits(app, range, CrashReport::LATEST_KEPT)
+            .await
+            .map_err(|error| failed(&error))?;
+        Ok(CrashReport {
+            report: application_crashes::report(range, &incidents, &points, &self.live.places(app)),
+            latest,
+            audits: audits.into_iter().map(|row| (row.worker, row.incident, row.audit)).collect(),
+        })
+    }
+
+    async fn crashes(&self, app: &AppName, range: TimeRange, limit: u32) -> Result<Vec<Crash>, ConsoleError> {
+        self.live.known(app)?;
+        self.live.store.crashes(app, range, limit).await.map_err(|error| failed(&error))
+    }
+
+    async fn incidents(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Incident>, ConsoleError> {
+        if let Some(app) = app {
+            self.live.known(app)?;
+        }
+        self.live.store.incidents(app, None, limit).await.map_err(|error| failed(&error))
+    }
+
+    async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, ConsoleError> {
+        self.live.store.incident(id).await.map_err(|error| failed(&error))
+    }
+
+    async fn crashes_of(&self, id: &IncidentId, limit: u32) -> Result<Vec<Crash>, ConsoleError> {
+        self.live.store.crashes_of_incident(id, limit).await.map_err(|error| failed(&error))
+    }
+
+    async fn settings(&self, app: &AppName) -> Result<AppSettings, ConsoleError> {
+        self.live.settings_in_force(app).await
+    }
+
+    async fn change_settings(&self, app: &AppName, changes: SettingChanges) -> Result<(), ConsoleError> {
+        self.principal.may_change()?;
+        self.live.change_some_settings(app, changes).await
+    }
+
+    fn configuration(&self, app: &AppName) -> Option<Vec<ConfigurationLine>> {
+        self.live.known(app).ok()?;
+        // An app has numbers of its own, which have taken in the general ones.
+        let concerns = |line: &&Line| match &line.app {
+            Some(name) => name == app.as_str(),
+            None => !["crash_monitoring.", "auto_heal."].iter().any(|general| line.key.starts_with(general)),
+        };
+        let line = |line: &Line| ConfigurationLine {
+            key: line.key.clone(),
+            value: line.value.clone(),
+            source: line.source.clone(),
+        };
+        Some(self.live.configured().lines.iter().filter(concerns).map(line).collect())
+    }
+
+    fn crash_monitoring(&self, app: &AppName) -> Option<CrashMonitoringNumbers> {
+        let numbers = self.live.app(app)?.crash_monitoring;
+        Some(CrashMonitoringNumbers {
+            crashes: numbers.crashes,
+            window: numbers.window,
+            pause: numbers.pause,
+        })
+    }
+
+    async fn auto_heal(&self, app: &AppName) -> Result<AutoHealConfig, ConsoleError> {
+        self.live.rules(app).await
+    }
+
+    async fn change_auto_heal(&self, app: &AppName, change: RulesChange<'_>) -> Result<(), ConsoleError> {
+        let principal = self.principal;
+        let may_save = |held: &AutoHealConfig| {
+            let rules = change(held)?;
+            principal.may_save(&rules, held).map(|()| rules)
+        };
+        self.live.change_rules(app, &may_save).await
+    }
+
+    async fn dry_run(&self, app: &AppName, config: &AutoHealConfig) -> Result<DryRun, ConsoleError> {
+        self.live.run_dry(app, config).await
+    }
+
+    fn proactive(&self, app: &AppName) -> Option<ProactiveNumbers> {
+        self.live.app(app).map(|app| app.proactive)
+    }
+
+    async fn rearm_fuse(&self, app: &AppName) -> Result<bool, ConsoleError> {
+        self.principal.may_change()?;
+        self.live.rearm(app).await
+    }
+
+    async fn restart(&self, app: &AppName, instance: u16) -> Result<(), ConsoleError> {
+        self.principal.may_change()?;
+        self.live.restart_by_hand(app, instance, self.principal.name()).await
+    }
+
+    async fn restarts(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<Restart>, ConsoleError> {
+        self.live.restarts_in(app, range, limit).await
+    }
+
+    async fn heal_events(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<HealEvent>, ConsoleError> {
+        self.live.heal_events_in(app, range, limit).await
+    }
+
+    async fn restart_report(&self, app: &AppName, range: TimeRange) -> Result<RestartReport, ConsoleError> {
+        self.live.report_on_restarts(app, range).await
+    }
+
+    async fn memory_report(&self, app: &AppName, range: TimeRange) -> Result<Report, ConsoleError> {
+        self.live.report_on_memory(app, range).await
+    }
+}

@@ -1,0 +1,109 @@
+//! Why a request of the API has no answer, as it is told.
+
+use app::{ConsoleError, StoreFailure};
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use model::auto_heal::config::Violation;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::http) enum ApiError {
+    /// 400.
+    #[error("{0}")]
+    Refused(String),
+    /// 400: fields of the body.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<Violation>),
+    /// 403.
+    #[error("{0}")]
+    Forbidden(String),
+    /// 404.
+    #[error("{0}")]
+    NotFound(String),
+    /// 405.
+    #[error("Method not allowed.")]
+    MethodNotAllowed,
+    /// 409.
+    #[error("{0}")]
+    Conflict(String),
+    /// 500, 503 or 507.
+    #[error("{0}")]
+    Store(StoreFailure),
+}
+
+/// An error's body.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct ErrorBody {
+    /// What failed and where, for a person.
+    pub(in crate::http) error: String,
+    /// Stays the same from release to release, for a program.
+    pub(in crate::http) code: &'static str,
+    /// What to do about it.
+    pub(in crate::http) remedy: &'static str,
+    /// Each field that was refused, where fields were.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::http) fields: Vec<Violation>,
+}
+
+impl ApiError {
+    pub(super) fn not_found(what: &str) -> Self {
+        Self::NotFound(format!("{what}. See /api/v1/openapi.json."))
+    }
+
+    const fn told(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Refused(_) => {
+                (StatusCode::BAD_REQUEST, "bad_request", "Correct the request. See /api/v1/openapi.json.")
+            }
+            Self::Invalid(_) => {
+                (StatusCode::BAD_REQUEST, "invalid_fields", "Correct the fields. Nothing was changed.")
+            }
+            Self::Forbidden(_) => {
+                (StatusCode::FORBIDDEN, "forbidden", "Send the request as a user who may do this.")
+            }
+            Self::NotFound(_) => {
+                (StatusCode::NOT_FOUND, "not_found", "See /api/v1/openapi.json and /api/v1/apps.")
+            }
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "See /api/v1/openapi.json for its methods.",
+            ),
+            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Wait until this is over, then retry."),
+            Self::Store(StoreFailure::Failed) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "database_failed", "See the Medic log for the cause.")
+            }
+            Self::Store(StoreFailure::Unavailable(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", "Restore the database, then retry.")
+            }
+            Self::Store(StoreFailure::Full) => {
+                (StatusCode::INSUFFICIENT_STORAGE, "disk_full", "Free disk space, then retry.")
+            }
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code, remedy) = self.told();
+        let error = self.to_string();
+        let fields = if let Self::Invalid(violations) = self { violations } else { Vec::new() };
+        (status, Json(ErrorBody { error, code, remedy, fields })).into_response()
+    }
+}
+
+impl From<ConsoleError> for ApiError {
+    fn from(error: ConsoleError) -> Self {
+        match error {
+            ConsoleError::NoSuchApp(_) => Self::NotFound(error.to_string()),
+            ConsoleError::Refused(reason) => Self::Refused(reason),
+            ConsoleError::Invalid(violations) => Self::Invalid(violations),
+            ConsoleError::Forbidden(reason) => Self::Forbidden(reason),
+            ConsoleError::Conflict(reason) => Self::Conflict(reason),
+            ConsoleError::Store(failure) => Self::Store(failure),
+        }
+    }
+}

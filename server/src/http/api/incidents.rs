@@ -1,0 +1,47 @@
+//! `GET /api/v1/incidents` and `/api/v1/incidents/{id}`.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query};
+use model::IncidentId;
+use model::crash::Incident;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::ROWS_LIMIT;
+use super::error::{ApiError, ErrorBody};
+use super::query::{app_name, read_query};
+use crate::http::Asked;
+
+/// Whose incidents.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct OfApp {
+    /// An app's name; without it those of all apps.
+    app: Option<String>,
+}
+
+/// The incidents, last seen first, at most 1,000.
+#[utoipa::path(get, path = "/api/v1/incidents", params(OfApp), responses(
+    (status = 200, body = Vec<Incident>), (status = 404, body = ErrorBody)))]
+pub(in crate::http) async fn incidents(
+    Asked(console): Asked,
+    query: Result<Query<OfApp>, QueryRejection>,
+) -> Result<Json<Vec<Incident>>, ApiError> {
+    let app = read_query(query)?.app.as_deref().filter(|app| !app.is_empty()).map(app_name).transpose()?;
+    Ok(Json(console.incidents(app.as_ref(), ROWS_LIMIT).await?))
+}
+
+/// One incident.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}", params(("id" = String, Path)), responses(
+    (status = 200, body = Incident), (status = 404, body = ErrorBody)))]
+pub(in crate::http) async fn incident(
+    Asked(console): Asked,
+    Path(id): Path<String>,
+) -> Result<Json<Incident>, ApiError> {
+    let missing =
+        || ApiError::NotFound("there is no such incident; it may be older than crashes are kept".to_owned());
+    let id: IncidentId = id.parse().map_err(|_| missing())?;
+    console.incident(&id).await?.map(Json).ok_or_else(missing)
+}

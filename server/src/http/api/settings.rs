@@ -1,0 +1,60 @@
+//! `GET` and `PUT /api/v1/apps/{app}/settings`.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::Path;
+use axum::extract::rejection::JsonRejection;
+use model::settings::{AppSettings, KNOWN};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::error::{ApiError, ErrorBody};
+use super::query::app_name;
+use crate::http::Asked;
+
+/// An app's settings; one that was never set has App Service's default, `True`.
+#[utoipa::path(get, path = "/api/v1/apps/{app}/settings", params(("app" = String, Path)), responses(
+    (status = 200, body = AppSettings), (status = 404, body = ErrorBody)))]
+pub(in crate::http) async fn settings(
+    Asked(console): Asked,
+    Path(app): Path<String>,
+) -> Result<Json<AppSettings>, ApiError> {
+    let mut settings = console.settings(&app_name(&app)?).await?;
+    for name in KNOWN {
+        settings.0.entry(name.to_owned()).or_insert_with(|| "True".to_owned());
+    }
+    Ok(Json(settings))
+}
+
+/// A setting as people send it: the text that App Service takes, or a JSON truth value.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::http) enum SettingValue {
+    Truth(bool),
+    Text(String),
+}
+
+/// Changes an app's settings, all that are named or none; they are obeyed at once, and no worker is restarted. A setting that is
+/// not named stays as it is; `null` leaves it to the app's environment and the default.
+#[utoipa::path(put, path = "/api/v1/apps/{app}/settings", params(("app" = String, Path)),
+    request_body = BTreeMap<String, SettingValue>, responses(
+    (status = 200, body = AppSettings), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
+    (status = 503, body = ErrorBody, description = "There is no database to save them in."),
+    (status = 507, body = ErrorBody, description = "The database's disk is full.")))]
+pub(in crate::http) async fn save_settings(
+    Asked(console): Asked,
+    Path(app): Path<String>,
+    body: Result<Json<BTreeMap<String, Option<SettingValue>>>, JsonRejection>,
+) -> Result<Json<AppSettings>, ApiError> {
+    let app_name = app_name(&app)?;
+    let Json(values) = body.map_err(|rejection| ApiError::Refused(rejection.body_text()))?;
+    let text = |value| match value {
+        SettingValue::Truth(true) => "True".to_owned(),
+        SettingValue::Truth(false) => "False".to_owned(),
+        SettingValue::Text(text) => text,
+    };
+    let changes = values.into_iter().map(|(name, value)| (name, value.map(text))).collect();
+    console.change_settings(&app_name, changes).await?;
+    settings(Asked(console), Path(app)).await
+}

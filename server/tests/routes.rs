@@ -1,0 +1,68 @@
+//! Who may do what: every route × method × principal, as a table that a reviewer reads. A new route changes the snapshot.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use app::address::{ACTIONS, PAGES};
+use support::{Medic, request};
+
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+/// Beside what the API describes and the pages' table lists.
+const OTHERS: [&str; 5] = ["/events", "/healthz", "/api/v1/openapi.json", "/api/v1/nothing", "/nothing"];
+
+/// Every route, with what stands for its parts.
+fn routes(medic: &Medic) -> BTreeSet<String> {
+    let document = medic.json("/api/v1/openapi.json");
+    let api = document["paths"].as_object().unwrap().keys().cloned();
+    let site = PAGES.iter().chain(ACTIONS).map(app::address::Address::template);
+    api.chain(site).chain(OTHERS.map(str::to_owned)).collect()
+}
+
+fn filled(route: &str) -> String {
+    let parts = [
+        ("{app}", "shop"),
+        ("{id}", "0123456789abcdef"),
+        ("{instance}", "0"),
+        ("{category}", "availability-and-performance"),
+        ("{detector}", "application-crashes"),
+    ];
+    parts.iter().fold(route.to_owned(), |path, (part, value)| path.replace(part, value))
+}
+
+/// The status alone matters here. `/events` goes on, so its head is all that is waited for.
+fn status(medic: &Medic, method: &str, path: &str, headers: &[(&str, &str)]) -> u16 {
+    request(medic.address, method, path, headers, "").status
+}
+
+#[test]
+fn every_route_and_method_for_every_principal() {
+    let medic = Medic::with_shop("", "");
+    medic.until_running();
+    let foreign = [("Origin", "http://evil.example")];
+    let proxied = [("X-Forwarded-For", "203.0.113.7")];
+    let rebound = [("Host", "evil.example")];
+    let mut table =
+        String::from("method route: operator, unknown sender, another site's page, foreign host\n");
+    for route in routes(&medic) {
+        for method in METHODS {
+            let path = filled(&route);
+            // a stream has no end, and a restart begins something that the next row would meet
+            if (method, route.as_str()) == ("GET", "/events") {
+                continue;
+            }
+            let asked = [&[][..], &proxied, &foreign].map(|headers| status(&medic, method, &path, headers));
+            let [operator, unknown, other_site] = asked;
+            let bound = status(&medic, method, &path, &rebound);
+            let operator = if route.ends_with("/restart") && method == "POST" { 0 } else { operator };
+            writeln!(table, "{method:6} {route}: {operator}, {unknown}, {other_site}, {bound}").unwrap();
+            assert_eq!(bound, 403, "{method} {route} answers a foreign host");
+            if !matches!(method, "GET") {
+                assert_eq!((unknown, other_site), (403, 403), "{method} {route} is open");
+            }
+        }
+    }
+    insta::assert_snapshot!(table);
+}
