@@ -4,14 +4,15 @@
 
 use std::fmt::Display;
 
+use insight::detector::Detector;
 use leptos::prelude::*;
 use leptos_router::components::{FlatRoutes, Route};
 use leptos_router::{SsrMode, path};
 use model::{AppName, IncidentId};
 
 use crate::pages::{
-    AppHomePage, AppsPage, AutoHealPage, CrashesPage, IncidentPage, IncidentsPage, MemoryAnalysisPage,
-    NotFoundPage, OverviewPage, SettingsPage, WebAppRestartedPage,
+    AppHomePage, AppsPage, AutoHealPage, DetectorPage, IncidentPage, IncidentsPage, NotFoundPage,
+    OverviewPage, SettingsPage,
 };
 
 /// A path with names for its parts (`/apps/:app`), and the title of what is there.
@@ -43,6 +44,11 @@ impl Address {
     /// Of this instance of an app.
     pub fn of_instance(&self, app: &AppName, instance: u16) -> String {
         self.with(&[app, &instance])
+    }
+
+    /// Of this detector of an app.
+    pub fn of_detector(&self, app: &AppName, detector: &Detector) -> String {
+        self.with(&[app, &detector.category.id(), &detector.id])
     }
 
     /// The path with these values for its parts, in their order.
@@ -81,9 +87,7 @@ pages! {
     APPS: "/", "Apps", AppsPage;
     APP_HOME: "/apps/:app", "Diagnose and solve problems", AppHomePage;
     OVERVIEW: "/apps/:app/categories/availability-and-performance/overview", "Overview", OverviewPage;
-    APPLICATION_CRASHES: "/apps/:app/categories/availability-and-performance/detectors/application-crashes", "Application Crashes", CrashesPage;
-    WEB_APP_RESTARTED: "/apps/:app/categories/availability-and-performance/detectors/web-app-restarted", "Web App Restarted", WebAppRestartedPage;
-    MEMORY_ANALYSIS: "/apps/:app/categories/availability-and-performance/detectors/memory-analysis", "Memory Analysis", MemoryAnalysisPage;
+    DETECTOR: "/apps/:app/categories/:category/detectors/:detector", "Detector", DetectorPage;
     AUTO_HEAL: "/apps/:app/categories/diagnostic-tools/tools/auto-heal", "Auto-heal", AutoHealPage;
     INCIDENTS: "/apps/:app/incidents", "Incidents", IncidentsPage;
     SETTINGS: "/apps/:app/settings", "Settings", SettingsPage;

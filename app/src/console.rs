@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
+use insight::detector::Detector;
 use insight::dry_run::DryRun;
 use insight::report::Report;
 use model::auto_heal::config::Violation;
@@ -17,10 +17,11 @@ use model::auto_heal::fuse::FuseNumbers;
 use model::auto_heal::limit::WorkerSize;
 use model::auto_heal::restart::Restart;
 use model::auto_heal::{AutoHealConfig, NotRespondingNumbers};
-use model::crash::{Audit, Crash, Incident};
+use model::crash::{Crash, Incident};
+use model::crash_monitor::Numbers;
 use model::settings::AppSettings;
 use model::status::Snapshot;
-use model::{AppName, IncidentId, TimeRange, Timestamp, WorkerId};
+use model::{AppName, IncidentId, TimeRange, Timestamp};
 
 /// What the pages ask.
 #[async_trait]
@@ -31,8 +32,13 @@ pub trait Console: Send + Sync {
     fn node(&self) -> String;
     /// What is true now.
     fn snapshot(&self) -> Arc<Snapshot>;
-    /// What the crash detector says about `range`, with the crashes and proofs behind it.
-    async fn crash_report(&self, app: &AppName, range: TimeRange) -> Result<CrashReport, ConsoleError>;
+    /// What a detector says about `range`.
+    async fn report(
+        &self,
+        app: &AppName,
+        detector: &'static Detector,
+        range: TimeRange,
+    ) -> Result<Report, ConsoleError>;
     /// The crashes of one app in `range`, newest first, at most `limit`.
     async fn crashes(&self, app: &AppName, range: TimeRange, limit: u32) -> Result<Vec<Crash>, ConsoleError>;
     /// The incidents of one app or of all, last seen first, at most `limit`.
@@ -49,7 +55,7 @@ pub trait Console: Send + Sync {
     /// The configuration that an app runs with, in the order to be read; `None` where there is no such app.
     fn configuration(&self, app: &AppName) -> Option<Vec<ConfigurationLine>>;
     /// The numbers that an app's crash monitoring goes by; `None` where there is no such app.
-    fn crash_monitoring(&self, app: &AppName) -> Option<CrashMonitoringNumbers>;
+    fn crash_monitoring(&self, app: &AppName) -> Option<Numbers>;
 
     /// The user's rules for an app; none are set where nothing was saved.
     async fn auto_heal(&self, app: &AppName) -> Result<AutoHealConfig, ConsoleError>;
@@ -78,10 +84,6 @@ pub trait Console: Send + Sync {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<HealEvent>, ConsoleError>;
-    /// What the restart detector says about `range`, with the restarts behind it.
-    async fn restart_report(&self, app: &AppName, range: TimeRange) -> Result<RestartReport, ConsoleError>;
-    /// What the memory detector says about `range`.
-    async fn memory_report(&self, app: &AppName, range: TimeRange) -> Result<Report, ConsoleError>;
 }
 
 /// Settings by name: a new value, or none to leave the setting to the app's environment and the default.
@@ -106,38 +108,6 @@ pub struct ProactiveNumbers {
     pub cpu: Option<CpuRule>,
 }
 
-/// A detector's report on an app's restarts, and what it was made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestartReport {
-    /// Insights and chart.
-    pub report: Report,
-    /// The newest restarts of the range, newest first, at most [`RestartReport::LATEST_KEPT`].
-    pub restarts: Vec<Restart>,
-    /// What auto-heal did short of a restart, newest first, at most as many.
-    pub events: Vec<HealEvent>,
-}
-
-impl RestartReport {
-    /// How many restarts the table lists.
-    pub const LATEST_KEPT: u32 = 100;
-}
-
-/// A detector's report on an app's crashes, and what it was made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CrashReport {
-    /// Insights and chart.
-    pub report: Report,
-    /// The newest crashes of the range, newest first, at most [`CrashReport::LATEST_KEPT`].
-    pub latest: Vec<Crash>,
-    /// The dumps that were taken in the range, newest first: whose, of which incident, and the proof of its deletion.
-    pub audits: Vec<(WorkerId, IncidentId, Audit)>,
-}
-
-impl CrashReport {
-    /// How many crashes the table lists.
-    pub const LATEST_KEPT: u32 = 50;
-}
-
 /// One line of an app's effective configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigurationLine {
@@ -147,17 +117,6 @@ pub struct ConfigurationLine {
     pub value: String,
     /// Where it comes from: `medic.toml line 12`, `default`, `MEDIC_…`.
     pub source: String,
-}
-
-/// The numbers of the crash monitoring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CrashMonitoringNumbers {
-    /// More than so many crashes on one instance within `window` arm the debugger; 0: always armed.
-    pub crashes: u32,
-    /// How far back crashes count.
-    pub window: Duration,
-    /// After a dump, no further one on the same instance for so long.
-    pub pause: Duration,
 }
 
 /// Why the console has no answer.

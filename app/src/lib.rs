@@ -31,8 +31,7 @@ mod site;
 pub use answer::AnswerStatus;
 #[cfg(feature = "ssr")]
 pub use console::{
-    ConfigurationLine, Console, ConsoleError, CrashMonitoringNumbers, CrashReport, ProactiveNumbers,
-    RestartReport, RulesChange, SettingChanges, StoreFailure,
+    ConfigurationLine, Console, ConsoleError, ProactiveNumbers, RulesChange, SettingChanges, StoreFailure,
 };
 #[cfg(feature = "ssr")]
 pub use pages::auto_heal::{

@@ -3,13 +3,12 @@
 
 use std::fmt::Write as _;
 
-use insight::detectors::application_crashes::advice;
+use insight::incident::{actions, termination};
 use model::auto_heal::words::bytes;
 use model::crash::{Crash, Frame, Incident};
 use model::text::seen;
 use model::time::humanise;
 
-use crate::parts::crash_table::ended_by;
 use crate::parts::in_flight::verdict;
 use crate::parts::when::{bytes_text, micros_text, seconds_text};
 
@@ -37,7 +36,11 @@ fn write(
     writeln!(text, "- App: {}", incident.app)?;
     writeln!(text, "- Signature: {}", code(&incident.signature))?;
     writeln!(text, "- Exception: {} ({})", code(&incident.exception_type), incident.runtime)?;
-    writeln!(text, "- Ended by: {}", plain(&ended_by(incident.signal.as_deref(), incident.exit_code)))?;
+    writeln!(
+        text,
+        "- Ended by: {}",
+        plain(&termination(incident.cause, incident.signal.as_deref(), incident.exit_code))
+    )?;
     writeln!(text, "- Crashes: {}", incident.count)?;
     writeln!(text, "- First seen: {} UTC", seconds_text(incident.first_seen))?;
     writeln!(text, "- Last seen: {} UTC", seconds_text(incident.last_seen))?;
@@ -62,8 +65,8 @@ fn write(
         writeln!(text, "\n> {}", plain(note))?;
     }
     writeln!(text, "\n## What to do next\n")?;
-    for (at, step) in advice(incident).iter().enumerate() {
-        writeln!(text, "{}. {}", at + 1, plain(step))?;
+    for (at, step) in actions(incident).iter().enumerate() {
+        writeln!(text, "{}. {}", at + 1, plain(&step.text))?;
     }
     if let Some((blame, others)) = verdict(incident) {
         writeln!(text, "\n## Requests in flight: {}\n", incident.in_flight_count)?;
@@ -94,7 +97,7 @@ fn write_crashes(text: &mut String, crashes: &[Crash]) -> std::fmt::Result {
         "\n## Latest crashes\n\n| Time (UTC) | Instance | Ended by | Had run for |\n|---|---|---|---|"
     )?;
     for crash in crashes.iter().take(LISTED) {
-        let ended = plain(&ended_by(crash.signal.as_deref(), crash.exit_code));
+        let ended = plain(&termination(crash.cause, crash.signal.as_deref(), crash.exit_code));
         let uptime = humanise(std::time::Duration::from_millis(crash.uptime_ms));
         writeln!(
             text,

@@ -9,11 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use app::{ConsoleError, ProactiveNumbers, StoreFailure};
-use insight::detectors::application_crashes::CrashPoint;
 use model::crash_monitor::Numbers;
 use model::settings::AppSettings;
 use model::status::Snapshot;
-use model::{AppName, Clock, TimeRange};
+use model::{AppName, Clock};
 use store::{Cause, Store, StoreError};
 use tokio::sync::{Mutex, watch};
 
@@ -22,9 +21,6 @@ pub use scoped::Consoles;
 use crate::apps::Saved;
 use crate::config::{App, Config, Line};
 use crate::supervision::Supervision;
-
-/// How many incidents a report speaks of.
-const INCIDENTS_LIMIT: u32 = 200;
 
 /// What of an app only a start of Medic can change.
 const ONLY_AT_START: [&str; 5] = ["name", "listen", "instances", "request_wait", "retry_requests"];
@@ -142,16 +138,6 @@ impl LiveConsole {
 
     fn known(&self, app: &AppName) -> Result<ConfiguredApp, ConsoleError> {
         self.app(app).ok_or_else(|| ConsoleError::NoSuchApp(app.clone()))
-    }
-
-    async fn crash_points(&self, app: &AppName, range: TimeRange) -> Result<Vec<CrashPoint>, ConsoleError> {
-        let times = self.store.crash_times(app, range).await.map_err(|error| failed(&error))?;
-        let point = |time: store::CrashTime| CrashPoint {
-            at: time.at,
-            place: format!("{}/{}", time.node, time.instance),
-            incident: time.incident,
-        };
-        Ok(times.into_iter().map(point).collect())
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {

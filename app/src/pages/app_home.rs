@@ -1,11 +1,12 @@
 //! `/apps/{app}`: the Diagnose and solve home.
 
+use insight::detector::Category;
 use leptos::prelude::*;
 use model::AppName;
 
 use crate::address::{APP_HOME, APPS};
 use crate::answer::{answer, asked_app, console, query_part, recorded};
-use crate::catalog::{CATEGORIES, Category, Entry, INCIDENTS, POPULAR, SETTINGS, search_entries};
+use crate::catalog::{Entry, INCIDENTS, POPULAR, SETTINGS, entries, search_entries};
 use crate::islands::Search;
 use crate::parts::alerts::{AlertList, alerts};
 use crate::parts::frame::{Counter, LiveRegion, Page};
@@ -56,7 +57,7 @@ pub(crate) fn AppHomePage() -> impl IntoView {
                 <section aria-labelledby="categories">
                     <h2 id="categories">"Troubleshooting categories"</h2>
                     <ul class="tiles">
-                        {CATEGORIES.iter().map(|category| view! { <Tile category=*category app=app.clone() /> }).collect_view()}
+                        {Category::ALL.into_iter().map(|category| view! { <Tile category=category app=app.clone() /> }).collect_view()}
                     </ul>
                 </section>
                 <section aria-labelledby="popular">
@@ -73,18 +74,18 @@ pub(crate) fn AppHomePage() -> impl IntoView {
 
 #[component]
 fn Tile(category: Category, app: AppName) -> impl IntoView {
-    let start = category.entries.first().map(|entry| entry.href(&app)).unwrap_or_default();
+    let entries = entries(category);
+    let start = entries.first().map(|entry| entry.href(&app)).unwrap_or_default();
     view! {
-        <li class=format!("tile {}", category.id)>
-            <CategoryPicture id=category.id />
+        <li class=format!("tile {}", category.id())>
+            <CategoryPicture category=category />
             <div>
                 <h3>
-                    <a href=start>{category.name}</a>
+                    <a href=start>{category.title()}</a>
                 </h3>
-                <p>{category.description}</p>
+                <p>{category.description()}</p>
                 <ul class="tile-links">
-                    {category
-                        .entries
+                    {entries
                         .iter()
                         .map(|entry| view! { <li><a href=entry.href(&app)>{entry.name}</a></li> })
                         .collect_view()}

@@ -1,5 +1,6 @@
 //! `/`: the apps and how they do.
 
+use insight::report::Severity;
 use insight::verdict::{Verdict, verdict};
 use leptos::prelude::*;
 use model::Timestamp;
@@ -12,7 +13,6 @@ use crate::answer::{answer, console, recorded};
 use crate::catalog::{CRASHES, SETTINGS};
 use crate::parts::frame::{Counter, LiveRegion, Page};
 use crate::parts::icon::Status;
-use crate::parts::monitoring::instance_severity;
 use crate::parts::when::When;
 
 /// The page.
@@ -67,7 +67,7 @@ fn AppCard(
         let word = format!("Instance {} {}", instance.index, instance.state.word().to_lowercase());
         view! {
             <li>
-                <Status severity=instance_severity(instance) word=word />
+                <Status severity=Severity::of_instance(instance) word=word />
             </li>
         }
     };

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use insight::detectors::application_crashes::advice;
-use insight::report::{Detail, LineChart};
+use insight::incident::{actions, termination};
+use insight::report::{Detail, LineChart, Table};
+use insight::tables::{self, AuditRow, RestartColumns};
 use leptos::prelude::*;
 use model::auto_heal::evidence::{Sample, Unit};
 use model::auto_heal::restart::Restart;
@@ -13,14 +14,13 @@ use model::{CrashCause, IncidentId, TimeRange};
 use crate::address::INCIDENT_MARKDOWN;
 use crate::answer::{PageError, answer, console, path_part};
 use crate::catalog::INCIDENTS;
-use crate::parts::audit::{AuditRow, AuditTable};
-use crate::parts::crash_table::{CrashTable, ended_by};
 use crate::parts::frame::{Counter, LiveRegion, Page, Scroll, app_crumbs};
 use crate::parts::in_flight::InFlight;
-use crate::parts::insight::{Advice, Details, Notes};
+use crate::parts::insight::{Actions, Details, Notes};
 use crate::parts::line_chart::LineFigure;
-use crate::parts::restart_table::RestartTable;
+use crate::parts::link::Links;
 use crate::parts::stack::Stack;
+use crate::parts::table::TableView;
 use crate::{Console, ConsoleError};
 
 /// So many of its crashes are listed.
@@ -66,11 +66,18 @@ async fn restarts_near(console: &dyn Console, incident: &Incident) -> Result<Vec
 
 #[component]
 fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> impl IntoView {
-    let audits = audit_rows(&incident, &crashes);
+    let links = Links::of_app(incident.app.clone());
+    let audits = audits(&incident, &crashes);
+    let crashes = tables::crashes(&crashes, false);
+    let none = "No other restarts within 30 minutes of these crashes";
+    let restarts = tables::restarts("Restarts", &restarts, RestartColumns::Beside, none);
+    let [audits, crashes, restarts] =
+        [audits, crashes, restarts].map(|table| view! { <TableView table=table links=&links /> });
     let fault = incident.top_frame().cloned();
     let markdown = INCIDENT_MARKDOWN.of_incident(&incident.id);
     let title = incident.title();
-    let (facts, advice) = (facts(&incident), advice(&incident));
+    let facts = facts(&incident);
+    let actions = view! { <Actions actions=actions(&incident) links=&links /> }.into_any();
     let in_flight = view! { <InFlight incident=&incident /> }.into_any();
     let is_memory = incident.cause == CrashCause::OutOfMemory;
     let Incident { id, crashing_thread, modules, notes, memory, .. } = incident;
@@ -87,7 +94,7 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
         <LiveRegion name="stack" heading="Stack trace">
             <Stack thread=crashing_thread key=format!("stack-{id}") fault=fault />
             <Notes notes=notes />
-            <Advice advice=advice />
+            {actions}
         </LiveRegion>
         <LiveRegion name="in-flight" heading="In-flight requests">
             {in_flight}
@@ -101,13 +108,13 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
                 }
             })}
         <LiveRegion name="latest" heading="Latest crashes">
-            <CrashTable crashes=crashes />
+            {crashes}
         </LiveRegion>
         <LiveRegion name="restarts" heading="Restarts near these crashes">
-            <RestartTable restarts=restarts compact=true none="No other restarts within 30 minutes of these crashes" />
+            {restarts}
         </LiveRegion>
         <LiveRegion name="audit" heading="Deleted memory dumps">
-            <AuditTable rows=audits />
+            {audits}
         </LiveRegion>
         <LiveRegion name="modules" heading="Modules">
             <Modules modules=modules />
@@ -119,7 +126,10 @@ fn facts(incident: &Incident) -> Vec<Detail> {
     vec![
         Detail::code("Exception", incident.exception_type.clone()),
         Detail::text("Runtime", incident.runtime.to_string()),
-        Detail::text("Termination", ended_by(incident.signal.as_deref(), incident.exit_code)),
+        Detail::text(
+            "Termination",
+            termination(incident.cause, incident.signal.as_deref(), incident.exit_code),
+        ),
         Detail::code("Signature", incident.signature.clone()),
         Detail::text("Crashes", incident.count.to_string()),
         Detail::time("First seen", incident.first_seen),
@@ -130,14 +140,16 @@ fn facts(incident: &Incident) -> Vec<Detail> {
 }
 
 /// The proofs of the crashes listed, and of the crash shown where it is not among them any more.
-fn audit_rows(incident: &Incident, crashes: &[Crash]) -> Vec<AuditRow> {
-    let of_crash = |crash: &Crash| {
-        Some(AuditRow { worker: Some(crash.worker.clone()), incident: None, audit: crash.audit.clone()? })
-    };
-    let mut rows = crashes.iter().filter_map(of_crash).collect::<Vec<_>>();
-    let unlisted = incident.audit.as_ref().filter(|audit| rows.iter().all(|row| row.audit != **audit));
-    rows.extend(unlisted.map(|audit| AuditRow { worker: None, incident: None, audit: audit.clone() }));
-    rows
+fn audits(incident: &Incident, crashes: &[Crash]) -> Table {
+    let mut rows: Vec<AuditRow<'_>> = crashes
+        .iter()
+        .filter_map(|crash| {
+            Some(AuditRow { worker: Some(&crash.worker), incident: None, audit: crash.audit.as_ref()? })
+        })
+        .collect();
+    let unlisted = incident.audit.as_ref().filter(|audit| rows.iter().all(|row| row.audit != *audit));
+    rows.extend(unlisted.map(|audit| AuditRow { worker: None, incident: None, audit }));
+    tables::audits(&rows)
 }
 
 #[component]

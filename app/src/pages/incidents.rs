@@ -1,12 +1,12 @@
 //! `/apps/{app}/incidents`: every incident of an app, last seen first.
 
+use insight::incident::termination;
 use leptos::prelude::*;
 use model::crash::Incident;
 
 use crate::address::INCIDENT;
 use crate::answer::{answer, asked_app, console};
 use crate::catalog::INCIDENTS;
-use crate::parts::crash_table::ended_by;
 use crate::parts::frame::{Counter, LiveRegion, Page, Scroll, app_crumbs};
 use crate::parts::when::When;
 
@@ -63,7 +63,7 @@ fn IncidentTable(incidents: Vec<Incident>) -> impl IntoView {
                 <td class="wrap">
                     <code>{incident.exception_type}</code>
                 </td>
-                <td>{ended_by(incident.signal.as_deref(), incident.exit_code)}</td>
+                <td>{termination(incident.cause, incident.signal.as_deref(), incident.exit_code)}</td>
                 <td class="number">{incident.count}</td>
                 <td>
                     <When at=incident.first_seen bare=true />

@@ -1,5 +1,6 @@
 //! `…/categories/availability-and-performance/overview`: how the app and each of its instances do right now.
 
+use insight::detectors::application_crashes;
 use insight::report::{Report, Severity};
 use leptos::prelude::*;
 use model::auto_heal::words::counted;
@@ -11,8 +12,10 @@ use crate::parts::alerts::{AlertList, alerts};
 use crate::parts::chart::ChartFigure;
 use crate::parts::frame::{Counter, LiveRegion, Page, app_crumbs};
 use crate::parts::icon::Status;
-use crate::parts::monitoring::{InstanceTable, MonitoringList};
+use crate::parts::instances::InstanceTable;
+use crate::parts::link::Links;
 use crate::parts::problems::Missing;
+use crate::parts::table::TableView;
 
 /// So many of the newest incidents are looked through for alerts.
 const INCIDENTS_READ: u32 = 20;
@@ -27,13 +30,17 @@ pub(crate) fn OverviewPage() -> impl IntoView {
         let status = status?;
         let (app, now) = (status.name.clone(), console.now());
         let range = TimeRange::last(now, model::range::LONGEST);
-        let report = recorded(console.crash_report(&app, range).await)?.map(|whole| whole.report);
+        let report = recorded(console.report(&app, &application_crashes::DETECTOR, range).await)?;
         let incidents = recorded(console.incidents(Some(&app), INCIDENTS_READ).await)?.unwrap_or_default();
         let missing = report.is_none().then(|| console.snapshot().medic.unavailable_since());
-        let crashes = report.as_ref().map_or(0, crashes_of);
+        let crashes = report.as_ref().and_then(|report| report.total).map_or(0, |total| total.count);
         let alerts = alerts(&status, &incidents, now);
-        let numbers = console.crash_monitoring(&app);
+        let numbers = console.crash_monitoring(&app).unwrap_or_default();
+        let links = Links::of_app(app.clone());
+        let monitoring = insight::monitoring::table(&status, numbers, now);
+        let monitoring = view! { <TableView table=monitoring links=&links /> };
         let (listen, instances) = (status.listen.clone(), status.clone());
+        let crashes_view = report.map(|report| view! { <Crashes report=report app=app.clone() /> });
         let view = view! {
             <Page title=format!("{app}: {}", OVERVIEW.name) crumbs=app_crumbs(&app) app=Some(app.clone()) here=OVERVIEW.href(&app)>
                 <h1>"Availability and Performance"</h1>
@@ -52,10 +59,10 @@ pub(crate) fn OverviewPage() -> impl IntoView {
                 </LiveRegion>
                 <LiveRegion name="crashes" heading="Application Crashes">
                     {missing.map(|since| view! { <Missing since=since /> })}
-                    {report.map(|report| view! { <Crashes report=report app=app.clone() /> })}
+                    {crashes_view}
                 </LiveRegion>
                 <LiveRegion name="monitoring" heading="Crash monitoring">
-                    <MonitoringList status=status numbers=numbers now=now />
+                    {monitoring}
                 </LiveRegion>
             </Page>
         };
@@ -63,15 +70,11 @@ pub(crate) fn OverviewPage() -> impl IntoView {
     })
 }
 
-fn crashes_of(report: &Report) -> u64 {
-    report.charts.iter().flat_map(|chart| &chart.series).flat_map(|series| &series.values).sum()
-}
-
 /// What the crash detector says, in short.
 #[component]
 fn Crashes(report: Report, app: AppName) -> impl IntoView {
     let signatures = report.insights.iter().filter(|insight| insight.incident.is_some()).count();
-    let crashes = crashes_of(&report);
+    let crashes = report.total.map_or(0, |total| total.count);
     let sentence = match crashes {
         0 => "No crashes in the last 24 hours".to_owned(),
         crashes => format!(
@@ -80,7 +83,7 @@ fn Crashes(report: Report, app: AppName) -> impl IntoView {
             counted(signatures as u64, "signature", "signatures")
         ),
     };
-    let severity = report.insights.iter().map(|insight| insight.severity).min().unwrap_or(Severity::None);
+    let severity = report.insights.iter().map(|insight| insight.severity).min().unwrap_or(Severity::Healthy);
     view! {
         <p class="now">
             <Status severity=severity /> " " {sentence} " " {(crashes > 0).then(|| view! { <a href=CRASHES.href(&app)>"View crashes"</a> })}

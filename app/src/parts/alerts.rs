@@ -1,8 +1,7 @@
 //! Problems of an app beside its verdict: what needs a look now, worst first. One row a cause.
 
-use std::time::Duration;
-
 use insight::report::Severity;
+use insight::severity::RECENT;
 use leptos::prelude::*;
 use model::Timestamp;
 use model::crash::Incident;
@@ -12,9 +11,6 @@ use super::icon::{Status, tone};
 use super::when::minute_text;
 use crate::address::INCIDENT;
 use crate::catalog::{CRASHES, SETTINGS};
-
-/// What an incident's last crash must be younger than to be an alert; the default range of the detectors.
-const RECENT: Duration = Duration::from_hours(24);
 
 /// One alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +38,8 @@ pub(crate) fn alerts(status: &AppStatus, incidents: &[Incident], now: Timestamp)
     for incident in incidents.iter().filter(|incident| now.since(incident.last_seen) < RECENT) {
         let age = if now.since(incident.first_seen) < RECENT { "New" } else { "Ongoing" };
         let title = format!("{age}: {}, last at {} UTC", incident.title(), minute_text(incident.last_seen));
-        add(Severity::Warning, title, INCIDENT.of_incident(&incident.id));
+        let severity = Severity::of_failure(incident.last_seen, now);
+        add(severity, title, INCIDENT.of_incident(&incident.id));
     }
     if !status.crash_monitoring_enabled {
         add(Severity::Info, "Proactive crash monitoring is off".to_owned(), SETTINGS.href(app));
@@ -64,7 +61,7 @@ pub(crate) fn AlertList(
             .then(|| {
                 view! {
                     <p class="alert success">
-                        <Status severity=Severity::Success word="No problems" />
+                        <Status severity=Severity::Healthy word="No problems" />
                         <span>"No crashes in the last 24 hours."</span>
                     </p>
                 }

@@ -5,7 +5,7 @@ use insight::report::{Chart, Series};
 use leptos::prelude::*;
 
 use super::columns::{Column, stacked_columns};
-use super::figure::{COLUMN_SWATCH, Swatch, hover, image, short};
+use super::figure::{COLUMN_SWATCH, Swatch, caption, hover, image, short};
 use super::frame::{Scroll, slug};
 use super::plot::{NARROW, Size, WIDE, series_colour};
 use super::when::{When, clock_text, range_text};
@@ -15,6 +15,9 @@ use super::when::{When, clock_text, range_text};
 pub(crate) fn ChartFigure(
     /// What to show.
     chart: Chart,
+    /// The title stands above it already.
+    #[prop(optional)]
+    has_heading: bool,
 ) -> impl IntoView {
     let total: u64 = chart.series.iter().flat_map(|series| &series.values).sum();
     if total == 0 {
@@ -41,7 +44,7 @@ pub(crate) fn ChartFigure(
     let table_key = format!("chart-table-{}", slug(&chart.title));
     view! {
         <figure class="chart">
-            <figcaption>{chart.title.clone()} " (times in UTC)"</figcaption>
+            <figcaption>{caption(&chart.title, has_heading)}</figcaption>
             {drawing(&chart, WIDE)}
             {drawing(&chart, NARROW)}
             <ul class="legend">{legend}</ul>

@@ -32,6 +32,11 @@ pub(super) fn hover((x, y, width, height): (i32, i32, i32, i32), says: &str) -> 
     )
 }
 
+/// Above a drawing.
+pub(super) fn caption(title: &str, has_heading: bool) -> String {
+    if has_heading { "Times in UTC".to_owned() } else { format!("{title} (times in UTC)") }
+}
+
 /// A name that fits into a legend.
 pub(super) fn short(name: &str) -> String {
     let mut short = name.chars().take(60).collect::<String>();

@@ -1,12 +1,13 @@
 //! The frame of a page: its title, the way back, the app's navigation beside it, and regions that exchange themselves.
 
+use insight::detector::Category;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use model::AppName;
 
 use super::verdict::VerdictBlock;
 use crate::address::{APP_HOME, APPS};
-use crate::catalog::{CATEGORIES, Entry, INCIDENTS};
+use crate::catalog::{Entry, INCIDENTS, entries};
 
 /// One step of the way back: its words and its address.
 pub(crate) type Crumb = (String, String);
@@ -77,12 +78,12 @@ fn Side(app: AppName, here: String) -> impl IntoView {
         <nav class="side" aria-label=format!("Pages of {app}")>
             <p class="side-app">{app.to_string()}</p>
             <ul>{link(APP_HOME.title, APP_HOME.of_app(&app))} {entry(&INCIDENTS)}</ul>
-            {CATEGORIES
-                .iter()
+            {Category::ALL
+                .into_iter()
                 .map(|category| {
                     view! {
-                        <p class="side-group">{category.name}</p>
-                        <ul>{category.entries.iter().map(entry).collect_view()}</ul>
+                        <p class="side-group">{category.title()}</p>
+                        <ul>{entries(category).iter().map(entry).collect_view()}</ul>
                     }
                 })
                 .collect_view()}
@@ -94,10 +95,11 @@ fn Side(app: AppName, here: String) -> impl IntoView {
 #[component]
 pub(crate) fn LiveRegion(
     /// Unique on the page.
-    name: &'static str,
+    #[prop(into)]
+    name: String,
     /// Names the region for those who cannot see it.
-    #[prop(optional)]
-    heading: &'static str,
+    #[prop(optional, into)]
+    heading: String,
     /// The content.
     children: Children,
 ) -> impl IntoView {

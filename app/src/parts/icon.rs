@@ -1,5 +1,6 @@
 //! Pictures. Statuses differ in shape as well as in colour, and always stand beside their word.
 
+use insight::detector::Category;
 use insight::report::Severity;
 use leptos::prelude::*;
 
@@ -20,8 +21,7 @@ pub(crate) const fn tone(severity: Severity) -> &'static str {
         Severity::Critical => "critical",
         Severity::Warning => "warning",
         Severity::Info => "info",
-        Severity::Success => "success",
-        Severity::None => "none",
+        Severity::Healthy => "success",
     }
 }
 
@@ -38,8 +38,7 @@ pub(crate) fn Status(
         Severity::Critical => "M10 2a8 8 0 1 0 0 16 8 8 0 0 0 0-16ZM7 7l6 6M13 7l-6 6",
         Severity::Warning => "M10 2.5 18.5 17h-17L10 2.5ZM10 8v4M10 14.2v.6",
         Severity::Info => "M10 2a8 8 0 1 0 0 16 8 8 0 0 0 0-16ZM10 9v5M10 6v.6",
-        Severity::Success => "M10 2a8 8 0 1 0 0 16 8 8 0 0 0 0-16ZM6.5 10.2l2.5 2.6 4.6-5.2",
-        Severity::None => "M10 2a8 8 0 1 0 0 16 8 8 0 0 0 0-16ZM6.5 10h7",
+        Severity::Healthy => "M10 2a8 8 0 1 0 0 16 8 8 0 0 0 0-16ZM6.5 10.2l2.5 2.6 4.6-5.2",
     };
     view! {
         <span class=format!("status {}", tone(severity))>
@@ -53,16 +52,13 @@ pub(crate) fn Status(
 
 /// A category's picture.
 #[component]
-pub(crate) fn CategoryPicture(
-    /// The category's id.
-    id: &'static str,
-) -> impl IntoView {
-    let path = match id {
-        crate::catalog::AVAILABILITY => "M6 36h10l5-14 8 24 6-18 4 8h13M6 46h46",
-        crate::catalog::DIAGNOSTIC_TOOLS => {
+pub(crate) fn CategoryPicture(category: Category) -> impl IntoView {
+    let path = match category {
+        Category::AvailabilityAndPerformance => "M6 36h10l5-14 8 24 6-18 4 8h13M6 46h46",
+        Category::DiagnosticTools => {
             "M30 8v10M30 42v10M8 30h10M42 30h10M30 18a12 12 0 1 0 0 24a12 12 0 1 0 0-24M30 24v12M24 30h12"
         }
-        _ => {
+        Category::ConfigurationAndManagement => {
             "M8 18h20M40 18h12M8 30h8M28 30h24M8 42h26M46 42h6M34 18m-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0M22 30m-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0M40 42m-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0"
         }
     };

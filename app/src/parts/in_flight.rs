@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use insight::detectors::application_crashes::suspect;
+use insight::incident::likely_trigger;
 use leptos::prelude::*;
 use model::crash::{InFlightRequest, Incident};
 use model::time::humanise;
@@ -15,7 +15,7 @@ pub(crate) fn verdict(incident: &Incident) -> Option<(String, &'static str)> {
     let others =
         "Other GET and HEAD requests were retried once (retry budget permitting); the rest received 502.";
     let count = incident.in_flight_count;
-    Some(match (count, suspect(incident)) {
+    Some(match (count, likely_trigger(incident)) {
         (0, _) => return None,
         (1, _) => ("Likely trigger: the only in-flight request.".to_owned(), "Not retried."),
         (_, Some(_)) => {
@@ -40,7 +40,7 @@ pub(crate) fn InFlight<'a>(
     let Some((blame, others)) = verdict(incident) else {
         return view! { <p class="quiet">"No in-flight requests at this crash"</p> }.into_any();
     };
-    let suspect = suspect(incident);
+    let suspect = likely_trigger(incident);
     let count = usize::try_from(incident.in_flight_count).unwrap_or(usize::MAX);
     let unlisted = count.saturating_sub(incident.in_flight.len());
     let tone = if suspect.is_some() { "message warning" } else { "message info" };

@@ -1,40 +1,41 @@
 //! One finding of a detector, as an expandable card: status, title, details, the crashing thread's stack, what to do next.
 
-use insight::report::{Detail, DetailValue, Insight};
+use insight::report::{Action, Detail, DetailValue, IncidentExcerpt, Insight};
 use leptos::prelude::*;
-use model::crash::Incident;
 
 use super::icon::{Status, tone};
+use super::link::{Linked, Links};
 use super::stack::Stack;
 use super::when::When;
 use crate::address::{INCIDENT, INCIDENT_MARKDOWN};
 
 /// The findings, the first of them unfolded.
 #[component]
-pub(crate) fn Insights(
+pub(crate) fn Insights<'a>(
     /// Worst first.
     insights: Vec<Insight>,
-) -> impl IntoView {
-    let cards = insights.into_iter().enumerate();
-    view! {
-        <div class="insights">
-            {cards.map(|(at, insight)| view! { <InsightCard insight=insight open=at == 0 /> }).collect_view()}
-        </div>
-    }
+    links: &'a Links,
+) -> impl IntoView + use<> {
+    let cards = insights
+        .into_iter()
+        .enumerate()
+        .map(|(at, insight)| view! { <InsightCard insight=insight links=links open=at == 0 /> });
+    view! { <div class="insights">{cards.collect_view()}</div> }
 }
 
 /// The card.
 #[component]
-pub(crate) fn InsightCard(
+pub(crate) fn InsightCard<'a>(
     /// The finding.
     insight: Insight,
+    links: &'a Links,
     /// Unfolded at first.
     #[prop(optional)]
     open: bool,
-) -> impl IntoView {
+) -> impl IntoView + use<> {
     let key =
         insight.incident.as_ref().map_or_else(|| insight.title.clone(), |incident| incident.id.to_string());
-    let has_more = !insight.details.is_empty() || !insight.advice.is_empty() || insight.incident.is_some();
+    let has_more = !insight.details.is_empty() || !insight.actions.is_empty() || insight.incident.is_some();
     let head = view! {
         <Status severity=insight.severity />
         <span class="insight-title">{insight.title}</span>
@@ -49,8 +50,10 @@ pub(crate) fn InsightCard(
             <div class="insight-body">
                 <Details details=insight.details />
                 {match insight.incident {
-                    None => view! { <Advice advice=insight.advice /> }.into_any(),
-                    Some(incident) => view! { <IncidentBody incident=incident advice=insight.advice /> }.into_any(),
+                    None => view! { <Actions actions=insight.actions links=links /> }.into_any(),
+                    Some(incident) => {
+                        view! { <IncidentBody incident=incident actions=insight.actions links=links /> }.into_any()
+                    }
                 }}
             </div>
         </details>
@@ -59,13 +62,17 @@ pub(crate) fn InsightCard(
 }
 
 #[component]
-fn IncidentBody(incident: Incident, advice: Vec<String>) -> impl IntoView {
+fn IncidentBody<'a>(
+    incident: IncidentExcerpt,
+    actions: Vec<Action>,
+    links: &'a Links,
+) -> impl IntoView + use<> {
     let fault = incident.top_frame().cloned();
     let id = incident.id.clone();
     view! {
         <Stack thread=incident.crashing_thread key=format!("stack-{id}") fault=fault />
         <Notes notes=incident.notes />
-        <Advice advice=advice />
+        <Actions actions=actions links=links />
         <p class="actions">
             <a class="button" href=INCIDENT.of_incident(&id)>
                 "Open incident"
@@ -125,15 +132,23 @@ pub(crate) fn Notes(
 
 /// What to do next.
 #[component]
-pub(crate) fn Advice(
+pub(crate) fn Actions<'a>(
     /// Most promising first.
-    advice: Vec<String>,
-) -> impl IntoView {
-    (!advice.is_empty()).then(|| {
+    actions: Vec<Action>,
+    links: &'a Links,
+) -> impl IntoView + use<> {
+    (!actions.is_empty()).then(|| {
+        let step = |action: Action| {
+            view! {
+                <li>
+                    <Linked text=action.text link=action.link links=links />
+                </li>
+            }
+        };
         view! {
             <div class="advice">
                 <h3>"Recommended actions"</h3>
-                <ol>{advice.into_iter().map(|step| view! { <li>{step}</li> }).collect_view()}</ol>
+                <ol>{actions.into_iter().map(step).collect_view()}</ol>
             </div>
         }
     })
@@ -142,8 +157,14 @@ pub(crate) fn Advice(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use insight::report::Severity;
+    use insight::report::{Severity, Target};
     use model::Timestamp;
+
+    fn html(insight: Insight) -> String {
+        let links = Links::of_app("shop".parse().unwrap());
+        // without the marks between texts
+        view! { <InsightCard insight=insight links=&links open=true /> }.to_html().replace("<!>", "")
+    }
 
     #[test]
     fn a_finding_shows_its_status_as_a_word_its_details_and_its_advice() {
@@ -154,16 +175,16 @@ mod tests {
                 Detail::code("Signature", "a | <b>"),
                 Detail::time("Last seen", Timestamp::from_ms(1_769_847_300_000)),
             ],
-            advice: vec!["Read line 42.".to_owned()],
+            actions: vec![Action::at("Read line 42.", Target::Settings)],
             incident: None,
         };
-        let html = view! { <InsightCard insight=insight open=true /> }.to_html();
+        let html = html(insight);
         for expected in [
             "Critical",
             "2 crashes of &lt;Bad&gt; in f",
             "a | &lt;b&gt;",
             "2026-01-31T08:15",
-            "Read line 42.",
+            "Read line 42. <a href=\"/apps/shop/settings\">Settings</a>",
             " open",
         ] {
             assert!(html.contains(expected), "{expected} in {html}");
@@ -173,14 +194,7 @@ mod tests {
 
     #[test]
     fn a_finding_without_more_to_say_cannot_be_unfolded() {
-        let insight = Insight {
-            severity: Severity::Success,
-            title: "No crashes".to_owned(),
-            details: Vec::new(),
-            advice: Vec::new(),
-            incident: None,
-        };
-        let html = view! { <InsightCard insight=insight /> }.to_html();
-        assert!(!html.contains("<details") && html.contains("Success"), "{html}");
+        let html = html(Insight::new(Severity::Healthy, "No crashes"));
+        assert!(!html.contains("<details") && html.contains("Healthy"), "{html}");
     }
 }

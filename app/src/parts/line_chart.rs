@@ -11,7 +11,7 @@ use model::Timestamp;
 use model::time::humanise;
 
 use super::amount::{amount, unit_word};
-use super::figure::{LINE_SWATCH, Swatch, hover, image, short};
+use super::figure::{LINE_SWATCH, Swatch, caption, hover, image, short};
 use super::frame::{Scroll, slug};
 use super::plot::{NARROW, Size, WIDE, series_colour};
 use super::when::{When, clock_seconds_text, clock_text, range_text};
@@ -25,6 +25,9 @@ const CLOSER: u64 = 4;
 pub(crate) fn LineFigure(
     /// What to show.
     chart: LineChart,
+    /// The title stands above it already.
+    #[prop(optional)]
+    has_heading: bool,
 ) -> impl IntoView {
     let peak = chart.lines.iter().flat_map(|line| &line.values).flatten().copied().max();
     let Some(peak) = peak else {
@@ -44,7 +47,7 @@ pub(crate) fn LineFigure(
     let table_key = format!("chart-table-{}", slug(&chart.title));
     view! {
         <figure class="chart lines">
-            <figcaption>{chart.title.clone()} " (times in UTC)"</figcaption>
+            <figcaption>{caption(&chart.title, has_heading)}</figcaption>
             {drawn(&chart, WIDE, true)}
             {drawn(&chart, NARROW, true)}
             {closer}
@@ -79,7 +82,7 @@ fn about(chart: &LineChart) -> String {
         distinct_limits(chart).iter().map(|limit| format!("the limit {}", amount(*limit, chart.unit))),
     );
     for kind in [MarkKind::Restart, MarkKind::OutOfMemory, MarkKind::Crash] {
-        let count = chart.marks.iter().filter(|mark| mark.kind == kind).count();
+        let count: u64 = of_kind(chart, kind).map(|mark| mark.count).sum();
         if count > 0 {
             parts.push(format!("{} {count}", kind.word().to_lowercase()));
         }
@@ -105,6 +108,10 @@ fn hovers(chart: &LineChart, parts: &Parts) -> String {
     parts.buckets.iter().map(bucket).chain(chart.marks.iter().zip(&parts.marks).map(mark)).collect()
 }
 
+fn of_kind(chart: &LineChart, kind: MarkKind) -> impl Iterator<Item = &Mark> {
+    chart.marks.iter().filter(move |mark| mark.kind == kind)
+}
+
 /// To the second where buckets are of seconds.
 fn moment(chart: &LineChart, at: Timestamp) -> String {
     if chart.bucket_ms < 60_000 { clock_seconds_text(at) } else { clock_text(at) }
@@ -113,10 +120,11 @@ fn moment(chart: &LineChart, at: Timestamp) -> String {
 /// `Restart of node/1: Percent memory`.
 fn mark_words(mark: &Mark) -> String {
     let why = if mark.text.is_empty() { String::new() } else { format!(": {}", mark.text) };
+    let times = if mark.count > 1 { format!(" (×{})", mark.count) } else { String::new() };
     match mark.kind {
         MarkKind::Restart => format!("Restart of {}{why}", short(&mark.place)),
-        MarkKind::OutOfMemory => format!("{} killed for want of memory{why}", short(&mark.place)),
-        MarkKind::Crash => format!("Crash of {}{why}", short(&mark.place)),
+        MarkKind::OutOfMemory => format!("Out of memory: {}{times}{why}", short(&mark.place)),
+        MarkKind::Crash => format!("Crash of {}{times}{why}", short(&mark.place)),
     }
 }
 
@@ -141,7 +149,7 @@ fn legend(chart: &LineChart, limits: &[u64]) -> impl IntoView + use<> {
         }
     });
     let marks = [MarkKind::Restart, MarkKind::OutOfMemory, MarkKind::Crash].into_iter().filter_map(|kind| {
-        let count = chart.marks.iter().filter(|mark| mark.kind == kind).count();
+        let count: u64 = of_kind(chart, kind).map(|mark| mark.count).sum();
         let (path, colour) = match kind {
             MarkKind::Restart => ("M2 2h8l-4 8z", "var(--quiet)"),
             MarkKind::OutOfMemory => ("M2 2l8 8M10 2l-8 8", "var(--critical)"),

@@ -77,10 +77,10 @@ fn standing(reading: &Reading) -> (Severity, &'static str, Option<String>) {
     let there = reading.towards_percent().is_some_and(|percent| percent >= 100);
     match &reading.standing {
         Standing::Watching if there => (Severity::Warning, "Watching", None),
-        Standing::Watching => (Severity::Success, "Watching", None),
+        Standing::Watching => (Severity::Healthy, "Watching", None),
         Standing::Waiting { why } => (Severity::Info, "Waiting", Some(why.clone())),
-        Standing::Silent { why } => (Severity::None, "Overridden", Some(why.clone())),
-        Standing::Off { why } => (Severity::None, "Off", Some(why.clone())),
+        Standing::Silent { why } => (Severity::Info, "Overridden", Some(why.clone())),
+        Standing::Off { why } => (Severity::Info, "Off", Some(why.clone())),
     }
 }
 

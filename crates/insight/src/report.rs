@@ -1,67 +1,109 @@
-//! What a detector answers: insights, charts and tables, ready to be shown, sent as JSON or copied as Markdown.
+//! What a detector answers: findings, charts and tables, ready to be shown, sent as JSON or copied as Markdown.
+//!
+//! It holds values, not their texts, where a reader may want to reckon with them (times, sizes, durations), and links as what they
+//! lead to, not as addresses.
 
-use serde::{Deserialize, Serialize};
+mod chart;
+mod table;
 
-use model::auto_heal::evidence::{POINTS_LIMIT, Sample, Unit};
-use model::{TimeRange, Timestamp};
+use model::crash::{Frame, Incident, Thread};
+use model::{IncidentId, TimeRange, Timestamp};
+use serde::Serialize;
 
-/// How bad it is, worst first; the words are App Service's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+pub use crate::severity::Severity;
+pub use chart::{Chart, Line, LineChart, Mark, MarkKind, Series};
+pub use table::{Cell, Column, Layout, Note, Table};
+
+/// Everything a detector says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub enum Severity {
-    /// Users are hurt.
-    Critical,
-    /// Somebody should look.
-    Warning,
-    /// Worth knowing.
-    Info,
-    /// Looked at and found well.
-    Success,
-    /// No statement.
-    None,
+pub struct Report {
+    /// The range it speaks of.
+    pub range: TimeRange,
+    /// How many of what the detector is about happened in it, where that can be counted.
+    pub total: Option<Total>,
+    /// The findings, worst first; never empty.
+    pub insights: Vec<Insight>,
+    /// Counts over time.
+    pub charts: Vec<Chart>,
+    /// Measured values over time.
+    pub lines: Vec<LineChart>,
+    /// What the findings are made of.
+    pub tables: Vec<Table>,
 }
 
-impl Severity {
-    /// The word on the page.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Critical => "Critical",
-            Self::Warning => "Warning",
-            Self::Info => "Info",
-            Self::Success => "Success",
-            Self::None => "None",
+/// A number and what it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Total {
+    pub count: u64,
+    /// What one is called, such as `crash`.
+    pub one: &'static str,
+    /// What several are called.
+    pub many: &'static str,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Insight {
+    pub severity: Severity,
+    /// One line that says it all.
+    pub title: String,
+    /// In the order to be read.
+    pub details: Vec<Detail>,
+    /// What to do next, most promising first.
+    pub actions: Vec<Action>,
+    /// The incident it is about.
+    pub incident: Option<IncidentExcerpt>,
+}
+
+impl Insight {
+    /// A finding that needs no more than its title.
+    pub fn new(severity: Severity, title: impl Into<String>) -> Self {
+        Self { severity, title: title.into(), details: Vec::new(), actions: Vec::new(), incident: None }
+    }
+}
+
+/// What a finding shows of an incident; the rest is at the incident's own address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct IncidentExcerpt {
+    pub id: IncidentId,
+    pub crashing_thread: Thread,
+    /// What the reader should know about the analysis.
+    pub notes: Vec<String>,
+}
+
+impl IncidentExcerpt {
+    /// The frame that a reader should look at first.
+    pub fn top_frame(&self) -> Option<&Frame> {
+        self.crashing_thread.top_frame()
+    }
+}
+
+impl From<&Incident> for IncidentExcerpt {
+    fn from(incident: &Incident) -> Self {
+        Self {
+            id: incident.id.clone(),
+            crashing_thread: incident.crashing_thread.clone(),
+            notes: incident.notes.clone(),
         }
     }
 }
 
-/// One finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Insight {
-    /// How bad it is.
-    pub severity: Severity,
-    /// One line that says it all.
-    pub title: String,
-    /// Key and value, in the order to be read.
-    pub details: Vec<Detail>,
-    /// What to do next, most promising first.
-    pub advice: Vec<String>,
-    /// The incident it is about, for its stack and its address.
-    pub incident: Option<model::crash::Incident>,
-}
-
-/// One line of an insight's details.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One line of a finding's details.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Detail {
-    /// What.
     pub name: String,
-    /// Which.
     pub value: DetailValue,
 }
 
 /// A value that the page knows how to show.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum DetailValue {
     /// Plain text.
     Text(String),
@@ -88,171 +130,42 @@ impl Detail {
     }
 }
 
-/// Counts over time, one series an instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chart {
-    /// What is counted.
-    pub title: String,
-    /// What one of it is, such as `crashes`.
-    pub unit: String,
-    /// The whole range.
-    pub range: TimeRange,
-    /// The width of one bucket; bucket `i` begins at `range.start + i · bucket_ms`.
-    pub bucket_ms: u64,
-    /// The lines or stacked bars.
-    pub series: Vec<Series>,
-}
-
-/// One line of a chart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Series {
-    /// Its name in the legend.
-    pub name: String,
-    /// One value a bucket.
-    pub values: Vec<u64>,
-}
-
-impl Chart {
-    /// When bucket `index` begins.
-    pub fn bucket_start(&self, index: usize) -> Timestamp {
-        bucket_start(self.range, self.bucket_ms, index)
-    }
-}
-
-/// Measured values over time, a line each, beside what they are compared with and what happened meanwhile.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LineChart {
-    /// What is measured.
-    pub title: String,
-    /// What the values count.
-    pub unit: Unit,
-    /// The whole range.
-    pub range: TimeRange,
-    /// The width of one bucket; bucket `i` begins at `range.start + i · bucket_ms`.
-    pub bucket_ms: u64,
-    /// The lines.
-    pub lines: Vec<Line>,
-    /// What happened, oldest first.
-    pub marks: Vec<Mark>,
-}
-
-/// One line of measured values.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    /// Its name in the legend.
-    pub name: String,
-    /// The highest value of each bucket; nothing where none was measured.
-    pub values: Vec<Option<u64>>,
-    /// What the values were compared with, where that is to be shown.
-    pub limits: Vec<Option<u64>>,
-}
-
-/// Something that happened to an instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
-    /// When.
-    pub at: Timestamp,
-    /// Where, as `node/instance`.
-    pub place: String,
-    /// What.
-    pub kind: MarkKind,
-    /// Why; a few words, empty where the kind says it all.
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Action {
+    /// A sentence or two, beginning with a verb.
     pub text: String,
+    /// Where it is done or where more is said.
+    pub link: Option<Target>,
 }
 
-/// What a mark stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MarkKind {
-    /// A worker was replaced.
-    Restart,
-    /// The kernel killed one for want of memory.
-    OutOfMemory,
-    /// A worker crashed otherwise.
-    Crash,
-}
+impl Action {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), link: None }
+    }
 
-impl MarkKind {
-    /// The words on the page.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Restart => "Restart",
-            Self::OutOfMemory => "Killed for want of memory",
-            Self::Crash => "Crash",
-        }
+    /// With a link.
+    pub fn at(text: impl Into<String>, link: Target) -> Self {
+        Self { text: text.into(), link: Some(link) }
     }
 }
 
-impl LineChart {
-    /// A few minutes of samples, oldest first, as one line without a limit; nothing without a sample.
-    pub fn of_samples(title: &str, name: &str, unit: Unit, samples: &[Sample]) -> Option<Self> {
-        let (first, last) = (samples.first()?.at, samples.last()?.at);
-        let span_ms = u64::try_from(last.since(first).as_millis()).unwrap_or(u64::MAX);
-        let points = u64::try_from(POINTS_LIMIT).unwrap_or(u64::MAX);
-        let bucket_ms = span_ms.div_ceil(points).div_ceil(1_000).max(1) * 1_000;
-        let index = |at: Timestamp| usize::try_from(at.since(first).as_millis() / u128::from(bucket_ms)).ok();
-        let mut values = vec![None; index(last)? + 1];
-        for sample in samples {
-            if let Some(value) = index(sample.at).and_then(|index| values.get_mut(index)) {
-                *value = (*value).max(Some(sample.value));
-            }
-        }
-        let end = bucket_start(TimeRange { start: first, end: last }, bucket_ms, values.len());
-        let limits = vec![None; values.len()];
-        Some(Self {
-            title: title.to_owned(),
-            unit,
-            range: TimeRange { start: first, end },
-            bucket_ms,
-            lines: vec![Line { name: name.to_owned(), values, limits }],
-            marks: vec![],
-        })
-    }
-
-    /// When bucket `index` begins.
-    pub fn bucket_start(&self, index: usize) -> Timestamp {
-        bucket_start(self.range, self.bucket_ms, index)
-    }
-}
-
-fn bucket_start(range: TimeRange, bucket_ms: u64, index: usize) -> Timestamp {
-    let ms = u64::try_from(index).unwrap_or(u64::MAX).saturating_mul(bucket_ms);
-    range.start + std::time::Duration::from_millis(ms)
-}
-
-/// Everything a detector says about one time range.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// The range it speaks of.
-    pub range: TimeRange,
-    /// The findings, worst first.
-    pub insights: Vec<Insight>,
-    /// Counts over time.
-    pub charts: Vec<Chart>,
-    /// Measured values over time.
-    #[serde(default)]
-    pub lines: Vec<LineChart>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn samples_become_a_line_with_gaps_of_at_most_as_many_points_as_are_kept() {
-        let at = |second: i64| Timestamp::from_ms(1_769_847_300_000 + 1_000 * second);
-        let samples = |seconds: &[i64]| -> Vec<Sample> {
-            seconds.iter().map(|second| Sample { at: at(*second), value: second.unsigned_abs() }).collect()
-        };
-        let of = |seconds: &[i64]| LineChart::of_samples("t", "n", Unit::Bytes, &samples(seconds));
-        assert_eq!(of(&[]), None);
-        let one = of(&[7]).unwrap();
-        assert_eq!((one.lines[0].values.as_slice(), one.range.end), (&[Some(7)][..], at(8)));
-        let gap = of(&[0, 1, 3]).unwrap();
-        assert_eq!(gap.lines[0].values, [Some(0), Some(1), None, Some(3)]);
-        let long: Vec<i64> = (0..600).collect();
-        let long = of(&long).unwrap();
-        assert_eq!((long.bucket_ms, long.lines[0].values.len()), (5_000, 120));
-        assert_eq!((long.lines[0].values[119], long.range.end), (Some(599), at(600)));
-    }
+/// What a link leads to, of the app that the report is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "page", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum Target {
+    /// Another detector's page, for the same time range.
+    Detector { id: &'static str },
+    /// An incident.
+    Incident { id: IncidentId },
+    /// The rules of auto-heal.
+    AutoHeal,
+    /// The proactive rules and their restart limit.
+    ProactiveRules,
+    /// Each restart with its evidence.
+    AutoHealHistory,
+    /// The app's settings.
+    Settings,
 }

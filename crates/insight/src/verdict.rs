@@ -54,7 +54,7 @@ impl VerdictStatus {
         match self {
             Self::Down | Self::RestartLoop | Self::NotResponding => Severity::Critical,
             Self::Degraded | Self::Recovering => Severity::Warning,
-            Self::Healthy => Severity::Success,
+            Self::Healthy => Severity::Healthy,
             Self::Stopped => Severity::Info,
         }
     }

@@ -100,6 +100,13 @@ pub struct Thread {
     pub telling: Option<usize>,
 }
 
+impl Thread {
+    /// The frame that a reader should look at first: the one that tells this crash from others, else the topmost.
+    pub fn top_frame(&self) -> Option<&Frame> {
+        self.telling.and_then(|telling| self.frames.get(telling)).or_else(|| self.frames.first())
+    }
+}
+
 /// A file that the worker had loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -317,10 +324,9 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// The frame that a reader should look at first: the one that tells this crash from others, else the topmost.
+    /// See [`Thread::top_frame`].
     pub fn top_frame(&self) -> Option<&Frame> {
-        let frames = &self.crashing_thread.frames;
-        self.crashing_thread.telling.and_then(|telling| frames.get(telling)).or_else(|| frames.first())
+        self.crashing_thread.top_frame()
     }
 
     /// `3 crashes of TypeError in handle_request`.

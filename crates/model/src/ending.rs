@@ -30,6 +30,12 @@ impl Signal {
             .find(|(number, _)| *number == self.0)
             .map_or_else(|| format!("SIG{}", self.0), |(_, name)| (*name).to_owned())
     }
+
+    /// The signal that [`Signal::name`] gives this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let known = NAMES.iter().find(|(_, known)| *known == name).map(|(number, _)| *number);
+        known.or_else(|| name.strip_prefix("SIG")?.parse().ok()).map(Self)
+    }
 }
 
 const NAMES: [(i32, &str); 31] = [

@@ -19,6 +19,7 @@ pub const PRESET_HOURS: [u64; 4] = [1, 6, 12, 24];
 
 /// From `start` (included) to `end` (not included).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct TimeRange {
     /// The first moment.
     pub start: Timestamp,

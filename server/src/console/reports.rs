@@ -1,51 +1,62 @@
-//! What the detectors of restarts and memory say.
+//! What detectors say: the evidence that one asks for is gathered, whichever it is.
 
-use app::{ConsoleError, RestartReport};
-use insight::detectors::memory_analysis;
-use insight::detectors::memory_analysis::CrashEnd;
-use insight::detectors::web_app_restarted;
+use app::ConsoleError;
+use insight::detector::Detector;
+use insight::evidence::{Ask, CrashCount, DumpAudit, Evidence};
 use insight::report::Report;
-use model::crash::Crash;
 use model::{AppName, TimeRange};
+use store::StoreError;
 
 use super::{LiveConsole, failed};
 
-/// How many restarts a report speaks of. Ours: one every 9 seconds of a day.
-const RESTARTS_LIMIT: u32 = 10_000;
-/// How many crashes, the newest, a report on memory marks.
-const CRASHES_LIMIT: u32 = 1_000;
-
 impl LiveConsole {
-    pub(super) async fn report_on_restarts(
+    pub(super) async fn report_of(
         &self,
         app: &AppName,
-        range: TimeRange,
-    ) -> Result<RestartReport, ConsoleError> {
-        let mut restarts = self.restarts_in(app, range, RESTARTS_LIMIT).await?;
-        let crashes = self.crash_points(app, range).await?;
-        let report = web_app_restarted::report(range, &restarts, &crashes, &self.places(app));
-        restarts.truncate(usize::try_from(RestartReport::LATEST_KEPT).unwrap_or(usize::MAX));
-        let events = self.heal_events_in(app, range, RestartReport::LATEST_KEPT).await?;
-        Ok(RestartReport { report, restarts, events })
-    }
-
-    pub(super) async fn report_on_memory(
-        &self,
-        app: &AppName,
+        detector: &Detector,
         range: TimeRange,
     ) -> Result<Report, ConsoleError> {
-        let restarts = self.restarts_in(app, range, RESTARTS_LIMIT).await?;
-        let memory = self.store.memory_minutes(app, range).await.map_err(|error| failed(&error))?;
-        let crashes = self.crash_ends(app, range).await?;
-        Ok(memory_analysis::report(range, &memory, &restarts, &crashes, &self.places(app)))
+        let unknown = || ConsoleError::NoSuchApp(app.clone());
+        let status = self.snapshot.borrow().app(app).cloned().ok_or_else(unknown)?;
+        let numbers = self.known(app)?.crash_monitoring;
+        let mut evidence = Evidence::new(range, self.clock.wall(), status, self.places(app), numbers);
+        for ask in detector.evidence {
+            self.gather(app, *ask, &mut evidence).await.map_err(|error| failed(&error))?;
+        }
+        Ok((detector.report)(&evidence))
     }
 
-    async fn crash_ends(&self, app: &AppName, range: TimeRange) -> Result<Vec<CrashEnd>, ConsoleError> {
-        let crashes = self.store.crashes(app, range, CRASHES_LIMIT).await.map_err(|error| failed(&error))?;
-        let end = |crash: Crash| {
-            let place = format!("{}/{}", crash.node, crash.instance);
-            CrashEnd { at: crash.at, place, cause: crash.cause }
-        };
-        Ok(crashes.into_iter().map(end).collect())
+    async fn gather(&self, app: &AppName, ask: Ask, evidence: &mut Evidence) -> Result<(), StoreError> {
+        let (store, range) = (&self.store, evidence.range);
+        match ask {
+            Ask::CrashCounts => {
+                let times = store.crash_times(app, range).await?;
+                let count = |time: store::CrashTime| CrashCount {
+                    at: time.at,
+                    place: format!("{}/{}", time.node, time.instance),
+                    incident: time.incident,
+                    count: 1,
+                };
+                evidence.crash_counts = times.into_iter().map(count).collect();
+            }
+            Ask::Incidents { limit } => {
+                evidence.incidents = store.incidents(Some(app), Some(range), limit).await?;
+            }
+            Ask::Crashes { limit } => evidence.crashes = store.crashes(app, range, limit).await?,
+            Ask::Audits { limit } => {
+                let rows = store.audits(app, range, limit).await?;
+                let audit = |row: store::AuditRow| DumpAudit {
+                    worker: row.worker,
+                    incident: row.incident,
+                    audit: row.audit,
+                };
+                evidence.audits = rows.into_iter().map(audit).collect();
+            }
+            Ask::Restarts { limit } => evidence.restarts = store.restarts(app, range, limit).await?,
+            Ask::HealEvents { limit } => evidence.heal_events = store.heal_events(app, range, limit).await?,
+            Ask::MemoryMinutes => evidence.memory = store.memory_minutes(app, range).await?,
+            Ask::RequestMinutes => evidence.requests = store.minutes(app, range).await?,
+        }
+        Ok(())
     }
 }

@@ -2,23 +2,21 @@
 
 use std::sync::Arc;
 
-use app::{
-    ConfigurationLine, Console, ConsoleError, CrashMonitoringNumbers, CrashReport, ProactiveNumbers,
-    RestartReport, RulesChange, SettingChanges,
-};
+use app::{ConfigurationLine, Console, ConsoleError, ProactiveNumbers, RulesChange, SettingChanges};
 use async_trait::async_trait;
-use insight::detectors::application_crashes;
+use insight::detector::Detector;
 use insight::dry_run::DryRun;
 use insight::report::Report;
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::restart::Restart;
 use model::crash::{Crash, Incident};
+use model::crash_monitor::Numbers;
 use model::settings::AppSettings;
 use model::status::Snapshot;
 use model::{AppName, IncidentId, TimeRange, Timestamp};
 
-use super::{INCIDENTS_LIMIT, LiveConsole, failed};
+use super::{LiveConsole, failed};
 use crate::access::Principal;
 use crate::config::Line;
 
@@ -57,32 +55,13 @@ impl Console for Scoped {
         Arc::clone(&self.live.snapshot.borrow())
     }
 
-    async fn crash_report(&self, app: &AppName, range: TimeRange) -> Result<CrashReport, ConsoleError> {
-        self.live.known(app)?;
-        let incidents = self
-            .live
-            .store
-            .incidents(Some(app), Some(range), INCIDENTS_LIMIT)
-            .await
-            .map_err(|error| failed(&error))?;
-        let points = self.live.crash_points(app, range).await?;
-        let latest = self
-            .live
-            .store
-            .crashes(app, range, CrashReport::LATEST_KEPT)
-            .await
-            .map_err(|error| failed(&error))?;
-        let audits = self
-            .live
-            .store
-            .audits(app, range, CrashReport::LATEST_KEPT)
-            .await
-            .map_err(|error| failed(&error))?;
-        Ok(CrashReport {
-            report: application_crashes::report(range, &incidents, &points, &self.live.places(app)),
-            latest,
-            audits: audits.into_iter().map(|row| (row.worker, row.incident, row.audit)).collect(),
-        })
+    async fn report(
+        &self,
+        app: &AppName,
+        detector: &'static Detector,
+        range: TimeRange,
+    ) -> Result<Report, ConsoleError> {
+        self.live.report_of(app, detector, range).await
     }
 
     async fn crashes(&self, app: &AppName, range: TimeRange, limit: u32) -> Result<Vec<Crash>, ConsoleError> {
@@ -129,13 +108,8 @@ impl Console for Scoped {
         Some(self.live.configured().lines.iter().filter(concerns).map(line).collect())
     }
 
-    fn crash_monitoring(&self, app: &AppName) -> Option<CrashMonitoringNumbers> {
-        let numbers = self.live.app(app)?.crash_monitoring;
-        Some(CrashMonitoringNumbers {
-            crashes: numbers.crashes,
-            window: numbers.window,
-            pause: numbers.pause,
-        })
+    fn crash_monitoring(&self, app: &AppName) -> Option<Numbers> {
+        self.live.app(app).map(|app| app.crash_monitoring)
     }
 
     async fn auto_heal(&self, app: &AppName) -> Result<AutoHealConfig, ConsoleError> {
@@ -185,13 +159,5 @@ impl Console for Scoped {
         limit: u32,
     ) -> Result<Vec<HealEvent>, ConsoleError> {
         self.live.heal_events_in(app, range, limit).await
-    }
-
-    async fn restart_report(&self, app: &AppName, range: TimeRange) -> Result<RestartReport, ConsoleError> {
-        self.live.report_on_restarts(app, range).await
-    }
-
-    async fn memory_report(&self, app: &AppName, range: TimeRange) -> Result<Report, ConsoleError> {
-        self.live.report_on_memory(app, range).await
     }
 }

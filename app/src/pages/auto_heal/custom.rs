@@ -82,11 +82,11 @@ pub(super) async fn tab(
 fn Current(config: AutoHealConfig, app: AppName) -> impl IntoView {
     let any = config.auto_heal_rules.triggers.any();
     let (severity, word, text) = match (any, config.auto_heal_enabled) {
-        (false, _) => (Severity::None, "Off", "No custom rules"),
+        (false, _) => (Severity::Info, "Off", "No custom rules"),
         (true, true) => {
-            (Severity::Success, "On", "Custom rules on memory or slow requests override the proactive rule.")
+            (Severity::Healthy, "On", "Custom rules on memory or slow requests override the proactive rule.")
         }
-        (true, false) => (Severity::None, "Off", "The rules below are saved but disabled."),
+        (true, false) => (Severity::Info, "Off", "The rules below are saved but disabled."),
     };
     let (switch, label) = if config.auto_heal_enabled { ("off", "Disable") } else { ("on", "Enable") };
     view! {

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use insight::detectors::over_time;
+use insight::buckets::over_time;
 use insight::report::Severity;
+use insight::tables::{self, RestartColumns};
 use leptos::prelude::*;
-use model::TimeRange;
 use model::auto_heal::RefusalReason;
 use model::auto_heal::event::{EventKind, HealEvent};
 use model::auto_heal::restart::{Restart, RestartOutcome};
 use model::range::read_range;
 use model::status::AppStatus;
 use model::time::humanise;
+use model::{AppName, TimeRange};
 
 use super::Tab;
 use super::filter::Filter;
@@ -22,9 +23,10 @@ use crate::parts::chart::ChartFigure;
 use crate::parts::evidence::EvidenceView;
 use crate::parts::frame::{Counter, LiveRegion};
 use crate::parts::icon::{Status, tone};
+use crate::parts::link::Links;
 use crate::parts::range::RangePill;
 use crate::parts::readings::sentence;
-use crate::parts::restart_table::RestartTable;
+use crate::parts::table::TableView;
 use crate::parts::when::When;
 
 /// So many of each are looked through and drawn.
@@ -65,7 +67,7 @@ pub(super) async fn tab(
     let is_full = restarts.len().max(events.len()) as u64 >= u64::from(READ);
     restarts.retain(|restart| filter.takes_restart(restart));
     events.retain(|event| filter.takes_event(event));
-    let points = restarts.iter().map(|restart| (place(&restart.node, restart.instance), restart.at));
+    let points = restarts.iter().map(|restart| (place(&restart.node, restart.instance), restart.at, 1));
     let places: Vec<String> =
         status.instances.iter().map(|instance| place(&console.node(), instance.index)).collect();
     let chart = over_time("Restarts over time by instance", "restarts", read.range, &places, points);
@@ -74,6 +76,7 @@ pub(super) async fn tab(
     let here = AUTO_HEAL.href(app);
     let pill = view! { <RangePill read=read now=now here=here.clone() keep=keep /> };
     let instances = status.instances.iter().map(|instance| instance.index).collect();
+    let restarts = view! { <Restarts app=app.clone() restarts=restarts /> };
     let view = view! {
         <Counter count=total one="restart" many="restarts" />
         <LiveRegion name="range">
@@ -84,7 +87,7 @@ pub(super) async fn tab(
             <ChartFigure chart=chart />
         </LiveRegion>
         <LiveRegion name="restarts" heading="Restarts">
-            <Restarts restarts=restarts />
+            {restarts}
         </LiveRegion>
         <LiveRegion name="events" heading="Triggered without restart">
             <Events events=events />
@@ -164,14 +167,16 @@ fn FilterForm(
 }
 
 #[component]
-fn Restarts(restarts: Vec<Restart>) -> impl IntoView {
+fn Restarts(app: AppName, restarts: Vec<Restart>) -> impl IntoView {
     if restarts.is_empty() {
         return view! { <p class="quiet">"No matching restarts in this time range"</p> }.into_any();
     }
     let unlisted = restarts.len().saturating_sub(LISTED);
     let listed: Vec<Restart> = restarts.into_iter().take(LISTED).collect();
+    let links = Links::of_app(app);
+    let table = tables::restarts("Restarts", &listed, RestartColumns::Whole, "");
     view! {
-        <RestartTable restarts=listed.clone() is_history=true />
+        <TableView table=table links=&links />
         <h3>"Details"</h3>
         <div class="insights history">
             {listed.into_iter().map(|restart| view! { <RestartCard restart=restart /> }).collect_view()}
@@ -211,10 +216,10 @@ fn Unlisted(number: usize) -> impl IntoView {
 #[component]
 fn RestartCard(restart: Restart) -> impl IntoView {
     let id = restart.id();
-    let (severity, word, why) = match &restart.outcome {
-        RestartOutcome::Done if restart.failed > 0 => (Severity::Warning, "Restarted", None),
-        RestartOutcome::Done => (Severity::Success, "Restarted", None),
-        RestartOutcome::Failed { why } => (Severity::Critical, "Failed", Some(why.clone())),
+    let severity = Severity::of_restart(&restart);
+    let (word, why) = match &restart.outcome {
+        RestartOutcome::Done => ("Restarted", None),
+        RestartOutcome::Failed { why } => ("Failed", Some(why.clone())),
     };
     let reason = sentence(&restart.reason.to_string());
     let evidence = restart.evidence.clone();
@@ -232,7 +237,7 @@ fn RestartCard(restart: Restart) -> impl IntoView {
                 </span>
             </summary>
             <div class="insight-body">
-                {why.map(|why| view! { <p class="message critical">{why}</p> })}
+                {why.map(|why| view! { <p class="message warning">{why}</p> })}
                 <dl class="details">
                     <div>
                         <dt>"Duration"</dt>
@@ -288,7 +293,7 @@ fn EventCard(event: HealEvent) -> impl IntoView {
             (Severity::Info, "Ran", view! { <code>{exe}</code> ": " {result} }.into_any())
         }
         EventKind::Refused { refused } => {
-            (Severity::None, "No action", view! { "No action: " {refusal(&refused)} "." }.into_any())
+            (Severity::Info, "No action", view! { "No action: " {refusal(&refused)} "." }.into_any())
         }
     };
     let rule = event.evidence.rule.to_string();

@@ -19,7 +19,7 @@ use model::auto_heal::config::Violation;
 
 use crate::ConsoleError;
 use crate::answer::{answer, asked_app, console, query_part};
-use crate::catalog::{AUTO_HEAL, CATEGORIES};
+use crate::catalog::AUTO_HEAL;
 use crate::parts::frame::{Page, app_crumbs};
 
 pub use draft::{Command, Draft, List, SentForm};
@@ -114,9 +114,8 @@ pub(crate) fn AutoHealPage() -> impl IntoView {
             Tab::Proactive => proactive::tab(&*console, &status),
             Tab::History => history::tab(&*console, &status, &asked).await?,
         };
-        let category = CATEGORIES.iter().find(|category| category.entries.contains(&AUTO_HEAL));
         let mut crumbs = app_crumbs(&app);
-        crumbs.extend(category.map(|category| (category.name.to_owned(), AUTO_HEAL.href(&app))));
+        crumbs.push((AUTO_HEAL.category.title().to_owned(), AUTO_HEAL.href(&app)));
         let view = view! {
             <Page title=format!("{app}: {}", AUTO_HEAL.name) crumbs=crumbs app=Some(app.clone()) here=AUTO_HEAL.href(&app)>
                 <h1>{AUTO_HEAL.name}</h1>

@@ -65,12 +65,12 @@ pub(super) fn tab(console: &dyn Console, status: &AppStatus) -> AnyView {
 fn State(enabled: bool, settings: String) -> impl IntoView {
     let (severity, word, text) = if enabled {
         (
-            Severity::Success,
+            Severity::Healthy,
             "On",
             "Medic restarts an instance gracefully when its worker nears the memory limit, hangs or does not respond.",
         )
     } else {
-        (Severity::None, "Opted out", "Off in the app's settings. Custom rules are not affected.")
+        (Severity::Info, "Opted out", "Off in the app's settings. Custom rules are not affected.")
     };
     view! {
         <p class="now">
@@ -93,7 +93,7 @@ fn FuseView(fuse: FuseStatus, numbers: Option<FuseNumbers>, rearm: String) -> im
     let (state, button) = match fuse {
         FuseStatus::Armed { restarts, limit, window_ms } => {
             let window = humanise(Duration::from_millis(window_ms));
-            let severity = if restarts == 0 { Severity::Success } else { Severity::Info };
+            let severity = if restarts == 0 { Severity::Healthy } else { Severity::Info };
             let state = view! {
                 <p class="now">
                     <Status severity=severity word="Active" />

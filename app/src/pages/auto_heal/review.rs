@@ -103,8 +103,8 @@ fn verdict(verdict: &Verdict) -> (Severity, &'static str, Option<String>) {
     match verdict {
         Verdict::WouldFire => (Severity::Warning, "Would have acted", None),
         Verdict::MayFire => (Severity::Info, "May have acted", None),
-        Verdict::WouldNotFire => (Severity::Success, "Would not have acted", None),
-        Verdict::CannotTell { why } => (Severity::None, "Unknown", Some(why.clone())),
+        Verdict::WouldNotFire => (Severity::Healthy, "Would not have acted", None),
+        Verdict::CannotTell { why } => (Severity::Info, "Unknown", Some(why.clone())),
     }
 }
 

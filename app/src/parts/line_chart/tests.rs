@@ -19,15 +19,18 @@ fn chart(values: Vec<Option<u64>>, limit: Option<u64>) -> LineChart {
                 at: start + Duration::from_mins(20),
                 place: "<b>/0".to_owned(),
                 kind: MarkKind::Restart,
+                count: 1,
                 text: "Percent memory".to_owned(),
             },
             Mark {
                 at: start + Duration::from_mins(40),
                 place: "node/0".to_owned(),
                 kind: MarkKind::OutOfMemory,
+                count: 3,
                 text: String::new(),
             },
         ],
+        note: None,
     }
 }
 
@@ -46,7 +49,7 @@ fn lines_stand_beside_their_limit_with_marks_a_legend_and_a_table() {
         "Limit: 400 MB",
         "last 90 MB",
         "08:20:00 Restart of &lt;b&gt;/0: Percent memory",
-        "node/0 killed for want of memory",
+        "Out of memory: node/0 (×3)",
         "&lt;script&gt;/0 at most 300 MB, the limit 400 MB, restart 1",
         "\n08:30\n",
         "<table>",

@@ -1,178 +1,145 @@
 //! Application Crashes: did the app's workers crash, where, how often, and what is the next thing to look at?
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use model::IncidentId;
+use model::crash::Incident;
 
-use crate::detectors::buckets::over_time;
-use crate::report::{Detail, Insight, Report, Severity};
-use model::crash::{InFlightRequest, Incident, Trust};
-use model::{CrashCause, IncidentId, TimeRange, Timestamp};
+use crate::buckets::over_time;
+use crate::detector::{Category, Detector, Span};
+use crate::evidence::{Ask, Evidence};
+use crate::incident::{actions, termination};
+use crate::monitoring;
+use crate::report::{Action, Detail, IncidentExcerpt, Insight, Report, Severity, Target, Total};
+use crate::tables::{self, AuditRow, RestartColumns};
 
-/// One crash, for counting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CrashPoint {
-    /// When.
-    pub at: Timestamp,
-    /// Where, as `node/instance`.
-    pub place: String,
-    /// Of which incident.
-    pub incident: IncidentId,
-}
+/// The detector.
+pub static DETECTOR: Detector = Detector {
+    id: "application-crashes",
+    title: "Application Crashes",
+    category: Category::AvailabilityAndPerformance,
+    description: "Which crashes happened, on which instances, and in which line of code.",
+    keywords: "crash exception signal segfault SIGSEGV SIGABRT abort exit code out of memory OOM stack trace 502 debugger \
+               dump panic crash monitoring",
+    span: Span::Range,
+    evidence: &[
+        Ask::CrashCounts,
+        Ask::Incidents { limit: 200 },
+        Ask::Crashes { limit: 50 },
+        Ask::Audits { limit: 50 },
+        Ask::Restarts { limit: 20 },
+    ],
+    report,
+};
 
-/// A crash this close to the range's end makes an incident critical: it is going on.
-pub const GOING_ON: Duration = Duration::from_mins(15);
-/// More crashes than this in the range make an incident critical (the number that arms the debugger).
-pub const MANY: u64 = 3;
-
-/// What is recorded, as insights and a chart. `places`: every instance that exists, so that one without crashes has its line.
-pub fn report(range: TimeRange, incidents: &[Incident], points: &[CrashPoint], places: &[String]) -> Report {
+fn report(evidence: &Evidence) -> Report {
+    let Evidence { range, now, incidents, crash_counts, .. } = evidence;
     let mut counts: BTreeMap<&IncidentId, u64> = BTreeMap::new();
-    for point in points {
-        *counts.entry(&point.incident).or_default() += 1;
+    for crashes in crash_counts {
+        *counts.entry(&crashes.incident).or_default() += crashes.count;
     }
     let mut insights: Vec<Insight> = incidents
         .iter()
-        .filter_map(|incident| counts.get(&incident.id).map(|count| insight(range, incident, *count)))
+        .filter_map(|incident| {
+            let count = counts.get(&incident.id)?;
+            let mut insight = insight(evidence, incident, *count);
+            insight.actions.splice(0..0, captured_one(incident, incidents));
+            Some(insight)
+        })
         .collect();
-    for insight in &mut insights {
-        point_to_captured(insight, incidents);
-    }
-    let has_stack =
-        |insight: &Insight| insight.incident.as_ref().is_some_and(|i| !i.crashing_thread.frames.is_empty());
+    let has_stack = |insight: &Insight| {
+        insight.incident.as_ref().is_some_and(|incident| !incident.crashing_thread.frames.is_empty())
+    };
     insights.sort_by_key(|insight| (insight.severity, !has_stack(insight)));
-    if insights.is_empty() {
-        insights.push(Insight {
-            severity: Severity::Success,
-            title: "No crashes in this time range".to_owned(),
-            details: Vec::new(),
-            advice: Vec::new(),
-            incident: None,
-        });
+    let total = crash_counts.iter().map(|crashes| crashes.count).sum();
+    if total == 0 {
+        insights.push(Insight::new(Severity::Healthy, "No crashes in this time range"));
     }
-    let points = points.iter().map(|point| (point.place.clone(), point.at));
-    let chart = over_time("Crashes over time by instance", "crashes", range, places, points);
-    Report { range, insights, charts: vec![chart], lines: vec![] }
+    let points = crash_counts.iter().map(|crashes| (crashes.place.clone(), crashes.at, crashes.count));
+    let chart = over_time("Crashes over time by instance", "crashes", *range, &evidence.places, points);
+    let audits: Vec<AuditRow<'_>> = evidence
+        .audits
+        .iter()
+        .map(|of| AuditRow { worker: Some(&of.worker), incident: Some(&of.incident), audit: &of.audit })
+        .collect();
+    let mut restarts = tables::restarts(
+        "Restarts in this time range",
+        &evidence.restarts,
+        RestartColumns::Beside,
+        "No restarts in this time range",
+    );
+    restarts.notes.push(tables::evidence_note());
+    let mut audits = tables::audits(&audits);
+    audits.folded = true;
+    Report {
+        range: *range,
+        total: Some(Total { count: total, one: "crash", many: "crashes" }),
+        insights,
+        charts: vec![chart],
+        lines: vec![],
+        tables: vec![
+            tables::crashes(&evidence.crashes, true),
+            monitoring::table(&evidence.status, evidence.crash_monitoring, *now),
+            restarts,
+            audits,
+        ],
+    }
 }
 
-fn insight(range: TimeRange, incident: &Incident, count: u64) -> Insight {
-    let going_on = range.end.since(incident.last_seen) <= GOING_ON;
-    let shown = Incident { count, ..incident.clone() };
+fn insight(evidence: &Evidence, incident: &Incident, count: u64) -> Insight {
     let mut details = vec![
         Detail::time("First seen", incident.first_seen),
         Detail::time("Last seen", incident.last_seen),
         Detail::text("Instances", incident.instances.join(", ")),
-        Detail::text("Ended by", ended_by(incident)),
+        Detail::text(
+            "Termination",
+            termination(incident.cause, incident.signal.as_deref(), incident.exit_code),
+        ),
         Detail::code("Signature", incident.signature.clone()),
     ];
     if incident.count != count {
         details.insert(2, Detail::text("Crashes since first seen", incident.count.to_string()));
     }
     if incident.in_flight_count > 0 {
-        details.push(Detail::text(
-            "Requests in flight",
-            format!("{} at the crash shown", incident.in_flight_count),
-        ));
+        details.push(Detail::text("In-flight requests", incident.in_flight_count.to_string()));
     }
     Insight {
-        severity: if going_on || count > MANY { Severity::Critical } else { Severity::Warning },
-        title: shown.title(),
+        severity: Severity::of_failure(incident.last_seen, evidence.now),
+        title: Incident { count, ..incident.clone() }.title(),
         details,
-        advice: advice(incident),
-        incident: Some(incident.clone()),
+        actions: actions(incident),
+        incident: Some(IncidentExcerpt::from(incident)),
     }
 }
 
 /// A crash of which only the signal is known is probably the one that was captured with its stack after it.
-fn point_to_captured(insight: &mut Insight, incidents: &[Incident]) {
-    let Some(incident) =
-        insight.incident.as_ref().filter(|incident| incident.crashing_thread.frames.is_empty())
-    else {
-        return;
-    };
+fn captured_one(incident: &Incident, incidents: &[Incident]) -> Option<Action> {
+    if !incident.crashing_thread.frames.is_empty() {
+        return None;
+    }
     let is_captured_one = |other: &&Incident| {
         other.signal.is_some() && other.signal == incident.signal && other.audit.is_some()
     };
-    if let Some(captured) = incidents.iter().find(is_captured_one) {
-        let advice = format!(
-            "A crash by the same signal was captured with its stack, and is probably the same: {}.",
+    let captured = incidents.iter().find(is_captured_one)?;
+    Some(Action::at(
+        format!(
+            "Open the captured crash with the same signal, which is probably the same one: {}.",
             captured.signature
-        );
-        insight.advice.insert(0, advice);
-    }
-}
-
-fn ended_by(incident: &Incident) -> String {
-    match (&incident.cause, &incident.signal, incident.exit_code) {
-        (CrashCause::OutOfMemory, _, _) => "the kernel, for want of memory".to_owned(),
-        (_, Some(signal), _) => signal.clone(),
-        (_, None, Some(code)) => format!("exit status {code}"),
-        (_, None, None) => "unknown".to_owned(),
-    }
-}
-
-/// The request that most likely killed the worker at the crash shown: the newest, since what had run for long was survived for
-/// long. SIGKILL comes from outside and blames none, unless it was the only one.
-pub fn suspect(incident: &Incident) -> Option<&InFlightRequest> {
-    let from_outside = incident.cause == CrashCause::Signal && incident.signal.as_deref() == Some("SIGKILL");
-    // Oldest first.
-    incident.in_flight.last().filter(|_| incident.in_flight_count == 1 || !from_outside)
-}
-
-/// What to do next, most promising first.
-pub fn advice(incident: &Incident) -> Vec<String> {
-    let mut advice = Vec::new();
-    let kind = incident.exception_type.to_ascii_lowercase();
-    match () {
-        () if incident.cause == CrashCause::OutOfMemory => advice.push(
-            "The machine or the worker's cgroup ran out of memory. Look at Memory Analysis for what grew before the crash, or give the app more memory.".to_owned(),
         ),
-        () if kind.contains("stack overflow") || kind.contains("recursionerror") || kind.contains("stackoverflow") => {
-            advice.push("A function called itself without end. Look for the function that repeats in the stack and for what should have ended it.".to_owned());
-        }
-        () if kind.contains("double free") || kind.contains("corrupt") => {
-            advice.push("The heap was damaged before this point. Run the same requests under AddressSanitizer or valgrind to find who damaged it.".to_owned());
-        }
-        () => {}
-    }
-    if let Some(frame) = incident.top_frame() {
-        let place =
-            frame.source().map_or_else(|| frame.place(), |source| format!("{} ({source})", frame.place()));
-        advice.push(format!(
-            "Begin at {place}: it is the first frame of the stack that tells this crash from others."
-        ));
-    }
-    if let Some(suspect) = suspect(incident) {
-        let which = if incident.in_flight_count == 1 { "only" } else { "newest" };
-        advice.push(format!(
-            "Try {} {} again in a test: it was the {which} request at the crash, and is the suspect.",
-            suspect.method, suspect.path
-        ));
-    }
-    if incident.crashing_thread.frames.is_empty() {
-        advice.push(match incident.cause {
-            CrashCause::Signal => "No stack is known. When the crash monitoring is armed, the next crash by a signal is captured with its stack.".to_owned(),
-            _ => "The worker said nothing on its standard error. Its last lines are in logfiles/application in the app's data folder.".to_owned(),
-        });
-    } else if incident
-        .crashing_thread
-        .frames
-        .iter()
-        .all(|frame| frame.function.is_none() && frame.trust != Trust::Runtime)
-    {
-        advice.push("No function names are known: install the debug symbols beside the program, or build it without stripping them.".to_owned());
-    }
-    advice.push("The full message is in logfiles/crashdumps in the app's data folder, for the last 10 crashes; it is kept nowhere else.".to_owned());
-    advice
+        Target::Incident { id: captured.id.clone() },
+    ))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use model::crash::{Frame, Runtime, Thread};
+    use std::time::Duration;
 
-    const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+    use super::*;
+    use crate::detectors::tests::{NOW, evidence};
+    use crate::evidence::CrashCount;
+    use model::crash::{Audit, Frame, InFlightRequest, Runtime, Thread, Trust};
+    use model::{CrashCause, TimeRange, Timestamp};
+
     const HOUR: Duration = Duration::from_hours(1);
 
     fn incident(digit: char, function: &str, last_seen: Timestamp) -> Incident {
@@ -208,20 +175,27 @@ mod tests {
         }
     }
 
-    fn points(incident: &Incident, times: &[Timestamp]) -> Vec<CrashPoint> {
-        times
-            .iter()
-            .map(|at| CrashPoint { at: *at, place: "a/0".into(), incident: incident.id.clone() })
-            .collect()
+    fn counts(incident: &Incident, counts: &[(Timestamp, u64)]) -> Vec<CrashCount> {
+        let count = |(at, count): &(Timestamp, u64)| CrashCount {
+            at: *at,
+            place: "a/0".into(),
+            incident: incident.id.clone(),
+            count: *count,
+        };
+        counts.iter().map(count).collect()
+    }
+
+    fn report_of(range: TimeRange, incidents: Vec<Incident>, crash_counts: Vec<CrashCount>) -> Report {
+        report(&Evidence { crash_counts, incidents, ..evidence(range) })
     }
 
     #[test]
     fn one_insight_a_signature_worst_first() {
         let range = TimeRange::last(NOW, 24 * HOUR);
         let (old, new) = (incident('a', "pay", NOW - 5 * HOUR), incident('b', "cart::total", NOW));
-        let mut all = points(&old, &[NOW - 5 * HOUR]);
-        all.extend(points(&new, &[NOW, NOW]));
-        let report = report(range, &[old, new], &all, &["a/0".into(), "a/1".into()]);
+        let mut all = counts(&old, &[(NOW - 5 * HOUR, 1)]);
+        all.extend(counts(&new, &[(NOW, 2)]));
+        let report = report_of(range, vec![old, new], all);
         let titles: Vec<_> = report.insights.iter().map(|i| (i.severity, i.title.as_str())).collect();
         assert_eq!(
             titles,
@@ -230,26 +204,23 @@ mod tests {
                 (Severity::Warning, "1 crash of SIGSEGV / SEGV_MAPERR in pay"),
             ]
         );
-        assert!(report.insights[0].advice[0].contains("cart::total (cart.rs:7)"));
+        assert!(report.insights[0].actions[0].text.contains("cart::total (cart.rs:7)"));
+        assert_eq!(report.total.unwrap().count, 3);
     }
 
     #[test]
     fn the_chart_has_every_crash_in_its_bucket_and_a_line_for_the_quiet_instance() {
         let range = TimeRange { start: NOW - 24 * HOUR, end: NOW };
         let one = incident('a', "pay", NOW - HOUR);
-        let report = report(
-            range,
-            std::slice::from_ref(&one),
-            &points(&one, &[range.start, NOW - HOUR, NOW]),
-            &["a/1".into()],
-        );
+        let all = counts(&one, &[(range.start, 1), (NOW - HOUR, 4), (NOW, 1)]);
+        let report = report_of(range, vec![one], all);
         let chart = &report.charts[0];
         let sums: Vec<_> = chart
             .series
             .iter()
             .map(|s| (s.name.as_str(), s.values.len(), s.values.iter().sum::<u64>()))
             .collect();
-        assert_eq!(sums, [("a/0", 96, 2), ("a/1", 96, 0)], "the crash at the range's end is not in it");
+        assert_eq!(sums, [("a/0", 96, 5), ("a/1", 96, 0)], "the crash at the range's end is not in it");
         assert_eq!(chart.series[0].values[0], 1);
         assert_eq!(chart.bucket_start(95) + Duration::from_millis(chart.bucket_ms), range.end);
     }
@@ -260,7 +231,7 @@ mod tests {
         let mut bare = incident('a', "SIGSEGV | shop", NOW);
         bare.crashing_thread = Thread::default();
         let mut captured = incident('b', "cart::total", NOW);
-        captured.audit = Some(model::crash::Audit {
+        captured.audit = Some(Audit {
             size_bytes: 1,
             sha256: String::new(),
             captured_at: NOW,
@@ -268,14 +239,17 @@ mod tests {
             stopped_us: 1,
             result: "analysed".into(),
         });
-        let all = [points(&bare, &[NOW]), points(&captured, &[NOW])].concat();
-        let report = report(range, &[bare, captured], &all, &[]);
+        let all = [counts(&bare, &[(NOW, 1)]), counts(&captured, &[(NOW, 1)])].concat();
+        let link = Some(Target::Incident { id: captured.id.clone() });
+        let report = report_of(range, vec![bare, captured], all);
         assert!(report.insights[0].title.contains("cart::total"));
-        assert!(report.insights[1].advice[0].ends_with("probably the same: cart::total."));
+        let action = &report.insights[1].actions[0];
+        assert!(action.text.ends_with("probably the same one: cart::total."), "{}", action.text);
+        assert_eq!(action.link, link);
     }
 
     #[test]
-    fn the_newest_request_is_the_suspect_unless_the_kill_came_from_outside() {
+    fn the_newest_request_is_the_likely_trigger_unless_the_kill_came_from_outside() {
         let cases = [
             (CrashCause::Signal, Some("SIGSEGV"), 2, Some("/new")),
             (CrashCause::Exit, None, 2, Some("/new")),
@@ -289,24 +263,30 @@ mod tests {
             let mut one = incident('a', "pay", NOW);
             (one.cause, one.signal, one.in_flight_count) = (cause, signal.map(str::to_owned), count);
             one.in_flight = [request("/old"), request("/new")][2 - count as usize..].to_vec();
-            assert_eq!(suspect(&one).map(|request| &*request.path), expected, "{cause:?} {signal:?} {count}");
-            assert_eq!(advice(&one).iter().any(|step| step.contains("GET /new")), expected.is_some());
+            let trigger = crate::incident::likely_trigger(&one);
+            assert_eq!(trigger.map(|request| &*request.path), expected, "{cause:?} {signal:?} {count}");
+            assert_eq!(actions(&one).iter().any(|step| step.text.contains("GET /new")), expected.is_some());
         }
     }
 
     #[test]
-    fn nothing_happened_is_a_success() {
-        let report = report(TimeRange::last(NOW, HOUR), &[], &[], &[]);
-        assert_eq!(report.insights[0].severity, Severity::Success);
+    fn nothing_happened_is_healthy() {
+        let report = report_of(TimeRange::last(NOW, HOUR), vec![], vec![]);
+        assert_eq!(report.insights[0].severity, Severity::Healthy);
     }
 
     #[test]
-    fn four_in_the_range_are_critical_three_long_ago_are_a_warning() {
-        let range = TimeRange::last(NOW, 24 * HOUR);
-        for (count, severity) in [(3, Severity::Warning), (4, Severity::Critical)] {
-            let one = incident('a', "pay", NOW - HOUR);
-            let all = points(&one, &vec![NOW - HOUR; count]);
-            assert_eq!(report(range, std::slice::from_ref(&one), &all, &[]).insights[0].severity, severity);
+    fn how_long_ago_it_was_decides_how_bad_it_is_not_the_range_that_is_asked_for() {
+        for (ago, severity) in
+            [(HOUR / 4, Severity::Critical), (HOUR, Severity::Warning), (25 * HOUR, Severity::Info)]
+        {
+            for length in [HOUR / 4, 24 * HOUR] {
+                let range = TimeRange { start: NOW - ago, end: NOW - ago + length };
+                let one = incident('a', "pay", NOW - ago);
+                let all = counts(&one, &[(NOW - ago, 9)]);
+                let report = report_of(range, vec![one], all);
+                assert_eq!(report.insights[0].severity, severity, "{ago:?} {length:?}");
+            }
         }
     }
 }

@@ -3,67 +3,94 @@
 //! A minute is known by its peak. Growth is looked for in the present worker alone: a restart, a crash, or a fall below half of
 //! the minute before (a process that Medic did not see end) begins a new course.
 
+mod growth;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::detectors::application_crashes::GOING_ON;
-use crate::detectors::buckets::{Buckets, times};
-use crate::detectors::growth::{Growth, steady};
-use crate::detectors::web_app_restarted::place;
-use crate::report::{Detail, Insight, Line, LineChart, Mark, MarkKind, Report, Severity};
+use growth::{Growth, steady};
 use model::auto_heal::evidence::{Rule, Unit};
 use model::auto_heal::percent_memory::SHARE_PERCENT;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::auto_heal::words::{bytes, counted, percent};
+use model::crash::Incident;
 use model::memory::MemoryMinute;
 use model::time::humanise;
-use model::{CrashCause, TimeRange, Timestamp};
+use model::{CrashCause, IncidentId, TimeRange, Timestamp};
 
-/// Growth that reaches the limit within this is critical.
-const SOON: Duration = Duration::from_hours(1);
+use crate::buckets::{Buckets, times};
+use crate::detector::{Category, Detector, Span};
+use crate::evidence::{Ask, CrashCount, Evidence, place};
+use crate::report::{Action, Detail, Insight, Line, LineChart, Mark, MarkKind, Report, Severity, Target};
+use crate::severity::GOING_ON;
+
+/// The detector.
+pub static DETECTOR: Detector = Detector {
+    id: "memory-analysis",
+    title: "Memory Analysis",
+    category: Category::AvailabilityAndPerformance,
+    description: "How close each instance came to its memory limit, whether its memory grows, and what happened meanwhile.",
+    keywords: "memory leak private bytes limit out of memory OOM kill growth RAM heap worker size cgroup",
+    span: Span::Range,
+    evidence: &[
+        Ask::MemoryMinutes,
+        Ask::Restarts { limit: 10_000 },
+        Ask::CrashCounts,
+        // whose cause is asked for
+        Ask::Incidents { limit: 200 },
+    ],
+    report,
+};
+
 /// Growth that reaches the limit later than this is worth knowing, no more.
-const LATER: Duration = Duration::from_hours(24);
+const SOON: Duration = Duration::from_hours(24);
 /// Beyond this nobody can tell.
 const FORESEEABLE: Duration = Duration::from_hours(720);
 
-/// The end of a worker that crashed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CrashEnd {
-    /// When.
-    pub at: Timestamp,
-    /// Where, as `node/instance`.
-    pub place: String,
-    /// Of what; want of memory is what this detector asks for.
-    pub cause: CrashCause,
-}
-
-/// What is recorded, as insights and a chart. `memory`: minutes with their node; `restarts` and `crashes` in any order;
-/// `places`: every instance that exists.
-pub fn report(
-    range: TimeRange,
-    memory: &[(String, MemoryMinute)],
-    restarts: &[Restart],
-    crashes: &[CrashEnd],
-    places: &[String],
-) -> Report {
-    let mut restarts: Vec<&Restart> = restarts.iter().filter(|restart| range.contains(restart.at)).collect();
+fn report(evidence: &Evidence) -> Report {
+    let Evidence { range, now, .. } = evidence;
+    let mut restarts: Vec<&Restart> = evidence.restarts.iter().collect();
     restarts.sort_by_key(|restart| restart.at);
-    let mut crashes: Vec<&CrashEnd> = crashes.iter().filter(|crash| range.contains(crash.at)).collect();
-    crashes.sort_by_key(|crash| crash.at);
-    let courses = courses(range, memory, places);
-    let mut insights: Vec<Insight> = courses.iter().filter_map(|course| near_limit(range, course)).collect();
-    insights.extend(courses.iter().filter_map(|course| grows(course, &restarts, &crashes)));
-    insights.extend(killed(&crashes));
-    insights.extend(restarts_for_memory(&restarts));
+    let crashes = crash_ends(&evidence.crash_counts, &evidence.incidents);
+    let courses = courses(*range, &evidence.memory, &evidence.places);
+    let mut insights: Vec<Insight> = courses.iter().filter_map(|course| near_limit(*now, course)).collect();
+    insights.extend(courses.iter().filter_map(|course| grows(*now, course, &restarts, &crashes)));
+    insights.extend(killed(*now, &crashes));
+    insights.extend(restarts_for_memory(*now, &restarts));
     insights.push(what_each_had(&courses, &insights));
     insights.extend(unrecorded(&courses));
     insights.sort_by_key(|insight| insight.severity);
     Report {
-        range,
+        range: *range,
+        total: None,
         insights,
         charts: vec![],
-        lines: vec![chart(range, &courses, marks(&restarts, &crashes))],
+        lines: vec![chart(*range, &courses, &restarts, &crashes)],
+        tables: vec![],
     }
+}
+
+/// Workers that crashed on one instance, and of what: want of memory is what this detector asks for.
+struct CrashEnd<'e> {
+    at: Timestamp,
+    place: &'e str,
+    count: u64,
+    cause: CrashCause,
+}
+
+/// Oldest first.
+fn crash_ends<'e>(counts: &'e [CrashCount], incidents: &[Incident]) -> Vec<CrashEnd<'e>> {
+    let causes: BTreeMap<&IncidentId, CrashCause> =
+        incidents.iter().map(|incident| (&incident.id, incident.cause)).collect();
+    let end = |crashes: &'e CrashCount| CrashEnd {
+        at: crashes.at,
+        place: &crashes.place,
+        count: crashes.count,
+        cause: causes.get(&crashes.incident).copied().unwrap_or(CrashCause::Exit),
+    };
+    let mut ends: Vec<CrashEnd<'e>> = counts.iter().map(end).collect();
+    ends.sort_by_key(|end| end.at);
+    ends
 }
 
 /// One instance's minutes, oldest first.
@@ -106,89 +133,97 @@ fn is_near(minute: &MemoryMinute) -> bool {
             > u128::from(minute.limit_bytes) * u128::from(SHARE_PERCENT)
 }
 
-fn near_limit(range: TimeRange, course: &Course<'_>) -> Option<Insight> {
+fn near_limit(now: Timestamp, course: &Course<'_>) -> Option<Insight> {
     let near: Vec<&MemoryMinute> = course.minutes.iter().copied().filter(|minute| is_near(minute)).collect();
     let (first, last, peak) = (near.first()?, near.last()?, course.peak()?);
     let is_latest = course.minutes.last().is_some_and(|minute| minute.minute == last.minute);
-    let still = is_latest && range.end.since(last.minute) <= GOING_ON;
-    let place = &course.place;
+    let is_still = is_latest && now.since(last.minute) <= GOING_ON;
     let mut details =
-        vec![Detail::text("Highest", of_limit(peak)), Detail::text("Minutes above", near.len().to_string())];
+        vec![Detail::text("Peak", of_limit(peak)), Detail::text("Minutes above", near.len().to_string())];
     details.extend(times(first.minute, last.minute));
+    let verb = if is_still { "is" } else { "was" };
     Some(Insight {
-        severity: if still { Severity::Critical } else { Severity::Warning },
-        title: if still {
-            format!("{place} is above {SHARE_PERCENT} % of its memory limit")
-        } else {
-            format!("{place} was above {SHARE_PERCENT} % of its memory limit")
-        },
         details,
-        advice: vec![
-            format!(
-                "Percent memory restarts the instance when it stays above {SHARE_PERCENT} % for more than 30 s; the Auto-Heal page says whether it looks."
+        actions: vec![
+            Action::at(
+                format!(
+                    "Percent memory restarts an instance that stays above {SHARE_PERCENT}% for more than 30 s, if the rule is active (see Auto-heal)."
+                ),
+                Target::ProactiveRules,
             ),
-            "Where the app needs that much, give it a larger worker_size or memory_limit in medic.toml."
-                .to_owned(),
+            Action::new(
+                "If the app needs that much memory, raise worker_size or memory_limit in medic.toml.",
+            ),
         ],
-        incident: None,
+        ..Insight::new(
+            Severity::of_past(last.minute, now),
+            format!("{} {verb} above {SHARE_PERCENT}% of its memory limit", course.place),
+        )
     })
 }
 
-/// `1.6 GB of 1.75 GB (91 %)`.
+/// `1.6 GB of 1.75 GB (91%)`.
 fn of_limit(minute: &MemoryMinute) -> String {
     match minute.limit_bytes {
         0 => bytes(minute.private_bytes_max),
         limit => format!(
-            "{} of {} ({} %)",
+            "{} of {} ({})",
             bytes(minute.private_bytes_max),
             bytes(limit),
-            percent_of_limit(minute)
+            match percent_of_limit(minute) {
+                0 => "<1%".to_owned(),
+                percent => format!("{percent}%"),
+            }
         ),
     }
 }
 
-fn grows(course: &Course<'_>, restarts: &[&Restart], crashes: &[&CrashEnd]) -> Option<Insight> {
+fn grows(
+    now: Timestamp,
+    course: &Course<'_>,
+    restarts: &[&Restart],
+    crashes: &[CrashEnd<'_>],
+) -> Option<Insight> {
     let limit = course.minutes.last()?.limit_bytes;
     let growth = steady(&of_present_worker(course, restarts, crashes))?;
     let left = growth.time_to(limit).filter(|left| *left <= FORESEEABLE);
+    let is_reached = limit > 0 && growth.last.1 >= limit;
     let severity = match left {
-        Some(left) if left <= SOON => Severity::Critical,
-        Some(left) if left <= LATER => Severity::Warning,
-        None if growth.last.1 >= limit && limit > 0 => Severity::Critical,
+        Some(left) if left <= SOON => Severity::of_past(growth.last.0, now),
+        None if is_reached => Severity::of_past(growth.last.0, now),
         _ => Severity::Info,
     };
-    let rate = about(growth.bytes_per_hour);
     let mut details = growth_details(&growth);
     if let Some(left) = left {
-        details.push(Detail::text(
-            "At this rate the limit is reached",
-            format!("in about {}", humanise(rounded(left))),
-        ));
-        details.push(Detail::time("That is at about", growth.last.0 + rounded(left)));
+        details.push(Detail::text("Time to limit", format!("about {}", humanise(rounded(left)))));
+        details.push(Detail::time("Estimated limit reached", growth.last.0 + rounded(left)));
     }
+    let suspicion = if severity == Severity::Info { "" } else { ": possible memory leak" };
     Some(Insight {
-        severity,
-        title: match severity {
-            Severity::Info => format!("{} grows by {rate} an hour", course.place),
-            _ => format!("{} grows by {rate} an hour: a leak is suspected", course.place),
-        },
         details,
-        advice: vec![
-            "Compare two heap snapshots of the worker that lie some time apart: what grew between them is what is kept.".to_owned(),
-            "The rate is the median of the slopes between all pairs of minutes of the present worker. A cache that fills grows too, and then stops: it is a suspicion until it goes on.".to_owned(),
+        actions: vec![
+            Action::new(
+                "Take two heap snapshots of the worker some time apart and compare them: what grew between them is retained.",
+            ),
+            Action::new(
+                "Watch whether the growth goes on. A cache that fills up grows too, and then stops. The rate is the median slope between all pairs of minutes of the current worker.",
+            ),
         ],
-        incident: None,
+        ..Insight::new(
+            severity,
+            format!("{} grows by {} an hour{suspicion}", course.place, about(growth.bytes_per_hour)),
+        )
     })
 }
 
 fn growth_details(growth: &Growth) -> Vec<Detail> {
     let ((since, low), (until, high)) = (growth.first, growth.last);
     vec![
-        Detail::text("Seen over", humanise(until.since(since))),
+        Detail::text("Observed for", humanise(until.since(since))),
         Detail::time("Since", since),
         Detail::text("From", bytes(low)),
         Detail::text("To", bytes(high)),
-        Detail::text("Pairs of minutes that rise", format!("{} %", growth.rising_percent)),
+        Detail::text("Rising pairs of minutes", format!("{}%", growth.rising_percent)),
     ]
 }
 
@@ -208,7 +243,7 @@ fn rounded(left: Duration) -> Duration {
 fn of_present_worker(
     course: &Course<'_>,
     restarts: &[&Restart],
-    crashes: &[&CrashEnd],
+    crashes: &[CrashEnd<'_>],
 ) -> Vec<(Timestamp, u64)> {
     let over =
         |restart: &&&Restart| restart.outcome == RestartOutcome::Done && place(restart) == course.place;
@@ -226,27 +261,33 @@ fn of_present_worker(
     points[fell.map_or(0, |before| before + 1)..].to_vec()
 }
 
-fn killed(crashes: &[&CrashEnd]) -> Option<Insight> {
-    let kills: Vec<&CrashEnd> =
-        crashes.iter().copied().filter(|crash| crash.cause == CrashCause::OutOfMemory).collect();
+fn killed(now: Timestamp, crashes: &[CrashEnd<'_>]) -> Option<Insight> {
+    let kills: Vec<&CrashEnd<'_>> =
+        crashes.iter().filter(|crash| crash.cause == CrashCause::OutOfMemory).collect();
     let (first, last) = (kills.first()?.at, kills.last()?.at);
-    let places: BTreeSet<&str> = kills.iter().map(|kill| kill.place.as_str()).collect();
+    let places: BTreeSet<&str> = kills.iter().map(|kill| kill.place).collect();
     let mut details = times(first, last);
     details.push(Detail::text("Instances", places.into_iter().collect::<Vec<_>>().join(", ")));
-    let (was, incident) = if kills.len() == 1 { ("was", "Its incident") } else { ("were", "Their incident") };
+    let count: u64 = kills.iter().map(|kill| kill.count).sum();
     Some(Insight {
-        severity: Severity::Critical,
-        title: format!("{} {was} killed for want of memory", counted(kills.len(), "worker", "workers")),
         details,
-        advice: vec![
-            format!("{incident} shows the last minutes of memory before the kill."),
-            "The kernel kills without warning, and with it go the requests in flight. Give the machine or the cgroup more memory, or let percent memory restart the worker sooner by a lower memory_limit.".to_owned(),
+        actions: vec![
+            Action::at(
+                "Open the incident for the memory before the kill.",
+                Target::Detector { id: "application-crashes" },
+            ),
+            Action::new(
+                "Give the machine or the cgroup more memory, or lower memory_limit so that percent memory restarts the worker before the kernel kills it. A kill fails all in-flight requests.",
+            ),
         ],
-        incident: None,
+        ..Insight::new(
+            Severity::of_failure(last, now),
+            counted(count, "out-of-memory kill", "out-of-memory kills"),
+        )
     })
 }
 
-fn restarts_for_memory(restarts: &[&Restart]) -> Option<Insight> {
+fn restarts_for_memory(now: Timestamp, restarts: &[&Restart]) -> Option<Insight> {
     let is_memory = |rule: Rule| matches!(rule, Rule::PercentMemory | Rule::PrivateBytes);
     let of_memory: Vec<&Restart> = restarts
         .iter()
@@ -259,16 +300,18 @@ fn restarts_for_memory(restarts: &[&Restart]) -> Option<Insight> {
     let mut details = times(first.at, last.at);
     details.push(Detail::text("Instances", places.into_iter().collect::<Vec<_>>().join(", ")));
     if let Some(evidence) = &last.evidence {
-        details.push(Detail::text("Why the latest", evidence.summary()));
+        details.push(Detail::text("Reason (latest)", evidence.summary()));
     }
     Some(Insight {
-        severity: Severity::Warning,
-        title: format!("{} for memory", counted(of_memory.len(), "restart", "restarts")),
         details,
-        advice: vec![
-            "A restart puts a leak off. Web App Restarted says what each of them cost; the lines show how fast it comes back.".to_owned(),
-        ],
-        incident: None,
+        actions: vec![Action::at(
+            "A restart only delays a leak. See which requests each restart affected, and how fast memory grows back.",
+            Target::Detector { id: "web-app-restarted" },
+        )],
+        ..Insight::new(
+            Severity::of_past(last.at, now),
+            format!("{} because of memory", counted(of_memory.len(), "restart", "restarts")),
+        )
     })
 }
 
@@ -276,24 +319,26 @@ fn restarts_for_memory(restarts: &[&Restart]) -> Option<Insight> {
 fn what_each_had(courses: &[Course<'_>], found: &[Insight]) -> Insight {
     let figures = |course: &Course<'_>| {
         let (peak, last) = (course.peak()?, course.minutes.last()?);
-        let text = format!("at most {}; last {}", of_limit(peak), bytes(last.private_bytes_max));
+        let text = format!("peak {}; last {}", of_limit(peak), bytes(last.private_bytes_max));
         Some(Detail::text(&course.place, text))
     };
     let details: Vec<Detail> = courses.iter().filter_map(figures).collect();
-    let highest = courses.iter().filter_map(|course| course.peak().map(percent_of_limit)).max();
-    let bad = found.iter().any(|insight| insight.severity <= Severity::Warning);
-    let (severity, title, advice) = match highest {
-        None => (
-            Severity::None,
-            "No memory is recorded in this time range".to_owned(),
-            vec!["Memory is recorded once a minute while a worker runs. Look again in a minute, or choose another time range.".to_owned()],
-        ),
-        Some(highest) if !bad => {
-            (Severity::Success, format!("No instance had more than {highest} % of its memory limit"), Vec::new())
-        }
-        Some(highest) => (Severity::None, format!("Each instance's memory, at most {highest} % of the limit"), Vec::new()),
+    let highest = courses.iter().filter_map(Course::peak).max_by_key(|minute| percent_of_limit(minute));
+    let Some(highest) = highest else {
+        return Insight {
+            actions: vec![Action::new(
+                "Medic records memory once a minute while a worker runs. Look again in a minute, or choose another time range.",
+            )],
+            ..Insight::new(Severity::Info, "No memory recorded in this time range")
+        };
     };
-    Insight { severity, title, details, advice, incident: None }
+    let is_fine = found.iter().all(|insight| insight.severity > Severity::Warning) && !is_near(highest);
+    let insight = if is_fine {
+        Insight::new(Severity::Healthy, format!("Memory below threshold: peak {}", of_limit(highest)))
+    } else {
+        Insight::new(Severity::Info, format!("Peak memory: {}", of_limit(highest)))
+    };
+    Insight { details, ..insight }
 }
 
 /// Instances without a minute, where others have some.
@@ -304,45 +349,61 @@ fn unrecorded(courses: &[Course<'_>]) -> Option<Insight> {
     }
     let names: Vec<&str> = without.iter().map(|course| course.place.as_str()).collect();
     Some(Insight {
-        severity: Severity::None,
-        title: format!("No memory is recorded of {}", names.join(", ")),
-        details: Vec::new(),
-        advice: vec!["No worker of these ran for a minute in this time range.".to_owned()],
-        incident: None,
+        actions: vec![Action::new("No worker of these instances ran for a minute in this time range.")],
+        ..Insight::new(Severity::Info, format!("No memory recorded of {}", names.join(", ")))
     })
 }
 
-fn marks(restarts: &[&Restart], crashes: &[&CrashEnd]) -> Vec<Mark> {
+/// Crashes of one kind on one instance that would stand at the same place of the drawing are one mark.
+fn marks(buckets: Buckets, restarts: &[&Restart], crashes: &[CrashEnd<'_>]) -> Vec<Mark> {
     let restarted = restarts.iter().map(|restart| Mark {
         at: restart.at,
         place: place(restart),
         kind: MarkKind::Restart,
+        count: 1,
         text: match restart.outcome {
             RestartOutcome::Done => restart.reason.to_string(),
-            RestartOutcome::Failed { .. } => format!("{}; it failed", restart.reason),
+            RestartOutcome::Failed { .. } => format!("{} (failed)", restart.reason),
         },
     });
-    let ended = crashes.iter().map(|crash| Mark {
-        at: crash.at,
-        place: crash.place.clone(),
-        kind: if crash.cause == CrashCause::OutOfMemory { MarkKind::OutOfMemory } else { MarkKind::Crash },
-        text: String::new(),
-    });
-    let mut marks: Vec<Mark> = restarted.chain(ended).collect();
+    let mut ended: BTreeMap<(Option<usize>, &str, MarkKind), Mark> = BTreeMap::new();
+    for crash in crashes {
+        let kind = match crash.cause {
+            CrashCause::OutOfMemory => MarkKind::OutOfMemory,
+            CrashCause::Signal | CrashCause::Exit => MarkKind::Crash,
+        };
+        let mark = ended.entry((buckets.index(crash.at), crash.place, kind)).or_insert_with(|| Mark {
+            at: crash.at,
+            place: crash.place.to_owned(),
+            kind,
+            count: 0,
+            text: String::new(),
+        });
+        mark.count += crash.count;
+    }
+    let mut marks: Vec<Mark> = restarted.chain(ended.into_values()).collect();
     marks.sort_by_key(|mark| (mark.at, mark.kind));
     marks
 }
 
-fn chart(range: TimeRange, courses: &[Course<'_>], marks: Vec<Mark>) -> LineChart {
+fn chart(
+    range: TimeRange,
+    courses: &[Course<'_>],
+    restarts: &[&Restart],
+    crashes: &[CrashEnd<'_>],
+) -> LineChart {
     let buckets = Buckets::points(range);
     let recorded = courses.iter().filter(|course| !course.minutes.is_empty());
     LineChart {
-        title: "Private bytes by instance against the limit".to_owned(),
+        title: "Memory over time by instance".to_owned(),
         unit: Unit::Bytes,
         range,
         bucket_ms: buckets.width_ms,
         lines: recorded.map(|course| line(course, buckets)).collect(),
-        marks,
+        marks: marks(buckets, restarts, crashes),
+        note: Some(
+            "Private bytes: the memory that would be free again if a worker and its children ended. Medic reads them once a second and keeps the highest value of each minute.",
+        ),
     }
 }
 

@@ -1,9 +1,19 @@
-//! Detectors: question → report. Each is a function from what is recorded in a time range to insights, charts and tables.
+//! The detectors. Each is one file, and one row here.
 
 pub mod application_crashes;
-mod buckets;
-mod growth;
 pub mod memory_analysis;
 pub mod web_app_restarted;
 
-pub use buckets::over_time;
+use crate::detector::Detector;
+
+/// Every detector, in the order of the navigation.
+pub static DETECTORS: [&Detector; 3] =
+    [&memory_analysis::DETECTOR, &web_app_restarted::DETECTOR, &application_crashes::DETECTOR];
+
+/// The detector of that id.
+pub fn detector(id: &str) -> Option<&'static Detector> {
+    DETECTORS.into_iter().find(|detector| detector.id == id)
+}
+
+#[cfg(test)]
+mod tests;

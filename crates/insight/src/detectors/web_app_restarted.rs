@@ -6,36 +6,70 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::detectors::application_crashes::CrashPoint;
-use crate::detectors::buckets::{Buckets, times};
-use crate::report::{Chart, Detail, Insight, Report, Series, Severity};
 use model::auto_heal::evidence::Rule;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::auto_heal::words::counted;
 use model::time::humanise;
 use model::{TimeRange, Timestamp};
 
-/// What is recorded, as insights and a chart. `restarts` in any order; `places`: every instance that exists.
-pub fn report(range: TimeRange, restarts: &[Restart], crashes: &[CrashPoint], places: &[String]) -> Report {
-    let mut restarts: Vec<&Restart> = restarts.iter().filter(|restart| range.contains(restart.at)).collect();
+use crate::buckets::{Buckets, times};
+use crate::detector::{Category, Detector, Span};
+use crate::evidence::{Ask, CrashCount, Evidence, place};
+use crate::report::{Action, Chart, Detail, Insight, Note, Report, Series, Severity, Table, Target, Total};
+use crate::tables::{self, RestartColumns};
+
+/// The detector.
+pub static DETECTOR: Detector = Detector {
+    id: "web-app-restarted",
+    title: "Web App Restarted",
+    category: Category::AvailabilityAndPerformance,
+    description: "How often Medic restarted workers, for which reason, and which requests that affected.",
+    keywords: "restart recycle replace reboot auto-heal reason overlapped graceful drained failed requests fuse restart limit \
+               by hand configuration",
+    span: Span::Range,
+    // Ours: a restart every 9 seconds of a day.
+    evidence: &[Ask::Restarts { limit: 10_000 }, Ask::CrashCounts],
+    report,
+};
+
+/// How many restarts the table lists.
+const LISTED: usize = 100;
+
+fn report(evidence: &Evidence) -> Report {
+    let Evidence { range, now, places, .. } = evidence;
+    let mut restarts: Vec<&Restart> = evidence.restarts.iter().collect();
     restarts.sort_by_key(|restart| restart.at);
-    let crashes: Vec<&CrashPoint> = crashes.iter().filter(|crash| range.contains(crash.at)).collect();
+    let crashes = &*evidence.crash_counts;
     let mut insights = Vec::new();
-    insights.extend(failed_requests(&restarts));
-    insights.extend(fuse_blown(&restarts));
-    insights.extend(failed_attempts(&restarts));
+    insights.extend(failed_requests(&restarts, *now));
+    insights.extend(limit_reached(&restarts, *now));
+    insights.extend(failed_attempts(&restarts, *now));
     for (reason, done) in by_reason(&restarts) {
-        insights.push(of_reason(reason, &done, places));
+        insights.push(of_reason(reason, &done, places, *now));
     }
-    insights.extend(crash_replacements(&crashes, places));
-    insights.extend(all_is_well(&restarts));
+    insights.extend(crash_replacements(crashes, places, *now));
+    insights.extend(all_is_well(&restarts, crashes));
     insights.sort_by_key(|insight| insight.severity);
-    Report { range, insights, charts: vec![chart(range, &restarts, &crashes)], lines: vec![] }
+    let count = u64::try_from(restarts.len()).unwrap_or(u64::MAX);
+    Report {
+        range: *range,
+        total: Some(Total { count, one: "restart", many: "restarts" }),
+        insights,
+        charts: vec![chart(*range, &restarts, crashes)],
+        lines: vec![],
+        tables: vec![latest(&evidence.restarts)],
+    }
 }
 
-/// Where a restart happened, as `node/instance`.
-pub(super) fn place(restart: &Restart) -> String {
-    format!("{}/{}", restart.node, restart.instance)
+fn latest(restarts: &[Restart]) -> Table {
+    let listed = restarts.get(..LISTED).unwrap_or(restarts);
+    let empty = "No restarts in this time range";
+    let mut table = tables::restarts("Latest restarts", listed, RestartColumns::Whole, empty);
+    if restarts.len() > LISTED {
+        table.notes.push(Note::new(format!("The newest {LISTED} of {} are listed.", restarts.len())));
+    }
+    table.notes.push(tables::evidence_note());
+    table
 }
 
 /// Why workers were replaced, without what differs from one to the next.
@@ -63,47 +97,53 @@ impl Reason {
         }
     }
 
-    /// Behind `3 restarts`.
-    fn words(self) -> String {
+    /// `3 restarts by rule Percent memory`.
+    fn title(self, count: usize) -> String {
         match self {
-            Self::Rule(rule) => format!("by the rule {rule}"),
-            Self::ByHand => "by hand".to_owned(),
-            Self::ConfigurationChanged => "for a changed configuration".to_owned(),
+            Self::Rule(rule) => format!("{} by rule {rule}", counted(count, "restart", "restarts")),
+            Self::ByHand => counted(count, "manual restart", "manual restarts"),
+            Self::ConfigurationChanged => {
+                format!("{} after a configuration change", counted(count, "restart", "restarts"))
+            }
         }
     }
 
     /// What to do next, most promising first.
-    fn advice(self) -> Vec<String> {
-        let advice: &[&str] = match self {
-            Self::Rule(Rule::PercentMemory | Rule::PrivateBytes) => &[
-                "Look at Memory Analysis: memory that only ever grows is a leak, and a restart just puts it off.",
-                "Where the app needs that much, give it a larger worker_size or memory_limit in medic.toml.",
+    fn actions(self) -> Vec<Action> {
+        let memory = || Target::Detector { id: "memory-analysis" };
+        let mut actions = match self {
+            Self::Rule(Rule::PercentMemory | Rule::PrivateBytes) => vec![
+                Action::at("Check whether memory only grows. A restart only delays a leak.", memory()),
+                Action::new(
+                    "If the app needs that much memory, raise worker_size or memory_limit in medic.toml.",
+                ),
             ],
-            Self::Rule(Rule::PercentRequest | Rule::SlowRequests | Rule::SlowRequestsWithPath { .. }) => &[
-                "Find what the requests waited for: a database, a lock or another service. A restart ends the waiting, not its cause.",
-            ],
-            Self::Rule(Rule::NotResponding) => &[
-                "Find what blocked the whole worker: a deadlock, an endless loop or a blocked event loop. A restart does not remove the cause.",
-            ],
-            Self::Rule(Rule::StatusCode { .. } | Rule::StatusCodeRange { .. }) => &[
-                "Read the app's log from before the first of them: it says why these statuses were answered.",
-            ],
-            Self::Rule(Rule::ProactiveCpu) => &[
-                "Take a profile while it happens: a loop without end or an expensive expression uses the processor up.",
-            ],
-            Self::Rule(Rule::Requests) => &[
-                "This rule counts requests whatever they do: where nothing was wrong, raise its count or remove it.",
-            ],
-            Self::ByHand | Self::ConfigurationChanged => &[],
+            Self::Rule(Rule::PercentRequest | Rule::SlowRequests | Rule::SlowRequestsWithPath { .. }) => {
+                vec![Action::new(
+                    "Find what the requests waited for: a database, a lock or another service. A restart does not remove the cause.",
+                )]
+            }
+            Self::Rule(Rule::NotResponding) => vec![Action::new(
+                "Find what blocked the worker: a deadlock, an endless loop or a blocked event loop. A restart does not remove the cause.",
+            )],
+            Self::Rule(Rule::StatusCode { .. } | Rule::StatusCodeRange { .. }) => vec![Action::new(
+                "Read the app's log from before the first of them for the reason of these status codes.",
+            )],
+            Self::Rule(Rule::ProactiveCpu) => {
+                vec![Action::new(
+                    "Profile the app while CPU is high: look for an endless loop or an expensive expression.",
+                )]
+            }
+            Self::Rule(Rule::Requests) => vec![Action::at(
+                "This rule counts all requests, failed or not. If nothing was wrong, raise its count or remove the rule.",
+                Target::AutoHeal,
+            )],
+            Self::ByHand | Self::ConfigurationChanged => vec![],
         };
-        let mut advice: Vec<String> = advice.iter().map(|step| (*step).to_owned()).collect();
         if matches!(self, Self::Rule(_)) {
-            advice.push(
-                "Each restart's evidence, with its samples and the rules that did not act, is in the history of Auto-Heal."
-                    .to_owned(),
-            );
+            actions.push(Action::at("Review the evidence of each restart.", Target::AutoHealHistory));
         }
-        advice
+        actions
     }
 }
 
@@ -119,135 +159,123 @@ fn by_reason<'r>(restarts: &[&'r Restart]) -> BTreeMap<Reason, Vec<&'r Restart>>
     groups
 }
 
-fn of_reason(reason: Reason, done: &[&Restart], places: &[String]) -> Insight {
+fn of_reason(reason: Reason, done: &[&Restart], places: &[String], now: Timestamp) -> Insight {
     let longest = done.iter().map(|restart| restart.duration_ms).max().unwrap_or(0);
     let drained: u64 = done.iter().map(|restart| restart.drained).sum();
     let failed: u64 = done.iter().map(|restart| restart.failed).sum();
     let mut details = times_of(done);
     details.push(instances(done.iter().map(|restart| place(restart)), places));
-    details.push(Detail::text("Longest", humanise(Duration::from_millis(longest))));
+    details.push(Detail::text("Longest duration", humanise(Duration::from_millis(longest))));
     details.push(Detail::text("Requests drained", drained.to_string()));
     details.push(Detail::text("Requests failed", failed.to_string()));
     if let Some(evidence) = done.last().and_then(|latest| latest.evidence.as_ref()) {
-        details.push(Detail::text("Why the latest", evidence.summary()));
+        details.push(Detail::text("Reason (latest)", evidence.summary()));
     }
-    Insight {
-        severity: if matches!(reason, Reason::Rule(_)) { Severity::Warning } else { Severity::Info },
-        title: format!("{} {}", counted(done.len(), "restart", "restarts"), reason.words()),
-        details,
-        advice: reason.advice(),
-        incident: None,
-    }
+    let severity = match (reason, done.last()) {
+        (Reason::Rule(_), Some(latest)) => Severity::of_past(latest.at, now),
+        _ => Severity::Info,
+    };
+    Insight { details, actions: reason.actions(), ..Insight::new(severity, reason.title(done.len())) }
 }
 
-fn failed_requests(restarts: &[&Restart]) -> Option<Insight> {
+fn failed_requests(restarts: &[&Restart], now: Timestamp) -> Option<Insight> {
     let costly: Vec<&Restart> = restarts.iter().copied().filter(|restart| restart.failed > 0).collect();
     let failed: u64 = costly.iter().map(|restart| restart.failed).sum();
     let worst = costly.iter().max_by_key(|restart| restart.failed)?;
     let mut details = times_of(&costly);
-    details.push(Detail::text("Most at once", format!("{}, {}", worst.failed, worst.reason)));
-    let failed = usize::try_from(failed).unwrap_or(usize::MAX);
+    details.push(Detail::text("Most in one restart", format!("{} ({})", worst.failed, worst.reason)));
+    let title = format!(
+        "{} failed during {}",
+        counted(failed, "request", "requests"),
+        counted(costly.len(), "restart", "restarts")
+    );
     Some(Insight {
-        severity: Severity::Critical,
-        title: format!(
-            "{} failed during {}",
-            counted(failed, "request", "requests"),
-            counted(costly.len(), "restart", "restarts")
-        ),
         details,
-        advice: vec![
-            "What was still under way when the stop grace ended was cut off: raise stop_grace in medic.toml, or let the app finish sooner."
-                .to_owned(),
-        ],
-        incident: None,
+        actions: vec![Action::new(
+            "Requests that were still in flight at the end of stop_grace received 502. Raise stop_grace in medic.toml, or make the app finish sooner.",
+        )],
+        ..Insight::new(Severity::of_failure(costly.last()?.at, now), title)
     })
 }
 
-fn fuse_blown(restarts: &[&Restart]) -> Option<Insight> {
-    let blown: Vec<&Restart> = restarts
+fn limit_reached(restarts: &[&Restart], now: Timestamp) -> Option<Insight> {
+    let last_ones: Vec<&Restart> = restarts
         .iter()
         .copied()
         .filter(|restart| matches!(restart.reason, RestartReason::Rule { blew_fuse: true, .. }))
         .collect();
-    let latest = blown.last()?;
-    let mut details = times_of(&blown);
-    details.push(Detail::text("By the rule", Reason::of(latest).name()));
+    let latest = last_ones.last()?;
+    let mut details = times_of(&last_ones);
+    details.push(Detail::text("Rule", Reason::of(latest).name()));
+    let title = match last_ones.len() {
+        1 => "Restart limit reached: proactive rules paused".to_owned(),
+        times => format!("Restart limit reached {times} times: proactive rules paused"),
+    };
     Some(Insight {
-        severity: Severity::Critical,
-        title: match blown.len() {
-            1 => "Too many restarts: the fuse blew".to_owned(),
-            times => format!("Too many restarts: the fuse blew {times} times"),
-        },
         details,
-        advice: vec![
-            "Restarts did not help, so the proactive rules were switched off for a while. Find the cause first.".to_owned(),
-            "The Proactive Auto-Heal tab of Auto-Heal shows the fuse with its countdown, and arms it again.".to_owned(),
+        actions: vec![
+            Action::new("Find the cause first: the restarts did not help. Custom rules go on."),
+            Action::at("See when the proactive rules resume, or resume them.", Target::ProactiveRules),
         ],
-        incident: None,
+        ..Insight::new(Severity::of_past(latest.at, now), title)
     })
 }
 
-fn failed_attempts(restarts: &[&Restart]) -> Option<Insight> {
+fn failed_attempts(restarts: &[&Restart], now: Timestamp) -> Option<Insight> {
     let failed: Vec<&Restart> = restarts.iter().copied().filter(|restart| !is_done(restart)).collect();
     let latest = failed.last()?;
     let mut details = times_of(&failed);
     let places: BTreeSet<String> = failed.iter().map(|restart| place(restart)).collect();
     details.push(Detail::text("Instances", joined(&places)));
-    details.push(Detail::text("Asked for", latest.reason.to_string()));
+    details.push(Detail::text("Reason", latest.reason.to_string()));
     if let RestartOutcome::Failed { why } = &latest.outcome {
-        details.push(Detail::text("Why the latest failed", why.clone()));
+        details.push(Detail::text("Failure (latest)", why.clone()));
     }
+    let title = format!("{} failed: the old worker stayed", counted(failed.len(), "restart", "restarts"));
     Some(Insight {
-        severity: Severity::Warning,
-        title: format!(
-            "{} failed: the old worker stayed",
-            counted(failed.len(), "restart", "restarts")
-        ),
         details,
-        advice: vec![
-            "Look at what the new worker wrote while it started; its log is in logfiles/application in the app's data folder."
-                .to_owned(),
-            "A worker that needs longer to get warm needs a longer warm_up, or WEBSITES_CONTAINER_START_TIME_LIMIT.".to_owned(),
+        actions: vec![
+            Action::new(
+                "Read what the new worker wrote while it started, in logfiles/application in the app's data folder.",
+            ),
+            Action::new(
+                "If the worker needs longer to become ready, raise warm_up in medic.toml or WEBSITES_CONTAINER_START_TIME_LIMIT.",
+            ),
         ],
-        incident: None,
+        ..Insight::new(Severity::of_past(latest.at, now), title)
     })
 }
 
-fn crash_replacements(crashes: &[&CrashPoint], places: &[String]) -> Option<Insight> {
+fn crash_replacements(crashes: &[CrashCount], places: &[String], now: Timestamp) -> Option<Insight> {
     let (first, last) =
         (crashes.iter().map(|crash| crash.at).min()?, crashes.iter().map(|crash| crash.at).max()?);
+    let count: u64 = crashes.iter().map(|crash| crash.count).sum();
     let mut details = times(first, last);
     details.push(instances(crashes.iter().map(|crash| crash.place.clone()), places));
     Some(Insight {
-        severity: Severity::Warning,
-        title: format!("{} crashed and had to be replaced", counted(crashes.len(), "worker", "workers")),
         details,
-        advice: vec![
-            "Application Crashes says which crashes these were, and where in the code. They are not counted as restarts here."
-                .to_owned(),
-        ],
-        incident: None,
+        actions: vec![Action::at(
+            "See which crashes these were, and where in the code. They are not counted as restarts here.",
+            Target::Detector { id: "application-crashes" },
+        )],
+        ..Insight::new(
+            Severity::of_failure(last, now),
+            format!("{} after a crash", counted(count, "restart", "restarts")),
+        )
     })
 }
 
-/// Nothing was decided, or nobody noticed.
-fn all_is_well(restarts: &[&Restart]) -> Option<Insight> {
-    let success = |title: String, details| Insight {
-        severity: Severity::Success,
-        title,
-        details,
-        advice: Vec::new(),
-        incident: None,
-    };
+/// Nothing was replaced, or no request failed for it.
+fn all_is_well(restarts: &[&Restart], crashes: &[CrashCount]) -> Option<Insight> {
     if restarts.is_empty() {
-        return Some(success("No restarts in this time range".to_owned(), Vec::new()));
+        return crashes.is_empty().then(|| Insight::new(Severity::Healthy, "No restarts in this time range"));
     }
     let drained: u64 = restarts.iter().map(|restart| restart.drained).sum();
-    restarts.iter().all(|restart| restart.failed == 0).then(|| {
-        let details = vec![Detail::text("Requests that old workers finished", drained.to_string())];
-        success(
-            format!("No request failed during {}", counted(restarts.len(), "restart", "restarts")),
-            details,
+    restarts.iter().all(|restart| restart.failed == 0).then(|| Insight {
+        details: vec![Detail::text("Requests drained", drained.to_string())],
+        ..Insight::new(
+            Severity::Healthy,
+            format!("No requests failed during {}", counted(restarts.len(), "restart", "restarts")),
         )
     })
 }
@@ -272,28 +300,23 @@ fn joined(names: &BTreeSet<String>) -> String {
 }
 
 /// A series a reason; after them what was no restart that was done.
-fn chart(range: TimeRange, restarts: &[&Restart], crashes: &[&CrashPoint]) -> Chart {
+fn chart(range: TimeRange, restarts: &[&Restart], crashes: &[CrashCount]) -> Chart {
     let buckets = Buckets::columns(range);
-    let mut series: Vec<Series> = by_reason(restarts)
-        .into_iter()
-        .map(|(reason, done)| Series {
-            name: reason.name(),
-            values: buckets.tally(done.iter().map(|restart| restart.at)),
-        })
-        .collect();
-    let mut add = |name: &str, times: Vec<Timestamp>| {
-        if !times.is_empty() {
-            series.push(Series { name: name.to_owned(), values: buckets.tally(times.into_iter()) });
+    let mut series: Vec<Series> = Vec::new();
+    let mut add = |name: String, counts: Vec<(Timestamp, u64)>| {
+        if !counts.is_empty() {
+            series.push(Series { name, values: buckets.tally(counts.into_iter()) });
         }
     };
-    add(
-        "Failed attempt",
-        restarts.iter().filter(|restart| !is_done(restart)).map(|restart| restart.at).collect(),
-    );
-    add("After a crash", crashes.iter().map(|crash| crash.at).collect());
+    for (reason, done) in by_reason(restarts) {
+        add(reason.name(), done.iter().map(|restart| (restart.at, 1)).collect());
+    }
+    let failed = restarts.iter().filter(|restart| !is_done(restart));
+    add("Failed attempt".to_owned(), failed.map(|restart| (restart.at, 1)).collect());
+    add("After a crash".to_owned(), crashes.iter().map(|crash| (crash.at, crash.count)).collect());
     Chart {
-        title: "Replaced workers over time by reason".to_owned(),
-        unit: "replacements".to_owned(),
+        title: "Restarts over time by reason".to_owned(),
+        unit: "restarts".to_owned(),
         range,
         bucket_ms: buckets.width_ms,
         series,

@@ -162,7 +162,7 @@ fn a_status_has_one_severity() {
         (VerdictStatus::NotResponding, Severity::Critical),
         (VerdictStatus::Degraded, Severity::Warning),
         (VerdictStatus::Recovering, Severity::Warning),
-        (VerdictStatus::Healthy, Severity::Success),
+        (VerdictStatus::Healthy, Severity::Healthy),
     ];
     for (status, severity) in severities {
         assert_eq!(status.severity(), severity);

@@ -1,10 +1,10 @@
 use super::*;
+use crate::detectors::tests::{DAY, NOW, evidence};
 use crate::report::DetailValue;
+use model::crash::{Runtime, Thread};
 use model::{InstanceKey, WorkerId};
 
 const MB: u64 = 1 << 20;
-const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
-const DAY: TimeRange = TimeRange { start: Timestamp::from_ms(1_769_847_300_000 - 86_400_000), end: NOW };
 const LIMIT: u64 = 1_000 * MB;
 
 fn ago(minutes: u64) -> Timestamp {
@@ -41,12 +41,49 @@ fn restart(at: Timestamp, rule: Rule) -> Restart {
     }
 }
 
-fn end(at: Timestamp, cause: CrashCause) -> CrashEnd {
-    CrashEnd { at, place: "a/0".to_owned(), cause }
+/// An incident of its own for each cause.
+fn end(at: Timestamp, cause: CrashCause) -> CrashCount {
+    CrashCount { at, place: "a/0".to_owned(), incident: id(cause), count: 1 }
 }
 
-fn places() -> Vec<String> {
-    vec!["a/0".to_owned()]
+fn id(cause: CrashCause) -> IncidentId {
+    let digit = if cause == CrashCause::OutOfMemory { "0" } else { "1" };
+    digit.repeat(16).parse().unwrap()
+}
+
+fn incident(cause: CrashCause) -> Incident {
+    Incident {
+        id: id(cause),
+        app: "shop".parse().unwrap(),
+        signature: String::new(),
+        exception_type: String::new(),
+        runtime: Runtime::Native,
+        cause,
+        signal: None,
+        exit_code: None,
+        count: 1,
+        first_seen: NOW,
+        last_seen: NOW,
+        instances: vec![],
+        crashing_thread: Thread::default(),
+        modules: vec![],
+        in_flight: vec![],
+        in_flight_count: 0,
+        memory: vec![],
+        audit: None,
+        notes: vec![],
+    }
+}
+
+/// Of an app of one instance, unless more have memory.
+fn report_of(
+    memory: Vec<(String, MemoryMinute)>,
+    restarts: Vec<Restart>,
+    crash_counts: Vec<CrashCount>,
+) -> Report {
+    let incidents = [CrashCause::OutOfMemory, CrashCause::Signal].map(incident).to_vec();
+    let places = vec!["a/0".to_owned()];
+    report(&Evidence { places, crash_counts, incidents, restarts, memory, ..evidence(DAY) })
 }
 
 fn said(report: &Report) -> Vec<(Severity, &str)> {
@@ -58,77 +95,90 @@ fn detail(insight: &Insight, name: &str) -> DetailValue {
 }
 
 #[test]
-fn nothing_recorded_is_said_and_is_no_success() {
-    let before = course(0, 3_000, |_| MB);
-    let report = report(DAY, &before[..10], &[], &[], &places());
-    assert_eq!(said(&report), [(Severity::None, "No memory is recorded in this time range")]);
+fn nothing_recorded_is_said_and_is_not_healthy() {
+    let mut before = course(0, 3_000, |_| MB);
+    before.truncate(10);
+    let report = report_of(before, vec![], vec![]);
+    assert_eq!(said(&report), [(Severity::Info, "No memory recorded in this time range")]);
     assert!(report.lines[0].lines.is_empty());
 }
 
 #[test]
-fn a_calm_app_is_a_success_with_its_figures() {
+fn a_calm_app_is_healthy_with_its_figures() {
     let memory = course(0, 600, |minute| 420 * MB + MB * (minute % 5));
-    let report = report(DAY, &memory, &[], &[], &["a/0".to_owned(), "a/1".to_owned()]);
+    let report = report(&Evidence { memory, ..evidence(DAY) });
     assert_eq!(
         said(&report),
         [
-            (Severity::Success, "No instance had more than 42 % of its memory limit"),
-            (Severity::None, "No memory is recorded of a/1"),
+            (Severity::Info, "No memory recorded of a/1"),
+            (Severity::Healthy, "Memory below threshold: peak 424 MB of 1000 MB (42%)"),
         ]
     );
-    let figures = DetailValue::Text("at most 424 MB of 1000 MB (42 %); last 424 MB".to_owned());
-    assert_eq!(detail(&report.insights[0], "a/0"), figures);
+    let figures = DetailValue::Text("peak 424 MB of 1000 MB (42%); last 424 MB".to_owned());
+    assert_eq!(detail(&report.insights[1], "a/0"), figures);
 }
 
 #[test]
-fn above_90_percent_is_critical_while_it_lasts() {
-    for (bytes, ago_minutes, severity) in [
+fn little_is_not_nothing() {
+    let report = report_of(course(0, 10, |_| MB), vec![], vec![]);
+    assert_eq!(said(&report), [(Severity::Healthy, "Memory below threshold: peak 1 MB of 1000 MB (<1%)")]);
+}
+
+#[test]
+fn above_90_percent_is_a_warning_and_said_to_last_while_it_does() {
+    for (bytes, ago_minutes, title) in [
         (900 * MB, 1, None),
-        (900 * MB + 1, 1, Some(Severity::Critical)),
-        (900 * MB + 1, 15, Some(Severity::Critical)),
-        (900 * MB + 1, 16, Some(Severity::Warning)),
+        (900 * MB + 1, 1, Some("a/0 is above 90% of its memory limit")),
+        (900 * MB + 1, 15, Some("a/0 is above 90% of its memory limit")),
+        (900 * MB + 1, 16, Some("a/0 was above 90% of its memory limit")),
     ] {
         let mut memory = course(0, 1, |_| bytes);
         memory[0].1.minute = ago(ago_minutes);
-        let report = report(DAY, &memory, &[], &[], &places());
-        let near = report.insights.iter().find(|insight| insight.title.contains("above 90 %"));
-        assert_eq!(near.map(|insight| insight.severity), severity, "{bytes} {ago_minutes}");
+        let report = report_of(memory, vec![], vec![]);
+        let near = said(&report).into_iter().find(|(_, title)| title.contains("above 90%"));
+        assert_eq!(near, title.map(|title| (Severity::Warning, title)), "{bytes} {ago_minutes}");
     }
     let mut memory = course(0, 10, |minute| if minute == 5 { 950 * MB } else { 100 * MB });
     memory.reverse();
-    let report = report(DAY, &memory, &[], &[], &places());
-    assert_eq!(said(&report)[0], (Severity::Warning, "a/0 was above 90 % of its memory limit"));
+    let report = report_of(memory, vec![], vec![]);
+    assert_eq!(
+        said(&report),
+        [
+            (Severity::Warning, "a/0 was above 90% of its memory limit"),
+            (Severity::Info, "Peak memory: 950 MB of 1000 MB (95%)")
+        ]
+    );
 }
 
 #[test]
 fn growth_says_its_rate_and_when_the_limit_is_reached() {
     // 60 MB an hour, from 400 MB to 699 MB of 1000 MB: 5 h 1 min are left
     let memory = course(0, 300, |minute| 400 * MB + MB * minute);
-    let report = report(DAY, &memory, &[], &[], &places());
-    assert_eq!(said(&report)[0], (Severity::Warning, "a/0 grows by 60 MB an hour: a leak is suspected"));
+    let report = report_of(memory, vec![], vec![]);
+    assert_eq!(said(&report)[0], (Severity::Warning, "a/0 grows by 60 MB an hour: possible memory leak"));
     let insight = &report.insights[0];
-    let left = detail(insight, "At this rate the limit is reached");
-    assert_eq!(left, DetailValue::Text("in about 5 h 10 min".to_owned()));
-    assert_eq!(detail(insight, "Seen over"), DetailValue::Text("4 h 59 min".to_owned()));
+    assert_eq!(detail(insight, "Time to limit"), DetailValue::Text("about 5 h 10 min".to_owned()));
+    assert_eq!(detail(insight, "Observed for"), DetailValue::Text("4 h 59 min".to_owned()));
 }
 
 #[test]
 fn how_soon_the_limit_is_reached_decides_how_bad_it_is() {
     for (begin, step, severity) in
-        [(780, 2, Severity::Critical), (400, 2, Severity::Warning), (100, 1, Severity::Warning)]
+        [(780, 2, Severity::Warning), (990, 2, Severity::Warning), (100, 1, Severity::Warning)]
     {
         let memory = course(0, 60, |minute| begin * MB + step * MB * minute);
-        let report = report(DAY, &memory, &[], &[], &places());
-        assert_eq!(report.insights[0].severity, severity, "{begin} {step}");
-        assert!(report.insights[0].title.contains("grows by"));
+        let report = report_of(memory, vec![], vec![]);
+        let grows = said(&report).into_iter().find(|(_, title)| title.contains("grows by")).unwrap();
+        assert_eq!(grows.0, severity, "{begin} {step}");
+        assert!(grows.1.ends_with("possible memory leak"));
     }
     let slow = course(0, 1_400, |minute| 100 * MB + MB * minute / 100);
-    let slow = report(DAY, &slow, &[], &[], &places());
+    let slow = report_of(slow, vec![], vec![]);
     assert_eq!(
         said(&slow),
         [
             (Severity::Info, "a/0 grows by 614 KB an hour"),
-            (Severity::Success, "No instance had more than 11 % of its memory limit"),
+            (Severity::Healthy, "Memory below threshold: peak 113.98 MB of 1000 MB (11%)"),
         ]
     );
 }
@@ -144,47 +194,51 @@ fn growth_is_looked_for_in_the_present_worker_alone() {
             },
         )
     };
-    let restarts = [restart(ago(100) - Duration::from_millis(2_500), Rule::PercentMemory)];
-    let by_restart = report(DAY, &course(100), &restarts, &[], &places());
-    assert_eq!(said(&by_restart)[0], (Severity::Warning, "1 restart for memory"));
+    let restarts = vec![restart(ago(100) - Duration::from_millis(2_500), Rule::PercentMemory)];
+    let by_restart = report_of(course(100), restarts, vec![]);
+    assert_eq!(said(&by_restart)[0], (Severity::Warning, "1 restart because of memory"));
     assert_eq!(by_restart.insights.len(), 2, "{:?}", said(&by_restart));
-    let kills = [end(ago(100) - Duration::from_millis(1), CrashCause::OutOfMemory)];
-    let by_kill = report(DAY, &course(100), &[], &kills, &places());
-    assert_eq!(said(&by_kill)[0], (Severity::Critical, "1 worker was killed for want of memory"));
+    let kills = vec![end(ago(100) - Duration::from_millis(1), CrashCause::OutOfMemory)];
+    let by_kill = report_of(course(100), vec![], kills);
+    assert_eq!(said(&by_kill)[0], (Severity::Warning, "1 out-of-memory kill"));
     assert_eq!(by_kill.insights.len(), 2, "{:?}", said(&by_kill));
 
     // a replaced worker that begins far below
     let falls = super::tests::course(0, 200, |minute| {
         if minute < 100 { 600 * MB } else { 100 * MB + 2 * MB * (minute - 100) }
     });
-    let falls = report(DAY, &falls, &[], &[], &places());
+    let falls = report_of(falls, vec![], vec![]);
     assert!(falls.insights[0].title.contains("grows by 120 MB an hour"), "{:?}", said(&falls));
+}
+
+#[test]
+fn a_kill_is_critical_while_it_is_new_and_counts_as_often_as_it_happened() {
+    let kills = CrashCount { count: 3, ..end(ago(15), CrashCause::OutOfMemory) };
+    let report = report_of(course(0, 60, |_| MB), vec![], vec![kills, end(ago(1), CrashCause::Signal)]);
+    assert_eq!(said(&report)[0], (Severity::Critical, "3 out-of-memory kills"));
 }
 
 #[test]
 fn restarts_of_another_kind_or_that_failed_are_not_for_memory() {
     let mut failed = restart(ago(10), Rule::PrivateBytes);
     failed.outcome = RestartOutcome::Failed { why: "It did not listen.".to_owned() };
-    let restarts = [restart(ago(20), Rule::SlowRequests), failed];
-    let report = report(DAY, &course(0, 60, |_| 500 * MB), &restarts, &[], &places());
-    assert!(!said(&report).iter().any(|(_, title)| title.contains("for memory")));
+    let restarts = vec![restart(ago(20), Rule::SlowRequests), failed];
+    let report = report_of(course(0, 60, |_| 500 * MB), restarts, vec![]);
+    assert!(!said(&report).iter().any(|(_, title)| title.contains("because of memory")));
     let marks: Vec<_> = report.lines[0].marks.iter().map(|mark| (mark.kind, mark.text.as_str())).collect();
-    assert_eq!(
-        marks,
-        [(MarkKind::Restart, "Slow requests"), (MarkKind::Restart, "Private bytes; it failed")]
-    );
+    assert_eq!(marks, [(MarkKind::Restart, "Slow requests"), (MarkKind::Restart, "Private bytes (failed)")]);
 }
 
 #[test]
 fn the_chart_has_a_line_an_instance_with_gaps_its_limit_and_the_marks() {
     let mut memory = course(0, 20, |minute| 500 * MB + minute);
     memory.extend(course(3, 5, |_| 600 * MB));
-    let crashes = [
+    let crashes = vec![
         end(ago(6), CrashCause::Signal),
+        CrashCount { count: 4, ..end(ago(8), CrashCause::Signal) },
         end(ago(7), CrashCause::OutOfMemory),
-        end(ago(9_000), CrashCause::OutOfMemory),
     ];
-    let report = report(DAY, &memory, &[restart(ago(8), Rule::PercentMemory)], &crashes, &places());
+    let report = report_of(memory, vec![restart(ago(9), Rule::PercentMemory)], crashes);
     let chart = &report.lines[0];
     let lines: Vec<_> = chart
         .lines
@@ -193,7 +247,8 @@ fn the_chart_has_a_line_an_instance_with_gaps_its_limit_and_the_marks() {
         .collect();
     assert_eq!(lines, [("a/0", 4, Some(500 * MB + 19)), ("a/3", 1, Some(600 * MB))]);
     assert_eq!((chart.lines[0].limits[287], chart.lines[0].limits[0]), (Some(LIMIT), None));
-    let kinds: Vec<_> = chart.marks.iter().map(|mark| mark.kind).collect();
-    assert_eq!(kinds, [MarkKind::Restart, MarkKind::OutOfMemory, MarkKind::Crash]);
+    let kinds: Vec<_> = chart.marks.iter().map(|mark| (mark.kind, mark.count)).collect();
+    let expected = [(MarkKind::Restart, 1), (MarkKind::Crash, 5), (MarkKind::OutOfMemory, 1)];
+    assert_eq!(kinds, expected, "two crashes at one place of the drawing are one mark");
     assert_eq!(chart.bucket_start(288), DAY.end);
 }

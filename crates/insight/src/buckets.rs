@@ -7,22 +7,22 @@ use model::{TimeRange, Timestamp};
 
 /// The parts of one range.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Buckets {
+pub(crate) struct Buckets {
     range: TimeRange,
     /// How long one of them is.
-    pub(super) width_ms: u64,
+    pub(crate) width_ms: u64,
     /// How many there are.
-    pub(super) count: usize,
+    pub(crate) count: usize,
 }
 
 impl Buckets {
     /// At most 96, for columns.
-    pub(super) fn columns(range: TimeRange) -> Self {
+    pub(crate) fn columns(range: TimeRange) -> Self {
         Self::of(range, [(90, 1), (420, 5), (780, 10)], 15)
     }
 
     /// At most 300, for lines.
-    pub(super) fn points(range: TimeRange) -> Self {
+    pub(crate) fn points(range: TimeRange) -> Self {
         Self::of(range, [(300, 1), (600, 2), (900, 3)], 5)
     }
 
@@ -35,7 +35,7 @@ impl Buckets {
     }
 
     /// Which of them a moment lies in.
-    pub(super) fn index(&self, at: Timestamp) -> Option<usize> {
+    pub(crate) fn index(&self, at: Timestamp) -> Option<usize> {
         if !self.range.contains(at) {
             return None;
         }
@@ -43,12 +43,12 @@ impl Buckets {
         usize::try_from(offset_ms / self.width_ms).ok()
     }
 
-    /// How many of these moments lie in each.
-    pub(super) fn tally(&self, times: impl Iterator<Item = Timestamp>) -> Vec<u64> {
+    /// How often something happened in each: moments, and how often at that moment.
+    pub(crate) fn tally(&self, counts: impl Iterator<Item = (Timestamp, u64)>) -> Vec<u64> {
         let mut values = vec![0; self.count];
-        for index in times.filter_map(|at| self.index(at)) {
+        for (index, count) in counts.filter_map(|(at, count)| Some((self.index(at)?, count))) {
             if let Some(value) = values.get_mut(index) {
-                *value += 1;
+                *value += count;
             }
         }
         values
@@ -56,19 +56,19 @@ impl Buckets {
 }
 
 /// What happened within `range`, as at most 96 columns: a series a place, also for each of `places` where nothing did. A point
-/// is where, as `node/instance`, and when.
+/// is where, as `node/instance`, when, and how often.
 pub fn over_time(
     title: &str,
     unit: &str,
     range: TimeRange,
     places: &[String],
-    points: impl IntoIterator<Item = (String, Timestamp)>,
+    points: impl IntoIterator<Item = (String, Timestamp, u64)>,
 ) -> Chart {
     let buckets = Buckets::columns(range);
-    let mut times: BTreeMap<String, Vec<Timestamp>> =
+    let mut times: BTreeMap<String, Vec<(Timestamp, u64)>> =
         places.iter().map(|place| (place.clone(), vec![])).collect();
-    for (place, at) in points {
-        times.entry(place).or_default().push(at);
+    for (place, at, count) in points {
+        times.entry(place).or_default().push((at, count));
     }
     let series =
         times.into_iter().map(|(name, times)| Series { name, values: buckets.tally(times.into_iter()) });
@@ -81,8 +81,8 @@ pub fn over_time(
     }
 }
 
-/// When something happened, once or more often.
-pub(super) fn times(first: Timestamp, last: Timestamp) -> Vec<Detail> {
+/// When something happened, once or more often, as details of a finding.
+pub(crate) fn times(first: Timestamp, last: Timestamp) -> Vec<Detail> {
     if first == last {
         return vec![Detail::time("When", first)];
     }
@@ -113,7 +113,7 @@ mod tests {
         let range = TimeRange { start, end: start + Duration::from_hours(1) };
         let at = |minutes: u64| start + Duration::from_mins(minutes);
         let points = [("n/0", at(0)), ("n/0", at(59)), ("n/0", at(60)), ("gone/4", at(5))];
-        let points = points.map(|(place, at)| (place.to_owned(), at));
+        let points = points.map(|(place, at)| (place.to_owned(), at, 1));
         let chart = over_time("t", "restarts", range, &["n/0".to_owned(), "n/1".to_owned()], points);
         let sums: Vec<(&str, u64)> =
             chart.series.iter().map(|series| (&*series.name, series.values.iter().sum())).collect();
@@ -131,7 +131,7 @@ mod tests {
                 prop_assert!((1..=most).contains(&buckets.count));
                 prop_assert_eq!(buckets.index(at).is_some(), range.contains(at));
                 prop_assert!(buckets.index(at).is_none_or(|index| index < buckets.count));
-                prop_assert_eq!(buckets.tally([at].into_iter()).iter().sum::<u64>(), u64::from(range.contains(at)));
+                prop_assert_eq!(buckets.tally([(at, 1)].into_iter()).iter().sum::<u64>(), u64::from(range.contains(at)));
             }
         }
     }

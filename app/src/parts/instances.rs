@@ -1,0 +1,143 @@
+//! The instances of an app as they are, with the button that restarts one.
+
+use insight::report::Severity;
+use leptos::prelude::*;
+use model::status::{AppStatus, InstanceState, InstanceStatus, RestartStage, Restarting};
+use model::time::humanise;
+use model::{AppName, Timestamp};
+
+use super::frame::Scroll;
+use super::icon::Status;
+use super::when::When;
+use crate::address::RESTART;
+
+/// Every instance: state, process, since when, and why.
+#[component]
+pub(crate) fn InstanceTable(
+    /// The app now.
+    status: AppStatus,
+    /// The wall clock.
+    now: Timestamp,
+) -> impl IntoView {
+    let app = status.name.clone();
+    let row = move |instance: InstanceStatus| {
+        let severity = Severity::of_instance(&instance);
+        let restart = restart_cell(&app, &instance, now);
+        view! {
+            <tr>
+                <th scope="row">{instance.index}</th>
+                <td>
+                    <Status severity=severity word=instance.state.word() />
+                </td>
+                <td>{restart}</td>
+                <td class="number">{instance.pid}</td>
+                <td class="number">{instance.port}</td>
+                <td title=humanise(now.since(instance.since))>
+                    <When at=instance.since bare=true />
+                </td>
+                <td class="wrap">
+                    {instance.message} {instance.next_start.map(|at| view! { " Next attempt "<When at=at /> })}
+                </td>
+            </tr>
+        }
+    };
+    view! {
+        <Scroll label="Instances">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Instance"</th>
+                        <th scope="col">"State"</th>
+                        <th scope="col">"Restart"</th>
+                        <th scope="col" class="number">
+                            "Process ID"
+                        </th>
+                        <th scope="col" class="number">
+                            "Port"
+                        </th>
+                        <th scope="col">"Since (UTC)"</th>
+                        <th scope="col">"Reason"</th>
+                    </tr>
+                </thead>
+                <tbody>{status.instances.into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </Scroll>
+        <p class="quiet">
+            "Restarts are graceful: the new worker takes over, then the old one finishes its requests (limited by stop_grace)."
+        </p>
+    }
+}
+
+/// How far the restart is that is under way, or the button that begins one; nothing where no worker could be replaced.
+fn restart_cell(app: &AppName, instance: &InstanceStatus, now: Timestamp) -> Option<AnyView> {
+    if let Some(restarting) = &instance.restarting {
+        let text = restart_stage(restarting);
+        let age = humanise(now.since(restarting.since));
+        let title = format!("For {age}: {}", restarting.reason);
+        return Some(
+            view! { <span title=title><Status severity=Severity::Info word=text /></span> }.into_any(),
+        );
+    }
+    let index = instance.index;
+    (instance.state == InstanceState::Running).then(|| {
+        view! {
+            <form method="post" action=RESTART.of_instance(app, index)>
+                <button class="button quiet-button small" type="submit" title="Graceful restart: the old worker finishes its requests">
+                    "Restart"
+                    <span class="hidden-label">{format!(" instance {index}")}</span>
+                </button>
+            </form>
+        }
+        .into_any()
+    })
+}
+
+const fn restart_stage(restarting: &Restarting) -> &'static str {
+    match restarting.stage {
+        RestartStage::WarmingUp => "Starting new worker",
+        RestartStage::Draining => "Draining old worker",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::status::Monitoring;
+
+    const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
+
+    #[test]
+    fn a_restart_can_be_asked_for_unless_one_is_under_way_or_nothing_runs() {
+        let mut instance = InstanceStatus {
+            index: 1,
+            pid: None,
+            started_at: None,
+            state: InstanceState::Running,
+            since: NOW,
+            port: None,
+            next_start: None,
+            message: None,
+            not_responding: false,
+            not_responding_since: None,
+            ends: None,
+            recent_crashes: None,
+            ends_in_a_row: 0,
+            monitoring: Monitoring::Armed,
+            restarting: None,
+        };
+        let cell = |instance: &InstanceStatus| {
+            restart_cell(&"shop".parse().unwrap(), instance, NOW).map(RenderHtml::to_html)
+        };
+        assert!(cell(&instance).unwrap().contains("action=\"/apps/shop/instances/1/restart\""));
+        let restarting =
+            Restarting { since: NOW, reason: "by <b>hand".to_owned(), stage: RestartStage::Draining };
+        instance.restarting = Some(restarting);
+        let busy = cell(&instance).unwrap();
+        assert!(
+            busy.contains("Draining old worker") && !busy.contains("<form") && !busy.contains("<b>"),
+            "{busy}"
+        );
+        (instance.restarting, instance.state) = (None, InstanceState::Waiting);
+        assert!(cell(&instance).is_none());
+    }
+}

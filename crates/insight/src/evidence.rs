@@ -1,0 +1,114 @@
+//! What detectors ask for. Who gathers it reads [`crate::detector::Detector::evidence`] and fills [`Evidence`] accordingly; what
+//! was not asked for stays empty.
+
+use model::auto_heal::event::HealEvent;
+use model::auto_heal::restart::Restart;
+use model::crash::{Audit, Crash, Incident};
+use model::crash_monitor::Numbers;
+use model::memory::MemoryMinute;
+use model::requests::RequestMinute;
+use model::status::AppStatus;
+use model::{IncidentId, TimeRange, Timestamp, WorkerId};
+
+/// One kind of evidence, all of it within the range. A limit keeps the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// [`Evidence::crash_counts`].
+    CrashCounts,
+    /// [`Evidence::incidents`].
+    Incidents { limit: u32 },
+    /// [`Evidence::crashes`].
+    Crashes { limit: u32 },
+    /// [`Evidence::audits`].
+    Audits { limit: u32 },
+    /// [`Evidence::restarts`].
+    Restarts { limit: u32 },
+    /// [`Evidence::heal_events`].
+    HealEvents { limit: u32 },
+    /// [`Evidence::memory`].
+    MemoryMinutes,
+    /// [`Evidence::requests`].
+    RequestMinutes,
+}
+
+/// What is known of one app, as far as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The range that is asked about; of what is recorded, nothing lies outside.
+    pub range: TimeRange,
+    /// The wall clock, by which severities are told.
+    pub now: Timestamp,
+    /// The app now. Always there.
+    pub status: AppStatus,
+    /// Every instance that exists, as `node/instance`. Always there.
+    pub places: Vec<String>,
+    /// What the app's crash monitoring goes by. Always there.
+    pub crash_monitoring: Numbers,
+    /// How many crashes, in any order.
+    pub crash_counts: Vec<CrashCount>,
+    /// Last seen first. An incident's counts and times are of its whole life, not of the range.
+    pub incidents: Vec<Incident>,
+    /// Newest first.
+    pub crashes: Vec<Crash>,
+    /// The dumps that were taken, newest first.
+    pub audits: Vec<DumpAudit>,
+    /// Newest first.
+    pub restarts: Vec<Restart>,
+    /// What auto-heal did short of a restart, newest first.
+    pub heal_events: Vec<HealEvent>,
+    /// With the node, in any order.
+    pub memory: Vec<(String, MemoryMinute)>,
+    /// With the node, in any order.
+    pub requests: Vec<(String, RequestMinute)>,
+}
+
+/// Crashes of one incident on one instance within a minute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrashCount {
+    /// As `node/instance`.
+    pub place: String,
+    pub incident: IncidentId,
+    /// When, to the minute.
+    pub at: Timestamp,
+    pub count: u64,
+}
+
+/// A dump that was taken: whose, of which incident, and the proof of its deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DumpAudit {
+    pub worker: WorkerId,
+    pub incident: IncidentId,
+    pub audit: Audit,
+}
+
+/// Where a restart happened, as `node/instance`.
+pub(crate) fn place(restart: &Restart) -> String {
+    format!("{}/{}", restart.node, restart.instance)
+}
+
+impl Evidence {
+    /// What is always there, and nothing that must be asked for.
+    pub fn new(
+        range: TimeRange,
+        now: Timestamp,
+        status: AppStatus,
+        places: Vec<String>,
+        crash_monitoring: Numbers,
+    ) -> Self {
+        Self {
+            range,
+            now,
+            status,
+            places,
+            crash_monitoring,
+            crash_counts: Vec::new(),
+            incidents: Vec::new(),
+            crashes: Vec::new(),
+            audits: Vec::new(),
+            restarts: Vec::new(),
+            heal_events: Vec::new(),
+            memory: Vec::new(),
+            requests: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What is said of an incident wherever it is shown: how its worker ended, which request is the likely trigger, what to do.
+
+use model::crash::{Frame, InFlightRequest, Incident, Trust};
+use model::{CrashCause, Signal};
+
+use crate::report::{Action, Target};
+
+/// How the worker ended: `SIGSEGV (signal 11)`, `Exit code 3`, `Out of memory (killed by the kernel)`.
+pub fn termination(cause: CrashCause, signal: Option<&str>, exit_code: Option<i32>) -> String {
+    match (cause, signal, exit_code) {
+        (CrashCause::OutOfMemory, _, _) => "Out of memory (killed by the kernel)".to_owned(),
+        (_, Some(signal), _) => match Signal::named(signal) {
+            Some(Signal(number)) => format!("{signal} (signal {number})"),
+            None => signal.to_owned(),
+        },
+        (_, None, Some(code)) => format!("Exit code {code}"),
+        (_, None, None) => "Unknown".to_owned(),
+    }
+}
+
+/// The request that most likely killed the worker at the crash shown: the newest, since what had run for long was survived for
+/// long. SIGKILL comes from outside and blames none, unless it was the only one.
+pub fn likely_trigger(incident: &Incident) -> Option<&InFlightRequest> {
+    let from_outside = incident.cause == CrashCause::Signal && incident.signal.as_deref() == Some("SIGKILL");
+    // Oldest first.
+    incident.in_flight.last().filter(|_| incident.in_flight_count == 1 || !from_outside)
+}
+
+/// What to do next, most promising first.
+pub fn actions(incident: &Incident) -> Vec<Action> {
+    let mut actions = Vec::new();
+    actions.extend(by_exception(incident));
+    if let Some(frame) = incident.top_frame() {
+        let place =
+            frame.source().map_or_else(|| frame.place(), |source| format!("{} ({source})", frame.place()));
+        actions.push(Action::new(format!("Start at {place}, the most relevant frame.")));
+    }
+    if let Some(trigger) = likely_trigger(incident) {
+        actions.push(Action::new(format!(
+            "Reproduce with {} {} in a test environment.",
+            trigger.method, trigger.path
+        )));
+    }
+    actions.extend(missing_stack(incident));
+    actions.push(Action::new(
+        "Read the full message in logfiles/crashdumps in the app's data folder. Medic keeps the last 10 there and nowhere else.",
+    ));
+    actions
+}
+
+fn by_exception(incident: &Incident) -> Option<Action> {
+    let kind = incident.exception_type.to_ascii_lowercase();
+    let is = |names: &[&str]| names.iter().any(|name| kind.contains(name));
+    if incident.cause == CrashCause::OutOfMemory {
+        return Some(Action::at(
+            "Find what grew before the crash, or give the app more memory.",
+            Target::Detector { id: "memory-analysis" },
+        ));
+    }
+    if is(&["stack overflow", "recursionerror", "stackoverflow"]) {
+        return Some(Action::new("Infinite recursion. Find the repeating function in the stack trace."));
+    }
+    is(&["double free", "corrupt"]).then(|| {
+        Action::new(
+            "Heap corruption. The fault is earlier than this stack trace: reproduce under AddressSanitizer or Valgrind.",
+        )
+    })
+}
+
+fn missing_stack(incident: &Incident) -> Option<Action> {
+    let frames = &incident.crashing_thread.frames;
+    let is_nameless = |frame: &Frame| frame.function.is_none() && frame.trust != Trust::Runtime;
+    match incident.cause {
+        CrashCause::Signal if frames.is_empty() => Some(Action::at(
+            "No stack trace: the debugger was not attached. Wait for capture to be armed, or lower crash_monitoring.crashes in medic.toml.",
+            Target::Settings,
+        )),
+        CrashCause::Exit if frames.is_empty() => Some(Action::new(
+            "No recognized exception in stderr. Read the worker's last lines in logfiles/application in the app's data folder.",
+        )),
+        _ if !frames.is_empty() && frames.iter().all(is_nameless) => Some(Action::new(
+            "Install the debug symbols beside the program, or build it without stripping them: no function names are known.",
+        )),
+        _ => None,
+    }
+}
