@@ -2,7 +2,7 @@
 
 use leptos::config::LeptosOptions;
 use leptos::prelude::*;
-use leptos_meta::{Meta, MetaTags, Stylesheet, Title, provide_meta_context};
+use leptos_meta::{Meta, MetaTags, Title, provide_meta_context};
 use leptos_router::components::Router;
 
 use crate::address::{APPS, Pages};
@@ -14,6 +14,7 @@ use crate::parts::problems::MedicProblems;
 
 /// The document: what stands around [`App`].
 pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let style = format!("/{}/{}.css", options.site_pkg_dir, options.output_name);
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -21,6 +22,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
                 <meta name="color-scheme" content="light dark" />
+                <link rel="stylesheet" id="style" href=style />
                 <link rel="icon" type="image/svg+xml" href="/favicon.svg" />
                 <HydrationScripts options islands=true />
                 <MetaTags />
@@ -37,7 +39,6 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 pub fn App() -> impl IntoView {
     provide_meta_context();
     view! {
-        <Stylesheet id="style" href="/pkg/medic.css" />
         <Title formatter=|page: String| document_title(&page) />
         <Meta name="robots" content="noindex" />
         <Router>

@@ -5,6 +5,8 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::net::TcpStream;
 
 use app::address::{ACTIONS, PAGES};
 use support::{Medic, request};
@@ -65,4 +67,32 @@ fn every_route_and_method_for_every_principal() {
         }
     }
     insta::assert_snapshot!(table);
+}
+
+/// What comes back of a request until `end` has come: a compressed body is no text, and a stream of events never ends.
+fn until(medic: &Medic, path: &str, encoding: &str, end: &str) -> String {
+    let mut stream = TcpStream::connect(medic.address).unwrap();
+    stream.set_read_timeout(Some(support::PATIENCE)).unwrap();
+    let address = medic.address;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept-Encoding: {encoding}\r\n\r\n").unwrap();
+    let (mut said, mut bytes) = (String::new(), [0; 512]);
+    while !said.contains(end) {
+        let length = stream.read(&mut bytes).unwrap();
+        assert!(length > 0, "{said}");
+        said.push_str(&String::from_utf8_lossy(&bytes[..length]).to_ascii_lowercase());
+    }
+    said
+}
+
+#[test]
+fn pages_and_json_are_compressed_and_events_are_not() {
+    let medic = Medic::with_shop("", "");
+    medic.until_running();
+    for path in ["/apps/shop", "/api/v1/openapi.json"] {
+        let said = until(&medic, path, "gzip, br", "\r\n\r\n");
+        assert!(said.contains("content-encoding: gzip"), "{path}");
+        assert!(!until(&medic, path, "identity", "\r\n\r\n").contains("content-encoding"), "{path}");
+    }
+    let events = until(&medic, "/events", "gzip", "data:");
+    assert!(!events.contains("content-encoding"), "{events}");
 }

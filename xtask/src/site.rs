@@ -150,6 +150,8 @@ fn assemble(profile: Profile, raw: &Path, folder: &Path) -> Result<()> {
         optimise(&wasm)?;
     }
     fs::copy(stylesheet(), package.join(format!("{NAME}.css")))?;
+    let size = fs::metadata(&wasm)?.len();
+    name_by_content(&package)?;
     if release {
         precompress(&package)?;
     }
@@ -159,7 +161,23 @@ fn assemble(profile: Profile, raw: &Path, folder: &Path) -> Result<()> {
         fs::create_dir_all(copy.parent().unwrap_or(folder))?;
         fs::copy(&file, copy)?;
     }
-    println!("site: {} ({} KB of WASM)", site().display(), fs::metadata(&wasm)?.len() / 1_000);
+    println!("site: {} ({} KB of WASM)", site().display(), size / 1_000);
+    Ok(())
+}
+
+/// `medic.js` becomes `medic-<hash>.js`, and so on with one hash of all of them: a browser may keep such a file for good, and
+/// what belongs together is never mixed. (The server finds the name in the folder.)
+fn name_by_content(package: &Path) -> Result<()> {
+    let names = ["js", "wasm", "css"].map(|kind| format!("{NAME}.{kind}"));
+    let mut hasher = DefaultHasher::new();
+    for name in &names {
+        fs::read(package.join(name))?.hash(&mut hasher);
+    }
+    let hash = format!("{:016x}", hasher.finish());
+    for name in &names {
+        let new_name = name.replacen(NAME, &format!("{NAME}-{hash}"), 1);
+        fs::rename(package.join(name), package.join(new_name))?;
+    }
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use axum::middleware::{from_fn, map_response};
 use model::status::{Problem, Snapshot};
 use store::Store;
 use tokio::sync::watch;
+use tower_http::compression::CompressionLayer;
 
 use crate::access;
 use crate::console::Consoles;
@@ -41,6 +42,9 @@ pub fn router(
         .merge(site::router(consoles))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(from_fn(access::let_in))
+        // Pages and JSON; not streams of events, which would be held back, and not what is compressed already. Nothing that is
+        // answered holds a secret beside what a stranger chose, so its length tells none.
+        .layer(CompressionLayer::new())
         // around all of it, so that no answer is without
         .layer(map_response(headers::add))
 }

@@ -1,7 +1,8 @@
 //! The site's files: built by `cargo xtask site`, embedded in a release binary, read from the folder in a debug one.
 //!
-//! Their names never change, so a browser asks each time and is told 304 by the file's hash. Where a `.br` lies beside a file it
-//! is sent to whom takes it.
+//! What is in `/pkg` carries a hash of its content in its name, so a browser may keep it for good. The others are asked for each
+//! time and answered 304 by the file's hash. Where a `.br` lies beside a file it is sent to whom takes it. (tower-http's `ServeDir`
+//! serves folders, and in a release there is none.)
 
 use axum::body::Body;
 use axum::http::header::{self, HeaderMap, HeaderValue};
@@ -14,6 +15,32 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[allow_missing = true]
 struct Site;
 
+/// The folder of the scripts and the style, below the site's root.
+pub(super) const PACKAGE_FOLDER: &str = "pkg";
+/// The name of the site's files where none carries a hash, as `cargo leptos` builds them. leptos reads the same from
+/// `LEPTOS_OUTPUT_NAME` while it is compiled.
+const PLAIN_NAME: &str = "medic";
+
+/// The name that the files of this build have before their endings, such as `medic-0123456789abcdef`.
+pub(super) fn output_name() -> String {
+    let hashed = Site::iter().find_map(|file| {
+        let name = file.strip_prefix(PACKAGE_FOLDER)?.strip_prefix('/')?.strip_suffix(".css")?;
+        is_hashed(name).then(|| name.to_owned())
+    });
+    hashed.unwrap_or_else(|| PLAIN_NAME.to_owned())
+}
+
+fn is_hashed(name: &str) -> bool {
+    let hash = name.strip_prefix(PLAIN_NAME).and_then(|rest| rest.strip_prefix('-'));
+    hash.is_some_and(|hash| hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// How long a browser may keep it.
+fn cache_control(name: &str) -> &'static str {
+    let stem = name.rsplit('/').next().and_then(|file| file.split('.').next()).unwrap_or_default();
+    if is_hashed(stem) { "public, max-age=31536000, immutable" } else { "no-cache" }
+}
+
 /// The file at that path, or `None` where there is none.
 pub(super) fn answer(path: &str, asked: &HeaderMap) -> Option<Response<Body>> {
     let name = path.strip_prefix('/').filter(|name| !name.is_empty())?;
@@ -21,18 +48,18 @@ pub(super) fn answer(path: &str, asked: &HeaderMap) -> Option<Response<Body>> {
     let compressed = takes_brotli(asked).then(|| Site::get(&format!("{name}.br"))).flatten();
     let encoding = compressed.is_some().then_some("br");
     let file = compressed.or_else(|| Site::get(name))?;
-    Some(send(file, content_type, encoding, asked))
+    Some(send(file, (content_type, cache_control(name)), encoding, asked))
 }
 
 fn send(
     file: EmbeddedFile,
-    content_type: &'static str,
+    (content_type, cache_control): (&'static str, &'static str),
     encoding: Option<&'static str>,
     asked: &HeaderMap,
 ) -> Response<Body> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if let Some(encoding) = encoding {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
@@ -96,6 +123,14 @@ mod tests {
     }
 
     #[test]
+    fn what_carries_its_hash_is_kept_for_good() {
+        assert!(cache_control("pkg/medic-0123456789abcdef.wasm").contains("immutable"));
+        for name in ["favicon.svg", "pkg/medic.js", "pkg/medic-beta.js"] {
+            assert_eq!(cache_control(name), "no-cache", "{name}");
+        }
+    }
+
+    #[test]
     fn only_the_sites_own_kinds_of_files_are_served() {
         for path in
             ["/", "/apps/shop", "/pkg/../../Cargo.toml", "/../../Cargo.lock", "/pkg/medic.d.ts", "/none.css"]
@@ -108,10 +143,15 @@ mod tests {
     fn a_known_file_is_not_sent_again() {
         let metadata = rust_embed::Metadata::__rust_embed_new([7; 32], None, None);
         let file = || EmbeddedFile { data: b"body {}".as_slice().into(), metadata: metadata.clone() };
-        let first = send(file(), "text/css", None, &HeaderMap::new());
+        let first = send(file(), ("text/css", "no-cache"), None, &HeaderMap::new());
         assert_eq!(first.status(), StatusCode::OK);
         let tag = first.headers()[header::ETAG].clone();
-        let again = send(file(), "text/css", None, &HeaderMap::from_iter([(header::IF_NONE_MATCH, tag)]));
+        let again = send(
+            file(),
+            ("text/css", "no-cache"),
+            None,
+            &HeaderMap::from_iter([(header::IF_NONE_MATCH, tag)]),
+        );
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
     }
 }

@@ -22,11 +22,6 @@ use leptos::config::LeptosOptions;
 use leptos::prelude::{expect_context, provide_context, use_context};
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list, render_app_async_with_context};
 
-/// The name of the site's files. leptos reads the same from `LEPTOS_OUTPUT_NAME` while it is compiled.
-const OUTPUT_NAME: &str = "medic";
-/// Where the scripts and the style are, from the site's root.
-const PACKAGE_FOLDER: &str = "pkg";
-
 /// What the forms are answered with.
 #[derive(Clone)]
 struct Site {
@@ -63,7 +58,10 @@ impl Site {
 
 /// All pages and the site's files; whatever else is asked for gets the page that says so, with 404.
 pub(super) fn router(consoles: Consoles) -> Router {
-    let options = LeptosOptions::builder().output_name(OUTPUT_NAME).site_pkg_dir(PACKAGE_FOLDER).build();
+    let options = LeptosOptions::builder()
+        .output_name(assets::output_name())
+        .site_pkg_dir(assets::PACKAGE_FOLDER)
+        .build();
     let context = {
         let consoles = consoles.clone();
         move || provide_page_context(&consoles)
