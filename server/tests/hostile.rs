@@ -4,6 +4,7 @@
 
 mod support;
 
+use insight::detectors::DETECTORS;
 use model::text::is_unseen;
 use serde_json::{Value, json};
 use support::{Answer, Medic, free_address, request};
@@ -43,9 +44,6 @@ fn answers(medic: &Medic) -> Vec<(String, Answer)> {
         "/apps/%E2%80%AE%1B%3Cb%3E".to_owned(),
         "/apps/shop?q=%E2%80%AE%1B%3Cb%20data-pwned%3E".to_owned(),
         format!("{category}/overview"),
-        format!("{category}/detectors/application-crashes"),
-        format!("{category}/detectors/web-app-restarted"),
-        format!("{category}/detectors/memory-analysis"),
         tool.to_owned(),
         format!("{tool}?tab=proactive"),
         format!("{tool}?tab=history"),
@@ -55,6 +53,7 @@ fn answers(medic: &Medic) -> Vec<(String, Answer)> {
         "/api/v1/apps".to_owned(),
         api.to_owned(),
         format!("{api}/crashes"),
+        format!("{api}/detectors"),
         format!("{api}/settings"),
         format!("{api}/restarts"),
         format!("{api}/heal-events"),
@@ -63,6 +62,11 @@ fn answers(medic: &Medic) -> Vec<(String, Answer)> {
         "/api/v1/incidents".to_owned(),
         "/api/v1/apps/%E2%80%AE%1B".to_owned(),
     ];
+    for detector in DETECTORS {
+        let (id, category) = (detector.id, detector.category.id());
+        paths.push(format!("/apps/shop/categories/{category}/detectors/{id}"));
+        paths.push(format!("{api}/detectors/{id}"));
+    }
     for incident in medic.json("/api/v1/incidents").as_array().unwrap() {
         let id = incident["id"].as_str().unwrap();
         paths.extend([

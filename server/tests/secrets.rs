@@ -4,6 +4,7 @@
 
 mod support;
 
+use insight::detectors::DETECTORS;
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -163,20 +164,17 @@ fn pages(medic: &Medic) -> Vec<String> {
         ["/", "/apps/shop", "/apps/shop/incidents", "/apps/shop/settings", "/healthz", "/api/v1/incidents"]
             .map(str::to_owned)
             .to_vec();
-    paths.extend(
-        [
-            "overview",
-            "detectors/application-crashes",
-            "detectors/web-app-restarted",
-            "detectors/memory-analysis",
-        ]
-        .map(|page| format!("{category}/{page}")),
-    );
+    paths.extend(DETECTORS.map(|detector| {
+        format!("/apps/shop/categories/{}/detectors/{}", detector.category.id(), detector.id)
+    }));
+    paths.extend(DETECTORS.map(|detector| format!("/api/v1/apps/shop/detectors/{}", detector.id)));
+    paths.push(format!("{category}/overview"));
     paths.extend(["custom", "proactive", "history"].map(|tab| format!("{FORM}?tab={tab}")));
     paths.extend(
         [
             "",
             "/crashes",
+            "/detectors",
             "/settings",
             "/restarts",
             "/heal-events",

@@ -4,6 +4,7 @@
 mod apps;
 mod auto_heal_status;
 mod crashes;
+mod detectors;
 mod dry_run;
 mod error;
 mod heal_events;
@@ -41,6 +42,8 @@ fn operations() -> OpenApiRouter<Consoles> {
         .routes(routes!(apps::apps))
         .routes(routes!(apps::app_status))
         .routes(routes!(crashes::crashes))
+        .routes(routes!(detectors::detectors))
+        .routes(routes!(detectors::report))
         .routes(routes!(settings::settings, settings::save_settings))
         .routes(routes!(incidents::incidents))
         .routes(routes!(incidents::incident))
