@@ -199,8 +199,8 @@ export async function freePorts(count: number): Promise<number[]> {
 /** Every page of one app, and the incident's. */
 export function pagesOf(app: App, incident?: string): string[] {
   const category = `/apps/${app}/categories/availability-and-performance`;
-  const pages = ['/', `/apps/${app}`, `${category}/overview`, `${category}/detectors/application-crashes`];
-  pages.push(`${category}/detectors/web-app-restarted`, `${category}/detectors/memory-analysis`);
+  const detectors = ['application-crashes', 'web-app-restarted', 'memory-analysis', 'process-full-list'];
+  const pages = ['/', `/apps/${app}`, `${category}/overview`, ...detectors.map((id) => `${category}/detectors/${id}`)];
   pages.push(`/apps/${app}/incidents`, `/apps/${app}/settings`);
   pages.push(...['custom', 'proactive', 'history'].map((tab) => `${autoHealPage(app)}?tab=${tab}`));
   return incident ? [...pages, `/incidents/${incident}`] : pages;

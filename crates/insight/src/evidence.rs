@@ -6,6 +6,7 @@ use model::auto_heal::restart::Restart;
 use model::crash::{Audit, Crash, Incident};
 use model::crash_monitor::Numbers;
 use model::memory::MemoryMinute;
+use model::process::Process;
 use model::requests::RequestMinute;
 use model::status::AppStatus;
 use model::{IncidentId, TimeRange, Timestamp, WorkerId};
@@ -29,6 +30,8 @@ pub enum Ask {
     MemoryMinutes,
     /// [`Evidence::requests`].
     RequestMinutes,
+    /// [`Evidence::processes`].
+    Processes,
 }
 
 /// What is known of one app, as far as it was asked for.
@@ -60,6 +63,8 @@ pub struct Evidence {
     pub memory: Vec<(String, MemoryMinute)>,
     /// With the node, in any order.
     pub requests: Vec<(String, RequestMinute)>,
+    /// Of each instance, as `node/instance`, its processes now, the worker first; none where no worker runs.
+    pub processes: Vec<(String, Vec<Process>)>,
 }
 
 /// Crashes of one incident on one instance within a minute.
@@ -109,6 +114,7 @@ impl Evidence {
             heal_events: Vec::new(),
             memory: Vec::new(),
             requests: Vec::new(),
+            processes: Vec::new(),
         }
     }
 }

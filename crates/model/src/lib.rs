@@ -10,6 +10,7 @@ pub mod ending;
 pub mod memory;
 pub mod names;
 pub mod path_template;
+pub mod process;
 pub mod range;
 pub mod requests;
 pub mod settings;

@@ -4,10 +4,14 @@ use app::ConsoleError;
 use insight::detector::Detector;
 use insight::evidence::{Ask, CrashCount, DumpAudit, Evidence};
 use insight::report::Report;
+use model::process::Process;
+use model::status::AppStatus;
 use model::{AppName, TimeRange};
 use store::StoreError;
+use tokio::task::spawn_blocking;
 
 use super::{LiveConsole, failed};
+use crate::vitals::process_list::{APART, Look};
 
 impl LiveConsole {
     pub(super) async fn report_of(
@@ -56,7 +60,28 @@ impl LiveConsole {
             Ask::HealEvents { limit } => evidence.heal_events = store.heal_events(app, range, limit).await?,
             Ask::MemoryMinutes => evidence.memory = store.memory_minutes(app, range).await?,
             Ask::RequestMinutes => evidence.requests = store.minutes(app, range).await?,
+            Ask::Processes => evidence.processes = self.processes(&evidence.status).await,
         }
         Ok(())
+    }
+
+    /// Each instance's processes, looked at twice so that it is known what they use now.
+    async fn processes(&self, app: &AppStatus) -> Vec<(String, Vec<Process>)> {
+        let workers: Vec<(String, Option<u32>)> = app
+            .instances
+            .iter()
+            .map(|instance| (format!("{}/{}", self.node, instance.index), instance.pid))
+            .collect();
+        let look = |workers: Vec<(String, Option<u32>)>| {
+            let at = |pid: Option<u32>| pid.map(Look::at).unwrap_or_default();
+            spawn_blocking(move || workers.into_iter().map(|(_, pid)| at(pid)).collect::<Vec<_>>())
+        };
+        let begun = self.clock.monotonic();
+        let before = look(workers.clone()).await.unwrap_or_default();
+        tokio::time::sleep(APART).await;
+        let elapsed = self.clock.monotonic().saturating_sub(begun);
+        let now = look(workers.clone()).await.unwrap_or_default();
+        let told = before.iter().zip(&now).map(|(before, now)| before.then(now, elapsed));
+        workers.into_iter().map(|(place, _)| place).zip(told).collect()
     }
 }

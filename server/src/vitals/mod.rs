@@ -17,6 +17,7 @@
 
 mod memory;
 mod process;
+pub mod process_list;
 mod process_tree;
 mod processors;
 

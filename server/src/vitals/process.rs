@@ -40,27 +40,35 @@ impl Process {
 
 /// The fields of `/proc/PID/stat` that are of use.
 #[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    started: u64,
+pub(super) struct Stat {
+    pub(super) parent: u32,
+    pub(super) started: u64,
+    /// With what the ended children used that it has waited for.
     processor_us: u64,
+    /// Without.
+    pub(super) own_us: u64,
 }
 
 impl Stat {
-    fn read(pid: u32) -> Option<Self> {
+    pub(super) fn read(pid: u32) -> Option<Self> {
         Self::of(&read(&format!("/proc/{pid}/stat"))?)
     }
 
-    /// Fields 14 to 17 are the user and system time, its own and its ended children's; 22 is the start.
+    /// Field 4 is the parent; 14 to 17 are the user and system time, its own and its ended children's; 22 is the start.
     fn of(stat: &str) -> Option<Self> {
         /// What the kernel calls `USER_HZ`: 100 a second on every machine that Medic runs on.
         const TICK_US: u64 = 10_000;
         // the name before the third field holds whatever the program wants
         let (_, from_third) = stat.rsplit_once(')')?;
-        let mut fields = from_third.split_ascii_whitespace().skip(14 - 3);
+        let mut fields = from_third.split_ascii_whitespace().skip(4 - 3);
+        let parent = fields.next()?.parse().ok()?;
+        let mut fields = fields.skip(14 - 5);
         let mut number = || fields.next()?.parse::<i64>().ok().map(i64::unsigned_abs);
-        let ticks = number()? + number()? + number()? + number()?;
+        let own = number()? + number()?;
+        let ticks = own + number()? + number()?;
         let started = fields.nth(22 - 18)?.parse().ok()?;
-        Some(Self { started, processor_us: ticks.saturating_mul(TICK_US) })
+        let us = |ticks: u64| ticks.saturating_mul(TICK_US);
+        Some(Self { parent, started, processor_us: us(ticks), own_us: us(own) })
     }
 }
 
@@ -71,7 +79,10 @@ mod tests {
     #[test]
     fn a_name_cannot_pretend_to_be_fields() {
         let stat = "7 (a) R 1 2 (b\n) S 1 7 7 0 -1 4194560 85 0 0 0 3 4 50 60 20 0 1 0 187 2 3 4";
-        assert_eq!(Stat::of(stat), Some(Stat { started: 187, processor_us: 1_170_000 }));
+        assert_eq!(
+            Stat::of(stat),
+            Some(Stat { parent: 1, started: 187, processor_us: 1_170_000, own_us: 70_000 })
+        );
         assert_eq!(Stat::of("7 (a) S 1"), None);
         assert_eq!(Stat::of(""), None);
     }

@@ -31,6 +31,10 @@ impl ProcessTree {
             .collect();
     }
 
+    pub(super) fn processes(&self) -> &[Process] {
+        &self.0
+    }
+
     /// Adds a look at each of them; those that are gone are forgotten.
     pub(super) fn look(&mut self, looks: &mut Vec<(Process, Look)>) {
         self.0.retain(|process| {

@@ -232,6 +232,32 @@ fn cost() {
 }
 
 #[test]
+fn a_workers_processes_are_listed_with_who_started_them_and_what_they_use() {
+    let app = Prefork::start(1, 3, 20);
+    let worker = app.process.id();
+    let look = || process_list::Look::at(worker);
+    let processes = look().then(&look(), Duration::from_secs(1));
+    assert_eq!(processes.len(), 4, "{processes:?}");
+    assert_eq!((processes[0].pid, processes[0].parent), (worker, std::process::id()));
+    for process in &processes {
+        assert!(process.name.starts_with("prefork"), "{process:?}");
+        assert_eq!((process.threads, process.cpu_percent.is_some()), (Some(1), true), "{process:?}");
+        assert!(process.open_files.unwrap() >= 3 && process.open_files_limit.unwrap() > 3, "{process:?}");
+        let age = SystemClock.wall().since(process.started_at);
+        assert!(age < LIMIT, "started {age:?} ago: {process:?}");
+    }
+    for child in &processes[1..] {
+        assert_eq!(child.parent, worker);
+        assert!(child.private_bytes.unwrap() >= 20 * MIB, "{child:?}");
+    }
+    assert!(
+        process_list::Look::at(u32::MAX).then(&look(), LIMIT).iter().all(|new| new.cpu_percent.is_none())
+    );
+    drop(app);
+    assert_eq!(look().then(&look(), LIMIT), []);
+}
+
+#[test]
 fn a_process_that_was_not_found_is_told_from_one_that_was() {
     assert!(!Meter::new(std::process::id()).is_blind());
     assert!(Meter::new(u32::MAX).is_blind());
