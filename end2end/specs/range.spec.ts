@@ -26,12 +26,12 @@ test('a custom range that is wrong is put right, and the page says how', async (
   await apply.click({ trial: true });
   await apply.click();
   await expect(page).toHaveURL(/startTime=.*&endTime=/);
-  const message = page.getByRole('status').filter({ hasText: 'put right' });
-  await expect(message).toContainText('The start lay after the end');
+  const message = page.getByRole('status').filter({ hasText: 'Time range adjusted' });
+  await expect(message).toContainText('Start was after end');
   await page.goto(`${crashesPage('diary')}?startTime=${hour(100)}&endTime=${hour(10)}`);
-  await expect(message).toContainText('longer than 24 hours');
+  await expect(message).toContainText('longer than 24 h');
   await page.goto(`${crashesPage('diary')}?startTime=yesterday`);
-  await expect(message).toContainText('`yesterday` is no time');
+  await expect(message).toContainText('Invalid time `yesterday`');
 });
 
 test('a range without the crash does not show it', async ({ page, incident }) => {

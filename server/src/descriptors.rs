@@ -16,7 +16,6 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{App, Line};
-use crate::console::LiveConsole;
 use crate::http_server::Limits;
 
 /// How often the limits are looked at.
@@ -154,11 +153,11 @@ impl Descriptors {
         &self.serving
     }
 
-    /// Follows the limits until `shut_down` turns true; the settings page says what there is.
+    /// Follows the limits until `shut_down` turns true; what there is goes to `note`, for the settings page.
     pub async fn watch(
         mut self,
         snapshot: watch::Receiver<Arc<Snapshot>>,
-        console: Arc<LiveConsole>,
+        note: impl Fn(Line) + Send,
         mut shut_down: watch::Receiver<bool>,
     ) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
@@ -174,7 +173,7 @@ impl Descriptors {
             self.keep_some_free().await;
             let line = self.line();
             if said.as_ref() != Some(&line) {
-                console.note(line.clone());
+                note(line.clone());
                 said = Some(line);
             }
         }

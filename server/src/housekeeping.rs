@@ -16,14 +16,12 @@ use tokio::sync::watch;
 
 use crate::doors::Doors;
 use crate::panics;
-use crate::supervision::MemoryMinutes;
+use crate::supervision::{MemoryMinutes, WAITING_LIMIT};
 
 /// How often counts are written.
 const FLUSH: Duration = Duration::from_secs(10);
 /// How often old rows are deleted, in flushes: every ten minutes.
 const FLUSHES_PER_PURGE: u64 = 60;
-/// How many rows wait when the store cannot take them: a day of 64 instances. The oldest are given up first.
-pub const WAITING_LIMIT: usize = 64 * 24 * 60;
 /// How many rows one flush holds at most.
 const FLUSH_LIMIT: usize = 1_000;
 

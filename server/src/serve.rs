@@ -155,7 +155,9 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     };
     let housekeeping = tokio::spawn(housekeeping.run(shutting_down.clone()));
     let shares = descriptors.shares();
-    tokio::spawn(descriptors.watch(supervision.snapshot(), Arc::clone(&console), shutting_down.clone()));
+    let noting = Arc::clone(&console);
+    let add_line = move |line| noting.note(line);
+    tokio::spawn(descriptors.watch(supervision.snapshot(), add_line, shutting_down.clone()));
     let dashboard = Dashboard { address: config.listen, health, clock, router, shares, shutting_down };
     let http = tokio::spawn(dashboard.serve(listener, dashboard::unix_socket(&config.data_dir)));
 

@@ -31,7 +31,7 @@ fn what_is_not_there_or_not_right_is_said() {
         ("/api/v1/apps/nope", 404, "there is no app named `nope`"),
         ("/api/v1/apps/..%2f", 404, "is no app name"),
         ("/api/v1/apps/nope/crashes", 404, "there is no app"),
-        ("/api/v1/apps/shop/crashes?from=noon", 400, "`from`: `noon` is no time"),
+        ("/api/v1/apps/shop/crashes?from=noon", 400, "`from`: Invalid time `noon`"),
         (
             "/api/v1/apps/shop/crashes?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z",
             400,

@@ -2,6 +2,8 @@
 //! cannot name, so the list is compared with what Cargo says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -75,4 +77,98 @@ fn pure_crates_are_built_from_nothing_that_reaches_outside() {
             "{name} depends on {outside:?}, of which only {allowed:?} may be"
         );
     }
+}
+
+/// Crates whose modules import one another in one direction only.
+const WITHOUT_CIRCLES: [&str; 8] = [
+    "server/src",
+    "crates/model/src",
+    "crates/engine/src",
+    "crates/insight/src",
+    "crates/app_service/src",
+    "crates/crash/src",
+    "crates/shim/src",
+    "crates/store/src",
+];
+
+/// First-level module → those that it imports. Tests may import what they like.
+fn imports(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let mut imports = BTreeMap::<String, BTreeSet<String>>::new();
+    let mut folders = vec![source.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let below = path.strip_prefix(source).expect("it lies below").with_extension("");
+            let top = below.iter().next().and_then(|name| name.to_str()).expect("a name").to_owned();
+            let is_test = below.iter().any(|part| part == "tests");
+            if is_test || ["main", "lib"].contains(&&*top) {
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("a source file");
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            imports.entry(top).or_default().extend(imported(code));
+        }
+    }
+    imports
+}
+
+/// What stands behind `crate::`, alone or in braces.
+fn imported(code: &str) -> BTreeSet<String> {
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code = lines.collect::<Vec<_>>().join("\n");
+    let word =
+        |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned();
+    let of = |rest: &str| match rest.strip_prefix('{').and_then(|list| list.split_once('}')) {
+        Some((list, _)) => list.split(',').map(|item| word(item.trim())).collect(),
+        None => vec![word(rest)],
+    };
+    code.split("crate::").skip(1).flat_map(of).collect()
+}
+
+/// A way from `from` back to itself.
+fn circle(imports: &BTreeMap<String, BTreeSet<String>>, from: &str, way: &mut Vec<String>) -> bool {
+    let at = way.last().cloned().unwrap_or_else(|| from.to_owned());
+    for next in imports.get(&at).into_iter().flatten().filter(|next| **next != at) {
+        if next == from {
+            return true;
+        }
+        if imports.contains_key(next) && !way.contains(next) {
+            way.push(next.clone());
+            if circle(imports, from, way) {
+                return true;
+            }
+            way.pop();
+        }
+    }
+    false
+}
+
+#[test]
+fn modules_import_one_another_in_one_direction() {
+    for source in WITHOUT_CIRCLES {
+        let imports = imports(&root().join(source));
+        assert!(!imports.is_empty(), "{source} has no modules");
+        for module in imports.keys() {
+            let mut way = Vec::new();
+            assert!(
+                !circle(&imports, module, &mut way),
+                "{source}: {module} → {} → {module}",
+                way.join(" → ")
+            );
+        }
+    }
+}
+
+#[test]
+fn a_circle_is_found() {
+    let of = |pairs: &[(&str, &[&str])]| {
+        pairs.iter().map(|(name, list)| ((*name).to_owned(), set(list))).collect()
+    };
+    assert!(circle(&of(&[("a", &["b"]), ("b", &["c"]), ("c", &["a"])]), "a", &mut Vec::new()));
+    assert!(!circle(&of(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &[])]), "a", &mut Vec::new()));
+    assert_eq!(imported("use crate::{a::B, c};\n// crate::d\ncrate::e::f();"), set(&["a", "c", "e"]));
 }

@@ -80,16 +80,16 @@ fn put_right(now: Timestamp, range: &mut TimeRange, corrections: &mut Vec<String
     let latest = now + Duration::from_millis(1);
     if range.start > range.end {
         std::mem::swap(&mut range.start, &mut range.end);
-        corrections.push("The start lay after the end: they were exchanged.".to_owned());
+        corrections.push("Start was after end; swapped.".to_owned());
     }
     if range.end > latest {
         range.end = latest;
-        corrections.push("The end lay in the future: now was taken.".to_owned());
+        corrections.push("End was in the future; using now.".to_owned());
     }
     let earliest = now - REACH;
     if range.start < earliest {
         range.start = earliest;
-        corrections.push("The start lay more than 30 days back: 30 days were taken.".to_owned());
+        corrections.push("Start was more than 30 days ago; using 30 days.".to_owned());
     }
     if range.end < earliest + SHORTEST {
         range.end = earliest + SHORTEST;
@@ -97,17 +97,13 @@ fn put_right(now: Timestamp, range: &mut TimeRange, corrections: &mut Vec<String
     range.start = range.start.min(range.end);
     if range.length() > LONGEST {
         range.start = range.end - LONGEST;
-        corrections.push(format!(
-            "The range was longer than 24 hours: the {} before its end were taken.",
-            humanise(LONGEST)
-        ));
+        corrections
+            .push(format!("Range was longer than 24 h; using the {} before its end.", humanise(LONGEST)));
     }
     if range.length() < SHORTEST {
         range.start = range.end - SHORTEST;
-        corrections.push(format!(
-            "The range was shorter than 15 minutes: the {} before its end were taken.",
-            humanise(SHORTEST)
-        ));
+        corrections
+            .push(format!("Range was shorter than 15 min; using the {} before its end.", humanise(SHORTEST)));
     }
 }
 
@@ -128,12 +124,12 @@ mod tests {
     #[test]
     fn what_is_wrong_is_put_right_with_a_message() {
         let cases: [(&str, &str, &str); 6] = [
-            ("2026-01-31T08:00:00Z", "2026-01-31T07:00:00Z", "exchanged"),
+            ("2026-01-31T08:00:00Z", "2026-01-31T07:00:00Z", "swapped"),
             ("2026-01-31T08:00:00Z", "2027-01-31T07:00:00Z", "future"),
             ("2025-01-01T00:00:00Z", "2026-01-31T07:00:00Z", "30 days"),
-            ("2026-01-29T08:00:00Z", "2026-01-31T07:00:00Z", "longer than 24 hours"),
-            ("2026-01-31T08:00:00Z", "2026-01-31T08:01:00Z", "shorter than 15 minutes"),
-            ("noon", "2026-01-31T08:01:00Z", "`noon` is no time"),
+            ("2026-01-29T08:00:00Z", "2026-01-31T07:00:00Z", "longer than 24 h"),
+            ("2026-01-31T08:00:00Z", "2026-01-31T08:01:00Z", "shorter than 15 min"),
+            ("noon", "2026-01-31T08:01:00Z", "Invalid time `noon`"),
         ];
         for (start, end, message) in cases {
             let read = read_range(NOW, Some(start), Some(end));

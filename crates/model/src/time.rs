@@ -127,7 +127,7 @@ impl fmt::Display for Timestamp {
 
 /// Why a text is no point in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no time: write it as 2026-01-31T08:15:00Z")]
+#[error("Invalid time `{text}`. Use 2026-01-31T08:15:00Z")]
 pub struct TimestampError {
     text: String,
 }
@@ -217,7 +217,9 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(time), "{text}");
         }
-        assert!("yesterday".parse::<Timestamp>().unwrap_err().to_string().contains("`yesterday` is no time"));
+        assert!(
+            "yesterday".parse::<Timestamp>().unwrap_err().to_string().contains("Invalid time `yesterday`")
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use model::auto_heal::config::ActionType;
 const ROOT: u32 = 0;
 
 /// Who asks. Only this module makes one, and the guard gives one to every request that it lets in; the console is had for a
-/// principal alone ([`crate::console::Consoles`]).
+/// principal alone (`console::Consoles`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Principal(Kind);
 

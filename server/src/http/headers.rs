@@ -1,18 +1,8 @@
-//! What a browser is told about every answer: what a page may load and do, so that a hostile name that slipped through as
+//! What a browser is told about a page: what it may load and do, so that a hostile name that slipped through as
 //! markup would still be dead.
 
-use axum::http::header::{self, HeaderName, HeaderValue};
-use axum::response::Response;
+use axum::http::header::{self, HeaderValue};
 use leptos_axum::ResponseOptions;
-
-/// For every answer, where it has not said otherwise itself: what is no page loads nothing.
-pub const EVERYWHERE: [(HeaderName, &str); 5] = [
-    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "same-origin"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-];
 
 /// A page's own: scripts and styles from here only, and the one inline script by its nonce. `wasm-unsafe-eval` is what
 /// browsers call compiling WASM; it does not permit `eval`.
@@ -27,12 +17,4 @@ pub(super) fn add_page_headers(response: &ResponseOptions) {
     }
     // what a page shows changes without notice, and it is nobody's but the reader's
     response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-}
-
-/// Adds [`EVERYWHERE`].
-pub async fn add(mut response: Response) -> Response {
-    for (name, value) in EVERYWHERE {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    response
 }

@@ -19,9 +19,9 @@ use tower_http::compression::CompressionLayer;
 
 use crate::access;
 use crate::console::Consoles;
+use crate::http_server;
 
 pub use asked::Asked;
-pub use headers::EVERYWHERE;
 
 /// The largest body that any route takes. Nothing that is sent here comes near it.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
@@ -46,7 +46,7 @@ pub fn router(
         // answered holds a secret beside what a stranger chose, so its length tells none.
         .layer(CompressionLayer::new())
         // around all of it, so that no answer is without
-        .layer(map_response(headers::add))
+        .layer(map_response(http_server::add_headers))
 }
 
 /// For whatever watches Medic itself: 200 while it has all that it needs, else what is wrong, a line each.

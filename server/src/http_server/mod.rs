@@ -4,6 +4,7 @@
 //! stalls its body or does not read its answer gives its place back, and one that only holds a place loses it to whoever comes.
 
 mod connection;
+mod headers;
 mod io;
 mod limits;
 mod progress;
@@ -23,6 +24,7 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
+pub use headers::add as add_headers;
 pub use limits::Limits;
 pub use unix_socket::UnixSocket;
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::http::EVERYWHERE;
+use super::headers::EVERYWHERE;
 
 /// What takes the place of `answer`, which hyper writes where nobody has asked anything; `None` where it is no refusal.
 pub(super) fn in_words(answer: &[u8]) -> Option<String> {

@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use handle::Supervision;
 pub use launcher::Launcher;
-pub use sampler::MemoryMinutes;
+pub use sampler::{MemoryMinutes, WAITING_LIMIT};
 
 use crate::config::App;
 use crate::doors::Doors;

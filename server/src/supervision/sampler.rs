@@ -15,10 +15,11 @@ use tokio::time::MissedTickBehavior;
 
 use super::World;
 use crate::doors::Doors;
-use crate::housekeeping::WAITING_LIMIT;
 use crate::panics;
 use crate::vitals::{Meter, Reading};
 
+/// How many rows wait when the database cannot take them: a day of 64 instances. The oldest are given up first.
+pub const WAITING_LIMIT: usize = 64 * 24 * 60;
 /// How often. The rules count in seconds.
 const EVERY: Duration = Duration::from_secs(1);
 
