@@ -5,6 +5,7 @@
 
 mod chart;
 mod table;
+mod target;
 
 use model::crash::{Frame, Incident, Thread};
 use model::{IncidentId, TimeRange, Timestamp};
@@ -13,6 +14,7 @@ use serde::Serialize;
 pub use crate::severity::Severity;
 pub use chart::{Chart, Line, LineChart, Mark, MarkKind, Series};
 pub use table::{Cell, Column, Layout, Note, Table};
+pub use target::Target;
 
 /// Everything a detector says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -149,23 +151,4 @@ impl Action {
     pub fn at(text: impl Into<String>, link: Target) -> Self {
         Self { text: text.into(), link: Some(link) }
     }
-}
-
-/// What a link leads to, of the app that the report is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "page", rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub enum Target {
-    /// Another detector's page, for the same time range.
-    Detector { id: &'static str },
-    /// An incident.
-    Incident { id: IncidentId },
-    /// The rules of auto-heal.
-    AutoHeal,
-    /// The proactive rules and their restart limit.
-    ProactiveRules,
-    /// Each restart with its evidence.
-    AutoHealHistory,
-    /// The app's settings.
-    Settings,
 }

@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
-use crate::evidence::Evidence;
+use crate::evidence::{Ask, CrashCount, DumpAudit, Evidence};
 use crate::report::Report;
+use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
+use model::crash::{Audit, Crash, Findings, Incident, Runtime, Thread};
 use model::crash_monitor::Numbers;
+use model::memory::MemoryMinute;
+use model::process::Process;
 use model::status::{AppStatus, Health};
-use model::{TimeRange, Timestamp};
+use model::{CrashCause, IncidentId, TimeRange, Timestamp, WorkerId};
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
 pub(super) const DAY: TimeRange =
@@ -54,6 +58,140 @@ fn whoever_knows_nothing_still_says_something_and_every_row_has_all_cells() {
                 assert!(table.rows.iter().all(|row| row.len() == table.columns.len()), "{}", table.title);
                 assert!(!table.empty.is_empty());
             }
+        }
+    }
+}
+
+/// One of everything that a detector uses by now; what none uses is empty.
+fn one_of_each() -> Evidence {
+    let worker: WorkerId = "shop/0/1769847000000".parse().unwrap();
+    let (id, at): (IncidentId, _) = ("a".repeat(16).parse().unwrap(), NOW - Duration::from_mins(3));
+    let audit = Audit {
+        size_bytes: 1,
+        sha256: "ab".to_owned(),
+        captured_at: at,
+        dropped_at: at,
+        stopped_us: 1,
+        result: "analysed".to_owned(),
+    };
+    let incident = Incident {
+        id: id.clone(),
+        app: worker.instance.app.clone(),
+        signature: "OutOfMemory".to_owned(),
+        exception_type: "OutOfMemory".to_owned(),
+        runtime: Runtime::Native,
+        cause: CrashCause::OutOfMemory,
+        signal: None,
+        exit_code: None,
+        count: 1,
+        first_seen: at,
+        last_seen: at,
+        instances: vec!["a/0".to_owned()],
+        crashing_thread: Thread::default(),
+        modules: vec![],
+        in_flight: vec![],
+        in_flight_count: 0,
+        memory: vec![],
+        audit: None,
+        notes: vec![],
+    };
+    let crash = Crash {
+        worker: worker.clone(),
+        app: worker.instance.app.clone(),
+        node: "a".to_owned(),
+        instance: 0,
+        pid: 7,
+        at,
+        uptime_ms: 1,
+        cause: CrashCause::OutOfMemory,
+        signal: None,
+        exit_code: None,
+        findings: Findings {
+            exception_type: "OutOfMemory".to_owned(),
+            runtime: Runtime::Native,
+            signature: "OutOfMemory".to_owned(),
+            crashing_thread: Thread::default(),
+            modules: vec![],
+            notes: vec![],
+        },
+        in_flight: vec![],
+        in_flight_count: 0,
+        memory: vec![],
+        audit: None,
+        incident: id.clone(),
+    };
+    let restart = Restart {
+        old: worker.clone(),
+        new: None,
+        app: worker.instance.app.clone(),
+        node: "a".to_owned(),
+        instance: 0,
+        at,
+        reason: RestartReason::ConfigurationChanged,
+        evidence: None,
+        duration_ms: 1,
+        drained: 1,
+        failed: 1,
+        outcome: RestartOutcome::Done,
+    };
+    let memory = MemoryMinute {
+        instance: worker.instance.clone(),
+        minute: at,
+        private_bytes_max: 99,
+        limit_bytes: 100,
+    };
+    let process = Process {
+        pid: 7,
+        parent: 1,
+        name: "shop".to_owned(),
+        cpu_percent: None,
+        private_bytes: None,
+        threads: None,
+        open_files: None,
+        open_files_limit: None,
+        started_at: at,
+    };
+    Evidence {
+        crash_counts: vec![CrashCount { place: "a/0".to_owned(), incident: id.clone(), at, count: 2 }],
+        incidents: vec![incident],
+        crashes: vec![crash],
+        audits: vec![DumpAudit { worker, incident: id, audit }],
+        restarts: vec![restart],
+        memory: vec![("a".to_owned(), memory)],
+        processes: vec![("a/0".to_owned(), vec![process])],
+        ..evidence(DAY)
+    }
+}
+
+/// What would be gathered of it.
+fn gathered(all: &Evidence, asked: &[Ask]) -> Evidence {
+    let mut some = evidence(DAY);
+    for ask in asked {
+        match ask {
+            Ask::CrashCounts => some.crash_counts.clone_from(&all.crash_counts),
+            Ask::Incidents { .. } => some.incidents.clone_from(&all.incidents),
+            Ask::Crashes { .. } => some.crashes.clone_from(&all.crashes),
+            Ask::Audits { .. } => some.audits.clone_from(&all.audits),
+            Ask::Restarts { .. } => some.restarts.clone_from(&all.restarts),
+            Ask::HealEvents { .. } => some.heal_events.clone_from(&all.heal_events),
+            Ask::MemoryMinutes => some.memory.clone_from(&all.memory),
+            Ask::RequestMinutes => some.requests.clone_from(&all.requests),
+            Ask::Processes => some.processes.clone_from(&all.processes),
+        }
+    }
+    some
+}
+
+#[test]
+fn a_detector_asks_for_all_that_it_uses_and_uses_all_that_it_asks_for() {
+    let all = one_of_each();
+    for detector in DETECTORS {
+        let whole = (detector.report)(&all);
+        assert_eq!((detector.report)(&gathered(&all, detector.evidence)), whole, "{}", detector.id);
+        for left_out in 0..detector.evidence.len() {
+            let mut asked = detector.evidence.to_vec();
+            let ask = asked.remove(left_out);
+            assert_ne!((detector.report)(&gathered(&all, &asked)), whole, "{}: {ask:?}", detector.id);
         }
     }
 }

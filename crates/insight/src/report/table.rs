@@ -3,7 +3,8 @@
 use model::Timestamp;
 use serde::Serialize;
 
-use super::{Severity, Target};
+use super::target::Target;
+use crate::severity::Severity;
 
 /// Rows under headings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
