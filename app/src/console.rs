@@ -115,7 +115,7 @@ pub struct ConfigurationLine {
     pub key: String,
     /// As it is obeyed; secrets are `***` already.
     pub value: String,
-    /// Where it comes from: `medic.toml line 12`, `default`, `MEDIC_…`.
+    /// Where it comes from: `medic.toml:12`, `default`, `MEDIC_…`.
     pub source: String,
 }
 
@@ -123,7 +123,7 @@ pub struct ConfigurationLine {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConsoleError {
     /// 404.
-    #[error("there is no app named `{0}`")]
+    #[error("App \"{0}\" not found.")]
     NoSuchApp(AppName),
     /// 400: what was asked cannot be done, and why.
     #[error("{0}")]

@@ -98,12 +98,12 @@ mod tests {
 
     #[test]
     fn an_error_of_several_lines_is_several_events() {
-        let error = io::Error::other("medic.toml line 3: a\nmedic.toml line 9: b\u{1b}");
+        let error = io::Error::other("medic.toml:3: a\nmedic.toml:9: b\u{1b}");
         let text = logged(|| error_lines("reload failed", &error));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2, "{text}");
-        assert!(lines[0].ends_with("reload failed: medic.toml line 3: a"), "{text}");
-        assert!(lines[1].ends_with(r"reload failed: medic.toml line 9: b\u{1b}"), "{text}");
+        assert!(lines[0].ends_with("reload failed: medic.toml:3: a"), "{text}");
+        assert!(lines[1].ends_with(r"reload failed: medic.toml:9: b\u{1b}"), "{text}");
     }
 
     #[test]

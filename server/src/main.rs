@@ -33,11 +33,11 @@ const HELP: &str = "\
 Medic keeps web apps running, catches their crashes and explains them.
 
   medic serve [--config FILE]          run the apps and the dashboard
-  medic check-config [--config FILE]   say what is wrong with the configuration
-  medic default-config                 print a commented configuration with every default
+  medic check-config [--config FILE]   check the configuration
+  medic default-config                 print all settings with their defaults
   medic --version
 
-FILE is medic.toml where not given. MEDIC_LOG=debug says more. NO_COLOR=1 logs without colors.";
+The default FILE is medic.toml. MEDIC_LOG=debug logs more. NO_COLOR=1 logs without colors.";
 
 enum Command {
     Serve(PathBuf),
@@ -53,7 +53,11 @@ fn main() -> ExitCode {
     shim::reset_signals();
     let command = match command() {
         Ok(command) => command,
-        Err(error) => {
+        Err(None) => {
+            eprintln!("{HELP}");
+            return ExitCode::from(2);
+        }
+        Err(Some(error)) => {
             eprintln!("medic: {error}\n\n{HELP}");
             return ExitCode::from(2);
         }
@@ -81,7 +85,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn command() -> Result<Command, lexopt::Error> {
+/// What the arguments ask for. No error text where nothing was asked for.
+fn command() -> Result<Command, Option<lexopt::Error>> {
     use lexopt::prelude::{Long, Short, Value, ValueExt};
     let mut parser = lexopt::Parser::from_env();
     let mut word = None;
@@ -96,7 +101,7 @@ fn command() -> Result<Command, lexopt::Error> {
             Value(value) if word.as_deref() == Some("shim") && run_dir.is_none() => {
                 run_dir = Some(PathBuf::from(value));
             }
-            other => return Err(other.unexpected()),
+            other => return Err(Some(other.unexpected())),
         }
     }
     match (word.as_deref(), run_dir) {
@@ -106,8 +111,8 @@ fn command() -> Result<Command, lexopt::Error> {
         (Some("shim"), Some(run_dir)) => Ok(Command::Shim(run_dir)),
         (Some("analyse"), _) => Ok(Command::Analyse),
         (Some("help"), _) => Ok(Command::Help),
-        (Some(other), _) => Err(format!("there is no command `{other}`").into()),
-        (None, _) => Err("say what to do".into()),
+        (Some(other), _) => Err(Some(format!("unknown command \"{other}\"").into())),
+        (None, _) => Err(None),
     }
 }
 
@@ -126,7 +131,7 @@ fn check_config(path: &std::path::Path) -> anyhow::Result<()> {
         eprintln!("medic: {doubt}");
     }
     print(&format!(
-        "{} is good: {} app(s), dashboard at http://{}",
+        "{}: OK. Apps: {}. Dashboard: http://{}",
         path.display(),
         config.apps.len(),
         config.listen

@@ -35,16 +35,23 @@ fn mistakes_are_told_and_nothing_is_started() {
         assert_eq!(refused.status.code(), Some(1));
         let words = words(&refused);
         assert!(
-            words.contains("bad.toml line 2: `server.listen`")
-                && words.contains("bad.toml line 3: `server.colour`")
-                && words.contains("bad.toml line 5: `auto_heal.fuse_restarts`"),
+            words.contains("bad.toml:2 server.listen: ")
+                && words.contains("bad.toml:3 server.colour: ")
+                && words.contains("bad.toml:5 auto_heal.fuse_restarts: "),
             "{words}"
         );
     }
     assert!(!folder.path().join("data").exists());
     let missing = words(&medic(folder.path(), &["serve"]));
     assert!(missing.contains("medic.toml") && missing.contains("medic default-config"), "{missing}");
-    assert_eq!(medic(folder.path(), &["serv"]).status.code(), Some(2));
+    let unknown = medic(folder.path(), &["serv"]);
+    assert_eq!(
+        (unknown.status.code(), words(&unknown).lines().next()),
+        (Some(2), Some("medic: unknown command \"serv\""))
+    );
+    let nothing = medic(folder.path(), &[]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(words(&nothing).starts_with("Medic keeps web apps running"), "{}", words(&nothing));
 }
 
 #[test]

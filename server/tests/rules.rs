@@ -239,7 +239,7 @@ fn rules_come_from_a_web_config_and_go_to_one() {
         ("<configuration/>".to_owned(), "no <monitoring> element"),
         ("<configuration>".to_owned(), "no XML"),
         (entities, "no XML"),
-        (long, "length limit"),
+        (long, "It must be at most 64 KiB"),
         (monitoring.replace("200000", "much"), "<triggers/memory> privateBytesInKB"),
         (monitoring.replace("200000", "1"), "autoHealRules.triggers.privateBytesInKB"),
     ];

@@ -12,7 +12,7 @@ use crate::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Not an app's name.
-    #[error("`{0}` is no app name: take 1 to 60 of a-z, 0-9 and `-`, beginning with a letter or digit")]
+    #[error("invalid app name \"{0}\": must be 1 to 60 of a-z, 0-9 and -, beginning with a letter or digit")]
     App(String),
     /// Not a worker's id.
     #[error("`{0}` is no worker id: it reads `app/instance/start in ms`")]

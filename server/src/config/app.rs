@@ -14,7 +14,7 @@ use model::crash_monitor::Numbers;
 use model::settings::{INSTANCE_ID, PORT, SITE_NAME};
 
 use super::reader::{Reader, Section};
-use super::values::{Raw, address, count, duration, text, truth};
+use super::values::{Raw, address, count, duration, got, text, truth};
 use super::warm_up::{self, WarmUpCheck};
 use super::{GeneralNumbers, auto_heal};
 
@@ -90,12 +90,12 @@ pub(super) fn read_all<'t>(
                 reader.complain(
                     &section,
                     "name",
-                    format!("another app is named `{}`", app.name),
+                    format!("duplicate app name \"{}\"", app.name),
                     "give each app its own name".to_owned(),
                 );
             }
             if app.listen.port() != 0 && !addresses.insert(app.listen) {
-                let what = format!("another app listens on {}", app.listen);
+                let what = format!("duplicate listen address {}", app.listen);
                 reader.complain(&section, "listen", what, "give each app its own address".to_owned());
             }
         }
@@ -118,12 +118,12 @@ fn read<'t>(
     let command = reader.required(section, "command", "[\"node\", \"server.js\"]", command);
     let directory = folder.join(reader.or(section, "directory", ".", text));
     if !directory.is_dir() {
-        let what = format!("there is no folder {}", directory.display());
+        let what = format!("folder {} not found", directory.display());
         reader.complain(
             section,
             "directory",
             what,
-            "make it, or name the folder that the app runs in".to_owned(),
+            "create it, or use the folder that the app runs in".to_owned(),
         );
     }
     let environment = reader.optional(section, "environment", environment).unwrap_or_default();
@@ -173,9 +173,7 @@ fn read<'t>(
 }
 
 fn name(raw: &Raw) -> Result<AppName, String> {
-    text(raw)?
-        .parse()
-        .map_err(|error: model::names::NameError| error.to_string().replacen(": take", "; take", 1))
+    text(raw)?.parse().map_err(|error: model::names::NameError| error.to_string())
 }
 
 fn command(raw: &Raw) -> Result<Vec<String>, String> {
@@ -187,7 +185,7 @@ fn command(raw: &Raw) -> Result<Vec<String>, String> {
             Ok(list.clone())
         }
         _ => {
-            Err("it is no command; write the program and its arguments as a list: [\"node\", \"server.js\"]"
+            Err("must be the program and its arguments as a list, such as [\"node\", \"server.js\"]"
                 .to_owned())
         }
     }
@@ -195,17 +193,17 @@ fn command(raw: &Raw) -> Result<Vec<String>, String> {
 
 fn environment(raw: &Raw) -> Result<BTreeMap<String, String>, String> {
     let Raw::Map(map) = raw else {
-        return Err("it is no table of texts; write { NAME = \"value\" }".to_owned());
+        return Err(format!("must be a table of text, such as {{ NAME = \"value\" }} (got {})", got(raw)));
     };
     for (key, value) in map {
         if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
             return Err(format!(
-                "`{}` cannot be a variable's name or value; leave out `=` and NUL",
+                "invalid variable \"{}\"; remove = from its name, and NUL from its name and value",
                 key.escape_debug()
             ));
         }
         if [PORT, SITE_NAME, INSTANCE_ID].contains(&key.as_str()) {
-            return Err(format!("{key} is given by Medic to each worker; leave it out"));
+            return Err(format!("{key} is set by Medic for each worker; remove it"));
         }
     }
     Ok(map.clone())

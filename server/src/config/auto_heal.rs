@@ -92,7 +92,7 @@ pub(super) fn worker_size(raw: &Raw) -> Result<WorkerSize, String> {
         "small" => Ok(WorkerSize::Small),
         "medium" => Ok(WorkerSize::Medium),
         "large" => Ok(WorkerSize::Large),
-        _ => Err(format!("`{text}` is no worker size; write \"small\", \"medium\" or \"large\"")),
+        _ => Err(format!("must be \"small\", \"medium\" or \"large\" (got \"{text}\")")),
     }
 }
 
@@ -110,7 +110,7 @@ fn mode(raw: &Raw) -> Result<CpuMode, String> {
         "collect" => Ok(CpuMode::Collect),
         "collectandkill" => Ok(CpuMode::CollectAndKill),
         "collectkillandanalyze" => Ok(CpuMode::CollectKillAndAnalyze),
-        _ => Err(format!("`{text}` is no mode; write \"kill\"")),
+        _ => Err(format!("must be \"kill\" (got \"{text}\")")),
     }
 }
 

@@ -63,7 +63,7 @@ pub struct Line {
     pub key: String,
     /// Its value; secrets are `***`.
     pub value: String,
-    /// `medic.toml line 12`, `default`, `MEDIC_SERVER_LISTEN`.
+    /// `medic.toml:12`, `default`, `MEDIC_SERVER_LISTEN`.
     pub source: String,
 }
 
@@ -106,8 +106,10 @@ impl Config {
             reader.complain(
                 &server,
                 "listen",
-                format!("{listen} can be reached from other machines, and no account exists that could protect the dashboard"),
-                "take a loopback address such as 127.0.0.1:3000, and reach it by an SSH tunnel".to_owned(),
+                format!(
+                    "must be a loopback address, because the dashboard has no accounts yet (got {listen})"
+                ),
+                "use 127.0.0.1:3000, and an SSH tunnel from other machines".to_owned(),
             );
         }
         reader.finish(&server);
@@ -146,8 +148,8 @@ fn read_database<'t>(
                 reader.complain(
                     &section,
                     "url_file",
-                    format!("`{url_file}` cannot be read: {error}"),
-                    "name a file that Medic may read".to_owned(),
+                    format!("cannot read {}: {error}", folder.join(&url_file).display()),
+                    "use a file that the user of Medic may read".to_owned(),
                 );
                 String::new()
             }
@@ -157,8 +159,8 @@ fn read_database<'t>(
         reader.complain(
             &section,
             "url",
-            "it is no address of a PostgreSQL database".to_owned(),
-            "write postgres://user@host/database, or leave it empty for SQLite".to_owned(),
+            "must begin with postgres://".to_owned(),
+            "use postgres://user@host/database, or leave it empty for SQLite".to_owned(),
         );
     }
     reader.finish(&section);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file is not there or may not be read.
-    #[error("{}: {source}; `medic default-config` prints an example to begin with", path.display())]
+    #[error("cannot read {}: {source}. To create it: medic default-config > {}", path.display(), path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -16,7 +16,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// It is not TOML.
-    #[error("{file} line {line}: {message}")]
+    #[error("{file}:{line}: invalid TOML: {message}")]
     Syntax {
         /// The file's name.
         file: String,
@@ -33,19 +33,22 @@ pub enum ConfigError {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// `medic.toml line 12` or `MEDIC_SERVER_LISTEN`.
+    /// `medic.toml:12` or `MEDIC_SERVER_LISTEN`.
     pub place: String,
     /// The key, such as `app.warm_up`.
     pub key: String,
     /// What is wrong with it.
     pub what: String,
-    /// What to do.
+    /// What to do; empty where `what` already states the values accepted.
     pub remedy: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.place, self.key, self.what)?;
+        let mut letters = self.remedy.chars();
+        let Some(first) = letters.next() else { return Ok(()) };
         let stop = if self.remedy.ends_with('?') { "" } else { "." };
-        write!(f, "{}: `{}`: {}; {}{stop}", self.place, self.key, self.what, self.remedy)
+        write!(f, ". {}{}{stop}", first.to_uppercase(), letters.as_str())
     }
 }

@@ -91,7 +91,7 @@ impl<'t> Reader<'t> {
                     self.problem(
                         line,
                         &full_name,
-                        "it is a table".to_owned(),
+                        "must be a table".to_owned(),
                         format!("write [{full_name}]"),
                     );
                     (line, DeTable::new())
@@ -108,12 +108,7 @@ impl<'t> Reader<'t> {
         parent.asked.push((name.to_owned(), line));
         let Some(value) = value else { return Vec::new() };
         let DeValue::Array(values) = value.into_inner() else {
-            self.problem(
-                line,
-                name,
-                "there may be several".to_owned(),
-                format!("write [[{name}]] with two brackets"),
-            );
+            self.problem(line, name, "must be an array of tables".to_owned(), format!("write [[{name}]]"));
             return Vec::new();
         };
         let mut sections = Vec::new();
@@ -132,7 +127,7 @@ impl<'t> Reader<'t> {
                         asked: Vec::new(),
                     });
                 }
-                _ => self.problem(line, name, "it is a table".to_owned(), format!("write [[{name}]]")),
+                _ => self.problem(line, name, "must be a table".to_owned(), format!("write [[{name}]]")),
             }
         }
         sections
@@ -206,8 +201,8 @@ impl<'t> Reader<'t> {
             self.problem(
                 section.line,
                 &full(section, key),
-                "it is missing".to_owned(),
-                format!("write {key} = {example}"),
+                "required setting is missing".to_owned(),
+                format!("add {key} = {example}"),
             );
         }
         value
@@ -239,9 +234,7 @@ impl<'t> Reader<'t> {
                 Some(value)
             }
             Err(what) => {
-                let (what, remedy) = what
-                    .split_once("; ")
-                    .map_or((what.as_str(), "put it right"), |(what, remedy)| (what, remedy));
+                let (what, remedy) = what.split_once("; ").unwrap_or((&what, ""));
                 self.problems.push(Problem {
                     place,
                     key: full(section, key),
@@ -287,11 +280,11 @@ impl<'t> Reader<'t> {
             let line = Some(self.line_of(&key.span()));
             let name = key.get_ref().to_string();
             let remedy = match nearest(&name, &known) {
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(near) => format!("did you mean {near}?"),
                 None if known.is_empty() => "remove it".to_owned(),
-                None => format!("known are {}", known.join(", ")),
+                None => format!("valid: {}", known.join(", ")),
             };
-            self.problem(line, &full(section, &name), "there is no such setting".to_owned(), remedy);
+            self.problem(line, &full(section, &name), "unknown setting".to_owned(), remedy);
         }
     }
 
@@ -301,8 +294,8 @@ impl<'t> Reader<'t> {
         let doubt = |name| Problem {
             place: "environment".to_owned(),
             key: name,
-            what: "there is no such setting".to_owned(),
-            remedy: "a setting's variable reads MEDIC_SECTION_KEY, such as MEDIC_SERVER_LISTEN".to_owned(),
+            what: "unknown setting".to_owned(),
+            remedy: "variables are named MEDIC_SECTION_KEY, such as MEDIC_SERVER_LISTEN".to_owned(),
         };
         let doubts = self.environment.into_keys().map(doubt).collect();
         if self.problems.is_empty() {
@@ -324,7 +317,7 @@ impl<'t> Reader<'t> {
     }
 
     fn place(&self, line: Option<usize>) -> String {
-        line.map_or_else(|| self.file.to_owned(), |line| format!("{} line {line}", self.file))
+        line.map_or_else(|| self.file.to_owned(), |line| format!("{}:{line}", self.file))
     }
 
     fn line_of(&self, span: &Range<usize>) -> usize {

@@ -43,7 +43,7 @@ impl Size {
         (1 << 30, ["GiB", "GB", "G"]),
         (1 << 20, ["MiB", "MB", "M"]),
         (1 << 10, ["KiB", "KB", "K"]),
-        (1, ["bytes", "B", ""]),
+        (1, ["B", "bytes", ""]),
     ];
 
     /// `512MiB`, `1.5GB`, `200 MB`, `1073741824`.
@@ -69,7 +69,7 @@ impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |unit: &u64| self.0 > 0 && self.0.is_multiple_of(*unit);
         let (unit, names) = Self::UNITS.iter().find(|(unit, _)| fits(unit)).unwrap_or(&Self::UNITS[4]);
-        write!(f, "{}{}", self.0 / unit, names[1])
+        write!(f, "{}{}", self.0 / unit, names[0])
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) fn raw(value: DeValue<'_>) -> Raw {
         DeValue::String(text) => Raw::Text(text.into_owned()),
         DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
             .map_or(Raw::Other("a number that is too large"), Raw::Integer),
-        DeValue::Float(_) => Raw::Other("a number with a point"),
+        DeValue::Float(_) => Raw::Other("a decimal number"),
         DeValue::Boolean(truth) => Raw::Truth(truth),
         DeValue::Datetime(_) => Raw::Other("a date"),
         DeValue::Array(values) => {
@@ -86,9 +86,7 @@ pub(super) fn raw(value: DeValue<'_>) -> Raw {
                 DeValue::String(text) => Some(text.into_owned()),
                 _ => None,
             });
-            texts
-                .collect::<Option<Vec<_>>>()
-                .map_or(Raw::Other("a list of other things than text"), Raw::List)
+            texts.collect::<Option<Vec<_>>>().map_or(Raw::Other("a list that is not all text"), Raw::List)
         }
         DeValue::Table(table) => {
             let texts = table.into_iter().map(|(key, value)| match value.into_inner() {
@@ -97,7 +95,7 @@ pub(super) fn raw(value: DeValue<'_>) -> Raw {
             });
             texts
                 .collect::<Option<BTreeMap<_, _>>>()
-                .map_or(Raw::Other("a table of other things than text"), Raw::Map)
+                .map_or(Raw::Other("a table that is not all text"), Raw::Map)
         }
     }
 }
@@ -131,7 +129,7 @@ fn command(list: &[String]) -> String {
 
 fn kind(raw: &Raw) -> &'static str {
     match raw {
-        Raw::Text(_) => "a text",
+        Raw::Text(_) => "text",
         Raw::Integer(_) => "a number",
         Raw::Truth(_) => "true or false",
         Raw::List(_) => "a list",
@@ -140,42 +138,50 @@ fn kind(raw: &Raw) -> &'static str {
     }
 }
 
+/// The value received, as an error states it.
+pub(super) fn got(raw: &Raw) -> String {
+    match raw {
+        Raw::Text(text) if text.trim().parse::<i64>().is_err() => format!("\"{}\"", without_query(text)),
+        Raw::Text(_) | Raw::Integer(_) | Raw::Truth(_) => shown(raw),
+        other => kind(other).to_owned(),
+    }
+}
+
 /// A text.
 pub(super) fn text(raw: &Raw) -> Result<String, String> {
     match raw {
         Raw::Text(text) => Ok(text.clone()),
-        other => Err(format!("it is {}; write a text in quotation marks", kind(other))),
+        other => Err(format!("must be text in quotation marks (got {})", kind(other))),
     }
 }
 
 /// A duration with its unit.
 pub(super) fn duration(raw: &Raw) -> Result<Duration, String> {
-    let remedy = "write it with its unit, such as \"500ms\", \"30s\", \"24h\" or \"30d\"";
     match raw {
         Raw::Text(text) => match humantime::parse_duration(text) {
             Ok(duration) if duration <= Duration::from_hours(3_650 * 24) => Ok(duration),
-            Ok(_) => Err("it is longer than ten years; take a shorter time".to_owned()),
-            Err(_) => Err(format!("`{text}` is no duration; {remedy}")),
+            Ok(_) => Err(format!("must be at most 3650d (got {text})")),
+            Err(_) => Err(format!("invalid duration \"{text}\"; use 500ms, 30s, 24h or 30d")),
         },
-        other => Err(format!("it is {}; {remedy}", kind(other))),
+        other => Err(format!("must be a duration such as \"30s\" or \"24h\" (got {})", got(other))),
     }
 }
 
 /// A size within a range; 0 and nothing are `None`.
 pub(super) fn size(least: Size, most: Size) -> impl Fn(&Raw) -> Result<Option<Size>, String> {
     move |raw| {
-        let remedy = "write it with its unit, such as \"512MiB\" or \"1.5GB\", or as a number of bytes";
+        let accepted = "\"512MiB\", \"1.5GiB\" or a number of bytes";
         let size = match raw {
             Raw::Integer(bytes) => u64::try_from(*bytes).ok().map(Size),
             Raw::Text(text) if text.is_empty() => return Ok(None),
             Raw::Text(text) => Size::read(text),
-            other => return Err(format!("it is {}; {remedy}", kind(other))),
+            other => return Err(format!("must be {accepted} (got {})", got(other))),
         };
         match size {
-            None => Err(format!("`{}` is no size; {remedy}", shown(raw))),
+            None => Err(format!("invalid size \"{}\"; use {accepted}", shown(raw))),
             Some(Size(0)) => Ok(None),
             Some(size) if (least..=most).contains(&size) => Ok(Some(size)),
-            Some(_) => Err(format!("`{}` does not fit; write {least} to {most}", shown(raw))),
+            Some(_) => Err(format!("must be {least} to {most} (got {})", got(raw))),
         }
     }
 }
@@ -186,15 +192,16 @@ pub(super) fn truth(raw: &Raw) -> Result<bool, String> {
         Raw::Truth(truth) => Ok(*truth),
         Raw::Text(text) if text.eq_ignore_ascii_case("true") => Ok(true),
         Raw::Text(text) if text.eq_ignore_ascii_case("false") => Ok(false),
-        other => Err(format!("`{}` is neither; write true or false", shown(other))),
+        other => Err(format!("must be true or false (got {})", got(other))),
     }
 }
 
 /// An IP address and a port.
 pub(super) fn address(raw: &Raw) -> Result<SocketAddr, String> {
-    let remedy = "write an IP address and a port, such as \"127.0.0.1:8080\"";
-    let text = text(raw).map_err(|_| format!("it is {}; {remedy}", kind(raw)))?;
-    text.replace("localhost:", "127.0.0.1:").parse().map_err(|_| format!("`{text}` is no address; {remedy}"))
+    let refused =
+        || format!("must be an IP address and a port, such as \"127.0.0.1:8080\" (got {})", got(raw));
+    let text = text(raw).map_err(|_| refused())?;
+    text.replace("localhost:", "127.0.0.1:").parse().map_err(|_| refused())
 }
 
 /// A whole number within a range; the environment sends it as text.
@@ -208,8 +215,6 @@ pub(super) fn count<T: TryFrom<i64>>(least: i64, most: i64) -> impl Fn(&Raw) -> 
         let fits = number
             .filter(|number| (least..=most).contains(number))
             .and_then(|number| T::try_from(number).ok());
-        fits.ok_or_else(|| {
-            format!("`{}` does not fit; write a whole number from {least} to {most}", shown(raw))
-        })
+        fits.ok_or_else(|| format!("must be {least} to {most} (got {})", got(raw)))
     }
 }

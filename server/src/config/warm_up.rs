@@ -108,9 +108,7 @@ pub(super) fn check<'t>(
         match value.parse() {
             Ok(statuses) => check.statuses = statuses,
             Err(part) => {
-                let what = format!(
-                    "`{part}` is neither a status nor a range of them; write them from 100 to 599, such as 200,202 or 200-399"
-                );
+                let what = format!("invalid status \"{part}\"; use 100 to 599, such as 200,202 or 200-399");
                 complain(reader, section, WARM_UP_STATUSES, &what);
             }
         }
@@ -128,16 +126,14 @@ pub(super) fn limit<'t>(
     let Some(value) = environment.get(START_TIME_LIMIT).filter(|value| !value.trim().is_empty()) else {
         return warm_up;
     };
-    match count::<u32>(START_LIMIT_S.0, START_LIMIT_S.1)(&Raw::Text(value.clone())) {
-        Ok(seconds) => {
-            reader.instead(section, "warm_up", &format!("{seconds}s"), START_TIME_LIMIT.to_owned());
-            Duration::from_secs(seconds.into())
-        }
-        Err(what) => {
-            complain(reader, section, START_TIME_LIMIT, &format!("{what} seconds"));
-            warm_up
-        }
+    let (least, most) = START_LIMIT_S;
+    if let Ok(seconds) = count::<u32>(least, most)(&Raw::Text(value.clone())) {
+        reader.instead(section, "warm_up", &format!("{seconds}s"), START_TIME_LIMIT.to_owned());
+        return Duration::from_secs(seconds.into());
     }
+    let what = format!("must be {least} to {most} seconds (got {})", value.trim());
+    complain(reader, section, START_TIME_LIMIT, &what);
+    warm_up
 }
 
 /// A path, or nothing.
@@ -154,14 +150,14 @@ fn path(text: &str) -> Result<String, String> {
     // what follows may be a secret
     let text: String = text.split('?').next().unwrap_or_default().chars().take(80).collect();
     Err(format!(
-        "`{}` is no path; begin it with `/`, and write what is not ASCII, blanks, `#`, `<` and `>` as %XX",
+        "invalid path \"{}\"; begin it with /, and percent-encode spaces, #, <, > and what is not ASCII",
         text.escape_debug()
     ))
 }
 
 /// The variables stand in one table, so the message says which.
 fn complain<'t>(reader: &mut Reader<'t>, section: &Section<'t>, variable: &str, what: &str) {
-    let (what, remedy) = what.split_once("; ").unwrap_or((what, "put it right"));
+    let (what, remedy) = what.split_once("; ").unwrap_or((what, ""));
     reader.complain(section, "environment", format!("{variable}: {what}"), remedy.to_owned());
 }
 

@@ -50,7 +50,7 @@ impl LiveConsole {
         let before = {
             let snapshot = self.snapshot.borrow();
             let instance = instance_of(&snapshot, app, index)
-                .ok_or_else(|| ConsoleError::Refused(format!("there is no instance {index} of `{app}`")))?;
+                .ok_or_else(|| ConsoleError::Refused(format!("App \"{app}\" has no instance {index}.")))?;
             may_restart(instance)?;
             instance.started_at
         };
@@ -63,7 +63,7 @@ impl LiveConsole {
             return Ok(());
         }
         Err(ConsoleError::Conflict(format!(
-            "instance {index} was not restarted: it stopped running in that moment; look how it is and ask again"
+            "Instance {index} was not restarted: it stopped running meanwhile. Check its state, then retry."
         )))
     }
 
@@ -106,13 +106,13 @@ fn may_restart(instance: &InstanceStatus) -> Result<(), ConsoleError> {
     if let Some(restarting) = &instance.restarting {
         let (since, reason) = (restarting.since, &restarting.reason);
         return Err(ConsoleError::Conflict(format!(
-            "instance {index} is being restarted already, since {since} ({reason}); wait until that is done"
+            "Cannot restart instance {index}: a restart is in progress since {since} ({reason}). Wait until it completes."
         )));
     }
     if instance.state != InstanceState::Running {
         let state = instance.state.word().to_lowercase();
         return Err(ConsoleError::Conflict(format!(
-            "instance {index} is {state}: only one that is running can be restarted"
+            "Cannot restart instance {index}: it is not running (state: {state})."
         )));
     }
     Ok(())

@@ -133,10 +133,10 @@ async fn next(lines: &mut FramedRead<OwnedReadHalf, LinesCodec>) -> Option<Said>
             Ok(line) => match serde_json::from_str(&line) {
                 Ok(said) => return Some(said),
                 // A newer shim may say what this Medic does not know.
-                Err(error) => tracing::warn!(%error, "a shim said something unknown"),
+                Err(error) => tracing::warn!(%error, "unrecognized message from shim"),
             },
             Err(LinesCodecError::MaxLineLengthExceeded) => {
-                tracing::warn!(LINE_LIMIT, "a shim said something too long");
+                tracing::warn!(LINE_LIMIT, "message from shim is too long");
                 // The stream pauses once after an error; then the rest of the line is skipped.
                 let _pause = lines.next().await;
             }

@@ -22,6 +22,6 @@ pub(in crate::http) async fn auto_heal_status(
     }
     let heal = console.snapshot().heal.get(&app).cloned();
     heal.map(Json).ok_or_else(|| {
-        ApiError::Conflict("auto-heal has not looked at this app yet; ask again in a second".to_owned())
+        ApiError::Conflict("Auto-heal has no reading of this app yet. Retry in 1 s.".to_owned())
     })
 }

@@ -41,7 +41,7 @@ pub(in crate::http) async fn incident(
     Path(id): Path<String>,
 ) -> Result<Json<Incident>, ApiError> {
     let missing =
-        || ApiError::NotFound("there is no such incident; it may be older than crashes are kept".to_owned());
+        || ApiError::NotFound("Incident not found. It may be past the retention period.".to_owned());
     let id: IncidentId = id.parse().map_err(|_| missing())?;
     console.incident(&id).await?.map(Json).ok_or_else(missing)
 }

@@ -24,7 +24,7 @@ impl FromTo {
         let read = |name: &str, text: &Option<String>| {
             let given = text.as_deref().filter(|text| !text.is_empty());
             let parsed = given.map(str::parse::<Timestamp>).transpose();
-            parsed.map_err(|error| ApiError::Refused(format!("`{name}`: {error}")))
+            parsed.map_err(|error| ApiError::Refused(format!("{name}: {error}")))
         };
         let latest = TimeRange::last(now, range::LONGEST);
         let end = read("to", &self.to)?.unwrap_or(latest.end);
@@ -32,15 +32,29 @@ impl FromTo {
         if start < end {
             Ok(TimeRange { start, end })
         } else {
-            Err(ApiError::Refused("`from` must lie before `to`".to_owned()))
+            Err(ApiError::Refused(format!("from must be before to (got {start} and {end}).")))
         }
     }
 }
 
 pub(in crate::http) fn app_name(text: &str) -> Result<AppName, ApiError> {
-    text.parse().map_err(|error: model::names::NameError| ApiError::NotFound(error.to_string()))
+    text.parse()
+        .map_err(|error: model::names::NameError| ApiError::NotFound(format!("App not found: {error}.")))
 }
 
-pub(in crate::http) fn read_query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
-    query.map(|Query(query)| query).map_err(|rejection| ApiError::Refused(rejection.body_text()))
+/// The parameters, or an error that names those that are accepted.
+pub(in crate::http) fn read_query<T: IntoParams>(
+    query: Result<Query<T>, QueryRejection>,
+) -> Result<T, ApiError> {
+    query.map(|Query(query)| query).map_err(|rejection| {
+        let accepted: Vec<String> =
+            T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect();
+        // serde has the parameter's name in its sentence only
+        let text = rejection.body_text();
+        let what = text.split('`').nth(1).map_or_else(
+            || "Invalid query string".to_owned(),
+            |name| format!("Invalid query parameter \"{name}\""),
+        );
+        ApiError::Refused(format!("{what}. Accepted, each at most once: {}.", accepted.join(", ")))
+    })
 }

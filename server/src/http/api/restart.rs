@@ -28,7 +28,7 @@ pub(in crate::http) async fn restart(
         if console.proactive(&app).is_none() {
             return ConsoleError::NoSuchApp(app.clone()).into();
         }
-        ApiError::NotFound(format!("there is no such instance of `{app}`; /api/v1/apps/{app} lists all"))
+        ApiError::NotFound(format!("App \"{app}\" has no such instance. See /api/v1/apps/{app}."))
     };
     let index = index.ok_or_else(missing)?;
     console.restart(&app, index).await?;

@@ -35,7 +35,7 @@ impl Format {
             None | Some("") => Ok(asks_for_xml(headers)),
             Some("json") => Ok(false),
             Some("web.config") => Ok(true),
-            Some(_) => Err(ApiError::Refused("`format` is json or web.config".to_owned())),
+            Some(_) => Err(ApiError::Refused("Unknown format. Use json or web.config.".to_owned())),
         }
     }
 }

@@ -39,7 +39,8 @@ pub(super) fn read(
     whole: Whole,
 ) -> Result<Translated<AutoHealConfig>, ApiError> {
     let kind = kind(headers)?;
-    let body = body.map_err(|rejection| ApiError::Refused(rejection.body_text()))?;
+    let body =
+        body.map_err(|_| ApiError::Refused("Cannot read the body. It must be at most 64 KiB.".to_owned()))?;
     match kind {
         Kind::Json => json(&body, whole).map(|rules| Translated { rules, notes: Vec::new() }),
         Kind::Xml => xml(&body),
@@ -54,15 +55,14 @@ fn kind(headers: &HeaderMap) -> Result<Kind, ApiError> {
         "application/xml" | "text/xml" => Ok(Kind::Xml),
         other if other.ends_with("+json") => Ok(Kind::Json),
         _ => Err(ApiError::Refused(
-            "send the rules with Content-Type: application/json, or a web.config with application/xml"
-                .to_owned(),
+            "Unsupported Content-Type. Use application/json, or application/xml for a web.config.".to_owned(),
         )),
     }
 }
 
 fn xml(body: &[u8]) -> Result<Translated<AutoHealConfig>, ApiError> {
     let text = std::str::from_utf8(body)
-        .map_err(|_| ApiError::Refused("the file is not UTF-8; save it as that".to_owned()))?;
+        .map_err(|_| ApiError::Refused("The body is not UTF-8. Save the file as UTF-8.".to_owned()))?;
     web_config::import(text).map_err(|error| match error {
         WebConfigError::Values(values) => {
             ApiError::Invalid(values.iter().map(|text| element(text)).collect())
@@ -78,8 +78,10 @@ fn element(text: &str) -> Violation {
 }
 
 fn json(body: &[u8], whole: Whole) -> Result<AutoHealConfig, ApiError> {
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| ApiError::Refused(format!("the body is no JSON that can be read: {error}")))?;
+    let value: Value = serde_json::from_slice(body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        ApiError::Refused(format!("Invalid JSON at line {line}, column {column}."))
+    })?;
     let properties = properties(value)?;
     let missing: Vec<Violation> = [ENABLED, RULES]
         .into_iter()

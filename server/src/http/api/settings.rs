@@ -35,6 +35,19 @@ pub(in crate::http) enum SettingValue {
     Text(String),
 }
 
+const fn refusal(rejection: &JsonRejection) -> &'static str {
+    match rejection {
+        JsonRejection::MissingJsonContentType(_) => {
+            "Missing header. Send the settings with Content-Type: application/json."
+        }
+        JsonRejection::JsonSyntaxError(_) => "Invalid JSON. Send an object of setting names and values.",
+        JsonRejection::JsonDataError(_) => {
+            "Invalid settings. Send an object of setting names and values. A value must be true, false, text or null."
+        }
+        _ => "Cannot read the body. It must be UTF-8 and at most 64 KiB.",
+    }
+}
+
 /// Changes an app's settings, all that are named or none; they are obeyed at once, and no worker is restarted. A setting that is
 /// not named stays as it is; `null` leaves it to the app's environment and the default.
 #[utoipa::path(put, path = "/api/v1/apps/{app}/settings", params(("app" = String, Path)),
@@ -48,7 +61,7 @@ pub(in crate::http) async fn save_settings(
     body: Result<Json<BTreeMap<String, Option<SettingValue>>>, JsonRejection>,
 ) -> Result<Json<AppSettings>, ApiError> {
     let app_name = app_name(&app)?;
-    let Json(values) = body.map_err(|rejection| ApiError::Refused(rejection.body_text()))?;
+    let Json(values) = body.map_err(|rejection| ApiError::Refused(refusal(&rejection).to_owned()))?;
     let text = |value| match value {
         SettingValue::Truth(true) => "True".to_owned(),
         SettingValue::Truth(false) => "False".to_owned(),
