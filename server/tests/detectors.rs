@@ -81,6 +81,7 @@ fn the_api_says_what_the_pages_say() {
     let medic = Medic::with_shop("", "instances = 2");
     medic.until_running();
     medic.crash("panic");
+    medic.until_running();
     assert_eq!(request(medic.address, "POST", "/api/v1/apps/shop/instances/0/restart", &[], "").status, 202);
     medic.until("the restart recorded", || {
         medic.json("/api/v1/apps/shop/restarts").as_array().unwrap().first().cloned()

@@ -137,18 +137,18 @@ fn a_rule_that_does_not_fit_is_refused_with_its_field_and_limit_and_nothing_is_s
         ("triggers/statusCodes/0/status", json!(100), "above 100 and below 530"),
         ("triggers/statusCodes/0/status", json!(530), "above 100 and below 530"),
         ("triggers/statusCodes/0/count", json!(0), "1 to"),
-        ("triggers/statusCodes/0/path", json!("/a b"), "path"),
+        ("triggers/statusCodes/0/path", json!("/a b"), "wildcard"),
         ("triggers/statusCodesRange/0/statusCodes", json!("530-500"), "100 to 530"),
-        ("triggers/slowRequests/timeInterval", json!("00:00:29"), "shorter than timeTaken"),
+        ("triggers/slowRequests/timeInterval", json!("00:00:29"), "at least timeTaken"),
         ("triggers/slowRequests/path", json!("/x"), "slowRequestsWithPath"),
-        ("triggers/slowRequestsWithPath/0/path", json!(""), "slowRequests"),
-        ("triggers/privateBytes", json!(1), "no such field"),
-        ("triggers", json!([]), "send an object"),
+        ("triggers/slowRequestsWithPath/0/path", json!(""), "a path. Set one, or use slowRequests"),
+        ("triggers/privateBytes", json!(1), "got `privateBytes`"),
+        ("triggers", json!([]), "an object (got a list)"),
         ("actions/actionType", json!(3), "Recycle, LogEvent or CustomAction"),
         ("actions/actionType", json!("Reboot"), "Recycle, LogEvent or CustomAction"),
         ("actions/customAction/exe", json!("true"), "absolute path"),
-        ("actions/customAction/exe", json!("MemoryDump"), "cannot be done yet"),
-        ("actions/minProcessExecutionTime", json!("02:00:01"), "0 to 7200 seconds"),
+        ("actions/customAction/exe", json!("MemoryDump"), "not supported yet"),
+        ("actions/minProcessExecutionTime", json!("02:00:01"), "00:00:00 to 02:00:00 (got 02:00:01)"),
     ];
     for (pointer, value, limit) in cases {
         let body = with(all_rules(), &format!("/autoHealRules/{pointer}"), value);
@@ -158,6 +158,7 @@ fn a_rule_that_does_not_fit_is_refused_with_its_field_and_limit_and_nothing_is_s
         let field = format!("autoHealRules/{pointer}").replace("/0", "[0]").replace('/', ".");
         assert_eq!(wrong["field"], field, "{}", answer.body);
         assert!(wrong["message"].as_str().unwrap().contains(limit), "{}", answer.body);
+        assert!(wrong["accepted"].is_string() && wrong["remedy"].is_string(), "{}", answer.body);
         assert!(answer.json()["error"].as_str().unwrap().contains(&field), "{}", answer.body);
     }
     let twice = with(all_rules(), "/autoHealRules/triggers/privateBytesInKB", json!(1));

@@ -8,9 +8,10 @@ use std::fmt::Write as _;
 
 use roxmltree::{Document, Node, ParsingOptions};
 
+use model::Violation;
 use model::auto_heal::config::{
     ActionType, Actions, AutoHealConfig, AutoHealRules, CustomAction, Parameters, RequestsTrigger,
-    SlowRequestsTrigger, StatusCodeTrigger, TimeSpan, Triggers,
+    SPAN_ACCEPTED, SlowRequestsTrigger, StatusCodeTrigger, TimeSpan, Triggers,
 };
 
 /// The largest file that is read, in bytes.
@@ -32,8 +33,12 @@ pub enum WebConfigError {
     #[error("the file has no <monitoring> element in its <system.webServer>")]
     NoMonitoring,
     /// Values that are none; each names its element and attribute.
-    #[error("{}", .0.join("; "))]
-    Values(Vec<String>),
+    #[error("{}", list(.0))]
+    Values(Vec<Violation>),
+}
+
+fn list(violations: &[Violation]) -> String {
+    violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Rules in the other form, and what did not come across.
@@ -76,7 +81,7 @@ fn is(node: Node<'_, '_>, name: &str) -> bool {
 
 #[derive(Default)]
 struct Import {
-    wrong: Vec<String>,
+    wrong: Vec<Violation>,
     notes: Vec<String>,
 }
 
@@ -147,7 +152,7 @@ impl Import {
         self.unknown(node, &["value"], &["customAction"]);
         let action_type = node.attribute("value").map_or(Some(ActionType::default()), ActionType::from_word);
         if action_type.is_none() {
-            self.refuse(node, "value", "write Recycle, LogEvent or CustomAction");
+            self.refuse(node, "value", "Recycle, LogEvent or CustomAction");
         }
         let custom_action = node.children().find(|child| is(*child, "customAction")).map(|child| {
             self.unknown(child, &["exe", "parameters"], &[]);
@@ -174,7 +179,7 @@ impl Import {
             return 0;
         };
         text.parse().unwrap_or_else(|_| {
-            self.refuse(node, name, &format!("`{}` is no whole number, 0 or more", shorten(text)));
+            self.refuse(node, name, "a whole number, 0 or more");
             0
         })
     }
@@ -183,14 +188,18 @@ impl Import {
         let Some(text) = node.attribute(name).filter(|text| !text.trim().is_empty()) else {
             return TimeSpan::ZERO;
         };
-        text.parse().unwrap_or_else(|error: model::auto_heal::config::TimeSpanError| {
-            self.refuse(node, name, &error.to_string());
+        text.parse().unwrap_or_else(|_: model::auto_heal::config::TimeSpanError| {
+            self.refuse(node, name, SPAN_ACCEPTED);
             TimeSpan::ZERO
         })
     }
 
-    fn refuse(&mut self, node: Node<'_, '_>, attribute: &str, message: &str) {
-        self.wrong.push(format!("<{}> {attribute}: {message}", place(node)));
+    fn refuse(&mut self, node: Node<'_, '_>, attribute: &str, accepted: &str) {
+        let field = format!("<{}> {attribute}", place(node));
+        self.wrong.push(match node.attribute(attribute) {
+            Some(text) => Violation::new(field, format!("`{text}`"), accepted),
+            None => Violation::missing(field, accepted),
+        });
     }
 
     fn unknown(&mut self, node: Node<'_, '_>, attributes: &[&str], elements: &[&str]) {

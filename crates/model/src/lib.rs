@@ -17,8 +17,10 @@ pub mod settings;
 pub mod status;
 pub mod text;
 pub mod time;
+pub mod violation;
 
 pub use ending::{CrashCause, Ending, Exit, Signal};
 pub use names::{AppName, IncidentId, InstanceKey, WorkerId};
 pub use range::TimeRange;
 pub use time::{Clock, Monotonic, Now, Timestamp};
+pub use violation::Violation;

@@ -114,7 +114,6 @@ fn mode(raw: &Raw) -> Result<CpuMode, String> {
     }
 }
 
-/// A violation's message is what is wrong, a colon, and the limit.
 fn complain<'t>(
     reader: &mut Reader<'t>,
     section: &Section<'t>,
@@ -122,9 +121,8 @@ fn complain<'t>(
     key: impl Fn(&str) -> String,
 ) {
     for violation in violations {
-        let (what, limit) =
-            violation.message.split_once(": ").unwrap_or((&violation.message, "put it right"));
-        let remedy = if limit.starts_with("choose") { limit.to_owned() } else { format!("write {limit}") };
-        reader.complain(section, &key(&violation.field), what.to_owned(), remedy);
+        let Violation { field, received, accepted, remedy } = violation;
+        let got = received.map(|received| format!(" (got {received})")).unwrap_or_default();
+        reader.complain(section, &key(&field), format!("must be {accepted}{got}"), remedy);
     }
 }

@@ -197,11 +197,11 @@ fn wrong_values_of_auto_heal_are_told_with_their_range() {
         ),
         (
             "proactive_cpu = { threshold_percent = 52 }",
-            "app.proactive_cpu.threshold_percent: 52 does not fit. Write 50 to 95 in steps of 5.".to_owned(),
+            "app.proactive_cpu.threshold_percent: must be 50 to 95 in steps of 5 (got 52)".to_owned(),
         ),
         (
             "proactive_cpu = { mode = \"CollectAndKill\" }",
-            "app.proactive_cpu.mode: CollectAndKill cannot be done yet, since it takes a dump. Choose Kill."
+            "app.proactive_cpu.mode: must be Kill (got CollectAndKill). Modes that take a dump are not supported yet"
                 .to_owned(),
         ),
         (
@@ -210,19 +210,19 @@ fn wrong_values_of_auto_heal_are_told_with_their_range() {
         ),
         (
             "auto_heal = { fuse_restarts = 0 }",
-            "app.auto_heal.fuse_restarts: it does not fit. Write 1 to 100.".to_owned(),
+            "app.auto_heal.fuse_restarts: must be 1 to 100 (got 0)".to_owned(),
         ),
         (
             "auto_heal = { not_responding_after = \"2h\" }",
-            "app.auto_heal.not_responding_after: it does not fit. Write 1 second to 1 hour.".to_owned(),
+            "app.auto_heal.not_responding_after: must be 1 s to 1 h (got 2 h)".to_owned(),
         ),
         (
             "auto_heal = { not_responding_probe = \"0s\" }",
-            "app.auto_heal.not_responding_probe: it does not fit. Write 1 second to 1 minute.".to_owned(),
+            "app.auto_heal.not_responding_probe: must be 1 s to 1 min (got 0 ms)".to_owned(),
         ),
         (
             "auto_heal = { fuse_window = \"2h\", fuse_off = \"1h\" }",
-            "app.auto_heal.fuse_off: it does not fit. Write at least the window, at most 24 hours."
+            "app.auto_heal.fuse_off: must be at least the window, at most 24 h (got 1 h)"
                 .to_owned(),
         ),
         (

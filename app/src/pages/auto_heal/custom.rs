@@ -289,7 +289,7 @@ fn Violations(violations: Vec<Violation>) -> impl IntoView {
             <li>
                 <a href=format!("#{}", id_of(&name))>{words_of(&name)}</a>
                 ": "
-                {violation.message}
+                {violation.message()}
             </li>
         }
     };

@@ -75,7 +75,7 @@ pub(super) fn words_of(name: &str) -> String {
 impl Fields {
     pub(super) fn messages(&self, name: &str) -> Vec<String> {
         let of_field = self.violations.iter().filter(|violation| field_name(violation) == name);
-        of_field.map(|violation| violation.message.clone()).collect()
+        of_field.map(Violation::message).collect()
     }
 
     /// Label, input, hint, and what is wrong with it.
@@ -332,10 +332,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_stands_beside_its_field_with_what_was_typed() {
-        let violation = Violation {
-            field: "autoHealRules.triggers.requests.count".to_owned(),
-            message: "`<b>` is no whole number".to_owned(),
-        };
+        let violation = Violation::new("autoHealRules.triggers.requests.count", "`<b>`", "a whole number");
         let fields = Fields { violations: vec![violation], focus: None };
         let html =
             fields.input("triggers.requests.count", "Requests", "hint", COUNT, "\"><script>").to_html();

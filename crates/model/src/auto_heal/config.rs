@@ -4,11 +4,9 @@
 //! for a trigger that is not set. A value that is no number or no length of time is refused with the path of its field.
 //! Whether the values can be used is [`AutoHealConfig::check`]'s to say, all at once.
 
-use std::fmt;
-
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use crate::auto_heal::time_span::{TimeSpan, TimeSpanError};
+pub use crate::auto_heal::time_span::{SPAN_ACCEPTED, TimeSpan, TimeSpanError};
 
 mod check;
 mod parameters;
@@ -20,21 +18,7 @@ pub use check::{
 };
 pub use parameters::Parameters;
 
-/// What is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Violation {
-    /// Its path, such as `autoHealRules.triggers.statusCodes[0].count`.
-    pub field: String,
-    /// What is wrong, with the limit; one sentence.
-    pub message: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
-    }
-}
+pub use crate::violation::Violation;
 
 /// What an app's user wants healed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

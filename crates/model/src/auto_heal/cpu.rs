@@ -60,14 +60,13 @@ impl CpuRule {
             !(least..=most).contains(&value) || !value.is_multiple_of(*step)
         });
         let mut found: Vec<_> = outside
-            .map(|(field, value, least, most, step)| Violation {
-                field: format!("cpu.{field}"),
-                message: format!("{value} does not fit: {least} to {most} in steps of {step}"),
+            .map(|(field, value, least, most, step)| {
+                Violation::new(format!("cpu.{field}"), value, format!("{least} to {most} in steps of {step}"))
             })
             .collect();
         if self.mode != CpuMode::Kill {
-            let message = format!("{:?} cannot be done yet, since it takes a dump: choose Kill", self.mode);
-            found.push(Violation { field: "cpu.mode".to_owned(), message });
+            let mode = Violation::new("cpu.mode", format!("{:?}", self.mode), "Kill");
+            found.push(mode.with_remedy("Modes that take a dump are not supported yet"));
         }
         found
     }

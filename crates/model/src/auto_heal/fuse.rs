@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::auto_heal::config::Violation;
+use crate::time::humanise;
 
 /// The numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,17 +29,15 @@ impl FuseNumbers {
     /// Everything that is wrong with them.
     pub fn check(&self) -> Vec<Violation> {
         let longest = Duration::from_hours(24);
+        let (restarts, window, off) = (self.restarts.to_string(), humanise(self.window), humanise(self.off));
         let checks = [
-            ("restarts", (1..=100).contains(&self.restarts), "1 to 100"),
-            ("window", (Duration::from_mins(1)..=longest).contains(&self.window), "1 minute to 24 hours"),
-            ("off", (self.window..=longest).contains(&self.off), "at least the window, at most 24 hours"),
+            ("restarts", (1..=100).contains(&self.restarts), restarts, "1 to 100"),
+            ("window", (Duration::from_mins(1)..=longest).contains(&self.window), window, "1 min to 24 h"),
+            ("off", (self.window..=longest).contains(&self.off), off, "at least the window, at most 24 h"),
         ];
-        let wrong = checks.into_iter().filter(|(_, fits, _)| !fits);
+        let wrong = checks.into_iter().filter(|(_, fits, ..)| !fits);
         wrong
-            .map(|(field, _, limit)| Violation {
-                field: format!("fuse.{field}"),
-                message: format!("it does not fit: {limit}"),
-            })
+            .map(|(field, _, got, accepted)| Violation::new(format!("fuse.{field}"), got, accepted))
             .collect()
     }
 }

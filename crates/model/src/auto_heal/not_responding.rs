@@ -34,19 +34,15 @@ impl NotRespondingNumbers {
     /// Everything that is wrong with them.
     pub fn check(&self) -> Vec<Violation> {
         let second = Duration::from_secs(1);
+        let (hour, minute) = (Duration::from_hours(1), Duration::from_mins(1));
         let checks = [
-            ("after", (second..=Duration::from_hours(1)).contains(&self.after), "1 second to 1 hour"),
-            (
-                "probe",
-                (second..=Duration::from_mins(1)).contains(&self.answer_within),
-                "1 second to 1 minute",
-            ),
+            ("after", self.after, hour, "1 s to 1 h"),
+            ("probe", self.answer_within, minute, "1 s to 1 min"),
         ];
-        let wrong = checks.into_iter().filter(|(_, fits, _)| !fits);
+        let wrong = checks.into_iter().filter(|(_, value, most, _)| !(second..=*most).contains(value));
         wrong
-            .map(|(field, _, limit)| Violation {
-                field: format!("not_responding.{field}"),
-                message: format!("it does not fit: {limit}"),
+            .map(|(field, value, _, accepted)| {
+                Violation::new(format!("not_responding.{field}"), humanise(value), accepted)
             })
             .collect()
     }

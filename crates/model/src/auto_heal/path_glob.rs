@@ -24,6 +24,18 @@ pub enum PathGlobError {
     TooLong,
 }
 
+impl PathGlobError {
+    /// What a path must be.
+    pub fn accepted(&self) -> String {
+        match self {
+            Self::TooLong => format!("at most {LENGTH_LIMIT} characters"),
+            Self::Character(_) => {
+                "letters, digits, `/`, `-`, `_`, `.` and `*` as the only wildcard".to_owned()
+            }
+        }
+    }
+}
+
 /// A pattern of paths, `^[\*/\w-_.]*$`. One that begins with neither `/` nor `*` is read with a `/` before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -13,6 +13,9 @@ pub struct TimeSpanError {
     text: String,
 }
 
+/// What a length of time must be.
+pub const SPAN_ACCEPTED: &str = "a length of time as hh:mm:ss, such as 00:05:00, or 1.00:00:00 for a day";
+
 /// Whole seconds, written `hh:mm:ss`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

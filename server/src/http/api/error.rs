@@ -45,7 +45,22 @@ pub(in crate::http) struct ErrorBody {
     pub(in crate::http) remedy: &'static str,
     /// Each field that was refused, where fields were.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(in crate::http) fields: Vec<Violation>,
+    pub(in crate::http) fields: Vec<FieldError>,
+}
+
+/// A field that was refused.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct FieldError {
+    #[serde(flatten)]
+    violation: Violation,
+    /// All of it in one sentence.
+    message: String,
+}
+
+impl From<Violation> for FieldError {
+    fn from(violation: Violation) -> Self {
+        Self { message: violation.message(), violation }
+    }
 }
 
 impl ApiError {
@@ -90,7 +105,8 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code, remedy) = self.told();
         let error = self.to_string();
-        let fields = if let Self::Invalid(violations) = self { violations } else { Vec::new() };
+        let violations = if let Self::Invalid(violations) = self { violations } else { Vec::new() };
+        let fields = violations.into_iter().map(FieldError::from).collect();
         (status, Json(ErrorBody { error, code, remedy, fields })).into_response()
     }
 }

@@ -64,17 +64,9 @@ fn xml(body: &[u8]) -> Result<Translated<AutoHealConfig>, ApiError> {
     let text = std::str::from_utf8(body)
         .map_err(|_| ApiError::Refused("The body is not UTF-8. Save the file as UTF-8.".to_owned()))?;
     web_config::import(text).map_err(|error| match error {
-        WebConfigError::Values(values) => {
-            ApiError::Invalid(values.iter().map(|text| element(text)).collect())
-        }
+        WebConfigError::Values(values) => ApiError::Invalid(values),
         other => ApiError::Refused(other.to_string()),
     })
-}
-
-/// `<triggers/requests> count: it is …`: the element and its attribute are the field.
-fn element(text: &str) -> Violation {
-    let (field, message) = text.split_once(": ").unwrap_or(("web.config", text));
-    Violation { field: field.to_owned(), message: message.to_owned() }
 }
 
 fn json(body: &[u8], whole: Whole) -> Result<AutoHealConfig, ApiError> {
@@ -87,7 +79,7 @@ fn json(body: &[u8], whole: Whole) -> Result<AutoHealConfig, ApiError> {
         .into_iter()
         .filter(|name| !properties.contains_key(*name))
         .filter(|name| whole == Whole::Yes || *name == RULES)
-        .map(|name| violation(name, format!("it is missing: {}", remedy(name))))
+        .map(|name| Violation::missing(name, accepted(name)))
         .collect();
     if !missing.is_empty() {
         return Err(ApiError::Invalid(missing));
@@ -102,23 +94,21 @@ fn json(body: &[u8], whole: Whole) -> Result<AutoHealConfig, ApiError> {
     match read {
         Ok(Ok(rules)) => Ok(rules),
         Ok(Err(violations)) => Err(ApiError::Invalid(violations)),
-        Err(error) => {
-            Err(ApiError::Invalid(vec![violation(track.path().to_string(), said(&error.to_string()))]))
-        }
+        Err(error) => Err(ApiError::Invalid(vec![said(track.path().to_string(), &error.to_string())])),
     }
 }
 
-fn remedy(name: &str) -> &'static str {
-    if name == ENABLED { "send true or false" } else { "send all rules, or null for none" }
+fn accepted(name: &str) -> &'static str {
+    if name == ENABLED { "there: true or false" } else { "there: all rules, or null for none" }
 }
 
 /// What stands in the envelope, where there is one.
 fn properties(value: Value) -> Result<Map<String, Value>, ApiError> {
     let object = |value: Value, field: &str| match value {
         Value::Object(map) => Ok(map),
-        _ => Err(ApiError::Invalid(vec![violation(
+        _ => Err(ApiError::Invalid(vec![Violation::missing(
             field,
-            format!("send an object with {ENABLED} and {RULES}"),
+            format!("an object with {ENABLED} and {RULES}"),
         )])),
     };
     let mut map = object(value, "body")?;
@@ -160,16 +150,12 @@ fn lists_for_objects(value: &Value) -> Vec<Violation> {
     objects
         .chain(rows)
         .filter(is_list)
-        .map(|pointer| violation(field(pointer), "it is a list: send an object".to_owned()))
+        .map(|pointer| Violation::new(field(pointer), "a list", "an object"))
         .collect()
 }
 
-fn violation(field: impl Into<String>, message: String) -> Violation {
-    Violation { field: field.into(), message }
-}
-
-/// What serde says, without the names of our types.
-fn said(error: &str) -> String {
+/// What serde says, without the names of our types: what it got, and what is taken.
+fn said(field: String, error: &str) -> Violation {
     if let Some((found, expected)) =
         error.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
     {
@@ -179,12 +165,13 @@ fn said(error: &str) -> String {
             "a boolean" => "true or false",
             other => other,
         };
-        return format!("it is {found}: send {expected}");
+        return Violation::new(field, found, expected);
     }
-    error.strip_prefix("unknown field ").map_or_else(
-        || error.to_owned(),
-        |rest| format!("there is no such field: {}", rest.split_once(", ").map_or(rest, |(_, known)| known)),
-    )
+    let known = error.strip_prefix("unknown field ").and_then(|rest| rest.split_once(", "));
+    match known {
+        Some((name, known)) => Violation::new(field, name, known.replacen("expected ", "", 1)),
+        None => Violation::missing(field, error),
+    }
 }
 
 #[cfg(test)]
@@ -193,9 +180,10 @@ mod tests {
 
     fn fields(body: &str, whole: Whole) -> Vec<(String, String)> {
         match json(body.as_bytes(), whole) {
-            Err(ApiError::Invalid(violations)) => {
-                violations.into_iter().map(|violation| (violation.field, violation.message)).collect()
-            }
+            Err(ApiError::Invalid(violations)) => violations
+                .into_iter()
+                .map(|violation| (violation.field.clone(), violation.message()))
+                .collect(),
             other => panic!("{other:?}"),
         }
     }
@@ -203,43 +191,39 @@ mod tests {
     #[test]
     fn another_shape_is_told_with_its_field() {
         let cases = [
-            ("[]", "body", "send an object with autoHealEnabled and autoHealRules"),
-            (r#"{"properties":7}"#, "properties", "send an object"),
-            (
-                r#"{"autoHealEnabled":true}"#,
-                "autoHealRules",
-                "it is missing: send all rules, or null for none",
-            ),
-            (r#"{"autoHealRules":null}"#, "autoHealEnabled", "it is missing: send true or false"),
+            ("[]", "body", "Must be an object with autoHealEnabled and autoHealRules"),
+            (r#"{"properties":7}"#, "properties", "Must be an object"),
+            (r#"{"autoHealEnabled":true}"#, "autoHealRules", "Must be there: all rules, or null for none"),
+            (r#"{"autoHealRules":null}"#, "autoHealEnabled", "Must be there: true or false"),
             (
                 r#"{"autoHealEnabled":"yes","autoHealRules":null}"#,
                 "autoHealEnabled",
-                "it is string \"yes\": send true or false",
+                "Must be true or false (got string \"yes\")",
             ),
             (
                 r#"{"autoHealEnabled":true,"autoHealRules":{"triggers":5}}"#,
                 "autoHealRules.triggers",
-                "it is integer `5`: send an object",
+                "Must be an object (got integer `5`)",
             ),
             (
                 r#"{"autoHealEnabled":true,"autoHealRules":{"actions":["Recycle",null,null]}}"#,
                 "autoHealRules.actions",
-                "it is a list: send an object",
+                "Must be an object (got a list)",
             ),
             (
                 r#"{"autoHealEnabled":true,"autoHealRules":{"triggers":{"statusCodes":[{},[5]]}}}"#,
                 "autoHealRules.triggers.statusCodes[1]",
-                "it is a list: send an object",
+                "Must be an object (got a list)",
             ),
             (
                 r#"{"autoHealEnabled":true,"autoHealRules":{"triggers":{"statusCodes":{}}}}"#,
                 "autoHealRules.triggers.statusCodes",
-                "it is map: send a list",
+                "Must be a list (got map)",
             ),
             (
                 r#"{"autoHealEnabled":true,"autoHealRules":{"trigers":{}}}"#,
                 "autoHealRules.trigers",
-                "there is no such field: expected `triggers` or `actions`",
+                "Must be `triggers` or `actions` (got `trigers`)",
             ),
         ];
         for (body, field, message) in cases {

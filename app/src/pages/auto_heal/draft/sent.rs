@@ -82,12 +82,12 @@ impl Reader {
         match name {
             "do" => match Command::of_word(&value) {
                 Some(command) => self.command = command,
-                None => self.refuse("do", format!("`{}` is nothing that can be done", shorten(&value))),
+                None => self.refuse("do", &value, "an action of the form"),
             },
             "autoHealEnabled" => self.draft.enabled = value.trim().eq_ignore_ascii_case("true"),
             _ => match self.place(name) {
                 Some(place) => *place = value,
-                None => self.refuse(&shorten(name), "this is no field of the form".to_owned()),
+                None => self.refuse(&shorten(name), "", "a field of the form"),
             },
         }
     }
@@ -119,10 +119,10 @@ impl Reader {
         }
     }
 
-    fn refuse(&mut self, field: &str, message: String) {
+    fn refuse(&mut self, field: &str, value: &str, accepted: &str) {
         // One is enough to refuse the form; a hostile one has thousands.
         if self.draft.unread.len() < LIST_LIMIT {
-            self.draft.unread.push(Violation { field: field.to_owned(), message });
+            self.draft.unread.push(Violation::new(field, format!("`{value}`"), accepted));
         }
     }
 

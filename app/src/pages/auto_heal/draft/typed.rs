@@ -2,11 +2,11 @@
 //! [`model::auto_heal::AutoHealConfig::check`]'s to say.
 
 use model::auto_heal::config::{
-    ActionType, Actions, CustomAction, Parameters, RequestsTrigger, SlowRequestsTrigger,
+    ActionType, Actions, CustomAction, Parameters, RequestsTrigger, SPAN_ACCEPTED, SlowRequestsTrigger,
     StatusCodeRangeTrigger, StatusCodeTrigger, TimeSpan, TimeSpanError, Triggers, Violation,
 };
 
-use super::{Draft, List, PREFIX, Row, Rows, shorten};
+use super::{Draft, List, PREFIX, Row, Rows};
 
 /// What was typed, on its way to the rules.
 pub(super) struct Typed {
@@ -82,11 +82,7 @@ impl Typed {
         let action_type = match draft.action.trim() {
             "" => ActionType::default(),
             word => ActionType::from_word(word).unwrap_or_else(|| {
-                let word = shorten(word);
-                self.refuse(
-                    "actions.actionType",
-                    format!("`{word}` is no action: Recycle, LogEvent or CustomAction"),
-                );
+                self.refuse("actions.actionType", word, "Recycle, LogEvent or CustomAction");
                 ActionType::default()
             }),
         };
@@ -106,12 +102,12 @@ impl Typed {
     fn number(&mut self, at: &str, text: &str) -> u64 {
         let text = text.trim();
         if text.is_empty() {
-            self.refuse(at, "set a number, or leave the whole condition empty".to_owned());
+            self.missing(at, "a number", "Or leave the whole condition empty");
         } else if text.bytes().all(|byte| byte.is_ascii_digit()) {
             // More digits than any number here has are as many too many as the largest one.
             return text.parse().unwrap_or(u64::MAX);
         } else {
-            self.refuse(at, format!("`{}` is no whole number", shorten(text)));
+            self.refuse(at, text, "a whole number");
         }
         0
     }
@@ -122,17 +118,21 @@ impl Typed {
 
     fn span(&mut self, at: &str, text: &str) -> TimeSpan {
         if text.trim().is_empty() {
-            self.refuse(at, "set a length of time, such as 00:02:00".to_owned());
+            self.missing(at, SPAN_ACCEPTED, "");
             return TimeSpan::ZERO;
         }
-        text.parse().unwrap_or_else(|error: TimeSpanError| {
-            self.refuse(at, error.to_string());
+        text.parse().unwrap_or_else(|_: TimeSpanError| {
+            self.refuse(at, text, SPAN_ACCEPTED);
             TimeSpan::ZERO
         })
     }
 
-    fn refuse(&mut self, at: &str, message: String) {
-        self.wrong.push(Violation { field: format!("{PREFIX}{at}"), message });
+    fn refuse(&mut self, at: &str, text: &str, accepted: &str) {
+        self.wrong.push(Violation::new(format!("{PREFIX}{at}"), format!("`{text}`"), accepted));
+    }
+
+    fn missing(&mut self, at: &str, accepted: &str, remedy: &str) {
+        self.wrong.push(Violation::missing(format!("{PREFIX}{at}"), accepted).with_remedy(remedy));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the portal's form lets pass, and what can be carried out.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use crate::auto_heal::config::{
@@ -43,18 +44,14 @@ pub(super) fn check(config: &AutoHealConfig) -> Vec<Violation> {
     let mut found = Found(Vec::new());
     let rules = &config.auto_heal_rules;
     if config.auto_heal_enabled && !rules.triggers.any() {
-        found.add(
-            "autoHealRules.triggers".to_owned(),
-            "set at least one condition, or autoHealEnabled to false".to_owned(),
-        );
+        let nothing = Violation::missing("autoHealRules.triggers", "at least one condition");
+        found.0.push(nothing.with_remedy("Set a condition, or autoHealEnabled to false"));
     }
     found.triggers(&rules.triggers);
     let time = rules.actions.min_process_execution_time;
     if time.as_secs() > PROCESS_TIME_MOST_S {
-        found.add(
-            "autoHealRules.actions.minProcessExecutionTime".to_owned(),
-            format!("{time} is too long: 0 to {PROCESS_TIME_MOST_S} seconds (02:00:00)"),
-        );
+        let most = TimeSpan::from_secs(PROCESS_TIME_MOST_S);
+        found.add("autoHealRules.actions.minProcessExecutionTime", time, format!("00:00:00 to {most}"));
     }
     if rules.actions.action_type == ActionType::CustomAction {
         found.custom_action(rules.actions.custom_action.as_ref());
@@ -65,8 +62,8 @@ pub(super) fn check(config: &AutoHealConfig) -> Vec<Violation> {
 struct Found(Vec<Violation>);
 
 impl Found {
-    fn add(&mut self, field: String, message: String) {
-        self.0.push(Violation { field, message });
+    fn add(&mut self, field: impl Into<String>, received: impl Display, accepted: impl Into<String>) {
+        self.0.push(Violation::new(field, received, accepted));
     }
 
     fn triggers(&mut self, triggers: &Triggers) {
@@ -77,19 +74,14 @@ impl Found {
         if let Some(kb) = triggers.private_bytes_in_kb
             && (kb <= MEMORY_ABOVE_KB || kb > MEMORY_MOST_KB)
         {
-            self.add(
-                at("privateBytesInKB"),
-                format!("{kb} does not fit: above {MEMORY_ABOVE_KB} and at most {MEMORY_MOST_KB}"),
-            );
+            let accepted = format!("above {MEMORY_ABOVE_KB} and at most {MEMORY_MOST_KB}");
+            self.add(at("privateBytesInKB"), kb, accepted);
         }
         self.length(&at("statusCodes"), triggers.status_codes.len());
         for (index, code) in triggers.status_codes.iter().enumerate() {
             let at = at(&format!("statusCodes[{index}]"));
             if code.status <= *STATUSES.start() || code.status >= *STATUSES.end() {
-                self.add(
-                    format!("{at}.status"),
-                    format!("{} does not fit: above 100 and below 530", code.status),
-                );
+                self.add(format!("{at}.status"), code.status, "above 100 and below 530");
             }
             self.counted(&at, code.count, code.time_interval);
             self.path(&at, code.path.as_deref());
@@ -100,11 +92,9 @@ impl Found {
         }
         if let Some(slow) = &triggers.slow_requests {
             self.slow(&at("slowRequests"), slow);
-            if slow.path.is_some() {
-                self.add(
-                    at("slowRequests.path"),
-                    "slowRequests takes no path: use slowRequestsWithPath for it".to_owned(),
-                );
+            if let Some(path) = &slow.path {
+                let path = Violation::new(at("slowRequests.path"), path, "left out");
+                self.0.push(path.with_remedy("Use slowRequestsWithPath for a path"));
             }
         }
         self.length(&at("slowRequestsWithPath"), triggers.slow_requests_with_path.len());
@@ -113,20 +103,16 @@ impl Found {
             self.slow(&at, slow);
             self.path(&at, slow.path.as_deref());
             if slow.path.is_none() {
-                self.add(format!("{at}.path"), "set a path, or use slowRequests without one".to_owned());
+                let missing = Violation::missing(format!("{at}.path"), "a path");
+                self.0.push(missing.with_remedy("Set one, or use slowRequests without a path"));
             }
         }
     }
 
     fn range(&mut self, at: &str, range: &StatusCodeRangeTrigger) {
         if status_range(&range.status_codes).is_none() {
-            let text: String = range.status_codes.chars().take(40).collect();
-            self.add(
-                format!("{at}.statusCodes"),
-                format!(
-                    "`{text}` is no range of statuses: write two from 100 to 530, the smaller first, such as 500-530"
-                ),
-            );
+            let accepted = "two statuses from 100 to 530, the smaller first, such as 500-530";
+            self.add(format!("{at}.statusCodes"), format!("`{}`", range.status_codes), accepted);
         }
         self.counted(at, range.count, range.time_interval);
         self.path(at, range.path.as_deref());
@@ -135,53 +121,51 @@ impl Found {
     fn slow(&mut self, at: &str, slow: &SlowRequestsTrigger) {
         self.counted(at, slow.count, slow.time_interval);
         if slow.time_taken.is_zero() {
-            self.add(format!("{at}.timeTaken"), "set it: at least one second (00:00:01)".to_owned());
+            self.add(format!("{at}.timeTaken"), slow.time_taken, "at least 00:00:01");
         }
         if slow.time_interval < slow.time_taken {
-            self.add(
-                format!("{at}.timeInterval"),
-                format!("{} is shorter than timeTaken, {}", slow.time_interval, slow.time_taken),
-            );
+            let accepted = format!("at least timeTaken, {}", slow.time_taken);
+            self.add(format!("{at}.timeInterval"), slow.time_interval, accepted);
         }
     }
 
     fn counted(&mut self, at: &str, count: u64, interval: TimeSpan) {
         if !(1..=COUNT_MOST).contains(&count) {
-            self.add(format!("{at}.count"), format!("{count} does not fit: 1 to {COUNT_MOST}"));
+            self.add(format!("{at}.count"), count, format!("1 to {COUNT_MOST}"));
         }
         if !(1..=INTERVAL_MOST_S).contains(&interval.as_secs()) {
-            self.add(
-                format!("{at}.timeInterval"),
-                format!("{interval} does not fit: 00:00:01 to {}", TimeSpan::from_secs(INTERVAL_MOST_S)),
-            );
+            let most = TimeSpan::from_secs(INTERVAL_MOST_S);
+            self.add(format!("{at}.timeInterval"), interval, format!("00:00:01 to {most}"));
         }
     }
 
     fn path(&mut self, at: &str, path: Option<&str>) {
-        if let Some(error) = path.and_then(|path| path.parse::<PathGlob>().err()) {
-            self.add(format!("{at}.path"), error.to_string());
+        let wrong = path.and_then(|path| Some((path, path.parse::<PathGlob>().err()?)));
+        if let Some((path, error)) = wrong {
+            self.add(format!("{at}.path"), format!("`{path}`"), error.accepted());
         }
     }
 
     fn length(&mut self, at: &str, length: usize) {
         if length > LIST_LIMIT {
-            self.add(at.to_owned(), format!("{length} are too many: at most {LIST_LIMIT}"));
+            self.add(at, format!("{length} rows"), format!("at most {LIST_LIMIT} rows"));
         }
     }
 
     fn custom_action(&mut self, action: Option<&CustomAction>) {
         const AT: &str = "autoHealRules.actions.customAction";
+        const PATH: &str = "an executable's absolute path, beginning with /";
         let at = |name: &str| format!("{AT}.{name}");
         let Some(action) = action.filter(|action| !action.exe.trim().is_empty()) else {
-            return self.add(at("exe"), "set the executable that CustomAction is to run".to_owned());
+            return self.0.push(Violation::missing(at("exe"), PATH));
         };
         let tool = action.exe.split_whitespace().next().unwrap_or_default();
         if ["MemoryDump", "Profiler"].iter().any(|name| tool.eq_ignore_ascii_case(name)) {
-            let message = format!("{tool} cannot be done yet: give an executable's absolute path");
-            return self.add(at("exe"), message);
+            let tool = Violation::new(at("exe"), tool, PATH);
+            return self.0.push(tool.with_remedy("MemoryDump and Profiler are not supported yet"));
         }
         if !action.exe.starts_with('/') || action.exe.ends_with('/') {
-            self.add(at("exe"), "give the executable's absolute path, beginning with /".to_owned());
+            self.add(at("exe"), format!("`{}`", action.exe), PATH);
         }
         let texts = [
             ("exe", action.exe.as_str(), EXE_LIMIT, is_unseen as fn(char) -> bool),
@@ -189,10 +173,10 @@ impl Found {
         ];
         for (name, text, limit, is_refused) in texts {
             if text.len() > limit {
-                self.add(at(name), format!("it has {} bytes: at most {limit}", text.len()));
+                self.add(at(name), format!("{} bytes", text.len()), format!("at most {limit} bytes"));
             }
             if text.chars().any(is_refused) {
-                self.add(at(name), "it holds a control character: take it out".to_owned());
+                self.0.push(Violation::missing(at(name), "without control characters"));
             }
         }
     }

@@ -62,11 +62,14 @@ impl AutoHealConfig {
         };
         let Some(action) = &mut self.auto_heal_rules.actions.custom_action else { return Ok(self) };
         if action.parameters.is_kept() {
-            action.parameters = parameters(saved).ok_or_else(|| Violation {
-                field: "autoHealRules.actions.customAction.parameters".to_owned(),
-                message:
-                    "*** keeps the saved parameters, but none are saved: enter them, or leave the field empty"
-                        .to_owned(),
+            action.parameters = parameters(saved).ok_or_else(|| {
+                let field = "autoHealRules.actions.customAction.parameters";
+                let refused = Violation::new(
+                    field,
+                    Parameters::KEPT,
+                    "the parameters: none are saved that *** could keep",
+                );
+                refused.with_remedy("Enter them, or leave the field empty")
             })?;
         }
         Ok(self)
@@ -104,7 +107,9 @@ mod tests {
         assert_eq!(rules("").keep_from(&saved), Ok(rules("")), "taken out");
         for without in [AutoHealConfig::default(), rules("")] {
             let violation = shown.clone().keep_from(&without).unwrap_err();
-            assert!(violation.field.ends_with("parameters") && violation.message.contains("none are saved"));
+            assert!(
+                violation.field.ends_with("parameters") && violation.message().contains("none are saved")
+            );
         }
     }
 }

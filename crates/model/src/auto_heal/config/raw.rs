@@ -1,5 +1,6 @@
 //! The rules as they arrive, before each value is known to be one: so that a refusal can name the field.
 
+use super::SPAN_ACCEPTED;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -216,7 +217,7 @@ impl Reader {
             Leaf::Other(_) => None,
         };
         read.unwrap_or_else(|| {
-            self.refuse(at, "write Recycle, LogEvent or CustomAction, or 0, 1 or 2 for them");
+            self.refuse(at, leaf, "Recycle, LogEvent or CustomAction, or 0, 1 or 2 for them");
             ActionType::default()
         })
     }
@@ -238,7 +239,7 @@ impl Reader {
             Leaf::Null => None,
             Leaf::Number(number) if *number >= 0 => u64::try_from(*number).ok(),
             _ => {
-                self.refuse(at, "write a whole number, 0 or more");
+                self.refuse(at, leaf, "a whole number, 0 or more");
                 None
             }
         }
@@ -250,12 +251,12 @@ impl Reader {
             Leaf::Text(text) if text.is_empty() => return TimeSpan::ZERO,
             Leaf::Text(text) => text,
             _ => {
-                self.refuse(at, "write a length of time as hh:mm:ss, such as \"00:05:00\"");
+                self.refuse(at, leaf, SPAN_ACCEPTED);
                 return TimeSpan::ZERO;
             }
         };
-        text.parse().unwrap_or_else(|error: super::TimeSpanError| {
-            self.refuse(at, &error.to_string());
+        text.parse().unwrap_or_else(|_: super::TimeSpanError| {
+            self.refuse(at, leaf, SPAN_ACCEPTED);
             TimeSpan::ZERO
         })
     }
@@ -265,7 +266,7 @@ impl Reader {
             Leaf::Null => None,
             Leaf::Text(text) => Some(text.clone()).filter(|text| !text.is_empty()),
             _ => {
-                self.refuse(at, "write a text");
+                self.refuse(at, leaf, "a text");
                 None
             }
         }
@@ -283,12 +284,16 @@ impl Reader {
         ];
         for (name, leaf) in fields {
             if !matches!(leaf, Leaf::Null) && !known.contains(&name) {
-                self.refuse(&format!("{at}.{name}"), "this trigger has no such field");
+                self.refuse(&format!("{at}.{name}"), leaf, "left out: this trigger has no such field");
             }
         }
     }
 
-    fn refuse(&mut self, at: &str, message: &str) {
-        self.wrong.push(Violation { field: at.to_owned(), message: message.to_owned() });
+    fn refuse(&mut self, at: &str, leaf: &Leaf, accepted: &str) {
+        self.wrong.push(match leaf {
+            Leaf::Number(number) => Violation::new(at, number, accepted),
+            Leaf::Text(text) => Violation::new(at, format!("`{text}`"), accepted),
+            Leaf::Null | Leaf::Other(_) => Violation::missing(at, accepted),
+        });
     }
 }

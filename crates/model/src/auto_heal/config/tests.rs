@@ -66,7 +66,7 @@ fn an_action_is_a_word_in_any_case_or_the_portals_number() {
     }
     for bad in ["3", "-1", "true", r#""Restart""#, "0.5"] {
         let message = refusal(&with_action(&format!(r#""actionType":{bad}"#)));
-        assert!(message.starts_with("autoHealRules.actions.actionType: write Recycle"), "{bad}: {message}");
+        assert!(message.starts_with("autoHealRules.actions.actionType: Must be Recycle"), "{bad}: {message}");
     }
 }
 
@@ -91,17 +91,20 @@ fn zero_null_and_nothing_are_not_set() {
 #[test]
 fn what_is_no_value_is_refused_with_its_field() {
     let cases = [
-        (r#""requests":{"count":-1}"#, "autoHealRules.triggers.requests.count: write a whole number"),
-        (r#""privateBytesInKB":"much""#, "autoHealRules.triggers.privateBytesInKB: write a whole number"),
+        (r#""requests":{"count":-1}"#, "autoHealRules.triggers.requests.count: Must be a whole number"),
+        (r#""privateBytesInKB":"much""#, "autoHealRules.triggers.privateBytesInKB: Must be a whole number"),
         (
             r#""statusCodes":[{"status":500,"count":1,"timeInterval":"1 h"}]"#,
-            "statusCodes[0].timeInterval: `1 h` is no length",
+            "statusCodes[0].timeInterval: Must be a length of time",
         ),
         (
             r#""slowRequests":{"count":1,"timeInterval":30}"#,
-            "slowRequests.timeInterval: write a length of time",
+            "slowRequests.timeInterval: Must be a length of time",
         ),
-        (r#""requests":{"count":1,"path":"/x"}"#, "requests.path: this trigger has no such field"),
+        (
+            r#""requests":{"count":1,"path":"/x"}"#,
+            "requests.path: Must be left out: this trigger has no such field",
+        ),
         (r#""privateBytesInKb":204800"#, "unknown field `privateBytesInKb`"),
     ];
     for (trigger, message) in cases {
@@ -178,15 +181,18 @@ fn each_limit_of_the_form() {
 fn each_limit_of_the_actions() {
     let cases = [
         (r#""minProcessExecutionTime":"02:00:00""#, None),
-        (r#""minProcessExecutionTime":"02:00:01""#, Some(("minProcessExecutionTime", "0 to 7200"))),
-        (r#""actionType":2"#, Some(("customAction.exe", "set the executable"))),
+        (
+            r#""minProcessExecutionTime":"02:00:01""#,
+            Some(("minProcessExecutionTime", "00:00:00 to 02:00:00")),
+        ),
+        (r#""actionType":2"#, Some(("customAction.exe", "absolute path"))),
         (
             r#""actionType":2,"customAction":{"exe":"MemoryDump"}"#,
-            Some(("customAction.exe", "cannot be done yet")),
+            Some(("customAction.exe", "not supported yet")),
         ),
         (
             r#""actionType":2,"customAction":{"exe":"Profiler -mode:CollectLogsAndKill","parameters":"DurationSeconds=30"}"#,
-            Some(("customAction.exe", "cannot be done yet")),
+            Some(("customAction.exe", "not supported yet")),
         ),
         (r#""actionType":2,"customAction":{"exe":"logger"}"#, Some(("customAction.exe", "absolute path"))),
         (r#""actionType":2,"customAction":{"exe":"/usr/bin/logger"}"#, None),
@@ -203,7 +209,7 @@ fn each_limit_of_the_actions() {
             Some((field, message)) => {
                 assert_eq!(found.len(), 1, "{action}");
                 assert_eq!(found[0].field, format!("autoHealRules.actions.{field}"), "{action}");
-                assert!(found[0].message.contains(message), "{action}: {}", found[0].message);
+                assert!(found[0].message().contains(message), "{action}: {}", found[0]);
             }
         }
     }
