@@ -73,7 +73,7 @@ pub struct CrashCount {
     /// As `node/instance`.
     pub place: String,
     pub incident: IncidentId,
-    /// When, to the minute.
+    /// When the last of them was.
     pub at: Timestamp,
     pub count: u64,
 }

@@ -14,7 +14,7 @@ use model::requests::RequestMinute;
 use sqlx::{Connection as _, SqliteConnection};
 use store::{Database, Flush, Store};
 
-const CRASHES: i64 = 100_000;
+const CRASHES: i64 = 1_000_000;
 const INCIDENTS: i64 = 2_000;
 const INSTANCES: u16 = 10;
 const DAY_MS: i64 = 86_400_000;
@@ -46,8 +46,8 @@ async fn main() {
         sqlx::query(scan).fetch_all(&mut shell).await.unwrap().len()
     })
     .await;
-    measure("the times of 100,000 crashes", async || store.crash_times(&shop, day).await.unwrap().len())
-        .await;
+    let counts = async || store.crash_counts(&shop, day).await.unwrap().len();
+    measure(&format!("counts by minute of {CRASHES} crashes"), counts).await;
     measure("the latest 50 crashes", async || store.crashes(&shop, day, 50).await.unwrap().len()).await;
     store.close().await;
 }
@@ -96,6 +96,8 @@ async fn multiply(shell: &mut SqliteConnection) {
         "INSERT INTO crash SELECT 'shop/0/' || (1000000000000 + n), app, at_ms + n * 86000000 / $1, node, instance, id, 0, pid, \
          uptime_ms, cause, signal, exit_code, exception_type, runtime, 'signature ' || id, in_flight_count, in_flight, notes, \
          crashing_thread, modules, memory FROM many CROSS JOIN one",
+        "INSERT INTO crash_minute SELECT app, at_ms - at_ms % 60000, node, instance, incident, COUNT(*), MAX(at_ms) FROM crash \
+         WHERE app = 'shop' GROUP BY 1, 2, 3, 4, 5 ON CONFLICT DO NOTHING",
     ] {
         let query = sqlx::query(sql);
         let query = if sql.contains("$1") { query.bind(CRASHES) } else { query };

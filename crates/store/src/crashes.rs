@@ -5,10 +5,7 @@ use model::{AppName, IncidentId, TimeRange, Timestamp, WorkerId};
 
 use crate::access::Writing;
 use crate::sql::{Durability, Row, Value, count, json, word};
-use crate::{AuditRow, CrashTime, Recorded, Store, StoreError, bounds};
-
-/// The most points that [`Store::crash_times`] answers; a chart cannot show more.
-const CRASH_TIMES_LIMIT: i64 = 100_000;
+use crate::{AuditRow, Recorded, Store, StoreError, bounds, crash_minutes};
 
 /// The columns that [`crash_of`] reads, of `crash AS c LEFT JOIN audit AS a`.
 macro_rules! crash_columns {
@@ -55,6 +52,7 @@ impl Store {
         if let Some(audit) = &crash.audit {
             insert_audit(&mut transaction, crash, audit).await?;
         }
+        crash_minutes::add(&mut transaction, crash).await?;
         let count = count_crash(&mut transaction, crash).await?;
         transaction.commit().await?;
         Ok(Recorded { new: true, count })
@@ -89,17 +87,6 @@ impl Store {
     async fn read_crashes(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Crash>, StoreError> {
         let rows = self.sql.rows(sql, values).await;
         rows.and_then(|rows| rows.iter().map(crash_of).collect()).map_err(self.failed("Reading crashes"))
-    }
-
-    /// When an app crashed in a range, oldest first; of more than 100,000, the latest.
-    pub async fn crash_times(&self, app: &AppName, range: TimeRange) -> Result<Vec<CrashTime>, StoreError> {
-        let sql = "SELECT at_ms, instance, node, incident FROM crash \
-                   WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms DESC LIMIT $4";
-        let values =
-            vec![app.as_str().into(), range.start.into(), range.end.into(), CRASH_TIMES_LIMIT.into()];
-        let rows = self.sql.rows(sql, values).await;
-        rows.and_then(|rows| rows.iter().rev().map(crash_time_of).collect())
-            .map_err(self.failed("Reading the times of crashes"))
     }
 
     /// The audit rows of an app's dumps that were captured in a range, newest first.
@@ -245,13 +232,4 @@ fn audit_of(row: &Row) -> sqlx::Result<Audit> {
 
 fn audit_row_of(row: &Row) -> sqlx::Result<AuditRow> {
     Ok(AuditRow { worker: row.name("worker")?, incident: row.name("incident")?, audit: audit_of(row)? })
-}
-
-fn crash_time_of(row: &Row) -> sqlx::Result<CrashTime> {
-    Ok(CrashTime {
-        at: Timestamp::from_ms(row.int("at_ms")?),
-        instance: row.number("instance")?,
-        node: row.text("node")?,
-        incident: row.name("incident")?,
-    })
 }

@@ -19,6 +19,7 @@ mod access;
 mod aside;
 mod auto_heal;
 mod bounds;
+mod crash_minutes;
 mod crashes;
 mod error;
 mod heal_events;
@@ -88,16 +89,14 @@ pub struct Recorded {
     pub count: u64,
 }
 
-/// One point of a chart.
+/// The crashes of one incident on one instance within a minute, or within the part of it that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CrashTime {
-    /// When.
-    pub at: Timestamp,
-    /// The instance's number.
+pub struct CrashCount {
+    /// When the last of them was.
+    pub last: Timestamp,
+    pub count: u64,
     pub instance: u16,
-    /// The machine.
     pub node: String,
-    /// The incident it belongs to.
     pub incident: IncidentId,
 }
 

@@ -1,6 +1,8 @@
 //! Forgetting what is older than the retention. In small transactions, so that a crash that happens meanwhile is recorded at
 //! once; and quick ones, for a purge that a power cut undid is simply done again.
 
+use std::time::Duration;
+
 use model::Timestamp;
 
 use crate::sql::Durability;
@@ -56,6 +58,8 @@ impl Store {
         purged.incidents = self.forget_incidents(before).await?;
         purged.minutes = self.forget_rows(delete_minutes!("request_minute"), before).await?;
         purged.memory_minutes = self.forget_rows(delete_minutes!("memory_minute"), before).await?;
+        // the minute that the time cuts stays until all of it is old
+        self.forget_rows(delete_minutes!("crash_minute"), before - Duration::from_mins(1)).await?;
         purged.restarts = self.forget_rows(delete_facts!("restart"), before).await?;
         purged.heal_events = self.forget_rows(delete_facts!("heal_event"), before).await?;
         let runs = "DELETE FROM request_flush WHERE at_ms < $1";

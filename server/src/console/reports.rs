@@ -34,14 +34,14 @@ impl LiveConsole {
         let (store, range) = (&self.store, evidence.range);
         match ask {
             Ask::CrashCounts => {
-                let times = store.crash_times(app, range).await?;
-                let count = |time: store::CrashTime| CrashCount {
-                    at: time.at,
-                    place: format!("{}/{}", time.node, time.instance),
-                    incident: time.incident,
-                    count: 1,
+                let counts = store.crash_counts(app, range).await?;
+                let count = |row: store::CrashCount| CrashCount {
+                    at: row.last,
+                    place: format!("{}/{}", row.node, row.instance),
+                    incident: row.incident,
+                    count: row.count,
                 };
-                evidence.crash_counts = times.into_iter().map(count).collect();
+                evidence.crash_counts = counts.into_iter().map(count).collect();
             }
             Ask::Incidents { limit } => {
                 evidence.incidents = store.incidents(Some(app), Some(range), limit).await?;

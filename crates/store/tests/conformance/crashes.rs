@@ -76,8 +76,10 @@ pub(crate) async fn ranges_have_their_start_and_not_their_end(store: Store, _: D
     let offsets = [999, 1, 0].map(at).to_vec();
     let crashes = store.crashes(&app("shop"), range(0, 1_000), 10).await.unwrap();
     assert_eq!(crashes.iter().map(|crash| crash.at).collect::<Vec<_>>(), offsets);
-    let times = store.crash_times(&app("shop"), range(0, 1_000)).await.unwrap();
-    assert_eq!(times.iter().rev().map(|time| time.at).collect::<Vec<_>>(), offsets);
+    let [counted] = &store.crash_counts(&app("shop"), range(0, 1_000)).await.unwrap()[..] else {
+        panic!("one place")
+    };
+    assert_eq!((counted.count, counted.last), (3, at(999)));
     assert!(store.crashes(&app("shop"), range(1_000, 0), 10).await.unwrap().is_empty());
 }
 
@@ -92,19 +94,33 @@ pub(crate) async fn the_newest_come_first_and_no_more_than_asked_for(store: Stor
     assert!(store.crashes(&app("shop"), EVER, 0).await.unwrap().is_empty());
 }
 
-pub(crate) async fn crash_times_are_of_one_app_and_oldest_first(store: Store, _: Database) {
+/// The fixtures begin at a whole minute.
+pub(crate) async fn crashes_are_counted_by_place_incident_and_minute(store: Store, _: Database) {
     let mut elsewhere = crash("shop", 5, 2);
     (elsewhere.node, elsewhere.instance) = ("node-b".to_owned(), 3);
-    for crash in [&crash("shop", 10, 1), &elsewhere, &crash("other", 7, 3)] {
+    let own = [0, 10, 59_999, 60_000, 180_000, 239_999].map(|offset_ms| crash("shop", offset_ms, 1));
+    for crash in own.iter().chain([&elsewhere, &crash("other", 7, 3)]) {
+        store.record_crash(crash).await.unwrap();
         store.record_crash(crash).await.unwrap();
     }
-    let times = store.crash_times(&app("shop"), EVER).await.unwrap();
-    let parts: Vec<_> =
-        times.into_iter().map(|time| (time.at, time.instance, time.node, time.incident)).collect();
+    let counts = async |from, to| {
+        let counts = store.crash_counts(&app("shop"), range(from, to)).await.unwrap();
+        let mut parts: Vec<_> =
+            counts.into_iter().map(|row| (row.last, row.count, row.node, row.instance)).collect();
+        parts.sort();
+        parts
+    };
+    let (a, b) = (|| "node-a".to_owned(), || "node-b".to_owned());
+    let whole =
+        [(at(5), 1, b(), 3), (at(59_999), 3, a(), 0), (at(60_000), 1, a(), 0), (at(239_999), 2, a(), 0)];
+    assert_eq!(counts(0, 240_000).await, whole);
+    // the minutes that a range cuts are counted exactly
     assert_eq!(
-        parts,
-        [(at(5), 3, "node-b".to_owned(), incident(2)), (at(10), 0, "node-a".to_owned(), incident(1))]
+        counts(1, 239_999).await,
+        [(at(5), 1, b(), 3), (at(59_999), 2, a(), 0), (at(60_000), 1, a(), 0), (at(180_000), 1, a(), 0),]
     );
+    assert_eq!(counts(10, 59_999).await, [(at(10), 1, a(), 0)]);
+    assert_eq!(counts(240_000, 0).await, []);
 }
 
 pub(crate) async fn audits_are_listed_by_when_they_were_captured(store: Store, _: Database) {

@@ -72,12 +72,15 @@ pub(crate) async fn tables_of_an_older_medic_are_brought_up_to_date(store: Store
         "DROP TABLE memory_minute",
         "DROP TABLE request_flush",
         "DROP TABLE retention",
+        "DROP TABLE crash_minute",
         "ALTER TABLE crash DROP COLUMN memory",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
     ] {
         change(&database, sql).await;
     }
     let store = Store::open(&database).await.unwrap();
+    let counts = store.crash_counts(&app("shop"), EVER).await.unwrap();
+    assert_eq!(counts.iter().map(|row| (row.count, row.last)).collect::<Vec<_>>(), [(1, crash.at)]);
     assert_eq!(store.crash(&crash.worker).await.unwrap(), Some(crash));
     assert!(store.record_restart(&healed("shop", 0)).await.unwrap());
     store.close().await;

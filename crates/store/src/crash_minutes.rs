@@ -1,0 +1,85 @@
+//! How many crashes there were, by instance, incident and minute. Counted in the transaction of each crash, so that a page over a
+//! day of a million crashes reads some thousand rows. The minutes that a range cuts are counted from the crashes themselves.
+
+use model::crash::Crash;
+use model::{AppName, TimeRange, Timestamp};
+
+use crate::access::Writing;
+use crate::sql::{Row, Value};
+use crate::{CrashCount, Store, StoreError};
+
+/// The most rows that [`Store::crash_counts`] answers; a chart cannot show more.
+const COUNTS_LIMIT: i64 = 100_000;
+const MINUTE_MS: i64 = 60_000;
+
+impl Store {
+    /// How often an app crashed in a range; where there are more than 100,000 rows, the newest.
+    pub async fn crash_counts(&self, app: &AppName, range: TimeRange) -> Result<Vec<CrashCount>, StoreError> {
+        self.read_crash_counts(app, range).await.map_err(self.failed("Counting crashes"))
+    }
+
+    async fn read_crash_counts(&self, app: &AppName, range: TimeRange) -> sqlx::Result<Vec<CrashCount>> {
+        let (start, end) = (range.start.as_ms(), range.end.as_ms());
+        let (first, last) = (minute(start + MINUTE_MS - 1), minute(end));
+        if first >= last {
+            return self.count_crashes(app, start, end).await;
+        }
+        let whole = "SELECT last_ms AS at_ms, crash_count, node, instance, incident FROM crash_minute \
+                     WHERE app = $1 AND minute_ms >= $2 AND minute_ms < $3 ORDER BY minute_ms DESC LIMIT $4";
+        let mut counts = self.count_crashes(app, start, first).await?;
+        counts.extend(self.read_counts(whole, app, (first, last)).await?);
+        counts.extend(self.count_crashes(app, last, end).await?);
+        Ok(counts)
+    }
+
+    /// From the crashes themselves, for less than a minute or two.
+    async fn count_crashes(&self, app: &AppName, start: i64, end: i64) -> sqlx::Result<Vec<CrashCount>> {
+        if start >= end {
+            return Ok(Vec::new());
+        }
+        let parts = "SELECT MAX(at_ms) AS at_ms, COUNT(*) AS crash_count, node, instance, incident FROM crash \
+                     WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 GROUP BY node, instance, incident LIMIT $4";
+        self.read_counts(parts, app, (start, end)).await
+    }
+
+    async fn read_counts(
+        &self,
+        sql: &'static str,
+        app: &AppName,
+        (start, end): (i64, i64),
+    ) -> sqlx::Result<Vec<CrashCount>> {
+        let values: Vec<Value> = vec![app.as_str().into(), start.into(), end.into(), COUNTS_LIMIT.into()];
+        self.sql.rows(sql, values).await?.iter().map(count_of).collect()
+    }
+}
+
+/// Counts a crash that was just recorded.
+pub(crate) async fn add(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Result<()> {
+    let sql = "INSERT INTO crash_minute (app, minute_ms, node, instance, incident, crash_count, last_ms) \
+               VALUES ($1, $2, $3, $4, $5, 1, $6) ON CONFLICT (app, minute_ms, node, instance, incident) \
+               DO UPDATE SET crash_count = crash_minute.crash_count + 1, last_ms = \
+               CASE WHEN crash_minute.last_ms > excluded.last_ms THEN crash_minute.last_ms ELSE excluded.last_ms END";
+    let values = vec![
+        crash.app.as_str().into(),
+        minute(crash.at.as_ms()).into(),
+        crash.node.as_str().into(),
+        i64::from(crash.instance).into(),
+        crash.incident.as_str().into(),
+        crash.at.into(),
+    ];
+    transaction.execute(sql, values).await.map(drop)
+}
+
+const fn minute(at_ms: i64) -> i64 {
+    at_ms - at_ms.rem_euclid(MINUTE_MS)
+}
+
+fn count_of(row: &Row) -> sqlx::Result<CrashCount> {
+    Ok(CrashCount {
+        last: Timestamp::from_ms(row.int("at_ms")?),
+        count: row.number("crash_count")?,
+        instance: row.number("instance")?,
+        node: row.text("node")?,
+        incident: row.name("incident")?,
+    })
+}
