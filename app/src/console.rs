@@ -122,7 +122,6 @@ pub struct ConfigurationLine {
 /// Why the console has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConsoleError {
-    /// 404.
     #[error("App \"{0}\" not found.")]
     NoSuchApp(AppName),
     /// 400: what was asked cannot be done, and why.

@@ -43,7 +43,6 @@ pub enum ServeError {
     DataDir {
         /// The folder.
         path: PathBuf,
-        /// Why.
         source: io::Error,
     },
     /// Another Medic works there.
@@ -62,17 +61,11 @@ pub enum ServeError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why.
         source: io::Error,
     },
     /// The machine refuses something that every machine gives.
     #[error("{what}: {source}")]
-    System {
-        /// What.
-        what: &'static str,
-        /// Why.
-        source: io::Error,
-    },
+    System { what: &'static str, source: io::Error },
 }
 
 /// How long each part may take when Medic stops. Beyond what apps are granted: for the front doors to cut what is left; for

@@ -18,10 +18,7 @@ pub(crate) fn NotFoundPage() -> impl IntoView {
 
 /// What the console could not answer.
 #[component]
-pub(crate) fn ErrorPage(
-    /// Why.
-    error: PageError,
-) -> impl IntoView {
+pub(crate) fn ErrorPage(error: PageError) -> impl IntoView {
     let (title, remedy) = match error.status() {
         404 => ("Page not found", "It may be mistyped, no longer configured, or past the retention period."),
         400 => ("Request refused", "Nothing was changed."),

@@ -33,10 +33,7 @@ const HIDDEN: &str = "* is a hidden path segment: an ID, a name, or a segment th
 
 /// All of it.
 #[component]
-pub(crate) fn InFlight<'a>(
-    /// Whose.
-    incident: &'a Incident,
-) -> impl IntoView + use<> {
+pub(crate) fn InFlight<'a>(incident: &'a Incident) -> impl IntoView + use<> {
     let Some((blame, others)) = verdict(incident) else {
         return view! { <p class="quiet">"No in-flight requests at this crash"</p> }.into_any();
     };

@@ -9,7 +9,6 @@ const SHOWN: usize = 12;
 /// A thread's stack.
 #[component]
 pub(crate) fn Stack(
-    /// Whose.
     thread: Thread,
     /// Tells its folded part from others on the page.
     key: String,

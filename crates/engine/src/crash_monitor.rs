@@ -36,7 +36,6 @@ pub enum Input {
     Tick,
     /// A worker runs; `armed`: with the debugger attached already.
     Started {
-        /// Who.
         worker: WorkerId,
         /// With the debugger.
         armed: bool,
@@ -54,15 +53,10 @@ pub enum Input {
         reason: String,
     },
     /// The debugger stopped the worker at its fatal signal.
-    Fatal {
-        /// Who.
-        worker: WorkerId,
-    },
+    Fatal { worker: WorkerId },
     /// The worker is gone.
     Ended {
-        /// Who.
         worker: WorkerId,
-        /// When.
         at: Timestamp,
         /// It crashed.
         crashed: bool,

@@ -19,40 +19,24 @@ use model::{AppName, InstanceKey, Signal, WorkerId};
 pub enum Effect {
     /// Start this worker on its instance, with the debugger attached from its first instruction when `arm`.
     Start {
-        /// Who.
         worker: WorkerId,
         /// Attach the debugger.
         arm: bool,
     },
     /// Find out when the worker is warm.
-    Probe {
-        /// Who.
-        worker: WorkerId,
-    },
+    Probe { worker: WorkerId },
     /// Ask the worker for its health path, once, and say by [`crate::fleet::Input::Health`] whether it answered.
     AskHealth {
-        /// Who.
         worker: WorkerId,
         /// How long an answer may take.
         within: Duration,
     },
     /// Send the worker a signal; its end then counts as asked for.
-    Signal {
-        /// Who.
-        worker: WorkerId,
-        /// What.
-        signal: Signal,
-    },
+    Signal { worker: WorkerId, signal: Signal },
     /// Attach the debugger to the running worker.
-    Arm {
-        /// Who.
-        worker: WorkerId,
-    },
+    Arm { worker: WorkerId },
     /// Take the debugger off.
-    Disarm {
-        /// Who.
-        worker: WorkerId,
-    },
+    Disarm { worker: WorkerId },
     /// New requests of the app go to these workers from now on.
     Route {
         /// Whose requests.
@@ -70,10 +54,7 @@ pub enum Effect {
         watches: Vec<Watch>,
     },
     /// Say [`crate::instance::Input::Drained`] when the worker, which takes no new requests any more, has finished its own.
-    Drain {
-        /// Who.
-        worker: WorkerId,
-    },
+    Drain { worker: WorkerId },
     /// Write the crash down for good, then say [`crate::instance::Input::Recorded`] or `NotRecorded`.
     Record(Box<Crash>),
     /// Write the restart down for good.
@@ -82,7 +63,6 @@ pub enum Effect {
     RecordEvent(Box<HealEvent>),
     /// Run the user's own action, and write down how it went.
     RunAction {
-        /// What.
         action: CustomAction,
         /// What is written down, once its result is known.
         event: Box<HealEvent>,
@@ -94,21 +74,18 @@ pub enum Effect {
     },
     /// Keep this for the next start of Medic.
     Remember {
-        /// Whose.
         instance: InstanceKey,
         /// What guards it.
         guard: Guard,
     },
     /// Keep this for the next start of Medic.
     RememberHeal {
-        /// Whose.
         instance: InstanceKey,
         /// What its auto-heal goes on from.
         guard: HealGuard,
     },
     /// Keep this for the next start of Medic.
     RememberFuse {
-        /// Whose.
         app: AppName,
         /// What its fuse goes on from.
         state: FuseState,

@@ -98,7 +98,6 @@ pub enum Input {
     Worker {
         /// To whom.
         worker: WorkerId,
-        /// What.
         input: instance::Input,
     },
     /// One second of every worker that takes requests.
@@ -112,37 +111,24 @@ pub enum Input {
     },
     /// An app's settings changed.
     Settings {
-        /// Whose.
         app: AppName,
         /// All of them.
         settings: AppSettings,
     },
     /// The user's rules for an app changed.
     Rules {
-        /// Whose.
         app: AppName,
         /// All of them.
         rules: Box<AutoHealConfig>,
     },
     /// An app's fuse is to be armed again.
-    Rearm {
-        /// Whose.
-        app: AppName,
-    },
+    Rearm { app: AppName },
     /// An instance is to be restarted now.
-    Restart {
-        /// Which.
-        instance: InstanceKey,
-        /// Why.
-        reason: RestartReason,
-    },
+    Restart { instance: InstanceKey, reason: RestartReason },
     /// The app's numbers changed; its number of instances and its address do not.
     Respec(Box<AppSpec>),
     /// This worker runs what the configuration does not say any more: it is to be replaced, one of an app at a time.
-    Outdated {
-        /// Who.
-        worker: WorkerId,
-    },
+    Outdated { worker: WorkerId },
     /// Something was written down that pages show; no policy is concerned.
     Written,
     /// What was remembered of the last run could only be read now.

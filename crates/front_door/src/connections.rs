@@ -80,7 +80,6 @@ struct OfThread {
 /// Whether there was room for a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Admission {
-    /// Yes.
     Room,
     /// One that was idle made room for it.
     MadeRoom,

@@ -86,6 +86,5 @@ pub const RECENT: Duration = Duration::from_mins(15);
 pub struct Counted {
     /// Who crashed.
     pub worker: WorkerId,
-    /// When.
     pub at: Timestamp,
 }

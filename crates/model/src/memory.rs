@@ -7,7 +7,6 @@ use crate::{InstanceKey, Timestamp};
 /// One minute of one instance's memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryMinute {
-    /// Whose.
     pub instance: InstanceKey,
     /// The minute's start.
     pub minute: Timestamp,

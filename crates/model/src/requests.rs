@@ -91,7 +91,6 @@ fn upper_bound(bucket: u16) -> u64 {
 /// One minute of one instance's requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestMinute {
-    /// Whose.
     pub instance: InstanceKey,
     /// The minute's start.
     pub minute: Timestamp,

@@ -31,7 +31,6 @@ pub(crate) enum CaptureError {
         "the crashing thread {tid} could not be read: {source}; it was killed in the middle of the capture"
     )]
     Thread {
-        /// Which.
         tid: Pid,
         /// The kernel's word.
         source: io::Error,

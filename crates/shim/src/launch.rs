@@ -32,12 +32,7 @@ pub(crate) const STARTED: &str = "started";
 pub enum LaunchError {
     /// The run directory could not be made or written.
     #[error("the run directory {} cannot be set up: {source}; it must be new, and its parent writable", path.display())]
-    RunDirectory {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    RunDirectory { path: PathBuf, source: io::Error },
     /// There is no memory to hand the specification over in.
     #[error("the worker's specification cannot be handed over in memory: {0}")]
     Memory(#[source] io::Error),
@@ -46,7 +41,6 @@ pub enum LaunchError {
     Shim {
         /// Which program.
         exe: PathBuf,
-        /// Why.
         source: io::Error,
     },
     /// The shim could not start the worker: its words.

@@ -179,10 +179,7 @@ pub enum FromShim {
     /// The request was carried out, and has no other answer.
     Done,
     /// The request was not understood, and nothing was done.
-    Refused {
-        /// Why.
-        reason: String,
-    },
+    Refused { reason: String },
     /// The debugger is attached.
     Armed,
     /// It could not be attached. Also told to every new client after `State`, where the last attempt failed, be it the one at
@@ -202,13 +199,11 @@ pub enum FromShim {
     },
     /// The worker ended.
     Ended {
-        /// How.
         exit: Exit,
         /// The server had asked for it.
         asked: bool,
         /// The kernel killed it for want of memory.
         oom_killed: bool,
-        /// When.
         at: Timestamp,
         /// How long it had run.
         uptime_ms: u64,

@@ -31,12 +31,7 @@ pub(crate) enum StartError {
     },
     /// The directory is not there.
     #[error("the directory `{}` cannot be entered: {source}", path.display())]
-    Directory {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Directory { path: PathBuf, source: io::Error },
     /// No such program in `PATH`.
     #[error(
         "the program `{program}` is in none of the folders of PATH: install it, or name it by its full path"
@@ -50,7 +45,6 @@ pub(crate) enum StartError {
     Program {
         /// Its path.
         path: PathBuf,
-        /// Why.
         source: io::Error,
     },
     /// Something of the machine's.

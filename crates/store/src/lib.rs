@@ -125,7 +125,6 @@ pub struct Flush {
 /// What [`Store::purge`] forgot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purged {
-    /// Crashes.
     pub crashes: u64,
     /// Audit rows; each goes with its crash.
     pub audits: u64,
@@ -135,7 +134,6 @@ pub struct Purged {
     pub minutes: u64,
     /// Minutes of memory.
     pub memory_minutes: u64,
-    /// Restarts.
     pub restarts: u64,
     /// What else auto-heal did.
     pub heal_events: u64,

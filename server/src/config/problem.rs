@@ -12,7 +12,6 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
         source: io::Error,
     },
     /// It is not TOML.

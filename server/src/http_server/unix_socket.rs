@@ -28,12 +28,7 @@ pub enum UnixSocketError {
     Occupied(PathBuf),
     /// The system refuses.
     #[error("cannot listen on {}: {source}; make the folder writable for Medic's user", path.display())]
-    Listen {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Listen { path: PathBuf, source: io::Error },
 }
 
 impl UnixSocket {

@@ -20,10 +20,7 @@ pub(super) enum OpenError {
     Connect(#[from] io::Error),
     /// Somebody else has it.
     #[error("process {pid} is connected to it, and it hears one client at a time; end that process")]
-    Busy {
-        /// Who.
-        pid: u32,
-    },
+    Busy { pid: u32 },
     /// It said something else than expected, or nothing.
     #[error("it hung up before it had said how its worker is")]
     HungUp,

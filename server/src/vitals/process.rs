@@ -45,7 +45,6 @@ pub(super) struct Stat {
     pub(super) started: u64,
     /// With what the ended children used that it has waited for.
     processor_us: u64,
-    /// Without.
     pub(super) own_us: u64,
 }
 

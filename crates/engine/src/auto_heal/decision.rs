@@ -30,9 +30,7 @@ pub struct Heal {
     pub at: Timestamp,
     /// For which rule.
     pub rule: Rule,
-    /// What.
     pub action: Action,
-    /// Why.
     pub evidence: Evidence,
     /// With it the fuse blew.
     pub blew_fuse: bool,

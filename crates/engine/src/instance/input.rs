@@ -39,7 +39,6 @@ pub struct Toll {
 pub struct Order {
     /// When it was decided.
     pub at: Now,
-    /// Why.
     pub reason: RestartReason,
     /// What the rule saw, where a rule acted.
     pub evidence: Option<Evidence>,
@@ -103,7 +102,6 @@ pub enum Input {
         pid: u32,
         /// Which signal.
         signal: Signal,
-        /// When.
         at: Timestamp,
         /// What it was answering.
         toll: Toll,
@@ -116,7 +114,6 @@ pub enum Input {
         exit: Exit,
         /// What that was.
         ending: Ending,
-        /// When.
         at: Timestamp,
         /// How long it had run.
         uptime: Duration,

@@ -59,7 +59,6 @@ impl Column {
         Self { key, title, layout: Layout::Short }
     }
 
-    /// Numbers.
     pub const fn number(key: &'static str, title: &'static str) -> Self {
         Self { key, title, layout: Layout::Number }
     }

@@ -190,7 +190,6 @@ impl Evidence {
 /// A rule acted, or would have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firing {
-    /// Why.
     pub evidence: Evidence,
     /// Why nothing comes of it.
     pub refused: Option<RefusalReason>,

@@ -65,7 +65,6 @@ pub enum NoHome {
     Refused {
         /// Which group.
         group: PathBuf,
-        /// Why.
         source: io::Error,
     },
 }

@@ -30,28 +30,13 @@ use crate::worker::{self, StartError};
 enum SetUpError {
     /// Its specification cannot be read.
     #[error("no specification can be read from standard input, nor from {SPEC_NAME} in {}: {source}", run_dir.display())]
-    Spec {
-        /// Where.
-        run_dir: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Spec { run_dir: PathBuf, source: io::Error },
     /// The run directory is another's, or gone.
     #[error("the run directory {} cannot be locked: {source}", run_dir.display())]
-    Lock {
-        /// Which.
-        run_dir: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Lock { run_dir: PathBuf, source: io::Error },
     /// Its socket cannot be made.
     #[error("no socket can be made in {}: {source}", run_dir.display())]
-    Socket {
-        /// Where.
-        run_dir: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Socket { run_dir: PathBuf, source: io::Error },
     /// Something of the machine's.
     #[error("the shim cannot be set up: {0}")]
     Machine(#[source] io::Error),

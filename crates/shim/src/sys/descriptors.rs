@@ -56,7 +56,6 @@ pub(crate) fn inherited(fd: RawFd) -> Option<OwnedFd> {
 /// One descriptor to wait for.
 #[derive(Clone, Copy)]
 pub(crate) struct Interest<'fd> {
-    /// Which.
     pub(crate) fd: BorrowedFd<'fd>,
     /// Wait for space to write too.
     pub(crate) write: bool,

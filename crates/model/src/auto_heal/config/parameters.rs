@@ -15,12 +15,10 @@ impl Parameters {
     /// What stands for parameters that are set. Sent back, it leaves them as they are saved.
     pub const KEPT: &str = "***";
 
-    /// These.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Themselves.
     pub fn reveal(&self) -> &str {
         &self.0
     }
