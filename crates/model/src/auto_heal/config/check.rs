@@ -165,7 +165,8 @@ impl Found {
             return self.0.push(tool.with_remedy("MemoryDump and Profiler are not supported yet"));
         }
         if !action.exe.starts_with('/') || action.exe.ends_with('/') {
-            self.add(at("exe"), format!("`{}`", action.exe), PATH);
+            // What was given is not repeated: a command line in the wrong field may hold a secret.
+            self.0.push(Violation::missing(at("exe"), PATH));
         }
         let texts = [
             ("exe", action.exe.as_str(), EXE_LIMIT, is_unseen as fn(char) -> bool),
