@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::process::{cargo, run};
-use crate::release::without_local_paths;
+use crate::release::{SHORT_VIEWS, with_release_flags};
 use crate::setup;
 
 /// Runs every bench; what could not be installed is said first.
@@ -12,6 +12,8 @@ pub(crate) fn run_benches() -> Result<()> {
         println!("{sentence}");
     }
     let packages = ["shim", "front_door", "store", "server"].map(|package| ["--package", package]).concat();
-    run(without_local_paths(cargo().args(["build", "--locked", "--release", "--package", "lab"])))?;
-    run(without_local_paths(cargo().args(["bench", "--locked"]).args(packages)))
+    // The same flags as the release has, so that nothing is built twice.
+    let flags = &[SHORT_VIEWS];
+    run(with_release_flags(cargo().args(["build", "--locked", "--release", "--package", "lab"]), flags))?;
+    run(with_release_flags(cargo().args(["bench", "--locked"]).args(packages), flags))
 }

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::process::{cargo, on_path, read, run};
-use crate::release::without_local_paths;
+use crate::release::with_release_flags;
 use crate::versions;
 use crate::workspace::{root, site, target};
 
@@ -110,7 +110,7 @@ fn compile(profile: Profile) -> Result<PathBuf> {
     let mut cargo = cargo_for_wasm("build");
     cargo.args(["--package", "frontend", "--lib", "--profile", profile.cargo_name()]);
     if profile == Profile::Release {
-        without_local_paths(&mut cargo);
+        with_release_flags(&mut cargo, &[]);
     }
     run(&mut cargo)?;
     Ok(target().join("front").join(WASM_TARGET).join(profile.folder()).join("frontend.wasm"))
