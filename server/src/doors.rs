@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use front_door::{BindError, Death, DeathToll, FrontDoor, FrontDoorSettings, ServingThreads, Target};
+use front_door::{AffectedRequests, BindError, Death, FrontDoor, FrontDoorSettings, ServingThreads, Target};
 use model::auto_heal::{Tallies, Watch};
 use model::requests::RequestMinute;
 use model::{AppName, Clock, WorkerId};
@@ -99,7 +99,7 @@ impl Door {
         &self,
         worker: &WorkerId,
         death: Death,
-    ) -> impl Future<Output = DeathToll> + Send + use<> {
+    ) -> impl Future<Output = AffectedRequests> + Send + use<> {
         let asked = {
             let mut told = self.told();
             told.route.retain(|target| target.worker != *worker);

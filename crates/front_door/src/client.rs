@@ -12,14 +12,14 @@ use hyper::http::uri::PathAndQuery;
 use model::WorkerId;
 use model::path_template::PathCandidate;
 
+use crate::accounting::affected_requests::{InterruptedRequest, Outcome};
+use crate::accounting::passive_health::UNANSWERED_AFTER;
+use crate::accounting::tallies::Running;
+use crate::accounting::worker::Worker;
+use crate::exchange::method_name::method_name;
 use crate::headers::Peer;
-use crate::paths::method_name;
 use crate::pulse::Pulse;
-use crate::silence::WAITED;
-use crate::tallies::Running;
-use crate::toll::{Casualty, Fate};
 use crate::tunnel::Tunnel;
-use crate::worker::RoutedWorker;
 
 /// One client connection, which has at most one request under way.
 pub(crate) struct Client {
@@ -41,12 +41,12 @@ pub(crate) struct Underway {
     method: Method,
     path: Option<PathAndQuery>,
     started: Duration,
-    pub(crate) worker: Option<Arc<RoutedWorker>>,
+    pub(crate) worker: Option<Arc<Worker>>,
     /// It was given to the worker, so it may have had an effect from then on; `true` once a byte came back.
     pub(crate) sent: Option<Rc<Cell<bool>>>,
     /// It may be tried once more as long as no byte came back.
     pub(crate) repeatable: bool,
-    /// It has counted for its worker's silence.
+    /// It has counted as unanswered by its worker.
     pub(crate) waited: bool,
     /// It is counted, so it is running no more: it has ended, or has become a tunnel.
     pub(crate) counted: bool,
@@ -89,7 +89,7 @@ impl Client {
     }
 
     /// Gives up the request if `worker` has it; says what it was.
-    pub(crate) fn lose(&self, worker: &WorkerId, now: Duration) -> Option<Casualty> {
+    pub(crate) fn lose(&self, worker: &WorkerId, now: Duration) -> Option<InterruptedRequest> {
         let underway = self.underway.borrow();
         let underway = underway.as_ref().filter(|underway| underway.sent.is_some() && !self.lost.get())?;
         if underway.worker.as_ref().is_none_or(|at| at.id != *worker) {
@@ -97,7 +97,10 @@ impl Client {
         }
         self.lost.set(true);
         self.wake();
-        Some(underway.casualty(now, if underway.may_go_again() { Fate::Waits } else { Fate::Fails }))
+        Some(
+            underway
+                .interrupted(now, if underway.may_go_again() { Outcome::Undecided } else { Outcome::Fails }),
+        )
     }
 
     /// Shows the request that is running at a worker, if there is one.
@@ -111,15 +114,15 @@ impl Client {
         }
     }
 
-    /// A request that has waited for long without a byte counts for its worker's silence, once.
+    /// A request that has waited for long without a byte counts as unanswered by its worker, once.
     pub(crate) fn count_if_unanswered(&self, now: Duration) {
         if let Some(underway) = &mut *self.underway.borrow_mut()
             && !underway.waited
-            && now.saturating_sub(underway.started) >= WAITED
+            && now.saturating_sub(underway.started) >= UNANSWERED_AFTER
             && self.is_unanswered(underway)
             && let Some(worker) = &underway.worker
         {
-            worker.silence.lasts(now);
+            worker.health.note_unanswered(now);
             underway.waited = true;
         }
     }
@@ -155,14 +158,14 @@ impl Underway {
         self.repeatable && self.sent.as_ref().is_some_and(|heard| !heard.get())
     }
 
-    pub(crate) fn casualty(&self, now: Duration, fate: Fate) -> Casualty {
+    pub(crate) fn interrupted(&self, now: Duration, outcome: Outcome) -> InterruptedRequest {
         let age = now.saturating_sub(self.started);
-        Casualty {
+        InterruptedRequest {
             started: self.started,
             method: method_name(&self.method),
             path: PathCandidate::of(self.path()),
             age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
-            fate,
+            outcome,
         }
     }
 }

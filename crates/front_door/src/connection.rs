@@ -16,8 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
+use crate::accounting::connections::Admission;
 use crate::client::Client;
-use crate::connections::Admission;
 use crate::headers::Peer;
 use crate::pulse::{ClientIo, Pulse};
 use crate::serve::serve;

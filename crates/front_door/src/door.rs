@@ -9,20 +9,21 @@ use model::requests::RequestMinute;
 use model::{Clock, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::connections::CountedApp;
+use crate::accounting::affected_requests;
+use crate::accounting::connections::CountedApp;
+use crate::accounting::worker::Worker;
+use crate::accounting::{minutes, tallies};
 use crate::listen::listen;
 use crate::serving::ServingThreads;
-use crate::settings::{BindError, Death, DeathToll, FrontDoorSettings, Target};
+use crate::settings::{AffectedRequests, BindError, Death, FrontDoorSettings, Target};
 use crate::table::Table;
 use crate::thread::{Command, Reply, Shared};
-use crate::worker::RoutedWorker;
-use crate::{minutes, tallies, toll};
 
 /// A thread answers a command between two requests, within microseconds. One that does not, on a machine that stands still, is
 /// not waited for for ever: what it counted comes with the next answer.
 const REPLY_WITHIN: Duration = Duration::from_secs(2);
 
-/// Workers that take no requests and have none, whose toll may still be asked for; the oldest are forgotten first.
+/// Workers that take no requests and have none, whose death may still be told of; the oldest are forgotten first.
 const FORMER_WORKERS: usize = 256;
 
 /// One app's open front door. Dropping it closes it at once; [`FrontDoor::shut_down`] lets requests finish.
@@ -35,8 +36,8 @@ pub struct FrontDoor {
     shared: Arc<Shared>,
     address: SocketAddr,
     threads: Vec<mpsc::UnboundedSender<Command>>,
-    /// Every worker that takes requests, may still have some, or whose toll may be asked for; oldest first.
-    known: Mutex<Vec<Arc<RoutedWorker>>>,
+    /// Every worker that takes requests, may still have some, or whose death may be told of; oldest first.
+    known: Mutex<Vec<Arc<Worker>>>,
     /// The generation and length of the list that is counted by. Held while the threads are asked, so that all of them count by
     /// the same.
     watched: Mutex<(u64, usize)>,
@@ -80,9 +81,9 @@ impl FrontDoor {
     pub fn route(&self, targets: Vec<Target>) {
         let mut known = self.known();
         let table = Table::next(targets, &known);
-        let routed = table.workers().to_vec();
+        let routed: Vec<_> = table.workers().cloned().collect();
         self.shared.publish(table);
-        let out = |worker: &Arc<RoutedWorker>| !routed.iter().any(|routed| Arc::ptr_eq(routed, worker));
+        let out = |worker: &Arc<Worker>| !routed.iter().any(|routed| Arc::ptr_eq(routed, worker));
         known.retain(out);
         known.iter().for_each(|worker| worker.retire());
         let mut surplus =
@@ -102,31 +103,31 @@ impl FrontDoor {
     }
 
     /// Gives up a dead (or dying) worker's requests: they are answered 502 at once or, where the answer's head has left, cut.
-    /// The worker takes no new ones. The toll includes requests whose connection broke in the two seconds before this call.
+    /// The worker takes no new ones. What is returned includes requests whose connection broke in the two seconds before this call.
     /// To be called as often as the worker's death becomes known; each call tells only what no call has told before. To be
     /// called as soon as it is known: with [`FrontDoorSettings::retries`], requests wait for it that may be tried again.
     pub fn worker_died(
         &self,
         worker: &WorkerId,
         death: Death,
-    ) -> impl Future<Output = DeathToll> + Send + use<> {
+    ) -> impl Future<Output = AffectedRequests> + Send + use<> {
         let known = self.known();
         let dead: Vec<_> = known.iter().filter(|known| known.id == *worker).cloned().collect();
         for worker in &dead {
-            worker.bury();
+            worker.mark_dead();
         }
         let table = self.shared.table.load();
-        if table.workers().iter().any(|routed| routed.id == *worker) {
+        if table.workers().any(|routed| routed.id == *worker) {
             self.shared.publish(table.without(worker));
         }
         drop(known);
-        let casualties = self.ask(|reply| Command::Bury(worker.clone(), reply));
+        let interrupted = self.ask(|reply| Command::Bury(worker.clone(), reply));
         let shared = Arc::clone(&self.shared);
         async move {
-            let casualties = casualties.all().await;
+            let interrupted = interrupted.all().await;
             // all threads have taught what they saw
             let paths = shared.paths.lock().unwrap_or_else(PoisonError::into_inner);
-            toll::reckon(&dead, death, casualties, &paths, |waiting| shared.may_retry(waiting))
+            affected_requests::settle(&dead, death, interrupted, &paths, |wanted| shared.may_retry(wanted))
         }
     }
 
@@ -172,9 +173,8 @@ impl FrontDoor {
         let shared = Arc::clone(&self.shared);
         async move {
             let counts = counts.all().await;
-            let merged =
-                |worker: &Arc<RoutedWorker>| (worker.id.clone(), tallies::merge(worker, &counts, watched));
-            shared.table.load().workers().iter().map(merged).collect()
+            let merged = |worker: &Arc<Worker>| (worker.id.clone(), tallies::merge(worker, &counts, watched));
+            shared.table.load().workers().map(merged).collect()
         }
     }
 
@@ -194,7 +194,7 @@ impl FrontDoor {
         minutes::merge(rows)
     }
 
-    fn known(&self) -> MutexGuard<'_, Vec<Arc<RoutedWorker>>> {
+    fn known(&self) -> MutexGuard<'_, Vec<Arc<Worker>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

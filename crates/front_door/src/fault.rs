@@ -1,6 +1,6 @@
 //! What is wrong with an answer that a worker gave: what its client is told, and what the log says, once for each worker.
 
-use crate::worker::RoutedWorker;
+use crate::accounting::worker::Worker;
 
 /// The most that an answer's head may have: hyper's own limit of headers, and the buffer of a worker's connection.
 pub(crate) const HEAD_LIMIT: &str = "128 KiB and 100 headers";
@@ -39,8 +39,8 @@ impl Fault {
     }
 
     /// Says it in the log the first time that `worker` does it. Nothing of the answer is said: it may be private.
-    pub(crate) fn tell(self, worker: &RoutedWorker) {
-        if !worker.does_first(1 << self as u8) {
+    pub(crate) fn tell(self, worker: &Worker) {
+        if !worker.logs_first(1 << self as u8) {
             return;
         }
         let worker = &worker.id;

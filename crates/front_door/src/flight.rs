@@ -9,11 +9,11 @@ use std::time::Duration;
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, StatusCode};
 
+use crate::accounting::affected_requests::Outcome;
+use crate::accounting::tallies::Ended;
+use crate::accounting::worker::Worker;
 use crate::client::{Client, Underway};
-use crate::tallies::Ended;
 use crate::thread::Thread;
-use crate::toll::Fate;
-use crate::worker::RoutedWorker;
 
 /// What nginx logs where the client went away before the answer; it counts among the 4xx.
 const CLIENT_WENT_AWAY: u16 = 499;
@@ -27,7 +27,7 @@ pub(crate) struct Flight {
     /// Where it is or last was.
     instance: Option<u16>,
     /// Who had it before it was tried again.
-    first_worker: Option<Arc<RoutedWorker>>,
+    first_worker: Option<Arc<Worker>>,
     /// Its connection broke, and it is not decided what becomes of it.
     undecided: bool,
     /// That it failed is noted.
@@ -43,7 +43,7 @@ impl Flight {
         path: Option<PathAndQuery>,
     ) -> Self {
         let started = thread.shared.clock.monotonic();
-        thread.began();
+        thread.counts.began();
         client.found();
         client.pulse.served();
         client.underway.replace(Some(Underway::new(method, path, started)));
@@ -65,11 +65,11 @@ impl Flight {
     }
 
     /// It goes to `worker` now; `false` if that one takes no requests any more.
-    pub(crate) fn assign(&mut self, worker: Arc<RoutedWorker>) -> bool {
-        let Some(in_flight) = worker.enter() else { return false };
+    pub(crate) fn assign(&mut self, worker: Arc<Worker>) -> bool {
+        let Some(in_flight) = worker.begin_request() else { return false };
         let instance = worker.id.instance.index;
         self.instance = Some(instance);
-        self.thread.minutes.borrow_mut().entered(instance, in_flight);
+        self.thread.counts.assigned(instance, in_flight);
         if let Some(underway) = &mut *self.client.underway.borrow_mut() {
             underway.worker = Some(worker);
         }
@@ -81,7 +81,7 @@ impl Flight {
         if let Some(underway) = &mut *self.client.underway.borrow_mut() {
             underway.sent = None;
             if let Some(worker) = underway.worker.take() {
-                worker.leave();
+                worker.end_request();
             }
         }
     }
@@ -130,7 +130,7 @@ impl Flight {
         match (status, &self.first_worker) {
             (StatusCode::BAD_GATEWAY, _) => self.fail(false),
             (StatusCode::SERVICE_UNAVAILABLE, Some(worker)) => {
-                worker.failed();
+                worker.note_failed();
             }
             _ => {}
         }
@@ -146,16 +146,16 @@ impl Flight {
         if let Some(underway) = &*self.client.underway.borrow()
             && let Some(worker) = &underway.worker
         {
-            let fate = if worker.failed() { Fate::Settled } else { Fate::Fails };
+            let outcome = if worker.note_failed() { Outcome::Settled } else { Outcome::Fails };
             if broke {
-                self.remember_broken(underway, worker, fate);
+                self.remember_broken(underway, worker, outcome);
             }
         }
     }
 
-    fn remember_broken(&self, underway: &Underway, worker: &Arc<RoutedWorker>, fate: Fate) {
+    fn remember_broken(&self, underway: &Underway, worker: &Arc<Worker>, outcome: Outcome) {
         let now = self.thread.shared.clock.monotonic();
-        self.thread.broken.borrow_mut().push(worker.id.clone(), now, underway.casualty(now, fate));
+        self.thread.counts.broke(worker, now, underway.interrupted(now, outcome));
     }
 
     /// The worker has done all its part.
@@ -163,7 +163,7 @@ impl Flight {
         if let Some(underway) = &*self.client.underway.borrow()
             && let Some(worker) = &underway.worker
         {
-            worker.finished();
+            worker.note_finished();
         }
     }
 
@@ -184,16 +184,13 @@ impl Flight {
         let status = self.status.map_or(CLIENT_WENT_AWAY, |status| status.as_u16());
         if let Some(worker) = &underway.worker {
             let ended = Ended { status, took, path: underway.path(), given_up };
-            self.thread.counts.borrow_mut().ended(worker, &ended);
-            self.thread.samples.see(underway.path(), status);
+            self.thread.counts.ended(worker, &ended);
             if given_up && !underway.waited {
-                worker.silence.lasts(now);
+                worker.health.note_unanswered(now);
             }
         }
         let instance = self.instance.unwrap_or_else(|| self.thread.shared.lowest_instance());
-        let mut minutes = self.thread.minutes.borrow_mut();
-        minutes.at(clock.wall());
-        minutes.answered(instance, status, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        self.thread.counts.answered(clock.wall(), instance, status, took);
     }
 
     /// Its client went away before a byte of the answer had come, or the worker did not take a connection for as long as a
@@ -216,7 +213,7 @@ impl Drop for Flight {
             && let Some(worker) = &underway.worker
         {
             // its client did not wait for the verdict
-            self.remember_broken(underway, worker, Fate::Settled);
+            self.remember_broken(underway, worker, Outcome::Settled);
         }
         self.unassign();
         self.client.underway.replace(None);

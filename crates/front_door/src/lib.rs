@@ -13,7 +13,7 @@
 //! - All apps share one thread per core ([`ServingThreads`]). On each, an app has a listening socket, connections to workers
 //!   and counts of its own: on the way of a request there is no lock and no hand-over to another thread or task.
 //! - Connections of all apps together stay below a limit, since they share the process's file descriptors (see the module
-//!   `connections`): the clients that have been idle the longest make room, and where none is idle new ones get 503. A client
+//!   `connection_limit`): the clients that have been idle the longest make room, and where none is idle new ones get 503. A client
 //!   takes one descriptor, a connection to a worker one more.
 //! - A request goes to the worker with the fewest in flight, or to the instance that its `ARRAffinity` cookie names. While
 //!   another answers, a worker that has answered nobody for some requests is only tried every 10 s.
@@ -39,37 +39,35 @@
 //!   them. `Expect: 100-continue` is answered by the front door when a worker begins to read the body, so a client may send a
 //!   body that the worker then refuses.
 
+mod accounting;
 mod affinity;
 mod answers;
 mod body;
 mod client;
 mod connection;
-mod connections;
 mod door;
+mod exchange;
 mod fault;
 mod flight;
 mod headers;
 mod host;
 mod idle;
 mod listen;
-mod minutes;
-mod paths;
 mod pulse;
 mod retries;
 mod serve;
 mod serving;
 mod settings;
-mod silence;
 mod table;
-mod tallies;
 mod thread;
-mod toll;
+mod transport;
 mod tunnel;
-mod worker;
 mod worker_connection;
 mod worker_socket;
 
-pub use connections::ConnectionCounts;
+pub use accounting::connections::ConnectionCounts;
 pub use door::FrontDoor;
 pub use serving::ServingThreads;
-pub use settings::{BindError, Death, DeathToll, FrontDoorSettings, Limits, Scheme, StartError, Target};
+pub use settings::{
+    AffectedRequests, BindError, Death, FrontDoorSettings, Limits, Scheme, StartError, Target,
+};

@@ -11,8 +11,8 @@
 //!                         └─ neither is known within two seconds ─────────────────────▶ 502
 //! ```
 //! A worker's connections break a moment before anybody knows that it died, and they break one by one, so that none of its
-//! requests can tell by itself whether it was alone. Therefore each of them waits for the verdict that follows from the toll of
-//! all threads ([`RoutedWorker::verdict`]): a request that kills does not kill twice. It does so for as long as the worker's
+//! requests can tell by itself whether it was alone. Therefore each of them waits for the decision that follows from what all
+//! threads had ([`Worker::may_retry`]): a request that kills does not kill twice. It does so for as long as the worker's
 //! death takes to become known, which is milliseconds.
 //!
 //! A worker that lives closed the connection on purpose, or one of its children died. A kept connection may have been closed
@@ -25,14 +25,11 @@ use std::time::Duration;
 
 use hyper::{Method, Request};
 
+use crate::accounting::affected_requests::DEATH_IS_KNOWN_WITHIN;
+use crate::accounting::worker::Worker;
 use crate::body::RequestBody;
 use crate::flight::Flight;
 use crate::thread::Thread;
-use crate::worker::RoutedWorker;
-
-/// A connection that broke this long before its worker's death became known broke because of it: the kernel closes a dead
-/// process's sockets before its parent is told.
-pub(crate) const DEATH_IS_KNOWN_WITHIN: Duration = Duration::from_secs(2);
 
 /// A new connection that is still open after this long shows that its worker lives: the kernel closes a dying process's sockets
 /// one after another, the listening one not always first.
@@ -54,11 +51,11 @@ pub(crate) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody
 }
 
 /// Whether a request that `worker` took without an answer byte, over a new connection or a kept one, may be sent again.
-pub(crate) async fn verdict(flight: &Flight, worker: &Arc<RoutedWorker>, new_connection: bool) -> bool {
+pub(crate) async fn verdict(flight: &Flight, worker: &Arc<Worker>, new_connection: bool) -> bool {
     let decided = async {
         tokio::select! {
             biased;
-            again = worker.verdict(flight.started()) => again,
+            again = worker.may_retry(flight.started()) => again,
             () = lives(&flight.thread, worker) => !new_connection && flight.thread.shared.may_retry(1) > 0,
         }
     };
@@ -67,7 +64,7 @@ pub(crate) async fn verdict(flight: &Flight, worker: &Arc<RoutedWorker>, new_con
 
 /// Waits until the worker has shown that it lives. One that is known to be dead cannot, although a debugger may still hold it
 /// with its sockets open.
-async fn lives(thread: &Thread, worker: &RoutedWorker) {
+async fn lives(thread: &Thread, worker: &Worker) {
     loop {
         if let Ok((stream, _counted)) = thread.connect(worker).await {
             tokio::time::sleep(STAYS_OPEN).await;
@@ -78,76 +75,5 @@ async fn lives(thread: &Thread, worker: &RoutedWorker) {
             }
         }
         tokio::time::sleep(TRY_AGAIN).await;
-    }
-}
-
-/// How many requests may be tried again, so that retries do not keep down an app that cannot take even the first tries.
-///
-/// Ours, after Finagle's budget (a share of the requests plus a floor, over 10 s) and Envoy's (a share of 20 %): at most a fifth
-/// of the last ten seconds' requests, plus ten a second so that an app with few requests loses none of them.
-#[derive(Default)]
-pub(crate) struct Budget {
-    seconds: [Second; WINDOW_S],
-}
-
-const WINDOW_S: usize = 10;
-const FLOOR_PER_S: u64 = 10;
-const REQUESTS_PER_RETRY: u64 = 5;
-
-#[derive(Clone, Copy, Default)]
-struct Second {
-    number: u64,
-    requests: u64,
-    retries: u64,
-}
-
-impl Budget {
-    /// So many requests came.
-    pub(crate) fn requests(&mut self, now: Duration, count: u64) {
-        self.second(now).requests += count;
-    }
-
-    /// Grants as many of `wanted` retries as there are left.
-    pub(crate) fn grant(&mut self, now: Duration, wanted: u32) -> u32 {
-        let oldest = now.as_secs().saturating_sub(WINDOW_S as u64 - 1);
-        let recent = self.seconds.iter().filter(|second| second.number >= oldest);
-        let (requests, retries) = recent.fold((0, 0), |(requests, retries), second| {
-            (requests + second.requests, retries + second.retries)
-        });
-        let limit = FLOOR_PER_S * WINDOW_S as u64 + requests / REQUESTS_PER_RETRY;
-        let left = u32::try_from(limit.saturating_sub(retries)).unwrap_or(u32::MAX);
-        let granted = wanted.min(left);
-        self.second(now).retries += u64::from(granted);
-        granted
-    }
-
-    fn second(&mut self, now: Duration) -> &mut Second {
-        let number = now.as_secs();
-        let place = usize::try_from(number % WINDOW_S as u64).unwrap_or(0);
-        let second = &mut self.seconds[place];
-        if second.number != number {
-            *second = Second { number, ..Second::default() };
-        }
-        second
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fifth_of_the_recent_requests_and_ten_a_second() {
-        let at = Duration::from_secs;
-        let mut budget = Budget::default();
-        assert_eq!(budget.grant(at(100), 1_000), 100, "ten a second for ten seconds");
-        assert_eq!(budget.grant(at(101), 1), 0);
-        budget.requests(at(101), 49);
-        assert_eq!(budget.grant(at(101), 1_000), 9, "a fifth, rounded down");
-        budget.requests(at(102), 1);
-        assert_eq!((budget.grant(at(102), 1), budget.grant(at(102), 1)), (1, 0));
-        assert_eq!(budget.grant(at(109), 1), 0);
-        assert_eq!(budget.grant(at(110), 1_000), 100, "what the 100th second spent is over");
-        assert_eq!(budget.grant(at(500), 1_000), 100);
     }
 }

@@ -24,16 +24,16 @@ use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
 
+use crate::accounting::worker::Worker;
 use crate::affinity::Affinity;
 use crate::answers::{Refusal, answer};
 use crate::body::{AnswerBody, RequestBody};
 use crate::client::Client;
 use crate::fault::Fault;
 use crate::flight::Flight;
-use crate::table::Table;
+use crate::table::{Route, Table};
 use crate::thread::{Shared, Thread};
 use crate::tunnel::Tunnel;
-use crate::worker::RoutedWorker;
 use crate::worker_connection::{Sent, WorkerConnection};
 use crate::worker_socket::WorkerSocket;
 use crate::{headers, retries};
@@ -94,33 +94,34 @@ async fn relay(flight: &mut Flight, mut parts: Parts, body: Incoming) -> Result<
     parts.extensions.clear();
     let request = Request::from_parts(parts, RequestBody::new(body, &flight.client));
 
-    let (response, mut connection, worker) = deliver(flight, request, wanted).await?;
+    let (response, mut connection, route) = deliver(flight, request, wanted).await?;
+    let worker = &route.worker;
     let (mut parts, body) = response.into_parts();
-    let mended = headers::to_client(&mut parts, asked.as_ref()).map_err(|fault| unusable(fault, &worker))?;
+    let mended = headers::to_client(&mut parts, asked.as_ref()).map_err(|fault| unusable(fault, worker))?;
     if let Some(fault) = mended {
-        fault.tell(&worker);
+        fault.tell(worker);
         connection.spend();
     }
-    if several && wanted != Some(worker.affinity) {
-        parts.headers.append(SET_COOKIE, worker.cookie.clone());
+    if several && wanted != Some(route.affinity) {
+        parts.headers.append(SET_COOKIE, route.cookie.clone());
     }
     if parts.status != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(Relayed::Answer(Response::from_parts(parts, body), connection));
     }
-    let client = upgrade.ok_or_else(|| unusable(Fault::Protocol, &worker))?;
+    let client = upgrade.ok_or_else(|| unusable(Fault::Protocol, worker))?;
     let opened = Box::pin(connection.into_socket(flight)).await;
-    let (worker, ahead) = opened.ok_or_else(|| gone(&worker))?;
+    let (worker, ahead) = opened.ok_or_else(|| gone(worker))?;
     let response = Response::from_parts(parts, AnswerBody::text(Bytes::new()));
     Ok(Relayed::Tunnel(response, Opened { client, worker, ahead }))
 }
 
-fn unusable(fault: Fault, worker: &RoutedWorker) -> Refusal {
+fn unusable(fault: Fault, worker: &Worker) -> Refusal {
     fault.tell(worker);
     Refusal::Unusable(fault)
 }
 
 /// The worker's connection has ended without an answer.
-fn gone(worker: &RoutedWorker) -> Refusal {
+fn gone(worker: &Worker) -> Refusal {
     if worker.is_dead() { Refusal::Stopped } else { Refusal::Closed }
 }
 
@@ -129,7 +130,7 @@ async fn deliver(
     flight: &mut Flight,
     mut request: Request<RequestBody>,
     wanted: Option<Affinity>,
-) -> Result<(Response<Incoming>, Box<WorkerConnection>, Arc<RoutedWorker>), Refusal> {
+) -> Result<(Response<Incoming>, Box<WorkerConnection>, Arc<Route>), Refusal> {
     let thread = Rc::clone(&flight.thread);
     let mut spare = if thread.shared.settings.retries { retries::copy(&request) } else { None };
     if spare.is_some() {
@@ -138,19 +139,20 @@ async fn deliver(
     let mut refused = Vec::new();
     let mut patience = Patience::new(&thread.shared);
     loop {
-        let Some(worker) = thread.choose(wanted, &refused) else {
+        let Some(route) = thread.choose(wanted, &refused) else {
             Box::pin(patience.next_chance(&thread, wanted, &refused)).await?;
             refused.clear();
             continue;
         };
-        if !flight.assign(Arc::clone(&worker)) {
+        let worker = &route.worker;
+        if !flight.assign(Arc::clone(worker)) {
             continue;
         }
-        let kept = thread.pool.take(&worker);
+        let kept = thread.pool.take(worker);
         let fresh = kept.is_none();
         let connection = if fresh {
             // boxed as all that few requests need: every connection has room for what is not
-            Box::pin(patience.bounded(WorkerConnection::open(&thread, Arc::clone(&worker)))).await?.ok()
+            Box::pin(patience.bounded(WorkerConnection::open(&thread, Arc::clone(worker)))).await?.ok()
         } else {
             kept
         };
@@ -159,24 +161,24 @@ async fn deliver(
             _ => Sent::Unsent(request),
         };
         request = match sent {
-            Sent::Answered(response, connection) => return Ok((response, connection, worker)),
+            Sent::Answered(response, connection) => return Ok((response, connection, route)),
             Sent::Unsent(request) => request,
             Sent::Broken | Sent::Lost => {
-                let again = flight.may_go_again() && Box::pin(retries::verdict(flight, &worker, fresh)).await;
+                let again = flight.may_go_again() && Box::pin(retries::verdict(flight, worker, fresh)).await;
                 let Some(copy) = spare.take().filter(|_| again) else {
                     flight.broke();
-                    return Err(gone(&worker));
+                    return Err(gone(worker));
                 };
                 flight.goes_again();
                 request = copy;
                 continue;
             }
-            Sent::Unusable(fault) => return Err(unusable(fault, &worker)),
+            Sent::Unusable(fault) => return Err(unusable(fault, worker)),
             Sent::BadBody => return Err(Refusal::BadRequest),
         };
         flight.unassign();
         if fresh {
-            refused.push(worker);
+            refused.push(Arc::clone(worker));
         }
     }
 }
@@ -211,7 +213,7 @@ impl<'a> Patience<'a> {
         &mut self,
         thread: &Thread,
         wanted: Option<Affinity>,
-        refused: &[Arc<RoutedWorker>],
+        refused: &[Arc<Worker>],
     ) -> Result<(), Refusal> {
         self.take_a_seat()?;
         let shared = self.shared;

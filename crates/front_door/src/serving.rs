@@ -16,10 +16,11 @@ use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use crate::connections::{Admission, ConnectionCounts, Connections, CountedApp, ToWorker};
+use crate::accounting::connections::{Admission, ConnectionCounts, CountedApp, ToWorker};
 use crate::idle::IdleClients;
 use crate::settings::StartError;
 use crate::thread::{self, Command, Shared, Thread};
+use crate::transport::connection_limit::ConnectionLimit;
 
 const THREADS_AT_MOST: usize = 64;
 
@@ -29,7 +30,7 @@ pub struct ServingThreads {
     threads: Arc<[Handles]>,
     /// The thread that the next front door begins with, so that those with few sockets are spread.
     next: Arc<AtomicUsize>,
-    connections: Arc<Connections>,
+    connections: Arc<ConnectionLimit>,
 }
 
 /// What is known of a thread outside of it.
@@ -50,7 +51,7 @@ impl ServingThreads {
     pub fn start(count: usize) -> Result<Self, StartError> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let count = if count == 0 { cores() } else { count }.min(THREADS_AT_MOST);
-        let connections = Arc::new(Connections::new(count));
+        let connections = Arc::new(ConnectionLimit::new(count));
         let threads = (0..count)
             .map(|number| start(number, Arc::clone(&connections)))
             .collect::<io::Result<_>>()
@@ -66,22 +67,22 @@ impl ServingThreads {
     /// All apps together may have so many connections open from now on, half of them to clients; there is no limit before.
     /// Where there are more, idle ones are closed, those that have been idle the longest first.
     pub fn limit_connections(&self, connections: usize) {
-        self.connections.limit(connections);
+        self.connections.set(connections);
     }
 
     /// Has each thread close some idle connections, because something else needs file descriptors at once.
     pub fn give_back(&self) {
-        self.connections.give_back();
+        self.connections.close_some();
     }
 
     /// How many connections there are and may be.
     pub fn connections(&self) -> ConnectionCounts {
-        self.connections.counts()
+        self.connections.counts.counts()
     }
 
     /// An app that is served, as it counts.
     pub(crate) fn app(&self) -> CountedApp {
-        self.connections.app()
+        self.connections.counts.app()
     }
 
     /// Has each of the `listeners` served by another thread; they are told what to do by what is returned.
@@ -107,7 +108,7 @@ impl ServingThreads {
 }
 
 /// Starts a thread and waits until its runtime is there.
-fn start(number: usize, connections: Arc<Connections>) -> io::Result<Handles> {
+fn start(number: usize, connections: Arc<ConnectionLimit>) -> io::Result<Handles> {
     let (openings, opened) = mpsc::unbounded_channel();
     let (report, ready) = blocking::channel();
     std::thread::Builder::new().name("serving".to_owned()).spawn(
@@ -137,7 +138,7 @@ async fn run(serving: Rc<Serving>, mut openings: mpsc::UnboundedReceiver<Opening
             },
             clients = serving.connections.asked(serving.number) => {
                 serving.make_room(clients);
-                serving.connections.obeyed(serving.number, clients);
+                serving.connections.counts.note_closed(serving.number, clients);
             }
             _ = seconds.tick() => serving.second(),
         }
@@ -147,7 +148,7 @@ async fn run(serving: Rc<Serving>, mut openings: mpsc::UnboundedReceiver<Opening
 /// One serving thread, as what runs on it sees it.
 pub(crate) struct Serving {
     number: usize,
-    pub(crate) connections: Arc<Connections>,
+    pub(crate) connections: Arc<ConnectionLimit>,
     apps: RefCell<Slab<Rc<Thread>>>,
     idle: RefCell<IdleClients>,
     turn: Cell<u64>,
@@ -156,7 +157,7 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    fn new(number: usize, connections: Arc<Connections>) -> Self {
+    fn new(number: usize, connections: Arc<ConnectionLimit>) -> Self {
         let (apps, idle) = (RefCell::default(), RefCell::default());
         Self { number, connections, apps, idle, turn: Cell::new(0), none_idle: Cell::new(true) }
     }
@@ -176,7 +177,7 @@ impl Serving {
     /// A client is idle from this turn on.
     pub(crate) fn turns_idle(&self) -> u64 {
         if self.none_idle.replace(false) {
-            self.connections.publish(self.number, Some(0));
+            self.connections.counts.publish_longest_idle(self.number, Some(0));
         }
         self.turn()
     }
@@ -188,26 +189,26 @@ impl Serving {
 
     /// One more client of an app that had `of_app`, where need be in place of an idle one of any app.
     pub(crate) fn admit(&self, of_app: usize, now: Duration) -> Admission {
-        if self.connections.client_came(of_app) {
+        if self.connections.counts.client_came(of_app) {
             return Admission::Room;
         }
         let made_room = self.another_closes_one(1) || self.close_idle() || self.another_closes_one(0);
         if !made_room {
             return Admission::Busy;
         }
-        self.connections.say_full(now);
+        self.connections.counts.log_full(now);
         Admission::MadeRoom
     }
 
     /// Whether there may be one more connection to a worker, where need be in place of one that is kept. There are enough for
     /// all clients; one that another thread keeps may have to go first, and then a request waits for a moment.
     pub(crate) fn to_worker(&self) -> Option<ToWorker> {
-        let one = self.connections.to_worker();
-        if !self.connections.too_many_to_workers() || self.close_kept() {
+        let one = self.connections.counts.to_worker();
+        if !self.connections.counts.too_many_to_workers() || self.close_kept() {
             return Some(one);
         }
         self.connections.ask_others(self.number);
-        self.connections.may_overdraw().then_some(one)
+        self.connections.counts.may_exceed().then_some(one)
     }
 
     /// A connection could not be opened. Where that is for want of file descriptors, some are given back.
@@ -215,16 +216,16 @@ impl Serving {
         if !matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
             return;
         }
-        self.connections.say_out_of_descriptors(now, error);
+        self.connections.counts.log_out_of_descriptors(now, error);
         let _none_left = self.close_kept();
         let _none_idle = self.close_idle() || self.another_closes_one(0);
     }
 
     fn another_closes_one(&self, than_s: u32) -> bool {
-        if !self.connections.may_overdraw() {
+        if !self.connections.counts.may_exceed() {
             return false;
         }
-        let other = self.connections.longest_idle_elsewhere(self.number, than_s);
+        let other = self.connections.counts.longest_idle_elsewhere(self.number, than_s);
         other.is_some_and(|other| self.connections.ask(other, than_s > 0))
     }
 
@@ -239,7 +240,7 @@ impl Serving {
 
     fn publish(&self, longest_idle_s: Option<u32>) {
         self.none_idle.set(longest_idle_s.is_none());
-        self.connections.publish(self.number, longest_idle_s);
+        self.connections.counts.publish_longest_idle(self.number, longest_idle_s);
     }
 
     fn close_kept(&self) -> bool {
@@ -257,8 +258,8 @@ impl Serving {
             let _none_kept = self.close_kept();
         }
         let _none_left = (0..clients).all(|_| self.close_idle());
-        while self.connections.too_many_clients() && self.close_idle() {}
-        while self.connections.too_many_to_workers() && self.close_kept() {}
+        while self.connections.counts.too_many_clients() && self.close_idle() {}
+        while self.connections.counts.too_many_to_workers() && self.close_kept() {}
     }
 
     fn second(&self) {

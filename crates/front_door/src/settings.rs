@@ -110,7 +110,7 @@ pub enum Death {
 
 /// What a worker's end cost: the requests that it was answering, and how those ended that it had when it was retired.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct DeathToll {
+pub struct AffectedRequests {
     /// How many it was answering when it died, those that were then tried again included.
     pub count: u32,
     /// The newest of them, oldest first, at most [`model::crash::Crash::IN_FLIGHT_KEPT`].

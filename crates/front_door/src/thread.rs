@@ -21,19 +21,18 @@ use slab::Slab;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::accounting::affected_requests::InterruptedRequest;
+use crate::accounting::connections::{Admission, ToWorker};
+use crate::accounting::retry_budget::RetryBudget;
+use crate::accounting::tallies::WorkerTallies;
+use crate::accounting::thread_counts::ThreadCounts;
+use crate::accounting::worker::Worker;
 use crate::affinity::Affinity;
 use crate::connection::{self, Guest};
-use crate::connections::{Admission, ToWorker};
 use crate::idle::IdleClients;
-use crate::minutes::Minutes;
-use crate::paths::Samples;
-use crate::retries::Budget;
 use crate::serving::Serving;
 use crate::settings::FrontDoorSettings;
-use crate::table::Table;
-use crate::tallies::{Counts, WorkerTallies};
-use crate::toll::{Broken, Casualty};
-use crate::worker::RoutedWorker;
+use crate::table::{Route, Table};
 use crate::worker_connection::Pool;
 
 /// A pause after a connection could not be accepted for want of something that others may give back.
@@ -52,7 +51,7 @@ pub(crate) struct Shared {
     clients: AtomicUsize,
     lowest_instance: AtomicU16,
     /// Asked for retries only, and told of requests once a second.
-    budget: Mutex<Budget>,
+    budget: Mutex<RetryBudget>,
     /// What is known of the app's paths.
     pub(crate) paths: Mutex<PathLearner>,
 }
@@ -87,7 +86,7 @@ impl Shared {
 
     /// Replaces the table.
     pub(crate) fn publish(&self, table: Table) {
-        if let Some(lowest) = table.workers().iter().map(|worker| worker.id.instance.index).min() {
+        if let Some(lowest) = table.workers().map(|worker| worker.id.instance.index).min() {
             self.lowest_instance.store(lowest, Ordering::Relaxed);
         }
         self.table.store(Arc::new(table));
@@ -115,7 +114,7 @@ pub(crate) type Reply<T> = mpsc::UnboundedSender<Vec<T>>;
 /// What a thread is asked to do.
 pub(crate) enum Command {
     /// Gives up a dead worker's requests and says which they were.
-    Bury(WorkerId, Reply<Casualty>),
+    Bury(WorkerId, Reply<InterruptedRequest>),
     /// Hands over what was counted.
     TakeMinutes(Reply<RequestMinute>),
     /// Counts by another list.
@@ -131,10 +130,7 @@ pub(crate) struct Thread {
     pub(crate) shared: Arc<Shared>,
     pub(crate) serving: Rc<Serving>,
     pub(crate) pool: Pool,
-    pub(crate) minutes: RefCell<Minutes>,
-    pub(crate) counts: RefCell<Counts>,
-    pub(crate) samples: Samples,
-    pub(crate) broken: RefCell<Broken>,
+    pub(crate) counts: ThreadCounts,
     pub(crate) guests: RefCell<Slab<Guest>>,
     /// The last connection has gone.
     pub(crate) emptied: Notify,
@@ -142,8 +138,6 @@ pub(crate) struct Thread {
     idle: RefCell<IdleClients>,
     table: RefCell<Cache<Arc<ArcSwap<Table>>, Arc<Table>>>,
     turn: Cell<usize>,
-    /// Requests that came since the last second.
-    requests: Cell<u64>,
 }
 
 /// Serves an app on this thread until its front door is closed.
@@ -183,29 +177,18 @@ pub(crate) async fn run(
 
 impl Thread {
     fn new(serving: Rc<Serving>, shared: Arc<Shared>) -> Self {
-        let mut minutes = Minutes::new(shared.settings.app.clone());
-        minutes.at(shared.clock.wall());
         Self {
             table: RefCell::new(Cache::new(Arc::clone(&shared.table))),
             pool: Pool::default(),
-            minutes: RefCell::new(minutes),
-            counts: RefCell::default(),
-            samples: Samples::default(),
-            broken: RefCell::default(),
+            counts: ThreadCounts::new(shared.settings.app.clone(), shared.clock.wall()),
             guests: RefCell::default(),
             emptied: Notify::new(),
             closing: Cell::new(false),
             turn: Cell::new(0),
-            requests: Cell::new(0),
             idle: RefCell::default(),
             serving,
             shared,
         }
-    }
-
-    /// A request came.
-    pub(crate) fn began(&self) {
-        self.requests.set(self.requests.get() + 1);
     }
 
     /// Looks at the current table.
@@ -214,11 +197,7 @@ impl Thread {
     }
 
     /// The worker for the next request (see [`Table::choose`]).
-    pub(crate) fn choose(
-        &self,
-        wanted: Option<Affinity>,
-        refused: &[Arc<RoutedWorker>],
-    ) -> Option<Arc<RoutedWorker>> {
+    pub(crate) fn choose(&self, wanted: Option<Affinity>, refused: &[Arc<Worker>]) -> Option<Arc<Route>> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         self.routes(|table| table.choose(wanted, turn, refused, || self.shared.clock.monotonic()).cloned())
@@ -227,44 +206,41 @@ impl Thread {
     fn obey(&self, command: Command) {
         match command {
             Command::Bury(worker, reply) => {
-                if let Err(mpsc::error::SendError(casualties)) = reply.send(self.bury(&worker)) {
+                if let Err(mpsc::error::SendError(interrupted)) = reply.send(self.bury(&worker)) {
                     let now = self.shared.clock.monotonic();
-                    self.broken.borrow_mut().put_back(&worker, now, casualties);
+                    self.counts.put_back_broken(&worker, now, interrupted);
                 }
             }
             Command::TakeMinutes(reply) => {
-                let rows = self.minutes.borrow_mut().take();
+                let rows = self.counts.take_minutes();
                 if let Err(mpsc::error::SendError(rows)) = reply.send(rows) {
-                    self.minutes.borrow_mut().put_back(rows);
+                    self.counts.put_back_minutes(rows);
                 }
             }
-            Command::Watch(generation, watches) => self.counts.borrow_mut().watch(generation, watches),
+            Command::Watch(generation, watches) => self.counts.watch(generation, watches),
             Command::TakeTallies(reply) => {
                 if let Err(mpsc::error::SendError(counts)) = reply.send(self.take_tallies()) {
-                    self.counts.borrow_mut().put_back(counts);
+                    self.counts.put_back_tallies(counts);
                 }
             }
             Command::ShutDown(..) => {}
         }
     }
 
-    fn bury(&self, worker: &WorkerId) -> Vec<Casualty> {
-        // what it was asked for before counts for how its requests are named
-        self.samples.teach_now(&self.shared.paths);
+    fn bury(&self, worker: &WorkerId) -> Vec<InterruptedRequest> {
         let now = self.shared.clock.monotonic();
-        let mut casualties = self.broken.borrow_mut().take(worker, now);
+        let mut interrupted = self.counts.take_broken(worker, now, &self.shared.paths);
         let guests = self.guests.borrow();
-        casualties.extend(guests.iter().filter_map(|(_, guest)| guest.client.lose(worker, now)));
-        casualties
+        interrupted.extend(guests.iter().filter_map(|(_, guest)| guest.client.lose(worker, now)));
+        interrupted
     }
 
     fn take_tallies(&self) -> Vec<WorkerTallies> {
         let now = self.shared.clock.monotonic();
-        let mut counts = self.counts.borrow_mut();
         for (_, guest) in self.guests.borrow().iter() {
-            guest.client.running(now, |running| counts.running(running));
+            guest.client.running(now, |running| self.counts.running(running));
         }
-        counts.take()
+        self.counts.take_tallies()
     }
 
     /// One more client, for which one that is idle may have to go.
@@ -274,14 +250,14 @@ impl Thread {
         let fits = of_app < self.shared.settings.limits.connections;
         if !fits && !self.close_longest_idle() {
             self.shared.client_went();
-            self.serving.connections.say_busy(now);
+            self.serving.connections.counts.log_busy(now);
             return Admission::Busy;
         }
         match self.serving.admit(of_app, now) {
             Admission::Room if !fits => Admission::MadeRoom,
             Admission::Busy => {
                 self.dismiss(false);
-                self.serving.connections.say_busy(now);
+                self.serving.connections.counts.log_busy(now);
                 Admission::Busy
             }
             admission => admission,
@@ -291,7 +267,7 @@ impl Thread {
     /// One client fewer; `leaving` where it had to make room.
     pub(crate) fn dismiss(&self, leaving: bool) {
         self.shared.client_went();
-        self.serving.connections.client_went(leaving);
+        self.serving.connections.counts.client_went(leaving);
     }
 
     /// The guests that have no request under way, each with the turn since which that is so.
@@ -321,13 +297,13 @@ impl Thread {
         let is_idle = |guest: &&Guest| !guest.leaving.get() && guest.client.pulse.idle_since() == Some(since);
         let Some(guest) = guests.get(guest).filter(is_idle) else { return false };
         guest.leaving.set(true);
-        self.serving.connections.leaves();
+        self.serving.connections.counts.client_leaves();
         guest.task.abort();
         true
     }
 
     /// Connects to a worker. What is returned with the stream is to be kept as long as that.
-    pub(crate) async fn connect(&self, worker: &RoutedWorker) -> io::Result<(TcpStream, ToWorker)> {
+    pub(crate) async fn connect(&self, worker: &Worker) -> io::Result<(TcpStream, ToWorker)> {
         let counted = self.serving.to_worker().ok_or(io::ErrorKind::QuotaExceeded)?;
         match TcpStream::connect(worker.address).await {
             Ok(stream) => Ok((stream, counted)),
@@ -341,14 +317,12 @@ impl Thread {
     /// Another second went by. For how many seconds the longest idle guest has been idle.
     pub(crate) fn second(&self) -> Option<u32> {
         let now = self.shared.clock.monotonic();
-        self.minutes.borrow_mut().at(self.shared.clock.wall());
-        self.routes(|table| {
-            self.pool.age(table.workers());
-            self.counts.borrow_mut().forget_others(table.workers());
+        let requests = self.routes(|table| {
+            self.pool.age(|worker| table.has(worker));
+            let times = (now, self.shared.clock.wall());
+            self.counts.second(times, |worker| table.has(worker), &self.shared.paths)
         });
-        self.broken.borrow_mut().forget(now);
-        self.samples.teach(&self.shared.paths);
-        self.shared.note_requests(now, self.requests.take());
+        self.shared.note_requests(now, requests);
         let limits = &self.shared.settings.limits;
         let guests = self.guests.borrow();
         let mut longest = None;
@@ -427,7 +401,7 @@ impl Thread {
         self.cut();
         self.empty().await;
         for done in waiting {
-            done.send(self.minutes.borrow_mut().take()).ok();
+            done.send(self.counts.take_minutes()).ok();
         }
     }
 

@@ -17,11 +17,11 @@ use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
+use crate::accounting::worker::Worker;
 use crate::body::RequestBody;
 use crate::fault::Fault;
 use crate::flight::Flight;
 use crate::thread::Thread;
-use crate::worker::RoutedWorker;
 use crate::worker_socket::WorkerSocket;
 
 /// Idle connections are closed after this many seconds: before Node.js, uvicorn and most other servers close theirs after 5,
@@ -36,7 +36,7 @@ const BUFFER_LIMIT: usize = 128 * 1024;
 
 /// An open connection to a worker.
 pub(crate) struct WorkerConnection {
-    worker: Arc<RoutedWorker>,
+    worker: Arc<Worker>,
     sender: http1::SendRequest<RequestBody>,
     /// `None` once it has ended with a request unanswered.
     connection: Option<http1::Connection<TokioIo<WorkerSocket>, RequestBody>>,
@@ -70,7 +70,7 @@ pub(crate) enum Sent {
 
 impl WorkerConnection {
     /// Connects to `worker`.
-    pub(crate) async fn open(thread: &Thread, worker: Arc<RoutedWorker>) -> io::Result<Box<Self>> {
+    pub(crate) async fn open(thread: &Thread, worker: Arc<Worker>) -> io::Result<Box<Self>> {
         let (stream, counted) = thread.connect(&worker).await?;
         stream.set_nodelay(true)?;
         let socket = Rc::new(RefCell::new(stream));
@@ -187,14 +187,14 @@ pub(crate) struct Pool {
 }
 
 struct Kept {
-    worker: Arc<RoutedWorker>,
+    worker: Arc<Worker>,
     #[expect(clippy::vec_box, reason = "a connection is large and is handed on with each request")]
     connections: Vec<Box<WorkerConnection>>,
 }
 
 impl Pool {
     /// An idle connection to `worker` that is still open, the latest used first.
-    pub(crate) fn take(&self, worker: &Arc<RoutedWorker>) -> Option<Box<WorkerConnection>> {
+    pub(crate) fn take(&self, worker: &Arc<Worker>) -> Option<Box<WorkerConnection>> {
         let mut idle = self.idle.borrow_mut();
         let kept = idle.iter_mut().find(|kept| Arc::ptr_eq(&kept.worker, worker))?;
         while let Some(connection) = kept.connections.pop() {
@@ -240,9 +240,9 @@ impl Pool {
 
     /// Another second went by: closes what has been idle too long, has been closed by the worker, or leads to a worker that
     /// takes no more requests.
-    pub(crate) fn age(&self, routed: &[Arc<RoutedWorker>]) {
+    pub(crate) fn age(&self, is_routed: impl Fn(&Arc<Worker>) -> bool) {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|kept| routed.iter().any(|worker| Arc::ptr_eq(worker, &kept.worker)));
+        idle.retain(|kept| is_routed(&kept.worker));
         for kept in idle.iter_mut() {
             kept.connections.retain_mut(|connection| {
                 connection.idle_s = connection.idle_s.saturating_add(1);

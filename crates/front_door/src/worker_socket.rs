@@ -11,13 +11,13 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::connections::ToWorker;
-use crate::worker::RoutedWorker;
+use crate::accounting::connections::ToWorker;
+use crate::accounting::worker::Worker;
 
 /// A worker's socket.
 pub(crate) struct WorkerSocket {
     stream: Rc<RefCell<TcpStream>>,
-    worker: Arc<RoutedWorker>,
+    worker: Arc<Worker>,
     heard: Rc<Cell<bool>>,
     broke: bool,
     _counted: ToWorker,
@@ -27,7 +27,7 @@ impl WorkerSocket {
     /// `heard` is set as soon as a byte has come.
     pub(crate) fn new(
         stream: Rc<RefCell<TcpStream>>,
-        worker: Arc<RoutedWorker>,
+        worker: Arc<Worker>,
         heard: Rc<Cell<bool>>,
         counted: ToWorker,
     ) -> Self {
@@ -57,7 +57,7 @@ impl AsyncRead for WorkerSocket {
         let read = Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buffer);
         if buffer.filled().len() > before {
             self.heard.set(true);
-            self.worker.silence.broken();
+            self.worker.health.note_byte();
         }
         self.noted(read)
     }

@@ -1,6 +1,6 @@
 //! A worker that another has replaced finishes what it has, and that is told: what it finished, and what failed.
 
-use front_door::{Death, DeathToll, FrontDoor};
+use front_door::{AffectedRequests, Death, FrontDoor};
 
 use crate::support::{Wire, Worker, door, route, status, until};
 
@@ -23,7 +23,7 @@ async fn tunnel(door: &FrontDoor, worker: &Worker) -> (Wire, Wire) {
 }
 
 /// The toll's numbers: drained, failed, and in flight at the end.
-fn numbers(toll: &DeathToll) -> (u64, u64, u32) {
+fn numbers(toll: &AffectedRequests) -> (u64, u64, u32) {
     (toll.drained, toll.failed, toll.count)
 }
 
@@ -49,7 +49,11 @@ async fn a_worker_is_drained_when_it_is_retired_and_has_nothing_left() {
         route(&door, [&new]);
     }
     assert_eq!(numbers(&door.worker_died(&old.id, Death::Killed).await), (2, 0, 0));
-    assert_eq!(door.worker_died(&old.id, Death::Killed).await, DeathToll::default(), "each is told once");
+    assert_eq!(
+        door.worker_died(&old.id, Death::Killed).await,
+        AffectedRequests::default(),
+        "each is told once"
+    );
 }
 
 #[tokio::test]
@@ -131,7 +135,7 @@ async fn what_is_cut_at_the_end_of_its_grace_has_failed() {
     talker.rest().await;
     slow.rest().await;
     until(|| door.is_drained(&old.id)).await;
-    assert_eq!(door.worker_died(&old.id, Death::Killed).await, DeathToll::default());
+    assert_eq!(door.worker_died(&old.id, Death::Killed).await, AffectedRequests::default());
 }
 
 #[tokio::test]

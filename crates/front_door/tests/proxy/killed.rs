@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use front_door::{Death, DeathToll, FrontDoor, Target};
+use front_door::{AffectedRequests, Death, FrontDoor, Target};
 
 use crate::support::{Wire, open, open_on, settings, soon, until};
 
@@ -85,7 +85,7 @@ impl Process {
     }
 
     /// Waits for its end, tells the front door as its parent would, and adds the POSTs that had reached it.
-    async fn reap(mut self, door: &FrontDoor, posts: &mut BTreeMap<String, u32>) -> DeathToll {
+    async fn reap(mut self, door: &FrontDoor, posts: &mut BTreeMap<String, u32>) -> AffectedRequests {
         self.child.wait().unwrap();
         let toll = door.worker_died(&self.target.worker, Death::Killed).await;
         let mut output = String::new();
@@ -98,7 +98,7 @@ impl Process {
         toll
     }
 
-    async fn kill(mut self, door: &FrontDoor, posts: &mut BTreeMap<String, u32>) -> DeathToll {
+    async fn kill(mut self, door: &FrontDoor, posts: &mut BTreeMap<String, u32>) -> AffectedRequests {
         self.child.kill().unwrap();
         self.reap(door, posts).await
     }
@@ -195,5 +195,5 @@ async fn a_request_that_kills_kills_once() {
     assert_eq!(client.answered().await.0, 502);
     client.ask("GET", "/").await;
     assert_eq!(client.answered().await.0, 200, "the other lives");
-    assert_eq!(workers.remove(0).kill(&door, &mut BTreeMap::new()).await, DeathToll::default());
+    assert_eq!(workers.remove(0).kill(&door, &mut BTreeMap::new()).await, AffectedRequests::default());
 }

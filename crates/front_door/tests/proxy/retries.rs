@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use front_door::{Death, DeathToll, FrontDoor, FrontDoorSettings};
+use front_door::{AffectedRequests, Death, FrontDoor, FrontDoorSettings};
 
 use crate::support::{
     StillClock, Wire, Worker, door, open, open_at, open_on, route, settings, soon, until, workers,
@@ -29,7 +29,7 @@ async fn die(
     worker: &mut Worker,
     under_way: Vec<(Wire, Wire)>,
     known_before: bool,
-) -> (DeathToll, Vec<Wire>) {
+) -> (AffectedRequests, Vec<Wire>) {
     die_of(Death::Killed, door, worker, under_way, known_before).await
 }
 
@@ -39,7 +39,7 @@ async fn die_of(
     worker: &mut Worker,
     under_way: Vec<(Wire, Wire)>,
     known_before: bool,
-) -> (DeathToll, Vec<Wire>) {
+) -> (AffectedRequests, Vec<Wire>) {
     worker.refuse();
     let early = if known_before { Some(door.worker_died(&worker.id, death).await) } else { None };
     let (clients, upstreams): (Vec<_>, Vec<_>) = under_way.into_iter().unzip();
@@ -101,7 +101,7 @@ async fn several_go_to_another_worker_except_what_is_no_get_or_head() {
         }
         assert_eq!(door.in_flight(&worker.id), 0);
         nothing_came_to(&door, &[&other]).await;
-        assert_eq!(door.worker_died(&worker.id, Death::Killed).await, DeathToll::default());
+        assert_eq!(door.worker_died(&worker.id, Death::Killed).await, AffectedRequests::default());
     }
 }
 

@@ -1,10 +1,10 @@
-//! One worker as the front door knows it: whether it takes requests, how many it has, how those ended that it finished after it
-//! was retired, and what is decided about those that its death cost. All threads share it, and it outlives its place in the
-//! routing table, so that draining can be watched and the toll of its death told.
+//! One worker as the front door counts it: whether it takes requests, how many it has, how those ended that it finished after it
+//! was retired, and what is decided about those that its death interrupted. All threads share it, and it outlives its place in
+//! the routing table, so that draining can be watched and what its death cost be told.
 //!
 //! ```text
 //!          route() without it            worker_died()
-//!  TAKES ─────────────────────▶ RETIRED ──────────────▶ DEAD ── judge() ──▶ requests that wait for the verdict go on
+//!  TAKES ─────────────────────▶ RETIRED ──────────────▶ DEAD ── decide_retries() ──▶ requests that wait for it go on
 //!    ▲                             │                      ▲
 //!    └──────── route() with it ────┘                      │
 //!    └────────────────────── worker_died() ───────────────┘
@@ -15,65 +15,55 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use hyper::header::HeaderValue;
 use model::WorkerId;
 use tokio::sync::Notify;
 
-use crate::affinity::Affinity;
+use super::passive_health::PassiveHealth;
 use crate::settings::Target;
-use crate::silence::Silence;
 
 /// A worker that takes or took requests.
-pub(crate) struct RoutedWorker {
+pub(crate) struct Worker {
     pub(crate) id: WorkerId,
     pub(crate) address: SocketAddr,
-    /// What clients of this instance carry in their `ARRAffinity` cookie.
-    pub(crate) affinity: Affinity,
-    /// The `Set-Cookie` line that gives it to them.
-    pub(crate) cookie: HeaderValue,
-    /// Whether it answers anybody.
-    pub(crate) silence: Silence,
+    pub(crate) health: PassiveHealth,
     in_flight: AtomicU32,
     state: AtomicU8,
     was_retired: AtomicBool,
     drained: AtomicU64,
     failed: AtomicU64,
-    /// Requests that its death cost, as far as they have been told.
-    casualties: AtomicU32,
+    /// Requests that its death interrupted, as far as they have been told.
+    interrupted: AtomicU32,
     /// Those of them that may still go to another worker.
-    tries: AtomicU32,
+    retries: AtomicU32,
     /// When the request began that may have killed it, in nanoseconds; later ones than all where there is none.
     suspect_ns: AtomicU64,
-    judged: AtomicBool,
-    verdict: Notify,
+    decided: AtomicBool,
+    decision: Notify,
     /// What was said of it in the log, a bit for each kind.
-    told: AtomicU8,
+    logged: AtomicU8,
 }
 
 const TAKES: u8 = 0;
 const RETIRED: u8 = 1;
 const DEAD: u8 = 2;
 
-impl RoutedWorker {
+impl Worker {
     pub(crate) fn new(target: Target) -> Self {
-        let affinity = Affinity::of(&target.worker.instance);
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, target.port)),
-            cookie: affinity.set_cookie(),
-            affinity,
             id: target.worker,
-            silence: Silence::default(),
+            health: PassiveHealth::default(),
             in_flight: AtomicU32::new(0),
             state: AtomicU8::new(TAKES),
             was_retired: AtomicBool::new(false),
             drained: AtomicU64::new(0),
             failed: AtomicU64::new(0),
-            casualties: AtomicU32::new(0),
-            tries: AtomicU32::new(0),
+            interrupted: AtomicU32::new(0),
+            retries: AtomicU32::new(0),
             suspect_ns: AtomicU64::new(u64::MAX),
-            judged: AtomicBool::new(false),
-            verdict: Notify::new(),
-            told: AtomicU8::new(0),
+            decided: AtomicBool::new(false),
+            decision: Notify::new(),
+            logged: AtomicU8::new(0),
         }
     }
 
@@ -84,27 +74,26 @@ impl RoutedWorker {
 
     /// What it has to do, as far as is known: of requests that were given up on nobody told it.
     pub(crate) fn load(&self) -> u32 {
-        self.in_flight().saturating_add(self.silence.unanswered())
+        self.in_flight().saturating_add(self.health.unanswered())
     }
 
     /// One more request; says how many there are now. `None` if it takes none any more: whoever has retired a worker and then
     /// sees that it has no requests can rely on that.
-    pub(crate) fn enter(&self) -> Option<u32> {
+    pub(crate) fn begin_request(&self) -> Option<u32> {
         let before = self.in_flight.fetch_add(1, SeqCst);
-        if self.takes() {
+        if self.takes_requests() {
             return Some(before + 1);
         }
-        self.leave();
+        self.end_request();
         None
     }
 
     /// One fewer.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn end_request(&self) {
         self.in_flight.fetch_sub(1, SeqCst);
     }
 
-    /// Whether it takes requests.
-    pub(crate) fn takes(&self) -> bool {
+    pub(crate) fn takes_requests(&self) -> bool {
         self.state.load(SeqCst) == TAKES
     }
 
@@ -114,7 +103,7 @@ impl RoutedWorker {
 
     /// It takes no new requests and has none left.
     pub(crate) fn is_drained(&self) -> bool {
-        !self.takes() && self.in_flight() == 0
+        !self.takes_requests() && self.in_flight() == 0
     }
 
     /// It takes no new requests from now on.
@@ -123,7 +112,7 @@ impl RoutedWorker {
     }
 
     /// It takes no new requests, and never will.
-    pub(crate) fn bury(&self) {
+    pub(crate) fn mark_dead(&self) {
         if self.state.swap(DEAD, SeqCst) == RETIRED {
             self.was_retired.store(true, SeqCst);
         }
@@ -136,7 +125,7 @@ impl RoutedWorker {
     }
 
     /// It may take requests again; `false` if it is dead.
-    pub(crate) fn revive(&self) -> bool {
+    pub(crate) fn reinstate(&self) -> bool {
         match self.state.compare_exchange(RETIRED, TAKES, SeqCst, SeqCst) {
             Ok(_) => {
                 self.take_drained();
@@ -147,9 +136,9 @@ impl RoutedWorker {
         }
     }
 
-    /// Whether it does this for the first time, by its bit.
-    pub(crate) fn does_first(&self, bit: u8) -> bool {
-        self.told.fetch_or(bit, SeqCst) & bit == 0
+    /// Whether this kind of message, by its bit, is to be logged of it for the first time.
+    pub(crate) fn logs_first(&self, bit: u8) -> bool {
+        self.logged.fetch_or(bit, SeqCst) & bit == 0
     }
 
     pub(crate) fn is(&self, target: &Target) -> bool {
@@ -157,7 +146,7 @@ impl RoutedWorker {
     }
 
     /// A request of it has ended as it should.
-    pub(crate) fn finished(&self) {
+    pub(crate) fn note_finished(&self) {
         if self.state.load(SeqCst) == RETIRED {
             self.drained.fetch_add(1, SeqCst);
         }
@@ -165,8 +154,8 @@ impl RoutedWorker {
 
     /// A request of it has ended by an error of the front door's own; `false` if that says nothing about its leaving, since it
     /// takes requests as before.
-    pub(crate) fn failed(&self) -> bool {
-        let leaves = !self.takes();
+    pub(crate) fn note_failed(&self) -> bool {
+        let leaves = !self.takes_requests();
         if leaves {
             self.failed.fetch_add(1, SeqCst);
         }
@@ -183,32 +172,32 @@ impl RoutedWorker {
         self.failed.swap(0, SeqCst)
     }
 
-    /// Its death cost so many more requests; says how many before.
-    pub(crate) fn add_casualties(&self, count: u32) -> u32 {
-        self.casualties.fetch_add(count, SeqCst)
+    /// Its death interrupted so many more requests; says how many before.
+    pub(crate) fn add_interrupted(&self, count: u32) -> u32 {
+        self.interrupted.fetch_add(count, SeqCst)
     }
 
     /// What its death cost is counted: so many of those requests may be tried again, and never the suspect, which began then.
-    pub(crate) fn judge(&self, tries: u32, suspect: Option<Duration>) {
+    pub(crate) fn decide_retries(&self, retries: u32, suspect: Option<Duration>) {
         if let Some(started) = suspect {
             self.suspect_ns.store(nanoseconds(started), SeqCst);
         }
-        self.tries.fetch_add(tries, SeqCst);
-        self.judged.store(true, SeqCst);
-        self.verdict.notify_waiters();
+        self.retries.fetch_add(retries, SeqCst);
+        self.decided.store(true, SeqCst);
+        self.decision.notify_waiters();
     }
 
-    /// Waits until it is dead and judged; says whether a request that it had, and that began then, may be tried again.
-    pub(crate) async fn verdict(&self, started: Duration) -> bool {
-        let mut told = pin!(self.verdict.notified());
+    /// Waits until it is dead and that is decided; says whether a request that it had, and that began then, may be tried again.
+    pub(crate) async fn may_retry(&self, started: Duration) -> bool {
+        let mut told = pin!(self.decision.notified());
         told.as_mut().enable();
-        if !self.judged.load(SeqCst) {
+        if !self.decided.load(SeqCst) {
             told.await;
         }
         if self.suspect_ns.load(SeqCst) == nanoseconds(started) {
             return false;
         }
-        self.tries.fetch_update(SeqCst, SeqCst, |tries| tries.checked_sub(1)).is_ok()
+        self.retries.fetch_update(SeqCst, SeqCst, |retries| retries.checked_sub(1)).is_ok()
     }
 }
 

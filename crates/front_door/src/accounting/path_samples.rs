@@ -7,21 +7,22 @@
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 
-use hyper::{Method, StatusCode};
 use model::path_template::{PathCandidate, PathLearner};
 
 /// Paths that one thread keeps in a second. What comes more often is seen all the same.
 const SAMPLES_PER_S: usize = 256;
 
+const NOT_FOUND: u16 = 404;
+
 /// One thread's latest paths.
 #[derive(Default)]
-pub(crate) struct Samples(RefCell<Vec<PathCandidate>>);
+pub(crate) struct PathSamples(RefCell<Vec<PathCandidate>>);
 
-impl Samples {
+impl PathSamples {
     /// A worker was asked for `path` and answered so. What is not there is no path of the app's: scanners ask for thousands.
     pub(crate) fn see(&self, path: &str, status: u16) {
         let mut samples = self.0.borrow_mut();
-        if samples.len() < SAMPLES_PER_S && status != StatusCode::NOT_FOUND.as_u16() {
+        if samples.len() < SAMPLES_PER_S && status != NOT_FOUND {
             samples.push(PathCandidate::of(path));
         }
     }
@@ -43,48 +44,6 @@ impl Samples {
     fn teach_to(&self, paths: &mut PathLearner) {
         for path in self.0.take() {
             paths.learn(&path);
-        }
-    }
-}
-
-/// A method by its name where it is one that apps have, else `*`: a client can write anything there.
-pub(crate) fn method_name(method: &Method) -> &'static str {
-    const WEB_DAV: [&str; 12] = [
-        "PROPFIND",
-        "PROPPATCH",
-        "MKCOL",
-        "COPY",
-        "MOVE",
-        "LOCK",
-        "UNLOCK",
-        "REPORT",
-        "SEARCH",
-        "MKCALENDAR",
-        "PURGE",
-        "QUERY",
-    ];
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::PATCH => "PATCH",
-        Method::OPTIONS => "OPTIONS",
-        _ => WEB_DAV.into_iter().find(|name| *name == method.as_str()).unwrap_or("*"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_method_of_the_clients_own_is_not_told() {
-        for (method, told) in
-            [("GET", "GET"), ("PATCH", "PATCH"), ("REPORT", "REPORT"), ("hunter2", "*"), ("`x|$", "*")]
-        {
-            assert_eq!(method_name(&Method::from_bytes(method.as_bytes()).unwrap()), told);
         }
     }
 }

@@ -1,37 +1,23 @@
-//! How many connections all apps may have open together: they share the process's file descriptors, and whatever else needs
-//! some (the dashboard, the store, the shims) must find some.
-//!
-//! ```text
-//!              ┌─ there is room, or the app has less than its share ─────────────────▶ taken in
-//!  a client ───┤                                  ┌─ on this thread: it is closed ───▶ taken in
-//!   comes      └─ full ── who is idle the longest ┼─ on another: that is to close it ▶ taken in
-//!                                                 └─ nobody is idle ────────────────▶ 503
-//! ```
-//! Half of what there is goes to clients and half to the connections to workers, of which a client needs at most one: so
-//! whoever was let in finds a way to a worker, if need be in place of a kept connection that nobody uses.
-//!
-//! Nothing here waits for another thread. A thread that is to close an idle client of its own does so a moment later, and for
-//! that moment there are a few more connections than the limit.
+//! How many connections all apps have open together, and how many they may have: half of what there is for clients, half for the
+//! connections to workers, of which a client needs at most one. Nothing here waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-
 /// How many clients, and how many connections to workers, there may be beyond the limit for the moment that another thread
 /// takes to close one.
-pub(crate) const OVERDRAFT: usize = 16;
+pub(crate) const EXCESS_LIMIT: usize = 16;
 
 /// Of so many clients, one is let in only for an app that has less than its share, so that an app whose clients all wait does
 /// not shut out the others.
-const ONE_SHARED_OUT_OF: usize = 4;
+const SHARED_OUT_PART: usize = 4;
 
 /// How many idle clients, and connections to workers, a thread gives back to others at a time.
 const GIVEN_BACK: usize = 8;
 
-/// What is said of a shortage is said this often.
-const SAY_EVERY: Duration = Duration::from_mins(1);
+/// A shortage is logged this often.
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
 /// How many connections there are and may be, and what was done about that. Part of [`crate::ServingThreads`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -62,9 +48,9 @@ pub(crate) struct Connections {
     closed_idle: AtomicU64,
     turned_away: AtomicU64,
     out_of_descriptors: AtomicU64,
-    said_full: Said,
-    said_busy: Said,
-    said_out: Said,
+    full_logged: LogLimit,
+    busy_logged: LogLimit,
+    out_logged: LogLimit,
 }
 
 /// What the others know of a thread.
@@ -74,7 +60,6 @@ struct OfThread {
     longest_idle: AtomicU32,
     /// How many idle clients the others would have it close.
     wanted: AtomicUsize,
-    make_room: Notify,
 }
 
 /// Whether there was room for a client.
@@ -100,24 +85,20 @@ impl Connections {
             closed_idle: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
             out_of_descriptors: AtomicU64::new(0),
-            said_full: Said::default(),
-            said_busy: Said::default(),
-            said_out: Said::default(),
+            full_logged: LogLimit::default(),
+            busy_logged: LogLimit::default(),
+            out_logged: LogLimit::default(),
         }
     }
 
     /// There may be so many connections from now on.
-    pub(crate) fn limit(&self, connections: usize) {
+    pub(crate) fn set_limit(&self, connections: usize) {
         self.limit.store((connections / 2).max(1), Relaxed);
-        self.threads.iter().for_each(|thread| thread.make_room.notify_one());
     }
 
     /// Every thread is to close some idle clients and kept connections.
-    pub(crate) fn give_back(&self) {
-        for thread in &self.threads {
-            thread.wanted.fetch_add(GIVEN_BACK, Relaxed);
-            thread.make_room.notify_one();
-        }
+    pub(crate) fn want_some_closed(&self) {
+        self.threads.iter().for_each(|thread| _ = thread.wanted.fetch_add(GIVEN_BACK, Relaxed));
     }
 
     pub(crate) fn counts(&self) -> ConnectionCounts {
@@ -144,11 +125,11 @@ impl Connections {
         if apps < 2 {
             return before < limit;
         }
-        let shared_out = limit / ONE_SHARED_OUT_OF;
+        let shared_out = limit / SHARED_OUT_PART;
         before < limit - shared_out || (of_app < (shared_out / apps).max(1) && before < limit)
     }
 
-    /// One client fewer; `leaving` if [`Connections::leaves`] was told.
+    /// One client fewer; `leaving` if [`Connections::client_leaves`] was told.
     pub(crate) fn client_went(&self, leaving: bool) {
         self.clients.fetch_sub(1, Relaxed);
         if leaving {
@@ -157,7 +138,7 @@ impl Connections {
     }
 
     /// A client is being closed because it is idle.
-    pub(crate) fn leaves(&self) {
+    pub(crate) fn client_leaves(&self) {
         self.leaving.fetch_add(1, Relaxed);
         self.closed_idle.fetch_add(1, Relaxed);
     }
@@ -173,13 +154,13 @@ impl Connections {
     }
 
     /// Whether there are so few too many that another thread may be left to close one.
-    pub(crate) fn may_overdraw(&self) -> bool {
-        let limit = self.limit.load(Relaxed) + OVERDRAFT;
+    pub(crate) fn may_exceed(&self) -> bool {
+        let limit = self.limit.load(Relaxed) + EXCESS_LIMIT;
         self.clients.load(Relaxed) <= limit && self.to_workers.load(Relaxed) <= limit
     }
 
     /// For how long the longest idle client of a thread has been idle, as of now.
-    pub(crate) fn publish(&self, thread: usize, longest_idle_s: Option<u32>) {
+    pub(crate) fn publish_longest_idle(&self, thread: usize, longest_idle_s: Option<u32>) {
         let value = longest_idle_s.map_or(0, |seconds| seconds.saturating_add(1));
         self.threads[thread].longest_idle.store(value, Relaxed);
     }
@@ -193,35 +174,24 @@ impl Connections {
         (longest > own.saturating_add(than_s)).then_some(number)
     }
 
-    /// Has another thread close an idle client; with `once`, only if it has done what it was asked before, since what it said
+    /// Another thread is to close an idle client; with `once`, only if it has done what it was asked before, since what it said
     /// of its clients holds for one of them.
-    pub(crate) fn ask(&self, thread: usize, once: bool) -> bool {
-        let asked = &self.threads[thread];
-        if once && asked.wanted.compare_exchange(0, 1, Relaxed, Relaxed).is_err() {
-            return false;
+    pub(crate) fn want_closed(&self, thread: usize, once: bool) -> bool {
+        let wanted = &self.threads[thread].wanted;
+        if once {
+            return wanted.compare_exchange(0, 1, Relaxed, Relaxed).is_ok();
         }
-        if !once {
-            asked.wanted.fetch_add(1, Relaxed);
-        }
-        asked.make_room.notify_one();
+        wanted.fetch_add(1, Relaxed);
         true
     }
 
-    /// Has the other threads see whether there are too many connections.
-    pub(crate) fn ask_others(&self, thread: usize) {
-        let others = self.threads.iter().enumerate().filter(|(number, _)| *number != thread);
-        others.for_each(|(_, other)| other.make_room.notify_one());
+    /// How many idle clients a thread is to close.
+    pub(crate) fn wanted_closed(&self, thread: usize) -> usize {
+        self.threads[thread].wanted.load(Relaxed)
     }
 
-    /// Waits until a thread is to make room; how many idle clients are to go.
-    pub(crate) async fn asked(&self, thread: usize) -> usize {
-        let asked = &self.threads[thread];
-        asked.make_room.notified().await;
-        asked.wanted.load(Relaxed)
-    }
-
-    /// A thread has closed what it was asked for, and has published anew.
-    pub(crate) fn obeyed(&self, thread: usize, clients: usize) {
+    /// A thread has closed so many of them, and has published anew.
+    pub(crate) fn note_closed(&self, thread: usize, clients: usize) {
         self.threads[thread].wanted.fetch_sub(clients, Relaxed);
     }
 
@@ -232,8 +202,8 @@ impl Connections {
     }
 
     /// A client came for whom an idle one had to go.
-    pub(crate) fn say_full(&self, now: Duration) {
-        if self.said_full.is_due(now) {
+    pub(crate) fn log_full(&self, now: Duration) {
+        if self.full_logged.is_due(now) {
             tracing::warn!(
                 clients = self.clients.load(Relaxed),
                 "no more clients fit into the limit of open files: those that have been idle the longest are disconnected for \
@@ -243,9 +213,9 @@ impl Connections {
     }
 
     /// A client was turned away.
-    pub(crate) fn say_busy(&self, now: Duration) {
+    pub(crate) fn log_busy(&self, now: Duration) {
         self.turned_away.fetch_add(1, Relaxed);
-        if self.said_busy.is_due(now) {
+        if self.busy_logged.is_due(now) {
             tracing::warn!(
                 clients = self.clients.load(Relaxed),
                 "new clients are answered 503: no more fit into the limits, and all that are connected have a request under \
@@ -255,9 +225,9 @@ impl Connections {
     }
 
     /// The system had no file descriptor for a connection.
-    pub(crate) fn say_out_of_descriptors(&self, now: Duration, error: &std::io::Error) {
+    pub(crate) fn log_out_of_descriptors(&self, now: Duration, error: &std::io::Error) {
         self.out_of_descriptors.fetch_add(1, Relaxed);
-        if self.said_out.is_due(now) {
+        if self.out_logged.is_due(now) {
             tracing::error!(
                 %error,
                 clients = self.clients.load(Relaxed),
@@ -286,15 +256,15 @@ impl Drop for ToWorker {
     }
 }
 
-/// When something was said last, in milliseconds of the monotonic clock plus one; 0 for never.
+/// When something was logged last, in milliseconds of the monotonic clock plus one; 0 for never.
 #[derive(Default)]
-struct Said(AtomicU64);
+struct LogLimit(AtomicU64);
 
-impl Said {
-    /// Whether it is to be said again; whoever is told so says it.
+impl LogLimit {
+    /// Whether it is to be logged again; whoever is told so logs it.
     fn is_due(&self, now: Duration) -> bool {
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX - 1) + 1;
-        let every_ms = u64::try_from(SAY_EVERY.as_millis()).unwrap_or(u64::MAX);
+        let every_ms = u64::try_from(LOG_EVERY.as_millis()).unwrap_or(u64::MAX);
         let due = |last: u64| (last == 0 || now_ms.saturating_sub(last) >= every_ms).then_some(now_ms);
         self.0.fetch_update(Relaxed, Relaxed, due).is_ok()
     }
@@ -306,7 +276,7 @@ mod tests {
 
     fn full(limit: usize, apps: usize) -> (Arc<Connections>, Vec<CountedApp>) {
         let connections = Arc::new(Connections::new(2));
-        connections.limit(2 * limit);
+        connections.set_limit(2 * limit);
         let apps = (0..apps).map(|_| connections.app()).collect();
         (connections, apps)
     }
@@ -329,7 +299,7 @@ mod tests {
     fn one_that_is_leaving_leaves_room() {
         let (connections, _app) = full(2, 1);
         assert!(connections.client_came(0) && connections.client_came(1));
-        connections.leaves();
+        connections.client_leaves();
         assert!(connections.client_came(2));
         assert!(!connections.too_many_clients());
         connections.client_went(true);
@@ -341,11 +311,11 @@ mod tests {
     fn the_thread_with_the_longest_idle_is_asked() {
         let connections = Connections::new(3);
         assert_eq!(connections.longest_idle_elsewhere(0, 0), None);
-        connections.publish(0, Some(10));
-        connections.publish(1, Some(11));
-        connections.publish(2, Some(40));
+        connections.publish_longest_idle(0, Some(10));
+        connections.publish_longest_idle(1, Some(11));
+        connections.publish_longest_idle(2, Some(40));
         assert_eq!(connections.longest_idle_elsewhere(0, 1), Some(2));
-        connections.publish(2, None);
+        connections.publish_longest_idle(2, None);
         assert_eq!(connections.longest_idle_elsewhere(0, 1), None, "as good as equal");
         assert_eq!(connections.longest_idle_elsewhere(0, 0), Some(1));
         assert_eq!(connections.longest_idle_elsewhere(1, 0), None);
@@ -354,18 +324,18 @@ mod tests {
     #[test]
     fn by_one_word_of_a_thread_it_is_asked_for_one_client() {
         let connections = Connections::new(2);
-        assert!(connections.ask(1, true));
-        assert!(!connections.ask(1, true), "what it said was of that one");
-        assert!(connections.ask(1, false), "there is nobody else to ask");
-        connections.obeyed(1, 2);
-        assert!(connections.ask(1, true));
+        assert!(connections.want_closed(1, true));
+        assert!(!connections.want_closed(1, true), "what it said was of that one");
+        assert!(connections.want_closed(1, false), "there is nobody else to ask");
+        connections.note_closed(1, 2);
+        assert!(connections.want_closed(1, true));
     }
 
     #[test]
-    fn a_shortage_is_said_once_a_minute() {
-        let said = Said::default();
+    fn a_shortage_is_logged_once_a_minute() {
+        let limit = LogLimit::default();
         let due: Vec<_> =
-            [0, 1, 59, 60, 61, 119, 120].map(Duration::from_secs).map(|now| said.is_due(now)).into();
+            [0, 1, 59, 60, 61, 119, 120].map(Duration::from_secs).map(|now| limit.is_due(now)).into();
         assert_eq!(due, [true, false, false, true, false, false, true]);
     }
 }

@@ -43,7 +43,7 @@ impl Minutes {
         std::mem::take(&mut self.rows)
     }
 
-    /// Takes rows back that found no taker.
+    /// Takes rows back that nobody received.
     pub(crate) fn put_back(&mut self, mut rows: Vec<RequestMinute>) {
         rows.append(&mut self.rows);
         self.rows = rows;

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use model::auto_heal::{Tallies, Tally, Watch, percent_request};
 
-use crate::worker::RoutedWorker;
+use super::worker::Worker;
 
 /// One thread's counts.
 #[derive(Default)]
-pub(crate) struct Counts {
+pub(crate) struct TallyCounts {
     generation: u64,
     watches: Arc<[Watch]>,
     /// Few workers: a list is searched faster than a map.
@@ -22,13 +22,13 @@ pub(crate) struct Counts {
 
 /// What was counted of one worker.
 pub(crate) struct WorkerTallies {
-    pub(crate) worker: Arc<RoutedWorker>,
+    pub(crate) worker: Arc<Worker>,
     pub(crate) tallies: Tallies,
 }
 
 /// A request that is running.
 pub(crate) struct Running<'a> {
-    pub(crate) worker: &'a Arc<RoutedWorker>,
+    pub(crate) worker: &'a Arc<Worker>,
     pub(crate) age: Duration,
     pub(crate) path: &'a str,
     /// No byte of its answer has come.
@@ -44,7 +44,7 @@ pub(crate) struct Ended<'a> {
     pub(crate) given_up: bool,
 }
 
-impl Counts {
+impl TallyCounts {
     /// Replaces the list. What the old list's watches counted is forgotten; the total is that of any list.
     pub(crate) fn watch(&mut self, generation: u64, watches: Arc<[Watch]>) {
         for WorkerTallies { tallies, .. } in &mut self.of_worker {
@@ -56,7 +56,7 @@ impl Counts {
     }
 
     /// A request has ended.
-    pub(crate) fn ended(&mut self, worker: &Arc<RoutedWorker>, ended: &Ended<'_>) {
+    pub(crate) fn ended(&mut self, worker: &Arc<Worker>, ended: &Ended<'_>) {
         let at = self.place(worker);
         let Some(WorkerTallies { tallies, .. }) = self.of_worker.get_mut(at) else { return };
         tallies.total.finished += 1;
@@ -85,7 +85,7 @@ impl Counts {
         std::mem::take(&mut self.of_worker)
     }
 
-    /// Takes counts back that found no taker. What is running is counted anew for the next.
+    /// Takes counts back that nobody received. What is running is counted anew for the next.
     pub(crate) fn put_back(&mut self, counts: Vec<WorkerTallies>) {
         self.of_worker = counts;
         for WorkerTallies { tallies, .. } in &mut self.of_worker {
@@ -97,11 +97,11 @@ impl Counts {
     }
 
     /// Forgets workers that take no requests any more: nobody asks for them.
-    pub(crate) fn forget_others(&mut self, routed: &[Arc<RoutedWorker>]) {
-        self.of_worker.retain(|counted| routed.iter().any(|worker| Arc::ptr_eq(worker, &counted.worker)));
+    pub(crate) fn forget_others(&mut self, is_routed: impl Fn(&Arc<Worker>) -> bool) {
+        self.of_worker.retain(|counted| is_routed(&counted.worker));
     }
 
-    fn place(&mut self, worker: &Arc<RoutedWorker>) -> usize {
+    fn place(&mut self, worker: &Arc<Worker>) -> usize {
         let found = self.of_worker.iter().position(|counted| Arc::ptr_eq(&counted.worker, worker));
         found.unwrap_or_else(|| {
             let tallies = empty(self.generation, self.watches.len());
@@ -113,12 +113,12 @@ impl Counts {
 
 /// The threads' counts of `worker` together, by the list of `generation` with so many `watches`.
 pub(crate) fn merge(
-    worker: &Arc<RoutedWorker>,
+    worker: &Arc<Worker>,
     counts: &[WorkerTallies],
     (generation, watches): (u64, usize),
 ) -> Tallies {
     let mut merged = empty(generation, watches);
-    merged.unanswered.heard = worker.silence.take_spoke();
+    merged.unanswered.heard = worker.health.take_byte_came();
     for counted in counts.iter().filter(|counted| Arc::ptr_eq(&counted.worker, worker)) {
         add(&mut merged.total, counted.tallies.total);
         let unanswered = &counted.tallies.unanswered;

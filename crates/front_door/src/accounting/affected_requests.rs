@@ -1,0 +1,136 @@
+//! What a worker's end cost: requests whose connection broke a moment before anybody knew, those that it still had, and the
+//! decision which of them may be tried again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::WorkerId;
+use model::crash::{Crash, InFlightRequest};
+use model::path_template::{PathCandidate, PathLearner};
+
+use super::worker::Worker;
+use crate::settings::{AffectedRequests, Death};
+
+/// A connection that broke this long before its worker's death became known broke because of it: the kernel closes a dead
+/// process's sockets before its parent is told.
+pub(crate) const DEATH_IS_KNOWN_WITHIN: Duration = Duration::from_secs(2);
+
+/// Broken connections that a thread remembers; the oldest go first.
+const BROKEN_LIMIT: usize = 4_096;
+
+/// A request that a worker's end interrupted, and when it began.
+pub(crate) struct InterruptedRequest {
+    pub(crate) started: Duration,
+    pub(crate) method: &'static str,
+    pub(crate) path: PathCandidate,
+    pub(crate) age_ms: u64,
+    pub(crate) outcome: Outcome,
+}
+
+impl InterruptedRequest {
+    /// What may be said of it by what is known of the app's paths.
+    fn described(&self, paths: &PathLearner) -> InFlightRequest {
+        InFlightRequest {
+            method: self.method.to_owned(),
+            path: paths.template(&self.path),
+            age_ms: self.age_ms,
+        }
+    }
+}
+
+/// What becomes of an interrupted request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Whether it may be tried again is to be decided.
+    Undecided,
+    /// It ends by an error of the front door's own that is not counted yet.
+    Fails,
+    /// Its client went away, or its failure is counted.
+    Settled,
+}
+
+/// Adds up what all threads said of the `dead` (one worker, that may have been routed more than once) and decides. `grant`
+/// says how many of so many requests may be tried again.
+///
+/// The suspect is the only request, or, of several that a worker had when it died by itself, the newest: what had run for long
+/// was survived for long.
+pub(crate) fn settle(
+    dead: &[Arc<Worker>],
+    death: Death,
+    mut interrupted: Vec<InterruptedRequest>,
+    paths: &PathLearner,
+    grant: impl FnOnce(u32) -> u32,
+) -> AffectedRequests {
+    interrupted.sort_by_key(|request| request.started);
+    let count = u32::try_from(interrupted.len()).unwrap_or(u32::MAX);
+    let before: u32 = dead.iter().map(|worker| worker.add_interrupted(count)).sum();
+    let alone = count == 1 && before == 0;
+    let held_up = dead.iter().any(|worker| worker.was_retired());
+    // What was told before had its own suspect.
+    let has_suspect = alone || (death == Death::ByItself && before == 0 && !held_up);
+    let suspect = interrupted.last().filter(|_| has_suspect);
+    let of_outcome = |outcome| interrupted.iter().filter(|request| request.outcome == outcome).count();
+    let undecided = u32::try_from(of_outcome(Outcome::Undecided)).unwrap_or(u32::MAX);
+    let innocent =
+        undecided - u32::from(suspect.is_some_and(|suspect| suspect.outcome == Outcome::Undecided));
+    let retries = if held_up || innocent == 0 { 0 } else { grant(innocent) };
+    for worker in dead {
+        worker.decide_retries(retries, suspect.map(|suspect| suspect.started));
+    }
+    let counted: u64 = dead.iter().map(|worker| worker.take_failed()).sum();
+    // What had run for long was survived for long: the newest are the suspects.
+    let surplus = interrupted.len().saturating_sub(Crash::IN_FLIGHT_KEPT);
+    AffectedRequests {
+        count,
+        drained: dead.iter().map(|worker| worker.take_drained()).sum(),
+        failed: counted + of_outcome(Outcome::Fails) as u64 + u64::from(undecided - retries),
+        suspect: suspect.map(|suspect| suspect.described(paths)),
+        requests: interrupted.iter().skip(surplus).map(|request| request.described(paths)).collect(),
+    }
+}
+
+/// One thread's requests whose connection to the worker broke a moment ago.
+#[derive(Default)]
+pub(crate) struct BrokenRequests {
+    requests: VecDeque<(WorkerId, Duration, InterruptedRequest)>,
+}
+
+impl BrokenRequests {
+    pub(crate) fn push(&mut self, worker: WorkerId, now: Duration, request: InterruptedRequest) {
+        if self.requests.len() >= BROKEN_LIMIT {
+            self.requests.pop_front();
+        }
+        self.requests.push_back((worker, now, request));
+    }
+
+    /// Takes requests back that nobody received. It was decided without them.
+    pub(crate) fn put_back(
+        &mut self,
+        worker: &WorkerId,
+        now: Duration,
+        interrupted: Vec<InterruptedRequest>,
+    ) {
+        for mut request in interrupted {
+            if request.outcome == Outcome::Undecided {
+                request.outcome = Outcome::Fails;
+            }
+            self.push(worker.clone(), now, request);
+        }
+    }
+
+    pub(crate) fn take(&mut self, worker: &WorkerId, now: Duration) -> Vec<InterruptedRequest> {
+        self.forget(now);
+        let (taken, kept): (VecDeque<_>, _) =
+            std::mem::take(&mut self.requests).into_iter().partition(|(at, ..)| at == worker);
+        self.requests = kept;
+        taken.into_iter().map(|(.., request)| request).collect()
+    }
+
+    pub(crate) fn forget(&mut self, now: Duration) {
+        let too_old = |at: &Duration| now.saturating_sub(*at) > DEATH_IS_KNOWN_WITHIN;
+        while self.requests.front().is_some_and(|(_, at, _)| too_old(at)) {
+            self.requests.pop_front();
+        }
+    }
+}

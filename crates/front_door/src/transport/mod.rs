@@ -1,0 +1,3 @@
+//! Sockets: clients, connections to workers, and how many there may be.
+
+pub(crate) mod connection_limit;
