@@ -13,11 +13,12 @@ use crate::accounting::affected_requests;
 use crate::accounting::connections::CountedApp;
 use crate::accounting::worker::Worker;
 use crate::accounting::{minutes, tallies};
-use crate::listen::listen;
-use crate::serving::ServingThreads;
+use crate::exchange::app::App;
+use crate::exchange::table::Table;
 use crate::settings::{AffectedRequests, BindError, Death, FrontDoorSettings, Target};
-use crate::table::Table;
-use crate::thread::{Command, Reply, Shared};
+use crate::transport::app_task::{Command, Reply};
+use crate::transport::listen::listen;
+use crate::transport::serving_threads::ServingThreads;
 
 /// A thread answers a command between two requests, within microseconds. One that does not, on a machine that stands still, is
 /// not waited for for ever: what it counted comes with the next answer.
@@ -33,7 +34,7 @@ const FORMER_WORKERS: usize = 256;
 /// to its end, since an answer on its way to nobody is lost. It takes microseconds, on a machine that stands still two seconds
 /// at most.
 pub struct FrontDoor {
-    shared: Arc<Shared>,
+    app: Arc<App>,
     address: SocketAddr,
     threads: Vec<mpsc::UnboundedSender<Command>>,
     /// Every worker that takes requests, may still have some, or whose death may be told of; oldest first.
@@ -56,18 +57,21 @@ impl FrontDoor {
         let count = if settings.sockets == 0 { every } else { settings.sockets.min(every) };
         let listeners = listen(&settings.app, settings.listen, count)?;
         let address = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(settings.listen);
-        let app = settings.app.clone();
-        let shared = Arc::new(Shared::new(settings, clock, address));
-        let threads =
-            serving.open(&shared, listeners).map_err(|source| BindError::Other { app, address, source })?;
+        let name = settings.app.clone();
+        let app = Arc::new(App::new(settings, clock, address));
+        let threads = serving.open(&app, listeners).map_err(|source| BindError::Other {
+            app: name,
+            address,
+            source,
+        })?;
         Ok(Self {
-            shared,
+            app,
             address,
             threads,
             known: Mutex::default(),
             watched: Mutex::default(),
             _serving: serving.clone(),
-            _counted: serving.app(),
+            _counted: serving.count_app(),
         })
     }
 
@@ -82,7 +86,7 @@ impl FrontDoor {
         let mut known = self.known();
         let table = Table::next(targets, &known);
         let routed: Vec<_> = table.workers().cloned().collect();
-        self.shared.publish(table);
+        self.app.publish(table);
         let out = |worker: &Arc<Worker>| !routed.iter().any(|routed| Arc::ptr_eq(routed, worker));
         known.retain(out);
         known.iter().for_each(|worker| worker.retire());
@@ -116,18 +120,18 @@ impl FrontDoor {
         for worker in &dead {
             worker.mark_dead();
         }
-        let table = self.shared.table.load();
+        let table = self.app.table.load();
         if table.workers().any(|routed| routed.id == *worker) {
-            self.shared.publish(table.without(worker));
+            self.app.publish(table.without(worker));
         }
         drop(known);
-        let interrupted = self.ask(|reply| Command::Bury(worker.clone(), reply));
-        let shared = Arc::clone(&self.shared);
+        let interrupted = self.ask(|reply| Command::Interrupt(worker.clone(), reply));
+        let app = Arc::clone(&self.app);
         async move {
             let interrupted = interrupted.all().await;
             // all threads have taught what they saw
-            let paths = shared.paths.lock().unwrap_or_else(PoisonError::into_inner);
-            affected_requests::settle(&dead, death, interrupted, &paths, |wanted| shared.may_retry(wanted))
+            let paths = app.paths.lock().unwrap_or_else(PoisonError::into_inner);
+            affected_requests::settle(&dead, death, interrupted, &paths, |wanted| app.grant_retries(wanted))
         }
     }
 
@@ -170,11 +174,11 @@ impl FrontDoor {
             let watched = self.watched();
             (*watched, self.ask(Command::TakeTallies))
         };
-        let shared = Arc::clone(&self.shared);
+        let app = Arc::clone(&self.app);
         async move {
             let counts = counts.all().await;
             let merged = |worker: &Arc<Worker>| (worker.id.clone(), tallies::merge(worker, &counts, watched));
-            shared.table.load().workers().map(merged).collect()
+            app.table.load().workers().map(merged).collect()
         }
     }
 

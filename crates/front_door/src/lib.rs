@@ -10,6 +10,14 @@
 //!                          └──▶ thread 1: …                      │
 //!                                   ▲ routing table (arc-swap) ◀─┴─ route()
 //! ```
+//! Three layers, each of which knows those below it alone; `settings` is known to all:
+//!
+//! | layer | what |
+//! |---|---|
+//! | `transport` | sockets and tasks: clients, connections to workers, the bytes between them, limits of connections |
+//! | `exchange` | one request and its answer: choosing a worker, headers, retries, when it is counted |
+//! | `accounting` | counts, and what follows from them alone: workers, minutes, tallies, the budget of retries |
+//!
 //! - All apps share one thread per core ([`ServingThreads`]). On each, an app has a listening socket, connections to workers
 //!   and counts of its own: on the way of a request there is no lock and no hand-over to another thread or task.
 //! - Connections of all apps together stay below a limit, since they share the process's file descriptors (see the module
@@ -40,34 +48,14 @@
 //!   body that the worker then refuses.
 
 mod accounting;
-mod affinity;
-mod answers;
-mod body;
-mod client;
-mod connection;
 mod door;
 mod exchange;
-mod fault;
-mod flight;
-mod headers;
-mod host;
-mod idle;
-mod listen;
-mod pulse;
-mod retries;
-mod serve;
-mod serving;
 mod settings;
-mod table;
-mod thread;
 mod transport;
-mod tunnel;
-mod worker_connection;
-mod worker_socket;
 
 pub use accounting::connections::ConnectionCounts;
 pub use door::FrontDoor;
-pub use serving::ServingThreads;
 pub use settings::{
     AffectedRequests, BindError, Death, FrontDoorSettings, Limits, Scheme, StartError, Target,
 };
+pub use transport::serving_threads::ServingThreads;

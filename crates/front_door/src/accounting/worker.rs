@@ -39,7 +39,7 @@ pub(crate) struct Worker {
     suspect_ns: AtomicU64,
     decided: AtomicBool,
     decision: Notify,
-    /// What was said of it in the log, a bit for each kind.
+    /// What was logged of it, a bit for each kind.
     logged: AtomicU8,
 }
 

@@ -1,4 +1,5 @@
-//! Bodies on their way through: a chunk is taken from one side when the other has room for it, so no body is ever held whole.
+//! An answer's body on its way to the client: a chunk is taken from the worker when the client has room for it, so no body is
+//! ever held whole.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -6,70 +7,29 @@ use std::task::{Context, Poll, Waker};
 
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
-use crate::client::Client;
-use crate::flight::Flight;
-use crate::headers;
-use crate::worker_connection::WorkerConnection;
-
-/// A request's body on its way to a worker: nothing where the request has none.
-pub(crate) struct RequestBody(Option<(Incoming, Rc<Client>)>);
-
-impl RequestBody {
-    pub(crate) fn new(inner: Incoming, client: &Rc<Client>) -> Self {
-        client.unread.set(!inner.is_end_stream());
-        Self((!inner.is_end_stream()).then(|| (inner, Rc::clone(client))))
-    }
-
-    /// The same again: only nothing can be sent twice, since no body is kept.
-    pub(crate) fn copy(&self) -> Option<Self> {
-        self.0.is_none().then_some(Self(None))
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some((inner, client)) = &mut self.0 else { return Poll::Ready(None) };
-        let frame = Pin::new(&mut *inner).poll_frame(cx);
-        client.pulse.body_waits(frame.is_pending());
-        if matches!(frame, Poll::Ready(None)) || inner.is_end_stream() {
-            client.unread.set(false);
-        }
-        frame.map_ok(without_ours)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|(inner, _)| inner.is_end_stream())
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or(SizeHint::with_exact(0), |(inner, _)| inner.size_hint())
-    }
-}
-
-fn without_ours(mut frame: Frame<Bytes>) -> Frame<Bytes> {
-    if let Some(trailers) = frame.trailers_mut() {
-        headers::clean_trailers(trailers);
-    }
-    frame
-}
+use super::app_thread::AppThread;
+use super::worker_connection::WorkerConnection;
+use crate::exchange::flight::Flight;
+use crate::exchange::headers;
 
 /// Why an answer ends before its end; hyper then cuts the client's connection, so that it sees the answer is not whole.
 #[derive(Debug, thiserror::Error)]
 #[error("the worker ended before its answer did")]
 pub(crate) struct Truncated;
 
-/// An answer's body on its way to the client.
+/// An answer's body.
 pub(crate) enum AnswerBody {
     /// The front door's own.
     Text(Bytes),
     /// A worker's. It drives the worker's connection, which has no task of its own.
-    Worker { incoming: Incoming, held: Option<(Box<WorkerConnection>, Flight)> },
+    Worker { incoming: Incoming, held: Option<Held> },
+}
+
+/// What an answer holds until it is whole.
+pub(crate) struct Held {
+    pub(crate) app: Rc<AppThread>,
+    pub(crate) connection: Box<WorkerConnection>,
+    pub(crate) flight: Flight,
 }
 
 impl AnswerBody {
@@ -77,9 +37,9 @@ impl AnswerBody {
         Self::Text(text)
     }
 
-    /// The body of a worker's answer whose head has come over `connection`.
-    pub(crate) fn of_worker(incoming: Incoming, connection: Box<WorkerConnection>, flight: Flight) -> Self {
-        let mut body = Self::Worker { incoming, held: Some((connection, flight)) };
+    /// The body of a worker's answer whose head has come over the connection that is held.
+    pub(crate) fn of_worker(incoming: Incoming, held: Held) -> Self {
+        let mut body = Self::Worker { incoming, held: Some(held) };
         if body.is_end_stream() {
             body.finish();
         }
@@ -89,10 +49,10 @@ impl AnswerBody {
     /// The answer is whole: the worker is free again and its connection can be used for the next request.
     fn finish(&mut self) {
         if let Self::Worker { held, .. } = self
-            && let Some((connection, flight)) = held.take()
+            && let Some(Held { app, connection, flight }) = held.take()
         {
             flight.finished();
-            flight.thread.pool.put_back(connection, flight.thread.serving.turn());
+            app.connections.pool.put_back(connection, flight.router().idle_order.next());
         }
     }
 }
@@ -109,16 +69,16 @@ impl Body for AnswerBody {
             Self::Text(text) if text.is_empty() => return Poll::Ready(None),
             Self::Text(text) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
             Self::Worker { held: None, .. } => return Poll::Ready(None),
-            Self::Worker { incoming, held: Some((connection, flight)) } => {
+            Self::Worker { incoming, held: Some(Held { connection, flight, .. }) } => {
                 match poll_incoming(incoming, connection, cx) {
                     Poll::Ready(None) => None,
-                    Poll::Ready(Some(Ok(frame))) => Some(Ok(without_ours(frame))),
+                    Poll::Ready(Some(Ok(frame))) => Some(Ok(headers::clean_frame(frame))),
                     Poll::Ready(Some(Err(_))) => {
                         flight.broke();
                         Some(Err(Truncated))
                     }
                     // whatever it sent before it died has been passed on
-                    Poll::Pending if flight.client.is_lost() => Some(Err(Truncated)),
+                    Poll::Pending if flight.client.is_interrupted() => Some(Err(Truncated)),
                     Poll::Pending => return Poll::Pending,
                 }
             }

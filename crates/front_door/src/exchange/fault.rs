@@ -38,8 +38,8 @@ impl Fault {
         }
     }
 
-    /// Says it in the log the first time that `worker` does it. Nothing of the answer is said: it may be private.
-    pub(crate) fn tell(self, worker: &Worker) {
+    /// Logs it the first time that `worker` does it. Nothing of the answer is logged: it may be private.
+    pub(crate) fn log(self, worker: &Worker) {
         if !worker.logs_first(1 << self as u8) {
             return;
         }

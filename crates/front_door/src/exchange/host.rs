@@ -7,8 +7,8 @@ use hyper::http::request;
 use hyper::http::uri::Scheme;
 use hyper::{Method, Uri, Version};
 
-use crate::answers::Refusal;
-use crate::headers::Peer;
+use super::answers::Refusal;
+use super::peer::Peer;
 
 /// As long as a name can be in DNS.
 const NAME_LIMIT: usize = 253;

@@ -17,26 +17,19 @@ use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
+use super::request_body::RequestBody;
+use super::worker_socket::WorkerSocket;
+use crate::accounting::connections::ToWorker;
 use crate::accounting::worker::Worker;
-use crate::body::RequestBody;
-use crate::fault::Fault;
-use crate::flight::Flight;
-use crate::thread::Thread;
-use crate::worker_socket::WorkerSocket;
-
-/// Idle connections are closed after this many seconds: before Node.js, uvicorn and most other servers close theirs after 5,
-/// so that a request seldom meets a connection that is being closed.
-const IDLE_LIMIT_S: u8 = 4;
-
-/// Idle connections that a thread keeps to one worker.
-const IDLE_CONNECTIONS: usize = 1_024;
+use crate::exchange::fault::Fault;
+use crate::exchange::flight::Flight;
 
 /// The most that is read ahead of a slow client, and the largest head of an answer.
 const BUFFER_LIMIT: usize = 128 * 1024;
 
 /// An open connection to a worker.
 pub(crate) struct WorkerConnection {
-    worker: Arc<Worker>,
+    pub(crate) worker: Arc<Worker>,
     sender: http1::SendRequest<RequestBody>,
     /// `None` once it has ended with a request unanswered.
     connection: Option<http1::Connection<TokioIo<WorkerSocket>, RequestBody>>,
@@ -47,9 +40,9 @@ pub(crate) struct WorkerConnection {
     socket: Rc<RefCell<TcpStream>>,
     /// Whether a byte has come since the latest request was sent.
     heard: Rc<Cell<bool>>,
-    idle_s: u8,
-    /// The thread's turn in which it became idle.
-    idle_since: u64,
+    pub(crate) idle_s: u8,
+    /// Its number in the order in which connections became idle.
+    pub(crate) idle_since: u64,
 }
 
 /// What became of a request that was to be sent.
@@ -69,9 +62,12 @@ pub(crate) enum Sent {
 }
 
 impl WorkerConnection {
-    /// Connects to `worker`.
-    pub(crate) async fn open(thread: &Thread, worker: Arc<Worker>) -> io::Result<Box<Self>> {
-        let (stream, counted) = thread.connect(&worker).await?;
+    /// Speaks HTTP to `worker` over a connection that was opened to it.
+    pub(crate) async fn start(
+        stream: TcpStream,
+        counted: ToWorker,
+        worker: Arc<Worker>,
+    ) -> io::Result<Box<Self>> {
         stream.set_nodelay(true)?;
         let socket = Rc::new(RefCell::new(stream));
         let heard = Rc::default();
@@ -109,7 +105,7 @@ impl WorkerConnection {
             // first what the kernel holds already: a worker that is gone may have answered before
             self.drive(cx);
             match answer.as_mut().poll(&mut unheard) {
-                Poll::Pending if flight.client.is_lost() => Poll::Ready(None),
+                Poll::Pending if flight.client.is_interrupted() => Poll::Ready(None),
                 Poll::Pending if self.ended => {
                     // dropped, it gives back what it was not able to send
                     self.connection = None;
@@ -148,7 +144,7 @@ impl WorkerConnection {
     pub(crate) async fn into_socket(mut self: Box<Self>, flight: &Flight) -> Option<(WorkerSocket, Bytes)> {
         std::future::poll_fn(|cx| {
             self.drive(cx);
-            if self.ended || flight.client.is_lost() { Poll::Ready(()) } else { Poll::Pending }
+            if self.ended || flight.client.is_interrupted() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
         let parts = self.connection.take().filter(|_| self.ended)?.into_parts();
@@ -157,10 +153,18 @@ impl WorkerConnection {
 
     /// Nothing has come over the idle connection, not even its end. Asks the kernel, since the runtime's last look at the
     /// socket may lie many requests back.
-    fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
         let peeked = SockRef::from(&*self.socket.borrow()).peek(&mut byte);
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// It can take another request.
+    pub(crate) fn can_be_kept(&mut self) -> bool {
+        if !self.is_ready() {
+            self.drive(&mut Context::from_waker(Waker::noop()));
+        }
+        self.is_ready()
     }
 
     fn is_ready(&mut self) -> bool {
@@ -177,77 +181,5 @@ fn refusal(error: &hyper::Error) -> Sent {
         Sent::Unusable(Fault::NotHttp)
     } else {
         Sent::Broken
-    }
-}
-
-/// One thread's idle connections, by worker. Few workers: a list is searched faster than a map.
-#[derive(Default)]
-pub(crate) struct Pool {
-    idle: RefCell<Vec<Kept>>,
-}
-
-struct Kept {
-    worker: Arc<Worker>,
-    #[expect(clippy::vec_box, reason = "a connection is large and is handed on with each request")]
-    connections: Vec<Box<WorkerConnection>>,
-}
-
-impl Pool {
-    /// An idle connection to `worker` that is still open, the latest used first.
-    pub(crate) fn take(&self, worker: &Arc<Worker>) -> Option<Box<WorkerConnection>> {
-        let mut idle = self.idle.borrow_mut();
-        let kept = idle.iter_mut().find(|kept| Arc::ptr_eq(&kept.worker, worker))?;
-        while let Some(connection) = kept.connections.pop() {
-            if connection.is_quiet() {
-                return Some(connection);
-            }
-        }
-        None
-    }
-
-    /// Keeps a connection whose answer has ended in this turn, if it can take another request.
-    pub(crate) fn put_back(&self, mut connection: Box<WorkerConnection>, turn: u64) {
-        if !connection.is_ready() {
-            connection.drive(&mut Context::from_waker(Waker::noop()));
-            if !connection.is_ready() {
-                return;
-            }
-        }
-        (connection.idle_s, connection.idle_since) = (0, turn);
-        let mut idle = self.idle.borrow_mut();
-        match idle.iter_mut().find(|kept| Arc::ptr_eq(&kept.worker, &connection.worker)) {
-            Some(kept) if kept.connections.len() >= IDLE_CONNECTIONS => {}
-            Some(kept) => kept.connections.push(connection),
-            None => idle.push(Kept { worker: Arc::clone(&connection.worker), connections: vec![connection] }),
-        }
-    }
-
-    /// Since which turn the longest idle connection has been idle.
-    pub(crate) fn idle_since(&self) -> Option<u64> {
-        let idle = self.idle.borrow();
-        let oldest = |kept: &Kept| kept.connections.first().map(|connection| connection.idle_since);
-        idle.iter().filter_map(oldest).min()
-    }
-
-    /// Closes the connection that has been idle since then.
-    pub(crate) fn close(&self, idle_since: u64) {
-        for kept in self.idle.borrow_mut().iter_mut() {
-            if kept.connections.first().is_some_and(|connection| connection.idle_since == idle_since) {
-                kept.connections.remove(0);
-            }
-        }
-    }
-
-    /// Another second went by: closes what has been idle too long, has been closed by the worker, or leads to a worker that
-    /// takes no more requests.
-    pub(crate) fn age(&self, is_routed: impl Fn(&Arc<Worker>) -> bool) {
-        let mut idle = self.idle.borrow_mut();
-        idle.retain(|kept| is_routed(&kept.worker));
-        for kept in idle.iter_mut() {
-            kept.connections.retain_mut(|connection| {
-                connection.idle_s = connection.idle_s.saturating_add(1);
-                connection.idle_s <= IDLE_LIMIT_S && connection.is_quiet()
-            });
-        }
     }
 }

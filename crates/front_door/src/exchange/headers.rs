@@ -4,6 +4,7 @@
 //! `X-Real-IP` or `Forwarded` is not believed but replaced or removed; its `X-Forwarded-For` is kept and the client's address
 //! appended, so an app may trust the last entry. `Host` stays as it came. No `Via` is added.
 
+use hyper::body::{Bytes, Frame};
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
@@ -11,9 +12,10 @@ use hyper::header::{
 use hyper::http::{request, response};
 use hyper::{Method, StatusCode, Version};
 
-use crate::answers::Refusal;
-use crate::fault::Fault;
-use crate::host::one_host;
+use super::answers::Refusal;
+use super::fault::Fault;
+use super::host::one_host;
+use super::peer::Peer;
 use crate::settings::Scheme;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -39,15 +41,6 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 /// What only the front door says of a request, and what frames it.
 const OURS: [HeaderName; 8] =
     [FOR, PROTO, FORWARDED_HOST, REAL_IP, FORWARDED, HTTP2_SETTINGS, HOST, CONTENT_LENGTH];
-
-/// What is the same for all requests of one client connection.
-pub(crate) struct Peer {
-    /// The client's address.
-    pub(crate) address: HeaderValue,
-    /// What `Host` says where an HTTP/1.0 client did not.
-    pub(crate) default_host: HeaderValue,
-    pub(crate) scheme: Scheme,
-}
 
 /// Makes a client's request one to a worker; says which other protocols it asks for. An `Err` is what to answer instead.
 pub(crate) fn to_worker(
@@ -105,9 +98,17 @@ pub(crate) fn to_client(
     Ok(mended)
 }
 
+/// Cleans the fields behind a body, where the frame has them.
+pub(crate) fn clean_frame(mut frame: Frame<Bytes>) -> Frame<Bytes> {
+    if let Some(trailers) = frame.trailers_mut() {
+        clean_trailers(trailers);
+    }
+    frame
+}
+
 /// Removes from the fields behind a body what stands in no message's head that came through here: an app that adds them to the
 /// head's would believe the client.
-pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
+fn clean_trailers(trailers: &mut HeaderMap) {
     remove_hop_by_hop(trailers);
     remove_disguised(trailers);
     for name in OURS {

@@ -1,5 +1,5 @@
-//! One client connection and the request that it has under way, as its thread sees them: what is running for how long, and what
-//! a worker's death costs.
+//! One client connection and its current request, as their thread sees them: what is running for how long, and what a worker's
+//! death interrupts.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,32 +12,31 @@ use hyper::http::uri::PathAndQuery;
 use model::WorkerId;
 use model::path_template::PathCandidate;
 
+use super::client_timeouts::ClientTimeouts;
+use super::method_name::method_name;
+use super::peer::Peer;
+use super::router::Router;
 use crate::accounting::affected_requests::{InterruptedRequest, Outcome};
 use crate::accounting::passive_health::UNANSWERED_AFTER;
 use crate::accounting::tallies::Running;
 use crate::accounting::worker::Worker;
-use crate::exchange::method_name::method_name;
-use crate::headers::Peer;
-use crate::pulse::Pulse;
-use crate::tunnel::Tunnel;
 
-/// One client connection, which has at most one request under way.
+/// One client connection, which has at most one request at a time.
 pub(crate) struct Client {
+    pub(crate) router: Rc<Router>,
     pub(crate) peer: Peer,
-    pub(crate) pulse: Arc<Pulse>,
-    /// Wakes the connection's task.
-    waker: RefCell<Option<Waker>>,
-    pub(crate) underway: RefCell<Option<Underway>>,
-    /// The worker died while it had the request.
-    lost: Cell<bool>,
+    pub(crate) timeouts: Arc<ClientTimeouts>,
+    pub(crate) current: RefCell<Option<CurrentRequest>>,
     /// A request's body was not read to its end.
     pub(crate) unread: Cell<bool>,
-    /// What the connection becomes once its answer 101 is sent.
-    pub(crate) tunnel: RefCell<Option<Tunnel>>,
+    /// The worker died while it had the request.
+    interrupted: Cell<bool>,
+    /// Wakes the connection's task.
+    waker: RefCell<Option<Waker>>,
 }
 
-/// The request that a connection has under way. The path is kept raw only here, so only as long as the request lives.
-pub(crate) struct Underway {
+/// The request that a connection has. The path is kept raw only here, so only as long as the request lives.
+pub(crate) struct CurrentRequest {
     method: Method,
     path: Option<PathAndQuery>,
     started: Duration,
@@ -45,28 +44,28 @@ pub(crate) struct Underway {
     /// It was given to the worker, so it may have had an effect from then on; `true` once a byte came back.
     pub(crate) sent: Option<Rc<Cell<bool>>>,
     /// It may be tried once more as long as no byte came back.
-    pub(crate) repeatable: bool,
+    pub(crate) retryable: bool,
     /// It has counted as unanswered by its worker.
-    pub(crate) waited: bool,
+    pub(crate) counted_unanswered: bool,
     /// It is counted, so it is running no more: it has ended, or has become a tunnel.
     pub(crate) counted: bool,
 }
 
 impl Client {
-    pub(crate) fn new(peer: Peer, pulse: Arc<Pulse>) -> Self {
+    pub(crate) fn new(router: Rc<Router>, peer: Peer, timeouts: Arc<ClientTimeouts>) -> Self {
         Self {
+            router,
             peer,
-            pulse,
-            waker: RefCell::default(),
-            underway: RefCell::default(),
-            lost: Cell::default(),
+            timeouts,
+            current: RefCell::default(),
             unread: Cell::default(),
-            tunnel: RefCell::default(),
+            interrupted: Cell::default(),
+            waker: RefCell::default(),
         }
     }
 
     /// Remembers how to wake the connection's task.
-    pub(crate) fn remember(&self, waker: &Waker) {
+    pub(crate) fn set_waker(&self, waker: &Waker) {
         let mut known = self.waker.borrow_mut();
         if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
             *known = Some(waker.clone());
@@ -79,63 +78,62 @@ impl Client {
         }
     }
 
-    pub(crate) fn is_lost(&self) -> bool {
-        self.lost.get()
+    /// The worker died while it had the request.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.get()
     }
 
     /// The request is at no dead worker, or no more.
-    pub(crate) fn found(&self) {
-        self.lost.set(false);
+    pub(crate) fn clear_interrupted(&self) {
+        self.interrupted.set(false);
     }
 
     /// Gives up the request if `worker` has it; says what it was.
-    pub(crate) fn lose(&self, worker: &WorkerId, now: Duration) -> Option<InterruptedRequest> {
-        let underway = self.underway.borrow();
-        let underway = underway.as_ref().filter(|underway| underway.sent.is_some() && !self.lost.get())?;
-        if underway.worker.as_ref().is_none_or(|at| at.id != *worker) {
+    pub(crate) fn interrupt(&self, worker: &WorkerId, now: Duration) -> Option<InterruptedRequest> {
+        let current = self.current.borrow();
+        let current = current.as_ref().filter(|current| current.sent.is_some() && !self.is_interrupted())?;
+        if current.worker.as_ref().is_none_or(|at| at.id != *worker) {
             return None;
         }
-        self.lost.set(true);
+        self.interrupted.set(true);
         self.wake();
-        Some(
-            underway
-                .interrupted(now, if underway.may_go_again() { Outcome::Undecided } else { Outcome::Fails }),
-        )
+        let outcome = if current.may_retry() { Outcome::Undecided } else { Outcome::Fails };
+        Some(current.interrupted(now, outcome))
     }
 
     /// Shows the request that is running at a worker, if there is one.
     pub(crate) fn running(&self, now: Duration, look: impl FnOnce(&Running<'_>)) {
-        if let Some(underway) = &*self.underway.borrow()
-            && let Some(worker) = &underway.worker
-            && !underway.counted
+        if let Some(current) = &*self.current.borrow()
+            && let Some(worker) = &current.worker
+            && !current.counted
         {
-            let age = now.saturating_sub(underway.started);
-            look(&Running { worker, age, path: underway.path(), waits: self.is_unanswered(underway) });
+            let age = now.saturating_sub(current.started);
+            look(&Running { worker, age, path: current.path(), waits: self.is_unanswered(current) });
         }
     }
 
     /// A request that has waited for long without a byte counts as unanswered by its worker, once.
     pub(crate) fn count_if_unanswered(&self, now: Duration) {
-        if let Some(underway) = &mut *self.underway.borrow_mut()
-            && !underway.waited
-            && now.saturating_sub(underway.started) >= UNANSWERED_AFTER
-            && self.is_unanswered(underway)
-            && let Some(worker) = &underway.worker
+        if let Some(current) = &mut *self.current.borrow_mut()
+            && !current.counted_unanswered
+            && now.saturating_sub(current.started) >= UNANSWERED_AFTER
+            && self.is_unanswered(current)
+            && let Some(worker) = &current.worker
         {
             worker.health.note_unanswered(now);
-            underway.waited = true;
+            current.counted_unanswered = true;
         }
     }
 
     /// A worker has the request, or does not take its connection, and no byte came back. As long as the client has not sent all
     /// of the body, it is the worker that waits.
-    pub(crate) fn is_unanswered(&self, underway: &Underway) -> bool {
-        let unheard = underway.sent.as_ref().is_none_or(|heard| !heard.get() && !self.unread.get());
-        underway.worker.is_some() && unheard && !underway.counted && !self.lost.get()
+    pub(crate) fn is_unanswered(&self, current: &CurrentRequest) -> bool {
+        let unheard = current.sent.as_ref().is_none_or(|heard| !heard.get() && !self.unread.get());
+        current.worker.is_some() && unheard && !current.counted && !self.is_interrupted()
     }
 }
 
-impl Underway {
+impl CurrentRequest {
     pub(crate) fn new(method: Method, path: Option<PathAndQuery>, started: Duration) -> Self {
         Self {
             method,
@@ -143,8 +141,8 @@ impl Underway {
             started,
             worker: None,
             sent: None,
-            repeatable: false,
-            waited: false,
+            retryable: false,
+            counted_unanswered: false,
             counted: false,
         }
     }
@@ -153,9 +151,9 @@ impl Underway {
         self.path.as_ref().map_or("/", PathAndQuery::path)
     }
 
-    /// It may be repeated, and no byte of an answer has come.
-    pub(crate) fn may_go_again(&self) -> bool {
-        self.repeatable && self.sent.as_ref().is_some_and(|heard| !heard.get())
+    /// It may be tried again, and no byte of an answer has come.
+    pub(crate) fn may_retry(&self) -> bool {
+        self.retryable && self.sent.as_ref().is_some_and(|heard| !heard.get())
     }
 
     pub(crate) fn interrupted(&self, now: Duration, outcome: Outcome) -> InterruptedRequest {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use hyper::header::HeaderValue;
 use model::WorkerId;
 
+use super::affinity::Affinity;
 use crate::accounting::worker::Worker;
-use crate::affinity::Affinity;
 use crate::settings::Target;
 
 /// A worker that takes requests, and how its instance's clients come back to it.

@@ -14,22 +14,24 @@ use hyper::service::service_fn;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
 
+use super::app_connections::ClientEntry;
+use super::app_thread::AppThread;
+use super::client_socket::ClientSocket;
+use super::relay;
+use super::tunnel::Tunnel;
 use crate::accounting::connections::Admission;
-use crate::client::Client;
-use crate::headers::Peer;
-use crate::pulse::{ClientIo, Pulse};
-use crate::serve::serve;
+use crate::exchange::client::Client;
+use crate::exchange::client_timeouts::ClientTimeouts;
+use crate::exchange::peer::Peer;
 use crate::settings::Limits;
-use crate::thread::Thread;
 
 /// How long, and for how many bytes, a client that is still sending is listened to after its last answer, so that it gets to
 /// read that answer: closing a socket with bytes unread would throw the answer away.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1024 * 1024;
 
-/// hyper's settings for clients. Time limits are [`crate::pulse`]'s; `pipeline_flush` stays off, since with it whole bodies
+/// hyper's settings for clients. Time limits are [`ClientTimeouts`]'; `pipeline_flush` stays off, since with it whole bodies
 /// are buffered for slow readers.
 pub(crate) fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
@@ -45,30 +47,30 @@ const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconn
 
 /// Starts the task of an accepted connection, unless all that there may be are busy.
 pub(crate) fn accept(
-    thread: &Rc<Thread>,
+    app: &Rc<AppThread>,
     http: &http1::Builder,
     socket: TcpStream,
     address: SocketAddr,
 ) -> Admission {
-    let admission = thread.admit();
+    let admission = app.admit();
     if admission == Admission::Busy {
         turn_away(&socket);
         return admission;
     }
     // without it small answers wait for the client's acknowledgement
     socket.set_nodelay(true).ok();
-    let pulse = Arc::new(Pulse::new(thread.serving.turns_idle()));
-    let client = Rc::new(Client::new(peer(thread, address), Arc::clone(&pulse)));
-    let io = ClientIo::new(socket, pulse);
+    let router = Rc::clone(&app.connections.router);
+    let timeouts = Arc::new(ClientTimeouts::new(router.idle_order.next_client()));
+    let client = Rc::new(Client::new(router, peer(app, address), Arc::clone(&timeouts)));
+    let socket = ClientSocket::new(socket, timeouts);
     let http = http.clone();
-    let mut guests = thread.guests.borrow_mut();
-    let place = guests.vacant_entry();
-    let registered =
-        Registered { thread: Rc::clone(thread), client: Rc::clone(&client), number: place.key() };
+    let mut clients = app.connections.clients.borrow_mut();
+    let entry = clients.vacant_entry();
+    let registered = Registered { app: Rc::clone(app), client: Rc::clone(&client), number: entry.key() };
     let task = tokio::task::spawn_local(async move {
-        converse(&registered.thread, &registered.client, io, &http).await;
+        serve(&registered.app, &registered.client, socket, &http).await;
     });
-    place.insert(Guest { client, task: task.abort_handle(), leaving: Cell::new(false) });
+    entry.insert(ClientEntry { client, task: task.abort_handle(), leaving: Cell::new(false) });
     admission
 }
 
@@ -83,64 +85,51 @@ fn turn_away(socket: &TcpStream) {
     let _ = socket.shutdown(Shutdown::Write);
 }
 
-/// A connection in its thread's list.
-pub(crate) struct Guest {
-    pub(crate) client: Rc<Client>,
-    pub(crate) task: AbortHandle,
-    /// It is being closed to make room.
-    pub(crate) leaving: Cell<bool>,
-}
-
 /// Takes the connection off the list, however its task ends.
 struct Registered {
-    thread: Rc<Thread>,
+    app: Rc<AppThread>,
     client: Rc<Client>,
     number: usize,
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        // a tunnel holds its client, which holds the tunnel
-        drop(self.client.tunnel.take());
-        let guest = self.thread.guests.borrow_mut().remove(self.number);
-        self.thread.dismiss(guest.leaving.get());
-        if self.thread.guests.borrow().is_empty() {
-            self.thread.emptied.notify_one();
-        }
+        self.app.connections.remove(self.number);
     }
 }
 
-fn peer(thread: &Thread, address: SocketAddr) -> Peer {
+fn peer(app: &AppThread, address: SocketAddr) -> Peer {
     let text = address.ip().to_canonical().to_string();
     Peer {
         address: HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown")),
-        default_host: thread.shared.default_host.clone(),
-        scheme: thread.shared.settings.forwarded,
+        default_host: app.app().default_host.clone(),
+        scheme: app.app().settings.forwarded,
     }
 }
 
-async fn converse(thread: &Rc<Thread>, client: &Rc<Client>, io: ClientIo, http: &http1::Builder) {
+async fn serve(app: &Rc<AppThread>, client: &Rc<Client>, socket: ClientSocket, http: &http1::Builder) {
+    // what the connection becomes once its answer 101 is sent; it holds the client, so the client does not hold it
+    let tunnel: Cell<Option<Tunnel>> = Cell::default();
     // boxed, so that an idle connection does not keep the room that a request needs
-    let service = service_fn(|request| Box::pin(serve(Rc::clone(thread), Rc::clone(client), request)));
-    let mut connection = http.serve_connection(io, service).with_upgrades();
+    let service = service_fn(|request| Box::pin(relay::serve(app, client, &tunnel, request)));
+    let mut connection = http.serve_connection(socket, service).with_upgrades();
     let mut told_to_close = false;
     let ended = std::future::poll_fn(|cx| {
-        client.remember(cx.waker());
-        if thread.closing.get() && !told_to_close {
+        client.set_waker(cx.waker());
+        if app.connections.closing.get() && !told_to_close {
             told_to_close = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
         Pin::new(&mut connection).poll(cx)
     })
     .await;
-    let tunnel = client.tunnel.take();
-    if let Some(tunnel) = tunnel {
+    if let Some(tunnel) = tunnel.take() {
         // either side may break off; there is nobody left to tell
         tunnel.run().await.ok();
     } else if (client.unread.get() || ended.is_err())
         && let Some(parts) = connection.into_parts()
     {
-        linger(parts.io.into_socket()).await;
+        linger(parts.io.into_inner()).await;
     }
 }
 

@@ -9,18 +9,17 @@ use std::time::Duration;
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, StatusCode};
 
+use super::client::{Client, CurrentRequest};
+use super::router::Router;
 use crate::accounting::affected_requests::Outcome;
 use crate::accounting::tallies::Ended;
 use crate::accounting::worker::Worker;
-use crate::client::{Client, Underway};
-use crate::thread::Thread;
 
 /// What nginx logs where the client went away before the answer; it counts among the 4xx.
 const CLIENT_WENT_AWAY: u16 = 499;
 
-/// The hold on a request under way.
+/// The hold on a client's current request.
 pub(crate) struct Flight {
-    pub(crate) thread: Rc<Thread>,
     pub(crate) client: Rc<Client>,
     started: Duration,
     status: Option<StatusCode>,
@@ -36,19 +35,13 @@ pub(crate) struct Flight {
 
 impl Flight {
     /// A request's head is there.
-    pub(crate) fn begin(
-        thread: Rc<Thread>,
-        client: Rc<Client>,
-        method: Method,
-        path: Option<PathAndQuery>,
-    ) -> Self {
-        let started = thread.shared.clock.monotonic();
-        thread.counts.began();
-        client.found();
-        client.pulse.served();
-        client.underway.replace(Some(Underway::new(method, path, started)));
+    pub(crate) fn begin(client: Rc<Client>, method: Method, path: Option<PathAndQuery>) -> Self {
+        let started = client.router.app.clock.monotonic();
+        client.router.counts.began();
+        client.clear_interrupted();
+        client.timeouts.enter_served();
+        client.current.replace(Some(CurrentRequest::new(method, path, started)));
         Self {
-            thread,
             client,
             started,
             status: None,
@@ -57,6 +50,10 @@ impl Flight {
             undecided: false,
             failed: false,
         }
+    }
+
+    pub(crate) fn router(&self) -> &Router {
+        &self.client.router
     }
 
     /// When its head was there.
@@ -69,52 +66,52 @@ impl Flight {
         let Some(in_flight) = worker.begin_request() else { return false };
         let instance = worker.id.instance.index;
         self.instance = Some(instance);
-        self.thread.counts.assigned(instance, in_flight);
-        if let Some(underway) = &mut *self.client.underway.borrow_mut() {
-            underway.worker = Some(worker);
+        self.router().counts.assigned(instance, in_flight);
+        if let Some(current) = &mut *self.client.current.borrow_mut() {
+            current.worker = Some(worker);
         }
         true
     }
 
     /// The worker has it no more.
     pub(crate) fn unassign(&mut self) {
-        if let Some(underway) = &mut *self.client.underway.borrow_mut() {
-            underway.sent = None;
-            if let Some(worker) = underway.worker.take() {
+        if let Some(current) = &mut *self.client.current.borrow_mut() {
+            current.sent = None;
+            if let Some(worker) = current.worker.take() {
                 worker.end_request();
             }
         }
     }
 
     /// It may be tried once more, as long as no answer byte has come.
-    pub(crate) fn repeatable(&self) {
-        if let Some(underway) = &mut *self.client.underway.borrow_mut() {
-            underway.repeatable = true;
+    pub(crate) fn allow_retry(&self) {
+        if let Some(current) = &mut *self.client.current.borrow_mut() {
+            current.retryable = true;
         }
     }
 
     /// From here on it may have had an effect at the worker. `heard` tells when a byte came back.
     pub(crate) fn sent(&self, heard: &Rc<Cell<bool>>) {
         heard.set(false);
-        if let Some(underway) = &mut *self.client.underway.borrow_mut() {
-            underway.sent = Some(Rc::clone(heard));
+        if let Some(current) = &mut *self.client.current.borrow_mut() {
+            current.sent = Some(Rc::clone(heard));
         }
     }
 
-    /// Its connection broke or its worker died. Whether that leaves a second try open; if so, [`Flight::goes_again`] or
+    /// Its connection broke or its worker died. Whether that leaves a second try open; if so, [`Flight::retry`] or
     /// [`Flight::broke`] is to follow.
-    pub(crate) fn may_go_again(&mut self) -> bool {
-        self.undecided = self.client.underway.borrow().as_ref().is_some_and(Underway::may_go_again);
+    pub(crate) fn may_retry(&mut self) -> bool {
+        self.undecided = self.client.current.borrow().as_ref().is_some_and(CurrentRequest::may_retry);
         self.undecided
     }
 
     /// It is tried again: once.
-    pub(crate) fn goes_again(&mut self) {
+    pub(crate) fn retry(&mut self) {
         self.undecided = false;
-        self.client.found();
-        if let Some(underway) = &mut *self.client.underway.borrow_mut() {
-            underway.repeatable = false;
-            self.first_worker.clone_from(&underway.worker);
+        self.client.clear_interrupted();
+        if let Some(current) = &mut *self.client.current.borrow_mut() {
+            current.retryable = false;
+            self.first_worker.clone_from(&current.worker);
         }
         self.unassign();
     }
@@ -140,28 +137,28 @@ impl Flight {
     /// What a dead worker had is told with its death.
     fn fail(&mut self, broke: bool) {
         self.undecided = false;
-        if std::mem::replace(&mut self.failed, true) || self.client.is_lost() {
+        if std::mem::replace(&mut self.failed, true) || self.client.is_interrupted() {
             return;
         }
-        if let Some(underway) = &*self.client.underway.borrow()
-            && let Some(worker) = &underway.worker
+        if let Some(current) = &*self.client.current.borrow()
+            && let Some(worker) = &current.worker
         {
             let outcome = if worker.note_failed() { Outcome::Settled } else { Outcome::Fails };
             if broke {
-                self.remember_broken(underway, worker, outcome);
+                self.remember_broken(current, worker, outcome);
             }
         }
     }
 
-    fn remember_broken(&self, underway: &Underway, worker: &Arc<Worker>, outcome: Outcome) {
-        let now = self.thread.shared.clock.monotonic();
-        self.thread.counts.broke(worker, now, underway.interrupted(now, outcome));
+    fn remember_broken(&self, current: &CurrentRequest, worker: &Arc<Worker>, outcome: Outcome) {
+        let now = self.router().app.clock.monotonic();
+        self.router().counts.broke(worker, now, current.interrupted(now, outcome));
     }
 
     /// The worker has done all its part.
     pub(crate) fn finished(&self) {
-        if let Some(underway) = &*self.client.underway.borrow()
-            && let Some(worker) = &underway.worker
+        if let Some(current) = &*self.client.current.borrow()
+            && let Some(worker) = &current.worker
         {
             worker.note_finished();
         }
@@ -174,33 +171,33 @@ impl Flight {
 
     /// Counts the request, once: when its answer has ended, or when it has become a tunnel.
     pub(crate) fn count(&mut self) {
-        let mut underway = self.client.underway.borrow_mut();
-        let Some(underway) = underway.as_mut().filter(|underway| !underway.counted) else { return };
-        let given_up = self.was_given_up(underway);
-        underway.counted = true;
-        let clock = &self.thread.shared.clock;
+        let mut current = self.client.current.borrow_mut();
+        let Some(current) = current.as_mut().filter(|current| !current.counted) else { return };
+        let given_up = self.was_given_up(current);
+        current.counted = true;
+        let clock = &self.router().app.clock;
         let now = clock.monotonic();
         let took = now.saturating_sub(self.started);
         let status = self.status.map_or(CLIENT_WENT_AWAY, |status| status.as_u16());
-        if let Some(worker) = &underway.worker {
-            let ended = Ended { status, took, path: underway.path(), given_up };
-            self.thread.counts.ended(worker, &ended);
-            if given_up && !underway.waited {
+        if let Some(worker) = &current.worker {
+            let ended = Ended { status, took, path: current.path(), given_up };
+            self.router().counts.ended(worker, &ended);
+            if given_up && !current.counted_unanswered {
                 worker.health.note_unanswered(now);
             }
         }
-        let instance = self.instance.unwrap_or_else(|| self.thread.shared.lowest_instance());
-        self.thread.counts.answered(clock.wall(), instance, status, took);
+        let instance = self.instance.unwrap_or_else(|| self.router().app.lowest_instance());
+        self.router().counts.answered(clock.wall(), instance, status, took);
     }
 
     /// Its client went away before a byte of the answer had come, or the worker did not take a connection for as long as a
     /// request waits.
-    fn was_given_up(&self, underway: &Underway) -> bool {
+    fn was_given_up(&self, current: &CurrentRequest) -> bool {
         let ended = match self.status {
             None => !self.undecided,
-            Some(status) => status == StatusCode::SERVICE_UNAVAILABLE && underway.sent.is_none(),
+            Some(status) => status == StatusCode::SERVICE_UNAVAILABLE && current.sent.is_none(),
         };
-        ended && self.client.is_unanswered(underway)
+        ended && self.client.is_unanswered(current)
     }
 }
 
@@ -208,15 +205,15 @@ impl Drop for Flight {
     fn drop(&mut self) {
         self.count();
         if self.undecided
-            && !self.client.is_lost()
-            && let Some(underway) = &*self.client.underway.borrow()
-            && let Some(worker) = &underway.worker
+            && !self.client.is_interrupted()
+            && let Some(current) = &*self.client.current.borrow()
+            && let Some(worker) = &current.worker
         {
-            // its client did not wait for the verdict
-            self.remember_broken(underway, worker, Outcome::Settled);
+            // its client did not wait for the decision
+            self.remember_broken(current, worker, Outcome::Settled);
         }
         self.unassign();
-        self.client.underway.replace(None);
-        self.client.pulse.idle(self.thread.serving.turns_idle());
+        self.client.current.replace(None);
+        self.client.timeouts.enter_idle(self.router().idle_order.next_client());
     }
 }

@@ -7,9 +7,9 @@ use hyper::body::Bytes;
 use hyper::upgrade::OnUpgrade;
 use tokio::io::AsyncWriteExt;
 
-use crate::flight::Flight;
-use crate::pulse::ClientIo;
-use crate::worker_socket::WorkerSocket;
+use super::client_socket::ClientSocket;
+use super::worker_socket::WorkerSocket;
+use crate::exchange::flight::Flight;
 
 /// A tunnel whose client has yet to get its 101. It counts as one request in flight until it is closed.
 pub(crate) struct Tunnel {
@@ -28,21 +28,22 @@ impl Tunnel {
         let parts = client
             .await
             .map_err(io::Error::other)?
-            .downcast::<ClientIo>()
+            .downcast::<ClientSocket>()
             .map_err(|_| io::ErrorKind::Other)?;
-        flight.client.pulse.served();
-        let mut client = parts.io.into_socket();
+        flight.client.timeouts.enter_served();
+        let mut client = parts.io.into_inner();
         let carry = async {
             worker.write_all(&parts.read_buf).await?;
             client.write_all(&ahead).await?;
             tokio::io::copy_bidirectional(&mut client, &mut worker).await
         };
         // the worker's death wakes this task
-        let lost =
-            std::future::poll_fn(|_| if flight.client.is_lost() { Poll::Ready(()) } else { Poll::Pending });
+        let interrupted = std::future::poll_fn(|_| {
+            if flight.client.is_interrupted() { Poll::Ready(()) } else { Poll::Pending }
+        });
         let ended = tokio::select! {
             carried = carry => carried.map(|_| ()),
-            () = lost => return Ok(()),
+            () = interrupted => return Ok(()),
         };
         if worker.broke() {
             flight.broke();

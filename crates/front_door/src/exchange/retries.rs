@@ -19,30 +19,20 @@
 //! as unused in the moment that the request was written, which is no fault of the request; on a new one only the request itself
 //! can be the reason.
 
-use std::mem::MaybeUninit;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::{Method, Request};
 
+use super::flight::Flight;
 use crate::accounting::affected_requests::DEATH_IS_KNOWN_WITHIN;
 use crate::accounting::worker::Worker;
-use crate::body::RequestBody;
-use crate::flight::Flight;
-use crate::thread::Thread;
 
-/// A new connection that is still open after this long shows that its worker lives: the kernel closes a dying process's sockets
-/// one after another, the listening one not always first.
-const STAYS_OPEN: Duration = Duration::from_millis(50);
-
-/// Between two attempts to connect to a worker that refuses.
-const TRY_AGAIN: Duration = Duration::from_millis(100);
-
-/// The request again, if a worker may be given it twice.
-pub(crate) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    let body = request.body().copy().filter(|_| safe)?;
-    let mut copy = Request::new(body);
+/// The request again, if a worker may be given it twice and `copy_body` can.
+pub(crate) fn copy<B>(request: &Request<B>, copy_body: impl FnOnce(&B) -> Option<B>) -> Option<Request<B>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return None;
+    }
+    let mut copy = Request::new(copy_body(request.body())?);
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());
     *copy.version_mut() = request.version();
@@ -51,29 +41,19 @@ pub(crate) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody
 }
 
 /// Whether a request that `worker` took without an answer byte, over a new connection or a kept one, may be sent again.
-pub(crate) async fn verdict(flight: &Flight, worker: &Arc<Worker>, new_connection: bool) -> bool {
+/// `lives` ends when the worker has shown that it lives.
+pub(crate) async fn decide(
+    flight: &Flight,
+    worker: &Arc<Worker>,
+    new_connection: bool,
+    lives: impl Future<Output = ()>,
+) -> bool {
     let decided = async {
         tokio::select! {
             biased;
             again = worker.may_retry(flight.started()) => again,
-            () = lives(&flight.thread, worker) => !new_connection && flight.thread.shared.may_retry(1) > 0,
+            () = lives => !new_connection && flight.router().app.grant_retries(1) > 0,
         }
     };
     tokio::time::timeout(DEATH_IS_KNOWN_WITHIN, decided).await.unwrap_or(false)
-}
-
-/// Waits until the worker has shown that it lives. One that is known to be dead cannot, although a debugger may still hold it
-/// with its sockets open.
-async fn lives(thread: &Thread, worker: &Worker) {
-    loop {
-        if let Ok((stream, _counted)) = thread.connect(worker).await {
-            tokio::time::sleep(STAYS_OPEN).await;
-            let peeked = socket2::SockRef::from(&stream).peek(&mut [MaybeUninit::uninit()]);
-            let open = peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
-            if open && !worker.is_dead() {
-                return;
-            }
-        }
-        tokio::time::sleep(TRY_AGAIN).await;
-    }
 }

@@ -4,8 +4,7 @@ use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Response, StatusCode};
 
-use crate::body::AnswerBody;
-use crate::fault::Fault;
+use super::fault::Fault;
 
 /// What a client is asked to wait where no worker took its request: a restart's usual length.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
@@ -50,9 +49,9 @@ impl Refusal {
 }
 
 /// The answer that says so.
-pub(crate) fn answer(refusal: Refusal, method: &Method) -> Response<AnswerBody> {
+pub(crate) fn answer(refusal: Refusal, method: &Method) -> Response<Bytes> {
     let text = if method == Method::HEAD { "" } else { refusal.text() };
-    let mut response = Response::new(AnswerBody::text(Bytes::from_static(text.as_bytes())));
+    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
     *response.status_mut() = refusal.status();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

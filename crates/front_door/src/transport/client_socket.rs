@@ -1,0 +1,75 @@
+//! A client's socket that notes its progress.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::exchange::client_timeouts::ClientTimeouts;
+
+/// The socket, as hyper uses it.
+pub(crate) struct ClientSocket {
+    socket: TokioIo<TcpStream>,
+    timeouts: Arc<ClientTimeouts>,
+}
+
+impl ClientSocket {
+    pub(crate) fn new(socket: TcpStream, timeouts: Arc<ClientTimeouts>) -> Self {
+        Self { socket: TokioIo::new(socket), timeouts }
+    }
+
+    pub(crate) fn into_inner(self) -> TcpStream {
+        self.socket.into_inner()
+    }
+
+    fn noted<T>(&self, written: Poll<T>) -> Poll<T> {
+        self.timeouts.set_write_stalled(written.is_pending());
+        written
+    }
+}
+
+impl Read for ClientSocket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        if read.is_ready() {
+            self.timeouts.note_read();
+        }
+        read
+    }
+}
+
+impl Write for ClientSocket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.noted(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, parts);
+        self.noted(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
