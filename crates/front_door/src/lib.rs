@@ -23,6 +23,7 @@
 //! - Connections of all apps together stay below a limit, since they share the process's file descriptors (see the module
 //!   `connection_limit`): the clients that have been idle the longest make room, and where none is idle new ones get 503. A client
 //!   takes one descriptor, a connection to a worker one more.
+//! - A client that has been idle for two seconds costs no buffers until it sends something.
 //! - A request goes to the worker with the fewest in flight, or to the instance that its `ARRAffinity` cookie names. While
 //!   another answers, a worker that has answered nobody for some requests is only tried every 10 s.
 //! - A request that has not reached a worker tries the others, then waits for one. One that may have is not sent again, except

@@ -1,11 +1,12 @@
 //! What the front door costs, beside nginx and haproxy with an access log doing the same: one thread each, the same backend and
 //! clients, in turns, the same forwarding headers, and each request counted or logged.
 //!
-//! `cargo bench -p front_door`. Three tables:
+//! `cargo bench -p front_door`. Four tables, of which the last takes a minute:
 //! - processor time per small GET over kept connections; the backend's own when asked directly shows what the least is that a
 //!   program needs which reads a request and writes an answer,
 //! - processor time per GET of 1 MB,
-//! - memory per idle connection: what 1,000 of them add to the resident memory, each after one request.
+//! - memory per idle connection: what 1,000 of them add to the resident memory, each after one request, where they come all at
+//!   once, and where they come over a minute, as those do that a server has.
 //!
 //! Each round sends a fixed number of requests. The ratios are those of the medians and of the least, which other work on the
 //! machine disturbs least.
@@ -16,6 +17,7 @@ mod proxies;
 
 use std::net::TcpStream;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -24,6 +26,7 @@ use proxies::Proxy;
 
 const ROUNDS: usize = 5;
 const IDLE_CONNECTIONS: usize = 1_000;
+const IDLE_GROUPS: usize = 20;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -40,11 +43,13 @@ fn main() -> Result<()> {
         compare("small GET", &with_backend, &Download::SMALL)?;
         compare("GET of 1 MB", &proxies.iter().collect::<Vec<_>>(), &Download::MEGABYTE)?;
     }
-    // new ones, since what the load has left behind would hide what a connection takes
-    let folder = tempfile::tempdir()?;
-    println!("\nresident memory per idle connection, {IDLE_CONNECTIONS} of them; KiB");
-    for proxy in &proxies(&backend, folder.path())? {
-        println!("{:<14} {:6.1}", proxy.name, idle_kib(proxy)?);
+    for (how, pause) in [("at once", Duration::ZERO), ("over a minute", Duration::from_secs(3))] {
+        // new ones, since what the load has left behind would hide what a connection takes
+        let folder = tempfile::tempdir()?;
+        println!("\nresident memory per idle connection, {IDLE_CONNECTIONS} of them {how}; KiB");
+        for proxy in &proxies(&backend, folder.path())? {
+            println!("{:<14} {:6.1}", proxy.name, idle_kib(proxy, pause)?);
+        }
     }
     Ok(())
 }
@@ -94,11 +99,17 @@ fn compare(what: &str, proxies: &[&Proxy], download: &Download) -> Result<()> {
     Ok(())
 }
 
-fn idle_kib(proxy: &Proxy) -> Result<f64> {
+/// What connections add that come in groups, with a pause after each.
+fn idle_kib(proxy: &Proxy, pause: Duration) -> Result<f64> {
     let first: Vec<TcpStream> = (0..10).map(|_| load::idle(proxy.address)).collect::<Result<_>>()?;
     let before = proxy.resident_kib()?;
-    let idle: Vec<TcpStream> =
-        (0..IDLE_CONNECTIONS).map(|_| load::idle(proxy.address)).collect::<Result<_>>()?;
+    let mut idle = Vec::new();
+    for _ in 0..IDLE_GROUPS {
+        for _ in 0..IDLE_CONNECTIONS / IDLE_GROUPS {
+            idle.push(load::idle(proxy.address)?);
+        }
+        std::thread::sleep(pause);
+    }
     let after = proxy.resident_kib()?;
     drop(first);
     Ok((after - before) / f64::from(u32::try_from(idle.len())?))

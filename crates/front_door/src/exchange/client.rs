@@ -88,6 +88,11 @@ impl Client {
         self.interrupted.set(false);
     }
 
+    /// Nothing that the connection has read or written is needed any more.
+    pub(crate) fn needs_no_buffers(&self) -> bool {
+        self.timeouts.needs_no_buffers() && !self.unread.get()
+    }
+
     /// Gives up the request if `worker` has it; says what it was.
     pub(crate) fn interrupt(&self, worker: &WorkerId, now: Duration) -> Option<InterruptedRequest> {
         let current = self.current.borrow();

@@ -10,6 +10,9 @@ const IDLE: u8 = 0;
 const HEAD: u8 = 1;
 const SERVED: u8 = 2;
 
+/// For how many seconds a connection has no request before its buffers are given up.
+pub(crate) const BUFFERS_KEPT_S: u32 = 2;
+
 /// A connection's phase, noted by its thread alone. (Atomics because hyper wants sockets that could change threads.)
 pub(crate) struct ClientTimeouts {
     phase: AtomicU8,
@@ -49,6 +52,11 @@ impl ClientTimeouts {
     /// For how many seconds it has had no request.
     pub(crate) fn idle_s(&self) -> Option<u32> {
         (self.phase.load(Relaxed) == IDLE).then(|| self.seconds.load(Relaxed))
+    }
+
+    /// It has had no request for so long that its buffers are given up, and none of them holds a part of an answer.
+    pub(crate) fn needs_no_buffers(&self) -> bool {
+        self.idle_s().is_some_and(|idle_s| idle_s >= BUFFERS_KEPT_S) && !self.write_stalled.load(Relaxed)
     }
 
     /// A request's head is complete; the front door and the worker are at it.
@@ -132,6 +140,28 @@ mod tests {
         timeouts.enter_idle(7);
         assert_eq!(timeouts.idle_since(), Some(7));
         assert_eq!(seconds_until_cut(&timeouts), Some(8));
+    }
+
+    #[test]
+    fn buffers_are_needed_until_nothing_was_asked_or_written_for_a_while() {
+        let timeouts = ClientTimeouts::new(0);
+        let limits = Limits::default();
+        let seconds = |timeouts: &ClientTimeouts| {
+            (1..10).find(|_| {
+                timeouts.second(&limits);
+                timeouts.needs_no_buffers()
+            })
+        };
+        assert_eq!(seconds(&timeouts), Some(2));
+        timeouts.note_read();
+        assert_eq!(seconds(&timeouts), None, "a head is being read");
+        timeouts.enter_served();
+        assert_eq!(seconds(&timeouts), None);
+        timeouts.set_write_stalled(true);
+        timeouts.enter_idle(1);
+        assert_eq!(seconds(&timeouts), None, "the end of an answer is being written");
+        timeouts.set_write_stalled(false);
+        assert_eq!(seconds(&timeouts), Some(2));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::accounting::affected_requests::InterruptedRequest;
 use crate::accounting::connections::Connections;
 use crate::accounting::tallies::WorkerTallies;
 use crate::exchange::client::Client;
+use crate::exchange::client_timeouts::BUFFERS_KEPT_S;
 use crate::exchange::router::Router;
 
 /// The connections, and the router that their requests go by.
@@ -126,7 +127,11 @@ impl AppConnections {
             if entry.client.timeouts.second(&app.settings.limits) {
                 entry.task.abort();
             }
-            longest = longest.max(entry.client.timeouts.idle_s());
+            let idle_s = entry.client.timeouts.idle_s();
+            if idle_s == Some(BUFFERS_KEPT_S) {
+                entry.client.wake();
+            }
+            longest = longest.max(idle_s);
         }
         longest
     }

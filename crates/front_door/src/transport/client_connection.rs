@@ -6,6 +6,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
@@ -107,30 +108,57 @@ fn peer(app: &AppThread, address: SocketAddr) -> Peer {
     }
 }
 
-async fn serve(app: &Rc<AppThread>, client: &Rc<Client>, socket: ClientSocket, http: &http1::Builder) {
+/// Serves a connection until it ends. hyper keeps buffers of 16 KiB for each, so it has it only from a request's first byte until
+/// no other came for a while.
+async fn serve(app: &Rc<AppThread>, client: &Rc<Client>, mut socket: ClientSocket, http: &http1::Builder) {
     // what the connection becomes once its answer 101 is sent; it holds the client, so the client does not hold it
     let tunnel: Cell<Option<Tunnel>> = Cell::default();
-    // boxed, so that an idle connection does not keep the room that a request needs
-    let service = service_fn(|request| Box::pin(relay::serve(app, client, &tunnel, request)));
-    let mut connection = http.serve_connection(socket, service).with_upgrades();
-    let mut told_to_close = false;
-    let ended = std::future::poll_fn(|cx| {
-        client.set_waker(cx.waker());
-        if app.connections.closing.get() && !told_to_close {
-            told_to_close = true;
-            Pin::new(&mut connection).graceful_shutdown();
+    while readable(app, client, &socket).await {
+        // boxed here and below, so that an idle connection does not keep the room that others need
+        let service = service_fn(|request| Box::pin(relay::serve(app, client, &tunnel, request)));
+        let mut connection = Box::new(http.serve_connection(socket, service).with_upgrades());
+        let mut told_to_close = false;
+        let ended = std::future::poll_fn(|cx| {
+            client.set_waker(cx.waker());
+            if app.connections.closing.get() && !told_to_close {
+                told_to_close = true;
+                Pin::new(&mut *connection).graceful_shutdown();
+            }
+            match Pin::new(&mut *connection).poll(cx) {
+                Poll::Pending if client.needs_no_buffers() => Poll::Ready(None),
+                polled => polled.map(Some),
+            }
+        })
+        .await;
+        if let Some(tunnel) = tunnel.take() {
+            drop(connection);
+            // either side may break off; there is nobody left to tell
+            Box::pin(tunnel.run()).await.ok();
+            return;
         }
-        Pin::new(&mut connection).poll(cx)
-    })
-    .await;
-    if let Some(tunnel) = tunnel.take() {
-        // either side may break off; there is nobody left to tell
-        tunnel.run().await.ok();
-    } else if (client.unread.get() || ended.is_err())
-        && let Some(parts) = connection.into_parts()
-    {
-        linger(parts.io.into_inner()).await;
+        let Some(parts) = connection.into_parts() else { return };
+        match ended {
+            None => socket = parts.io.read_again(&parts.read_buf),
+            Some(ended) => {
+                if client.unread.get() || ended.is_err() {
+                    Box::pin(linger(parts.io.into_inner())).await;
+                }
+                return;
+            }
+        }
     }
+}
+
+/// Waits until the client has sent something; `false` if the connection is to be closed instead.
+async fn readable(app: &AppThread, client: &Client, socket: &ClientSocket) -> bool {
+    std::future::poll_fn(|cx| {
+        client.set_waker(cx.waker());
+        if app.connections.closing.get() {
+            return Poll::Ready(false);
+        }
+        socket.poll_readable(cx).map(|()| true)
+    })
+    .await
 }
 
 async fn linger(mut socket: TcpStream) {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use hyper::body::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -14,12 +15,28 @@ use crate::exchange::client_timeouts::ClientTimeouts;
 /// The socket, as hyper uses it.
 pub(crate) struct ClientSocket {
     socket: TokioIo<TcpStream>,
+    /// What was read before, and is to be read again: a part of a head at most.
+    read_before: Bytes,
     timeouts: Arc<ClientTimeouts>,
 }
 
 impl ClientSocket {
     pub(crate) fn new(socket: TcpStream, timeouts: Arc<ClientTimeouts>) -> Self {
-        Self { socket: TokioIo::new(socket), timeouts }
+        Self { socket: TokioIo::new(socket), read_before: Bytes::new(), timeouts }
+    }
+
+    /// This socket, of which `bytes` are to be read again.
+    pub(crate) fn read_again(mut self, bytes: &[u8]) -> Self {
+        debug_assert!(self.read_before.is_empty(), "hyper has read it, since more had come");
+        // copied, since even an empty `Bytes` can keep the whole buffer
+        self.read_before = Bytes::copy_from_slice(bytes);
+        self
+    }
+
+    /// Waits until there is something new to read, or the end.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // an error comes with the reading
+        self.socket.inner().poll_read_ready(cx).map(|_| ())
     }
 
     pub(crate) fn into_inner(self) -> TcpStream {
@@ -36,8 +53,14 @@ impl Read for ClientSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.read_before.is_empty() {
+            let again = self.read_before.len().min(buffer.remaining());
+            buffer.put_slice(&self.read_before.split_to(again));
+            self.timeouts.note_read();
+            return Poll::Ready(Ok(()));
+        }
         let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
         if read.is_ready() {
             self.timeouts.note_read();

@@ -8,6 +8,7 @@ mod counting;
 mod deaths;
 mod draining;
 mod framing;
+mod idle;
 mod killed;
 mod limits;
 mod messages;

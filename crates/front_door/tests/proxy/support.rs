@@ -64,6 +64,11 @@ pub(crate) fn open_at(settings: FrontDoorSettings, clock: &Arc<StillClock>) -> F
     FrontDoor::bind(settings, clock, &threads(1)).expect("the front door opens")
 }
 
+/// An app's front door on these threads.
+pub(crate) fn open_with(settings: FrontDoorSettings, serving: &ServingThreads) -> FrontDoor {
+    FrontDoor::bind(settings, Arc::new(StillClock::default()), serving).expect("the front door opens")
+}
+
 /// The same with several threads.
 pub(crate) fn open_on(count: usize) -> FrontDoor {
     let clock = Arc::new(StillClock::default());
