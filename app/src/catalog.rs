@@ -6,7 +6,7 @@ use insight::detectors::{DETECTORS, application_crashes};
 use model::AppName;
 
 use crate::address::{self, Address, DETECTOR};
-use crate::islands::SearchEntry;
+use crate::parts::search::SearchEntry;
 
 /// One page that answers a question about an app.
 #[derive(Clone, Copy, Debug)]
@@ -108,10 +108,10 @@ pub(crate) fn search_entries(app: &AppName) -> Vec<SearchEntry> {
     let listed = Category::ALL.into_iter().flat_map(entries).chain([INCIDENTS]);
     listed
         .map(|entry| SearchEntry {
-            name: entry.name.to_owned(),
-            category: entry.category.title().to_owned(),
+            name: entry.name,
+            category: entry.category.title(),
             href: entry.href(app),
-            keywords: entry.keywords.to_owned(),
+            keywords: entry.keywords,
         })
         .collect()
 }

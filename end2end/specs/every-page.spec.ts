@@ -22,6 +22,8 @@ test.describe('without JavaScript', () => {
     await page.getByRole('button', { name: 'Search' }).click();
     await expect(page).toHaveURL('/apps/shop?q=sigsegv');
     await expect(page.getByRole('search').getByRole('link', { name: 'Application Crashes' })).toBeVisible();
+    await expect(page.getByRole('search').getByRole('status')).toHaveText('1 result');
+    await expect(page.getByRole('search').getByRole('listitem')).toHaveCount(1);
     await page.goto(`/incidents/${incident.id}`);
     await page.getByRole('link', { name: 'Copy as Markdown' }).click();
     await expect(page.locator('body')).toContainText(incident.signature);

@@ -47,7 +47,8 @@ pub(crate) fn run_tests() -> Result<ExitCode> {
     });
     tests.missing = missing;
     tests.step("format", || run(cargo().args(["fmt", "--all", "--check"])));
-    let site = tests.step("build the site", || site::build(site::Profile::Dev));
+    // As it is released: the page specs weigh it.
+    let site = tests.step("build the site", || site::build(site::Profile::Release));
     // The programs are built along with the tests that run them: once, with one set of features.
     let programs = tests.step("build everything", || run(cargo_test().arg("--no-run")));
     tests.step("lints", || {

@@ -8,4 +8,4 @@ mod search;
 
 pub use copy::Copy;
 pub use live::Live;
-pub use search::{Search, SearchEntry, matches};
+pub use search::{SearchWhileTyping, count, is_asked, matches};

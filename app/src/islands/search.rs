@@ -1,99 +1,78 @@
-//! The search over detectors and tools: a GET form that the server answers, and, alive, a filter while typing.
+//! The search while typing. The server renders every row and hides those that do not match; here rows are only shown and hidden.
 
 use leptos::prelude::*;
-use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+use web_sys::{Element, HtmlInputElement};
 
-/// One thing that can be found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SearchEntry {
-    /// Its name.
-    pub name: String,
-    /// What it belongs to.
-    pub category: String,
-    /// Its address.
-    pub href: String,
-    /// What else people call it.
-    pub keywords: String,
-}
+use super::dom;
 
-/// Does every word of `query` stand in the entry? Upper and lower case are the same.
-pub fn matches(entry: &SearchEntry, query: &str) -> bool {
-    let text = [&*entry.name, &*entry.category, &*entry.keywords].join(" ").to_lowercase();
-    query.to_lowercase().split_whitespace().all(|word| text.contains(word))
-}
-
-/// The search field and what it finds. `query` is what the address asks for.
+/// Stands inside the form that it filters.
 #[island]
-pub fn Search(entries: Vec<SearchEntry>, query: String) -> impl IntoView {
-    let (query, set_query) = signal(query);
-    let asked = move || !query.read().trim().is_empty();
-    let entries = StoredValue::new(entries);
-    let found = Memo::new(move |_| {
-        let query = query.read();
-        entries.read_value().iter().filter(|entry| matches(entry, &query)).cloned().collect::<Vec<_>>()
+pub fn SearchWhileTyping() -> impl IntoView {
+    Effect::new(move |_| {
+        dom::on_document("input", |event: web_sys::Event| {
+            if let Some(form) = dom::closest(&event, FORM) {
+                show_found(&form);
+            }
+        });
+        dom::on_document("keydown", |event: web_sys::KeyboardEvent| {
+            if event.key() != "Escape" {
+                return;
+            }
+            let Some(form) = dom::closest(&event, FORM) else { return };
+            event.prevent_default();
+            if let Some(field) = field(&form) {
+                field.set_value("");
+                drop(field.focus());
+            }
+            show_found(&form);
+        });
+        // what was typed before this was here
+        if let Some(form) = dom::document().and_then(|page| page.query_selector(FORM).ok().flatten()) {
+            show_found(&form);
+        }
     });
-    let count = move || match found.read().len() {
-        _ if !asked() => String::new(),
-        0 => "No results. Try another word, such as crash or settings.".to_owned(),
-        1 => "1 result".to_owned(),
-        count => count.to_string() + " results",
-    };
-    view! {
-        <form class="search" role="search" method="get" autocomplete="off">
-            <label class="hidden-label" for="search">
-                "Search for common problems or tools"
-            </label>
-            <input
-                id="search"
-                type="search"
-                name="q"
-                maxlength="100"
-                placeholder="Search for common problems or tools"
-                value=query.get_untracked()
-                prop:value=move || query.get()
-                on:input=move |event| set_query.set(event_target_value(&event))
-                on:keydown=move |event| {
-                    if event.key() == "Escape" {
-                        event.prevent_default();
-                        set_query.set(String::new());
-                    }
-                }
-            />
-            <button type="submit">"Search"</button>
-            <p class="search-count" role="status">
-                {count}
-            </p>
-            <ul class="search-results" class:shown=asked>
-                <For each=move || found.get() key=|entry| entry.href.clone() let:entry>
-                    <li>
-                        <a href=entry.href>
-                            <span class="search-name">{entry.name}</span>
-                            <span class="search-category">{entry.category}</span>
-                        </a>
-                    </li>
-                </For>
-            </ul>
-        </form>
+}
+
+const FORM: &str = "form.search";
+
+fn field(form: &Element) -> Option<HtmlInputElement> {
+    form.query_selector("input").ok()??.dyn_into().ok()
+}
+
+fn show_found(form: &Element) {
+    let Some(field) = field(form) else { return };
+    let query = String::from(js_sys::JsString::from(field.value()).to_lower_case());
+    let mut found = 0;
+    for row in dom::all(form, "[data-words]") {
+        let shown = matches(&row.get_attribute("data-words").unwrap_or_default(), &query);
+        found += usize::from(shown);
+        drop(row.toggle_attribute_with_force("hidden", !shown));
+    }
+    if let Ok(Some(list)) = form.query_selector(".search-results") {
+        drop(list.toggle_attribute_with_force("hidden", !is_asked(&query) || found == 0));
+    }
+    if let Ok(Some(status)) = form.query_selector("[role=status]") {
+        status.set_text_content(Some(&count(&query, found)));
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Is there anything to search for?
+pub fn is_asked(query: &str) -> bool {
+    !query.trim().is_empty()
+}
 
-    #[test]
-    fn every_word_must_be_found_in_any_case_and_order() {
-        let entry = SearchEntry {
-            name: "Application Crashes".to_owned(),
-            category: "Availability and Performance".to_owned(),
-            href: "/x".to_owned(),
-            keywords: "SIGSEGV stack".to_owned(),
-        };
-        for query in ["", "crash", "STACK crash", "  sigsegv ", "availability"] {
-            assert!(matches(&entry, query), "{query}");
-        }
-        for query in ["memory", "crash memory"] {
-            assert!(!matches(&entry, query), "{query}");
-        }
+/// Does every word of `query` stand in `words`? Both are in lower case.
+pub fn matches(words: &str, query: &str) -> bool {
+    query.split_whitespace().all(|word| words.contains(word))
+}
+
+/// How many were found, in words.
+pub fn count(query: &str, found: usize) -> String {
+    match found {
+        _ if !is_asked(query) => String::new(),
+        0 => "No results. Try another word, such as crash or settings.".to_owned(),
+        1 => "1 result".to_owned(),
+        more => more.to_string() + " results",
     }
 }

@@ -7,11 +7,11 @@ use model::AppName;
 use crate::address::{APP_HOME, APPS};
 use crate::answer::{answer, asked_app, console, query_part, recorded};
 use crate::catalog::{Entry, INCIDENTS, POPULAR, SETTINGS, entries, search_entries};
-use crate::islands::Search;
 use crate::parts::alerts::{AlertList, alerts};
 use crate::parts::frame::{Counter, LiveRegion, Page};
 use crate::parts::icon::CategoryPicture;
 use crate::parts::problems::Missing;
+use crate::parts::search::Search;
 
 /// So many of the newest incidents are looked through for alerts.
 const INCIDENTS_READ: u32 = 20;

@@ -19,6 +19,7 @@ pub(crate) mod plot;
 pub(crate) mod problems;
 pub(crate) mod range;
 pub(crate) mod readings;
+pub(crate) mod search;
 pub(crate) mod stack;
 pub(crate) mod table;
 pub(crate) mod verdict;
