@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use insight::incident::{actions, termination};
-use model::auto_heal::words::bytes;
+use insight::words::bytes;
 use model::crash::{Crash, Frame, Incident};
 use model::text::seen;
 use model::time::humanise;

@@ -190,12 +190,28 @@ fn the_description_is_served_and_covers_what_is_sent() {
     let medic = Medic::with_shop("", "");
     let document = medic.json("/api/v1/openapi.json");
     let schemas = &document["components"]["schemas"];
-    let parts = schemas["AppBody"]["allOf"].as_array().unwrap();
-    let described = |name: &str| {
-        let own = parts.iter().any(|part| part["properties"].get(name).is_some());
-        own || schemas["AppStatus"]["properties"].get(name).is_some()
+    let sent = |value: &Value, name: &str| {
+        for field in value.as_object().unwrap().keys() {
+            assert!(
+                is_described(schemas, &schemas[name], field),
+                "{field} of {name} is sent and not described"
+            );
+        }
     };
-    for name in medic.json("/api/v1/apps")[0].as_object().unwrap().keys() {
-        assert!(described(name), "{name} is sent and not described");
-    }
+    let app = &medic.json("/api/v1/apps")[0];
+    sent(app, "AppBody");
+    sent(&app["instances"][0], "InstanceBody");
+    medic.until_running();
+    let heal = medic.json("/api/v1/apps/shop/auto-heal/status");
+    sent(&heal, "AppHeal");
+    sent(&heal["instances"][0]["status"]["readings"][0], "Reading");
+    assert!(schemas["Restart"]["allOf"].is_array() && schemas["HealEvent"]["allOf"].is_array());
+}
+
+/// A field of a schema, or of what it is put together from.
+fn is_described(schemas: &Value, schema: &Value, field: &str) -> bool {
+    let parts = ["allOf", "oneOf"].into_iter().filter_map(|list| schema[list].as_array()).flatten();
+    let named = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()).map(|name| &schemas[name]);
+    !schema["properties"][field].is_null()
+        || parts.chain(named).any(|part| is_described(schemas, part, field))
 }

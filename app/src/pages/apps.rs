@@ -2,9 +2,9 @@
 
 use insight::report::Severity;
 use insight::verdict::{Verdict, verdict};
+use insight::words::counted;
 use leptos::prelude::*;
 use model::Timestamp;
-use model::auto_heal::words::counted;
 use model::crash::Incident;
 use model::status::{AppStatus, InstanceStatus};
 

@@ -2,8 +2,8 @@
 
 use insight::detectors::application_crashes;
 use insight::report::{Report, Severity};
+use insight::words::counted;
 use leptos::prelude::*;
-use model::auto_heal::words::counted;
 use model::{AppName, TimeRange};
 
 use crate::answer::{answer, asked_app, console, query_part, recorded};

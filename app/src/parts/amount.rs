@@ -1,7 +1,7 @@
 //! What a rule measures, in the unit that it is compared in.
 
+use insight::words::{bytes, requests};
 use model::auto_heal::evidence::Unit;
-use model::auto_heal::words::{bytes, requests};
 
 /// A value with its unit.
 pub(crate) fn amount(value: u64, unit: Unit) -> String {

@@ -1,13 +1,10 @@
 //! Why a rule acted, as it can be checked: what it saw over its window beside what it compares with, and how far every other
 //! rule was from acting.
 
-use std::time::Duration;
-
+use insight::rules;
 use leptos::prelude::*;
+use model::auto_heal::Evidence;
 use model::auto_heal::evidence::Sample;
-use model::auto_heal::words::seconds;
-use model::auto_heal::{Evidence, Rule};
-use model::time::humanise;
 
 use super::amount::{amount, unit_word};
 use super::figure::{LINE_SWATCH, Swatch, image};
@@ -26,22 +23,20 @@ pub(crate) fn EvidenceView(
     key: String,
 ) -> impl IntoView {
     let others = evidence.not_fired.clone();
-    let window = Duration::from_millis(evidence.window_ms);
-    // As its other sentences have it.
-    let window = if evidence.rule == Rule::PercentRequest { seconds(window) } else { humanise(window) };
+    let (told, window) = (rules::told(&evidence), rules::window(&evidence));
     view! {
         <dl class="details">
             <div>
                 <dt>"Rule"</dt>
-                <dd>{evidence.rule.to_string()}</dd>
+                <dd>{rules::title(evidence.rule)}</dd>
             </div>
             <div>
                 <dt>"Observed"</dt>
-                <dd>{sentence(&evidence.observed)}</dd>
+                <dd>{sentence(&told.observed)}</dd>
             </div>
             <div>
                 <dt>"Condition"</dt>
-                <dd>{sentence(&evidence.condition)}</dd>
+                <dd>{sentence(&told.condition)}</dd>
             </div>
             <div>
                 <dt>"Time window"</dt>
@@ -120,23 +115,29 @@ fn Samples(evidence: Evidence, key: String) -> impl IntoView {
 mod tests {
     use super::*;
     use model::Timestamp;
-    use model::auto_heal::evidence::{Reading, Standing, Unit};
+    use model::auto_heal::Rule;
+    use model::auto_heal::evidence::{
+        Reading, Seen, Standing, ToldEvidence, ToldReading, ToldStanding, Unit,
+    };
 
     fn evidence(values: &[u64], unit: Unit) -> Evidence {
         let at = |index: usize| Timestamp::from_ms(1_769_847_300_000 + 1_000 * i64::try_from(index).unwrap());
         let samples = values.iter().enumerate().map(|(index, value)| Sample { at: at(index), value: *value });
         let other = Reading {
             rule: Rule::PercentRequest,
-            standing: Standing::Waiting { why: "It warms up.".to_owned() },
-            text: "<script>".to_owned(),
+            standing: Standing::Told(ToldStanding::Waiting { why: "It warms up.".to_owned() }),
+            seen: Seen::Told(ToldReading { text: "<script>".to_owned() }),
+            fired_too: false,
             value: None,
             threshold: None,
             unit: Unit::Percent,
         };
         Evidence {
             rule: Rule::PercentMemory,
-            condition: "when they stay above <b>".to_owned(),
-            observed: "private bytes were 1.7 GB".to_owned(),
+            seen: Seen::Told(ToldEvidence {
+                condition: "when they stay above <b>".to_owned(),
+                observed: "private bytes were 1.7 GB".to_owned(),
+            }),
             threshold: 1_691_143_372,
             unit,
             window_ms: 120_000,

@@ -1,5 +1,6 @@
 //! The instances of an app as they are, with the button that restarts one.
 
+use insight::healing;
 use insight::report::Severity;
 use leptos::prelude::*;
 use model::status::{AppStatus, InstanceState, InstanceStatus, RestartStage, Restarting};
@@ -73,7 +74,7 @@ fn restart_cell(app: &AppName, instance: &InstanceStatus, now: Timestamp) -> Opt
     if let Some(restarting) = &instance.restarting {
         let text = restart_stage(restarting);
         let age = humanise(now.since(restarting.since));
-        let title = format!("For {age}: {}", restarting.reason);
+        let title = format!("For {age}: {}", healing::reason(&restarting.reason));
         return Some(
             view! { <span title=title><Status severity=Severity::Info word=text /></span> }.into_any(),
         );
@@ -102,6 +103,7 @@ const fn restart_stage(restarting: &Restarting) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::auto_heal::restart::RestartReason;
     use model::status::Monitoring;
 
     const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
@@ -129,8 +131,8 @@ mod tests {
             restart_cell(&"shop".parse().unwrap(), instance, NOW).map(RenderHtml::to_html)
         };
         assert!(cell(&instance).unwrap().contains("action=\"/apps/shop/instances/1/restart\""));
-        let restarting =
-            Restarting { since: NOW, reason: "by <b>hand".to_owned(), stage: RestartStage::Draining };
+        let by_hand = RestartReason::ByHand { by: Some("<b>alice".to_owned()) };
+        let restarting = Restarting { since: NOW, reason: by_hand, stage: RestartStage::Draining };
         instance.restarting = Some(restarting);
         let busy = cell(&instance).unwrap();
         assert!(

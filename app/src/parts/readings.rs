@@ -1,9 +1,9 @@
 //! What rules see beside what they compare it with: a row each, with how far it is on its way.
 
 use insight::report::Severity;
+use insight::rules::{self, Watching};
 use leptos::prelude::*;
 use model::auto_heal::Reading;
-use model::auto_heal::evidence::Standing;
 
 use super::amount::amount;
 use super::frame::Scroll;
@@ -45,10 +45,10 @@ fn row(reading: &Reading) -> impl IntoView + use<> {
     let number =
         |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |value| amount(value, reading.unit));
     let (value, threshold) = (number(reading.value), number(reading.threshold));
-    let words = why.unwrap_or_else(|| sentence(&reading.text));
+    let words = why.unwrap_or_else(|| sentence(&rules::reading(reading)));
     view! {
         <tr>
-            <th scope="row">{reading.rule.to_string()}</th>
+            <th scope="row">{rules::title(reading.rule)}</th>
             <td data-label="Status">
                 <Status severity=severity word=word />
             </td>
@@ -63,7 +63,7 @@ fn row(reading: &Reading) -> impl IntoView + use<> {
 /// The bar is drawn to the threshold; beyond, the number goes on.
 fn meter(reading: &Reading) -> Option<impl IntoView + use<>> {
     let percent = reading.towards_percent()?;
-    let label = format!("{}: {percent}% of threshold", reading.rule);
+    let label = format!("{}: {percent}% of threshold", rules::title(reading.rule));
     Some(view! {
         <span class="towards">
             <meter min="0" max="100" high="80" optimum="0" value=percent.min(100).to_string() aria-label=label></meter>
@@ -75,12 +75,12 @@ fn meter(reading: &Reading) -> Option<impl IntoView + use<>> {
 /// A picture, a word, and why it does not look.
 fn standing(reading: &Reading) -> (Severity, &'static str, Option<String>) {
     let there = reading.towards_percent().is_some_and(|percent| percent >= 100);
-    match &reading.standing {
-        Standing::Watching if there => (Severity::Warning, "Watching", None),
-        Standing::Watching => (Severity::Healthy, "Watching", None),
-        Standing::Waiting { why } => (Severity::Info, "Waiting", Some(why.clone())),
-        Standing::Silent { why } => (Severity::Info, "Overridden", Some(why.clone())),
-        Standing::Off { why } => (Severity::Info, "Off", Some(why.clone())),
+    match Watching::of(&reading.standing) {
+        Watching::Yes if there => (Severity::Warning, "Watching", None),
+        Watching::Yes => (Severity::Healthy, "Watching", None),
+        Watching::Waiting { why } => (Severity::Info, "Waiting", Some(why)),
+        Watching::Silent { why } => (Severity::Info, "Overridden", Some(why)),
+        Watching::Off { why } => (Severity::Info, "Off", Some(why)),
     }
 }
 
@@ -96,13 +96,14 @@ pub(crate) fn sentence(text: &str) -> String {
 mod tests {
     use super::*;
     use model::auto_heal::Rule;
-    use model::auto_heal::evidence::Unit;
+    use model::auto_heal::evidence::{Seen, Standing, ToldReading, ToldStanding, Unit};
 
     fn html(standing: Standing, value: Option<u64>) -> String {
         let reading = Reading {
             rule: Rule::PercentMemory,
             standing,
-            text: "private bytes are <b>".to_owned(),
+            seen: Seen::Told(ToldReading { text: "private bytes are <b>".to_owned() }),
+            fired_too: false,
             value,
             threshold: Some(1 << 30),
             unit: Unit::Bytes,
@@ -118,9 +119,10 @@ mod tests {
         }
         let beyond = html(Standing::Watching, Some(3 << 30));
         assert!(beyond.contains("value=\"100\"") && beyond.contains("300"), "{beyond}");
-        let silent = html(Standing::Silent { why: "The user's rule speaks.".to_owned() }, None);
+        let silent =
+            html(Standing::Told(ToldStanding::Silent { why: "The user's rule <b>speaks.".to_owned() }), None);
         assert!(
-            silent.contains("Overridden") && silent.contains("speaks") && !silent.contains("<meter"),
+            silent.contains("Overridden") && silent.contains("&lt;b&gt;speaks") && !silent.contains("<meter"),
             "{silent}"
         );
     }

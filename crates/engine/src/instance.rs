@@ -201,7 +201,7 @@ impl Instance {
             Phase::Waiting { until, .. } if *until <= now.monotonic => self.start(now, effects),
             Phase::Starting { worker, late_at, .. } if *late_at <= now.monotonic => {
                 let worker = worker.clone();
-                let limit_ms = model::auto_heal::words::millis(self.lifecycle.warm_up);
+                let limit_ms = model::auto_heal::arithmetic::millis(self.lifecycle.warm_up);
                 self.note_end(now, LastEnd::NotReady { limit_ms }, effects);
                 self.message = Some(format!("{} and was stopped.", self.not_warm()));
                 self.ask_to_end(now, &worker, effects);

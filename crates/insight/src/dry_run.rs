@@ -15,10 +15,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::{counting as counted, private_bytes};
+use crate::words::{bytes, requests};
 use engine::auto_heal::user_rules::{Counting, counting};
+use model::auto_heal::arithmetic::millis;
 use model::auto_heal::config::{ActionType, AutoHealConfig};
 use model::auto_heal::evidence::Rule;
-use model::auto_heal::words::{bytes, millis, requests, within};
 use model::memory::MemoryMinute;
 use model::requests::RequestMinute;
 use model::time::humanise;
@@ -236,8 +238,8 @@ impl Track {
             None if self.possible => Verdict::MayFire,
             None => Verdict::WouldNotFire,
         };
-        let Counting { rule, count, interval, what, .. } = self.counting;
-        let condition = format!("when {what} are at least {}", within(count, interval));
+        let Counting { rule, watch, count, interval } = self.counting;
+        let condition = counted::condition(watch.as_ref(), count, interval);
         ConditionRun { rule, condition, verdict, fires: self.fires }
     }
 }
@@ -291,7 +293,7 @@ fn fire(minute: Timestamp, certain: bool, track: &Track) -> WouldFire {
     let span = MINUTE * u32::try_from(track.recent.len()).unwrap_or(u32::MAX);
     let text = format!(
         "Of {}, up to {} were recorded in {}.",
-        track.counting.what,
+        counted::what(track.counting.watch.as_ref()),
         requests(track.most),
         humanise(span)
     );
@@ -336,7 +338,7 @@ impl MemoryTrack {
             (true, true) => Verdict::WouldNotFire,
             (true, false) => Verdict::WouldFire,
         };
-        let condition = format!("when private bytes are above {}", bytes(self.limit));
+        let condition = private_bytes::condition(self.limit);
         ConditionRun { rule: Rule::PrivateBytes, condition, verdict, fires: self.fires }
     }
 }

@@ -1,17 +1,21 @@
-//! What to say: the detectors and their reports, and the dry run of a user's rules.
+//! What to say: the words of auto-heal's rules, the detectors and their reports, and the dry run of a user's rules.
 //!
 //! Every part is a function from what is recorded to what a person reads. No I/O, no async, no clock.
 //!
-//! Imports go one way: `detectors` → `tables`, `incident`, `buckets` → `report` → `severity`.
+//! Imports go one way: `detectors` → `tables`, `incident`, `buckets` → `report` → `severity`; `records` → `rules` and `healing`.
 
 pub mod buckets;
 pub mod detector;
 pub mod detectors;
 pub mod dry_run;
 pub mod evidence;
+pub mod healing;
 pub mod incident;
 pub mod monitoring;
+pub mod records;
 pub mod report;
+pub mod rules;
 pub mod severity;
 pub mod tables;
 pub mod verdict;
+pub mod words;

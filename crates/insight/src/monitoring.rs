@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use model::Timestamp;
-use model::auto_heal::words::counted;
 use model::crash_monitor::Numbers;
 use model::status::{AppStatus, Monitoring};
 use model::time::humanise;
 
 use crate::report::{Cell, Column, Note, Severity, Table, Target};
+use crate::words::counted;
 
 /// A state in a word, and explained.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use model::{IncidentId, WorkerId};
 
 use crate::incident::termination;
 use crate::report::{Cell, Column, Note, Severity, Table, Target};
+use crate::rules;
 
 /// Single crashes, newest first. `with_incident`: with a column that leads to each one's incident.
 pub fn crashes(crashes: &[Crash], with_incident: bool) -> Table {
@@ -116,7 +117,7 @@ fn restart_row(restart: &Restart, is_whole: bool) -> Vec<Cell> {
     }
     row.push(Cell::Count(restart.failed));
     if is_whole {
-        row.push(Cell::text(restart.evidence.as_ref().map(|evidence| &*evidence.observed)));
+        row.push(Cell::text(restart.evidence.as_ref().map(|evidence| rules::told(evidence).observed)));
     }
     row
 }
@@ -127,8 +128,10 @@ fn reason(reason: &RestartReason) -> String {
         RestartReason::ByHand { by: None } => "Manual restart".to_owned(),
         RestartReason::ByHand { by: Some(by) } => format!("Manual restart by {by}"),
         RestartReason::ConfigurationChanged => "Configuration changed".to_owned(),
-        RestartReason::Rule { rule, blew_fuse: false } => rule.to_string(),
-        RestartReason::Rule { rule, blew_fuse: true } => format!("{rule} (restart limit reached)"),
+        RestartReason::Rule { rule, blew_fuse: false } => rules::title(*rule),
+        RestartReason::Rule { rule, blew_fuse: true } => {
+            format!("{} (restart limit reached)", rules::title(*rule))
+        }
     }
 }
 

@@ -5,7 +5,6 @@
 //! without an answer as well as requests that wait.
 
 use model::Timestamp;
-use model::auto_heal::words::counted;
 use model::crash_monitor::{EndsInARow, LastEnd, RECENT};
 use model::status::{AppHeal, AppStatus, InstanceState, InstanceStatus};
 use model::time::humanise;
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::report::Severity;
+use crate::words::counted;
 
 /// How an app is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

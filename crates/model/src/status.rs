@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::auto_heal::fuse::FuseStatus;
+use crate::auto_heal::restart::RestartReason;
 use crate::auto_heal::{HealStatus, Refusal};
 use crate::crash_monitor::{EndsInARow, RecentCrashes};
 use crate::{AppName, Timestamp};
@@ -124,18 +125,18 @@ pub struct InstanceStatus {
     pub recent_crashes: Option<RecentCrashes>,
     /// What the crash monitoring of this instance is doing.
     pub monitoring: Monitoring,
-    /// The overlapped restart that is under way.
+    /// The overlapped restart that is under way. What tells of an instance as JSON adds it in words.
+    #[serde(skip_serializing, default)]
     pub restarting: Option<Restarting>,
 }
 
 /// An overlapped restart that is under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Restarting {
     /// Since when.
     pub since: Timestamp,
-    /// Why; a few words.
-    pub reason: String,
+    /// Why.
+    pub reason: RestartReason,
     /// How far it is.
     pub stage: RestartStage,
 }
@@ -153,7 +154,6 @@ pub enum RestartStage {
 
 /// Auto-heal of one app now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AppHeal {
     /// The proactive rules' fuse.
     pub fuse: FuseStatus,
@@ -163,7 +163,6 @@ pub struct AppHeal {
 
 /// Auto-heal of one instance now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct InstanceHeal {
     /// Its number.
     pub index: u16,

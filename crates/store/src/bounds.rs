@@ -1,7 +1,7 @@
 //! Text from programs that crashed or were healed, made fit to be stored: of bounded length, and without what [`model::text`] replaces, among it NUL, which PostgreSQL refuses, and ends of lines, which separate machines' names in an answer of the database.
 
 use model::auto_heal::event::{EventKind, HealEvent};
-use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, Sample, Standing};
+use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, Sample, Seen, Standing, ToldStanding};
 use model::auto_heal::restart::{Restart, RestartOutcome};
 use model::crash::{Crash, Frame, InFlightRequest, Module, Thread};
 use model::text::seen;
@@ -120,17 +120,20 @@ fn latest(samples: &mut Vec<Sample>) {
 }
 
 fn evidence(evidence: &mut Evidence) {
-    evidence.condition = text(&evidence.condition, NOTE);
-    evidence.observed = text(&evidence.observed, NOTE);
+    if let Seen::Told(told) = &mut evidence.seen {
+        told.condition = text(&told.condition, NOTE);
+        told.observed = text(&told.observed, NOTE);
+    }
     latest(&mut evidence.samples);
     evidence.not_fired.truncate(READINGS);
     for reading in &mut evidence.not_fired {
-        reading.text = text(&reading.text, NOTE);
-        match &mut reading.standing {
-            Standing::Watching => (),
-            Standing::Waiting { why } | Standing::Silent { why } | Standing::Off { why } => {
-                *why = text(why, NOTE);
-            }
+        if let Seen::Told(told) = &mut reading.seen {
+            told.text = text(&told.text, NOTE);
+        }
+        if let Standing::Told(told) = &mut reading.standing {
+            let (ToldStanding::Waiting { why } | ToldStanding::Silent { why } | ToldStanding::Off { why }) =
+                told;
+            *why = text(why, NOTE);
         }
     }
 }

@@ -104,7 +104,7 @@ fn instance_of<'s>(snapshot: &'s Snapshot, app: &AppName, index: u16) -> Option<
 fn may_restart(instance: &InstanceStatus) -> Result<(), ConsoleError> {
     let index = instance.index;
     if let Some(restarting) = &instance.restarting {
-        let (since, reason) = (restarting.since, &restarting.reason);
+        let (since, reason) = (restarting.since, insight::healing::reason(&restarting.reason));
         return Err(ConsoleError::Conflict(format!(
             "Cannot restart instance {index}: a restart is in progress since {since} ({reason}). Wait until it completes."
         )));

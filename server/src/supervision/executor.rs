@@ -9,6 +9,7 @@ use engine::fleet::Input;
 use engine::instance;
 use engine::instance::Measured;
 use front_door::Target;
+use insight::healing::event_summary;
 use model::auto_heal::config::CustomAction;
 use model::auto_heal::event::{EventKind, HealEvent};
 use model::{AppName, Signal, WorkerId};
@@ -145,7 +146,7 @@ impl Executor {
             Effect::Record(crash) => self.note(Entry::Crash(crash)),
             Effect::RecordRestart(restart) => self.note(Entry::Restart(restart)),
             Effect::RecordEvent(event) => {
-                tracing::warn!(worker = %event.worker, "{}", event.summary());
+                tracing::warn!(worker = %event.worker, "{}", event_summary(&event));
                 self.note(Entry::Event(event));
             }
             Effect::RunAction { action, event } => self.run(action, event),
@@ -253,7 +254,7 @@ impl Executor {
             if let EventKind::Ran { result, .. } = &mut event.what {
                 *result = said;
             }
-            tracing::warn!(worker = %event.worker, "{}", event.summary());
+            tracing::warn!(worker = %event.worker, "{}", event_summary(&event));
             let _stopping = ledger.send(Entry::Event(event));
         });
     }

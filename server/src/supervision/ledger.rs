@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use engine::fleet::Input;
 use engine::instance;
+use insight::healing;
 use model::auto_heal::HealGuard;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::fuse::FuseState;
@@ -233,10 +234,10 @@ fn log(restart: &Restart) {
     let Restart { old, failed, drained, reason, outcome, .. } = restart;
     match outcome {
         RestartOutcome::Done => {
-            tracing::info!(worker = %old, failed, drained, "{}", restart.summary());
+            tracing::info!(worker = %old, failed, drained, "{}", healing::restart_summary(restart));
         }
         RestartOutcome::Failed { why } => {
-            tracing::warn!(worker = %old, %reason, "it was not replaced: {why}");
+            tracing::warn!(worker = %old, reason = healing::reason(reason), "it was not replaced: {why}");
         }
     }
 }

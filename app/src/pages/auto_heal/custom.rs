@@ -1,10 +1,10 @@
 //! The tab Custom rules: what holds, and the form that changes it.
 
 use insight::report::Severity;
+use insight::words::counted;
 use leptos::prelude::*;
 use model::AppName;
 use model::auto_heal::config::Violation;
-use model::auto_heal::words::counted;
 use model::auto_heal::{AutoHealConfig, Rule};
 use model::status::AppStatus;
 

@@ -1,25 +1,13 @@
 //! Which part of the history is shown: by rule or reason, by instance, by outcome. The words in the address are ours; others
 //! choose nothing.
 
-use model::auto_heal::Rule;
+use insight::rules;
 use model::auto_heal::event::{EventKind, HealEvent};
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 
-/// What a restart or an event can be for: its word in the address, and its name.
-const REASONS: [(&str, &str); 12] = [
-    ("percent-memory", "Percent memory"),
-    ("percent-request", "Percent request"),
-    ("not-responding", "Not responding"),
-    ("proactive-cpu", "Proactive CPU"),
-    ("requests", "Request count"),
-    ("private-bytes", "Private bytes"),
-    ("slow-requests", "Slow requests"),
-    ("slow-requests-with-path", "Slow requests with path"),
-    ("status-code", "Status code"),
-    ("status-code-range", "Status code range"),
-    ("by-hand", "Manual restart"),
-    ("configuration", "Configuration changed"),
-];
+/// What a restart can be for beside a rule: its word in the address, and its name.
+const OTHER_REASONS: [(&str, &str); 2] =
+    [("by-hand", "Manual restart"), ("configuration", "Configuration changed")];
 
 /// How either can have gone.
 const OUTCOMES: [(&str, &str); 5] = [
@@ -40,18 +28,19 @@ pub(super) struct Filter {
 
 impl Filter {
     pub(super) fn of_words(reason: Option<&str>, instance: Option<&str>, outcome: Option<&str>) -> Self {
-        let of = |words: &'static [(&'static str, &'static str)], word: Option<&str>| {
+        let of = |words: &[(&'static str, &'static str)], word: Option<&str>| {
             words.iter().map(|(known, _)| *known).find(|known| Some(*known) == word)
         };
         Self {
-            reason: of(&REASONS, reason),
+            reason: of(&Self::reasons(), reason),
             instance: instance.and_then(|text| text.parse().ok()),
             outcome: of(&OUTCOMES, outcome),
         }
     }
 
-    pub(super) const fn reasons() -> &'static [(&'static str, &'static str)] {
-        &REASONS
+    /// What a restart or an event can be for: its word in the address, and its name.
+    pub(super) fn reasons() -> Vec<(&'static str, &'static str)> {
+        rules::RULES.iter().map(|rule| (rule.word, rule.title)).chain(OTHER_REASONS).collect()
     }
 
     pub(super) const fn outcomes() -> &'static [(&'static str, &'static str)] {
@@ -82,7 +71,7 @@ impl Filter {
             EventKind::Ran { .. } => "ran",
             EventKind::Refused { .. } => "refused",
         };
-        self.takes(rule_word(event.evidence.rule), event.worker.instance.index, outcome)
+        self.takes(rules::words(event.evidence.rule).word, event.worker.instance.index, outcome)
     }
 
     fn takes(&self, reason: &str, instance: u16, outcome: &str) -> bool {
@@ -96,22 +85,7 @@ const fn reason_word(reason: &RestartReason) -> &'static str {
     match reason {
         RestartReason::ByHand { .. } => "by-hand",
         RestartReason::ConfigurationChanged => "configuration",
-        RestartReason::Rule { rule, .. } => rule_word(*rule),
-    }
-}
-
-const fn rule_word(rule: Rule) -> &'static str {
-    match rule {
-        Rule::PercentMemory => "percent-memory",
-        Rule::PercentRequest => "percent-request",
-        Rule::NotResponding => "not-responding",
-        Rule::ProactiveCpu => "proactive-cpu",
-        Rule::Requests => "requests",
-        Rule::PrivateBytes => "private-bytes",
-        Rule::SlowRequests => "slow-requests",
-        Rule::SlowRequestsWithPath { .. } => "slow-requests-with-path",
-        Rule::StatusCode { .. } => "status-code",
-        Rule::StatusCodeRange { .. } => "status-code-range",
+        RestartReason::Rule { rule, .. } => rules::words(*rule).word,
     }
 }
 
@@ -119,6 +93,7 @@ const fn rule_word(rule: Rule) -> &'static str {
 mod tests {
     use super::*;
     use model::Timestamp;
+    use model::auto_heal::Rule;
 
     fn restart(reason: RestartReason, instance: u16, outcome: RestartOutcome) -> Restart {
         Restart {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use insight::buckets::over_time;
 use insight::report::Severity;
 use insight::tables::{self, RestartColumns};
+use insight::{healing, rules};
 use leptos::prelude::*;
 use model::auto_heal::RefusalReason;
 use model::auto_heal::event::{EventKind, HealEvent};
@@ -149,7 +150,7 @@ fn FilterForm(
                         <input type="hidden" name="endTime" value=range.end.to_string() />
                     }
                 })}
-            {words("reason", "Rule or reason", Filter::reasons(), filter.reason)}
+            {words("reason", "Rule or reason", &Filter::reasons(), filter.reason)}
             <label>
                 "Instance"
                 <select name="instance">
@@ -221,7 +222,7 @@ fn RestartCard(restart: Restart) -> impl IntoView {
         RestartOutcome::Done => ("Restarted", None),
         RestartOutcome::Failed { why } => ("Failed", Some(why.clone())),
     };
-    let reason = sentence(&restart.reason.to_string());
+    let reason = sentence(&healing::reason(&restart.reason));
     let evidence = restart.evidence.clone();
     let key = id.clone();
     let new = restart
@@ -279,7 +280,7 @@ pub(super) fn refusal(reason: &RefusalReason) -> AnyView {
             view! { "proactive rules are paused until " <When at=*until /> }.into_any()
         }
         RefusalReason::MinimumProcessTime { .. } | RefusalReason::RestartUnderWay => {
-            reason.to_string().into_any()
+            healing::refusal(reason).into_any()
         }
     }
 }
@@ -296,7 +297,7 @@ fn EventCard(event: HealEvent) -> impl IntoView {
             (Severity::Info, "No action", view! { "No action: " {refusal(&refused)} "." }.into_any())
         }
     };
-    let rule = event.evidence.rule.to_string();
+    let rule = rules::title(event.evidence.rule);
     let worker = event.worker.to_string();
     let key = id.clone();
     view! {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use insight::words::{bytes, within};
 use leptos::prelude::*;
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::config::{ActionType, Parameters, SlowRequestsTrigger, TimeSpan};
-use model::auto_heal::words::{bytes, within};
 use model::time::humanise;
 
 use crate::parts::frame::Scroll;

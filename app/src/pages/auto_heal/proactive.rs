@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use insight::report::Severity;
+use insight::rules;
+use insight::words::{bytes, memory_limit};
 use leptos::prelude::*;
 use model::auto_heal::Rule;
 use model::auto_heal::cpu::CpuRule;
 use model::auto_heal::fuse::{FuseNumbers, FuseStatus};
 use model::auto_heal::limit::{Bitness, WorkerSize};
-use model::auto_heal::words::bytes;
-use model::auto_heal::{percent_memory, percent_request};
+use model::auto_heal::percent_memory;
 use model::settings::AUTO_HEAL_ENABLED;
 use model::status::{AppHeal, AppStatus, InstanceHeal};
 use model::time::humanise;
@@ -177,17 +178,17 @@ pub(super) fn Readings(
 
 #[component]
 fn Last(instance: InstanceHeal) -> impl IntoView {
-    let limit = instance.status.limit.to_string();
+    let limit = memory_limit(instance.status.limit);
     let last = instance.status.last.map_or_else(
         || "Never".into_any(),
-        |last| view! { {last.rule.to_string()} " at " <When at=last.at /> }.into_any(),
+        |last| view! { {rules::title(last.rule)} " at " <When at=last.at /> }.into_any(),
     );
     let refused = instance.refused.map(|refused| {
         view! {
             <div>
                 <dt>"Last skipped"</dt>
                 <dd>
-                    {refused.rule.to_string()}
+                    {rules::title(refused.rule)}
                     " at "
                     <When at=refused.at />
                     ": "
@@ -231,12 +232,12 @@ fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
     };
     let requests = format!(
         "Acts {}. One that still runs counts by its age. Not while a worker warms up.",
-        percent_request::condition()
+        rules::percent_request::condition()
     );
     let responses = if numbers.not_responding.enabled {
         format!(
             "Acts {}. A probe is a GET of health_path, or of the warm-up path if health_path is not set. Any answer counts, errors too.",
-            numbers.not_responding.condition()
+            rules::not_responding::condition(numbers.not_responding)
         )
     } else {
         "Off: not_responding is false in medic.toml.".to_owned()
@@ -244,15 +245,15 @@ fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
     view! {
         <dl class="thresholds">
             <div>
-                <dt>{Rule::PercentMemory.to_string()}</dt>
+                <dt>{rules::title(Rule::PercentMemory)}</dt>
                 <dd>{memory} " " {limit}</dd>
             </div>
             <div>
-                <dt>{Rule::PercentRequest.to_string()}</dt>
+                <dt>{rules::title(Rule::PercentRequest)}</dt>
                 <dd>{requests}</dd>
             </div>
             <div>
-                <dt>{Rule::NotResponding.to_string()}</dt>
+                <dt>{rules::title(Rule::NotResponding)}</dt>
                 <dd>{responses}</dd>
             </div>
         </dl>
@@ -280,7 +281,7 @@ fn Cpu(cpu: CpuRule) -> impl IntoView {
     view! {
         <dl class="thresholds">
             <div>
-                <dt>{Rule::ProactiveCpu.to_string()}</dt>
+                <dt>{rules::title(Rule::ProactiveCpu)}</dt>
                 <dd>{text}</dd>
             </div>
         </dl>

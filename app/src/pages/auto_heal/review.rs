@@ -2,8 +2,9 @@
 
 use insight::dry_run::{ConditionRun, DryRun, InstanceRun, Verdict, WouldFire};
 use insight::report::Severity;
+use insight::rules;
+use insight::words::counted;
 use leptos::prelude::*;
-use model::auto_heal::words::counted;
 
 use crate::ConsoleError;
 use crate::parts::frame::Scroll;
@@ -72,7 +73,7 @@ fn Instance(run: InstanceRun) -> impl IntoView {
         let (severity, word, why) = verdict(&condition.verdict);
         view! {
             <tr>
-                <th scope="row">{condition.rule.to_string()}</th>
+                <th scope="row">{rules::title(condition.rule)}</th>
                 <td class="wrap">{sentence(&condition.condition)}</td>
                 <td>
                     <Status severity=severity word=word />

@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use super::samples::Samples;
 use crate::auto_heal::percent_memory::LONGEST_GAP;
+use model::auto_heal::arithmetic::millis;
 use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, Standing, Unit};
+use model::auto_heal::measured::Measured;
 use model::auto_heal::watch::Observation;
-use model::auto_heal::words::millis;
-use model::time::humanise;
 use model::{Monotonic, Now};
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +38,8 @@ pub struct ProactiveCpu {
     check: Check,
     above_since: Option<Monotonic>,
     mean: Option<u64>,
-    over: Option<&'static str>,
+    /// Why it no longer looks.
+    over: Option<Standing>,
     samples: Samples,
 }
 
@@ -69,9 +70,9 @@ impl ProactiveCpu {
         // After the wall clock was set back, it lasts no longer for it.
         self.state.since = self.state.since.min(now.wall);
         self.over = if self.state.acted >= rule.actions {
-            Some("It has acted as often as it may.")
+            Some(Standing::ActionsUsed)
         } else if now.wall >= self.state.since + Duration::from_hours(rule.hours) {
-            Some("Its hours are over.")
+            Some(Standing::Expired)
         } else {
             None
         };
@@ -89,19 +90,15 @@ impl ProactiveCpu {
 
     /// Its present value beside its threshold.
     pub fn reading(&self) -> Reading {
-        let rule = self.state.rule;
-        let mean =
-            self.mean.map_or_else(|| "not checked yet".to_owned(), |mean| format!("the mean was {mean} %"));
-        let left = rule.actions.saturating_sub(self.state.acted);
-        let standing = self.over.map_or(Standing::Watching, |why| Standing::Off { why: why.to_owned() });
-        Reading {
-            rule: Rule::ProactiveCpu,
-            standing,
-            text: format!("{mean}; it acts {}; actions left: {left}", condition(rule)),
-            value: self.mean,
-            threshold: Some(rule.threshold_percent),
-            unit: Unit::Percent,
-        }
+        let (measured, threshold) = (self.measured(self.mean, None), self.state.rule.threshold_percent);
+        let reading = Reading::new(Rule::ProactiveCpu, measured, self.mean, threshold, Unit::Percent);
+        Reading { standing: self.over.clone().unwrap_or(Standing::Watching), ..reading }
+    }
+
+    fn measured(&self, mean_percent: Option<u64>, busy: Option<Duration>) -> Measured {
+        let (settings, busy_ms) = (self.state.rule, busy.map(millis));
+        let actions_left = settings.actions.saturating_sub(self.state.acted);
+        Measured::ProactiveCpu { settings, mean_percent, busy_ms, actions_left }
     }
 
     fn take(&mut self, now: Now, value: u8) -> Option<Firing> {
@@ -137,8 +134,7 @@ impl ProactiveCpu {
         }
         let evidence = Evidence {
             rule: Rule::ProactiveCpu,
-            condition: condition(rule),
-            observed: format!("the processors were busy for {}, lately by {mean} %", humanise(above)),
+            seen: self.measured(Some(mean), Some(above)).into(),
             threshold: rule.threshold_percent,
             unit: Unit::Percent,
             window_ms: millis(Duration::from_secs(rule.seconds)),
@@ -149,11 +145,6 @@ impl ProactiveCpu {
         self.clear();
         Some(Firing { evidence, refused: None })
     }
-}
-
-fn condition(rule: CpuRule) -> String {
-    let CpuRule { threshold_percent, seconds, frequency_s, .. } = rule;
-    format!("when each check, the mean of {frequency_s} s, is {threshold_percent} % or more for {seconds} s")
 }
 
 #[cfg(test)]
@@ -212,7 +203,7 @@ mod tests {
     fn it_acts_so_often_and_so_long() {
         let mut machine = ProactiveCpu::new(START, KILL, None);
         assert_eq!(fires_at(&mut machine, 0..400, |_| 100), [30, 61]);
-        assert!(matches!(machine.reading().standing, Standing::Off { .. }));
+        assert_eq!(machine.reading().standing, Standing::ActionsUsed);
         let mut again = ProactiveCpu::new(START, KILL, Some(machine.state()));
         assert_eq!(fires_at(&mut again, 400..800, |_| 100), [0; 0], "remembered");
         let mut other = ProactiveCpu::new(START, CpuRule { actions: 3, ..KILL }, Some(machine.state()));
@@ -221,6 +212,23 @@ mod tests {
         let run = |from: u64| fires_at(&mut ProactiveCpu::new(START, hour, None), from..3_700, |_| 100);
         assert_eq!(run(3_569), [3_599]);
         assert_eq!(run(3_570), [0; 0]);
+        let mut over = ProactiveCpu::new(START, hour, None);
+        assert_eq!(fires_at(&mut over, [3_600], |_| 100), [0; 0]);
+        assert_eq!(over.reading().standing, Standing::Expired);
+    }
+
+    #[test]
+    fn it_tells_what_it_saw() {
+        let mut machine = ProactiveCpu::new(START, KILL, None);
+        let measured = |mean_percent, busy_ms| {
+            let actions_left = 2;
+            Measured::ProactiveCpu { settings: KILL, mean_percent, busy_ms, actions_left }
+        };
+        assert_eq!(machine.reading().seen, measured(None, None).into());
+        let seen = Observation { cpu_percent: Some(99), ..Observation::default() };
+        let mut observe = |s| machine.observe(START + Duration::from_secs(s), &seen);
+        let firing = (0..=30).find_map(&mut observe).unwrap();
+        assert_eq!(firing.evidence.seen, measured(Some(99), Some(30_000)).into());
     }
 
     #[test]

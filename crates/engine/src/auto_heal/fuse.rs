@@ -15,12 +15,11 @@
 
 use model::auto_heal::fuse::{FuseNumbers, FuseState, FuseStatus};
 
-use model::auto_heal::words::millis;
+use model::auto_heal::arithmetic::millis;
 use model::{Monotonic, Now, Timestamp};
 
 /// Why a proactive restart may not happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the fuse is blown until {until}")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FuseBlown {
     /// Until then.
     pub until: Timestamp,

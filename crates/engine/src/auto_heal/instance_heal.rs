@@ -29,12 +29,11 @@ use crate::auto_heal::user_rules::UserRules;
 use model::auto_heal::action::{Action, Refusal};
 use model::auto_heal::config::{ActionType, AutoHealConfig};
 use model::auto_heal::cpu::{CpuRule, CpuState};
-use model::auto_heal::evidence::{Evidence, Firing, Reading, RefusalReason, Rule, Standing};
+use model::auto_heal::evidence::{Evidence, Firing, Reading, RefusalReason, Rule, Seen, Standing};
 use model::auto_heal::fuse::FuseStatus;
 use model::auto_heal::limit::MemoryLimit;
 use model::auto_heal::not_responding::NotRespondingNumbers;
 use model::auto_heal::watch::{Observation, Watch};
-use model::settings::AUTO_HEAL_ENABLED;
 use model::{Now, Timestamp};
 
 /// The settings of one instance.
@@ -268,7 +267,7 @@ impl AutoHeal {
         let told = |rule: Rule| {
             let sibling = own.iter().find(|reading| reading.rule == rule).cloned();
             let broken = all.iter().map(|other| &other.evidence).find(|evidence| evidence.rule == rule);
-            sibling.or_else(|| broken.map(also_broken))
+            sibling.or_else(|| broken.and_then(fired_too))
         };
         let mine = firing.evidence.rule;
         firing.evidence.not_fired = readings
@@ -279,29 +278,26 @@ impl AutoHeal {
     }
 
     fn readings(&self, now: Now, fuse: &Fuse) -> Vec<Reading> {
-        let off = |reading: Reading, silent: Option<&String>| {
+        let off = |reading: Reading, silent: Option<Rule>| {
             if !self.settings.proactive {
-                let why = format!("{AUTO_HEAL_ENABLED} is False.");
-                return reading.standing(Standing::Off { why });
+                return reading.standing(Standing::OptedOut);
             }
-            if let Some(why) = silent {
-                return reading.standing(Standing::Silent { why: why.clone() });
+            if let Some(by) = silent {
+                return reading.standing(Standing::Overridden { by });
             }
             if let FuseStatus::Blown { until, .. } = fuse.status(now) {
-                let why = format!("The fuse is blown until {until}.");
-                return Reading { standing: Standing::Off { why }, ..reading };
+                return Reading { standing: Standing::Paused { until }, ..reading };
             }
             reading
         };
         let not_responding = if self.settings.not_responding.enabled {
             off(self.not_responding.reading(), None)
         } else {
-            let why = "not_responding is false in medic.toml.".to_owned();
-            self.not_responding.reading().standing(Standing::Off { why })
+            self.not_responding.reading().standing(Standing::SwitchedOff)
         };
         let mut readings = vec![
-            off(self.memory.reading(), self.silence.percent_memory.as_ref()),
-            off(self.requests.reading(), self.silence.percent_request.as_ref()),
+            off(self.memory.reading(), self.silence.percent_memory),
+            off(self.requests.reading(), self.silence.percent_request),
             not_responding,
         ];
         readings.extend(self.cpu.as_ref().map(ProactiveCpu::reading));
@@ -377,15 +373,11 @@ impl AutoHeal {
     }
 }
 
-fn also_broken(evidence: &Evidence) -> Reading {
-    Reading {
-        rule: evidence.rule,
-        standing: Standing::Watching,
-        text: format!("broken as well: {}; it acts {}", evidence.observed, evidence.condition),
-        value: evidence.samples.last().map(|sample| sample.value),
-        threshold: Some(evidence.threshold),
-        unit: evidence.unit,
-    }
+fn fired_too(evidence: &Evidence) -> Option<Reading> {
+    let Seen::Measured { measured } = &evidence.seen else { return None };
+    let value = evidence.samples.last().map(|sample| sample.value);
+    let reading = Reading::new(evidence.rule, measured.clone(), value, evidence.threshold, evidence.unit);
+    Some(Reading { fired_too: true, ..reading })
 }
 
 #[cfg(test)]

@@ -33,10 +33,10 @@ use std::time::Duration;
 
 use super::samples::Samples;
 use crate::auto_heal::percent_memory::LONGEST_GAP;
-use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, Standing, Unit};
+use model::auto_heal::arithmetic::millis;
+use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, Unit};
+use model::auto_heal::measured::{Measured, Probes};
 use model::auto_heal::watch::{Observation, Unanswered};
-use model::auto_heal::words::{millis, requests};
-use model::time::humanise;
 use model::{Monotonic, Now, Timestamp};
 
 /// A question whose result is not told this long after it is due is asked again.
@@ -200,14 +200,8 @@ impl NotResponding {
 
     /// Its present value beside its threshold.
     pub fn reading(&self) -> Reading {
-        Reading {
-            rule: Rule::NotResponding,
-            standing: Standing::Watching,
-            text: format!("{}; it acts {}", self.observed(), self.numbers.condition()),
-            value: Some(self.value()),
-            threshold: Some(self.numbers.after.as_secs()),
-            unit: Unit::Seconds,
-        }
+        let threshold = self.numbers.after.as_secs();
+        Reading::new(Rule::NotResponding, self.measured(), Some(self.value()), threshold, Unit::Seconds)
     }
 
     fn heard(&mut self, at: Monotonic) {
@@ -265,27 +259,20 @@ impl NotResponding {
         self.looked_at.zip(self.heard_at).map_or(Duration::ZERO, |(looked, heard)| looked.since(heard))
     }
 
-    fn observed(&self) -> String {
+    fn measured(&self) -> Measured {
         let probes = match self.probing {
-            Probing::Listening => "no probe was due".to_owned(),
-            Probing::Resting { .. } => "the probe was answered".to_owned(),
-            Probing::Asked { failed, .. } | Probing::Failed { failed, .. } => {
-                format!("{failed} of {PROBES} probes got no answer")
-            }
+            Probing::Listening => Probes::NotDue,
+            Probing::Resting { .. } => Probes::Answered,
+            Probing::Asked { failed, .. } | Probing::Failed { failed, .. } => Probes::Unanswered { failed },
         };
-        format!(
-            "no byte came back for {}, {} waiting and {} given up on, and {probes}",
-            humanise(self.silence()),
-            requests(self.waiting),
-            self.given_up
-        )
+        let (numbers, silent_ms) = (self.numbers, millis(self.silence()));
+        Measured::NotResponding { numbers, silent_ms, waiting: self.waiting, given_up: self.given_up, probes }
     }
 
     fn evidence(&self) -> Evidence {
         Evidence {
             rule: Rule::NotResponding,
-            condition: self.numbers.condition(),
-            observed: self.observed(),
+            seen: self.measured().into(),
             threshold: self.numbers.after.as_secs(),
             unit: Unit::Seconds,
             window_ms: millis(self.numbers.after),

@@ -13,11 +13,11 @@ use model::auto_heal::percent_memory::{FOR, SHARE_PERCENT};
 use std::time::Duration;
 
 use super::samples::Samples;
-use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, Standing, Unit};
+use model::auto_heal::arithmetic::millis;
+use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, Unit};
 use model::auto_heal::limit::MemoryLimit;
+use model::auto_heal::measured::Measured;
 use model::auto_heal::watch::Observation;
-use model::auto_heal::words::{bytes, millis};
-use model::time::humanise;
 use model::{Monotonic, Now};
 
 /// Samples further apart than this say nothing of the time between. Ours: five of the loop's seconds.
@@ -81,21 +81,14 @@ impl PercentMemory {
     /// Its present value beside its threshold.
     pub fn reading(&self) -> Reading {
         let above = self.last.zip(self.above_since).map(|((last, _), since)| last.since(since));
-        let text = match (self.last, above) {
-            (None, _) => "private bytes are not known yet".to_owned(),
-            (Some((_, value)), None) => format!("private bytes are {}", bytes(value)),
-            (Some((_, value)), Some(above)) => {
-                format!("private bytes are {}, above the threshold for {}", bytes(value), humanise(above))
-            }
-        };
-        Reading {
-            rule: Rule::PercentMemory,
-            standing: Standing::Watching,
-            text: format!("{text}; it acts {}", self.condition()),
-            value: self.last.map(|(_, value)| value),
-            threshold: Some(self.threshold()),
-            unit: Unit::Bytes,
-        }
+        let value = self.last.map(|(_, value)| value);
+        let measured = self.measured(value, above);
+        Reading::new(Rule::PercentMemory, measured, value, self.threshold(), Unit::Bytes)
+    }
+
+    fn measured(&self, bytes: Option<u64>, above: Option<Duration>) -> Measured {
+        let (limit, threshold_bytes) = (self.limit, self.threshold());
+        Measured::PercentMemory { limit, threshold_bytes, bytes, above_ms: above.map(millis) }
     }
 
     /// The most that is not yet above 90 %.
@@ -103,25 +96,10 @@ impl PercentMemory {
         u64::try_from(u128::from(self.limit.bytes) * u128::from(SHARE_PERCENT) / 100).unwrap_or(u64::MAX)
     }
 
-    fn condition(&self) -> String {
-        format!(
-            "when they stay above {}, {SHARE_PERCENT} % of the limit of {}, for more than {}",
-            bytes(self.threshold()),
-            self.limit,
-            humanise(FOR)
-        )
-    }
-
     fn evidence(&self, above: Duration, value: u64) -> Evidence {
         Evidence {
             rule: Rule::PercentMemory,
-            condition: self.condition(),
-            observed: format!(
-                "private bytes were above {} for {} and are {}",
-                bytes(self.threshold()),
-                humanise(above),
-                bytes(value)
-            ),
+            seen: self.measured(Some(value), Some(above)).into(),
             threshold: self.threshold(),
             unit: Unit::Bytes,
             window_ms: millis(FOR),
@@ -216,16 +194,19 @@ mod tests {
     }
 
     #[test]
-    fn it_says_what_it_saw() {
+    fn it_tells_what_it_saw() {
         let limit = MemoryLimit { bytes: 7 << 28, source: LimitSource::MemoryLimit };
         let mut rule = PercentMemory::new(limit);
-        let observe = |s: u64| rule.observe(START + Duration::from_secs(s), &seen(1_800_000_000));
-        let firing = (0..40).find_map(observe).unwrap();
-        assert_eq!(
-            firing.evidence.summary(),
-            "Percent memory: private bytes were above 1.57 GB for 31 s and are 1.67 GB; it acts when they stay above \
-             1.57 GB, 90 % of the limit of 1.75 GB (memory_limit), for more than 30 s."
-        );
-        assert_eq!(firing.evidence.samples.len(), 32);
+        let (bytes, threshold_bytes) = (Some(1_800_000_000), 1_691_143_372);
+        let mut observe = |s: u64| {
+            let firing = rule.observe(START + Duration::from_secs(s), &seen(1_800_000_000));
+            (rule.reading(), firing)
+        };
+        let (reading, _) = observe(0);
+        let measured = |above_ms| Measured::PercentMemory { limit, threshold_bytes, bytes, above_ms };
+        assert_eq!((reading.seen, reading.value), (measured(Some(0)).into(), bytes));
+        let evidence = (1..40).find_map(|s| observe(s).1).unwrap().evidence;
+        assert_eq!(evidence.seen, measured(Some(31_000)).into());
+        assert_eq!((evidence.threshold, evidence.samples.len()), (threshold_bytes, 32));
     }
 }

@@ -11,14 +11,15 @@
 //! its age: slow from 200 s on, and not slow before, so that a rush of new requests speaks for the worker and not against it.
 //! "At least 5" counts the slow ones, as "5 requests for which the rule is broken" has it.
 
-use model::auto_heal::percent_request::{LEAST, SHARE_PERCENT, SLOW, WINDOW, condition};
+use model::auto_heal::percent_request::{LEAST, SHARE_PERCENT, SLOW, WINDOW};
 
 use super::samples::Samples;
 use crate::auto_heal::window::Window;
 use model::Now;
+use model::auto_heal::arithmetic::{millis, percent};
 use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, Standing, Unit};
+use model::auto_heal::measured::Measured;
 use model::auto_heal::watch::{Observation, Tallies, Tally, Watch};
-use model::auto_heal::words::{millis, percent, requests, seconds};
 
 /// The rule, for one instance.
 #[derive(Clone, Debug)]
@@ -82,15 +83,10 @@ impl PercentRequest {
     /// Its present value beside its threshold.
     pub fn reading(&self) -> Reading {
         let (all, slow) = self.counts();
-        let why = || "The worker is warming up.".to_owned();
-        Reading {
-            rule: Rule::PercentRequest,
-            standing: if self.warm { Standing::Watching } else { Standing::Waiting { why: why() } },
-            text: format!("{}; it acts {}", self.observed(), condition()),
-            value: self.warm.then(|| percent(slow, all)),
-            threshold: Some(SHARE_PERCENT),
-            unit: Unit::Percent,
-        }
+        let value = self.warm.then(|| percent(slow, all));
+        let reading =
+            Reading::new(Rule::PercentRequest, self.measured(), value, SHARE_PERCENT, Unit::Percent);
+        if self.warm { reading } else { reading.standing(Standing::WarmingUp) }
     }
 
     fn counts(&self) -> (u64, u64) {
@@ -99,23 +95,15 @@ impl PercentRequest {
         (all.max(slow), slow)
     }
 
-    fn observed(&self) -> String {
+    fn measured(&self) -> Measured {
         let (all, slow) = self.counts();
-        format!(
-            "{slow} of {} within {} took {} or longer ({} %), {} of them still running",
-            requests(all),
-            seconds(WINDOW),
-            seconds(SLOW),
-            percent(slow, all),
-            self.running.1
-        )
+        Measured::PercentRequest { all, slow, slow_running: self.running.1 }
     }
 
     fn evidence(&self) -> Evidence {
         Evidence {
             rule: Rule::PercentRequest,
-            condition: condition(),
-            observed: self.observed(),
+            seen: self.measured().into(),
             threshold: SHARE_PERCENT,
             unit: Unit::Percent,
             window_ms: millis(WINDOW),
@@ -206,21 +194,20 @@ mod tests {
     fn nothing_counts_during_the_warm_up() {
         let mut rule = PercentRequest::default();
         assert!(!told(&mut rule, 0, (5, 5), (5, 5), true));
-        assert!(matches!(rule.reading().standing, Standing::Waiting { .. }));
+        assert!(rule.reading().standing == Standing::WarmingUp);
         assert!(!tell(&mut rule, 1_000, (4, 0), (4, 0)), "what ended before is forgotten");
         assert!(tell(&mut rule, 2_000, (1, 0), (1, 0)));
     }
 
     #[test]
-    fn it_speaks_of_200_seconds_within_120() {
-        let condition =
-            "when at least 80 % of the requests within 120 s took 200 s or longer, and at least 5 did";
-        let observed = "4 of 6 requests within 120 s took 200 s or longer (66 %), 1 of them still running";
+    fn it_tells_what_it_saw() {
         let mut rule = PercentRequest::default();
         assert!(!tell(&mut rule, 0, (3, 3), (3, 1)));
-        assert_eq!(rule.reading().text, format!("{observed}; it acts {condition}"));
+        let measured = Measured::PercentRequest { all: 6, slow: 4, slow_running: 1 };
+        let reading = rule.reading();
+        assert_eq!((reading.seen, reading.value), (measured.clone().into(), Some(66)));
         let evidence = rule.evidence();
-        assert_eq!((evidence.observed.as_str(), evidence.condition.as_str()), (observed, condition));
+        assert_eq!((evidence.seen, evidence.window_ms), (measured.into(), 120_000));
     }
 
     #[test]

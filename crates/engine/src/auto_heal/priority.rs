@@ -1,14 +1,13 @@
 //! Whose word counts: where a user's rule speaks of memory or of slow requests, the proactive rule on the same matter is silent.
 
+use model::auto_heal::Rule;
 use model::auto_heal::config::AutoHealConfig;
 
-/// Why each proactive rule is silent, where it is; a sentence each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Which custom rule silences each proactive rule, where one does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Silence {
-    /// Percent memory.
-    pub percent_memory: Option<String>,
-    /// Percent request.
-    pub percent_request: Option<String>,
+    pub percent_memory: Option<Rule>,
+    pub percent_request: Option<Rule>,
 }
 
 /// What the user's rules silence. Rules that are switched off silence nothing; the action does not matter.
@@ -17,15 +16,14 @@ pub fn silence(config: &AutoHealConfig) -> Silence {
         return Silence::default();
     }
     let triggers = &config.auto_heal_rules.triggers;
-    let priority = |name: &str| format!("The app's own rule, {name}, has priority on this matter.");
     let slow = if triggers.slow_requests.is_some() {
-        Some("slowRequests")
+        Some(Rule::SlowRequests)
     } else {
-        (!triggers.slow_requests_with_path.is_empty()).then_some("slowRequestsWithPath")
+        triggers.slow_requests_with_path.first().map(|_| Rule::SlowRequestsWithPath { index: 0 })
     };
     Silence {
-        percent_memory: triggers.private_bytes_in_kb.map(|_| priority("privateBytesInKB")),
-        percent_request: slow.map(priority),
+        percent_memory: triggers.private_bytes_in_kb.map(|_| Rule::PrivateBytes),
+        percent_request: slow,
     }
 }
 
@@ -37,19 +35,22 @@ mod tests {
     fn each_users_rule_silences_its_own_matter_and_no_other() {
         let slow = r#"{"timeTaken":"00:00:30","count":5,"timeInterval":"00:02:00","path":"/x"}"#;
         let cases = [
-            (true, String::new(), (false, false)),
-            (true, r#""privateBytesInKB":204800"#.to_owned(), (true, false)),
-            (false, r#""privateBytesInKB":204800"#.to_owned(), (false, false)),
-            (true, format!(r#""slowRequests":{slow}"#), (false, true)),
-            (true, format!(r#""slowRequestsWithPath":[{slow}]"#), (false, true)),
-            (true, r#""requests":{"count":5,"timeInterval":"00:02:00"}"#.to_owned(), (false, false)),
+            (true, String::new(), (None, None)),
+            (true, r#""privateBytesInKB":204800"#.to_owned(), (Some(Rule::PrivateBytes), None)),
+            (false, r#""privateBytesInKB":204800"#.to_owned(), (None, None)),
+            (true, format!(r#""slowRequests":{slow}"#), (None, Some(Rule::SlowRequests))),
+            (
+                true,
+                format!(r#""slowRequestsWithPath":[{slow}]"#),
+                (None, Some(Rule::SlowRequestsWithPath { index: 0 })),
+            ),
+            (true, r#""requests":{"count":5,"timeInterval":"00:02:00"}"#.to_owned(), (None, None)),
         ];
         for (enabled, trigger, expected) in cases {
             let json =
                 format!(r#"{{"autoHealEnabled":{enabled},"autoHealRules":{{"triggers":{{{trigger}}}}}}}"#);
             let silence = silence(&serde_json::from_str(&json).unwrap());
-            let silent = (silence.percent_memory.is_some(), silence.percent_request.is_some());
-            assert_eq!(silent, expected, "{json}");
+            assert_eq!((silence.percent_memory, silence.percent_request), expected, "{json}");
         }
     }
 }

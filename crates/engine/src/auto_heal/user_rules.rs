@@ -17,13 +17,12 @@ use std::time::Duration;
 
 use super::samples::Samples;
 use crate::auto_heal::window::Window;
+use model::auto_heal::arithmetic::millis;
 use model::auto_heal::config::{AutoHealConfig, status_range};
-use model::auto_heal::evidence::{Evidence, Firing, Reading, RefusalReason, Rule, Standing, Unit};
+use model::auto_heal::evidence::{Evidence, Firing, Reading, RefusalReason, Rule, Unit};
+use model::auto_heal::measured::Measured;
 use model::auto_heal::path_glob::PathGlob;
 use model::auto_heal::watch::{Observation, Tally, Watch};
-use model::auto_heal::words;
-use model::auto_heal::words::{bytes, millis, within};
-use model::time::humanise;
 use model::{Monotonic, Now};
 
 /// Private bytes that stay above the threshold act again after this long. Ours: as long as a short incident.
@@ -39,8 +38,6 @@ pub struct Counting {
     pub watch: Option<Watch>,
     pub count: u64,
     pub interval: Duration,
-    /// What is counted: `answers with status 500 of /api/*`.
-    pub what: String,
 }
 
 /// The conditions of `config` that count requests; none while it is switched off. What [`AutoHealConfig::check`] refuses is
@@ -51,11 +48,11 @@ pub fn counting(config: &AutoHealConfig) -> Vec<Counting> {
     }
     let triggers = &config.auto_heal_rules.triggers;
     let mut found = Vec::new();
-    let mut add = |rule, watch, count, interval: model::auto_heal::config::TimeSpan, what| {
-        found.push(Counting { rule, watch, count, interval: interval.duration(), what });
+    let mut add = |rule, watch, count, interval: model::auto_heal::config::TimeSpan| {
+        found.push(Counting { rule, watch, count, interval: interval.duration() });
     };
     if let Some(trigger) = &triggers.requests {
-        add(Rule::Requests, None, trigger.count, trigger.time_interval, "requests that ended".to_owned());
+        add(Rule::Requests, None, trigger.count, trigger.time_interval);
     }
     let slow = triggers.slow_requests.iter().map(|trigger| (Rule::SlowRequests, trigger));
     let with_path = numbered(&triggers.slow_requests_with_path)
@@ -63,26 +60,24 @@ pub fn counting(config: &AutoHealConfig) -> Vec<Counting> {
     for (rule, trigger) in slow.chain(with_path) {
         let taken = trigger.time_taken.duration();
         if let Some(path) = glob(trigger.path.as_deref()) {
-            let what = format!("requests{} that took {} or longer", of(path.as_ref()), humanise(taken));
             let watch = Watch { statuses: None, at_least: taken, path };
-            add(rule, Some(watch), trigger.count, trigger.time_interval, what);
+            add(rule, Some(watch), trigger.count, trigger.time_interval);
         }
     }
     let single = numbered(&triggers.status_codes).filter_map(|(index, code)| {
         let status = u16::try_from(code.status).ok()?;
         let rule = Rule::StatusCode { index };
-        Some((rule, status..=status, &code.path, code.count, code.time_interval, status.to_string()))
+        Some((rule, status..=status, &code.path, code.count, code.time_interval))
     });
     let range = numbered(&triggers.status_codes_range).filter_map(|(index, range)| {
         let statuses = status_range(&range.status_codes)?;
         let rule = Rule::StatusCodeRange { index };
-        Some((rule, statuses, &range.path, range.count, range.time_interval, range.status_codes.clone()))
+        Some((rule, statuses, &range.path, range.count, range.time_interval))
     });
-    for (rule, statuses, path, count, interval, name) in single.chain(range) {
+    for (rule, statuses, path, count, interval) in single.chain(range) {
         if let Some(path) = glob(path.as_deref()) {
-            let what = format!("answers{} with status {name}", of(path.as_ref()));
             let watch = Watch { statuses: Some(statuses), at_least: Duration::ZERO, path };
-            add(rule, Some(watch), count, interval, what);
+            add(rule, Some(watch), count, interval);
         }
     }
     found.retain(|condition| condition.count > 0 && !condition.interval.is_zero());
@@ -97,10 +92,6 @@ fn numbered<T>(rows: &[T]) -> impl Iterator<Item = (u16, &T)> {
 #[expect(clippy::option_option, reason = "no path and a wrong path are different things")]
 fn glob(path: Option<&str>) -> Option<Option<PathGlob>> {
     path.map_or(Some(None), |path| path.parse().ok().map(Some))
-}
-
-fn of(path: Option<&PathGlob>) -> String {
-    path.map_or_else(String::new, |path| format!(" of {path}"))
 }
 
 #[derive(Clone, Debug)]
@@ -137,32 +128,25 @@ impl Condition {
         self.spent = self.running;
     }
 
-    fn condition(&self) -> String {
-        format!("when {} are at least {}", self.is.what, within(self.is.count, self.is.interval))
-    }
-
-    fn observed(&self) -> String {
-        let running = self.running - self.spent;
-        let still = if running == 0 { String::new() } else { format!(", {running} of them still running") };
-        format!("{} were {}{still}", self.is.what, words::requests(self.value()))
+    fn measured(&self) -> Measured {
+        Measured::Requests {
+            counted: self.is.watch.clone(),
+            at_least: self.is.count,
+            interval: self.is.interval,
+            count: self.value(),
+            running: self.running - self.spent,
+        }
     }
 
     fn reading(&self) -> Reading {
-        Reading {
-            rule: self.is.rule,
-            standing: Standing::Watching,
-            text: format!("{}; it acts {}", self.observed(), self.condition()),
-            value: Some(self.value()),
-            threshold: Some(self.is.count),
-            unit: Unit::Requests,
-        }
+        let (value, threshold) = (Some(self.value()), self.is.count);
+        Reading::new(self.is.rule, self.measured(), value, threshold, Unit::Requests)
     }
 
     fn evidence(&self) -> Evidence {
         Evidence {
             rule: self.is.rule,
-            condition: self.condition(),
-            observed: self.observed(),
+            seen: self.measured().into(),
             threshold: self.is.count,
             unit: Unit::Requests,
             window_ms: millis(self.is.interval),
@@ -197,33 +181,18 @@ impl PrivateBytes {
         self.rests_until.is_none() && self.value.is_some_and(|value| value > self.limit)
     }
 
-    fn observed(&self) -> String {
-        self.value.map_or_else(
-            || "private bytes are not known yet".to_owned(),
-            |value| format!("private bytes are {}", bytes(value)),
-        )
-    }
-
-    fn condition(&self) -> String {
-        format!("when they are above {}", bytes(self.limit))
+    const fn measured(&self) -> Measured {
+        Measured::PrivateBytes { threshold_bytes: self.limit, bytes: self.value }
     }
 
     fn reading(&self) -> Reading {
-        Reading {
-            rule: Rule::PrivateBytes,
-            standing: Standing::Watching,
-            text: format!("{}; it acts {}", self.observed(), self.condition()),
-            value: self.value,
-            threshold: Some(self.limit),
-            unit: Unit::Bytes,
-        }
+        Reading::new(Rule::PrivateBytes, self.measured(), self.value, self.limit, Unit::Bytes)
     }
 
     fn evidence(&self) -> Evidence {
         Evidence {
             rule: Rule::PrivateBytes,
-            condition: self.condition(),
-            observed: self.observed(),
+            seen: self.measured().into(),
             threshold: self.limit,
             unit: Unit::Bytes,
             window_ms: 0,

@@ -106,11 +106,8 @@ impl Instance {
     }
 
     pub(super) fn restarting(&self) -> Option<Restarting> {
-        let told = |order: &Order, stage| Restarting {
-            since: order.at.wall,
-            reason: order.reason.to_string(),
-            stage,
-        };
+        let told =
+            |order: &Order, stage| Restarting { since: order.at.wall, reason: order.reason.clone(), stage };
         if let Phase::Running { next: Some(next), .. } = &self.phase {
             return Some(told(&next.order, RestartStage::WarmingUp));
         }

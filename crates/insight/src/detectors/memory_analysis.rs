@@ -8,11 +8,13 @@ mod growth;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::words::{bytes, counted};
+use crate::{healing, rules};
 use growth::{Growth, steady};
+use model::auto_heal::arithmetic::percent;
 use model::auto_heal::evidence::{Rule, Unit};
 use model::auto_heal::percent_memory::SHARE_PERCENT;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use model::auto_heal::words::{bytes, counted, percent};
 use model::crash::Incident;
 use model::memory::MemoryMinute;
 use model::time::humanise;
@@ -300,7 +302,7 @@ fn restarts_for_memory(now: Timestamp, restarts: &[&Restart]) -> Option<Insight>
     let mut details = times(first.at, last.at);
     details.push(Detail::text("Instances", places.into_iter().collect::<Vec<_>>().join(", ")));
     if let Some(evidence) = &last.evidence {
-        details.push(Detail::text("Reason (latest)", evidence.summary()));
+        details.push(Detail::text("Reason (latest)", rules::summary(evidence)));
     }
     Some(Insight {
         details,
@@ -362,8 +364,8 @@ fn marks(buckets: Buckets, restarts: &[&Restart], crashes: &[CrashEnd<'_>]) -> V
         kind: MarkKind::Restart,
         count: 1,
         text: match restart.outcome {
-            RestartOutcome::Done => restart.reason.to_string(),
-            RestartOutcome::Failed { .. } => format!("{} (failed)", restart.reason),
+            RestartOutcome::Done => healing::reason(&restart.reason),
+            RestartOutcome::Failed { .. } => format!("{} (failed)", healing::reason(&restart.reason)),
         },
     });
     let mut ended: BTreeMap<(Option<usize>, &str, MarkKind), Mark> = BTreeMap::new();

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::auto_heal::words::{bytes, counted, percent};
+use crate::words::{bytes, counted};
+use model::auto_heal::arithmetic::percent;
 use model::process::Process;
 
 use crate::detector::{Category, Detector, Span};

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::words::counted;
+use crate::{healing, rules};
 use model::auto_heal::evidence::Rule;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use model::auto_heal::words::counted;
 use model::time::humanise;
 use model::{TimeRange, Timestamp};
 
@@ -91,7 +92,7 @@ impl Reason {
 
     fn name(self) -> String {
         match self {
-            Self::Rule(rule) => rule.to_string(),
+            Self::Rule(rule) => rules::title(rule),
             Self::ByHand => "Manual restart".to_owned(),
             Self::ConfigurationChanged => "Configuration changed".to_owned(),
         }
@@ -100,7 +101,9 @@ impl Reason {
     /// `3 restarts by rule Percent memory`.
     fn title(self, count: usize) -> String {
         match self {
-            Self::Rule(rule) => format!("{} by rule {rule}", counted(count, "restart", "restarts")),
+            Self::Rule(rule) => {
+                format!("{} by rule {}", counted(count, "restart", "restarts"), rules::title(rule))
+            }
             Self::ByHand => counted(count, "manual restart", "manual restarts"),
             Self::ConfigurationChanged => {
                 format!("{} after a configuration change", counted(count, "restart", "restarts"))
@@ -110,39 +113,9 @@ impl Reason {
 
     /// What to do next, most promising first.
     fn actions(self) -> Vec<Action> {
-        let memory = || Target::Detector { id: "memory-analysis" };
-        let mut actions = match self {
-            Self::Rule(Rule::PercentMemory | Rule::PrivateBytes) => vec![
-                Action::at("Check whether memory only grows. A restart only delays a leak.", memory()),
-                Action::new(
-                    "If the app needs that much memory, raise worker_size or memory_limit in medic.toml.",
-                ),
-            ],
-            Self::Rule(Rule::PercentRequest | Rule::SlowRequests | Rule::SlowRequestsWithPath { .. }) => {
-                vec![Action::new(
-                    "Find what the requests waited for: a database, a lock or another service. A restart does not remove the cause.",
-                )]
-            }
-            Self::Rule(Rule::NotResponding) => vec![Action::new(
-                "Find what blocked the worker: a deadlock, an endless loop or a blocked event loop. A restart does not remove the cause.",
-            )],
-            Self::Rule(Rule::StatusCode { .. } | Rule::StatusCodeRange { .. }) => vec![Action::new(
-                "Read the app's log from before the first of them for the reason of these status codes.",
-            )],
-            Self::Rule(Rule::ProactiveCpu) => {
-                vec![Action::new(
-                    "Profile the app while CPU is high: look for an endless loop or an expensive expression.",
-                )]
-            }
-            Self::Rule(Rule::Requests) => vec![Action::at(
-                "This rule counts all requests, failed or not. If nothing was wrong, raise its count or remove the rule.",
-                Target::AutoHeal,
-            )],
-            Self::ByHand | Self::ConfigurationChanged => vec![],
-        };
-        if matches!(self, Self::Rule(_)) {
-            actions.push(Action::at("Review the evidence of each restart.", Target::AutoHealHistory));
-        }
+        let Self::Rule(rule) = self else { return Vec::new() };
+        let mut actions = (rules::words(rule).advice)();
+        actions.push(Action::at("Review the evidence of each restart.", Target::AutoHealHistory));
         actions
     }
 }
@@ -169,7 +142,7 @@ fn of_reason(reason: Reason, done: &[&Restart], places: &[String], now: Timestam
     details.push(Detail::text("Requests drained", drained.to_string()));
     details.push(Detail::text("Requests failed", failed.to_string()));
     if let Some(evidence) = done.last().and_then(|latest| latest.evidence.as_ref()) {
-        details.push(Detail::text("Reason (latest)", evidence.summary()));
+        details.push(Detail::text("Reason (latest)", rules::summary(evidence)));
     }
     let severity = match (reason, done.last()) {
         (Reason::Rule(_), Some(latest)) => Severity::of_past(latest.at, now),
@@ -183,7 +156,10 @@ fn failed_requests(restarts: &[&Restart], now: Timestamp) -> Option<Insight> {
     let failed: u64 = costly.iter().map(|restart| restart.failed).sum();
     let worst = costly.iter().max_by_key(|restart| restart.failed)?;
     let mut details = times_of(&costly);
-    details.push(Detail::text("Most in one restart", format!("{} ({})", worst.failed, worst.reason)));
+    details.push(Detail::text(
+        "Most in one restart",
+        format!("{} ({})", worst.failed, healing::reason(&worst.reason)),
+    ));
     let title = format!(
         "{} failed during {}",
         counted(failed, "request", "requests"),
@@ -227,7 +203,7 @@ fn failed_attempts(restarts: &[&Restart], now: Timestamp) -> Option<Insight> {
     let mut details = times_of(&failed);
     let places: BTreeSet<String> = failed.iter().map(|restart| place(restart)).collect();
     details.push(Detail::text("Instances", joined(&places)));
-    details.push(Detail::text("Reason", latest.reason.to_string()));
+    details.push(Detail::text("Reason", healing::reason(&latest.reason)));
     if let RestartOutcome::Failed { why } = &latest.outcome {
         details.push(Detail::text("Failure (latest)", why.clone()));
     }

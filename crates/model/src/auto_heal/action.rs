@@ -35,7 +35,6 @@ impl Action {
 
 /// Something that is not done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Refusal {
     /// When.
     pub at: Timestamp,

@@ -1,20 +1,15 @@
 //! What auto-heal did short of a restart: a line in the log, an action of the user's own, or a rule that was broken and did
 //! nothing, with the reason. A restart has a record of its own ([`super::restart::Restart`]).
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::auto_heal::evidence::{Evidence, RefusalReason};
-use crate::time::humanise;
 use crate::{Timestamp, WorkerId, text};
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct HealEvent {
     /// The worker that it is about.
-    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub worker: WorkerId,
     /// The machine.
     pub node: String,
@@ -53,44 +48,23 @@ pub enum EventKind {
 impl HealEvent {
     /// Its name, `app/instance/start in ms/decision in ms/rule`.
     pub fn id(&self) -> String {
-        format!("{}/{}/{}", self.worker, self.at.as_ms(), self.evidence.rule).replace(' ', "-")
-    }
-
-    /// What happened, in one sentence; the evidence says why.
-    pub fn summary(&self) -> String {
-        let rule = self.evidence.rule;
-        match &self.what {
-            EventKind::Logged => format!("{rule} was broken and logged."),
-            EventKind::Ran { exe, result } => format!("{rule} ran {exe}: {result}"),
-            EventKind::Refused { refused } => format!("{rule} was broken and did nothing: {refused}."),
-        }
-    }
-}
-
-impl fmt::Display for RefusalReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MinimumProcessTime { remaining_ms } => {
-                let remaining = humanise(std::time::Duration::from_millis(*remaining_ms));
-                write!(f, "the worker had {remaining} left of its minimum time")
-            }
-            Self::FuseBlown { until } => write!(f, "the fuse is blown until {until}"),
-            Self::RestartUnderWay => f.write_str("a restart of this instance is in progress"),
-        }
+        let (name, index) = self.evidence.rule.stored();
+        let number = index.map(|index| format!("-{}", index + 1)).unwrap_or_default();
+        format!("{}/{}/{name}{number}", self.worker, self.at.as_ms())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auto_heal::Measured;
     use crate::auto_heal::evidence::{Rule, Unit};
 
     #[test]
-    fn an_event_says_what_happened_and_reads_back() {
+    fn an_event_has_its_name_and_reads_back() {
         let evidence = Evidence {
             rule: Rule::SlowRequests,
-            condition: "when 5 requests take 30 s".to_owned(),
-            observed: "6 did".to_owned(),
+            seen: Measured::PrivateBytes { threshold_bytes: 5, bytes: None }.into(),
             threshold: 5,
             unit: Unit::Requests,
             window_ms: 120_000,
@@ -105,12 +79,9 @@ mod tests {
             evidence,
             what: EventKind::Refused { refused },
         };
-        assert_eq!(event.id(), "shop/1/1769847300000/1769847400000/Slow-requests");
-        assert!(
-            event.summary().ends_with("the worker had 1 min 30 s left of its minimum time."),
-            "{}",
-            event.summary()
-        );
+        assert_eq!(event.id(), "shop/1/1769847300000/1769847400000/slow_requests");
+        let second = Evidence { rule: Rule::StatusCode { index: 1 }, ..event.evidence.clone() };
+        assert!(HealEvent { evidence: second, ..event.clone() }.id().ends_with("/status_code-2"));
         let json = serde_json::to_string(&event).unwrap();
         assert!(json.contains(r#""event":"refused""#), "{json}");
         assert_eq!(serde_json::from_str::<HealEvent>(&json).unwrap(), event);

@@ -1,12 +1,11 @@
 //! Why a rule acted: what it measured over its window, beside what it compares with, and how far every other rule was from
 //! acting. People who were shown a restart without these could not tell what it was for.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
-use crate::auto_heal::words::percent;
+use crate::auto_heal::arithmetic::percent;
+use crate::auto_heal::measured::Measured;
 
 /// The most points of a piece of evidence: enough for a chart, few enough for a row.
 pub const POINTS_LIMIT: usize = 120;
@@ -54,24 +53,20 @@ impl Rule {
     }
 }
 
-/// As the pages say it.
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, index) = match self {
-            Self::PercentMemory => ("Percent memory", None),
-            Self::PercentRequest => ("Percent request", None),
-            Self::NotResponding => ("Not responding", None),
-            Self::ProactiveCpu => ("Proactive CPU", None),
-            Self::Requests => ("Request count", None),
-            Self::PrivateBytes => ("Private bytes", None),
-            Self::SlowRequests => ("Slow requests", None),
-            Self::SlowRequestsWithPath { index } => ("Slow requests with path", Some(index)),
-            Self::StatusCode { index } => ("Status code", Some(index)),
-            Self::StatusCodeRange { index } => ("Status code range", Some(index)),
-        };
-        match index {
-            Some(index) => write!(f, "{name} {}", index + 1),
-            None => f.write_str(name),
+impl Rule {
+    /// Its name and its number in the rule's list from 0, as they are stored.
+    pub(crate) const fn stored(self) -> (&'static str, Option<u16>) {
+        match self {
+            Self::PercentMemory => ("percent_memory", None),
+            Self::PercentRequest => ("percent_request", None),
+            Self::NotResponding => ("not_responding", None),
+            Self::ProactiveCpu => ("proactive_cpu", None),
+            Self::Requests => ("requests", None),
+            Self::PrivateBytes => ("private_bytes", None),
+            Self::SlowRequests => ("slow_requests", None),
+            Self::SlowRequestsWithPath { index } => ("slow_requests_with_path", Some(index)),
+            Self::StatusCode { index } => ("status_code", Some(index)),
+            Self::StatusCodeRange { index } => ("status_code_range", Some(index)),
         }
     }
 }
@@ -101,41 +96,75 @@ pub struct Sample {
     pub value: u64,
 }
 
-/// Does a rule look at all?
+/// Does a rule look at all, and if not, why?
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "standing", rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Standing {
     /// It does.
     Watching,
-    /// It does, and has nothing to look at yet.
-    Waiting {
-        /// For what; one sentence.
-        why: String,
+    /// It does, and has nothing to look at before the worker is warm.
+    WarmingUp,
+    /// A custom rule on the same matter has priority.
+    Overridden {
+        /// Which.
+        by: Rule,
     },
-    /// Another rule on the same matter has priority.
-    Silent {
-        /// Which; one sentence.
-        why: String,
+    /// The app opted out of the proactive rules.
+    OptedOut,
+    /// This rule alone is off in medic.toml.
+    SwitchedOff,
+    /// Too many proactive restarts: the proactive rules are off.
+    Paused {
+        /// Until then.
+        until: Timestamp,
     },
-    /// It is switched off.
-    Off {
-        /// By what; one sentence.
-        why: String,
-    },
+    /// It has acted as often as it may.
+    ActionsUsed,
+    /// The time for which it was set is over.
+    Expired,
+    /// As older releases recorded it.
+    #[serde(untagged)]
+    Told(ToldStanding),
+}
+
+/// Why a rule did not look, in a sentence that was recorded with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "standing", rename_all = "snake_case")]
+pub enum ToldStanding {
+    Waiting { why: String },
+    Silent { why: String },
+    Off { why: String },
+}
+
+/// What a rule saw and when it acts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Seen<Told> {
+    /// As data.
+    Measured { measured: Measured },
+    /// In sentences, as older releases recorded it.
+    Told(Told),
+}
+
+impl<Told> From<Measured> for Seen<Told> {
+    fn from(measured: Measured) -> Self {
+        Self::Measured { measured }
+    }
 }
 
 /// A rule's present value beside its threshold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Reading {
     /// Whose.
     pub rule: Rule,
     /// Does it look?
     #[serde(flatten)]
     pub standing: Standing,
-    /// What it sees and when it acts, in words and numbers.
-    pub text: String,
+    #[serde(flatten)]
+    pub seen: Seen<ToldReading>,
+    /// It fired in the same second as the rule that acted.
+    #[serde(default)]
+    pub fired_too: bool,
     /// What it sees now; absent when it sees nothing.
     pub value: Option<u64>,
     /// What it compares with; absent when it is not known.
@@ -144,7 +173,27 @@ pub struct Reading {
     pub unit: Unit,
 }
 
+/// What a rule saw and when it acts, in one recorded sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldReading {
+    pub text: String,
+}
+
 impl Reading {
+    /// Of a rule that looks.
+    pub fn new(rule: Rule, measured: Measured, value: Option<u64>, threshold: u64, unit: Unit) -> Self {
+        let seen = measured.into();
+        Self {
+            rule,
+            standing: Standing::Watching,
+            seen,
+            fired_too: false,
+            value,
+            threshold: Some(threshold),
+            unit,
+        }
+    }
+
     /// How far it is on its way to the threshold: 100 and above is there.
     pub fn towards_percent(&self) -> Option<u64> {
         Some(percent(self.value?, self.threshold?))
@@ -159,14 +208,11 @@ impl Reading {
 
 /// Why a rule acted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Evidence {
     /// Which rule.
     pub rule: Rule,
-    /// When it acts, in words and numbers: begins with `when`.
-    pub condition: String,
-    /// What it saw, in words and numbers.
-    pub observed: String,
+    #[serde(flatten)]
+    pub seen: Seen<ToldEvidence>,
     /// What the samples are compared with.
     pub threshold: u64,
     /// What threshold and samples count.
@@ -180,11 +226,13 @@ pub struct Evidence {
     pub not_fired: Vec<Reading>,
 }
 
-impl Evidence {
-    /// All of it in one sentence.
-    pub fn summary(&self) -> String {
-        format!("{}: {}; it acts {}.", self.rule, self.observed, self.condition)
-    }
+/// Why a rule acted, in two recorded sentences.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldEvidence {
+    /// When it acts: begins with `when`.
+    pub condition: String,
+    /// What it saw.
+    pub observed: String,
 }
 
 /// A rule acted, or would have.
@@ -215,13 +263,4 @@ pub enum RefusalReason {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rule_says_its_name() {
-        assert_eq!(Rule::StatusCode { index: 0 }.to_string(), "Status code 1");
-        let json = serde_json::to_string(&Rule::SlowRequestsWithPath { index: 2 }).unwrap();
-        assert_eq!(json, r#"{"name":"slow_requests_with_path","index":2}"#);
-    }
-}
+mod tests;

@@ -3,11 +3,7 @@
 //! An explicit `memory_limit` replaces the worker size's; the cgroup's is taken when it is lower than either, since the kernel
 //! kills there whatever else was agreed.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
-
-use crate::auto_heal::words;
 
 const GB: u64 = 1 << 30;
 
@@ -106,22 +102,6 @@ impl Bounds {
     }
 }
 
-/// `1.75 GB (worker size Small, 64 bit)`.
-impl fmt::Display for MemoryLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (", words::bytes(self.bytes))?;
-        match self.source {
-            LimitSource::WorkerSize { size, bitness } => {
-                let bits = if bitness == Bitness::Bits32 { 32 } else { 64 };
-                write!(f, "worker size {size:?}, {bits} bit")?;
-            }
-            LimitSource::MemoryLimit => f.write_str("memory_limit")?,
-            LimitSource::Cgroup => f.write_str("its cgroup, the lowest")?,
-        }
-        f.write_str(")")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,15 +110,16 @@ mod tests {
     fn the_table_of_sizes() {
         use {Bitness::*, WorkerSize::*};
         let cases = [
-            (Small, Bits32, "1.75 GB (worker size Small, 32 bit)"),
-            (Small, Bits64, "1.75 GB (worker size Small, 64 bit)"),
-            (Medium, Bits32, "3.5 GB (worker size Medium, 32 bit)"),
-            (Medium, Bits64, "3.5 GB (worker size Medium, 64 bit)"),
-            (Large, Bits32, "4 GB (worker size Large, 32 bit)"),
-            (Large, Bits64, "7 GB (worker size Large, 64 bit)"),
+            (Small, Bits32, 1_879_048_192),
+            (Small, Bits64, 1_879_048_192),
+            (Medium, Bits32, 3_758_096_384),
+            (Medium, Bits64, 3_758_096_384),
+            (Large, Bits32, 4 * GB),
+            (Large, Bits64, 7 * GB),
         ];
-        for (worker_size, bitness, text) in cases {
-            assert_eq!(Bounds { worker_size, bitness, ..Bounds::default() }.limit().to_string(), text);
+        for (size, bitness, bytes) in cases {
+            let limit = Bounds { worker_size: size, bitness, ..Bounds::default() }.limit();
+            assert_eq!(limit, MemoryLimit { bytes, source: LimitSource::WorkerSize { size, bitness } });
         }
     }
 

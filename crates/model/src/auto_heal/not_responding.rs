@@ -46,13 +46,4 @@ impl NotRespondingNumbers {
             })
             .collect()
     }
-
-    /// When it acts, to be read after "it acts".
-    pub fn condition(&self) -> String {
-        format!(
-            "when no byte comes back for {} while at least {LEAST} requests wait or are given up on, and {PROBES} probes get no answer within {}",
-            humanise(self.after),
-            humanise(self.answer_within)
-        )
-    }
 }

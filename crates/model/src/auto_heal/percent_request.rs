@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::auto_heal::words::seconds;
-
 /// Slow is this long or longer.
 pub const SLOW: Duration = Duration::from_secs(200);
 
@@ -15,12 +13,3 @@ pub const LEAST: u64 = 5;
 
 /// Within this long.
 pub const WINDOW: Duration = Duration::from_mins(2);
-
-/// When it acts, to be read after "it acts".
-pub fn condition() -> String {
-    format!(
-        "when at least {SHARE_PERCENT} % of the requests within {} took {} or longer, and at least {LEAST} did",
-        seconds(WINDOW),
-        seconds(SLOW)
-    )
-}

@@ -1,7 +1,5 @@
 //! The record of a restart: one replacement of a worker, with its reason and its evidence.
 
-use std::fmt;
-
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::auto_heal::evidence::{Evidence, Rule};
@@ -34,18 +32,6 @@ fn by<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::E
     Ok(by.map(|by| text::seen(&by).into_owned()))
 }
 
-impl fmt::Display for RestartReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ByHand { by: None } => f.write_str("manual restart"),
-            Self::ByHand { by: Some(by) } => write!(f, "manual restart by {by}"),
-            Self::Rule { rule, blew_fuse: false } => write!(f, "{rule}"),
-            Self::Rule { rule, blew_fuse: true } => write!(f, "{rule}, restart limit reached"),
-            Self::ConfigurationChanged => f.write_str("configuration changed"),
-        }
-    }
-}
-
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -63,13 +49,10 @@ pub enum RestartOutcome {
 
 /// One replacement of a worker, or the attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Restart {
     /// The worker that was to go.
-    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub old: WorkerId,
     /// The worker that came; after a failed attempt the one that did not come up, where one was started.
-    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub new: Option<WorkerId>,
     /// The app.
     pub app: AppName,
@@ -99,14 +82,6 @@ impl Restart {
     pub fn id(&self) -> String {
         format!("{}/{}", self.old, self.at.as_ms())
     }
-
-    /// What happened and why, in one sentence.
-    pub fn summary(&self) -> String {
-        match &self.evidence {
-            Some(evidence) => evidence.summary(),
-            None => format!("Restarted: {}.", self.reason),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -116,9 +91,8 @@ mod tests {
     #[test]
     fn a_manual_restart_names_who_asked_and_older_records_are_read() {
         let old: RestartReason = serde_json::from_str(r#"{"kind":"by_hand"}"#).unwrap();
-        assert_eq!((old.to_string().as_str(), &old), ("manual restart", &RestartReason::ByHand { by: None }));
+        assert_eq!(old, RestartReason::ByHand { by: None });
         let by = RestartReason::ByHand { by: Some("alice (uid 1000)".to_owned()) };
-        assert_eq!(by.to_string(), "manual restart by alice (uid 1000)");
         let json = serde_json::to_string(&by).unwrap();
         assert_eq!(serde_json::from_str::<RestartReason>(&json).unwrap(), by);
     }
@@ -141,7 +115,6 @@ mod tests {
             outcome: RestartOutcome::Failed { why: "The new worker did not listen.".to_owned() },
         };
         assert_eq!(restart.id(), "shop/1/1769847300000/1769847400000");
-        assert_eq!(restart.summary(), "Restarted: Percent memory, restart limit reached.");
         let json = serde_json::to_string(&restart).unwrap();
         assert!(json.contains(r#""outcome":"failed","why":"The new worker did not listen.""#), "{json}");
         assert_eq!(serde_json::from_str::<Restart>(&json).unwrap(), restart);

@@ -28,7 +28,6 @@ pub struct LastHeal {
 
 /// How it stands, for the pages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct HealStatus {
     /// A restart is under way.
     pub restarting: bool,

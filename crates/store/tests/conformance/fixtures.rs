@@ -1,8 +1,11 @@
 //! Crashes, restarts and events to record.
 
+use std::time::Duration;
+
 use model::auto_heal::event::{EventKind, HealEvent};
-use model::auto_heal::evidence::{Evidence, Reading, Rule, Sample, Standing, Unit};
+use model::auto_heal::evidence::{Evidence, Reading, Rule, Sample, Seen, Standing, ToldEvidence, Unit};
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
+use model::auto_heal::{Measured, Watch};
 use model::crash::{Audit, Crash, Findings, Frame, InFlightRequest, Module, Runtime, Thread, Trust};
 use model::memory::MemoryMinute;
 use model::{AppName, CrashCause, IncidentId, InstanceKey, TimeRange, Timestamp, WorkerId};
@@ -172,24 +175,30 @@ pub(crate) fn heal_event(app_name: &str, offset_ms: i64) -> HealEvent {
 pub(crate) fn evidence(rule: Rule) -> Evidence {
     Evidence {
         rule,
-        condition: "when 5 requests take 30 s".to_owned(),
-        observed: "6 did".to_owned(),
+        seen: measured(),
         threshold: 5,
         unit: Unit::Requests,
         window_ms: 120_000,
         samples: (0..120).map(|second| Sample { at: at(second * 1_000), value: u64::MAX }).collect(),
         not_fired: vec![
             reading(Standing::Watching),
-            reading(Standing::Silent { why: "The rule “Private bytes” speaks about memory.".to_owned() }),
+            reading(Standing::Overridden { by: Rule::PrivateBytes }),
         ],
     }
+}
+
+fn measured() -> Seen<ToldEvidence> {
+    let counted = Watch { statuses: None, at_least: Duration::from_secs(30), path: "/api/*".parse().ok() };
+    let (at_least, interval) = (5, Duration::from_mins(2));
+    Measured::Requests { counted: Some(counted), at_least, interval, count: u64::MAX, running: 1 }.into()
 }
 
 pub(crate) fn reading(standing: Standing) -> Reading {
     Reading {
         rule: Rule::PercentMemory,
         standing,
-        text: "1.2 GB of 1.75 GB".to_owned(),
+        seen: Measured::PrivateBytes { threshold_bytes: 1 << 30, bytes: None }.into(),
+        fired_too: true,
         value: Some(1_200_000_000),
         threshold: None,
         unit: Unit::Bytes,

@@ -2,9 +2,10 @@
 
 use model::auto_heal::RefusalReason;
 use model::auto_heal::event::{EventKind, HealEvent};
-use model::auto_heal::evidence::Rule;
+use model::auto_heal::evidence::{Rule, Seen, Standing, ToldEvidence, ToldReading, ToldStanding};
 use store::{Database, Store};
 
+use crate::databases::change;
 use crate::fixtures::{EVER, app, at, evidence, heal_event, range};
 
 pub(crate) async fn an_event_reads_back_as_it_was(store: Store, _: Database) {
@@ -23,6 +24,26 @@ pub(crate) async fn an_event_reads_back_as_it_was(store: Store, _: Database) {
     }
     events.reverse();
     assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap(), events);
+}
+
+pub(crate) async fn evidence_of_an_older_medic_reads_as_it_was_told(store: Store, database: Database) {
+    assert!(store.record_heal_event(&heal_event("shop", 0)).await.unwrap());
+    change(
+        &database,
+        r#"UPDATE heal_event SET evidence = '{"rule":{"name":"slow_requests"},"condition":"when 5 requests take 30 s",
+        "observed":"6 did","threshold":5,"unit":"requests","window_ms":120000,"samples":[],"not_fired":[
+        {"rule":{"name":"percent_memory"},"standing":"silent","why":"The user''s rule speaks of memory.",
+        "text":"1.2 GB of 1.75 GB","value":1200000000,"threshold":null,"unit":"bytes"}]}'"#,
+    )
+    .await;
+    let evidence = store.heal_events(&app("shop"), EVER, 10).await.unwrap().pop().unwrap().evidence;
+    let told =
+        ToldEvidence { condition: "when 5 requests take 30 s".to_owned(), observed: "6 did".to_owned() };
+    assert_eq!(evidence.seen, Seen::Told(told));
+    let [other] = &evidence.not_fired[..] else { panic!("{evidence:?}") };
+    assert_eq!(other.seen, Seen::Told(ToldReading { text: "1.2 GB of 1.75 GB".to_owned() }));
+    let why = "The user's rule speaks of memory.".to_owned();
+    assert_eq!(other.standing, Standing::Told(ToldStanding::Silent { why }));
 }
 
 pub(crate) async fn an_event_counts_once(store: Store, _: Database) {

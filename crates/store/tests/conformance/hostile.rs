@@ -1,7 +1,7 @@
 //! Names that a crashed program made up.
 
 use model::auto_heal::event::{EventKind, HealEvent};
-use model::auto_heal::evidence::Standing;
+use model::auto_heal::evidence::{Seen, Standing, ToldEvidence, ToldStanding};
 use model::auto_heal::restart::RestartOutcome;
 use model::crash::{InFlightRequest, Module};
 use store::{Database, Store};
@@ -97,10 +97,10 @@ pub(crate) async fn hostile_evidence_is_stored_clean_and_cut(store: Store, _: Da
     restart.outcome = RestartOutcome::Failed { why: long.clone() };
     restart.duration_ms = u64::MAX;
     let evidence = restart.evidence.as_mut().unwrap();
-    (evidence.condition, evidence.observed) = (long.clone(), long.clone());
+    evidence.seen = Seen::Told(ToldEvidence { condition: long.clone(), observed: long.clone() });
     evidence.samples =
         (0..5_000).map(|ms| model::auto_heal::evidence::Sample { at: at(ms), value: 1 }).collect();
-    evidence.not_fired = vec![reading(Standing::Off { why: long.clone() }); 1_000];
+    evidence.not_fired = vec![reading(Standing::Told(ToldStanding::Off { why: long.clone() })); 1_000];
     assert!(store.record_restart(&restart).await.unwrap());
     let event = HealEvent {
         evidence: restart.evidence.clone().unwrap(),
@@ -112,7 +112,8 @@ pub(crate) async fn hostile_evidence_is_stored_clean_and_cut(store: Store, _: Da
     let stored = store.restarts(&app("shop"), EVER, 10).await.unwrap().pop().unwrap();
     let told = store.heal_events(&app("shop"), EVER, 10).await.unwrap().pop().unwrap();
     let evidence = stored.evidence.as_ref().unwrap();
-    assert!(evidence.observed.starts_with("a\u{fffd}b'🦀") && evidence.observed.ends_with("🦀…"));
+    let Seen::Told(ToldEvidence { observed, .. }) = &evidence.seen else { panic!("{evidence:?}") };
+    assert!(observed.starts_with("a\u{fffd}b'🦀") && observed.ends_with("🦀…"));
     assert_eq!((evidence.samples.len(), evidence.samples[119].at), (120, at(4_999)), "the latest are kept");
     assert_eq!(&told.evidence, evidence);
     assert_eq!(stored.duration_ms, u64::try_from(i64::MAX).unwrap(), "the largest that a database holds");

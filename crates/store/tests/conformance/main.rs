@@ -52,7 +52,7 @@ conformance! {
     hostile: what_cannot_be_seen_is_replaced, what_others_wrote_is_cleaned_as_it_is_read, long_names_are_cut, sql_in_a_name_is_a_name, hostile_evidence_is_stored_clean_and_cut;
     settings: settings_replace_all_of_the_apps, states_are_kept_by_node_and_instance;
     restarts: a_restart_reads_back_as_it_was, a_restart_counts_once, restarts_of_one_app_in_a_range_newest_first;
-    heal_events: an_event_reads_back_as_it_was, an_event_counts_once, events_of_one_app_in_a_range_newest_first;
+    heal_events: an_event_reads_back_as_it_was, evidence_of_an_older_medic_reads_as_it_was_told, an_event_counts_once, events_of_one_app_in_a_range_newest_first;
     auto_heal: rules_read_back_equal_and_replace_what_was_there, rules_changed_by_hand_are_named,
         guards_are_kept_by_node_and_instance, fuses_are_kept_by_node_and_app;
     memory: a_minute_flushed_twice_keeps_the_peak_and_the_latest_limit, concurrent_flushes_keep_the_peak,

@@ -3,9 +3,10 @@
 use app::ConsoleError;
 use axum::Json;
 use axum::extract::Path;
+use insight::records::RestartingRecord;
 use insight::verdict::{Verdict, verdict};
-use model::Timestamp;
-use model::status::{AppStatus, Snapshot};
+use model::status::{AppStatus, ClosedAddress, Health, InstanceStatus, Snapshot};
+use model::{AppName, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,15 +17,60 @@ use crate::http::Asked;
 /// An app, and the one answer to how it is.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct AppBody {
-    #[serde(flatten)]
-    status: AppStatus,
+    name: AppName,
+    /// How it does.
+    health: Health,
+    /// The address of its front door.
+    listen: String,
+    /// Why nobody can reach it there, while that is so.
+    not_listening: Option<ClosedAddress>,
+    /// Its instances, sorted by index.
+    instances: Vec<InstanceBody>,
+    /// Proactive crash monitoring is on for it.
+    crash_monitoring_enabled: bool,
+    /// Proactive auto-heal is on for it.
+    auto_heal_enabled: bool,
     verdict: Verdict,
+}
+
+/// One instance now, with its restart in words.
+#[derive(Serialize, ToSchema)]
+struct InstanceBody {
+    #[serde(flatten)]
+    status: InstanceStatus,
+    /// The overlapped restart that is under way.
+    restarting: Option<RestartingRecord>,
+}
+
+impl From<InstanceStatus> for InstanceBody {
+    fn from(status: InstanceStatus) -> Self {
+        let restarting = status.restarting.as_ref().map(RestartingRecord::from);
+        Self { status, restarting }
+    }
 }
 
 impl AppBody {
     fn new(status: &AppStatus, snapshot: &Snapshot, now: Timestamp) -> Self {
         let verdict = verdict(status, snapshot.heal.get(&status.name), now);
-        Self { status: status.clone(), verdict }
+        let AppStatus {
+            name,
+            health,
+            listen,
+            not_listening,
+            instances,
+            crash_monitoring_enabled,
+            auto_heal_enabled,
+        } = status.clone();
+        Self {
+            name,
+            health,
+            listen,
+            not_listening,
+            instances: instances.into_iter().map(InstanceBody::from).collect(),
+            crash_monitoring_enabled,
+            auto_heal_enabled,
+            verdict,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
-use model::auto_heal::restart::Restart;
+use insight::records::RestartRecord;
 
 use super::ROWS_LIMIT;
 use super::error::{ApiError, ErrorBody};
@@ -12,13 +12,14 @@ use crate::http::Asked;
 
 /// The restarts of an app, with their evidence, newest first, at most 1,000.
 #[utoipa::path(get, path = "/api/v1/apps/{app}/restarts", params(("app" = String, Path), FromTo), responses(
-    (status = 200, body = Vec<Restart>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    (status = 200, body = Vec<RestartRecord>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(in crate::http) async fn restarts(
     Asked(console): Asked,
     Path(app): Path<String>,
     query: Result<Query<FromTo>, QueryRejection>,
-) -> Result<Json<Vec<Restart>>, ApiError> {
+) -> Result<Json<Vec<RestartRecord>>, ApiError> {
     let app = app_name(&app)?;
     let range = read_query(query)?.range(console.now())?;
-    Ok(Json(console.restarts(&app, range, ROWS_LIMIT).await?))
+    let restarts = console.restarts(&app, range, ROWS_LIMIT).await?;
+    Ok(Json(restarts.into_iter().map(RestartRecord::from).collect()))
 }

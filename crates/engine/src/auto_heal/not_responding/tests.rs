@@ -65,12 +65,14 @@ fn two_questions_without_an_answer_are_enough_and_one_is_not() {
     assert_eq!(bench.asked(1), [71], "ten seconds after the first");
     assert_eq!(bench.asked(10), [0; 0]);
     let firing = bench.probed(false).expect("it fires");
-    assert_eq!(
-        firing.evidence.summary(),
-        "Not responding: no byte came back for 1 min 20 s, 3 requests waiting and 0 given up on, and 2 of 2 probes got no \
-         answer; it acts when no byte comes back for 1 min while at least 3 requests wait or are given up on, and 2 probes \
-         get no answer within 10 s."
-    );
+    let measured = Measured::NotResponding {
+        numbers: NotRespondingNumbers::default(),
+        silent_ms: 80_000,
+        waiting: 3,
+        given_up: 0,
+        probes: Probes::Unanswered { failed: 2 },
+    };
+    assert_eq!((firing.evidence.seen, firing.evidence.threshold), (measured.into(), 60));
     assert_eq!(firing.evidence.samples.last().map(|sample| sample.value), Some(80));
     assert!(bench.rule.is_unanswered(), "it is not well for having been decided on");
     assert_eq!(bench.probed(false), None);

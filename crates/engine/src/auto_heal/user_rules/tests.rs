@@ -91,11 +91,14 @@ fn a_status_counts_by_its_own_watch() {
     assert!(!bench.fires(0, 100, &[(1, 0), (1, 0)]), "one of each is two of neither");
     let firing = bench.count(1_000, 100, &[(0, 0), (1, 0)]).unwrap();
     assert_eq!(firing.evidence.rule, Rule::StatusCode { index: 1 });
-    assert_eq!(
-        firing.evidence.summary(),
-        "Status code 2: answers with status 502 were 2 requests; it acts when answers with status 502 are at least \
-         2 requests within 1 min."
-    );
+    let measured = Measured::Requests {
+        counted: Some(Watch { statuses: Some(502..=502), at_least: Duration::ZERO, path: None }),
+        at_least: 2,
+        interval: Duration::from_mins(1),
+        count: 2,
+        running: 0,
+    };
+    assert_eq!(firing.evidence.seen, measured.into());
     let other = &firing.evidence.not_fired[0];
     assert_eq!((other.rule, other.towards_percent()), (Rule::StatusCode { index: 0 }, Some(50)));
     assert!(!bench.fires(2_000, 0, &[(1, 0), (1, 0)]), "every window was emptied");

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use model::Timestamp;
-use model::auto_heal::words::percent;
+use model::auto_heal::arithmetic::percent;
 
 /// A shorter time says nothing: every worker grows while it gets warm.
 const SHORTEST: Duration = Duration::from_mins(15);

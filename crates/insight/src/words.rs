@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use crate::time::humanise;
+use model::auto_heal::limit::{Bitness, LimitSource, MemoryLimit};
+use model::time::humanise;
 
 const UNITS: [(u64, &str); 3] = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
 
@@ -41,22 +42,23 @@ pub fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs())
 }
 
-/// How many hundredths of `whole` the `part` is, rounded down; 0 of nothing.
-pub fn percent(part: u64, whole: u64) -> u64 {
-    if whole == 0 {
-        return 0;
-    }
-    u64::try_from(u128::from(part) * 100 / u128::from(whole)).unwrap_or(u64::MAX)
-}
-
-/// Whole milliseconds.
-pub fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+/// `1.75 GB (worker size Small, 64 bit)`.
+pub fn memory_limit(limit: MemoryLimit) -> String {
+    let source = match limit.source {
+        LimitSource::WorkerSize { size, bitness } => {
+            let bits = if bitness == Bitness::Bits32 { 32 } else { 64 };
+            format!("worker size {size:?}, {bits} bit")
+        }
+        LimitSource::MemoryLimit => "memory_limit".to_owned(),
+        LimitSource::Cgroup => "its cgroup, the lowest".to_owned(),
+    };
+    format!("{} ({source})", bytes(limit.bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::auto_heal::limit::{Bounds, WorkerSize};
 
     #[test]
     fn sizes_read_as_they_are_compared() {
@@ -72,12 +74,30 @@ mod tests {
         for (count, text) in cases {
             assert_eq!(bytes(count), text);
         }
-        assert_eq!((percent(4, 5), percent(79, 100), percent(1, 0)), (80, 79, 0));
         assert_eq!(within(1, Duration::from_mins(2)), "1 request within 2 min");
         assert_eq!(seconds(Duration::from_secs(200)), "200 s");
         assert_eq!(
             (counted(1_u64, "crash", "crashes"), counted(0_usize, "crash", "crashes")),
             ("1 crash".to_owned(), "0 crashes".to_owned())
         );
+    }
+
+    #[test]
+    fn a_limit_says_whose_it_is() {
+        use {Bitness::*, WorkerSize::*};
+        let cases = [
+            (Small, Bits32, "1.75 GB (worker size Small, 32 bit)"),
+            (Small, Bits64, "1.75 GB (worker size Small, 64 bit)"),
+            (Medium, Bits32, "3.5 GB (worker size Medium, 32 bit)"),
+            (Medium, Bits64, "3.5 GB (worker size Medium, 64 bit)"),
+            (Large, Bits32, "4 GB (worker size Large, 32 bit)"),
+            (Large, Bits64, "7 GB (worker size Large, 64 bit)"),
+        ];
+        for (worker_size, bitness, text) in cases {
+            assert_eq!(memory_limit(Bounds { worker_size, bitness, ..Bounds::default() }.limit()), text);
+        }
+        let of = |source| memory_limit(MemoryLimit { bytes: 1 << 30, source });
+        assert_eq!(of(LimitSource::MemoryLimit), "1 GB (memory_limit)");
+        assert_eq!(of(LimitSource::Cgroup), "1 GB (its cgroup, the lowest)");
     }
 }

@@ -1,0 +1,300 @@
+//! Records of auto-heal as the API tells them: what was recorded, with its sentences.
+
+use model::auto_heal::event::{EventKind, HealEvent};
+use model::auto_heal::evidence::{Reading, Rule, Sample, Unit};
+use model::auto_heal::fuse::FuseStatus;
+use model::auto_heal::limit::MemoryLimit;
+use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
+use model::auto_heal::{Evidence, HealStatus, LastHeal, Refusal, RefusalReason};
+use model::status::{AppHeal, InstanceHeal, RestartStage, Restarting};
+use model::{AppName, Timestamp, WorkerId};
+use serde::Serialize;
+
+use crate::healing;
+use crate::rules::{self, Watching};
+
+/// Why a rule acted.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Evidence))]
+pub struct EvidenceRecord {
+    /// Which rule.
+    pub rule: Rule,
+    /// When it acts, in words and numbers: begins with `when`.
+    pub condition: String,
+    /// What it saw, in words and numbers.
+    pub observed: String,
+    /// What the samples are compared with.
+    pub threshold: u64,
+    /// What threshold and samples count.
+    pub unit: Unit,
+    /// How long the rule looks back.
+    pub window_ms: u64,
+    /// What it saw over that time, oldest first: the highest of each stretch.
+    pub samples: Vec<Sample>,
+    /// The rules that did not act, and how far each was from it.
+    pub not_fired: Vec<ReadingRecord>,
+}
+
+impl From<&Evidence> for EvidenceRecord {
+    fn from(evidence: &Evidence) -> Self {
+        let told = rules::told(evidence);
+        Self {
+            rule: evidence.rule,
+            condition: told.condition,
+            observed: told.observed,
+            threshold: evidence.threshold,
+            unit: evidence.unit,
+            window_ms: evidence.window_ms,
+            samples: evidence.samples.clone(),
+            not_fired: evidence.not_fired.iter().map(ReadingRecord::from).collect(),
+        }
+    }
+}
+
+/// A rule's present value beside its threshold.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Reading))]
+pub struct ReadingRecord {
+    /// Whose.
+    pub rule: Rule,
+    /// Does it look?
+    #[serde(flatten)]
+    pub standing: Watching,
+    /// What it sees and when it acts, in words and numbers.
+    pub text: String,
+    /// What it sees now; absent when it sees nothing.
+    pub value: Option<u64>,
+    /// What it compares with; absent when it is not known.
+    pub threshold: Option<u64>,
+    /// What both count.
+    pub unit: Unit,
+}
+
+impl From<&Reading> for ReadingRecord {
+    fn from(reading: &Reading) -> Self {
+        Self {
+            rule: reading.rule,
+            standing: Watching::of(&reading.standing),
+            text: rules::reading(reading),
+            value: reading.value,
+            threshold: reading.threshold,
+            unit: reading.unit,
+        }
+    }
+}
+
+/// One replacement of a worker, or the attempt.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Restart))]
+pub struct RestartRecord {
+    /// The worker that was to go.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub old: WorkerId,
+    /// The worker that came; after a failed attempt the one that did not come up, where one was started.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    pub new: Option<WorkerId>,
+    /// The app.
+    pub app: AppName,
+    /// The machine.
+    pub node: String,
+    /// The instance's number.
+    pub instance: u16,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: RestartReason,
+    /// What the rule saw, where a rule acted.
+    pub evidence: Option<EvidenceRecord>,
+    /// From the decision to the old worker's end, or to the attempt's.
+    pub duration_ms: u64,
+    /// Requests that the old worker finished after the new one had taken over.
+    pub drained: u64,
+    /// Requests that were answered by an error for it, as the front door counted.
+    pub failed: u64,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: RestartOutcome,
+}
+
+impl From<Restart> for RestartRecord {
+    fn from(restart: Restart) -> Self {
+        let evidence = restart.evidence.as_ref().map(EvidenceRecord::from);
+        let Restart {
+            old, new, app, node, instance, at, reason, duration_ms, drained, failed, outcome, ..
+        } = restart;
+        Self { old, new, app, node, instance, at, reason, evidence, duration_ms, drained, failed, outcome }
+    }
+}
+
+/// What auto-heal did short of a restart.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = HealEvent))]
+pub struct HealEventRecord {
+    /// The worker that it is about.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub worker: WorkerId,
+    /// The machine.
+    pub node: String,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What the rule saw; also says which rule.
+    pub evidence: EvidenceRecord,
+    /// What came of it.
+    #[serde(flatten)]
+    pub what: EventKind,
+}
+
+impl From<HealEvent> for HealEventRecord {
+    fn from(event: HealEvent) -> Self {
+        let evidence = EvidenceRecord::from(&event.evidence);
+        let HealEvent { worker, node, at, what, .. } = event;
+        Self { worker, node, at, evidence, what }
+    }
+}
+
+/// Auto-heal of one app now.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AppHeal))]
+pub struct AppHealRecord {
+    /// The proactive rules' fuse.
+    pub fuse: FuseStatus,
+    /// Sorted by index.
+    pub instances: Vec<InstanceHealRecord>,
+}
+
+impl From<&AppHeal> for AppHealRecord {
+    fn from(heal: &AppHeal) -> Self {
+        Self { fuse: heal.fuse, instances: heal.instances.iter().map(InstanceHealRecord::from).collect() }
+    }
+}
+
+/// Auto-heal of one instance now.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = InstanceHeal))]
+pub struct InstanceHealRecord {
+    /// Its number.
+    pub index: u16,
+    /// What each rule sees, and when it acts.
+    pub status: HealStatusRecord,
+    /// The last time that a rule was met and did nothing.
+    pub refused: Option<RefusalRecord>,
+    /// Requests that wait for a first byte of their answer.
+    pub waiting: u64,
+    /// Requests that their clients gave up on since the last byte came from the worker.
+    pub given_up: u64,
+}
+
+impl From<&InstanceHeal> for InstanceHealRecord {
+    fn from(heal: &InstanceHeal) -> Self {
+        let InstanceHeal { index, status, refused, waiting, given_up } = heal;
+        let (index, waiting, given_up) = (*index, *waiting, *given_up);
+        Self { index, status: status.into(), refused: refused.as_ref().map(Into::into), waiting, given_up }
+    }
+}
+
+/// How auto-heal of an instance stands.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = HealStatus))]
+pub struct HealStatusRecord {
+    /// A restart is under way.
+    pub restarting: bool,
+    /// The limit of private bytes.
+    pub limit: MemoryLimit,
+    /// What each rule sees, and when it acts.
+    pub readings: Vec<ReadingRecord>,
+    /// What was last done.
+    pub last: Option<LastHeal>,
+}
+
+impl From<&HealStatus> for HealStatusRecord {
+    fn from(status: &HealStatus) -> Self {
+        let HealStatus { restarting, limit, readings, last } = status;
+        let readings = readings.iter().map(ReadingRecord::from).collect();
+        Self { restarting: *restarting, limit: *limit, readings, last: *last }
+    }
+}
+
+/// Something that is not done.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Refusal))]
+pub struct RefusalRecord {
+    /// When.
+    pub at: Timestamp,
+    /// Which rule was met.
+    pub rule: Rule,
+    /// Why nothing is done.
+    pub refused: RefusalReason,
+    /// What the rule saw.
+    pub evidence: EvidenceRecord,
+}
+
+impl From<&Refusal> for RefusalRecord {
+    fn from(refusal: &Refusal) -> Self {
+        let Refusal { at, rule, refused, evidence } = refusal;
+        Self { at: *at, rule: *rule, refused: refused.clone(), evidence: evidence.into() }
+    }
+}
+
+/// An overlapped restart that is under way.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Restarting))]
+pub struct RestartingRecord {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why; a few words.
+    pub reason: String,
+    /// How far it is.
+    pub stage: RestartStage,
+}
+
+impl From<&Restarting> for RestartingRecord {
+    fn from(restarting: &Restarting) -> Self {
+        let Restarting { since, reason, stage } = restarting;
+        Self { since: *since, reason: healing::reason(reason), stage: *stage }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it stands in databases of older releases, and as the API told it then.
+    const TOLD: &str = r#"{"rule":{"name":"percent_memory"},"condition":"when they stay above 1.57 GB, for more than 30 s",
+     "observed":"private bytes were above 1.57 GB for 31 s","threshold":1691143372,"unit":"bytes","window_ms":30000,
+     "samples":[{"at":"2026-01-31T08:15:00.000Z","value":1800000000}],
+     "not_fired":[{"rule":{"name":"percent_request"},"standing":"waiting","why":"The worker is warming up.",
+      "text":"0 of 0 requests","value":null,"threshold":80,"unit":"percent"},
+      {"rule":{"name":"status_code","index":1},"standing":"watching","text":"2 requests","value":2,"threshold":3,
+       "unit":"requests"}]}"#;
+
+    #[test]
+    fn evidence_of_older_releases_is_told_as_it_was() {
+        let evidence: Evidence = serde_json::from_str(TOLD).unwrap();
+        let told = serde_json::to_value(EvidenceRecord::from(&evidence)).unwrap();
+        assert_eq!(told, serde_json::from_str::<serde_json::Value>(TOLD).unwrap());
+    }
+
+    #[test]
+    fn evidence_is_told_in_the_same_fields_whatever_release_recorded_it() {
+        let measured = r#"{"rule":{"name":"status_code","index":1},"measured":{"kind":"requests",
+         "counted":{"statuses":{"start":502,"end":502},"at_least":{"secs":0,"nanos":0},"path":null},"at_least":3,
+         "interval":{"secs":60,"nanos":0},"count":4,"running":0},"threshold":3,"unit":"requests","window_ms":60000,
+         "samples":[],"not_fired":[{"rule":{"name":"percent_request"},"standing":"warming_up",
+          "measured":{"kind":"percent_request","all":0,"slow":0,"slow_running":0},"fired_too":false,"value":null,
+          "threshold":80,"unit":"percent"}]}"#;
+        let evidence: Evidence = serde_json::from_str(measured).unwrap();
+        let told = serde_json::to_value(EvidenceRecord::from(&evidence)).unwrap();
+        assert_eq!(told["observed"], "answers with status 502 were 4 requests");
+        assert_eq!(told["condition"], "when answers with status 502 are at least 3 requests within 1 min");
+        let other = &told["not_fired"][0];
+        assert_eq!(
+            (&other["standing"], &other["why"]),
+            (&"waiting".into(), &"The worker is warming up.".into())
+        );
+        let fields =
+            |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let before: serde_json::Value = serde_json::from_str(TOLD).unwrap();
+        assert_eq!(fields(&told), fields(&before));
+        assert_eq!(fields(other), fields(&before["not_fired"][0]));
+    }
+}

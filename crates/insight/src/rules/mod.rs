@@ -1,0 +1,185 @@
+//! What is said of a rule: its word in addresses, its title, its sentences, and what to do after it acted.
+//!
+//! A rule is one file here and one row of [`RULES`]. Its sentences are made of what the engine measured ([`Measured`]), so that
+//! pages, API and log say the same. Evidence of older releases brings its sentences with it.
+
+pub mod counting;
+pub mod not_responding;
+mod percent_memory;
+pub mod percent_request;
+pub mod private_bytes;
+mod proactive_cpu;
+mod requests;
+mod slow_requests;
+mod slow_requests_with_path;
+mod status_code;
+mod status_code_range;
+
+use std::time::Duration;
+
+use model::auto_heal::evidence::{Evidence, Reading, Rule, Seen, Standing, ToldEvidence, ToldStanding};
+use model::auto_heal::measured::Measured;
+use model::settings::AUTO_HEAL_ENABLED;
+use serde::Serialize;
+
+use crate::report::Action;
+
+/// What is said of one rule.
+#[derive(Debug)]
+pub struct RuleWords {
+    /// In addresses: its title in kebab case.
+    pub word: &'static str,
+    /// On pages.
+    pub title: &'static str,
+    /// What it measured, in words; `None` for what another kind of rule measured.
+    sentences: fn(&Measured) -> Option<Sentences>,
+    /// How its time window is written.
+    window: fn(Duration) -> String,
+    /// What to do after it acted, most promising first.
+    pub advice: fn() -> Vec<Action>,
+}
+
+/// What a rule measured, in words: parts of sentences, without a capital letter and a period.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Sentences {
+    /// When it acts: begins with `when`.
+    condition: String,
+    /// What it saw when it acted.
+    observed: String,
+    /// What it sees now, and when it acts.
+    reading: String,
+}
+
+impl Sentences {
+    fn new(observed: String, condition: String) -> Self {
+        let reading = format!("{observed}; it acts {condition}");
+        Self { condition, observed, reading }
+    }
+}
+
+macro_rules! registry {
+    ($($rule:pat => $file:ident,)*) => {
+        /// Every rule, in the order of lists.
+        pub static RULES: &[&RuleWords] = &[$(&$file::WORDS,)*];
+
+        /// The words of a rule.
+        pub const fn words(rule: Rule) -> &'static RuleWords {
+            match rule {
+                $($rule => &$file::WORDS,)*
+            }
+        }
+    };
+}
+
+registry! {
+    Rule::PercentMemory => percent_memory,
+    Rule::PercentRequest => percent_request,
+    Rule::NotResponding => not_responding,
+    Rule::ProactiveCpu => proactive_cpu,
+    Rule::Requests => requests,
+    Rule::PrivateBytes => private_bytes,
+    Rule::SlowRequests => slow_requests,
+    Rule::SlowRequestsWithPath { .. } => slow_requests_with_path,
+    Rule::StatusCode { .. } => status_code,
+    Rule::StatusCodeRange { .. } => status_code_range,
+}
+
+/// `Percent memory`, `Status code 2`.
+pub fn title(rule: Rule) -> String {
+    let title = words(rule).title;
+    match rule {
+        Rule::SlowRequestsWithPath { index }
+        | Rule::StatusCode { index }
+        | Rule::StatusCodeRange { index } => format!("{title} {}", u32::from(index) + 1),
+        _ => title.to_owned(),
+    }
+}
+
+/// What a rule saw when it acted, and when it acts.
+pub fn told(evidence: &Evidence) -> ToldEvidence {
+    match &evidence.seen {
+        Seen::Told(told) => told.clone(),
+        Seen::Measured { measured } => {
+            let Sentences { condition, observed, .. } = sentences(evidence.rule, measured);
+            ToldEvidence { condition, observed }
+        }
+    }
+}
+
+/// Why a rule acted, in one sentence.
+pub fn summary(evidence: &Evidence) -> String {
+    let ToldEvidence { condition, observed } = told(evidence);
+    format!("{}: {observed}; it acts {condition}.", title(evidence.rule))
+}
+
+/// How far back a rule looked.
+pub fn window(evidence: &Evidence) -> String {
+    (words(evidence.rule).window)(Duration::from_millis(evidence.window_ms))
+}
+
+/// What a rule sees, and when it acts.
+pub fn reading(reading: &Reading) -> String {
+    match &reading.seen {
+        Seen::Told(told) => told.text.clone(),
+        Seen::Measured { measured } if reading.fired_too => {
+            let Sentences { condition, observed, .. } = sentences(reading.rule, measured);
+            format!("also triggered: {observed}; it acts {condition}")
+        }
+        Seen::Measured { measured } => sentences(reading.rule, measured).reading,
+    }
+}
+
+fn sentences(rule: Rule, measured: &Measured) -> Sentences {
+    (words(rule).sentences)(measured).unwrap_or_default()
+}
+
+/// Does a rule look, and if not, why? In words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "standing", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Standing))]
+pub enum Watching {
+    /// It does.
+    #[serde(rename = "watching")]
+    Yes,
+    /// It does, and has nothing to look at yet.
+    Waiting {
+        /// For what; one sentence.
+        why: String,
+    },
+    /// Another rule on the same matter has priority.
+    Silent {
+        /// Which; one sentence.
+        why: String,
+    },
+    /// It is switched off.
+    Off {
+        /// By what; one sentence.
+        why: String,
+    },
+}
+
+impl Watching {
+    pub fn of(standing: &Standing) -> Self {
+        let off = |why: String| Self::Off { why };
+        match standing {
+            Standing::Watching => Self::Yes,
+            Standing::WarmingUp => Self::Waiting { why: "The worker is warming up.".to_owned() },
+            Standing::Overridden { by } => {
+                Self::Silent { why: format!("Overridden by custom rule {}.", title(*by)) }
+            }
+            Standing::OptedOut => off(format!("{AUTO_HEAL_ENABLED} is False.")),
+            Standing::SwitchedOff => off("not_responding is false in medic.toml.".to_owned()),
+            Standing::Paused { until } => off(format!("Proactive rules are paused until {until}.")),
+            Standing::ActionsUsed => off("It has acted as often as it may.".to_owned()),
+            Standing::Expired => off("Its hours are over.".to_owned()),
+            Standing::Told(told) => match told.clone() {
+                ToldStanding::Waiting { why } => Self::Waiting { why },
+                ToldStanding::Silent { why } => Self::Silent { why },
+                ToldStanding::Off { why } => Self::Off { why },
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
