@@ -43,7 +43,7 @@ for (const javaScriptEnabled of [true, false]) {
       await chart.getByText('Show as a table').click();
       const table = chart.getByRole('table');
       await expect(table.getByRole('row').filter({ hasText: /\d (KB|MB)/ }).first()).toBeVisible();
-      await expect(table).toContainText(/Restart of .*\/0: manual restart by/);
+      await expect(table).toContainText(/Restart of .*\/0( \(×\d+\))?: manual restart by/);
     });
   });
 }

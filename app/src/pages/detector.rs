@@ -107,3 +107,6 @@ fn Answer(report: Report, links: Links) -> impl IntoView {
         {tables}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,10 +15,12 @@ use super::figure::{LINE_SWATCH, Swatch, caption, hover, image, short};
 use super::frame::{Scroll, slug};
 use super::plot::{NARROW, Size, WIDE, series_colour};
 use super::when::{When, clock_seconds_text, clock_text, range_text};
-use drawing::{Parts, distinct_limits, draw, measured, value};
+use drawing::{Parts, Shape, distinct_limits, draw, measured, value};
 
 /// Where lines take less than one part in this many below the limit, they are drawn again without it.
 const CLOSER: u64 = 4;
+/// So many marks fit into what is shown on hover.
+const MOST_TOLD: usize = 6;
 
 /// The chart.
 #[component]
@@ -91,7 +93,7 @@ fn about(chart: &LineChart) -> String {
 }
 
 /// What a bucket or a mark says while the pointer is over it.
-fn hovers(chart: &LineChart, parts: &Parts) -> String {
+fn hovers(chart: &LineChart, parts: &Parts<'_>) -> String {
     let (top, height) = parts.area;
     let bucket = |(index, left, width): &(usize, i32, i32)| {
         let values = chart.lines.iter().filter_map(|line| {
@@ -101,11 +103,23 @@ fn hovers(chart: &LineChart, parts: &Parts) -> String {
         let says = format!("{} UTC\n{}", moment(chart, start), values.collect::<Vec<_>>().join("\n"));
         hover((*left, top, *width, height), &says)
     };
-    let mark = |(mark, (x, y)): (&Mark, &(i32, i32))| {
-        let says = format!("{} UTC\n{}", clock_seconds_text(mark.at), mark_words(mark));
-        hover((x - 8, y - 10, 16, 20), &says)
+    let shape = |shape: &Shape<'_>| {
+        let (x, y) = shape.middle;
+        hover((x - 8, y - 10, 16, 20), &shape_words(shape))
     };
-    parts.buckets.iter().map(bucket).chain(chart.marks.iter().zip(&parts.marks).map(mark)).collect()
+    parts.buckets.iter().map(bucket).chain(parts.shapes.iter().map(shape)).collect()
+}
+
+/// The table has what does not fit.
+fn shape_words(shape: &Shape<'_>) -> String {
+    let told = shape.marks.iter().take(MOST_TOLD);
+    let mut told: Vec<String> =
+        told.map(|mark| format!("{} UTC\n{}", clock_seconds_text(mark.at), mark_words(mark))).collect();
+    let more = shape.marks.len().saturating_sub(MOST_TOLD);
+    if more > 0 {
+        told.push(format!("and {more} more, see the table"));
+    }
+    told.join("\n")
 }
 
 fn of_kind(chart: &LineChart, kind: MarkKind) -> impl Iterator<Item = &Mark> {
@@ -122,7 +136,7 @@ fn mark_words(mark: &Mark) -> String {
     let why = if mark.text.is_empty() { String::new() } else { format!(": {}", mark.text) };
     let times = if mark.count > 1 { format!(" (×{})", mark.count) } else { String::new() };
     match mark.kind {
-        MarkKind::Restart => format!("Restart of {}{why}", short(&mark.place)),
+        MarkKind::Restart => format!("Restart of {}{times}{why}", short(&mark.place)),
         MarkKind::OutOfMemory => format!("Out of memory: {}{times}{why}", short(&mark.place)),
         MarkKind::Crash => format!("Crash of {}{times}{why}", short(&mark.place)),
     }

@@ -21,9 +21,9 @@ impl Buckets {
         Self::of(range, [(90, 1), (420, 5), (780, 10)], 15)
     }
 
-    /// At most 300, for lines.
+    /// At most 150, for lines: what is narrower can neither be told from the next nor pointed at.
     pub(crate) fn points(range: TimeRange) -> Self {
-        Self::of(range, [(300, 1), (600, 2), (900, 3)], 5)
+        Self::of(range, [(150, 1), (300, 2), (750, 5)], 10)
     }
 
     /// Pairs of a length and the width up to it, and the width beyond; all in minutes.
@@ -97,12 +97,12 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_day_has_96_columns_and_288_points_and_a_quarter_of_an_hour_a_minute_each() {
+    fn a_day_has_96_columns_and_144_points_and_a_quarter_of_an_hour_a_minute_each() {
         let start = Timestamp::from_ms(1_769_847_300_000);
         let range = |length| TimeRange { start, end: start + length };
         let parts = |buckets: Buckets| (buckets.count, buckets.width_ms / 60_000);
         assert_eq!(parts(Buckets::columns(range(LONGEST))), (96, 15));
-        assert_eq!(parts(Buckets::points(range(LONGEST))), (288, 5));
+        assert_eq!(parts(Buckets::points(range(LONGEST))), (144, 10));
         assert_eq!(parts(Buckets::columns(range(SHORTEST))), (15, 1));
         assert_eq!(parts(Buckets::points(range(SHORTEST))), (15, 1));
     }
@@ -127,7 +127,7 @@ mod tests {
             let start = Timestamp::from_ms(1_769_847_300_000);
             let range = TimeRange { start, end: start + Duration::from_millis(length_ms) };
             let at = Timestamp::from_ms(start.as_ms() + offset_ms);
-            for (buckets, most) in [(Buckets::columns(range), 97), (Buckets::points(range), 301)] {
+            for (buckets, most) in [(Buckets::columns(range), 97), (Buckets::points(range), 151)] {
                 prop_assert!((1..=most).contains(&buckets.count));
                 prop_assert_eq!(buckets.index(at).is_some(), range.contains(at));
                 prop_assert!(buckets.index(at).is_none_or(|index| index < buckets.count));

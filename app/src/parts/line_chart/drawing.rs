@@ -17,21 +17,28 @@ const TOP: u32 = 30;
 const MARKS: i32 = 18;
 
 /// Where the parts of a drawing are, in its own units.
-pub(super) struct Parts {
+pub(super) struct Parts<'c> {
     /// Left edge and width of each bucket in which something was measured.
     pub(super) buckets: Vec<(usize, i32, i32)>,
-    /// The middle of each mark's shape.
-    pub(super) marks: Vec<Place>,
+    /// The shapes of the marks.
+    pub(super) shapes: Vec<Shape<'c>>,
     /// The top of the values' area and its height.
     pub(super) area: (i32, i32),
 }
 
+/// Marks of one kind that would cover one another, drawn as one where the first is.
+pub(super) struct Shape<'c> {
+    pub(super) middle: Place,
+    /// Oldest first; never empty.
+    pub(super) marks: Vec<&'c Mark>,
+}
+
 /// Draws it; `None` where plotters refuses (a chart of no width).
-pub(super) fn draw(chart: &LineChart, size: Size, with_limit: bool) -> Option<Plot<Parts>> {
+pub(super) fn draw(chart: &LineChart, size: Size, with_limit: bool) -> Option<Plot<Parts<'_>>> {
     plot(size, |root| draw_on(root, chart, size, with_limit))
 }
 
-fn draw_on(root: &Area<'_>, chart: &LineChart, size: Size, with_limit: bool) -> Drawn<Parts> {
+fn draw_on<'c>(root: &Area<'_>, chart: &'c LineChart, size: Size, with_limit: bool) -> Drawn<Parts<'c>> {
     let (start, end) = (chart.range.start.as_ms(), chart.range.end.as_ms());
     let limits = chart.lines.iter().flat_map(|line| &line.limits).flatten().filter(|_| with_limit);
     let values = chart.lines.iter().flat_map(|line| &line.values).flatten();
@@ -46,10 +53,9 @@ fn draw_on(root: &Area<'_>, chart: &LineChart, size: Size, with_limit: bool) -> 
         draw_line(root, &axes, chart, line, series_placeholder(at))?;
     }
     let floor = axes.backend_coord(&(start, 0)).1;
-    let mut marks = Vec::new();
-    for mark in &chart.marks {
-        let (x, _) = axes.backend_coord(&(mark.at.as_ms(), 0));
-        marks.push(draw_mark(root, mark, x, floor)?);
+    let shapes = shapes(&axes, &chart.marks);
+    for shape in &shapes {
+        draw_shape(root, shape, floor)?;
     }
     let place = |index: usize| {
         let (left, _) = axes.backend_coord(&(chart.bucket_start(index).as_ms(), 0));
@@ -58,7 +64,7 @@ fn draw_on(root: &Area<'_>, chart: &LineChart, size: Size, with_limit: bool) -> 
     };
     let buckets = measured(chart).into_iter().map(place).collect();
     let top = axes.backend_coord(&(start, axes.as_coord_spec().get_y_range().end)).1;
-    Ok(Parts { buckets, marks, area: (top, floor - top) })
+    Ok(Parts { buckets, shapes, area: (top, floor - top) })
 }
 
 /// The buckets in which anything was measured.
@@ -128,12 +134,32 @@ fn draw_line(
     Ok(())
 }
 
+fn shapes<'c>(axes: &Axes<'_>, marks: &'c [Mark]) -> Vec<Shape<'c>> {
+    let mut shapes: Vec<Shape<'c>> = Vec::new();
+    for mark in marks {
+        let (x, _) = axes.backend_coord(&(mark.at.as_ms(), 0));
+        let before = shapes.iter_mut().rev().find(|shape| shape.kind() == Some(mark.kind));
+        match before.filter(|shape| x - shape.middle.0 <= 2 * MARK) {
+            Some(shape) => shape.marks.push(mark),
+            None => shapes.push(Shape { middle: (x, MARKS), marks: vec![mark] }),
+        }
+    }
+    shapes
+}
+
+impl Shape<'_> {
+    fn kind(&self) -> Option<MarkKind> {
+        self.marks.first().map(|mark| mark.kind)
+    }
+}
+
 /// A thin line with a shape on top: a triangle for a restart, a cross for a kill, a diamond for a crash.
-fn draw_mark(root: &Area<'_>, mark: &Mark, x: i32, floor: i32) -> Drawn<Place> {
-    let middle = (x, MARKS);
-    let colour = if mark.kind == MarkKind::Restart { INK } else { LIMIT };
+fn draw_shape(root: &Area<'_>, shape: &Shape<'_>, floor: i32) -> Drawn<()> {
+    let (middle, x) = (shape.middle, shape.middle.0);
+    let Some(kind) = shape.kind() else { return Ok(()) };
+    let colour = if kind == MarkKind::Restart { INK } else { LIMIT };
     root.draw(&PathElement::new(vec![(x, middle.1 + MARK), (x, floor)], colour))?;
-    match mark.kind {
+    match kind {
         MarkKind::Restart => {
             let corners = [(-MARK, -MARK), (MARK, -MARK), (0, MARK)].map(|(dx, dy)| (x + dx, middle.1 + dy));
             root.draw(&Polygon::new(corners, colour.filled()))?;
@@ -150,5 +176,5 @@ fn draw_mark(root: &Area<'_>, mark: &Mark, x: i32, floor: i32) -> Drawn<Place> {
             root.draw(&Polygon::new(corners, colour.filled()))?;
         }
     }
-    Ok(middle)
+    Ok(())
 }

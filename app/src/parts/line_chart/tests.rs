@@ -67,6 +67,27 @@ fn lines_stand_beside_their_limit_with_marks_a_legend_and_a_table() {
 }
 
 #[test]
+fn marks_that_would_cover_one_another_are_one_shape_and_all_in_the_table() {
+    let mut chart = chart(vec![Some(300 * MB); 4], Some(400 * MB));
+    let second = |second: u64| chart.range.start + Duration::from_secs(second);
+    let restart = |place: u64| Mark {
+        at: second(1_200 + 5 * place),
+        place: format!("node/{place}"),
+        kind: MarkKind::Restart,
+        count: place + 1,
+        text: "Percent memory".to_owned(),
+    };
+    let crash = Mark { kind: MarkKind::Crash, text: String::new(), ..restart(3) };
+    chart.marks = (0..9).map(restart).chain([crash]).collect();
+    let html = html(chart);
+    let shapes = |colour: &str| html.matches(&format!("<polygon opacity=\"1\" fill=\"{colour}\"")).count();
+    assert_eq!((shapes("var(--quiet)"), shapes("var(--critical)")), (2, 2), "one for each size: {html}");
+    assert!(html.contains("08:20:05 UTC\nRestart of node/1 (×2): Percent memory\n08:20:10 UTC\n"), "{html}");
+    assert!(html.contains("Restart of node/5 (×6): Percent memory\nand 3 more, see the table<"), "{html}");
+    assert_eq!(html.matches("Restart of node/8 (×9): Percent memory").count(), 1, "{html}");
+}
+
+#[test]
 fn what_lies_far_below_the_limit_is_drawn_again_closer() {
     let far = html(chart(vec![Some(99 * MB), Some(90 * MB)], Some(400 * MB)));
     assert_eq!(far.matches("<svg class=\"plot").count(), 4);

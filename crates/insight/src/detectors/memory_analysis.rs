@@ -3,16 +3,18 @@
 //! A minute is known by its peak. Growth is looked for in the present worker alone: a restart, a crash, or a fall below half of
 //! the minute before (a process that Medic did not see end) begins a new course.
 
+mod chart;
 mod growth;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::rules;
 use crate::words::{bytes, counted};
-use crate::{healing, rules};
+use chart::chart;
 use growth::{Growth, steady};
 use model::auto_heal::arithmetic::percent;
-use model::auto_heal::evidence::{Rule, Unit};
+use model::auto_heal::evidence::Rule;
 use model::auto_heal::percent_memory::SHARE_PERCENT;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::Incident;
@@ -20,10 +22,10 @@ use model::memory::MemoryMinute;
 use model::time::humanise;
 use model::{CrashCause, IncidentId, TimeRange, Timestamp};
 
-use crate::buckets::{Buckets, times};
+use crate::buckets::times;
 use crate::detector::{Category, Detector, Span};
 use crate::evidence::{Ask, CrashCount, Evidence, place};
-use crate::report::{Action, Detail, Insight, Line, LineChart, Mark, MarkKind, Report, Severity, Target};
+use crate::report::{Action, Detail, Insight, Report, Severity, Target};
 use crate::severity::GOING_ON;
 
 /// The detector.
@@ -354,70 +356,6 @@ fn unrecorded(courses: &[Course<'_>]) -> Option<Insight> {
         actions: vec![Action::new("No worker of these instances ran for a minute in this time range.")],
         ..Insight::new(Severity::Info, format!("No memory recorded of {}", names.join(", ")))
     })
-}
-
-/// Crashes of one kind on one instance that would stand at the same place of the drawing are one mark.
-fn marks(buckets: Buckets, restarts: &[&Restart], crashes: &[CrashEnd<'_>]) -> Vec<Mark> {
-    let restarted = restarts.iter().map(|restart| Mark {
-        at: restart.at,
-        place: place(restart),
-        kind: MarkKind::Restart,
-        count: 1,
-        text: match restart.outcome {
-            RestartOutcome::Done => healing::reason(&restart.reason),
-            RestartOutcome::Failed { .. } => format!("{} (failed)", healing::reason(&restart.reason)),
-        },
-    });
-    let mut ended: BTreeMap<(Option<usize>, &str, MarkKind), Mark> = BTreeMap::new();
-    for crash in crashes {
-        let kind = match crash.cause {
-            CrashCause::OutOfMemory => MarkKind::OutOfMemory,
-            CrashCause::Signal | CrashCause::Exit => MarkKind::Crash,
-        };
-        let mark = ended.entry((buckets.index(crash.at), crash.place, kind)).or_insert_with(|| Mark {
-            at: crash.at,
-            place: crash.place.to_owned(),
-            kind,
-            count: 0,
-            text: String::new(),
-        });
-        mark.count += crash.count;
-    }
-    let mut marks: Vec<Mark> = restarted.chain(ended.into_values()).collect();
-    marks.sort_by_key(|mark| (mark.at, mark.kind));
-    marks
-}
-
-fn chart(
-    range: TimeRange,
-    courses: &[Course<'_>],
-    restarts: &[&Restart],
-    crashes: &[CrashEnd<'_>],
-) -> LineChart {
-    let buckets = Buckets::points(range);
-    let recorded = courses.iter().filter(|course| !course.minutes.is_empty());
-    LineChart {
-        title: "Memory over time by instance".to_owned(),
-        unit: Unit::Bytes,
-        range,
-        bucket_ms: buckets.width_ms,
-        lines: recorded.map(|course| line(course, buckets)).collect(),
-        marks: marks(buckets, restarts, crashes),
-        note: Some(
-            "Private bytes: the memory that would be free again if a worker and its children ended. Medic reads them once a second and keeps the highest value of each minute.",
-        ),
-    }
-}
-
-fn line(course: &Course<'_>, buckets: Buckets) -> Line {
-    let mut values = vec![None; buckets.count];
-    let mut limits = vec![None; buckets.count];
-    for minute in &course.minutes {
-        let Some(index) = buckets.index(minute.minute) else { continue };
-        values[index] = values[index].max(Some(minute.private_bytes_max));
-        limits[index] = Some(minute.limit_bytes).filter(|limit| *limit > 0);
-    }
-    Line { name: course.place.clone(), values, limits }
 }
 
 #[cfg(test)]

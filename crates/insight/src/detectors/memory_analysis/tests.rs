@@ -1,6 +1,6 @@
 use super::*;
 use crate::detectors::tests::{DAY, NOW, evidence};
-use crate::report::DetailValue;
+use crate::report::{DetailValue, MarkKind};
 use model::crash::{Runtime, Thread};
 use model::{InstanceKey, WorkerId};
 
@@ -238,17 +238,25 @@ fn the_chart_has_a_line_an_instance_with_gaps_its_limit_and_the_marks() {
         CrashCount { count: 4, ..end(ago(8), CrashCause::Signal) },
         end(ago(7), CrashCause::OutOfMemory),
     ];
-    let report = report_of(memory, vec![restart(ago(9), Rule::PercentMemory)], crashes);
+    let rules = [(9, Rule::PercentMemory), (3, Rule::PercentMemory), (2, Rule::PercentRequest)];
+    let restarts = rules.map(|(minutes, rule)| restart(ago(minutes), rule)).to_vec();
+    let report = report_of(memory, restarts, crashes);
     let chart = &report.lines[0];
     let lines: Vec<_> = chart
         .lines
         .iter()
-        .map(|line| (line.name.as_str(), line.values.iter().flatten().count(), line.values[287]))
+        .map(|line| (line.name.as_str(), line.values.iter().flatten().count(), line.values[143]))
         .collect();
-    assert_eq!(lines, [("a/0", 4, Some(500 * MB + 19)), ("a/3", 1, Some(600 * MB))]);
-    assert_eq!((chart.lines[0].limits[287], chart.lines[0].limits[0]), (Some(LIMIT), None));
-    let kinds: Vec<_> = chart.marks.iter().map(|mark| (mark.kind, mark.count)).collect();
-    let expected = [(MarkKind::Restart, 1), (MarkKind::Crash, 5), (MarkKind::OutOfMemory, 1)];
-    assert_eq!(kinds, expected, "two crashes at one place of the drawing are one mark");
-    assert_eq!(chart.bucket_start(288), DAY.end);
+    assert_eq!(lines, [("a/0", 2, Some(500 * MB + 19)), ("a/3", 1, Some(600 * MB))]);
+    assert_eq!((chart.lines[0].limits[143], chart.lines[0].limits[0]), (Some(LIMIT), None));
+    let marks: Vec<_> =
+        chart.marks.iter().map(|mark| (mark.at, mark.kind, mark.count, mark.text.as_str())).collect();
+    let expected = [
+        (ago(9), MarkKind::Restart, 2, "Percent memory"),
+        (ago(8), MarkKind::Crash, 5, ""),
+        (ago(7), MarkKind::OutOfMemory, 1, ""),
+        (ago(2), MarkKind::Restart, 1, "Percent request"),
+    ];
+    assert_eq!(marks, expected, "what happens alike within a bucket is one mark");
+    assert_eq!(chart.bucket_start(144), DAY.end);
 }
