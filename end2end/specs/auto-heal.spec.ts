@@ -94,7 +94,7 @@ for (const javaScriptEnabled of [true, false]) {
       await expect(range.getByLabel('Status codes')).toHaveValue('530-500');
       await expect(range.getByLabel('Status codes')).toHaveAccessibleDescription(/two statuses from 100 to 530/);
       await page.getByRole('alert').getByRole('link', { name: 'Private bytes' }).click();
-      await expect(page).toHaveURL(/#triggers-privateBytesInKB$/);
+      await expect(page).toHaveURL(/#triggers-private_bytes_kib$/);
       expect((await medic.api<Rules>('apps/diary/auto-heal')).autoHealRules.triggers).toEqual({});
     });
 

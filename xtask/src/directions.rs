@@ -32,7 +32,7 @@ const PURE: [(&str, &[&str]); 4] = [
     ("model", &["chrono", "serde", "thiserror", "utoipa"]),
     ("engine", &["serde", "thiserror"]),
     ("insight", &["serde", "utoipa"]),
-    ("app_service", &["roxmltree", "serde", "serde_json", "thiserror"]),
+    ("app_service", &["roxmltree", "serde", "serde_json", "thiserror", "utoipa"]),
 ];
 
 /// Crate → what it depends on when it is not tested.

@@ -1,3 +1,4 @@
 //! Azure's shapes: a pure translation between them and what Medic means. No other crate knows Azure's formats.
 
+pub mod arm;
 pub mod web_config;

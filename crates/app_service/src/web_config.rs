@@ -66,9 +66,9 @@ pub fn import(text: &str) -> Result<Translated<AutoHealConfig>, WebConfigError> 
         })
         .ok_or(WebConfigError::NoMonitoring)?;
     let mut import = Import::default();
-    let auto_heal_rules = import.monitoring(monitoring);
+    let rules = import.monitoring(monitoring);
     if import.wrong.is_empty() {
-        let rules = AutoHealConfig { auto_heal_enabled: true, auto_heal_rules };
+        let rules = AutoHealConfig { enabled: true, rules };
         Ok(Translated { rules, notes: import.notes })
     } else {
         Err(WebConfigError::Values(import.wrong))
@@ -122,7 +122,7 @@ impl Import {
                 }
                 "memory" => {
                     self.unknown(child, &["privateBytesInKB"], &[]);
-                    triggers.private_bytes_in_kb =
+                    triggers.private_bytes_kib =
                         Some(self.number(child, "privateBytesInKB")).filter(|kb| *kb != 0);
                 }
                 "statusCode" => {
@@ -240,7 +240,7 @@ fn shorten(text: &str) -> String {
 
 /// Writes the rules as a web.config that holds nothing else.
 pub fn export(config: &AutoHealConfig) -> Translated<String> {
-    let (triggers, actions) = (&config.auto_heal_rules.triggers, &config.auto_heal_rules.actions);
+    let (triggers, actions) = (&config.rules.triggers, &config.rules.actions);
     let mut xml = String::from(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<configuration>\n  <system.webServer>\n    <monitoring>\n      \
          <triggers>\n",
@@ -264,7 +264,7 @@ fn write_triggers(xml: &mut String, triggers: &Triggers) -> std::fmt::Result {
             "        <slowRequests timeTaken=\"{taken}\" count=\"{count}\" timeInterval=\"{interval}\" />"
         )?;
     }
-    if let Some(kb) = triggers.private_bytes_in_kb {
+    if let Some(kb) = triggers.private_bytes_kib {
         writeln!(xml, "        <memory privateBytesInKB=\"{kb}\" />")?;
     }
     let mut codes = triggers.status_codes.iter().filter(|code| code.path.is_none()).peekable();
@@ -313,7 +313,7 @@ fn escape(text: &str) -> String {
 
 fn unsaid(config: &AutoHealConfig) -> Vec<String> {
     const AT: &str = "autoHealRules.triggers";
-    let triggers = &config.auto_heal_rules.triggers;
+    let triggers = &config.rules.triggers;
     let missing = |what: String| format!("{what} has no place in a web.config and was left out.");
     let with_path = triggers.status_codes.iter().enumerate().filter(|(_, code)| code.path.is_some());
     let mut notes: Vec<String> = with_path
@@ -325,18 +325,18 @@ fn unsaid(config: &AutoHealConfig) -> Vec<String> {
     ] {
         notes.extend((0..count).map(|index| missing(format!("{AT}.{name}[{index}]"))));
     }
-    let time = config.auto_heal_rules.actions.min_process_execution_time;
+    let time = config.rules.actions.min_process_execution_time;
     if !time.is_zero() {
         notes.push(missing(format!("autoHealRules.actions.minProcessExecutionTime ({time})")));
     }
-    let action = config.auto_heal_rules.actions.custom_action.as_ref();
+    let action = config.rules.actions.custom_action.as_ref();
     if action.is_some_and(|action| action.parameters.is_set()) {
         notes.push(format!(
             "The custom action's parameters may hold secrets, so {} stands in their place. Add them to the file by hand.",
             Parameters::KEPT
         ));
     }
-    if !config.auto_heal_enabled {
+    if !config.enabled {
         notes.push("The rules are switched off here; in a web.config they are on.".to_owned());
     }
     notes

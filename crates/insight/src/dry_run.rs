@@ -104,7 +104,7 @@ pub fn dry_run(
     requests: &[RequestMinute],
     memory: &[MemoryMinute],
 ) -> DryRun {
-    let config = AutoHealConfig { auto_heal_enabled: true, ..config.clone() };
+    let config = AutoHealConfig { enabled: true, ..config.clone() };
     let mut recorded: BTreeMap<InstanceKey, BTreeMap<Timestamp, Minute<'_>>> = BTreeMap::new();
     for row in requests.iter().filter(|row| range.contains(row.minute)) {
         recorded.entry(row.instance.clone()).or_default().entry(row.minute).or_default().requests.push(row);
@@ -245,7 +245,7 @@ impl Track {
 }
 
 fn run(config: &AutoHealConfig, minutes: &BTreeMap<Timestamp, Minute<'_>>) -> Vec<ConditionRun> {
-    let actions = &config.auto_heal_rules.actions;
+    let actions = &config.rules.actions;
     let minimum = actions.min_process_execution_time.duration();
     let restarts = actions.action_type == ActionType::Recycle;
     let mut memory = MemoryTrack::new(config);
@@ -310,7 +310,7 @@ struct MemoryTrack {
 
 impl MemoryTrack {
     fn new(config: &AutoHealConfig) -> Option<Self> {
-        let limit = config.auto_heal_rules.triggers.private_bytes_in_kb?.saturating_mul(1_024);
+        let limit = config.rules.triggers.private_bytes_kib?.saturating_mul(1_024);
         Some(Self { limit, seen: false, above: false, fires: Vec::new() })
     }
 
@@ -344,7 +344,7 @@ impl MemoryTrack {
 }
 
 fn assumptions(config: &AutoHealConfig) -> Vec<String> {
-    let actions = &config.auto_heal_rules.actions;
+    let actions = &config.rules.actions;
     let mut assumptions = vec![
         "A request counts in the minute in which it ended, although a slow one counts while it still runs."
             .to_owned(),

@@ -12,8 +12,8 @@ use crate::{Store, StoreError, bounds};
 /// The rules whole. A custom action's parameters serialize as `***`: what runs the action must have them, and has them from here.
 fn with_parameters(rules: &AutoHealConfig) -> sqlx::Result<serde_json::Value> {
     let mut whole = serde_json::to_value(rules).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    if let Some(action) = &rules.auto_heal_rules.actions.custom_action
-        && let Some(shown) = whole.pointer_mut("/autoHealRules/actions/customAction/parameters")
+    if let Some(action) = &rules.rules.actions.custom_action
+        && let Some(shown) = whole.pointer_mut("/rules/actions/custom_action/parameters")
     {
         *shown = action.parameters.reveal().into();
     }

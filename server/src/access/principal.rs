@@ -75,10 +75,10 @@ impl Principal {
         let Kind::User { user } = self.0 else { return Ok(()) };
         // parameters that are to be kept are those that are held
         let rules = rules.clone().keep_from(held).unwrap_or_else(|_| rules.clone());
-        let (new, old) = (&rules.auto_heal_rules.actions, &held.auto_heal_rules.actions);
+        let (new, old) = (&rules.rules.actions, &held.rules.actions);
         let is_new = new.custom_action.is_some() && new.custom_action != old.custom_action;
         let is_chosen = new.action_type == ActionType::CustomAction;
-        let is_kept_off = !rules.auto_heal_enabled && old.action_type == ActionType::CustomAction;
+        let is_kept_off = !rules.enabled && old.action_type == ActionType::CustomAction;
         if !is_new && (!is_chosen || is_kept_off) {
             return Ok(());
         }
@@ -121,10 +121,10 @@ mod tests {
     use super::*;
 
     fn rules(enabled: bool, action: &str, exe: Option<&str>) -> AutoHealConfig {
-        let custom = exe.map(|exe| format!(r#", "customAction": {{"exe": "{exe}"}}"#)).unwrap_or_default();
+        let custom = exe.map(|exe| format!(r#", "custom_action": {{"exe": "{exe}"}}"#)).unwrap_or_default();
         serde_json::from_str(&format!(
-            r#"{{"autoHealEnabled": {enabled}, "autoHealRules": {{"triggers": {{"privateBytesInKB": 200000}},
-                "actions": {{"actionType": "{action}"{custom}}}}}}}"#
+            r#"{{"enabled": {enabled}, "rules": {{"triggers": {{"private_bytes_kib": 200000}},
+                "actions": {{"action_type": "{action}"{custom}}}}}}}"#
         ))
         .unwrap()
     }
@@ -161,7 +161,7 @@ mod tests {
         ];
         let with = |rules: &AutoHealConfig, parameters: &str| {
             let mut rules = rules.clone();
-            let action = rules.auto_heal_rules.actions.custom_action.as_mut().unwrap();
+            let action = rules.rules.actions.custom_action.as_mut().unwrap();
             action.parameters = Parameters::new(parameters);
             rules
         };

@@ -23,7 +23,7 @@ impl LiveConsole {
     ) -> Result<DryRun, ConsoleError> {
         self.known(app)?;
         // The question is what the rules would do, so they are judged as if they were switched on.
-        refuse_invalid(&AutoHealConfig { auto_heal_enabled: true, ..config.clone() })?;
+        refuse_invalid(&AutoHealConfig { enabled: true, ..config.clone() })?;
         let range = TimeRange::last(self.clock.wall(), range::LONGEST);
         let requests = self.store.minutes(app, range).await.map_err(|error| failed(&error))?;
         let memory = self.store.memory_minutes(app, range).await.map_err(|error| failed(&error))?;
@@ -163,7 +163,7 @@ mod tests {
     /// Two nodes with an instance 0 each, of which only the other node's had requests enough.
     #[test]
     fn instances_of_two_nodes_are_not_added_up() {
-        let json = r#"{"autoHealRules":{"triggers":{"requests":{"count":10,"timeInterval":"00:01:00"}}}}"#;
+        let json = r#"{"rules":{"triggers":{"requests":{"count":10,"time_interval":"00:01:00"}}}}"#;
         let config: AutoHealConfig = serde_json::from_str(json).unwrap();
         let start = Timestamp::from_ms(1_769_846_400_000);
         let range = TimeRange { start, end: start + range::LONGEST };

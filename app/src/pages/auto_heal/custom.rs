@@ -1,5 +1,6 @@
 //! The tab Custom rules: what holds, and the form that changes it.
 
+use insight::custom_rules;
 use insight::report::Severity;
 use insight::words::counted;
 use leptos::prelude::*;
@@ -8,7 +9,7 @@ use model::auto_heal::config::Violation;
 use model::auto_heal::{AutoHealConfig, Rule};
 use model::status::AppStatus;
 
-use super::draft::{Draft, field_name};
+use super::draft::{Draft, PREFIX, field_name};
 use super::field::{Fields, id_of, words_of};
 use super::form::{action, conditions, override_time};
 use super::lines::{comparison, rule_list};
@@ -44,7 +45,7 @@ pub(super) async fn tab(
     };
     let asks = matches!(reply, Some(Reply::Reviewed | Reply::Imported(_)))
         && violations.is_empty()
-        && new.auto_heal_rules.triggers.any();
+        && new.rules.triggers.any();
     let dry_run = if asks { Some(console.dry_run(app, &new).await) } else { None };
     let here = AUTO_HEAL.href(app);
     let is_custom = |rule: Rule| !rule.is_proactive() && rule != Rule::ProactiveCpu;
@@ -57,7 +58,7 @@ pub(super) async fn tab(
         view! { <Review held=held.clone() new=new.clone() violations=violations.clone() reply=reply.clone() /> }
     });
     let dry_run = dry_run.map(|answer| question(Question { answer }));
-    let warned = asks.then(|| new.warnings().into_iter().chain(new.notes()).collect::<Vec<_>>());
+    let warned = asks.then(|| warned_of(&new));
     let view = view! {
         <LiveRegion name="rules" heading="Current rules">
             {current}
@@ -78,17 +79,23 @@ pub(super) async fn tab(
     Ok(view.into_any())
 }
 
+/// What can be saved and is worth a thought.
+fn warned_of(config: &AutoHealConfig) -> Vec<String> {
+    let label = |path: &str| words_of(path.strip_prefix(PREFIX).unwrap_or(path));
+    [custom_rules::warnings(config, label), custom_rules::notes(config, label)].concat()
+}
+
 #[component]
 fn Current(config: AutoHealConfig, app: AppName) -> impl IntoView {
-    let any = config.auto_heal_rules.triggers.any();
-    let (severity, word, text) = match (any, config.auto_heal_enabled) {
+    let any = config.rules.triggers.any();
+    let (severity, word, text) = match (any, config.enabled) {
         (false, _) => (Severity::Info, "Off", "No custom rules"),
         (true, true) => {
             (Severity::Healthy, "On", "Custom rules on memory or slow requests override the proactive rule.")
         }
         (true, false) => (Severity::Info, "Off", "The rules below are saved but disabled."),
     };
-    let (switch, label) = if config.auto_heal_enabled { ("off", "Disable") } else { ("on", "Enable") };
+    let (switch, label) = if config.enabled { ("off", "Disable") } else { ("on", "Enable") };
     view! {
         <p class="now">
             <Status severity=severity word=word />
@@ -158,17 +165,17 @@ fn Edit(
                 {steps}
                 <h3 id="review">"4. Review and Save"</h3>
                 <div class="switch">
-                    <input type="hidden" name="autoHealEnabled" value="False" />
+                    <input type="hidden" name="enabled" value="False" />
                     <input
                         type="checkbox"
                         role="switch"
-                        id="autoHealEnabled"
-                        name="autoHealEnabled"
+                        id="enabled"
+                        name="enabled"
                         value="True"
                         checked=enabled
                         aria-describedby="enabled-hint"
                     />
-                    <label for="autoHealEnabled">"Enable custom rules"</label>
+                    <label for="enabled">"Enable custom rules"</label>
                     <p id="enabled-hint">"Disabled rules are kept."</p>
                 </div>
                 {children()}

@@ -1,6 +1,6 @@
 //! The rules as they stand in the form: every field as it was typed, so that nothing is lost when something does not fit.
 //!
-//! A field is named as [`Violation`] names it, without the `autoHealRules.` before it. Rows that say nothing are left out while
+//! A field is named as [`Violation`] names it, without the `rules.` before it. Rows that say nothing are left out while
 //! the form is read, so a row has the same number here, in the rules and in what is wrong with them.
 
 use model::auto_heal::AutoHealConfig;
@@ -16,7 +16,7 @@ pub use sent::{Command, SentForm};
 use typed::Typed;
 
 /// What stands before a field's name in a [`Violation`].
-const PREFIX: &str = "autoHealRules.";
+pub(super) const PREFIX: &str = "rules.";
 
 /// The conditions of which there may be several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,9 +35,9 @@ impl List {
     /// Its name in the form and in the rules.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::SlowRequestsWithPath => "slowRequestsWithPath",
-            Self::StatusCodes => "statusCodes",
-            Self::StatusCodesRange => "statusCodesRange",
+            Self::SlowRequestsWithPath => "slow_requests_with_path",
+            Self::StatusCodes => "status_codes",
+            Self::StatusCodesRange => "status_codes_range",
         }
     }
 
@@ -63,13 +63,13 @@ impl Row {
     fn field(&mut self, name: &str) -> Option<&mut String> {
         Some(match name {
             "count" => &mut self.count,
-            "timeInterval" => &mut self.time_interval,
-            "timeTaken" => &mut self.time_taken,
+            "time_interval" => &mut self.time_interval,
+            "time_taken" => &mut self.time_taken,
             "path" => &mut self.path,
             "status" => &mut self.status,
-            "subStatus" => &mut self.sub_status,
-            "win32Status" => &mut self.win32_status,
-            "statusCodes" => &mut self.status_codes,
+            "sub_status" => &mut self.sub_status,
+            "win32_status" => &mut self.win32_status,
+            "status_codes" => &mut self.status_codes,
             _ => return None,
         })
     }
@@ -137,14 +137,14 @@ pub struct Draft {
 impl Draft {
     /// The form of rules that are saved, of which the parameters are not told. Where none are, the form would switch them on: who fills it in means them.
     pub fn of(config: &AutoHealConfig) -> Self {
-        let triggers = &config.auto_heal_rules.triggers;
-        let actions = &config.auto_heal_rules.actions;
+        let triggers = &config.rules.triggers;
+        let actions = &config.rules.actions;
         let custom = actions.custom_action.clone().unwrap_or_default();
         Self {
-            enabled: config.auto_heal_enabled || !triggers.any(),
+            enabled: config.enabled || !triggers.any(),
             requests: triggers.requests.as_ref().map(row_of_requests).unwrap_or_default(),
             slow_requests: triggers.slow_requests.as_ref().map(row_of_slow).unwrap_or_default(),
-            memory_kb: triggers.private_bytes_in_kb.map(|kb| kb.to_string()).unwrap_or_default(),
+            memory_kb: triggers.private_bytes_kib.map(|kb| kb.to_string()).unwrap_or_default(),
             slow_paths: Rows::new(triggers.slow_requests_with_path.iter().map(row_of_slow).collect()),
             statuses: Rows::new(triggers.status_codes.iter().map(row_of_status).collect()),
             ranges: Rows::new(triggers.status_codes_range.iter().map(row_of_range).collect()),
@@ -165,7 +165,7 @@ impl Draft {
     /// These rules, which were pasted, in the place of those that were typed; the pasted text stays.
     #[must_use]
     pub fn replaced_by(self, pasted: &AutoHealConfig) -> Self {
-        let action = pasted.auto_heal_rules.actions.custom_action.as_ref();
+        let action = pasted.rules.actions.custom_action.as_ref();
         // who pasted them has them
         let parameters = action.map(|action| action.parameters.reveal().to_owned()).unwrap_or_default();
         Self { parameters, pasted: self.pasted, ..Self::of(pasted) }
@@ -177,10 +177,7 @@ impl Draft {
         let mut typed = Typed::new(self.unread.clone());
         let triggers = typed.triggers(self);
         let actions = typed.actions(self);
-        let config = AutoHealConfig {
-            auto_heal_enabled: self.enabled,
-            auto_heal_rules: AutoHealRules { triggers, actions },
-        };
+        let config = AutoHealConfig { enabled: self.enabled, rules: AutoHealRules { triggers, actions } };
         let mut wrong = typed.wrong();
         // A field that could not be read is not blamed again for what stands in its place.
         let unread: Vec<String> = wrong.iter().map(|violation| violation.field.clone()).collect();

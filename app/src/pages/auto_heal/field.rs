@@ -48,24 +48,26 @@ pub(super) fn words_of(name: &str) -> String {
     let number = number.parse::<usize>().map(|index| format!(" {}", index + 1)).unwrap_or_default();
     let condition = match list {
         "triggers.requests" => "Request count",
-        "triggers.slowRequests" => "Slow requests",
-        "triggers.slowRequestsWithPath" => title(List::SlowRequestsWithPath),
-        "triggers.statusCodes" => title(List::StatusCodes),
-        "triggers.statusCodesRange" => title(List::StatusCodesRange),
+        "triggers.slow_requests" => "Slow requests",
+        "triggers.slow_requests_with_path" => title(List::SlowRequestsWithPath),
+        "triggers.status_codes" => title(List::StatusCodes),
+        "triggers.status_codes_range" => title(List::StatusCodesRange),
         _ => "",
     };
     let field = match field {
         "count" => "number of requests",
-        "timeInterval" => "within",
-        "timeTaken" => "time taken",
+        "time_interval" => "within",
+        "time_taken" => "time taken",
         "path" => "path",
         "status" => "status code",
-        "statusCodes" if !condition.is_empty() => "status codes",
-        "privateBytesInKB" => "Private bytes",
+        "sub_status" => "sub-status",
+        "win32_status" => "Win32 status",
+        "status_codes" if !condition.is_empty() => "status codes",
+        "private_bytes_kib" => "Private bytes",
         "exe" => "Executable",
         "parameters" => "Parameters",
-        "minProcessExecutionTime" => "Minimum uptime",
-        "actionType" => "Action",
+        "min_process_execution_time" => "Minimum uptime",
+        "action_type" => "Action",
         "triggers" => "Conditions",
         _ => return name.to_owned(),
     };
@@ -167,14 +169,14 @@ impl Fields {
         [
             self.input(&format!("{at}.count"), "Slow requests, at least", "", COUNT, &row.count),
             self.input(
-                &format!("{at}.timeTaken"),
+                &format!("{at}.time_taken"),
                 "Each taking, at least",
                 "hh:mm:ss",
                 SPAN,
                 &row.time_taken,
             ),
             self.input(
-                &format!("{at}.timeInterval"),
+                &format!("{at}.time_interval"),
                 "Within",
                 "hh:mm:ss, not shorter than the time taken",
                 SPAN,
@@ -232,7 +234,7 @@ impl Fields {
         let path = |hint: &'static str| self.input(&format!("{at}.path"), "Path", hint, PATH, &row.path);
         let counted = [
             self.input(&format!("{at}.count"), "Requests, at least", "", COUNT, &row.count),
-            self.input(&format!("{at}.timeInterval"), "Within", "hh:mm:ss", SPAN, &row.time_interval),
+            self.input(&format!("{at}.time_interval"), "Within", "hh:mm:ss", SPAN, &row.time_interval),
         ];
         match list {
             List::SlowRequestsWithPath => {
@@ -246,7 +248,7 @@ impl Fields {
                 let name = format!("{at}.status");
                 let status =
                     self.focused_input(&name, "Status code", "101 to 529", kind, &row.status, focused);
-                let kept = [("subStatus", &row.sub_status), ("win32Status", &row.win32_status)];
+                let kept = [("sub_status", &row.sub_status), ("win32_status", &row.win32_status)];
                 let kept =
                     kept.into_iter().filter(|(_, value)| !value.trim().is_empty()).map(|(name, value)| {
                         let (name, value) = (format!("{at}.{name}"), value.clone());
@@ -260,7 +262,7 @@ impl Fields {
             }
             List::StatusCodesRange => {
                 let kind = Kind::Text { pattern: Some(RANGE_PATTERN), example: "500-530", most: 16 };
-                let name = format!("{at}.statusCodes");
+                let name = format!("{at}.status_codes");
                 let hint = "100 to 530, the smaller first";
                 let range = self.focused_input(&name, "Status codes", hint, kind, &row.status_codes, focused);
                 std::iter::once(range)
@@ -316,23 +318,23 @@ mod tests {
     #[test]
     fn a_field_is_called_as_on_the_form() {
         let cases = [
-            ("triggers.statusCodes[1].timeInterval", "Status code 2, within"),
+            ("triggers.status_codes[1].time_interval", "Status code 2, within"),
             ("triggers.requests.count", "Request count, number of requests"),
-            ("triggers.privateBytesInKB", "Private bytes"),
-            ("actions.minProcessExecutionTime", "Minimum uptime"),
+            ("triggers.private_bytes_kib", "Private bytes"),
+            ("actions.min_process_execution_time", "Minimum uptime"),
             ("triggers", "Conditions"),
-            ("triggers.statusCodes", "triggers.statusCodes"),
+            ("triggers.status_codes", "triggers.status_codes"),
             ("do", "do"),
         ];
         for (name, words) in cases {
             assert_eq!(words_of(name), words);
         }
-        assert_eq!(id_of("triggers.statusCodes[1].count"), "triggers-statusCodes-1-count");
+        assert_eq!(id_of("triggers.status_codes[1].count"), "triggers-status_codes-1-count");
     }
 
     #[test]
     fn what_is_wrong_stands_beside_its_field_with_what_was_typed() {
-        let violation = Violation::new("autoHealRules.triggers.requests.count", "`<b>`", "a whole number");
+        let violation = Violation::new("rules.triggers.requests.count", "`<b>`", "a whole number");
         let fields = Fields { violations: vec![violation], focus: None };
         let html =
             fields.input("triggers.requests.count", "Requests", "hint", COUNT, "\"><script>").to_html();

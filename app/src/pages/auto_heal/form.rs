@@ -1,7 +1,7 @@
 //! The form of the user's own rules, in the portal's steps. It is an ordinary form, and whoever receives it checks it.
 
 use leptos::prelude::*;
-use model::auto_heal::config::{ActionType, MEMORY_ABOVE_KB, MEMORY_MOST_KB, Parameters};
+use model::auto_heal::config::{ActionType, MEMORY_ABOVE_KIB, MEMORY_MOST_KIB, Parameters};
 
 use super::draft::{Draft, List};
 use super::field::{COUNT, Fields, Kind, PATH, SPAN, Wrong};
@@ -9,11 +9,11 @@ use super::field::{COUNT, Fields, Kind, PATH, SPAN, Wrong};
 /// Step 1.
 pub(super) fn conditions(fields: &Fields, draft: &Draft, here: &str) -> AnyView {
     let requests = &draft.requests;
-    let memory = Kind::Number { least: MEMORY_ABOVE_KB + 1, most: MEMORY_MOST_KB };
+    let memory = Kind::Number { least: MEMORY_ABOVE_KIB + 1, most: MEMORY_MOST_KIB };
     // App Service's form has no path here, and its back end refuses one: it is only shown to be taken out.
     let slow = &draft.slow_requests;
     let stray_path = (!slow.path.trim().is_empty()).then(|| {
-        fields.input("triggers.slowRequests.path", "Path", "not supported here: remove it", PATH, &slow.path)
+        fields.input("triggers.slow_requests.path", "Path", "not supported here: remove it", PATH, &slow.path)
     });
     view! {
         <h3 id="conditions">"1. Define Conditions"</h3>
@@ -24,11 +24,11 @@ pub(super) fn conditions(fields: &Fields, draft: &Draft, here: &str) -> AnyView 
             <fieldset>
                 <legend>"Request count"</legend>
                 {fields.input("triggers.requests.count", "Requests, at least", "", COUNT, &requests.count)}
-                {fields.input("triggers.requests.timeInterval", "Within", "hh:mm:ss", SPAN, &requests.time_interval)}
+                {fields.input("triggers.requests.time_interval", "Within", "hh:mm:ss", SPAN, &requests.time_interval)}
             </fieldset>
             <fieldset>
                 <legend>"Slow requests"</legend>
-                {fields.slow("triggers.slowRequests", slow)}
+                {fields.slow("triggers.slow_requests", slow)}
                 {stray_path}
             </fieldset>
             {fields.list(here, draft, List::SlowRequestsWithPath)}
@@ -38,7 +38,7 @@ pub(super) fn conditions(fields: &Fields, draft: &Draft, here: &str) -> AnyView 
                 <legend>"Memory"</legend>
                 {fields
                     .input(
-                        "triggers.privateBytesInKB",
+                        "triggers.private_bytes_kib",
                         "Private bytes above, in KB",
                         "More than 102,400 and at most 33,554,432 KB (100 MB to 32 GB)",
                         memory,
@@ -62,7 +62,7 @@ pub(super) fn action(fields: &Fields, draft: &Draft) -> AnyView {
                 <input
                     type="radio"
                     id=id.clone()
-                    name="actions.actionType"
+                    name="actions.action_type"
                     value=action.word()
                     checked=action == chosen
                     aria-describedby=hint_id.clone()
@@ -91,11 +91,11 @@ pub(super) fn action(fields: &Fields, draft: &Draft) -> AnyView {
                 "Custom action",
                 "Runs an executable as the app's user, with a time limit. The worker keeps running.",
             )}
-            <Wrong id="actions-actionType-error".to_owned() messages=fields.messages("actions.actionType") />
+            <Wrong id="actions-action_type-error".to_owned() messages=fields.messages("actions.action_type") />
             <div class="custom-action">
                 {fields
                     .input(
-                        "actions.customAction.exe",
+                        "actions.custom_action.exe",
                         "Executable",
                         "Absolute path. MemoryDump and Profiler are not supported.",
                         exe,
@@ -103,7 +103,7 @@ pub(super) fn action(fields: &Fields, draft: &Draft) -> AnyView {
                     )}
                 {fields
                     .input(
-                        "actions.customAction.parameters",
+                        "actions.custom_action.parameters",
                         "Parameters",
                         if draft.parameters == Parameters::KEPT { "*** keeps the saved parameters. Saved parameters are never shown." } else { "Optional. Saved parameters are never shown." },
                         parameters,
@@ -123,7 +123,7 @@ pub(super) fn override_time(fields: &Fields, draft: &Draft) -> AnyView {
             <legend>"Minimum uptime"</legend>
             {fields
                 .input(
-                    "actions.minProcessExecutionTime",
+                    "actions.min_process_execution_time",
                     "Minimum uptime before the action runs",
                     "hh:mm:ss, 00:00:00 to 02:00:00. Less than 00:10:00 is not recommended: a slow start may trigger the rule again.",
                     SPAN,

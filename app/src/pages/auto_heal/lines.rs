@@ -22,7 +22,7 @@ const ACTION: Place = (7, 0);
 /// Both run a program, and the new rules give it what was typed.
 fn has_new_parameters(current: &AutoHealConfig, new: &AutoHealConfig) -> bool {
     let parameters = |config: &AutoHealConfig| {
-        let actions = &config.auto_heal_rules.actions;
+        let actions = &config.rules.actions;
         let action =
             actions.custom_action.clone().filter(|_| actions.action_type == ActionType::CustomAction);
         action.map(|action| action.parameters).filter(Parameters::is_set)
@@ -36,12 +36,12 @@ fn has_new_parameters(current: &AutoHealConfig, new: &AutoHealConfig) -> bool {
 
 /// The rules, a line each.
 fn lines(config: &AutoHealConfig) -> Lines {
-    let (triggers, actions) = (&config.auto_heal_rules.triggers, &config.auto_heal_rules.actions);
+    let (triggers, actions) = (&config.rules.triggers, &config.rules.actions);
     let mut lines = Lines::new();
     let mut add = |place: Place, what: String, text: String| {
         lines.insert(place, (what, text));
     };
-    let state = if config.auto_heal_enabled { "on" } else { "off" };
+    let state = if config.enabled { "on" } else { "off" };
     add((0, 0), "Custom rules".to_owned(), state.to_owned());
     if let Some(requests) = &triggers.requests {
         let text = format!("at least {}", requests_within(requests.count, requests.time_interval));
@@ -68,7 +68,7 @@ fn lines(config: &AutoHealConfig) -> Lines {
         );
         add((5, index), format!("Status code range {}", index + 1), text);
     }
-    if let Some(kb) = triggers.private_bytes_in_kb {
+    if let Some(kb) = triggers.private_bytes_kib {
         let text = format!("above {kb} KB ({})", bytes(kb.saturating_mul(1_024)));
         add((6, 0), "Private bytes".to_owned(), text);
     }
@@ -179,13 +179,13 @@ mod tests {
     #[test]
     fn what_differs_is_marked_and_hostile_text_is_only_text() {
         let current = config(
-            r#"{"autoHealEnabled":true,"autoHealRules":{"triggers":{"requests":{"count":1,"timeInterval":"00:01:00"},
-            "privateBytesInKB":204800},"actions":{"actionType":"Recycle"}}}"#,
+            r#"{"enabled":true,"rules":{"triggers":{"requests":{"count":1,"time_interval":"00:01:00"},
+            "private_bytes_kib":204800},"actions":{"action_type":"Recycle"}}}"#,
         );
         let new = config(
-            r#"{"autoHealEnabled":true,"autoHealRules":{"triggers":{"requests":{"count":5,"timeInterval":"00:01:00"},
-            "statusCodesRange":[{"statusCodes":"<b>500","count":5,"timeInterval":"00:01:00","path":"<i>"}]},
-            "actions":{"actionType":"Recycle"}}}"#,
+            r#"{"enabled":true,"rules":{"triggers":{"requests":{"count":5,"time_interval":"00:01:00"},
+            "status_codes_range":[{"status_codes":"<b>500","count":5,"time_interval":"00:01:00","path":"<i>"}]},
+            "actions":{"action_type":"Recycle"}}}"#,
         );
         let html = comparison(&current, &new).to_html();
         for expected in [
@@ -205,7 +205,7 @@ mod tests {
     fn parameters_are_told_to_be_there_and_to_change() {
         let of = |parameters: &str| {
             config(&format!(
-                r#"{{"autoHealRules":{{"actions":{{"actionType":2,"customAction":{{"exe":"/bin/x","parameters":"{parameters}"}}}}}}}}"#
+                r#"{{"rules":{{"actions":{{"action_type":"CustomAction","custom_action":{{"exe":"/bin/x","parameters":"{parameters}"}}}}}}}}"#
             ))
         };
         let saved = of("--token hunter2");

@@ -28,8 +28,8 @@ fn the_old_form_is_read_and_written_back() {
     let first = import(OLD).unwrap();
     assert_eq!(first.notes, Vec::<String>::new());
     assert_eq!(first.rules.check(), []);
-    let rules = &first.rules.auto_heal_rules;
-    assert_eq!(rules.triggers.private_bytes_in_kb, Some(800_000));
+    let rules = &first.rules.rules;
+    assert_eq!(rules.triggers.private_bytes_kib, Some(800_000));
     assert_eq!(rules.triggers.status_codes.len(), 2);
     assert_eq!(rules.triggers.slow_requests.as_ref().unwrap().time_taken.as_secs(), 45);
     assert_eq!(rules.actions.custom_action.as_ref().unwrap().parameters.reveal(), r#"-t "a & b""#);
@@ -43,7 +43,7 @@ fn the_old_form_is_read_and_written_back() {
 #[test]
 fn the_element_alone_is_enough() {
     let text = r#"<monitoring><triggers><memory privateBytesInKB="204800"/></triggers><actions value="Recycle"/></monitoring>"#;
-    assert_eq!(import(text).unwrap().rules.auto_heal_rules.triggers.private_bytes_in_kb, Some(204_800));
+    assert_eq!(import(text).unwrap().rules.rules.triggers.private_bytes_kib, Some(204_800));
     for none in ["<configuration/>", "<configuration><monitoring/></configuration>"] {
         assert_eq!(import(none), Err(WebConfigError::NoMonitoring), "{none}");
     }
@@ -103,14 +103,14 @@ fn what_the_old_form_cannot_say_is_listed() {
         "statusCodesRange":[{"statusCodes":"500-530","count":1,"timeInterval":"00:01:00"}],
         "slowRequestsWithPath":[{"timeTaken":"00:00:01","count":1,"timeInterval":"00:01:00","path":"/x"}]},
         "actions":{"actionType":0,"minProcessExecutionTime":"00:10:00"}}}"#;
-    let config: AutoHealConfig = serde_json::from_str(json).unwrap();
+    let config = crate::arm::deserialize(&mut serde_json::Deserializer::from_str(json)).unwrap();
     let written = export(&config);
     assert_eq!(written.notes.len(), 5, "{:?}", written.notes);
     assert!(
         written.notes[0].starts_with("autoHealRules.triggers.statusCodes[1], which has a path, has no place")
     );
-    let back = import(&written.rules).unwrap().rules.auto_heal_rules.triggers;
-    assert_eq!(back.status_codes, config.auto_heal_rules.triggers.status_codes[..1]);
+    let back = import(&written.rules).unwrap().rules.rules.triggers;
+    assert_eq!(back.status_codes, config.rules.triggers.status_codes[..1]);
 }
 
 proptest! {
@@ -122,14 +122,14 @@ proptest! {
         let time_interval = TimeSpan::from_secs(interval);
         let triggers = Triggers {
             requests: Some(RequestsTrigger { count, time_interval }),
-            private_bytes_in_kb: kb,
+            private_bytes_kib: kb,
             slow_requests: Some(SlowRequestsTrigger { time_taken: TimeSpan::from_secs(taken), count, time_interval, path: None }),
             status_codes: codes.into_iter().map(|(status, sub_status, count)| StatusCodeTrigger { status, sub_status, count, time_interval, ..Default::default() }).collect(),
             ..Triggers::default()
         };
         let parameters = Parameters::new(parameters);
         let actions = Actions { action_type: ActionType::ALL[action], custom_action: Some(CustomAction { exe, parameters }), ..Actions::default() };
-        let config = AutoHealConfig { auto_heal_enabled: true, auto_heal_rules: AutoHealRules { triggers, actions } };
+        let config = AutoHealConfig { enabled: true, rules: AutoHealRules { triggers, actions } };
         let back = import(&export(&config).rules).unwrap();
         prop_assert_eq!(back.rules.keep_from(&config), Ok(config));
     }

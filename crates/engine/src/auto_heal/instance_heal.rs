@@ -245,7 +245,7 @@ impl AutoHeal {
     }
 
     fn action(&self, rule: Rule) -> Action {
-        let actions = &self.settings.user.auto_heal_rules.actions;
+        let actions = &self.settings.user.rules.actions;
         match rule {
             Rule::PercentMemory | Rule::PercentRequest | Rule::NotResponding => Action::Recycle,
             Rule::ProactiveCpu => Action::Cpu(self.settings.cpu.unwrap_or_default().mode),

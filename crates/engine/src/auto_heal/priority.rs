@@ -12,19 +12,16 @@ pub struct Silence {
 
 /// What the user's rules silence. Rules that are switched off silence nothing; the action does not matter.
 pub fn silence(config: &AutoHealConfig) -> Silence {
-    if !config.auto_heal_enabled {
+    if !config.enabled {
         return Silence::default();
     }
-    let triggers = &config.auto_heal_rules.triggers;
+    let triggers = &config.rules.triggers;
     let slow = if triggers.slow_requests.is_some() {
         Some(Rule::SlowRequests)
     } else {
         triggers.slow_requests_with_path.first().map(|_| Rule::SlowRequestsWithPath { index: 0 })
     };
-    Silence {
-        percent_memory: triggers.private_bytes_in_kb.map(|_| Rule::PrivateBytes),
-        percent_request: slow,
-    }
+    Silence { percent_memory: triggers.private_bytes_kib.map(|_| Rule::PrivateBytes), percent_request: slow }
 }
 
 #[cfg(test)]
@@ -33,22 +30,21 @@ mod tests {
 
     #[test]
     fn each_users_rule_silences_its_own_matter_and_no_other() {
-        let slow = r#"{"timeTaken":"00:00:30","count":5,"timeInterval":"00:02:00","path":"/x"}"#;
+        let slow = r#"{"time_taken":"00:00:30","count":5,"time_interval":"00:02:00","path":"/x"}"#;
         let cases = [
             (true, String::new(), (None, None)),
-            (true, r#""privateBytesInKB":204800"#.to_owned(), (Some(Rule::PrivateBytes), None)),
-            (false, r#""privateBytesInKB":204800"#.to_owned(), (None, None)),
-            (true, format!(r#""slowRequests":{slow}"#), (None, Some(Rule::SlowRequests))),
+            (true, r#""private_bytes_kib":204800"#.to_owned(), (Some(Rule::PrivateBytes), None)),
+            (false, r#""private_bytes_kib":204800"#.to_owned(), (None, None)),
+            (true, format!(r#""slow_requests":{slow}"#), (None, Some(Rule::SlowRequests))),
             (
                 true,
-                format!(r#""slowRequestsWithPath":[{slow}]"#),
+                format!(r#""slow_requests_with_path":[{slow}]"#),
                 (None, Some(Rule::SlowRequestsWithPath { index: 0 })),
             ),
-            (true, r#""requests":{"count":5,"timeInterval":"00:02:00"}"#.to_owned(), (None, None)),
+            (true, r#""requests":{"count":5,"time_interval":"00:02:00"}"#.to_owned(), (None, None)),
         ];
         for (enabled, trigger, expected) in cases {
-            let json =
-                format!(r#"{{"autoHealEnabled":{enabled},"autoHealRules":{{"triggers":{{{trigger}}}}}}}"#);
+            let json = format!(r#"{{"enabled":{enabled},"rules":{{"triggers":{{{trigger}}}}}}}"#);
             let silence = silence(&serde_json::from_str(&json).unwrap());
             assert_eq!((silence.percent_memory, silence.percent_request), expected, "{json}");
         }

@@ -43,10 +43,10 @@ pub struct Counting {
 /// The conditions of `config` that count requests; none while it is switched off. What [`AutoHealConfig::check`] refuses is
 /// left out.
 pub fn counting(config: &AutoHealConfig) -> Vec<Counting> {
-    if !config.auto_heal_enabled {
+    if !config.enabled {
         return Vec::new();
     }
-    let triggers = &config.auto_heal_rules.triggers;
+    let triggers = &config.rules.triggers;
     let mut found = Vec::new();
     let mut add = |rule, watch, count, interval: model::auto_heal::config::TimeSpan| {
         found.push(Counting { rule, watch, count, interval: interval.duration() });
@@ -214,7 +214,7 @@ pub struct UserRules {
 impl UserRules {
     /// What `config` sets; nothing while it is switched off.
     pub fn new(config: &AutoHealConfig) -> Self {
-        let kb = config.auto_heal_rules.triggers.private_bytes_in_kb.filter(|_| config.auto_heal_enabled);
+        let kb = config.rules.triggers.private_bytes_kib.filter(|_| config.enabled);
         let memory = kb.map(|kb| PrivateBytes {
             limit: kb.saturating_mul(1_024),
             value: None,
@@ -224,7 +224,7 @@ impl UserRules {
         Self {
             conditions: counting(config).into_iter().map(Condition::new).collect(),
             memory,
-            minimum: config.auto_heal_rules.actions.min_process_execution_time.duration(),
+            minimum: config.rules.actions.min_process_execution_time.duration(),
             refused: BTreeSet::new(),
         }
     }

@@ -119,8 +119,8 @@ impl World {
 
 fn private_bytes_rule(action: &str) -> AutoHealConfig {
     serde_json::from_str(&format!(
-        r#"{{"autoHealEnabled":true,"autoHealRules":{{"triggers":{{"privateBytesInKB":204800}},
-            "actions":{{"actionType":"{action}","customAction":{{"exe":"/bin/tell","parameters":"me"}}}}}}}}"#
+        r#"{{"enabled":true,"rules":{{"triggers":{{"private_bytes_kib":204800}},
+            "actions":{{"action_type":"{action}","custom_action":{{"exe":"/bin/tell","parameters":"me"}}}}}}}}"#
     ))
     .unwrap()
 }

@@ -16,7 +16,7 @@ fn range() -> TimeRange {
 }
 
 fn config(triggers: &str, actions: &str) -> AutoHealConfig {
-    let json = format!(r#"{{"autoHealRules":{{"triggers":{{{triggers}}},"actions":{{{actions}}}}}}}"#);
+    let json = format!(r#"{{"rules":{{"triggers":{{{triggers}}},"actions":{{{actions}}}}}}}"#);
     let config: AutoHealConfig = serde_json::from_str(&json).unwrap();
     assert_eq!(config.check(), []);
     config
@@ -39,7 +39,7 @@ fn only(run: DryRun) -> ConditionRun {
 
 /// The verdict's name, and the minutes of the certain firings.
 fn requests_run(count: u64, interval: &str, counts: &[u64], actions: &str) -> (Verdict, Vec<u32>) {
-    let config = config(&format!(r#""requests":{{"count":{count},"timeInterval":"{interval}"}}"#), actions);
+    let config = config(&format!(r#""requests":{{"count":{count},"time_interval":"{interval}"}}"#), actions);
     let run = only(dry_run(&config, range(), &rows(counts, 1_000), &[]));
     let certain = run.fires.iter().filter(|fire| fire.certain);
     let minutes =
@@ -78,9 +78,9 @@ fn what_a_minute_hides_is_not_guessed() {
 fn the_window_is_emptied_and_the_minimum_time_holds_back() {
     let counts = [5, 5, 5, 5, 5, 5];
     assert_eq!(requests_run(10, "00:02:00", &counts, "").1, [1, 3, 5]);
-    let minimum = r#""minProcessExecutionTime":"00:04:00""#;
+    let minimum = r#""min_process_execution_time":"00:04:00""#;
     assert_eq!(requests_run(10, "00:02:00", &counts, minimum).1, [1, 5]);
-    let log = r#""actionType":"LogEvent","minProcessExecutionTime":"00:04:00""#;
+    let log = r#""action_type":"LogEvent","min_process_execution_time":"00:04:00""#;
     assert_eq!(requests_run(10, "00:02:00", &counts, log).1, [1, 3, 5], "nothing was restarted");
 }
 
@@ -88,13 +88,13 @@ fn the_window_is_emptied_and_the_minimum_time_holds_back() {
 fn a_minute_without_a_row_is_a_minute() {
     let mut gap = rows(&[5, 0, 5], 1_000);
     gap.remove(1);
-    let config = config(r#""requests":{"count":10,"timeInterval":"00:01:00"}"#, "");
+    let config = config(r#""requests":{"count":10,"time_interval":"00:01:00"}"#, "");
     assert_eq!(only(dry_run(&config, range(), &gap, &[])).verdict, Verdict::WouldNotFire);
 }
 
 #[test]
 fn slow_requests_by_the_sketch() {
-    let slow = r#""slowRequests":{"timeTaken":"00:00:30","count":5,"timeInterval":"00:02:00"}"#;
+    let slow = r#""slow_requests":{"time_taken":"00:00:30","count":5,"time_interval":"00:02:00"}"#;
     let run = |us: u64| only(dry_run(&config(slow, ""), range(), &rows(&[5], us), &[])).verdict;
     assert_eq!(run(60_000_000), Verdict::WouldFire);
     assert_eq!(run(20_000_000), Verdict::WouldNotFire);
@@ -108,7 +108,7 @@ fn paths_and_single_statuses_cannot_be_told_unless_they_cannot_have_been_met() {
     let verdict = |triggers: &str| only(dry_run(&config(triggers, ""), range(), &errors, &[])).verdict;
     let status = |status: u16, count: u64, path: &str| {
         verdict(&format!(
-            r#""statusCodes":[{{"status":{status},"count":{count},"timeInterval":"00:01:00"{path}}}]"#
+            r#""status_codes":[{{"status":{status},"count":{count},"time_interval":"00:01:00"{path}}}]"#
         ))
     };
     let told = |verdict: Verdict| match verdict {
@@ -123,7 +123,7 @@ fn paths_and_single_statuses_cannot_be_told_unless_they_cannot_have_been_met() {
     assert_eq!(told(status(404, 21, r#","path":"/x""#)), "WouldNotFire");
     let range = |range: &str, count: u64| {
         told(verdict(&format!(
-            r#""statusCodesRange":[{{"statusCodes":"{range}","count":{count},"timeInterval":"00:01:00"}}]"#
+            r#""status_codes_range":[{{"status_codes":"{range}","count":{count},"time_interval":"00:01:00"}}]"#
         )))
     };
     assert_eq!(range("400-499", 20), "WouldFire", "a whole class");
@@ -149,7 +149,7 @@ fn memory_fires_once_a_stretch_and_by_instance() {
         memory(0, 4, 201),
         memory(1, 0, 200),
     ];
-    let own = config(r#""privateBytesInKB":204800"#, "");
+    let own = config(r#""private_bytes_kib":204800"#, "");
     let run = dry_run(&own, range(), &rows(&[1], 1), &recorded);
     let fires: Vec<Vec<_>> = run
         .instances
@@ -165,7 +165,7 @@ fn memory_fires_once_a_stretch_and_by_instance() {
 #[test]
 fn what_lies_outside_the_range_is_not_looked_at() {
     let later = TimeRange { start: at(1), end: at(2) };
-    let config = config(r#""requests":{"count":10,"timeInterval":"00:01:00"}"#, "");
+    let config = config(r#""requests":{"count":10,"time_interval":"00:01:00"}"#, "");
     assert_eq!(only(dry_run(&config, later, &rows(&[10, 1, 10], 1), &[])).verdict, Verdict::WouldNotFire);
 }
 
@@ -178,7 +178,7 @@ proptest::proptest! {
         anew in 0_usize..60,
     ) {
         let json = format!(
-            r#"{{"autoHealEnabled":true,"autoHealRules":{{"triggers":{{"requests":{{"count":3,"timeInterval":"00:{:02}:{:02}"}}}}}}}}"#,
+            r#"{{"enabled":true,"rules":{{"triggers":{{"requests":{{"count":3,"time_interval":"00:{:02}:{:02}"}}}}}}}}"#,
             seconds / 60,
             seconds % 60
         );

@@ -10,7 +10,6 @@ use crate::auto_heal::evidence::{Evidence, RefusalReason, Rule};
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "value", rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Action {
     /// An overlapped restart of this instance.
     Recycle,

@@ -19,7 +19,6 @@ pub const SPAN_ACCEPTED: &str = "a length of time as hh:mm:ss, such as 00:05:00,
 /// Whole seconds, written `hh:mm:ss`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String))]
 pub struct TimeSpan(u64);
 
 impl TimeSpan {

@@ -53,7 +53,7 @@ conformance! {
     settings: settings_replace_all_of_the_apps, states_are_kept_by_node_and_instance;
     restarts: a_restart_reads_back_as_it_was, a_restart_counts_once, restarts_of_one_app_in_a_range_newest_first;
     heal_events: an_event_reads_back_as_it_was, evidence_of_an_older_medic_reads_as_it_was_told, an_event_counts_once, events_of_one_app_in_a_range_newest_first;
-    auto_heal: rules_read_back_equal_and_replace_what_was_there, rules_changed_by_hand_are_named,
+    auto_heal: rules_read_back_equal_and_replace_what_was_there, rules_changed_by_hand_are_named, rules_of_an_older_medic_are_read,
         guards_are_kept_by_node_and_instance, fuses_are_kept_by_node_and_app;
     memory: a_minute_flushed_twice_keeps_the_peak_and_the_latest_limit, concurrent_flushes_keep_the_peak,
         memory_of_one_app_in_a_range;

@@ -1,6 +1,7 @@
 //! Why a request of the API has no answer, as it is told.
 
 use app::{ConsoleError, StoreFailure};
+use app_service::arm;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -116,7 +117,7 @@ impl From<ConsoleError> for ApiError {
         match error {
             ConsoleError::NoSuchApp(_) => Self::NotFound(error.to_string()),
             ConsoleError::Refused(reason) => Self::Refused(reason),
-            ConsoleError::Invalid(violations) => Self::Invalid(violations),
+            ConsoleError::Invalid(violations) => Self::Invalid(arm::named(violations)),
             ConsoleError::Forbidden(reason) => Self::Forbidden(reason),
             ConsoleError::Conflict(reason) => Self::Conflict(reason),
             ConsoleError::Store(failure) => Self::Store(failure),

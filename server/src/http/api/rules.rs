@@ -1,6 +1,7 @@
 //! `GET` and `PUT /api/v1/apps/{app}/auto-heal`: the user's rules in App Service's shape.
 
-use app_service::web_config;
+use app_service::arm::Properties;
+use app_service::{arm, web_config};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -8,6 +9,7 @@ use axum::extract::{Path, Query};
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use insight::custom_rules;
 use model::auto_heal::AutoHealConfig;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -44,7 +46,7 @@ impl Format {
 /// action's `parameters` are `***` where they are set. As
 /// `web.config` it is the old form's `<monitoring>`, with a comment on what that cannot say.
 #[utoipa::path(get, path = "/api/v1/apps/{app}/auto-heal", params(("app" = String, Path), Format), responses(
-    (status = 200, content((AutoHealConfig = "application/json"), (String = "application/xml"))),
+    (status = 200, content((Properties = "application/json"), (String = "application/xml"))),
     (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(in crate::http) async fn auto_heal(
     Asked(console): Asked,
@@ -56,7 +58,7 @@ pub(in crate::http) async fn auto_heal(
     let as_web_config = read_query(query)?.is_web_config(&headers)?;
     let rules = console.auto_heal(&app).await?;
     if !as_web_config {
-        return Ok(Json(rules).into_response());
+        return Ok(Json(Properties::from(&rules)).into_response());
     }
     let headers = [(CONTENT_TYPE, "application/xml; charset=utf-8"), (CONTENT_DISPOSITION, WEB_CONFIG)];
     Ok((headers, exported(&rules)).into_response())
@@ -66,7 +68,7 @@ pub(in crate::http) async fn auto_heal(
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct SavedRules {
     #[serde(flatten)]
-    rules: AutoHealConfig,
+    rules: Properties,
     /// What was given and is not looked at, and what is not advised; a sentence each. Absent where there is nothing to say.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
@@ -81,7 +83,7 @@ pub(in crate::http) struct SavedRules {
 /// `autoHealEnabled` and `autoHealRules` must be there, since what is left
 /// out is removed; `"autoHealRules": null` removes all rules. A value that does not fit is refused with its field and the limit.
 #[utoipa::path(put, path = "/api/v1/apps/{app}/auto-heal", params(("app" = String, Path)),
-    request_body(content((AutoHealConfig = "application/json"), (String = "application/xml"))), responses(
+    request_body(content((Properties = "application/json"), (String = "application/xml"))), responses(
     (status = 200, body = SavedRules), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
 pub(in crate::http) async fn save_auto_heal(
@@ -93,8 +95,9 @@ pub(in crate::http) async fn save_auto_heal(
     let app = app_name(&app)?;
     let read = rules_body::read(&headers, body, Whole::Yes)?;
     console.change_auto_heal(&app, &|_| Ok(read.rules.clone())).await?;
-    let notes = [read.notes, read.rules.notes(), read.rules.warnings()].concat();
-    Ok(Json(SavedRules { rules: read.rules, notes }))
+    let (given, unwise) =
+        (custom_rules::notes(&read.rules, arm::field), custom_rules::warnings(&read.rules, arm::field));
+    Ok(Json(SavedRules { rules: Properties::from(&read.rules), notes: [read.notes, given, unwise].concat() }))
 }
 
 /// A browser names XML beside HTML for every address; it is given JSON.

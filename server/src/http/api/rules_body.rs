@@ -1,8 +1,8 @@
 //! Reading the user's rules from a request's body: ARM's properties, their envelope, or a web.config. What is wrong is told with
 //! the path of its field; nothing is taken over in part.
 
-use app_service::web_config;
 use app_service::web_config::{Translated, WebConfigError};
+use app_service::{arm, web_config};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
@@ -90,7 +90,7 @@ fn json(body: &[u8], whole: Whole) -> Result<AutoHealConfig, ApiError> {
         return Err(ApiError::Invalid(lists));
     }
     let mut track = serde_path_to_error::Track::new();
-    let read = { AutoHealConfig::read(serde_path_to_error::Deserializer::new(value, &mut track)) };
+    let read = { arm::read(serde_path_to_error::Deserializer::new(value, &mut track)) };
     match read {
         Ok(Ok(rules)) => Ok(rules),
         Ok(Err(violations)) => Err(ApiError::Invalid(violations)),
@@ -238,10 +238,10 @@ mod tests {
     fn the_envelope_and_what_stands_beside_the_rules_are_passed_over() {
         let plain = r#"{"autoHealEnabled":true,"alwaysOn":true,"autoHealRules":{"triggers":{"privateBytesInKB":200000}}}"#;
         let read = json(plain.as_bytes(), Whole::Yes).unwrap();
-        assert_eq!(read.auto_heal_rules.triggers.private_bytes_in_kb, Some(200_000));
+        assert_eq!(read.rules.triggers.private_bytes_kib, Some(200_000));
         let envelope = format!(r#"{{"id":"/subscriptions/x","name":"web","properties":{plain}}}"#);
         assert_eq!(json(envelope.as_bytes(), Whole::Yes).unwrap(), read);
         let rules_alone = r#"{"autoHealRules":{"triggers":{"privateBytesInKB":200000}}}"#;
-        assert_eq!(json(rules_alone.as_bytes(), Whole::No).unwrap().auto_heal_rules, read.auto_heal_rules);
+        assert_eq!(json(rules_alone.as_bytes(), Whole::No).unwrap().rules, read.rules);
     }
 }

@@ -6,8 +6,8 @@
 use app::{
     AutoHealCommand, AutoHealDraft, AutoHealForm, AutoHealReply, AutoHealSubmission, Console, ConsoleError,
 };
-use app_service::web_config;
 use app_service::web_config::Translated;
+use app_service::{arm, web_config};
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -15,7 +15,6 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use model::AppName;
 use model::auto_heal::AutoHealConfig;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::Site;
@@ -90,7 +89,7 @@ async fn save(console: &dyn Console, app: &AppName, draft: AutoHealDraft) -> Out
 
 /// The saved rules with the switch turned; what is typed in the form is none of its business.
 async fn switch(console: &dyn Console, app: &AppName, draft: AutoHealDraft, on: bool) -> Outcome {
-    let switched = |held: &AutoHealConfig| Ok(AutoHealConfig { auto_heal_enabled: on, ..held.clone() });
+    let switched = |held: &AutoHealConfig| Ok(AutoHealConfig { enabled: on, ..held.clone() });
     match console.change_auto_heal(app, &switched).await {
         Ok(()) => Outcome::Back(if on { "on" } else { "off" }),
         Err(ConsoleError::NoSuchApp(_)) => Outcome::NotFound,
@@ -129,7 +128,7 @@ fn read_pasted(text: &str) -> Result<Translated<AutoHealConfig>, String> {
     if properties.get("autoHealRules").is_none_or(Value::is_null) {
         return Err("the JSON has no autoHealRules.".to_owned());
     }
-    let rules = AutoHealConfig::deserialize(properties).map_err(|error| format!("{error}."))?;
+    let rules = arm::deserialize(properties).map_err(|error| format!("{error}."))?;
     Ok(Translated { rules, notes: Vec::new() })
 }
 
@@ -188,8 +187,8 @@ mod tests {
             assert!(matches!(reply, AutoHealReply::Imported(_)), "{reply:?}");
             let (config, violations) = filled.config();
             assert_eq!(violations, []);
-            let triggers = config.auto_heal_rules.triggers;
-            assert_eq!((triggers.private_bytes_in_kb, triggers.requests), (Some(204_800), None), "{pasted}");
+            let triggers = config.rules.triggers;
+            assert_eq!((triggers.private_bytes_kib, triggers.requests), (Some(204_800), None), "{pasted}");
             assert_eq!(filled.pasted(), pasted, "what was pasted stays");
         }
     }

@@ -84,7 +84,7 @@ impl Reader {
                 Some(command) => self.command = command,
                 None => self.refuse("do", &value, "an action of the form"),
             },
-            "autoHealEnabled" => self.draft.enabled = value.trim().eq_ignore_ascii_case("true"),
+            "enabled" => self.draft.enabled = value.trim().eq_ignore_ascii_case("true"),
             _ => match self.place(name) {
                 Some(place) => *place = value,
                 None => self.refuse(&shorten(name), "", "a field of the form"),
@@ -96,17 +96,17 @@ impl Reader {
         let draft = &mut self.draft;
         match name {
             "import" => return Some(&mut draft.pasted),
-            "triggers.privateBytesInKB" => return Some(&mut draft.memory_kb),
-            "actions.actionType" => return Some(&mut draft.action),
-            "actions.customAction.exe" => return Some(&mut draft.exe),
-            "actions.customAction.parameters" => return Some(&mut draft.parameters),
-            "actions.minProcessExecutionTime" => return Some(&mut draft.minimum_time),
+            "triggers.private_bytes_kib" => return Some(&mut draft.memory_kb),
+            "actions.action_type" => return Some(&mut draft.action),
+            "actions.custom_action.exe" => return Some(&mut draft.exe),
+            "actions.custom_action.parameters" => return Some(&mut draft.parameters),
+            "actions.min_process_execution_time" => return Some(&mut draft.minimum_time),
             _ => {}
         }
         let (place, field) = name.strip_prefix("triggers.")?.split_once('.')?;
         match place {
             "requests" => draft.requests.field(field),
-            "slowRequests" => draft.slow_requests.field(field),
+            "slow_requests" => draft.slow_requests.field(field),
             _ => {
                 let (list, index) = place.strip_suffix(']')?.split_once('[')?;
                 let (list, index) = (List::of_name(list)?, index.parse().ok()?);

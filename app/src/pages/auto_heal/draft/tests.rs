@@ -8,12 +8,12 @@ fn sent(fields: &[(&str, &str)]) -> SentForm {
 /// A form that can be saved, with `more` over it.
 fn with(more: &[(&str, &str)]) -> Draft {
     let good = [
-        ("autoHealEnabled", "False"),
-        ("autoHealEnabled", "True"),
+        ("enabled", "False"),
+        ("enabled", "True"),
         ("triggers.requests.count", "100"),
-        ("triggers.requests.timeInterval", "00:01:00"),
-        ("actions.actionType", "Recycle"),
-        ("actions.minProcessExecutionTime", "00:10:00"),
+        ("triggers.requests.time_interval", "00:01:00"),
+        ("actions.action_type", "Recycle"),
+        ("actions.min_process_execution_time", "00:10:00"),
     ];
     sent(&[&good, more].concat()).draft
 }
@@ -26,28 +26,28 @@ fn messages(draft: &Draft) -> Vec<(String, String)> {
 #[test]
 fn a_form_is_the_rules_it_was_filled_in_with() {
     let draft = with(&[
-        ("triggers.statusCodes[0].status", "500"),
-        ("triggers.statusCodes[0].count", "10"),
-        ("triggers.statusCodes[0].timeInterval", "00:01:00"),
-        ("triggers.statusCodes[0].subStatus", "19"),
-        ("triggers.statusCodesRange[3].statusCodes", "500-530"),
-        ("triggers.statusCodesRange[3].count", "20"),
-        ("triggers.statusCodesRange[3].timeInterval", "00:02:00"),
-        ("triggers.statusCodesRange[3].path", "/api/*"),
-        ("triggers.slowRequestsWithPath[0].timeTaken", "00:00:30"),
-        ("triggers.slowRequestsWithPath[0].count", "5"),
-        ("triggers.slowRequestsWithPath[0].timeInterval", "00:02:00"),
-        ("triggers.slowRequestsWithPath[0].path", "/search"),
-        ("triggers.privateBytesInKB", "204800"),
+        ("triggers.status_codes[0].status", "500"),
+        ("triggers.status_codes[0].count", "10"),
+        ("triggers.status_codes[0].time_interval", "00:01:00"),
+        ("triggers.status_codes[0].sub_status", "19"),
+        ("triggers.status_codes_range[3].status_codes", "500-530"),
+        ("triggers.status_codes_range[3].count", "20"),
+        ("triggers.status_codes_range[3].time_interval", "00:02:00"),
+        ("triggers.status_codes_range[3].path", "/api/*"),
+        ("triggers.slow_requests_with_path[0].time_taken", "00:00:30"),
+        ("triggers.slow_requests_with_path[0].count", "5"),
+        ("triggers.slow_requests_with_path[0].time_interval", "00:02:00"),
+        ("triggers.slow_requests_with_path[0].path", "/search"),
+        ("triggers.private_bytes_kib", "204800"),
     ]);
     let (config, wrong) = draft.config();
     assert_eq!(wrong, []);
-    let json = r#"{"autoHealEnabled":true,"autoHealRules":{"triggers":{
-        "requests":{"count":100,"timeInterval":"00:01:00"},"privateBytesInKB":204800,
-        "statusCodes":[{"status":500,"subStatus":19,"count":10,"timeInterval":"00:01:00"}],
-        "statusCodesRange":[{"statusCodes":"500-530","count":20,"timeInterval":"00:02:00","path":"/api/*"}],
-        "slowRequestsWithPath":[{"timeTaken":"00:00:30","count":5,"timeInterval":"00:02:00","path":"/search"}]},
-        "actions":{"actionType":"Recycle","minProcessExecutionTime":"00:10:00"}}}"#;
+    let json = r#"{"enabled":true,"rules":{"triggers":{
+        "requests":{"count":100,"time_interval":"00:01:00"},"private_bytes_kib":204800,
+        "status_codes":[{"status":500,"sub_status":19,"count":10,"time_interval":"00:01:00"}],
+        "status_codes_range":[{"status_codes":"500-530","count":20,"time_interval":"00:02:00","path":"/api/*"}],
+        "slow_requests_with_path":[{"time_taken":"00:00:30","count":5,"time_interval":"00:02:00","path":"/search"}]},
+        "actions":{"action_type":"Recycle","min_process_execution_time":"00:10:00"}}}"#;
     assert_eq!(config, serde_json::from_str(json).unwrap());
     let again = Draft::of(&config);
     assert_eq!(again.config(), (config, Vec::new()), "what is shown is what is there");
@@ -55,27 +55,27 @@ fn a_form_is_the_rules_it_was_filled_in_with() {
 
 #[test]
 fn empty_rows_are_left_out_and_the_others_move_up() {
-    let row = |index: usize, field: &str| format!("triggers.statusCodes[{index}].{field}");
+    let row = |index: usize, field: &str| format!("triggers.status_codes[{index}].{field}");
     let (blank, status, count) = (row(0, "status"), row(7, "status"), row(7, "count"));
-    let draft = with(&[(&blank, "  "), (&row(0, "subStatus"), "4"), (&status, "500"), (&count, "x")]);
+    let draft = with(&[(&blank, "  "), (&row(0, "sub_status"), "4"), (&status, "500"), (&count, "x")]);
     assert_eq!((draft.statuses.filled.len(), draft.statuses.blank), (1, 1));
     let found = messages(&draft);
     assert!(found.contains(&(
-        "triggers.statusCodes[0].count".to_owned(),
+        "triggers.status_codes[0].count".to_owned(),
         "Must be a whole number (got `x`)".to_owned()
     )));
-    assert!(found.iter().any(|(field, _)| field == "triggers.statusCodes[0].timeInterval"), "{found:?}");
+    assert!(found.iter().any(|(field, _)| field == "triggers.status_codes[0].time_interval"), "{found:?}");
     assert_eq!(draft.statuses.filled[0].count, "x", "what was typed stays");
 }
 
 #[test]
 fn rows_are_added_and_removed_where_the_button_stood() {
-    let filled = [("triggers.statusCodes[0].status", "500"), ("triggers.statusCodes[1].status", "502")];
+    let filled = [("triggers.status_codes[0].status", "500"), ("triggers.status_codes[1].status", "502")];
     let added =
-        sent(&[&filled[..], &[("triggers.statusCodes[2].status", ""), ("do", "add:statusCodes")]].concat());
+        sent(&[&filled[..], &[("triggers.status_codes[2].status", ""), ("do", "add:status_codes")]].concat());
     assert_eq!(added.command, Command::AddRow(List::StatusCodes));
     assert_eq!((added.draft.statuses.filled.len(), added.draft.statuses.blank), (2, 2));
-    let removed = sent(&[&filled[..], &[("do", "remove:statusCodes[0]")]].concat()).draft;
+    let removed = sent(&[&filled[..], &[("do", "remove:status_codes[0]")]].concat()).draft;
     assert_eq!(removed.statuses.filled.iter().map(|row| &*row.status).collect::<Vec<_>>(), ["502"]);
     assert_eq!(removed.ranges.blank, 1);
 }
@@ -89,13 +89,13 @@ fn absurd_values_are_refused_each_beside_its_field() {
         ("triggers.requests.count", "1e9", "Must be a whole number"),
         ("triggers.requests.count", "٣", "Must be a whole number"),
         ("triggers.requests.count", " ", "Must be a number"),
-        ("triggers.requests.timeInterval", "90", "hh:mm:ss"),
-        ("triggers.requests.timeInterval", &long, "hh:mm:ss"),
-        ("triggers.privateBytesInKB", "102400", "above 102400"),
-        ("triggers.privateBytesInKB", "33554433", "at most 33554432"),
-        ("actions.minProcessExecutionTime", "02:00:01", "00:00:00 to 02:00:00"),
-        ("actions.actionType", "Reboot", "Must be Recycle"),
-        ("triggers.slowRequests.path", "/x", "left out"),
+        ("triggers.requests.time_interval", "90", "hh:mm:ss"),
+        ("triggers.requests.time_interval", &long, "hh:mm:ss"),
+        ("triggers.private_bytes_kib", "102400", "above 102400"),
+        ("triggers.private_bytes_kib", "33554433", "at most 33554432"),
+        ("actions.min_process_execution_time", "02:00:01", "00:00:00 to 02:00:00"),
+        ("actions.action_type", "Reboot", "Must be Recycle"),
+        ("triggers.slow_requests.path", "/x", "left out"),
     ];
     for (field, value, part) in cases {
         let draft = with(&[(field, value)]);
@@ -114,7 +114,7 @@ fn one_field_is_blamed_once() {
 #[test]
 fn a_list_without_end_is_bounded_and_refused() {
     let fields: Vec<_> = (0..5_000)
-        .map(|index| (format!("triggers.statusCodes[{index}].status"), "500".to_owned()))
+        .map(|index| (format!("triggers.status_codes[{index}].status"), "500".to_owned()))
         .chain((0..5_000).map(|index| (format!("triggers.requests.x{index}"), String::new())))
         .collect();
     let draft = SentForm::read(fields).draft;
@@ -123,7 +123,7 @@ fn a_list_without_end_is_bounded_and_refused() {
     assert!(
         found
             .iter()
-            .any(|(field, message)| field == "triggers.statusCodes" && message.contains("at most 20"))
+            .any(|(field, message)| field == "triggers.status_codes" && message.contains("at most 20"))
     );
     assert!(
         found.iter().filter(|(_, message)| message.contains("a field of the form")).count() <= LIST_LIMIT
@@ -133,10 +133,10 @@ fn a_list_without_end_is_bounded_and_refused() {
 #[test]
 fn strange_names_are_refused_and_do_nothing() {
     for name in [
-        "triggers.statusCodes[-1].status",
-        "triggers.statusCodes[99999999999999999999999].status",
-        "triggers.statusCodes[0]",
-        "triggers.statusCodes[0].status.x",
+        "triggers.status_codes[-1].status",
+        "triggers.status_codes[99999999999999999999999].status",
+        "triggers.status_codes[0]",
+        "triggers.status_codes[0].status.x",
         "triggers.nothing[0].count",
         "__proto__",
         "",
@@ -153,7 +153,7 @@ fn strange_names_are_refused_and_do_nothing() {
 
 #[test]
 fn a_form_of_nothing_switches_nothing_on() {
-    let draft = sent(&[("autoHealEnabled", "True")]).draft;
+    let draft = sent(&[("enabled", "True")]).draft;
     let found = messages(&draft);
     assert!(found[0].1.contains("at least one condition"), "{found:?}");
     assert_eq!(sent(&[]).draft.config().1, []);
@@ -167,9 +167,9 @@ fn commands_are_words_of_ours() {
         ("save", Some(Command::Save)),
         ("import", Some(Command::Import)),
         ("on", Some(Command::Switch(true))),
-        ("remove:statusCodesRange[19]", Some(Command::RemoveRow(List::StatusCodesRange, 19))),
-        ("remove:statusCodesRange[]", None),
-        ("remove:statusCodesRange", None),
+        ("remove:status_codes_range[19]", Some(Command::RemoveRow(List::StatusCodesRange, 19))),
+        ("remove:status_codes_range[]", None),
+        ("remove:status_codes_range", None),
         ("add:", None),
         ("", None),
     ];

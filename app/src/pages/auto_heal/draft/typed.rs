@@ -28,15 +28,15 @@ impl Typed {
         let at = |name: &str| format!("triggers.{name}");
         let requests = (!draft.requests.is_blank()).then(|| RequestsTrigger {
             count: self.number(&at("requests.count"), &draft.requests.count),
-            time_interval: self.span(&at("requests.timeInterval"), &draft.requests.time_interval),
+            time_interval: self.span(&at("requests.time_interval"), &draft.requests.time_interval),
         });
         let slow = &draft.slow_requests;
-        let slow_requests = (!slow.is_blank()).then(|| self.slow(&at("slowRequests"), slow));
+        let slow_requests = (!slow.is_blank()).then(|| self.slow(&at("slow_requests"), slow));
         let memory = draft.memory_kb.trim();
-        let private_bytes_in_kb = (!memory.is_empty()).then(|| self.number(&at("privateBytesInKB"), memory));
+        let private_bytes_kib = (!memory.is_empty()).then(|| self.number(&at("private_bytes_kib"), memory));
         Triggers {
             requests,
-            private_bytes_in_kb,
+            private_bytes_kib,
             status_codes: self.rows(List::StatusCodes, &draft.statuses, Self::status),
             status_codes_range: self.rows(List::StatusCodesRange, &draft.ranges, Self::range),
             slow_requests,
@@ -52,10 +52,10 @@ impl Typed {
     fn status(&mut self, at: &str, row: &Row) -> StatusCodeTrigger {
         StatusCodeTrigger {
             status: self.number(&format!("{at}.status"), &row.status),
-            sub_status: self.optional(&format!("{at}.subStatus"), &row.sub_status),
-            win32_status: self.optional(&format!("{at}.win32Status"), &row.win32_status),
+            sub_status: self.optional(&format!("{at}.sub_status"), &row.sub_status),
+            win32_status: self.optional(&format!("{at}.win32_status"), &row.win32_status),
             count: self.number(&format!("{at}.count"), &row.count),
-            time_interval: self.span(&format!("{at}.timeInterval"), &row.time_interval),
+            time_interval: self.span(&format!("{at}.time_interval"), &row.time_interval),
             path: path(row),
         }
     }
@@ -64,16 +64,16 @@ impl Typed {
         StatusCodeRangeTrigger {
             status_codes: row.status_codes.trim().to_owned(),
             count: self.number(&format!("{at}.count"), &row.count),
-            time_interval: self.span(&format!("{at}.timeInterval"), &row.time_interval),
+            time_interval: self.span(&format!("{at}.time_interval"), &row.time_interval),
             path: path(row),
         }
     }
 
     fn slow(&mut self, at: &str, row: &Row) -> SlowRequestsTrigger {
         SlowRequestsTrigger {
-            time_taken: self.span(&format!("{at}.timeTaken"), &row.time_taken),
+            time_taken: self.span(&format!("{at}.time_taken"), &row.time_taken),
             count: self.number(&format!("{at}.count"), &row.count),
-            time_interval: self.span(&format!("{at}.timeInterval"), &row.time_interval),
+            time_interval: self.span(&format!("{at}.time_interval"), &row.time_interval),
             path: path(row),
         }
     }
@@ -82,7 +82,7 @@ impl Typed {
         let action_type = match draft.action.trim() {
             "" => ActionType::default(),
             word => ActionType::from_word(word).unwrap_or_else(|| {
-                self.refuse("actions.actionType", word, "Recycle, LogEvent or CustomAction");
+                self.refuse("actions.action_type", word, "Recycle, LogEvent or CustomAction");
                 ActionType::default()
             }),
         };
@@ -90,7 +90,7 @@ impl Typed {
         let custom = CustomAction { exe: draft.exe.trim().to_owned(), parameters };
         let minimum_time = match draft.minimum_time.trim() {
             "" => TimeSpan::ZERO,
-            text => self.span("actions.minProcessExecutionTime", text),
+            text => self.span("actions.min_process_execution_time", text),
         };
         Actions {
             action_type,

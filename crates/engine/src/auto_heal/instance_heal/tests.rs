@@ -13,13 +13,11 @@ use model::auto_heal::watch::{Tallies, Tally, Unanswered};
 const START: Now = Now::START;
 const SECOND: Duration = Duration::from_secs(1);
 const LIMIT: u64 = 1_000_000_000;
-const OWN_MEMORY: &str = r#""privateBytesInKB":204800"#;
-const OWN_STATUS: &str = r#""statusCodes":[{"status":500,"count":3,"timeInterval":"00:01:00"}]"#;
+const OWN_MEMORY: &str = r#""private_bytes_kib":204800"#;
+const OWN_STATUS: &str = r#""status_codes":[{"status":500,"count":3,"time_interval":"00:01:00"}]"#;
 
 fn user(triggers: &str, actions: &str) -> AutoHealConfig {
-    let json = format!(
-        r#"{{"autoHealEnabled":true,"autoHealRules":{{"triggers":{{{triggers}}},"actions":{{{actions}}}}}}}"#
-    );
+    let json = format!(r#"{{"enabled":true,"rules":{{"triggers":{{{triggers}}},"actions":{{{actions}}}}}}}"#);
     serde_json::from_str(&json).unwrap()
 }
 
@@ -143,7 +141,7 @@ fn the_third_restart_blows_the_fuse_and_the_fourth_is_refused_once() {
 
 #[test]
 fn a_users_rule_has_priority_on_its_own_matter() {
-    let mut bench = Bench::new(settings(user(OWN_MEMORY, r#""actionType":1"#)));
+    let mut bench = Bench::new(settings(user(OWN_MEMORY, r#""action_type":"LogEvent""#)));
     assert_eq!(bench.standing(Rule::PercentMemory), Standing::Overridden { by: Rule::PrivateBytes });
     let healed = healed(&bench.leak(100));
     assert_eq!(healed, [(Rule::PrivateBytes, Action::LogEvent)]);
@@ -154,9 +152,12 @@ fn a_users_rule_has_priority_on_its_own_matter() {
 fn the_action_is_the_users() {
     let custom = CustomAction { exe: "/bin/x".to_owned(), parameters: Parameters::new("-v") };
     let cases = [
-        (r#""actionType":0"#, Action::Recycle),
-        (r#""actionType":1"#, Action::LogEvent),
-        (r#""actionType":2,"customAction":{"exe":"/bin/x","parameters":"-v"}"#, Action::CustomAction(custom)),
+        (r#""action_type":"Recycle""#, Action::Recycle),
+        (r#""action_type":"LogEvent""#, Action::LogEvent),
+        (
+            r#""action_type":"CustomAction","custom_action":{"exe":"/bin/x","parameters":"-v"}"#,
+            Action::CustomAction(custom),
+        ),
     ];
     for (actions, action) in cases {
         let mut bench = Bench::new(settings(user(OWN_STATUS, actions)));
@@ -370,7 +371,7 @@ proptest! {
 
     #[test]
     fn a_rule_that_is_off_never_acts(steps in seconds(), proactive in any::<bool>(), own in any::<bool>()) {
-        let user = AutoHealConfig { auto_heal_enabled: own, ..user(OWN_STATUS, "") };
+        let user = AutoHealConfig { enabled: own, ..user(OWN_STATUS, "") };
         let settings = Configure { proactive, ..settings(user) };
         let fixed: Vec<_> = inputs(&steps, &settings).into_iter()
             .filter(|(_, input)| !matches!(input, Input::Configure(_))).collect();

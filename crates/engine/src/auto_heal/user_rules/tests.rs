@@ -3,11 +3,11 @@ use proptest::prelude::*;
 use super::*;
 
 const START: Now = Now::START;
-const SLOW: &str = r#""slowRequests":{"timeTaken":"00:00:30","count":5,"timeInterval":"00:02:00"}"#;
+const SLOW: &str = r#""slow_requests":{"time_taken":"00:00:30","count":5,"time_interval":"00:02:00"}"#;
 
 fn config(triggers: &str, minimum: &str) -> AutoHealConfig {
     let json = format!(
-        r#"{{"autoHealEnabled":true,"autoHealRules":{{"triggers":{{{triggers}}},"actions":{{"minProcessExecutionTime":"{minimum}"}}}}}}"#
+        r#"{{"enabled":true,"rules":{{"triggers":{{{triggers}}},"actions":{{"min_process_execution_time":"{minimum}"}}}}}}"#
     );
     let config: AutoHealConfig = serde_json::from_str(&json).unwrap();
     assert_eq!(config.check(), []);
@@ -21,7 +21,7 @@ struct Bench {
 
 impl Bench {
     fn new(triggers: &str) -> Self {
-        Self { rules: UserRules::new(&config(triggers, "")), uptime: Duration::ZERO }
+        Self { rules: UserRules::new(&config(triggers, "00:00:00")), uptime: Duration::ZERO }
     }
 
     /// One second at `ms`: every request that ended, and `(finished, running)` of each watch.
@@ -47,12 +47,12 @@ impl Bench {
 #[test]
 fn each_trigger_asks_the_front_door_for_what_it_counts() {
     let rules = UserRules::new(&config(
-        r#""requests":{"count":1,"timeInterval":"00:01:00"},"privateBytesInKB":204800,
-        "statusCodes":[{"status":500,"count":10,"timeInterval":"00:01:00","path":"/api/*"}],
-        "statusCodesRange":[{"statusCodes":"500-530","count":10,"timeInterval":"00:01:00"}],
-        "slowRequests":{"timeTaken":"00:00:30","count":5,"timeInterval":"00:02:00"},
-        "slowRequestsWithPath":[{"timeTaken":"00:00:20","count":5,"timeInterval":"00:02:00","path":"/x"}]"#,
-        "",
+        r#""requests":{"count":1,"time_interval":"00:01:00"},"private_bytes_kib":204800,
+        "status_codes":[{"status":500,"count":10,"time_interval":"00:01:00","path":"/api/*"}],
+        "status_codes_range":[{"status_codes":"500-530","count":10,"time_interval":"00:01:00"}],
+        "slow_requests":{"time_taken":"00:00:30","count":5,"time_interval":"00:02:00"},
+        "slow_requests_with_path":[{"time_taken":"00:00:20","count":5,"time_interval":"00:02:00","path":"/x"}]"#,
+        "00:00:00",
     ));
     let watch = |statuses, seconds, path: Option<&str>| Watch {
         statuses,
@@ -68,7 +68,7 @@ fn each_trigger_asks_the_front_door_for_what_it_counts() {
             watch(Some(500..=530), 0, None)
         ]
     );
-    let off = AutoHealConfig { auto_heal_enabled: false, ..config(SLOW, "") };
+    let off = AutoHealConfig { enabled: false, ..config(SLOW, "00:00:00") };
     assert!(UserRules::new(&off).watches().is_empty());
 }
 
@@ -77,7 +77,7 @@ fn the_count_and_the_window() {
     for (first, second, age_ms, fires) in
         [(100, 99, 59_999, false), (100, 100, 59_999, true), (100, 100, 60_000, false), (0, 200, 0, true)]
     {
-        let mut bench = Bench::new(r#""requests":{"count":200,"timeInterval":"00:01:00"}"#);
+        let mut bench = Bench::new(r#""requests":{"count":200,"time_interval":"00:01:00"}"#);
         assert!(!bench.fires(0, first, &[]));
         assert_eq!(bench.fires(age_ms, second, &[]), fires, "{first} and {second} after {age_ms} ms");
     }
@@ -86,7 +86,7 @@ fn the_count_and_the_window() {
 #[test]
 fn a_status_counts_by_its_own_watch() {
     let mut bench = Bench::new(
-        r#""statusCodes":[{"status":500,"count":2,"timeInterval":"00:01:00"},{"status":502,"count":2,"timeInterval":"00:01:00"}]"#,
+        r#""status_codes":[{"status":500,"count":2,"time_interval":"00:01:00"},{"status":502,"count":2,"time_interval":"00:01:00"}]"#,
     );
     assert!(!bench.fires(0, 100, &[(1, 0), (1, 0)]), "one of each is two of neither");
     let firing = bench.count(1_000, 100, &[(0, 0), (1, 0)]).unwrap();
@@ -120,7 +120,7 @@ fn a_slow_request_counts_while_it_runs_and_once() {
 #[test]
 fn private_bytes_act_above_and_rest_until_they_were_below() {
     const LIMIT: u64 = 204_800 * 1_024;
-    let mut bench = Bench::new(r#""privateBytesInKB":204800"#);
+    let mut bench = Bench::new(r#""private_bytes_kib":204800"#);
     assert!(bench.memory(0, LIMIT).is_none());
     assert!(bench.memory(1_000, LIMIT + 1).is_some());
     assert!(bench.memory(2_000, LIMIT + 1).is_none());

@@ -10,13 +10,13 @@ use crate::auto_heal::config::{
 use crate::auto_heal::path_glob::PathGlob;
 use crate::text::is_unseen;
 
-/// Private bytes must be set above this, in KB: the form's limit.
-pub const MEMORY_ABOVE_KB: u64 = 102_400;
-/// The most private bytes that can be set, in KB: the form's limit.
-pub const MEMORY_MOST_KB: u64 = 33_554_432;
-/// The most of `minProcessExecutionTime`, in seconds: the form's limit.
+/// Private bytes must be set above this, in KiB: the form's limit.
+pub const MEMORY_ABOVE_KIB: u64 = 102_400;
+/// The most private bytes that can be set, in KiB: the form's limit.
+pub const MEMORY_MOST_KIB: u64 = 33_554_432;
+/// The most of `min_process_execution_time`, in seconds: the form's limit.
 pub const PROCESS_TIME_MOST_S: u64 = 7_200;
-/// Less of `minProcessExecutionTime` is warned of, in seconds: the form's.
+/// Less of `min_process_execution_time` is warned of, in seconds: the form's.
 pub const PROCESS_TIME_ADVISED_S: u64 = 600;
 /// The longest window, in seconds. Ours: a day, because more would count what nobody remembers.
 pub const INTERVAL_MOST_S: u64 = 86_400;
@@ -42,16 +42,16 @@ pub fn status_range(text: &str) -> Option<RangeInclusive<u16>> {
 
 pub(super) fn check(config: &AutoHealConfig) -> Vec<Violation> {
     let mut found = Found(Vec::new());
-    let rules = &config.auto_heal_rules;
-    if config.auto_heal_enabled && !rules.triggers.any() {
-        let nothing = Violation::missing("autoHealRules.triggers", "at least one condition");
-        found.0.push(nothing.with_remedy("Set a condition, or autoHealEnabled to false"));
+    let rules = &config.rules;
+    if config.enabled && !rules.triggers.any() {
+        let nothing = Violation::missing("rules.triggers", "at least one condition");
+        found.0.push(nothing.with_remedy("Set a condition, or disable the rules"));
     }
     found.triggers(&rules.triggers);
     let time = rules.actions.min_process_execution_time;
     if time.as_secs() > PROCESS_TIME_MOST_S {
         let most = TimeSpan::from_secs(PROCESS_TIME_MOST_S);
-        found.add("autoHealRules.actions.minProcessExecutionTime", time, format!("00:00:00 to {most}"));
+        found.add("rules.actions.min_process_execution_time", time, format!("00:00:00 to {most}"));
     }
     if rules.actions.action_type == ActionType::CustomAction {
         found.custom_action(rules.actions.custom_action.as_ref());
@@ -67,44 +67,44 @@ impl Found {
     }
 
     fn triggers(&mut self, triggers: &Triggers) {
-        let at = |name: &str| format!("autoHealRules.triggers.{name}");
+        let at = |name: &str| format!("rules.triggers.{name}");
         if let Some(requests) = &triggers.requests {
             self.counted(&at("requests"), requests.count, requests.time_interval);
         }
-        if let Some(kb) = triggers.private_bytes_in_kb
-            && (kb <= MEMORY_ABOVE_KB || kb > MEMORY_MOST_KB)
+        if let Some(kb) = triggers.private_bytes_kib
+            && (kb <= MEMORY_ABOVE_KIB || kb > MEMORY_MOST_KIB)
         {
-            let accepted = format!("above {MEMORY_ABOVE_KB} and at most {MEMORY_MOST_KB}");
-            self.add(at("privateBytesInKB"), kb, accepted);
+            let accepted = format!("above {MEMORY_ABOVE_KIB} and at most {MEMORY_MOST_KIB}");
+            self.add(at("private_bytes_kib"), kb, accepted);
         }
-        self.length(&at("statusCodes"), triggers.status_codes.len());
+        self.length(&at("status_codes"), triggers.status_codes.len());
         for (index, code) in triggers.status_codes.iter().enumerate() {
-            let at = at(&format!("statusCodes[{index}]"));
+            let at = at(&format!("status_codes[{index}]"));
             if code.status <= *STATUSES.start() || code.status >= *STATUSES.end() {
                 self.add(format!("{at}.status"), code.status, "above 100 and below 530");
             }
             self.counted(&at, code.count, code.time_interval);
             self.path(&at, code.path.as_deref());
         }
-        self.length(&at("statusCodesRange"), triggers.status_codes_range.len());
+        self.length(&at("status_codes_range"), triggers.status_codes_range.len());
         for (index, range) in triggers.status_codes_range.iter().enumerate() {
-            self.range(&at(&format!("statusCodesRange[{index}]")), range);
+            self.range(&at(&format!("status_codes_range[{index}]")), range);
         }
         if let Some(slow) = &triggers.slow_requests {
-            self.slow(&at("slowRequests"), slow);
+            self.slow(&at("slow_requests"), slow);
             if let Some(path) = &slow.path {
-                let path = Violation::new(at("slowRequests.path"), path, "left out");
-                self.0.push(path.with_remedy("Use slowRequestsWithPath for a path"));
+                let path = Violation::new(at("slow_requests.path"), path, "left out");
+                self.0.push(path.with_remedy("Use the rule Slow requests with path"));
             }
         }
-        self.length(&at("slowRequestsWithPath"), triggers.slow_requests_with_path.len());
+        self.length(&at("slow_requests_with_path"), triggers.slow_requests_with_path.len());
         for (index, slow) in triggers.slow_requests_with_path.iter().enumerate() {
-            let at = at(&format!("slowRequestsWithPath[{index}]"));
+            let at = at(&format!("slow_requests_with_path[{index}]"));
             self.slow(&at, slow);
             self.path(&at, slow.path.as_deref());
             if slow.path.is_none() {
                 let missing = Violation::missing(format!("{at}.path"), "a path");
-                self.0.push(missing.with_remedy("Set one, or use slowRequests without a path"));
+                self.0.push(missing.with_remedy("Set one, or use the rule Slow requests"));
             }
         }
     }
@@ -112,7 +112,7 @@ impl Found {
     fn range(&mut self, at: &str, range: &StatusCodeRangeTrigger) {
         if status_range(&range.status_codes).is_none() {
             let accepted = "two statuses from 100 to 530, the smaller first, such as 500-530";
-            self.add(format!("{at}.statusCodes"), format!("`{}`", range.status_codes), accepted);
+            self.add(format!("{at}.status_codes"), format!("`{}`", range.status_codes), accepted);
         }
         self.counted(at, range.count, range.time_interval);
         self.path(at, range.path.as_deref());
@@ -121,11 +121,11 @@ impl Found {
     fn slow(&mut self, at: &str, slow: &SlowRequestsTrigger) {
         self.counted(at, slow.count, slow.time_interval);
         if slow.time_taken.is_zero() {
-            self.add(format!("{at}.timeTaken"), slow.time_taken, "at least 00:00:01");
+            self.add(format!("{at}.time_taken"), slow.time_taken, "at least 00:00:01");
         }
         if slow.time_interval < slow.time_taken {
-            let accepted = format!("at least timeTaken, {}", slow.time_taken);
-            self.add(format!("{at}.timeInterval"), slow.time_interval, accepted);
+            let accepted = format!("at least the time taken, {}", slow.time_taken);
+            self.add(format!("{at}.time_interval"), slow.time_interval, accepted);
         }
     }
 
@@ -135,7 +135,7 @@ impl Found {
         }
         if !(1..=INTERVAL_MOST_S).contains(&interval.as_secs()) {
             let most = TimeSpan::from_secs(INTERVAL_MOST_S);
-            self.add(format!("{at}.timeInterval"), interval, format!("00:00:01 to {most}"));
+            self.add(format!("{at}.time_interval"), interval, format!("00:00:01 to {most}"));
         }
     }
 
@@ -153,7 +153,7 @@ impl Found {
     }
 
     fn custom_action(&mut self, action: Option<&CustomAction>) {
-        const AT: &str = "autoHealRules.actions.customAction";
+        const AT: &str = "rules.actions.custom_action";
         const PATH: &str = "an executable's absolute path, beginning with /";
         let at = |name: &str| format!("{AT}.{name}");
         let Some(action) = action.filter(|action| !action.exe.trim().is_empty()) else {

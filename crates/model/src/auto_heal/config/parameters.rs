@@ -55,13 +55,13 @@ impl AutoHealConfig {
     /// Puts the parameters that are saved where these rules say to keep them.
     pub fn keep_from(mut self, saved: &Self) -> Result<Self, Violation> {
         let parameters = |rules: &Self| {
-            let action = rules.auto_heal_rules.actions.custom_action.as_ref();
+            let action = rules.rules.actions.custom_action.as_ref();
             action.map(|action| action.parameters.clone()).filter(Parameters::is_set)
         };
-        let Some(action) = &mut self.auto_heal_rules.actions.custom_action else { return Ok(self) };
+        let Some(action) = &mut self.rules.actions.custom_action else { return Ok(self) };
         if action.parameters.is_kept() {
             action.parameters = parameters(saved).ok_or_else(|| {
-                let field = "autoHealRules.actions.customAction.parameters";
+                let field = "rules.actions.custom_action.parameters";
                 let refused = Violation::new(
                     field,
                     Parameters::KEPT,
@@ -80,7 +80,7 @@ mod tests {
 
     fn rules(parameters: &str) -> AutoHealConfig {
         let json = format!(
-            r#"{{"autoHealRules":{{"actions":{{"actionType":2,"customAction":{{"exe":"/bin/x","parameters":"{parameters}"}}}}}}}}"#
+            r#"{{"rules":{{"actions":{{"action_type":"CustomAction","custom_action":{{"exe":"/bin/x","parameters":"{parameters}"}}}}}}}}"#
         );
         serde_json::from_str(&json).unwrap()
     }
@@ -92,7 +92,7 @@ mod tests {
         for text in shown {
             assert!(text.contains("***") && !text.contains("hunter2"), "{text}");
         }
-        let action = rules.auto_heal_rules.actions.custom_action.unwrap();
+        let action = rules.rules.actions.custom_action.unwrap();
         assert_eq!(action.parameters.reveal(), "--token hunter2");
     }
 

@@ -1,12 +1,13 @@
 //! The rules as they arrive, before each value is known to be one: so that a refusal can name the field.
 
-use super::SPAN_ACCEPTED;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::auto_heal::config::{
+use model::Violation;
+use model::auto_heal::config::{
     ActionType, Actions, AutoHealConfig, AutoHealRules, CustomAction, Parameters, RequestsTrigger,
-    SlowRequestsTrigger, StatusCodeRangeTrigger, StatusCodeTrigger, TimeSpan, Triggers, Violation,
+    SPAN_ACCEPTED, SlowRequestsTrigger, StatusCodeRangeTrigger, StatusCodeTrigger, TimeSpan, TimeSpanError,
+    Triggers,
 };
 
 /// What stands in a field.
@@ -42,7 +43,7 @@ struct Rules {
 struct RawTriggers {
     requests: Option<Row>,
     #[serde(rename = "privateBytesInKB", default)]
-    private_bytes_in_kb: Leaf,
+    private_bytes_kib: Leaf,
     status_codes: Option<Vec<Row>>,
     status_codes_range: Option<Vec<Row>>,
     slow_requests: Option<Row>,
@@ -82,26 +83,16 @@ impl Config {
     /// What it means, or every value that is none.
     pub(super) fn judge(self) -> Result<AutoHealConfig, Vec<Violation>> {
         let mut reader = Reader::default();
-        let rules = self.auto_heal_rules.unwrap_or_default();
-        let auto_heal_rules = AutoHealRules {
-            triggers: reader.triggers(rules.triggers.unwrap_or_default()),
-            actions: reader.actions(rules.actions.unwrap_or_default()),
+        let raw = self.auto_heal_rules.unwrap_or_default();
+        let rules = AutoHealRules {
+            triggers: reader.triggers(raw.triggers.unwrap_or_default()),
+            actions: reader.actions(raw.actions.unwrap_or_default()),
         };
         if reader.wrong.is_empty() {
-            Ok(AutoHealConfig { auto_heal_enabled: self.auto_heal_enabled.unwrap_or(false), auto_heal_rules })
+            Ok(AutoHealConfig { enabled: self.auto_heal_enabled.unwrap_or(false), rules })
         } else {
             Err(reader.wrong)
         }
-    }
-}
-
-impl TryFrom<Config> for AutoHealConfig {
-    type Error = String;
-
-    fn try_from(raw: Config) -> Result<Self, String> {
-        let told =
-            |wrong: Vec<Violation>| wrong.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ");
-        raw.judge().map_err(told)
     }
 }
 
@@ -113,7 +104,7 @@ struct Reader {
 impl Reader {
     fn triggers(&mut self, raw: RawTriggers) -> Triggers {
         const AT: &str = "autoHealRules.triggers";
-        let kb = self.number(&format!("{AT}.privateBytesInKB"), &raw.private_bytes_in_kb);
+        let kb = self.number(&format!("{AT}.privateBytesInKB"), &raw.private_bytes_kib);
         Triggers {
             requests: raw
                 .requests
@@ -123,7 +114,7 @@ impl Reader {
                     RequestsTrigger { count: self.count(&at, &row), time_interval: self.interval(&at, &row) }
                 })
                 .filter(|trigger| trigger.count != 0),
-            private_bytes_in_kb: kb.filter(|kb| *kb != 0),
+            private_bytes_kib: kb.filter(|kb| *kb != 0),
             status_codes: self.rows(&format!("{AT}.statusCodes"), raw.status_codes, Self::status_code),
             status_codes_range: self.rows(
                 &format!("{AT}.statusCodesRange"),
@@ -255,7 +246,7 @@ impl Reader {
                 return TimeSpan::ZERO;
             }
         };
-        text.parse().unwrap_or_else(|_: super::TimeSpanError| {
+        text.parse().unwrap_or_else(|_: TimeSpanError| {
             self.refuse(at, leaf, SPAN_ACCEPTED);
             TimeSpan::ZERO
         })
