@@ -21,7 +21,7 @@ use model::crash::{Crash, Incident};
 use model::crash_monitor::Numbers;
 use model::settings::AppSettings;
 use model::status::Snapshot;
-use model::{AppName, IncidentId, TimeRange, Timestamp};
+use model::{AppName, IncidentId, NodeName, TimeRange, Timestamp};
 
 /// What the pages ask.
 #[async_trait]
@@ -29,7 +29,7 @@ pub trait Console: Send + Sync {
     /// The wall clock.
     fn now(&self) -> Timestamp;
     /// The name of the machine that answers.
-    fn node(&self) -> String;
+    fn node(&self) -> NodeName;
     /// What is true now.
     fn snapshot(&self) -> Arc<Snapshot>;
     /// What a detector says about `range`.

@@ -103,8 +103,8 @@ fn write_crashes(text: &mut String, crashes: &[Crash]) -> std::fmt::Result {
             text,
             "| {} | {}/{} | {ended} | {uptime} |",
             seconds_text(crash.at),
-            plain(&crash.node),
-            crash.instance
+            plain(crash.place.node.as_str()),
+            crash.place.instance
         )?;
     }
     Ok(())

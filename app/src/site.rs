@@ -71,7 +71,7 @@ fn Masthead() -> impl IntoView {
                 .map(|node| {
                     view! {
                         <span class="node" title="The machine that answers">
-                            {node}
+                            {node.to_string()}
                         </span>
                     }
                 })} <span class="masthead-end">

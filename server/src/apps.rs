@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use engine::fleet::{AppSpec, AppStart, HealSpec, Remembered};
 use engine::instance::Lifecycle;
-use model::AppName;
 use model::auto_heal::AutoHealConfig;
 use model::settings::AppSettings;
+use model::{AppName, NodeName};
 use serde::de::DeserializeOwned;
 use store::{Store, StoreError};
 
@@ -34,7 +34,7 @@ impl Recollection {
     /// Reads it.
     pub async fn read(
         store: &Store,
-        node: &str,
+        node: &NodeName,
         apps: impl IntoIterator<Item = AppName>,
     ) -> Result<Self, StoreError> {
         let remembered = Remembered {

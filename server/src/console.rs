@@ -12,7 +12,7 @@ use app::{ConsoleError, ProactiveNumbers, StoreFailure};
 use model::crash_monitor::Numbers;
 use model::settings::AppSettings;
 use model::status::Snapshot;
-use model::{AppName, Clock};
+use model::{AppName, Clock, NodeName, Place};
 use store::{Cause, Store, StoreError};
 use tokio::sync::{Mutex, watch};
 
@@ -27,7 +27,7 @@ const ONLY_AT_START: [&str; 5] = ["name", "listen", "instances", "request_wait",
 
 /// What answers, whoever asks; what somebody may ask is [`Consoles`]' to say.
 pub struct LiveConsole {
-    node: String,
+    node: NodeName,
     clock: Arc<dyn Clock>,
     store: Store,
     supervision: Supervision,
@@ -99,7 +99,7 @@ impl ConfiguredApp {
 impl LiveConsole {
     /// A console on what runs.
     pub fn new(
-        node: String,
+        node: NodeName,
         clock: Arc<dyn Clock>,
         store: Store,
         supervision: Supervision,
@@ -144,10 +144,14 @@ impl LiveConsole {
         Arc::clone(&self.snapshot.borrow())
     }
 
-    fn places(&self, app: &AppName) -> Vec<String> {
+    fn place(&self, app: &AppName, instance: u16) -> Place {
+        Place { node: self.node.clone(), app: app.clone(), instance }
+    }
+
+    fn places(&self, app: &AppName) -> Vec<Place> {
         let snapshot = self.snapshot();
         let instances = snapshot.app(app).map(|app| app.instances.as_slice()).unwrap_or_default();
-        instances.iter().map(|instance| format!("{}/{}", self.node, instance.index)).collect()
+        instances.iter().map(|instance| self.place(app, instance.index)).collect()
     }
 }
 

@@ -20,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use model::auto_heal::config::CustomAction;
-use model::{InstanceKey, Signal};
+use model::{Place, Signal};
 use shim::OpenFiles;
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,9 +41,9 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 const OUTPUT_LIMIT_BYTES: usize = 1 << 20;
 
 /// Where an action runs.
-pub struct Place {
+pub struct Context {
     /// For which instance: one action at a time.
-    pub instance: InstanceKey,
+    pub place: Place,
     /// Its working directory.
     pub directory: PathBuf,
     /// Its whole environment.
@@ -56,8 +56,8 @@ pub struct Place {
 
 /// Runs an action to its end, for at most 10 minutes, and says in one sentence how it ended. The sentence holds neither its
 /// parameters nor its output.
-pub async fn run(action: &CustomAction, place: &Place, stop: &Stop) -> String {
-    run_within(action, place, stop, Limits { time: TIME_LIMIT, stop: STOP_LIMIT }).await
+pub async fn run(action: &CustomAction, context: &Context, stop: &Stop) -> String {
+    run_within(action, context, stop, Limits { time: TIME_LIMIT, stop: STOP_LIMIT }).await
 }
 
 struct Limits {
@@ -65,31 +65,31 @@ struct Limits {
     stop: Duration,
 }
 
-async fn run_within(action: &CustomAction, place: &Place, stop: &Stop, limits: Limits) -> String {
+async fn run_within(action: &CustomAction, context: &Context, stop: &Stop, limits: Limits) -> String {
     if stop.has_begun() {
         return "It was not started: Medic was shutting down.".to_owned();
     }
-    let Some(_turn) = Turn::take(&place.instance) else {
+    let Some(_turn) = Turn::take(&context.place) else {
         return "It was not started: the instance's last action still runs.".to_owned();
     };
     let Some(words) = shlex::split(action.parameters.reveal()) else {
         return "It could not be started: its parameters have a quote or a \\ that nothing follows."
             .to_owned();
     };
-    let log = open_log(place).await;
-    match start(action, &words, place) {
+    let log = open_log(context).await;
+    match start(action, &words, context) {
         Ok((child, output)) => finish(child, output, log, stop, limits).await,
         Err(error) => format!("It could not be started: {}.", reason(&error)),
     }
 }
 
 /// The right to be the only action of an instance.
-struct Turn(InstanceKey);
+struct Turn(Place);
 
-static RUNNING: Mutex<BTreeSet<InstanceKey>> = Mutex::new(BTreeSet::new());
+static RUNNING: Mutex<BTreeSet<Place>> = Mutex::new(BTreeSet::new());
 
 impl Turn {
-    fn take(instance: &InstanceKey) -> Option<Self> {
+    fn take(instance: &Place) -> Option<Self> {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         running.insert(instance.clone()).then(|| Self(instance.clone()))
     }
@@ -110,21 +110,21 @@ impl Drop for Group {
     }
 }
 
-fn start(action: &CustomAction, words: &[String], place: &Place) -> io::Result<(Child, Receiver)> {
+fn start(action: &CustomAction, words: &[String], context: &Context) -> io::Result<(Child, Receiver)> {
     // one pipe for both, so that their lines stay in order
     let (output, write) = io::pipe()?;
     let mut command = Command::new(&action.exe);
     command
         .args(words)
-        .current_dir(&place.directory)
+        .current_dir(&context.directory)
         .env_clear()
-        .envs(&place.environment)
+        .envs(&context.environment)
         .stdin(Stdio::null())
         .stdout(write.try_clone()?)
         .stderr(write)
         .process_group(0)
         .kill_on_drop(true);
-    if let Some(soft) = place.open_files {
+    if let Some(soft) = context.open_files {
         OpenFiles::give_back(command.as_std_mut(), soft);
     }
     let child = command.spawn()?;
@@ -182,8 +182,9 @@ fn reason(error: &io::Error) -> String {
     error.kind().to_string()
 }
 
-async fn open_log(place: &Place) -> io::Result<File> {
-    let (folder, name) = (place.log_folder.clone(), format!("custom-action-{}.log", place.instance.index));
+async fn open_log(context: &Context) -> io::Result<File> {
+    let (folder, name) =
+        (context.log_folder.clone(), format!("custom-action-{}.log", context.place.instance));
     let made = {
         let folder = folder.clone();
         move || DirBuilder::new().recursive(true).mode(0o700).create(folder)
@@ -230,26 +231,26 @@ mod tests {
     use super::*;
     use crate::stopping;
 
-    async fn run(action: &CustomAction, place: &Place) -> String {
-        super::run(action, place, &stopping::channel().1).await
+    async fn run(action: &CustomAction, context: &Context) -> String {
+        super::run(action, context, &stopping::channel().1).await
     }
 
     /// An app's folders, and a number of its own for each test: turns are taken by instance.
     struct App {
         folder: tempfile::TempDir,
-        place: Place,
+        context: Context,
     }
 
-    fn app(index: u16) -> App {
+    fn app(instance: u16) -> App {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place {
-            instance: InstanceKey { app: "shop".parse().unwrap(), index },
+        let context = Context {
+            place: Place { node: "node-a".parse().unwrap(), app: "shop".parse().unwrap(), instance },
             directory: folder.path().to_owned(),
             environment: BTreeMap::from([("WEBSITE_SITE_NAME".to_owned(), "shop".to_owned())]),
             log_folder: folder.path().join("logfiles/application"),
             open_files: None,
         };
-        App { folder, place }
+        App { folder, context }
     }
 
     fn action(exe: &str, parameters: &str) -> CustomAction {
@@ -258,7 +259,7 @@ mod tests {
 
     impl App {
         fn log(&self) -> PathBuf {
-            self.place.log_folder.join(format!("custom-action-{}.log", self.place.instance.index))
+            self.context.log_folder.join(format!("custom-action-{}.log", self.context.place.instance))
         }
 
         fn output(&self) -> String {
@@ -269,13 +270,13 @@ mod tests {
     #[tokio::test]
     async fn it_runs_where_the_app_runs_and_its_words_are_not_a_shells() {
         let app = app(1);
-        let said = run(&action("/usr/bin/printf", "'%s|' \"a b\" $HOME * ';' c\\ d"), &app.place).await;
+        let said = run(&action("/usr/bin/printf", "'%s|' \"a b\" $HOME * ';' c\\ d"), &app.context).await;
         assert_eq!(said, "It ended with status 0.");
         assert_eq!(app.output(), "a b|$HOME|*|;|c d|");
         let mode = std::fs::metadata(app.log()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let script = "'pwd; echo $WEBSITE_SITE_NAME; env | wc -l; echo wrong >&2; exit 7'";
-        let said = run(&action("/bin/sh", &format!("-c {script}")), &app.place).await;
+        let said = run(&action("/bin/sh", &format!("-c {script}")), &app.context).await;
         assert_eq!(said, "It ended with status 7.");
         let folder = app.folder.path().canonicalize().unwrap();
         let output = app.output();
@@ -288,9 +289,9 @@ mod tests {
     #[tokio::test]
     async fn it_may_have_as_many_files_open_as_medic_was_started_with() {
         let app = app(8);
-        let place = Place { open_files: Some(123), ..app.place };
-        assert_eq!(run(&action("/bin/sh", "-c 'ulimit -Sn'"), &place).await, "It ended with status 0.");
-        let output = std::fs::read_to_string(place.log_folder.join("custom-action-8.log")).unwrap();
+        let context = Context { open_files: Some(123), ..app.context };
+        assert_eq!(run(&action("/bin/sh", "-c 'ulimit -Sn'"), &context).await, "It ended with status 0.");
+        let output = std::fs::read_to_string(context.log_folder.join("custom-action-8.log")).unwrap();
         assert_eq!(output, "123\n");
     }
 
@@ -307,7 +308,7 @@ mod tests {
             ),
             ("/bin/sh", "-c 'kill -9 $$'", "It was ended by SIGKILL."),
         ] {
-            assert_eq!(run(&action(exe, parameters), &app.place).await, expected, "{exe}");
+            assert_eq!(run(&action(exe, parameters), &app.context).await, expected, "{exe}");
         }
     }
 
@@ -317,7 +318,7 @@ mod tests {
         let script = "-c 'sleep 600 & echo $!; wait'";
         let limits = Limits { time: Duration::from_secs(2), stop: STOP_LIMIT };
         let (_stopper, stop) = stopping::channel();
-        let said = run_within(&action("/bin/sh", script), &app.place, &stop, limits).await;
+        let said = run_within(&action("/bin/sh", script), &app.context, &stop, limits).await;
         assert_eq!(said, "It was killed after its time limit of 2s.");
         until_gone(app.output().trim()).await;
     }
@@ -327,7 +328,7 @@ mod tests {
         let app = app(8);
         let script = action("/bin/sh", "-c 'sleep 600 & echo $!; wait'");
         let (stopper, stop) = stopping::channel();
-        let mut running = Box::pin(super::run(&script, &app.place, &stop));
+        let mut running = Box::pin(super::run(&script, &app.context, &stop));
         let started = async {
             while !std::fs::read_to_string(app.log()).is_ok_and(|output| output.ends_with('\n')) {
                 tokio::task::yield_now().await;
@@ -338,13 +339,13 @@ mod tests {
         stopper.stop();
         assert_eq!(running.await, "It was killed because Medic was shutting down.");
         until_gone(app.output().trim()).await;
-        let said = super::run(&action("/bin/true", ""), &app.place, &stop).await;
+        let said = super::run(&action("/bin/true", ""), &app.context, &stop).await;
         assert_eq!(said, "It was not started: Medic was shutting down.");
         let (stopper, stop) = stopping::channel();
         let limits = Limits { time: TIME_LIMIT, stop: Duration::from_millis(1) };
         let sleep = action("/bin/sleep", "600");
         let asked_once = async { stopper.stop() };
-        let (said, ()) = tokio::join!(run_within(&sleep, &app.place, &stop, limits), asked_once);
+        let (said, ()) = tokio::join!(run_within(&sleep, &app.context, &stop, limits), asked_once);
         assert_eq!(said, "It was killed because Medic was shutting down.");
     }
 
@@ -352,7 +353,7 @@ mod tests {
     async fn what_it_leaves_behind_is_killed() {
         let app = app(4);
         assert_eq!(
-            run(&action("/bin/sh", "-c 'sleep 600 & echo $!'"), &app.place).await,
+            run(&action("/bin/sh", "-c 'sleep 600 & echo $!'"), &app.context).await,
             "It ended with status 0."
         );
         until_gone(app.output().trim()).await;
@@ -377,9 +378,9 @@ mod tests {
         let fifo = first.folder.path().join("go");
         assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
         let patient = action("/bin/cat", "go");
-        let mut running = Box::pin(run(&patient, &first.place));
+        let mut running = Box::pin(run(&patient, &first.context));
         let until_started = async {
-            while !RUNNING.lock().unwrap().contains(&first.place.instance) {
+            while !RUNNING.lock().unwrap().contains(&first.context.place) {
                 tokio::task::yield_now().await;
             }
         };
@@ -389,28 +390,28 @@ mod tests {
         }
         let true_ = action("/bin/true", "");
         assert_eq!(
-            run(&true_, &first.place).await,
+            run(&true_, &first.context).await,
             "It was not started: the instance's last action still runs."
         );
-        assert_eq!(run(&true_, &other.place).await, "It ended with status 0.");
+        assert_eq!(run(&true_, &other.context).await, "It ended with status 0.");
         // opening waits for the reader
         let writing = tokio::fs::write(&fifo, "done");
         let (said, _) = tokio::join!(running, writing);
         assert_eq!((said.as_str(), first.output().as_str()), ("It ended with status 0.", "done"));
-        assert_eq!(run(&true_, &first.place).await, "It ended with status 0.", "the turn was given back");
+        assert_eq!(run(&true_, &first.context).await, "It ended with status 0.", "the turn was given back");
     }
 
     #[tokio::test]
     async fn output_is_bounded_and_never_in_the_way() {
         let app = app(7);
-        let said = run(&action("/bin/sh", "-c 'yes | head -c 3000000'"), &app.place).await;
+        let said = run(&action("/bin/sh", "-c 'yes | head -c 3000000'"), &app.context).await;
         assert_eq!(said, "It ended with status 0.");
         let output = app.output();
         assert!(output.ends_with("not kept: 1 MiB is\n"));
         assert!(output.len() < OUTPUT_LIMIT_BYTES + 100, "{}", output.len());
-        std::fs::remove_dir_all(&app.place.log_folder).unwrap();
-        std::fs::write(&app.place.log_folder, "in the way").unwrap();
-        let said = run(&action("/bin/echo", "hello"), &app.place).await;
+        std::fs::remove_dir_all(&app.context.log_folder).unwrap();
+        std::fs::write(&app.context.log_folder, "in the way").unwrap();
+        let said = run(&action("/bin/echo", "hello"), &app.context).await;
         assert_eq!(said, "It ended with status 0; its output was not kept: entity already exists.");
     }
 }

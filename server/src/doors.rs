@@ -8,7 +8,7 @@ use std::time::Duration;
 use front_door::{AffectedRequests, BindError, Death, FrontDoor, FrontDoorSettings, ServingThreads, Target};
 use model::auto_heal::{Tallies, Watch};
 use model::requests::RequestMinute;
-use model::{AppName, Clock, WorkerId};
+use model::{AppName, Clock, NodeName, WorkerId};
 
 use crate::config::App;
 use crate::descriptors::Descriptors;
@@ -41,13 +41,19 @@ struct Told {
 }
 
 /// Opens every door that can be opened; the others are tried again beside, as long as this process lives.
-pub fn open(apps: &[App], clock: &Arc<dyn Clock>, descriptors: &Descriptors, health: &Health) -> Doors {
+pub fn open(
+    node: &NodeName,
+    apps: &[App],
+    clock: &Arc<dyn Clock>,
+    descriptors: &Descriptors,
+    health: &Health,
+) -> Doors {
     let door = |app: &App| {
         let settings = FrontDoorSettings {
             wait: app.request_wait,
             retries: app.retry_requests,
             sockets: descriptors.shares().listening,
-            ..FrontDoorSettings::new(app.name.clone(), app.listen)
+            ..FrontDoorSettings::new(node.clone(), app.name.clone(), app.listen)
         };
         let door = Arc::new(Door::new(settings, Arc::clone(clock), descriptors.serving().clone()));
         if let Err(error) = door.open() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use engine::retention::{Kept, keep_from};
 use model::requests::RequestMinute;
-use model::{Clock, InstanceKey, Timestamp};
+use model::{Clock, NodeName, Place, Timestamp};
 use store::{Flush, Store, StoreError};
 use tokio::sync::watch;
 
@@ -30,7 +30,7 @@ pub struct Housekeeping {
     /// Where counts go.
     pub store: Store,
     /// This machine's name.
-    pub node: String,
+    pub node: NodeName,
     /// For the retention.
     pub clock: Arc<dyn Clock>,
     /// Where counts come from.
@@ -47,7 +47,7 @@ struct Counts {
     flushes: u64,
     /// What was sent and not answered.
     sent: Option<(Flush, Vec<RequestMinute>)>,
-    waiting: BTreeMap<(Timestamp, InstanceKey), RequestMinute>,
+    waiting: BTreeMap<(Timestamp, Place), RequestMinute>,
 }
 
 impl Housekeeping {
@@ -97,7 +97,7 @@ impl Housekeeping {
         if rows.is_empty() {
             return;
         }
-        if let Err(error) = self.store.add_memory_minutes(&self.node, &rows).await {
+        if let Err(error) = self.store.add_memory_minutes(&rows).await {
             say(&error, "the workers' memory could not be saved; trying again");
             self.memory.add(rows);
         }
@@ -123,8 +123,8 @@ impl Counts {
     fn add(&mut self, rows: Vec<RequestMinute>) {
         for row in rows {
             self.waiting
-                .entry((row.minute, row.instance.clone()))
-                .or_insert_with(|| RequestMinute::empty(row.instance.clone(), row.minute))
+                .entry((row.minute, row.place.clone()))
+                .or_insert_with(|| RequestMinute::empty(row.place.clone(), row.minute))
                 .merge(&row);
         }
         while self.waiting.len() > WAITING_LIMIT {
@@ -161,8 +161,8 @@ mod tests {
     fn what_was_not_answered_is_sent_again_as_it_was() {
         let clock = shim::SystemClock;
         let row = |minute: i64| {
-            let instance = InstanceKey { app: "shop".parse().unwrap(), index: 0 };
-            let mut row = RequestMinute::empty(instance, Timestamp::from_ms(minute * 60_000));
+            let place = "node-a/shop/0".parse().unwrap();
+            let mut row = RequestMinute::empty(place, Timestamp::from_ms(minute * 60_000));
             row.by_class[1] = 1;
             row
         };

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use front_door::{ServingThreads, StartError};
-use model::Clock;
+use model::{Clock, NodeName};
 use shim::cgroup::Home;
 use store::{Database, Store, StoreError};
 use tokio::sync::watch;
@@ -87,7 +87,8 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     let _lock = data_dir::lock(&config.data_dir)?;
     let health = Health::new(Arc::clone(&clock));
     let descriptors = Descriptors::share_out(ServingThreads::start(0)?, &config.apps);
-    let doors = doors::open(&config.apps, &clock, &descriptors, &health);
+    let node = node_name();
+    let doors = doors::open(&node, &config.apps, &clock, &descriptors, &health);
     let listener = dashboard::listen(config.listen, &health).await;
     let listener = match listener {
         Err(source) if !doors.values().any(|door| door.is_open()) => {
@@ -102,8 +103,7 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
         .map_err(|source| ServeError::System { what: "finding Medic's own program", source })?;
     let (groups, said) = control_groups();
     config.lines.push(said);
-    let node = node_name();
-    let launcher = Launcher::new(program, &config.data_dir, &node, environment(), &config.apps, groups)
+    let launcher = Launcher::new(program, &config.data_dir, environment(), &config.apps, groups)
         .with_open_files(descriptors.before(), descriptors.shares().starts);
     let memory = MemoryMinutes::default();
     let world = World {
@@ -254,15 +254,8 @@ fn database(config: &Config) -> Database {
     }
 }
 
-fn node_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name: String = name
-        .trim()
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
-        .take(64)
-        .collect();
-    if name.is_empty() { "localhost".to_owned() } else { name }
+fn node_name() -> NodeName {
+    NodeName::of_hostname(&std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default())
 }
 
 /// This process's environment; what is not UTF-8 can be neither a setting nor a worker's variable.

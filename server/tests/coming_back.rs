@@ -10,9 +10,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use model::WorkerId;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use shim::LocalWorker;
 use shim::protocol::{FromShim, WorkerSpec};
 use support::{Medic, is_alive, wait_until};
 
@@ -72,7 +72,7 @@ fn started_beside(medic: &Medic, command: Vec<String>, later: i64, spec_hash: St
     let beside = run_dirs(medic)[0].clone();
     let name = beside.file_name().unwrap().to_str().unwrap();
     let ms: i64 = name.strip_prefix("0-").unwrap().parse().unwrap();
-    let worker: WorkerId = format!("shop/0/{}", ms + later).parse().unwrap();
+    let worker: LocalWorker = format!("shop/0/{}", ms + later).parse().unwrap();
     let port = support::free_address().port();
     let logs = medic.data_dir().join("apps/shop/logfiles");
     let spec = WorkerSpec {

@@ -92,9 +92,9 @@ fn what_the_front_door_counted_is_kept() {
     });
     let by_class = minutes
         .iter()
-        .fold([0; 5], |sum: [u64; 5], (_, minute)| std::array::from_fn(|i| sum[i] + minute.by_class[i]));
+        .fold([0; 5], |sum: [u64; 5], minute| std::array::from_fn(|i| sum[i] + minute.by_class[i]));
     assert_eq!(by_class, [0, 2, 0, 1, 1]);
-    assert_eq!(minutes.iter().map(|(_, minute)| minute.latency.count()).sum::<u64>(), 4);
+    assert_eq!(minutes.iter().map(|minute| minute.latency.count()).sum::<u64>(), 4);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
 use model::status::Monitoring;
-use model::{InstanceKey, Monotonic, Now, Timestamp, WorkerId, text};
+use model::{Monotonic, Now, Place, Timestamp, WorkerId, text};
 
 /// An attach that was refused is tried again after this long (another tracer may have gone by then).
 pub const ARM_RETRY: Duration = Duration::from_secs(30);
@@ -87,7 +87,7 @@ enum Debugger {
 /// The monitor of one instance.
 #[derive(Clone, Debug)]
 pub struct CrashMonitor {
-    instance: InstanceKey,
+    place: Place,
     numbers: Numbers,
     enabled: bool,
     guard: Guard,
@@ -97,8 +97,8 @@ pub struct CrashMonitor {
 
 impl CrashMonitor {
     /// A monitor that goes on from `guard`.
-    pub fn new(now: Now, instance: InstanceKey, numbers: Numbers, enabled: bool, guard: Guard) -> Self {
-        let mut monitor = Self { instance, numbers, enabled, guard, watched: None, capturing: None };
+    pub fn new(now: Now, place: Place, numbers: Numbers, enabled: bool, guard: Guard) -> Self {
+        let mut monitor = Self { place, numbers, enabled, guard, watched: None, capturing: None };
         monitor.bring_back(now);
         monitor
     }
@@ -121,7 +121,7 @@ impl CrashMonitor {
         self.forget(now);
         self.attach_or_detach(now, effects);
         if self.guard != before {
-            effects.push(Effect::Remember { instance: self.instance.clone(), guard: self.guard.clone() });
+            effects.push(Effect::Remember { place: self.place.clone(), guard: self.guard.clone() });
         }
     }
 
@@ -140,7 +140,7 @@ impl CrashMonitor {
     pub fn set_ends(&mut self, ends: Option<EndsInARow>, effects: &mut Vec<Effect>) {
         if self.guard.ends != ends {
             self.guard.ends = ends;
-            effects.push(Effect::Remember { instance: self.instance.clone(), guard: self.guard.clone() });
+            effects.push(Effect::Remember { place: self.place.clone(), guard: self.guard.clone() });
         }
     }
 

@@ -12,7 +12,7 @@ use model::auto_heal::restart::Restart;
 use model::auto_heal::{HealGuard, Watch};
 use model::crash::Crash;
 use model::crash_monitor::Guard;
-use model::{AppName, InstanceKey, Signal, WorkerId};
+use model::{AppName, Place, Signal, WorkerId};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,13 +74,13 @@ pub enum Effect {
     },
     /// Keep this for the next start of Medic.
     Remember {
-        instance: InstanceKey,
+        place: Place,
         /// What guards it.
         guard: Guard,
     },
     /// Keep this for the next start of Medic.
     RememberHeal {
-        instance: InstanceKey,
+        place: Place,
         /// What its auto-heal goes on from.
         guard: HealGuard,
     },

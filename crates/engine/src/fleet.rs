@@ -27,7 +27,7 @@ use model::auto_heal::{AutoHealConfig, HealGuard, NotRespondingNumbers, Observat
 use model::crash_monitor::{Guard, Numbers};
 use model::settings::AppSettings;
 use model::status::{AppHeal, AppStatus};
-use model::{AppName, InstanceKey, Monotonic, Now, WorkerId};
+use model::{AppName, Monotonic, NodeName, Now, Place, WorkerId};
 
 /// One app, as the configuration has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,9 +76,9 @@ pub struct AppStart {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// Of each instance's crash monitoring.
-    pub guards: BTreeMap<InstanceKey, Guard>,
+    pub guards: BTreeMap<Place, Guard>,
     /// Of each instance's auto-heal.
-    pub heal: BTreeMap<InstanceKey, HealGuard>,
+    pub heal: BTreeMap<Place, HealGuard>,
     /// Of each app's fuse.
     pub fuses: BTreeMap<AppName, FuseState>,
 }
@@ -124,7 +124,7 @@ pub enum Input {
     /// An app's fuse is to be armed again.
     Rearm { app: AppName },
     /// An instance is to be restarted now.
-    Restart { instance: InstanceKey, reason: RestartReason },
+    Restart { place: Place, reason: RestartReason },
     /// The app's numbers changed; its number of instances and its address do not.
     Respec(Box<AppSpec>),
     /// This worker runs what the configuration does not say any more: it is to be replaced, one of an app at a time.
@@ -149,7 +149,7 @@ impl Fleet {
     /// A fleet without a running worker.
     pub fn new(
         now: Now,
-        node: &str,
+        node: &NodeName,
         apps: Vec<AppStart>,
         remembered: &Remembered,
         name_incident: NameIncident,
@@ -157,7 +157,7 @@ impl Fleet {
         let app = |start: AppStart| {
             (start.spec.name.clone(), App::new(now, node, start, remembered, name_incident))
         };
-        Self { apps: apps.into_iter().map(app).collect(), former: FormerPlaces::new(node, name_incident) }
+        Self { apps: apps.into_iter().map(app).collect(), former: FormerPlaces::new(name_incident) }
     }
 
     /// Takes in one event and whatever is due by now.
@@ -182,25 +182,25 @@ impl Fleet {
             Input::Worker { worker, input } => self.worker(now, &worker, input, effects),
             Input::Observed(seen) => {
                 for (worker, seen) in seen {
-                    if let Some(app) = self.apps.get_mut(&worker.instance.app) {
+                    if let Some(app) = self.apps.get_mut(&worker.place.app) {
                         app.observe(now, &worker, seen, effects);
                     }
                 }
             }
             Input::Health { worker, answered } => {
-                self.of(&worker.instance.app, |app| app.health(now, &worker, answered, effects));
+                self.of(&worker.place.app, |app| app.health(now, &worker, answered, effects));
             }
             Input::Settings { app, settings } => {
                 self.of(&app, |app| app.set_settings(now, settings, effects));
             }
             Input::Rules { app, rules } => self.of(&app, |app| app.set_rules(now, *rules)),
             Input::Rearm { app } => self.of(&app, App::rearm),
-            Input::Restart { instance, reason } => {
-                self.of(&instance.app, |app| app.restart(now, instance.index, reason, effects));
+            Input::Restart { place, reason } => {
+                self.of(&place.app, |app| app.restart(now, place.instance, reason, effects));
             }
             Input::Respec(spec) => self.of(&spec.name.clone(), |app| app.respec(now, *spec, effects)),
             Input::Outdated { worker } => {
-                self.of(&worker.instance.app.clone(), |app| app.replace_in_turn(worker));
+                self.of(&worker.place.app.clone(), |app| app.replace_in_turn(worker));
             }
         }
         for app in self.apps.values_mut() {
@@ -230,8 +230,7 @@ impl Fleet {
     }
 
     fn worker(&mut self, now: Now, worker: &WorkerId, input: instance::Input, effects: &mut Vec<Effect>) {
-        let place =
-            self.apps.get_mut(&worker.instance.app).and_then(|app| app.instance(worker.instance.index));
+        let place = self.apps.get_mut(&worker.place.app).and_then(|app| app.instance(worker.place.instance));
         match place {
             Some(place) => place.step(now, worker, input, effects),
             None => self.former.step(now, worker, input, effects),

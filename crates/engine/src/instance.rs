@@ -40,7 +40,7 @@ use crate::crash_monitor::CrashMonitor;
 use crate::effect::Effect;
 use model::crash_monitor::{EndsInARow, LastEnd};
 use model::status::{InstanceState, InstanceStatus};
-use model::{AppName, IncidentId, InstanceKey, Monotonic, Now, Signal, Timestamp, WorkerId};
+use model::{AppName, IncidentId, Monotonic, Now, Place, Signal, Timestamp, WorkerId};
 
 /// A crash that could not be written down is tried again after this long.
 pub const RECORD_RETRY: Duration = Duration::from_secs(10);
@@ -86,8 +86,7 @@ impl Uptime {
 /// One place of one app.
 #[derive(Clone, Debug)]
 pub struct Instance {
-    key: InstanceKey,
-    node: String,
+    key: Place,
     lifecycle: Lifecycle,
     name_incident: NameIncident,
     monitor: CrashMonitor,
@@ -109,15 +108,13 @@ impl Instance {
     /// one already.
     pub fn new(
         now: Now,
-        node: &str,
-        key: InstanceKey,
+        key: Place,
         lifecycle: Lifecycle,
         (monitor, healing): (CrashMonitor, Healing),
         name_incident: NameIncident,
     ) -> Self {
         let last_start = monitor.last_start();
         Self {
-            node: node.to_owned(),
             lifecycle,
             name_incident,
             monitor,
@@ -336,7 +333,7 @@ impl Instance {
         let worker = self.worker().filter(|_| process.is_some());
         let not_responding = self.ready_worker().is_some() && self.healing.rules.is_unanswered();
         InstanceStatus {
-            index: self.key.index,
+            index: self.key.instance,
             pid: process.map(|process| process.pid),
             started_at: worker.map(|worker| worker.started_at),
             state,

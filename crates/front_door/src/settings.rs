@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::crash::InFlightRequest;
-use model::{AppName, WorkerId};
+use model::{AppName, NodeName, WorkerId};
 
 /// How one app's front door is to behave. [`FrontDoorSettings::new`] fills in the defaults.
 #[derive(Clone, Debug)]
 pub struct FrontDoorSettings {
     /// The app behind it.
     pub app: AppName,
+    /// The machine that it runs on.
+    pub node: NodeName,
     /// Where it listens; port 0 takes a free one (see [`crate::FrontDoor::address`]).
     pub listen: SocketAddr,
     /// Listening sockets, each served by another of the [`crate::ServingThreads`]; 0 means one for every thread, which is the
@@ -33,9 +35,10 @@ pub struct FrontDoorSettings {
 
 impl FrontDoorSettings {
     /// The defaults for `app`, listening at `listen`.
-    pub fn new(app: AppName, listen: SocketAddr) -> Self {
+    pub fn new(node: NodeName, app: AppName, listen: SocketAddr) -> Self {
         Self {
             app,
+            node,
             listen,
             sockets: 0,
             wait: Duration::from_secs(10),

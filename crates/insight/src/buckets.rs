@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::report::{Chart, Detail, Series};
-use model::{TimeRange, Timestamp};
+use model::{Place, TimeRange, Timestamp};
 
 /// The parts of one range.
 #[derive(Clone, Copy, Debug)]
@@ -56,22 +56,23 @@ impl Buckets {
 }
 
 /// What happened within `range`, as at most 96 columns: a series a place, also for each of `places` where nothing did. A point
-/// is where, as `node/instance`, when, and how often.
+/// is where, when, and how often.
 pub fn over_time(
     title: &str,
     unit: &str,
     range: TimeRange,
-    places: &[String],
-    points: impl IntoIterator<Item = (String, Timestamp, u64)>,
+    places: &[Place],
+    points: impl IntoIterator<Item = (Place, Timestamp, u64)>,
 ) -> Chart {
     let buckets = Buckets::columns(range);
-    let mut times: BTreeMap<String, Vec<(Timestamp, u64)>> =
+    let mut times: BTreeMap<Place, Vec<(Timestamp, u64)>> =
         places.iter().map(|place| (place.clone(), vec![])).collect();
     for (place, at, count) in points {
         times.entry(place).or_default().push((at, count));
     }
-    let series =
-        times.into_iter().map(|(name, times)| Series { name, values: buckets.tally(times.into_iter()) });
+    let series = times
+        .into_iter()
+        .map(|(place, times)| Series { name: place.within_app(), values: buckets.tally(times.into_iter()) });
     Chart {
         title: title.to_owned(),
         unit: unit.to_owned(),
@@ -112,9 +113,11 @@ mod tests {
         let start = Timestamp::from_ms(1_769_847_300_000);
         let range = TimeRange { start, end: start + Duration::from_hours(1) };
         let at = |minutes: u64| start + Duration::from_mins(minutes);
-        let points = [("n/0", at(0)), ("n/0", at(59)), ("n/0", at(60)), ("gone/4", at(5))];
-        let points = points.map(|(place, at)| (place.to_owned(), at, 1));
-        let chart = over_time("t", "restarts", range, &["n/0".to_owned(), "n/1".to_owned()], points);
+        let points =
+            [("n/shop/0", at(0)), ("n/shop/0", at(59)), ("n/shop/0", at(60)), ("gone/shop/4", at(5))];
+        let place = |text: &str| text.parse::<Place>().unwrap();
+        let points = points.map(|(text, at)| (place(text), at, 1));
+        let chart = over_time("t", "restarts", range, &["n/shop/0", "n/shop/1"].map(place), points);
         let sums: Vec<(&str, u64)> =
             chart.series.iter().map(|series| (&*series.name, series.values.iter().sum())).collect();
         assert_eq!(sums, [("gone/4", 1), ("n/0", 2), ("n/1", 0)]);

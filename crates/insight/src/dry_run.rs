@@ -24,7 +24,7 @@ use model::auto_heal::evidence::Rule;
 use model::memory::MemoryMinute;
 use model::requests::RequestMinute;
 use model::time::humanise;
-use model::{InstanceKey, TimeRange, Timestamp};
+use model::{Place, TimeRange, Timestamp};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -36,7 +36,7 @@ pub struct DryRun {
     pub from: Timestamp,
     /// To then (not included).
     pub to: Timestamp,
-    /// Each instance of which anything is recorded, by number.
+    /// Each instance of which anything is recorded, by node and number.
     pub instances: Vec<InstanceRun>,
     /// What was taken for granted; a sentence each.
     pub assumptions: Vec<String>,
@@ -46,8 +46,8 @@ pub struct DryRun {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct InstanceRun {
-    /// Its number.
-    pub instance: u16,
+    #[serde(flatten)]
+    pub place: Place,
     /// Each condition of the rules.
     pub conditions: Vec<ConditionRun>,
 }
@@ -105,17 +105,17 @@ pub fn dry_run(
     memory: &[MemoryMinute],
 ) -> DryRun {
     let config = AutoHealConfig { enabled: true, ..config.clone() };
-    let mut recorded: BTreeMap<InstanceKey, BTreeMap<Timestamp, Minute<'_>>> = BTreeMap::new();
+    let mut recorded: BTreeMap<Place, BTreeMap<Timestamp, Minute<'_>>> = BTreeMap::new();
     for row in requests.iter().filter(|row| range.contains(row.minute)) {
-        recorded.entry(row.instance.clone()).or_default().entry(row.minute).or_default().requests.push(row);
+        recorded.entry(row.place.clone()).or_default().entry(row.minute).or_default().requests.push(row);
     }
     for row in memory.iter().filter(|row| range.contains(row.minute)) {
-        let minute = recorded.entry(row.instance.clone()).or_default().entry(row.minute).or_default();
+        let minute = recorded.entry(row.place.clone()).or_default().entry(row.minute).or_default();
         minute.private_bytes = minute.private_bytes.max(Some(row.private_bytes_max));
     }
     let instances = recorded
         .into_iter()
-        .map(|(key, minutes)| InstanceRun { instance: key.index, conditions: run(&config, &minutes) })
+        .map(|(place, minutes)| InstanceRun { place, conditions: run(&config, &minutes) })
         .collect();
     DryRun { from: range.start, to: range.end, instances, assumptions: assumptions(&config) }
 }

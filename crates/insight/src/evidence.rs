@@ -1,6 +1,8 @@
 //! What detectors ask for. Who gathers it reads [`crate::detector::Detector::evidence`] and fills [`Evidence`] accordingly; what
 //! was not asked for stays empty.
 
+use std::collections::BTreeSet;
+
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::restart::Restart;
 use model::crash::{Audit, Crash, Incident};
@@ -9,7 +11,7 @@ use model::memory::MemoryMinute;
 use model::process::Process;
 use model::requests::RequestMinute;
 use model::status::AppStatus;
-use model::{IncidentId, TimeRange, Timestamp, WorkerId};
+use model::{IncidentId, Place, TimeRange, Timestamp, WorkerId};
 
 /// One kind of evidence, all of it within the range. A limit keeps the newest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +45,8 @@ pub struct Evidence {
     pub now: Timestamp,
     /// The app now. Always there.
     pub status: AppStatus,
-    /// Every instance that exists, as `node/instance`. Always there.
-    pub places: Vec<String>,
+    /// Every instance that exists. Always there.
+    pub places: Vec<Place>,
     /// What the app's crash monitoring goes by. Always there.
     pub crash_monitoring: Numbers,
     /// How many crashes, in any order.
@@ -59,19 +61,18 @@ pub struct Evidence {
     pub restarts: Vec<Restart>,
     /// What auto-heal did short of a restart, newest first.
     pub heal_events: Vec<HealEvent>,
-    /// With the node, in any order.
-    pub memory: Vec<(String, MemoryMinute)>,
-    /// With the node, in any order.
-    pub requests: Vec<(String, RequestMinute)>,
-    /// Of each instance, as `node/instance`, its processes now, the worker first; none where no worker runs.
-    pub processes: Vec<(String, Vec<Process>)>,
+    /// In any order.
+    pub memory: Vec<MemoryMinute>,
+    /// In any order.
+    pub requests: Vec<RequestMinute>,
+    /// Of each instance its processes now, the worker first; none where no worker runs.
+    pub processes: Vec<(Place, Vec<Process>)>,
 }
 
 /// Crashes of one incident on one instance within a minute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrashCount {
-    /// As `node/instance`.
-    pub place: String,
+    pub place: Place,
     pub incident: IncidentId,
     /// When the last of them was.
     pub at: Timestamp,
@@ -86,9 +87,10 @@ pub struct DumpAudit {
     pub audit: Audit,
 }
 
-/// Where a restart happened, as `node/instance`.
-pub(crate) fn place(restart: &Restart) -> String {
-    format!("{}/{}", restart.node, restart.instance)
+/// Their names, once each.
+pub(crate) fn names<'e>(places: impl Iterator<Item = &'e Place>) -> String {
+    let places: BTreeSet<&Place> = places.collect();
+    places.into_iter().map(Place::within_app).collect::<Vec<_>>().join(", ")
 }
 
 impl Evidence {
@@ -97,7 +99,7 @@ impl Evidence {
         range: TimeRange,
         now: Timestamp,
         status: AppStatus,
-        places: Vec<String>,
+        places: Vec<Place>,
         crash_monitoring: Numbers,
     ) -> Self {
         Self {

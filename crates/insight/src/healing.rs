@@ -75,11 +75,9 @@ mod tests {
         ] {
             assert_eq!(reason(&why), words);
             let restart = Restart {
-                old: "shop/1/1769847300000".parse().unwrap(),
+                old: "node-a/shop/1/1769847300000".parse().unwrap(),
                 new: None,
-                app: "shop".parse().unwrap(),
-                node: "node-a".to_owned(),
-                instance: 1,
+                place: "node-a/shop/1".parse().unwrap(),
                 at: AT,
                 reason: why,
                 evidence: None,
@@ -122,8 +120,8 @@ mod tests {
                 samples: vec![],
                 not_fired: vec![],
             };
-            let worker = "shop/1/1769847300000".parse().unwrap();
-            let event = HealEvent { worker, node: "n".to_owned(), at: AT, evidence, what };
+            let worker = "node-a/shop/1/1769847300000".parse().unwrap();
+            let event = HealEvent { worker, at: AT, evidence, what };
             assert_eq!(event_summary(&event), words);
         }
     }

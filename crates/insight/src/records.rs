@@ -7,7 +7,7 @@ use model::auto_heal::limit::MemoryLimit;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::auto_heal::{Evidence, HealStatus, LastHeal, Refusal, RefusalReason};
 use model::status::{AppHeal, InstanceHeal, RestartStage, Restarting};
-use model::{AppName, Timestamp, WorkerId};
+use model::{NodeName, Place, Timestamp, WorkerId};
 use serde::Serialize;
 
 use crate::healing;
@@ -93,12 +93,9 @@ pub struct RestartRecord {
     /// The worker that came; after a failed attempt the one that did not come up, where one was started.
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub new: Option<WorkerId>,
-    /// The app.
-    pub app: AppName,
-    /// The machine.
-    pub node: String,
-    /// The instance's number.
-    pub instance: u16,
+    /// Where.
+    #[serde(flatten)]
+    pub place: Place,
     /// When it was decided.
     pub at: Timestamp,
     /// Why.
@@ -119,10 +116,8 @@ pub struct RestartRecord {
 impl From<Restart> for RestartRecord {
     fn from(restart: Restart) -> Self {
         let evidence = restart.evidence.as_ref().map(EvidenceRecord::from);
-        let Restart {
-            old, new, app, node, instance, at, reason, duration_ms, drained, failed, outcome, ..
-        } = restart;
-        Self { old, new, app, node, instance, at, reason, evidence, duration_ms, drained, failed, outcome }
+        let Restart { old, new, place, at, reason, duration_ms, drained, failed, outcome, .. } = restart;
+        Self { old, new, place, at, reason, evidence, duration_ms, drained, failed, outcome }
     }
 }
 
@@ -134,7 +129,7 @@ pub struct HealEventRecord {
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub worker: WorkerId,
     /// The machine.
-    pub node: String,
+    pub node: NodeName,
     /// When it was decided.
     pub at: Timestamp,
     /// What the rule saw; also says which rule.
@@ -147,7 +142,8 @@ pub struct HealEventRecord {
 impl From<HealEvent> for HealEventRecord {
     fn from(event: HealEvent) -> Self {
         let evidence = EvidenceRecord::from(&event.evidence);
-        let HealEvent { worker, node, at, what, .. } = event;
+        let HealEvent { worker, at, what, .. } = event;
+        let node = worker.place.node.clone();
         Self { worker, node, at, evidence, what }
     }
 }

@@ -39,7 +39,7 @@ fn crash_row(crash: &Crash, with_incident: bool) -> Vec<Cell> {
     };
     let mut row = vec![
         Cell::Time(crash.at),
-        Cell::Text(format!("{}/{}", crash.node, crash.instance)),
+        Cell::Text(crash.place.within_app()),
         Cell::Code(crash.findings.exception_type.clone()),
         Cell::Text(termination(crash.cause, crash.signal.as_deref(), crash.exit_code)),
     ];
@@ -108,7 +108,7 @@ fn restart_row(restart: &Restart, is_whole: bool) -> Vec<Cell> {
     let severity = Severity::of_restart(restart);
     let mut row = vec![
         Cell::Time(restart.at),
-        Cell::Text(format!("{}/{}", restart.node, restart.instance)),
+        Cell::Text(restart.place.within_app()),
         Cell::Text(reason(&restart.reason)),
         Cell::Status { severity, word: word.to_owned(), details },
     ];
@@ -195,13 +195,11 @@ mod tests {
 
     #[test]
     fn every_row_has_a_cell_for_each_column_and_says_what_it_cost() {
-        let old: WorkerId = "shop/1/1769847300000".parse().unwrap();
+        let old: WorkerId = "node/shop/1/1769847300000".parse().unwrap();
         let restart = Restart {
-            app: old.instance.app.clone(),
-            instance: 1,
+            place: old.place.clone(),
             old: old.clone(),
             new: None,
-            node: "node".to_owned(),
             at: Timestamp::from_ms(1_769_847_300_000),
             reason: RestartReason::Rule { rule: Rule::PercentMemory, blew_fuse: true },
             evidence: None,
@@ -238,7 +236,7 @@ mod tests {
                 Cell::DurationMs(850),
                 Cell::DurationUs(12_400),
                 Cell::Hash("ab".repeat(32)),
-                Cell::Code("shop/1/1769847300000".to_owned()),
+                Cell::Code("node/shop/1/1769847300000".to_owned()),
             ] {
                 assert!(table.rows[0].contains(&cell), "{cell:?}");
             }

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::auto_heal::evidence::Sample;
-use crate::{AppName, CrashCause, Exit, IncidentId, Timestamp, WorkerId, text};
+use crate::{AppName, CrashCause, Exit, IncidentId, Place, Timestamp, WorkerId, text};
 
 /// How a frame was found, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -229,13 +229,9 @@ pub struct Crash {
     /// The worker that crashed; no worker crashes twice, so this names the crash too.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub worker: WorkerId,
-    /// Its app.
-    pub app: AppName,
-    /// The machine it ran on.
-    #[serde(deserialize_with = "text::text")]
-    pub node: String,
-    /// The instance's number.
-    pub instance: u16,
+    /// Where the worker ran.
+    #[serde(flatten)]
+    pub place: Place,
     /// The worker's process id.
     pub pid: u32,
     /// When it ended.

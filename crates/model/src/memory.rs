@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{InstanceKey, Timestamp};
+use crate::{Place, Timestamp};
 
 /// One minute of one instance's memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryMinute {
-    pub instance: InstanceKey,
+    pub place: Place,
     /// The minute's start.
     pub minute: Timestamp,
     /// The most private bytes that were seen.

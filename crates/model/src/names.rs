@@ -14,8 +14,14 @@ pub enum NameError {
     /// Not an app's name.
     #[error("invalid app name \"{0}\": must be 1 to 60 of a-z, 0-9 and -, beginning with a letter or digit")]
     App(String),
+    /// Not a node's name.
+    #[error("invalid node name \"{0}\": must be 1 to 64 of A-Z, a-z, 0-9, -, . and _")]
+    Node(String),
+    /// Not a place.
+    #[error("`{0}` is no instance: it reads `node/app/instance`")]
+    Place(String),
     /// Not a worker's id.
-    #[error("`{0}` is no worker id: it reads `app/instance/start in ms`")]
+    #[error("`{0}` is no worker id: it reads `node/app/instance/start in ms`")]
     Worker(String),
     /// Not an incident's id.
     #[error("`{0}` is no incident id: it is 16 of 0-9 and a-f")]
@@ -93,35 +99,91 @@ impl FromStr for IncidentId {
     }
 }
 
-/// One of an app's places to run on this node.
+/// A machine that runs Medic, by its hostname: 1 to 64 of `A-Z`, `a-z`, `0-9`, `-`, `.` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct InstanceKey {
-    /// The app.
-    pub app: AppName,
-    /// The place's number, from 0.
-    pub index: u16,
-}
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String))]
+pub struct NodeName(String);
 
-impl fmt::Display for InstanceKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.app, self.index)
+text_name!(NodeName);
+
+impl NodeName {
+    const LENGTH_LIMIT: usize = 64;
+
+    /// What of a hostname can stand in a name; `localhost` where nothing can.
+    pub fn of_hostname(hostname: &str) -> Self {
+        let name: String = hostname.chars().filter(|c| Self::takes(*c)).take(Self::LENGTH_LIMIT).collect();
+        Self(if name.is_empty() { "localhost".to_owned() } else { name })
+    }
+
+    const fn takes(c: char) -> bool {
+        c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')
     }
 }
 
-/// One worker: its instance and when Medic decided to start it. No instance starts two workers in one millisecond.
+impl FromStr for NodeName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let fits = (1..=Self::LENGTH_LIMIT).contains(&text.len()) && text.chars().all(Self::takes);
+        if fits { Ok(Self(text.to_owned())) } else { Err(NameError::Node(shorten(text))) }
+    }
+}
+
+/// One of an app's instances on one node, whichever worker is there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Place {
+    /// The machine.
+    pub node: NodeName,
+    pub app: AppName,
+    /// The instance's number on its node, from 0.
+    pub instance: u16,
+}
+
+impl Place {
+    /// `node/instance`, for where the app is known.
+    pub fn within_app(&self) -> String {
+        format!("{}/{}", self.node, self.instance)
+    }
+}
+
+/// `node/app/instance`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.node, self.app, self.instance)
+    }
+}
+
+impl FromStr for Place {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let refused = || NameError::Place(shorten(text));
+        let (node, rest) = text.split_once('/').ok_or_else(refused)?;
+        let (app, instance) = rest.split_once('/').ok_or_else(refused)?;
+        Ok(Self {
+            node: node.parse()?,
+            app: app.parse()?,
+            instance: instance.parse().map_err(|_| refused())?,
+        })
+    }
+}
+
+/// One worker: its place and when Medic decided to start it. No place starts two workers in one millisecond.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct WorkerId {
     /// Where it runs.
-    pub instance: InstanceKey,
+    pub place: Place,
     /// When its start was decided.
     pub started_at: Timestamp,
 }
 
-/// `app/instance/start in ms`.
+/// `node/app/instance/start in ms`.
 impl fmt::Display for WorkerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.instance, self.started_at.as_ms())
+        write!(f, "{}/{}", self.place, self.started_at.as_ms())
     }
 }
 
@@ -130,11 +192,9 @@ impl FromStr for WorkerId {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let refused = || NameError::Worker(shorten(text));
-        let mut parts = text.splitn(3, '/');
-        let app = parts.next().ok_or_else(refused)?.parse()?;
-        let index = parts.next().and_then(|part| part.parse().ok()).ok_or_else(refused)?;
-        let ms = parts.next().and_then(|part| part.parse().ok()).ok_or_else(refused)?;
-        Ok(Self { instance: InstanceKey { app, index }, started_at: Timestamp::from_ms(ms) })
+        let (place, ms) = text.rsplit_once('/').ok_or_else(refused)?;
+        let ms = ms.parse().map_err(|_| refused())?;
+        Ok(Self { place: place.parse().map_err(|_| refused())?, started_at: Timestamp::from_ms(ms) })
     }
 }
 
@@ -167,13 +227,32 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_id_reads_back() {
-        let worker: WorkerId = "shop/1/1769847300000".parse().unwrap();
-        assert_eq!(worker.to_string(), "shop/1/1769847300000");
+    fn a_hostname_becomes_a_node_name_whatever_is_in_it() {
+        for (hostname, name) in [
+            ("web-1.example.com\n", "web-1.example.com"),
+            ("a/b c", "abc"),
+            ("é\n", "localhost"),
+            (&"x".repeat(99), &"x".repeat(64)),
+        ] {
+            assert_eq!(NodeName::of_hostname(hostname), name.parse().unwrap());
+        }
+        for bad in ["", "a/b", "a b", "a\n", &"x".repeat(65)] {
+            assert!(bad.parse::<NodeName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_place_and_a_worker_read_back() {
+        let place: Place = "web-1/shop/1".parse().unwrap();
+        assert_eq!((place.to_string().as_str(), place.within_app().as_str()), ("web-1/shop/1", "web-1/1"));
+        let worker: WorkerId = "web-1/shop/1/1769847300000".parse().unwrap();
+        assert_eq!((worker.to_string().as_str(), &worker.place), ("web-1/shop/1/1769847300000", &place));
         assert_eq!(
             serde_json::from_str::<WorkerId>(&serde_json::to_string(&worker).unwrap()).unwrap(),
             worker
         );
-        assert!("shop/1".parse::<WorkerId>().is_err());
+        for bad in ["shop/1/1769847300000", "web-1/shop/1", "web-1/shop/x/1", "web-1/shop/1/x", ""] {
+            assert!(bad.parse::<WorkerId>().is_err(), "{bad}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{InstanceKey, Timestamp};
+use crate::{Place, Timestamp};
 
 /// A mergeable histogram of latencies: one bucket per eighth of a power of two of microseconds, so that a quantile read from it
 /// is at most 9 % off, at any size, and adding two is adding their buckets.
@@ -91,7 +91,7 @@ fn upper_bound(bucket: u16) -> u64 {
 /// One minute of one instance's requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestMinute {
-    pub instance: InstanceKey,
+    pub place: Place,
     /// The minute's start.
     pub minute: Timestamp,
     /// Answers by status class: 1xx, 2xx, 3xx, 4xx, 5xx; an answer that the front door gave for the worker (502, 503) counts too.
@@ -104,8 +104,8 @@ pub struct RequestMinute {
 
 impl RequestMinute {
     /// A minute without requests.
-    pub fn empty(instance: InstanceKey, minute: Timestamp) -> Self {
-        Self { instance, minute, by_class: [0; 5], latency: LatencySketch::default(), most_in_flight: 0 }
+    pub fn empty(place: Place, minute: Timestamp) -> Self {
+        Self { place, minute, by_class: [0; 5], latency: LatencySketch::default(), most_in_flight: 0 }
     }
 
     /// Adds another row of the same instance and minute: counts and latencies add up, the most in flight is the larger.

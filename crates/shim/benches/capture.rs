@@ -9,7 +9,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use model::{InstanceKey, Timestamp, WorkerId};
 use shim::protocol::{FromShim, WorkerSpec};
 
 const ROUNDS: usize = 7;
@@ -80,10 +79,7 @@ fn run(target: &Path, arguments: &[String], arm: bool, fits: impl Fn(&FromShim) 
     let exe = Path::new(env!("CARGO_BIN_EXE_shim"));
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let spec = WorkerSpec {
-        worker: WorkerId {
-            instance: InstanceKey { app: "bench".parse().expect("a name"), index: 0 },
-            started_at: Timestamp::from_ms(0),
-        },
+        worker: "bench/0/0".parse().expect("a worker's name"),
         command: std::iter::once(text(target)).chain(arguments.iter().cloned()).collect(),
         directory: None,
         environment: BTreeMap::new(),

@@ -22,8 +22,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use model::crash::{Audit, Findings};
-use model::{Exit, Timestamp, WorkerId};
+use model::{Exit, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::LocalWorker;
 
 /// The longest line that either side accepts, in bytes. An analysis with every frame, module and note stays below it.
 pub const LINE_LIMIT: usize = 1 << 20;
@@ -41,7 +43,7 @@ pub const SPEC_NAME: &str = "spec.json";
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerSpec {
     /// Which worker this is.
-    pub worker: WorkerId,
+    pub worker: LocalWorker,
     /// The program and its arguments. A program without `/` is looked up in the `PATH` of `environment`.
     pub command: Vec<String>,
     /// Where it runs; `/` where not given.
@@ -145,7 +147,7 @@ pub enum FromShim {
     /// The first message after every connect.
     State {
         /// Which worker this is.
-        worker: WorkerId,
+        worker: LocalWorker,
         /// Its process id.
         pid: u32,
         /// When its process was started.

@@ -9,7 +9,7 @@ mod fixtures;
 
 use std::time::{Duration, Instant};
 
-use fixtures::{app, at, captured, crash, instance, range};
+use fixtures::{app, at, captured, crash, instance, node, range};
 use model::requests::RequestMinute;
 use sqlx::{Connection as _, SqliteConnection};
 use store::{Database, Flush, Store};
@@ -72,7 +72,10 @@ async fn add_minutes(store: &Store) -> Duration {
             minute
         };
         let flush = Flush { boot: "bench".to_owned(), number: number.unsigned_abs() + 1, at: at(0) };
-        store.add_minutes("node-a", &flush, &(0..INSTANCES).map(minute).collect::<Vec<_>>()).await.unwrap();
+        store
+            .add_minutes(&node("node-a"), &flush, &(0..INSTANCES).map(minute).collect::<Vec<_>>())
+            .await
+            .unwrap();
     }
     begun.elapsed() / 1_440
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use model::auto_heal::AutoHealConfig;
-use model::{AppName, InstanceKey};
+use model::{AppName, NodeName, Place};
 
-use crate::settings::state_of;
+use crate::settings::{state_of, state_values};
 use crate::sql::{Durability, json};
 use crate::{Store, StoreError, bounds};
 
@@ -42,45 +42,35 @@ impl Store {
     }
 
     /// When the rules of a node's instances last acted, as the JSON that was saved.
-    pub async fn heal_guards(&self, node: &str) -> Result<BTreeMap<InstanceKey, String>, StoreError> {
-        let sql = "SELECT app, instance, state FROM heal_guard WHERE node = $1";
-        let rows = self.sql.rows(sql, vec![bounds::node(node).into()]).await;
+    pub async fn heal_guards(&self, node: &NodeName) -> Result<BTreeMap<Place, String>, StoreError> {
+        let sql = "SELECT node, app, instance, state FROM heal_guard WHERE node = $1";
+        let rows = self.sql.rows(sql, vec![node.into()]).await;
         rows.and_then(|rows| rows.iter().map(state_of).collect())
             .map_err(self.failed("Reading the instances' auto-heal states"))
     }
 
     /// Saves when the rules of an instance last acted, durably. `json` is not looked into.
-    pub async fn save_heal_guard(
-        &self,
-        node: &str,
-        instance: &InstanceKey,
-        json: &str,
-    ) -> Result<(), StoreError> {
+    pub async fn save_heal_guard(&self, place: &Place, json: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO heal_guard (node, app, instance, state) VALUES ($1, $2, $3, $4) \
                    ON CONFLICT (node, app, instance) DO UPDATE SET state = excluded.state";
-        let values = vec![
-            bounds::node(node).into(),
-            instance.app.as_str().into(),
-            i64::from(instance.index).into(),
-            bounds::state(json).into(),
-        ];
+        let values = state_values(place, json);
         let saved = self.sql.execute(Durability::Durable, sql, values).await;
         saved.map(drop).map_err(self.failed("Saving an instance's auto-heal state"))
     }
 
     /// How the fuses of a node's apps are, as the JSON that was saved.
-    pub async fn fuses(&self, node: &str) -> Result<BTreeMap<AppName, String>, StoreError> {
+    pub async fn fuses(&self, node: &NodeName) -> Result<BTreeMap<AppName, String>, StoreError> {
         let sql = "SELECT app, state FROM fuse WHERE node = $1";
-        let rows = self.sql.rows(sql, vec![bounds::node(node).into()]).await;
+        let rows = self.sql.rows(sql, vec![node.into()]).await;
         rows.and_then(|rows| rows.iter().map(|row| Ok((row.name("app")?, row.raw("state")?))).collect())
             .map_err(self.failed("Reading the apps' fuses"))
     }
 
     /// Saves how an app's fuse is, durably. `json` is not looked into.
-    pub async fn save_fuse(&self, node: &str, app: &AppName, json: &str) -> Result<(), StoreError> {
+    pub async fn save_fuse(&self, node: &NodeName, app: &AppName, json: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO fuse (node, app, state) VALUES ($1, $2, $3) \
                    ON CONFLICT (node, app) DO UPDATE SET state = excluded.state";
-        let values = vec![bounds::node(node).into(), app.as_str().into(), bounds::state(json).into()];
+        let values = vec![node.into(), app.into(), bounds::state(json).into()];
         let saved = self.sql.execute(Durability::Durable, sql, values).await;
         saved.map(drop).map_err(self.failed("Saving an app's fuse"))
     }

@@ -35,11 +35,6 @@ pub(crate) fn name(name: &str) -> String {
     text(name, NAME)
 }
 
-/// A machine's name.
-pub(crate) fn node(node: &str) -> String {
-    name(node)
-}
-
 /// A saved state, which is not looked into.
 pub(crate) fn state(json: &str) -> String {
     json.replace('\0', "\u{fffd}")
@@ -48,7 +43,6 @@ pub(crate) fn state(json: &str) -> String {
 /// The crash as it is stored.
 pub(crate) fn crash(crash: &Crash) -> Crash {
     let mut crash = crash.clone();
-    crash.node = node(&crash.node);
     crash.signal = crash.signal.map(|signal| name(&signal));
     crash.in_flight.truncate(Crash::IN_FLIGHT_KEPT);
     crash.in_flight.iter_mut().for_each(request);
@@ -94,7 +88,6 @@ fn module(module: &mut Module) {
 /// The restart as it is stored.
 pub(crate) fn restart(restart: &Restart) -> Restart {
     let mut restart = restart.clone();
-    restart.node = node(&restart.node);
     if let RestartOutcome::Failed { why } = &mut restart.outcome {
         *why = text(why, NOTE);
     }
@@ -105,7 +98,6 @@ pub(crate) fn restart(restart: &Restart) -> Restart {
 /// The event as it is stored.
 pub(crate) fn heal_event(event: &HealEvent) -> HealEvent {
     let mut event = event.clone();
-    event.node = node(&event.node);
     if let EventKind::Ran { exe, result } = &mut event.what {
         *exe = text(exe, PATH);
         *result = text(result, NOTE);

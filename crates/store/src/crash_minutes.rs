@@ -2,7 +2,7 @@
 //! day of a million crashes reads some thousand rows. The minutes that a range cuts are counted from the crashes themselves.
 
 use model::crash::Crash;
-use model::{AppName, TimeRange, Timestamp};
+use model::{AppName, Place, TimeRange, Timestamp};
 
 use crate::access::Writing;
 use crate::sql::{Row, Value};
@@ -24,7 +24,7 @@ impl Store {
         if first >= last {
             return self.count_crashes(app, start, end).await;
         }
-        let whole = "SELECT last_ms AS at_ms, crash_count, node, instance, incident FROM crash_minute \
+        let whole = "SELECT last_ms AS at_ms, crash_count, app, node, instance, incident FROM crash_minute \
                      WHERE app = $1 AND minute_ms >= $2 AND minute_ms < $3 ORDER BY minute_ms DESC LIMIT $4";
         let mut counts = self.count_crashes(app, start, first).await?;
         counts.extend(self.read_counts(whole, app, (first, last)).await?);
@@ -37,8 +37,8 @@ impl Store {
         if start >= end {
             return Ok(Vec::new());
         }
-        let parts = "SELECT MAX(at_ms) AS at_ms, COUNT(*) AS crash_count, node, instance, incident FROM crash \
-                     WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 GROUP BY node, instance, incident LIMIT $4";
+        let parts = "SELECT MAX(at_ms) AS at_ms, COUNT(*) AS crash_count, app, node, instance, incident FROM crash \
+                     WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 GROUP BY app, node, instance, incident LIMIT $4";
         self.read_counts(parts, app, (start, end)).await
     }
 
@@ -59,11 +59,12 @@ pub(crate) async fn add(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::R
                VALUES ($1, $2, $3, $4, $5, 1, $6) ON CONFLICT (app, minute_ms, node, instance, incident) \
                DO UPDATE SET crash_count = crash_minute.crash_count + 1, last_ms = \
                CASE WHEN crash_minute.last_ms > excluded.last_ms THEN crash_minute.last_ms ELSE excluded.last_ms END";
+    let Place { node, app, instance } = &crash.place;
     let values = vec![
-        crash.app.as_str().into(),
+        app.into(),
         minute(crash.at.as_ms()).into(),
-        crash.node.as_str().into(),
-        i64::from(crash.instance).into(),
+        node.into(),
+        i64::from(*instance).into(),
         crash.incident.as_str().into(),
         crash.at.into(),
     ];
@@ -78,8 +79,7 @@ fn count_of(row: &Row) -> sqlx::Result<CrashCount> {
     Ok(CrashCount {
         last: Timestamp::from_ms(row.int("at_ms")?),
         count: row.number("crash_count")?,
-        instance: row.number("instance")?,
-        node: row.text("node")?,
+        place: row.place()?,
         incident: row.name("incident")?,
     })
 }

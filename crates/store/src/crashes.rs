@@ -1,7 +1,7 @@
 //! Crashes, one row each, and the audit rows of their dumps.
 
 use model::crash::{Audit, Crash, Findings};
-use model::{AppName, IncidentId, TimeRange, Timestamp, WorkerId};
+use model::{AppName, IncidentId, Place, TimeRange, Timestamp, WorkerId};
 
 use crate::access::Writing;
 use crate::sql::{Durability, Row, Value, count, json, word};
@@ -120,15 +120,15 @@ async fn insert_incident(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::
                VALUES ($1, $2, $3, 0, $4, $4) ON CONFLICT (id) DO UPDATE SET signature = excluded.signature";
     let values = vec![
         crash.incident.as_str().into(),
-        crash.app.as_str().into(),
+        (&crash.place.app).into(),
         crash.findings.signature.as_str().into(),
         crash.at.into(),
     ];
     transaction.execute(sql, values).await?;
     let sql =
         "INSERT INTO incident_instance (incident, node, instance) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    let values =
-        vec![crash.incident.as_str().into(), crash.node.as_str().into(), i64::from(crash.instance).into()];
+    let Place { node, instance, .. } = &crash.place;
+    let values = vec![crash.incident.as_str().into(), node.into(), i64::from(*instance).into()];
     transaction.execute(sql, values).await.map(drop)
 }
 
@@ -140,10 +140,10 @@ async fn insert_crash(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Res
     let findings = &crash.findings;
     let values = vec![
         crash.worker.to_string().into(),
-        crash.app.as_str().into(),
+        (&crash.place.app).into(),
         crash.at.into(),
-        crash.node.as_str().into(),
-        i64::from(crash.instance).into(),
+        (&crash.place.node).into(),
+        i64::from(crash.place.instance).into(),
         crash.incident.as_str().into(),
         i64::from(crash.audit.is_some()).into(),
         i64::from(crash.pid).into(),
@@ -169,7 +169,7 @@ async fn insert_audit(transaction: &mut Writing<'_>, crash: &Crash, audit: &Audi
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let values = vec![
         crash.worker.to_string().into(),
-        crash.app.as_str().into(),
+        (&crash.place.app).into(),
         crash.incident.as_str().into(),
         count(audit.size_bytes),
         audit.sha256.as_str().into(),
@@ -194,9 +194,7 @@ pub(crate) fn crash_of(row: &Row) -> sqlx::Result<Crash> {
     let exit_code = row.maybe_int("exit_code")?;
     Ok(Crash {
         worker: row.name("worker")?,
-        app: row.name("app")?,
-        node: row.text("node")?,
-        instance: row.number("instance")?,
+        place: row.place()?,
         pid: row.number("pid")?,
         at: Timestamp::from_ms(row.int("at_ms")?),
         uptime_ms: row.number("uptime_ms")?,

@@ -19,9 +19,9 @@ impl Store {
         let [what, what_fields] = tagged("event", &event.what)?;
         let values = vec![
             event.id().into(),
-            event.worker.instance.app.as_str().into(),
+            (&event.worker.place.app).into(),
             event.at.into(),
-            event.node.as_str().into(),
+            (&event.worker.place.node).into(),
             event.worker.to_string().into(),
             what,
             what_fields,
@@ -37,7 +37,7 @@ impl Store {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<HealEvent>, StoreError> {
-        let sql = "SELECT at_ms, node, worker, event, event_fields, evidence FROM heal_event \
+        let sql = "SELECT at_ms, worker, event, event_fields, evidence FROM heal_event \
                    WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms DESC, id DESC LIMIT $4";
         let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
         let rows = self.sql.rows(sql, values).await;
@@ -49,7 +49,6 @@ impl Store {
 fn event_of(row: &Row) -> sqlx::Result<HealEvent> {
     Ok(HealEvent {
         worker: row.name("worker")?,
-        node: row.text("node")?,
         at: Timestamp::from_ms(row.int("at_ms")?),
         evidence: row.json("evidence")?,
         what: row.tagged("event", "event", "event_fields")?,

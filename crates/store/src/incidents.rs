@@ -2,7 +2,7 @@
 //! scans its crashes; everything else is read from the crash that it shows: the latest captured one, else the latest.
 
 use model::crash::{Crash, Incident, Module, Thread};
-use model::{AppName, IncidentId, TimeRange, Timestamp, text};
+use model::{AppName, IncidentId, NodeName, Place, TimeRange, Timestamp};
 
 use crate::crashes::{crash_columns, crash_of};
 use crate::sql::{Row, Value};
@@ -66,7 +66,7 @@ impl Store {
 
 fn incident_of(row: &Row) -> sqlx::Result<Incident> {
     let Crash {
-        app,
+        place: Place { app, .. },
         cause,
         signal,
         exit_code,
@@ -78,6 +78,7 @@ fn incident_of(row: &Row) -> sqlx::Result<Incident> {
         incident,
         ..
     } = crash_of(row)?;
+    let instances = instances(&app, &row.maybe_raw("places")?.unwrap_or_default());
     Ok(Incident {
         id: incident,
         app,
@@ -90,7 +91,7 @@ fn incident_of(row: &Row) -> sqlx::Result<Incident> {
         count: row.number("crash_count")?,
         first_seen: Timestamp::from_ms(row.int("first_seen_ms")?),
         last_seen: Timestamp::from_ms(row.int("last_seen_ms")?),
-        instances: instances(&row.maybe_raw("places")?.unwrap_or_default()),
+        instances,
         modules: frames_first(findings.modules, &findings.crashing_thread),
         crashing_thread: findings.crashing_thread,
         in_flight,
@@ -102,14 +103,14 @@ fn incident_of(row: &Row) -> sqlx::Result<Incident> {
 }
 
 /// From lines of `instance/node` to `node/instance`, by node and then number.
-fn instances(places: &str) -> Vec<String> {
+fn instances(app: &AppName, places: &str) -> Vec<String> {
     let place = |line: &str| {
         let (instance, node) = line.split_once('/')?;
-        Some((text::seen(node).into_owned(), instance.parse::<u16>().ok()?))
+        Some(Place { node: NodeName::of_hostname(node), app: app.clone(), instance: instance.parse().ok()? })
     };
-    let mut places: Vec<_> = places.lines().filter_map(place).collect();
+    let mut places: Vec<Place> = places.lines().filter_map(place).collect();
     places.sort();
-    places.into_iter().map(|(node, instance)| format!("{node}/{instance}")).collect()
+    places.iter().map(Place::within_app).collect()
 }
 
 /// A process loads hundreds of files; those on the stack are the ones that matter.

@@ -40,7 +40,7 @@ use std::sync::Arc;
 use access::Access;
 use model::crash::Audit;
 use model::status::DatabaseState;
-use model::{Clock, IncidentId, Timestamp, WorkerId};
+use model::{Clock, IncidentId, Place, Timestamp, WorkerId};
 use tokio::sync::watch;
 
 pub use access::StoreStatus;
@@ -95,8 +95,7 @@ pub struct CrashCount {
     /// When the last of them was.
     pub last: Timestamp,
     pub count: u64,
-    pub instance: u16,
-    pub node: String,
+    pub place: Place,
     pub incident: IncidentId,
 }
 

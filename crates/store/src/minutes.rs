@@ -1,7 +1,7 @@
 //! Requests, one row an instance and minute; a minute that comes in two flushes is added up, a flush that comes twice is not.
 
 use model::requests::RequestMinute;
-use model::{AppName, InstanceKey, TimeRange, Timestamp};
+use model::{AppName, NodeName, Place, TimeRange, Timestamp};
 
 use crate::access::Writing;
 use crate::sql::{Durability, Row, Value, count, json};
@@ -14,7 +14,7 @@ impl Store {
     /// A power cut may take the last seconds.
     pub async fn add_minutes(
         &self,
-        node: &str,
+        node: &NodeName,
         flush: &Flush,
         minutes: &[RequestMinute],
     ) -> Result<(), StoreError> {
@@ -24,42 +24,42 @@ impl Store {
         self.merge_minutes(node, flush, minutes).await.map_err(self.failed("Adding minutes of requests"))
     }
 
-    async fn merge_minutes(&self, node: &str, flush: &Flush, minutes: &[RequestMinute]) -> sqlx::Result<()> {
-        let node = bounds::node(node);
+    async fn merge_minutes(
+        &self,
+        node: &NodeName,
+        flush: &Flush,
+        minutes: &[RequestMinute],
+    ) -> sqlx::Result<()> {
         // always in one order: two flushes that lock each other's rows would wait for ever
         let mut minutes: Vec<&RequestMinute> = minutes.iter().collect();
-        minutes.sort_by_key(|minute| (&minute.instance, minute.minute));
+        minutes.sort_by_key(|minute| (&minute.place, minute.minute));
         let mut transaction = self.sql.begin(Durability::Quick).await?;
-        if !is_new(&mut transaction, &node, flush).await? {
+        if !is_new(&mut transaction, node, flush).await? {
             return Ok(());
         }
         for minute in minutes {
-            if !insert(&mut transaction, &node, minute).await? {
-                add(&mut transaction, &node, minute).await?;
+            if !insert(&mut transaction, minute).await? {
+                add(&mut transaction, minute).await?;
             }
         }
         transaction.commit().await
     }
 
-    /// An app's minutes that begin in a range, oldest first, each with its node.
-    pub async fn minutes(
-        &self,
-        app: &AppName,
-        range: TimeRange,
-    ) -> Result<Vec<(String, RequestMinute)>, StoreError> {
+    /// An app's minutes that begin in a range, oldest first.
+    pub async fn minutes(&self, app: &AppName, range: TimeRange) -> Result<Vec<RequestMinute>, StoreError> {
         let sql = "SELECT app, minute_ms, node, instance, status_1xx, status_2xx, status_3xx, status_4xx, status_5xx, \
                    most_in_flight, latency FROM request_minute WHERE app = $1 AND minute_ms >= $2 AND minute_ms < $3 \
                    ORDER BY minute_ms, node, instance";
         let values = vec![app.as_str().into(), range.start.into(), range.end.into()];
         let rows = self.sql.rows(sql, values).await;
-        rows.and_then(|rows| rows.iter().map(|row| Ok((row.text("node")?, minute_of(row)?))).collect())
+        rows.and_then(|rows| rows.iter().map(minute_of).collect())
             .map_err(self.failed("Reading minutes of requests"))
     }
 }
 
 /// Is the flush later than the last one of its run? It is noted down as the last, and the row is held until the commit: of two
 /// that are the same, one waits for the other.
-async fn is_new(transaction: &mut Writing<'_>, node: &str, flush: &Flush) -> sqlx::Result<bool> {
+async fn is_new(transaction: &mut Writing<'_>, node: &NodeName, flush: &Flush) -> sqlx::Result<bool> {
     let sql = "INSERT INTO request_flush (node, boot, number, at_ms) VALUES ($1, $2, $3, $4) \
                ON CONFLICT (node, boot) DO UPDATE SET number = excluded.number, at_ms = excluded.at_ms \
                WHERE request_flush.number < excluded.number";
@@ -68,35 +68,35 @@ async fn is_new(transaction: &mut Writing<'_>, node: &str, flush: &Flush) -> sql
 }
 
 /// Was the minute new?
-async fn insert(transaction: &mut Writing<'_>, node: &str, minute: &RequestMinute) -> sqlx::Result<bool> {
+async fn insert(transaction: &mut Writing<'_>, minute: &RequestMinute) -> sqlx::Result<bool> {
     let sql = "INSERT INTO request_minute (app, minute_ms, node, instance, status_1xx, status_2xx, status_3xx, status_4xx, \
                status_5xx, most_in_flight, latency) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
                ON CONFLICT DO NOTHING";
-    Ok(transaction.execute(sql, values(node, minute)?).await? == 1)
+    Ok(transaction.execute(sql, values(minute)?).await? == 1)
 }
 
 /// Adds to the row that is there. The first statement changes nothing but holds the row: a latency sketch is added up here, not
 /// in SQL, and nobody may come in between.
-async fn add(transaction: &mut Writing<'_>, node: &str, minute: &RequestMinute) -> sqlx::Result<()> {
+async fn add(transaction: &mut Writing<'_>, minute: &RequestMinute) -> sqlx::Result<()> {
     let lock = "UPDATE request_minute SET latency = latency WHERE app = $1 AND minute_ms = $2 AND node = $3 \
-                AND instance = $4 RETURNING app, minute_ms, instance, status_1xx, status_2xx, status_3xx, status_4xx, \
+                AND instance = $4 RETURNING app, minute_ms, node, instance, status_1xx, status_2xx, status_3xx, status_4xx, \
                 status_5xx, most_in_flight, latency";
-    let rows = transaction.rows(lock, key(node, minute)).await?;
+    let rows = transaction.rows(lock, key(minute)).await?;
     let mut sum = minute_of(rows.first().ok_or(sqlx::Error::RowNotFound)?)?;
     sum.merge(minute);
     let sql = "UPDATE request_minute SET status_1xx = $5, status_2xx = $6, status_3xx = $7, status_4xx = $8, \
                status_5xx = $9, most_in_flight = $10, latency = $11 \
                WHERE app = $1 AND minute_ms = $2 AND node = $3 AND instance = $4";
-    transaction.execute(sql, values(node, &sum)?).await.map(drop)
+    transaction.execute(sql, values(&sum)?).await.map(drop)
 }
 
-fn key(node: &str, minute: &RequestMinute) -> Vec<Value> {
-    let instance = &minute.instance;
-    vec![instance.app.as_str().into(), minute.minute.into(), node.into(), i64::from(instance.index).into()]
+fn key(minute: &RequestMinute) -> Vec<Value> {
+    let Place { node, app, instance } = &minute.place;
+    vec![app.into(), minute.minute.into(), node.into(), i64::from(*instance).into()]
 }
 
-fn values(node: &str, minute: &RequestMinute) -> sqlx::Result<Vec<Value>> {
-    let mut values = key(node, minute);
+fn values(minute: &RequestMinute) -> sqlx::Result<Vec<Value>> {
+    let mut values = key(minute);
     values.extend(minute.by_class.map(count));
     values.push(i64::from(minute.most_in_flight).into());
     values.push(json(&minute.latency)?);
@@ -104,8 +104,7 @@ fn values(node: &str, minute: &RequestMinute) -> sqlx::Result<Vec<Value>> {
 }
 
 fn minute_of(row: &Row) -> sqlx::Result<RequestMinute> {
-    let instance = InstanceKey { app: row.name("app")?, index: row.number("instance")? };
-    let mut minute = RequestMinute::empty(instance, Timestamp::from_ms(row.int("minute_ms")?));
+    let mut minute = RequestMinute::empty(row.place()?, Timestamp::from_ms(row.int("minute_ms")?));
     for (class, column) in minute.by_class.iter_mut().zip(CLASSES) {
         *class = row.number(column)?;
     }

@@ -172,8 +172,8 @@ fn without_password(options: &PgConnectOptions) -> String {
 mod tests {
     use super::*;
     use crate::Cause;
-    use model::InstanceKey;
     use model::settings::AppSettings;
+    use model::{NodeName, Place};
 
     async fn pools(path: &Path) -> SqlitePools {
         match sqlite(path).await.unwrap() {
@@ -208,11 +208,12 @@ mod tests {
         let Pools::Sqlite(pools) = &*open else { unreachable!("a file was opened") };
         sqlx::query("PRAGMA max_page_count = 60").execute(&pools.durable).await.unwrap();
 
-        let place = |index| InstanceKey { app: "shop".parse().unwrap(), index };
+        let node = NodeName::of_hostname("a");
+        let place = |instance| Place { node: node.clone(), app: "shop".parse().unwrap(), instance };
         let state = "x".repeat(10_000);
         let mut saved = 0;
         let error = loop {
-            match store.save_state("a", &place(saved), &state).await {
+            match store.save_state(&place(saved), &state).await {
                 Ok(()) => saved += 1,
                 Err(error) => break error,
             }
@@ -220,11 +221,11 @@ mod tests {
         assert!(saved > 0);
         assert_eq!(error.cause(), Some(Cause::DiskFull), "{error}");
         assert!(error.to_string().contains("the disk is full; make space"), "{error}");
-        assert_eq!(store.states("a").await.unwrap().len(), usize::from(saved));
+        assert_eq!(store.states(&node).await.unwrap().len(), usize::from(saved));
 
         sqlx::query("PRAGMA max_page_count = 6000").execute(&pools.durable).await.unwrap();
-        store.save_state("a", &place(saved), &state).await.unwrap();
-        assert_eq!(store.states("a").await.unwrap().len(), usize::from(saved) + 1);
+        store.save_state(&place(saved), &state).await.unwrap();
+        assert_eq!(store.states(&node).await.unwrap().len(), usize::from(saved) + 1);
         assert_eq!(store.settings(&"shop".parse().unwrap()).await.unwrap(), AppSettings::default());
     }
 }

@@ -20,10 +20,10 @@ impl Store {
         let [outcome, outcome_fields] = tagged("outcome", &restart.outcome)?;
         let values = vec![
             restart.id().into(),
-            restart.app.as_str().into(),
+            (&restart.place.app).into(),
             restart.at.into(),
-            restart.node.as_str().into(),
-            i64::from(restart.instance).into(),
+            (&restart.place.node).into(),
+            i64::from(restart.place.instance).into(),
             restart.old.to_string().into(),
             Value::MaybeText(restart.new.as_ref().map(ToString::to_string)),
             reason,
@@ -59,9 +59,7 @@ fn restart_of(row: &Row) -> sqlx::Result<Restart> {
     Ok(Restart {
         old: row.name("old_worker")?,
         new: new.map(|_| row.name("new_worker")).transpose()?,
-        app: row.name("app")?,
-        node: row.text("node")?,
-        instance: row.number("instance")?,
+        place: row.place()?,
         at: Timestamp::from_ms(row.int("at_ms")?),
         reason: row.tagged("kind", "reason", "reason_fields")?,
         evidence: row.json("evidence")?,

@@ -1,9 +1,9 @@
 //! Apps' settings, and the states that guard people and so outlive a restart of Medic.
 
 use model::settings::AppSettings;
-use model::{AppName, InstanceKey};
+use model::{AppName, NodeName, Place};
 
-use crate::sql::{Durability, Row};
+use crate::sql::{Durability, Row, Value};
 use crate::{Store, StoreError, bounds};
 
 impl Store {
@@ -36,34 +36,35 @@ impl Store {
     }
 
     /// The guarding states of a node's instances, as the JSON that was saved.
-    pub async fn states(&self, node: &str) -> Result<Vec<(InstanceKey, String)>, StoreError> {
-        let sql = "SELECT app, instance, state FROM instance_state WHERE node = $1 ORDER BY app, instance";
-        let rows = self.sql.rows(sql, vec![bounds::node(node).into()]).await;
+    pub async fn states(&self, node: &NodeName) -> Result<Vec<(Place, String)>, StoreError> {
+        let sql =
+            "SELECT node, app, instance, state FROM instance_state WHERE node = $1 ORDER BY app, instance";
+        let rows = self.sql.rows(sql, vec![node.into()]).await;
         rows.and_then(|rows| rows.iter().map(state_of).collect())
             .map_err(self.failed("Reading the instances' states"))
     }
 
     /// Saves the guarding state of an instance, durably. `json` is not looked into.
-    pub async fn save_state(&self, node: &str, instance: &InstanceKey, json: &str) -> Result<(), StoreError> {
-        self.write_state(node, instance, json).await.map_err(self.failed("Saving an instance's state"))
+    pub async fn save_state(&self, place: &Place, json: &str) -> Result<(), StoreError> {
+        self.write_state(place, json).await.map_err(self.failed("Saving an instance's state"))
     }
 
-    async fn write_state(&self, node: &str, instance: &InstanceKey, json: &str) -> sqlx::Result<()> {
+    async fn write_state(&self, place: &Place, json: &str) -> sqlx::Result<()> {
         let sql = "INSERT INTO instance_state (node, app, instance, state) VALUES ($1, $2, $3, $4) \
                    ON CONFLICT (node, app, instance) DO UPDATE SET state = excluded.state";
-        let values = vec![
-            bounds::node(node).into(),
-            instance.app.as_str().into(),
-            i64::from(instance.index).into(),
-            bounds::state(json).into(),
-        ];
-        self.sql.execute(Durability::Durable, sql, values).await.map(drop)
+        self.sql.execute(Durability::Durable, sql, state_values(place, json)).await.map(drop)
     }
 }
 
 /// In characters here, so that a value of that many bytes always fits.
 const VALUE_LIMIT: usize = model::settings::VALUE_LIMIT_BYTES;
 
-pub(crate) fn state_of(row: &Row) -> sqlx::Result<(InstanceKey, String)> {
-    Ok((InstanceKey { app: row.name("app")?, index: row.number("instance")? }, row.raw("state")?))
+pub(crate) fn state_of(row: &Row) -> sqlx::Result<(Place, String)> {
+    Ok((row.place()?, row.raw("state")?))
+}
+
+/// `node`, `app`, `instance`, `state`.
+pub(crate) fn state_values(place: &Place, json: &str) -> Vec<Value> {
+    let Place { node, app, instance } = place;
+    vec![node.into(), app.into(), i64::from(*instance).into(), bounds::state(json).into()]
 }

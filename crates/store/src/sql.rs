@@ -5,7 +5,7 @@
 //! and text. What is portable between SQLite and PostgreSQL 15: `$N`, `RETURNING`, `ON CONFLICT`, `CASE`, `LIMIT`, row values,
 //! `string_agg`, `BIGINT`, `TEXT`.
 
-use model::text;
+use model::{AppName, NodeName, Place, text};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::{PgPool, PgRow};
@@ -208,6 +208,13 @@ impl Row {
         self.text(column)?.parse().map_err(unreadable(column))
     }
 
+    /// The columns `node`, `app` and `instance`.
+    pub(crate) fn place(&self) -> sqlx::Result<Place> {
+        // another program may have written a name that no machine has
+        let node = NodeName::of_hostname(&self.raw("node")?);
+        Ok(Place { node, app: self.name("app")?, instance: self.number("instance")? })
+    }
+
     /// A word of an enum, written by [`word`].
     pub(crate) fn word<T: DeserializeOwned>(&self, column: &str) -> sqlx::Result<T> {
         serde_json::from_value(self.text(column)?.into()).map_err(unreadable(column))
@@ -274,6 +281,18 @@ impl From<i64> for Value {
 impl From<model::Timestamp> for Value {
     fn from(value: model::Timestamp) -> Self {
         Self::Int(value.as_ms())
+    }
+}
+
+impl From<&NodeName> for Value {
+    fn from(value: &NodeName) -> Self {
+        Self::Text(value.to_string())
+    }
+}
+
+impl From<&AppName> for Value {
+    fn from(value: &AppName) -> Self {
+        Self::Text(value.to_string())
     }
 }
 

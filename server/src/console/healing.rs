@@ -1,17 +1,13 @@
 //! The console's answers about auto-heal and restarts.
 
-use std::collections::BTreeMap;
-
 use app::ConsoleError;
 use insight::dry_run::{DryRun, dry_run};
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::fuse::FuseStatus;
 use model::auto_heal::restart::{Restart, RestartReason};
-use model::memory::MemoryMinute;
-use model::requests::RequestMinute;
 use model::status::{InstanceState, InstanceStatus, Snapshot};
-use model::{AppName, InstanceKey, TimeRange, range};
+use model::{AppName, TimeRange, range};
 
 use super::{LiveConsole, failed};
 
@@ -27,7 +23,7 @@ impl LiveConsole {
         let range = TimeRange::last(self.clock.wall(), range::LONGEST);
         let requests = self.store.minutes(app, range).await.map_err(|error| failed(&error))?;
         let memory = self.store.memory_minutes(app, range).await.map_err(|error| failed(&error))?;
-        Ok(over_nodes(config, range, &self.node, requests, memory))
+        Ok(dry_run(config, range, &requests, &memory))
     }
 
     /// Whether the fuse was blown is what the snapshot said; armed again it is either way.
@@ -54,8 +50,7 @@ impl LiveConsole {
             may_restart(instance)?;
             instance.started_at
         };
-        let instance = InstanceKey { app: app.clone(), index };
-        self.supervision.restart(instance, RestartReason::ByHand { by }).await;
+        self.supervision.restart(self.place(app, index), RestartReason::ByHand { by }).await;
         let snapshot = self.snapshot.borrow();
         let begun = instance_of(&snapshot, app, index)
             .is_some_and(|instance| instance.restarting.is_some() || instance.started_at != before);
@@ -116,68 +111,4 @@ fn may_restart(instance: &InstanceStatus) -> Result<(), ConsoleError> {
         )));
     }
     Ok(())
-}
-
-/// Instances of several nodes may have the same number, so each node's are looked at by themselves: this node's first.
-fn over_nodes(
-    config: &AutoHealConfig,
-    range: TimeRange,
-    this: &str,
-    requests: Vec<(String, RequestMinute)>,
-    memory: Vec<(String, MemoryMinute)>,
-) -> DryRun {
-    #[derive(Default)]
-    struct Recorded {
-        requests: Vec<RequestMinute>,
-        memory: Vec<MemoryMinute>,
-    }
-    let mut nodes: BTreeMap<(bool, String), Recorded> = BTreeMap::new();
-    let key = |node: String| (node != this, node);
-    for (node, minute) in requests {
-        nodes.entry(key(node)).or_default().requests.push(minute);
-    }
-    for (node, minute) in memory {
-        nodes.entry(key(node)).or_default().memory.push(minute);
-    }
-    let mut whole = dry_run(config, range, &[], &[]);
-    let mut places = Vec::new();
-    for ((_, node), recorded) in nodes {
-        let run = dry_run(config, range, &recorded.requests, &recorded.memory);
-        let numbers: Vec<_> = run.instances.iter().map(|instance| instance.instance.to_string()).collect();
-        places.push(format!("{node}: {}", numbers.join(", ")));
-        whole.instances.extend(run.instances);
-    }
-    if places.len() > 1 {
-        whole
-            .assumptions
-            .push(format!("The instances stand by their nodes, in this order: {}.", places.join("; ")));
-    }
-    whole
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use model::Timestamp;
-
-    /// Two nodes with an instance 0 each, of which only the other node's had requests enough.
-    #[test]
-    fn instances_of_two_nodes_are_not_added_up() {
-        let json = r#"{"rules":{"triggers":{"requests":{"count":10,"time_interval":"00:01:00"}}}}"#;
-        let config: AutoHealConfig = serde_json::from_str(json).unwrap();
-        let start = Timestamp::from_ms(1_769_846_400_000);
-        let range = TimeRange { start, end: start + range::LONGEST };
-        let instance = InstanceKey { app: "shop".parse().unwrap(), index: 0 };
-        let minute = |requests| {
-            let mut minute = RequestMinute::empty(instance.clone(), start);
-            minute.by_class[1] = requests;
-            (0..requests).for_each(|_| minute.latency.record(1_000));
-            minute
-        };
-        let requests = vec![("node-a".to_owned(), minute(12)), ("node-b".to_owned(), minute(6))];
-        let run = over_nodes(&config, range, "node-b", requests, Vec::new());
-        let fires: Vec<_> = run.instances.iter().map(|run| run.conditions[0].fires.len()).collect();
-        assert_eq!(fires, [0, 1]);
-        assert!(run.assumptions.last().unwrap().ends_with("node-b: 0; node-a: 0."), "{:?}", run.assumptions);
-    }
 }

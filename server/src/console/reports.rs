@@ -5,8 +5,8 @@ use insight::detector::Detector;
 use insight::evidence::{Ask, CrashCount, DumpAudit, Evidence};
 use insight::report::Report;
 use model::process::Process;
-use model::status::AppStatus;
-use model::{AppName, TimeRange};
+use model::status::{AppStatus, InstanceStatus};
+use model::{AppName, Place, TimeRange};
 use store::StoreError;
 use tokio::task::spawn_blocking;
 
@@ -37,7 +37,7 @@ impl LiveConsole {
                 let counts = store.crash_counts(app, range).await?;
                 let count = |row: store::CrashCount| CrashCount {
                     at: row.last,
-                    place: format!("{}/{}", row.node, row.instance),
+                    place: row.place,
                     incident: row.incident,
                     count: row.count,
                 };
@@ -66,13 +66,10 @@ impl LiveConsole {
     }
 
     /// Each instance's processes, looked at twice so that it is known what they use now.
-    async fn processes(&self, app: &AppStatus) -> Vec<(String, Vec<Process>)> {
-        let workers: Vec<(String, Option<u32>)> = app
-            .instances
-            .iter()
-            .map(|instance| (format!("{}/{}", self.node, instance.index), instance.pid))
-            .collect();
-        let look = |workers: Vec<(String, Option<u32>)>| {
+    async fn processes(&self, app: &AppStatus) -> Vec<(Place, Vec<Process>)> {
+        let worker = |instance: &InstanceStatus| (self.place(&app.name, instance.index), instance.pid);
+        let workers: Vec<(Place, Option<u32>)> = app.instances.iter().map(worker).collect();
+        let look = |workers: Vec<(Place, Option<u32>)>| {
             let at = |pid: Option<u32>| pid.map(Look::at).unwrap_or_default();
             spawn_blocking(move || workers.into_iter().map(|(_, pid)| at(pid)).collect::<Vec<_>>())
         };

@@ -14,7 +14,7 @@ use model::crash::{Crash, Incident};
 use model::crash_monitor::Numbers;
 use model::settings::AppSettings;
 use model::status::Snapshot;
-use model::{AppName, IncidentId, TimeRange, Timestamp};
+use model::{AppName, IncidentId, NodeName, TimeRange, Timestamp};
 
 use super::{LiveConsole, failed};
 use crate::access::Principal;
@@ -47,7 +47,7 @@ impl Console for Scoped {
         self.live.clock.wall()
     }
 
-    fn node(&self) -> String {
+    fn node(&self) -> NodeName {
         self.live.node.clone()
     }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::NodeName;
 use model::status::DatabaseState;
 use store::{Store, StoreStatus};
 
@@ -17,7 +18,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// What the database holds, if it is there in a moment.
-pub(super) async fn at_start(store: &Store, node: &str, apps: &[App]) -> Option<Recollection> {
+pub(super) async fn at_start(store: &Store, node: &NodeName, apps: &[App]) -> Option<Recollection> {
     let mut status = store.status();
     let tried = |status: &StoreStatus| status.health.state != DatabaseState::Opening;
     let _not_yet = tokio::time::timeout(FIRST_WAIT, status.wait_for(tried)).await;

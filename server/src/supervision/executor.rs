@@ -56,11 +56,11 @@ impl Executor {
     pub(super) fn new(world: World, inbox: mpsc::Sender<Input>, is_recalled: bool) -> Self {
         let (ledger, entries) = mpsc::unbounded_channel();
         let stop = world.stop;
+        let run_dirs = RunDirs::of(world.launcher.data_dir(), &world.node);
         let ledger_of = Ledger::new(world.store, world.node, inbox.clone(), is_recalled, stop.clone());
         let writing = ledger_of.write(entries);
         let writing = tokio::spawn(writing);
         let launcher = Arc::new(world.launcher);
-        let run_dirs = RunDirs::of(launcher.data_dir());
         Self {
             launcher,
             front_doors: world.front_doors,
@@ -96,12 +96,12 @@ impl Executor {
 
     /// The workers that were started in another way than the configuration says now.
     pub(super) fn outdated(&self) -> Vec<WorkerId> {
-        self.connected.all(|worker, known| self.launcher.is_outdated(&worker.instance.app, &known.spec_hash))
+        self.connected.all(|worker, known| self.launcher.is_outdated(&worker.place.app, &known.spec_hash))
     }
 
     /// Was this one?
     pub(super) fn is_outdated(&self, worker: &WorkerId) -> bool {
-        let is_outdated = |known: &Known| self.launcher.is_outdated(&worker.instance.app, &known.spec_hash);
+        let is_outdated = |known: &Known| self.launcher.is_outdated(&worker.place.app, &known.spec_hash);
         self.connected.of(worker, is_outdated).unwrap_or(false)
     }
 
@@ -150,8 +150,8 @@ impl Executor {
                 self.note(Entry::Event(event));
             }
             Effect::RunAction { action, event } => self.run(action, event),
-            Effect::Remember { instance, guard } => self.note(Entry::Guard(instance, guard)),
-            Effect::RememberHeal { instance, guard } => self.note(Entry::HealGuard(instance, guard)),
+            Effect::Remember { place, guard } => self.note(Entry::Guard(place, guard)),
+            Effect::RememberHeal { place, guard } => self.note(Entry::HealGuard(place, guard)),
             Effect::RememberFuse { app, state } => self.note(Entry::Fuse(app, state)),
             Effect::Acknowledge { worker } => {
                 self.connected.send(&worker, ToShim::Acknowledge);
@@ -165,7 +165,7 @@ impl Executor {
         let Some(requests) = self.connected.add(&worker) else { return };
         let (launcher, run_dirs) = (Arc::clone(&self.launcher), self.run_dirs.clone());
         let (inbox, connected) = (self.inbox.clone(), self.connected.clone());
-        let front_door = self.front_door(&worker.instance.app);
+        let front_door = self.front_door(&worker.place.app);
         self.links.spawn(async move {
             match launch(&launcher, &run_dirs, &worker, arm).await {
                 Ok(run_dir) => {
@@ -196,7 +196,7 @@ impl Executor {
 
     fn probe(&self, worker: WorkerId) {
         let known = self.connected.of(&worker, |known| (known.pid, known.port));
-        let check = self.launcher.warm_up_check(&worker.instance.app);
+        let check = self.launcher.warm_up_check(&worker.place.app);
         let (Some((pid, port)), Some(check)) = (known, check) else { return };
         let (inbox, connected) = (self.inbox.clone(), self.connected.clone());
         let id = worker.clone();
@@ -212,7 +212,7 @@ impl Executor {
 
     fn ask_health(&self, worker: WorkerId, within: Duration) {
         let known = self.connected.of(&worker, |known| known.port);
-        let path = self.launcher.health_path(&worker.instance.app);
+        let path = self.launcher.health_path(&worker.place.app);
         let (Some(port), Some(path)) = (known, path) else { return };
         let inbox = self.inbox.clone();
         let id = worker.clone();
@@ -224,7 +224,7 @@ impl Executor {
     }
 
     fn drain(&self, worker: WorkerId) {
-        let Some(front_door) = self.front_door(&worker.instance.app) else { return };
+        let Some(front_door) = self.front_door(&worker.place.app) else { return };
         let inbox = self.inbox.clone();
         let id = worker.clone();
         self.connected.work(&id, async move {
@@ -247,8 +247,8 @@ impl Executor {
     fn run(&self, action: CustomAction, mut event: Box<HealEvent>) {
         let (launcher, ledger, stop) = (Arc::clone(&self.launcher), self.ledger.clone(), self.stop.clone());
         tokio::spawn(async move {
-            let said = match launcher.action(&event.worker.instance) {
-                Some(place) => crate::custom_action::run(&action, &place, &stop).await,
+            let said = match launcher.action(&event.worker.place) {
+                Some(context) => crate::custom_action::run(&action, &context, &stop).await,
                 None => "its app is not configured any more".to_owned(),
             };
             if let EventKind::Ran { result, .. } = &mut event.what {

@@ -38,7 +38,7 @@ impl Finder {
             // This Medic's own.
             let Some(requests) = self.connected.add(&worker) else { continue };
             workers.push(worker.clone());
-            let app = &worker.instance.app;
+            let app = &worker.place.app;
             let link = Link {
                 origin: Origin::Found,
                 run_dir,

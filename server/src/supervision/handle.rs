@@ -8,7 +8,7 @@ use model::auto_heal::AutoHealConfig;
 use model::auto_heal::restart::RestartReason;
 use model::settings::AppSettings;
 use model::status::Snapshot;
-use model::{AppName, InstanceKey};
+use model::{AppName, Place};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::App;
@@ -57,8 +57,8 @@ impl Supervision {
     }
 
     /// Begins an overlapped restart, if the instance runs and none is under way.
-    pub async fn restart(&self, instance: InstanceKey, reason: RestartReason) {
-        self.tell(Input::Restart { instance, reason }).await;
+    pub async fn restart(&self, place: Place, reason: RestartReason) {
+        self.tell(Input::Restart { place, reason }).await;
     }
 
     /// Runs the apps as they are configured now: numbers at once, and workers whose command, folder or environment changed are

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use model::settings::{INSTANCE_ID, PORT, SITE_NAME};
-use model::{AppName, InstanceKey, WorkerId};
+use model::{AppName, Place, WorkerId};
 use sha2::{Digest, Sha256};
 use shim::Program;
 use shim::cgroup::Home;
@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::App;
 use crate::config::warm_up::WarmUpCheck;
-use crate::custom_action::Place;
+use crate::custom_action::Context;
 
 /// Ports are taken below Linux' ephemeral range (32768–60999), so that no outgoing connection takes a worker's port between
 /// its choice and the worker's `listen`.
@@ -48,7 +48,6 @@ pub enum SpecError {
 pub struct Launcher {
     program: Program,
     data_dir: PathBuf,
-    node: String,
     inherited: BTreeMap<String, String>,
     apps: RwLock<BTreeMap<AppName, App>>,
     /// Where workers get control groups of their own, where they do.
@@ -65,7 +64,6 @@ impl Launcher {
     pub fn new(
         program: PathBuf,
         data_dir: &Path,
-        node: &str,
         inherited: BTreeMap<String, String>,
         apps: &[App],
         groups: Option<Home>,
@@ -79,7 +77,6 @@ impl Launcher {
             // the one that runs, whatever is at that path by now
             program: Program::own(program),
             data_dir: data_dir.to_owned(),
-            node: node.to_owned(),
             inherited,
             apps,
             groups,
@@ -131,12 +128,12 @@ impl Launcher {
     }
 
     /// Where a custom action of an instance runs.
-    pub fn action(&self, instance: &InstanceKey) -> Option<Place> {
-        let app = self.app(&instance.app)?;
-        Some(Place {
-            instance: instance.clone(),
+    pub fn action(&self, place: &Place) -> Option<Context> {
+        let app = self.app(&place.app)?;
+        Some(Context {
+            place: place.clone(),
             directory: app.directory.clone(),
-            environment: self.environment(&app, instance, None),
+            environment: self.environment(&app, place, None),
             log_folder: self.logs(&app.name).join("application"),
             open_files: self.open_files,
         })
@@ -144,19 +141,19 @@ impl Launcher {
 
     /// The control group that the worker has for itself, where workers have their own.
     pub fn group_of(&self, worker: &WorkerId) -> Option<PathBuf> {
-        self.groups.as_ref().map(|groups| groups.group_of(worker))
+        self.groups.as_ref().map(|groups| groups.group_of(&worker.into()))
     }
 
     /// How to start `worker`.
     pub fn spec(&self, worker: &WorkerId, arm: bool) -> Result<WorkerSpec, SpecError> {
-        let app = self.app(&worker.instance.app).ok_or(SpecError::NoSuchApp)?;
+        let app = self.app(&worker.place.app).ok_or(SpecError::NoSuchApp)?;
         let port = self.free_port()?;
         let logs = self.logs(&app.name);
         Ok(WorkerSpec {
-            worker: worker.clone(),
+            worker: worker.into(),
             command: app.command.clone(),
             directory: Some(app.directory.clone()),
-            environment: self.environment(&app, &worker.instance, Some(port)),
+            environment: self.environment(&app, &worker.place, Some(port)),
             port,
             application_log_dir: logs.join("application"),
             crash_log_dir: logs.join("crashdumps"),
@@ -174,7 +171,7 @@ impl Launcher {
 
     /// Medic's own environment without its settings, then what helps a crash to be understood, then the app's own, which wins,
     /// then what only Medic can know.
-    fn environment(&self, app: &App, instance: &InstanceKey, port: Option<u16>) -> BTreeMap<String, String> {
+    fn environment(&self, app: &App, place: &Place, port: Option<u16>) -> BTreeMap<String, String> {
         let inherited = self.inherited.iter().filter(|(name, _)| !name.starts_with("MEDIC_"));
         let mut environment: BTreeMap<String, String> =
             inherited.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -182,7 +179,7 @@ impl Launcher {
         environment.extend(app.environment.clone());
         environment.extend(port.map(|port| (PORT.to_owned(), port.to_string())));
         environment.insert(SITE_NAME.to_owned(), app.name.to_string());
-        environment.insert(INSTANCE_ID.to_owned(), instance_id(&self.node, instance));
+        environment.insert(INSTANCE_ID.to_owned(), instance_id(place));
         environment
     }
 
@@ -209,9 +206,9 @@ impl Launcher {
     }
 }
 
-/// App Service's form of an instance's name: 64 hexadecimal digits, the same for the same node, app and place.
-pub fn instance_id(node: &str, instance: &InstanceKey) -> String {
-    hex::encode(Sha256::digest(format!("{node}\0{}\0{}", instance.app, instance.index)))
+/// App Service's form of an instance's name: 64 hexadecimal digits, the same for the same node, app and instance.
+fn instance_id(Place { node, app, instance }: &Place) -> String {
+    hex::encode(Sha256::digest(format!("{node}\0{app}\0{instance}")))
 }
 
 /// What the first release began no hash with; another way to reckon it gets another prefix, and workers keep theirs.

@@ -19,7 +19,7 @@ use model::auto_heal::fuse::FuseState;
 use model::auto_heal::restart::{Restart, RestartOutcome};
 use model::crash::Crash;
 use model::crash_monitor::Guard;
-use model::{AppName, InstanceKey, WorkerId};
+use model::{AppName, NodeName, Place, WorkerId};
 use store::{Store, StoreError};
 use tokio::sync::mpsc;
 
@@ -37,8 +37,8 @@ pub(super) enum Entry {
     Crash(Box<Crash>),
     Restart(Box<Restart>),
     Event(Box<HealEvent>),
-    Guard(InstanceKey, Guard),
-    HealGuard(InstanceKey, HealGuard),
+    Guard(Place, Guard),
+    HealGuard(Place, HealGuard),
     Fuse(AppName, FuseState),
     /// What came before was counted from nothing; it has been said again, together with what was remembered.
     Recalled,
@@ -47,7 +47,7 @@ pub(super) enum Entry {
 /// Who writes.
 pub(super) struct Ledger {
     store: Store,
-    node: String,
+    node: NodeName,
     inbox: mpsc::Sender<Input>,
     is_recalled: bool,
     waiting: Waiting,
@@ -58,7 +58,7 @@ impl Ledger {
     /// `is_recalled`: what guards people begins from what was remembered.
     pub(super) fn new(
         store: Store,
-        node: String,
+        node: NodeName,
         inbox: mpsc::Sender<Input>,
         is_recalled: bool,
         stop: Stop,
@@ -152,8 +152,8 @@ async fn record(store: &Store, crash: &Crash) -> instance::Input {
 #[derive(Default)]
 struct Waiting {
     facts: VecDeque<Fact>,
-    guards: BTreeMap<InstanceKey, Guard>,
-    heal_guards: BTreeMap<InstanceKey, HealGuard>,
+    guards: BTreeMap<Place, Guard>,
+    heal_guards: BTreeMap<Place, HealGuard>,
     fuses: BTreeMap<AppName, FuseState>,
 }
 
@@ -176,11 +176,11 @@ impl Waiting {
             Entry::Crash(_) | Entry::Recalled => {}
             Entry::Restart(restart) => self.facts.push_back(Fact::Restart(restart)),
             Entry::Event(event) => self.facts.push_back(Fact::Event(event)),
-            Entry::Guard(instance, guard) => {
-                self.guards.insert(instance, guard);
+            Entry::Guard(place, guard) => {
+                self.guards.insert(place, guard);
             }
-            Entry::HealGuard(instance, guard) => {
-                self.heal_guards.insert(instance, guard);
+            Entry::HealGuard(place, guard) => {
+                self.heal_guards.insert(place, guard);
             }
             Entry::Fuse(app, state) => {
                 self.fuses.insert(app, state);
@@ -192,17 +192,17 @@ impl Waiting {
     }
 
     /// What is written is dropped, so that an error leaves the rest.
-    async fn write_guards(&mut self, store: &Store, node: &str) -> Result<(), StoreError> {
+    async fn write_guards(&mut self, store: &Store, node: &NodeName) -> Result<(), StoreError> {
         while let Some(entry) = self.fuses.first_entry() {
             store.save_fuse(node, entry.key(), &json(entry.get())).await?;
             entry.remove();
         }
         while let Some(entry) = self.guards.first_entry() {
-            store.save_state(node, entry.key(), &json(entry.get())).await?;
+            store.save_state(entry.key(), &json(entry.get())).await?;
             entry.remove();
         }
         while let Some(entry) = self.heal_guards.first_entry() {
-            store.save_heal_guard(node, entry.key(), &json(entry.get())).await?;
+            store.save_heal_guard(entry.key(), &json(entry.get())).await?;
             entry.remove();
         }
         Ok(())

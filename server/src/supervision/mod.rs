@@ -22,7 +22,7 @@ use std::time::Duration;
 use engine::fleet::{AppSpec, AppStart, Fleet, Input, Remembered};
 use model::settings::AppSettings;
 use model::status::{MedicHealth, Snapshot};
-use model::{Clock, WorkerId};
+use model::{Clock, NodeName, WorkerId};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -46,7 +46,7 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 /// What the loop needs of the world.
 pub struct World {
     /// This machine's name.
-    pub node: String,
+    pub node: NodeName,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Where crashes, restarts and guards go.

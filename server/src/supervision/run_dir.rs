@@ -6,12 +6,13 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use model::{AppName, InstanceKey, Timestamp, WorkerId};
+use model::{AppName, NodeName, Place, Timestamp, WorkerId};
 use sha2::{Digest, Sha256};
 
 /// The folders of all workers' run folders.
 #[derive(Clone, Debug)]
 pub(super) struct RunDirs {
+    node: NodeName,
     /// In the data folder.
     first: PathBuf,
     /// In memory; the first that can be had is used.
@@ -19,15 +20,15 @@ pub(super) struct RunDirs {
 }
 
 impl RunDirs {
-    /// Those of a data folder.
-    pub(super) fn of(data_dir: &Path) -> Self {
+    /// Those of a data folder, on this machine.
+    pub(super) fn of(data_dir: &Path, node: &NodeName) -> Self {
         let user = shim::own_user();
         let name = std::fs::canonicalize(data_dir).unwrap_or_else(|_| data_dir.to_owned());
         let digest = hex::encode(Sha256::digest(name.as_os_str().as_encoded_bytes()));
         let name = format!("medic-{user}-{}", digest.get(..16).unwrap_or_default());
         let parents = [format!("/run/user/{user}"), "/run".to_owned(), "/dev/shm".to_owned()];
         let others = parents.iter().map(|parent| Path::new(parent).join(&name)).collect();
-        Self { first: data_dir.join("run"), others }
+        Self { node: node.clone(), first: data_dir.join("run"), others }
     }
 
     /// Where a worker's is made.
@@ -58,10 +59,10 @@ impl RunDirs {
             for app in folders(root)? {
                 let Ok(app_name) = app.parse::<AppName>() else { continue };
                 for folder in folders(&root.join(&app))? {
-                    let Some((index, ms)) = folder.split_once('-') else { continue };
-                    let (Ok(index), Ok(ms)) = (index.parse(), ms.parse()) else { continue };
-                    let instance = InstanceKey { app: app_name.clone(), index };
-                    let worker = WorkerId { instance, started_at: Timestamp::from_ms(ms) };
+                    let Some((instance, ms)) = folder.split_once('-') else { continue };
+                    let (Ok(instance), Ok(ms)) = (instance.parse(), ms.parse()) else { continue };
+                    let place = Place { node: self.node.clone(), app: app_name.clone(), instance };
+                    let worker = WorkerId { place, started_at: Timestamp::from_ms(ms) };
                     let folder = root.join(name(&worker));
                     found.push((worker, folder));
                 }
@@ -74,8 +75,8 @@ impl RunDirs {
 }
 
 fn name(worker: &WorkerId) -> PathBuf {
-    let WorkerId { instance, started_at } = worker;
-    Path::new(instance.app.as_str()).join(format!("{}-{}", instance.index, started_at.as_ms()))
+    let WorkerId { place: Place { app, instance, .. }, started_at } = worker;
+    Path::new(app.as_str()).join(format!("{instance}-{}", started_at.as_ms()))
 }
 
 /// It is a folder that only this user can look into, or has just become one.
@@ -117,7 +118,11 @@ mod tests {
     use super::*;
 
     fn only_in(folder: &Path) -> RunDirs {
-        RunDirs { first: folder.join("run"), others: vec![folder.join("memory")] }
+        RunDirs {
+            node: "node-a".parse().unwrap(),
+            first: folder.join("run"),
+            others: vec![folder.join("memory")],
+        }
     }
 
     #[test]
@@ -125,7 +130,8 @@ mod tests {
         let data_dir = tempfile::tempdir().unwrap();
         let dirs = only_in(data_dir.path());
         assert_eq!(dirs.workers().unwrap(), []);
-        let [first, second] = ["shop/1/1769847300000", "shop/0/1769847300001"].map(|id| id.parse().unwrap());
+        let [first, second] =
+            ["node-a/shop/1/1769847300000", "node-a/shop/0/1769847300001"].map(|id| id.parse().unwrap());
         let (one, other) = (dirs.for_new(&first), dirs.instead(&second).unwrap());
         for folder in [&one, &other] {
             std::fs::create_dir_all(folder).unwrap();
@@ -145,7 +151,7 @@ mod tests {
     fn what_is_empty_in_memory_goes_and_what_is_used_stays() {
         let folder = tempfile::tempdir().unwrap();
         let (dirs, memory) = (only_in(folder.path()), folder.path().join("memory"));
-        let run_dir = dirs.instead(&"shop/1/1769847300000".parse().unwrap()).unwrap();
+        let run_dir = dirs.instead(&"node-a/shop/1/1769847300000".parse().unwrap()).unwrap();
         std::fs::create_dir_all(&run_dir).unwrap();
         dirs.tidy();
         assert!(run_dir.exists());
@@ -165,7 +171,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let (dirs, memory) = (only_in(folder.path()), folder.path().join("memory"));
-        let worker: WorkerId = "shop/1/1769847300000".parse().unwrap();
+        let worker: WorkerId = "node-a/shop/1/1769847300000".parse().unwrap();
         assert!(dirs.instead(&worker).is_some_and(|folder| folder.starts_with(&memory)));
         std::fs::set_permissions(&memory, std::fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(dirs.instead(&worker), None);

@@ -9,7 +9,7 @@ use engine::fleet::Input;
 use model::auto_heal::{Observation, Tallies};
 use model::memory::MemoryMinute;
 use model::status::{InstanceState, Snapshot};
-use model::{Clock, InstanceKey, Timestamp, WorkerId};
+use model::{Clock, NodeName, Place, Timestamp, WorkerId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -25,7 +25,7 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// The most private bytes of each instance and minute, until somebody writes them down; clones share it.
 #[derive(Clone, Default)]
-pub struct MemoryMinutes(Arc<Mutex<BTreeMap<(Timestamp, InstanceKey), MemoryMinute>>>);
+pub struct MemoryMinutes(Arc<Mutex<BTreeMap<(Timestamp, Place), MemoryMinute>>>);
 
 impl MemoryMinutes {
     /// All of them; none are left.
@@ -38,7 +38,7 @@ impl MemoryMinutes {
         let mut kept = self.lock();
         for minute in minutes {
             let most = minute.private_bytes_max;
-            let row = kept.entry((minute.minute, minute.instance.clone())).or_insert(minute);
+            let row = kept.entry((minute.minute, minute.place.clone())).or_insert(minute);
             row.private_bytes_max = row.private_bytes_max.max(most);
         }
         while kept.len() > WAITING_LIMIT {
@@ -46,13 +46,14 @@ impl MemoryMinutes {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Timestamp, InstanceKey), MemoryMinute>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Timestamp, Place), MemoryMinute>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What looks at the workers.
 pub(super) struct Sampler {
+    node: NodeName,
     clock: Arc<dyn Clock>,
     front_doors: Doors,
     snapshot: watch::Receiver<Arc<Snapshot>>,
@@ -71,6 +72,7 @@ type Meters = BTreeMap<WorkerId, Meter>;
 impl Sampler {
     pub(super) fn new(world: &World, snapshot: watch::Receiver<Arc<Snapshot>>) -> Self {
         Self {
+            node: world.node.clone(),
             clock: Arc::clone(&world.clock),
             front_doors: Arc::clone(&world.front_doors),
             snapshot,
@@ -92,7 +94,7 @@ impl Sampler {
         let mut meters = Meters::new();
         loop {
             seconds.tick().await;
-            let targets = targets(&self.snapshot.borrow().clone());
+            let targets = targets(&self.node, &self.snapshot.borrow().clone());
             let counted = self.counted().await;
             let clock = Arc::clone(&self.clock);
             let look = move || {
@@ -124,13 +126,13 @@ impl Sampler {
     }
 }
 
-fn targets(snapshot: &Snapshot) -> Vec<Target> {
+fn targets(node: &NodeName, snapshot: &Snapshot) -> Vec<Target> {
     let of_app = |app: &model::status::AppStatus| {
         let heal = snapshot.heal.get(&app.name);
         let running = app.instances.iter().filter(|instance| instance.state == InstanceState::Running);
         let target = |instance: &model::status::InstanceStatus| {
-            let key = InstanceKey { app: app.name.clone(), index: instance.index };
-            let worker = WorkerId { instance: key, started_at: instance.started_at? };
+            let place = Place { node: node.clone(), app: app.name.clone(), instance: instance.index };
+            let worker = WorkerId { place, started_at: instance.started_at? };
             let healing = heal?.instances.iter().find(|heal| heal.index == instance.index)?;
             Some(Target { worker, pid: instance.pid?, limit_bytes: healing.status.limit.bytes })
         };
@@ -168,7 +170,7 @@ fn look(
 fn minutes(targets: &[Target], seen: &[(WorkerId, Observation)], now: Timestamp) -> Vec<MemoryMinute> {
     let minute = |(target, (worker, seen)): (&Target, &(WorkerId, Observation))| {
         Some(MemoryMinute {
-            instance: worker.instance.clone(),
+            place: worker.place.clone(),
             minute: now.minute(),
             private_bytes_max: seen.private_bytes?,
             limit_bytes: target.limit_bytes,
@@ -185,7 +187,7 @@ mod tests {
     fn a_minute_keeps_the_most_and_minutes_are_bounded() {
         let minutes = MemoryMinutes::default();
         let row = |minute: u32, most| MemoryMinute {
-            instance: InstanceKey { app: "shop".parse().unwrap(), index: 0 },
+            place: "node-a/shop/0".parse().unwrap(),
             minute: Timestamp::from_ms(i64::from(minute) * 60_000),
             private_bytes_max: most,
             limit_bytes: 100,

@@ -118,8 +118,9 @@ fn a_group_of_its_own_says_the_same() {
             return;
         }
     };
-    let worker = model::WorkerId {
-        instance: model::InstanceKey { app: "vitals".parse().unwrap(), index: 60_000 },
+    let worker = shim::LocalWorker {
+        app: "vitals".parse().unwrap(),
+        instance: 60_000,
         started_at: model::Timestamp::from_ms(std::process::id().into()),
     };
     let folder = home.group_of(&worker);

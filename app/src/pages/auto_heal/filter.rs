@@ -62,7 +62,7 @@ impl Filter {
             RestartOutcome::Done => "done",
             RestartOutcome::Failed { .. } => "failed",
         };
-        self.takes(reason_word(&restart.reason), restart.instance, outcome)
+        self.takes(reason_word(&restart.reason), restart.place.instance, outcome)
     }
 
     pub(super) fn takes_event(&self, event: &HealEvent) -> bool {
@@ -71,7 +71,7 @@ impl Filter {
             EventKind::Ran { .. } => "ran",
             EventKind::Refused { .. } => "refused",
         };
-        self.takes(rules::words(event.evidence.rule).word, event.worker.instance.index, outcome)
+        self.takes(rules::words(event.evidence.rule).word, event.worker.place.instance, outcome)
     }
 
     fn takes(&self, reason: &str, instance: u16, outcome: &str) -> bool {
@@ -97,11 +97,9 @@ mod tests {
 
     fn restart(reason: RestartReason, instance: u16, outcome: RestartOutcome) -> Restart {
         Restart {
-            old: format!("shop/{instance}/1769847300000").parse().unwrap(),
+            old: format!("n/shop/{instance}/1769847300000").parse().unwrap(),
             new: None,
-            app: "shop".parse().unwrap(),
-            node: "n".to_owned(),
-            instance,
+            place: format!("n/shop/{instance}").parse().unwrap(),
             at: Timestamp::from_ms(1_769_847_400_000),
             reason,
             evidence: None,

@@ -11,9 +11,9 @@ use model::auto_heal::RefusalReason;
 use model::auto_heal::event::{EventKind, HealEvent};
 use model::auto_heal::restart::{Restart, RestartOutcome};
 use model::range::read_range;
-use model::status::AppStatus;
+use model::status::{AppStatus, InstanceStatus};
 use model::time::humanise;
-use model::{AppName, TimeRange};
+use model::{AppName, Place, TimeRange};
 
 use super::Tab;
 use super::filter::Filter;
@@ -68,9 +68,13 @@ pub(super) async fn tab(
     let is_full = restarts.len().max(events.len()) as u64 >= u64::from(READ);
     restarts.retain(|restart| filter.takes_restart(restart));
     events.retain(|event| filter.takes_event(event));
-    let points = restarts.iter().map(|restart| (place(&restart.node, restart.instance), restart.at, 1));
-    let places: Vec<String> =
-        status.instances.iter().map(|instance| place(&console.node(), instance.index)).collect();
+    let points = restarts.iter().map(|restart| (restart.place.clone(), restart.at, 1));
+    let place = |instance: &InstanceStatus| Place {
+        node: console.node(),
+        app: status.name.clone(),
+        instance: instance.index,
+    };
+    let places: Vec<Place> = status.instances.iter().map(place).collect();
     let chart = over_time("Restarts over time by instance", "restarts", read.range, &places, points);
     let total = restarts.len() as u64;
     let keep = std::iter::once(("tab", Tab::History.word().to_owned())).chain(filter.words()).collect();
@@ -96,10 +100,6 @@ pub(super) async fn tab(
         {is_full.then(|| view! { <p class="quiet">{format!("Only the newest {READ} records of the range are shown. Choose a shorter time range to see the others.")}</p> })}
     };
     Ok(view.into_any())
-}
-
-fn place(node: &str, instance: u16) -> String {
-    format!("{node}/{instance}")
 }
 
 #[component]
@@ -234,7 +234,7 @@ fn RestartCard(restart: Restart) -> impl IntoView {
                 <Status severity=severity word=word />
                 <span class="insight-title">
                     <When at=restart.at />
-                    {format!(" · instance {} · {reason}", restart.instance)}
+                    {format!(" · instance {} · {reason}", restart.place.instance)}
                 </span>
             </summary>
             <div class="insight-body">
@@ -254,7 +254,7 @@ fn RestartCard(restart: Restart) -> impl IntoView {
                     </div>
                     <div>
                         <dt>"Instance"</dt>
-                        <dd>{place(&restart.node, restart.instance)}</dd>
+                        <dd>{restart.place.within_app()}</dd>
                     </div>
                     <div>
                         <dt>"Old worker"</dt>
@@ -306,12 +306,12 @@ fn EventCard(event: HealEvent) -> impl IntoView {
                 <Status severity=severity word=word />
                 <span class="insight-title">
                     <When at=event.at />
-                    {format!(" · instance {} · {rule}", event.worker.instance.index)}
+                    {format!(" · instance {} · {rule}", event.worker.place.instance)}
                 </span>
             </summary>
             <div class="insight-body">
                 <p>{text}</p>
-                <p class="quiet">"Worker " <code>{worker}</code> " on " {event.node}</p>
+                <p class="quiet">"Worker " <code>{worker}</code> " on " {event.worker.place.node.to_string()}</p>
                 <EvidenceView evidence=event.evidence key=key />
             </div>
         </details>
@@ -327,11 +327,9 @@ mod tests {
     #[test]
     fn a_restart_says_what_it_cost_and_a_failed_one_why() {
         let restart = Restart {
-            old: "shop/1/1769847300000".parse().unwrap(),
+            old: "node-a/shop/1/1769847300000".parse().unwrap(),
             new: None,
-            app: "shop".parse().unwrap(),
-            node: "<b>node".to_owned(),
-            instance: 1,
+            place: "node-a/shop/1".parse().unwrap(),
             at: Timestamp::from_ms(1_769_847_400_000),
             reason: RestartReason::ByHand { by: None },
             evidence: None,
@@ -341,14 +339,9 @@ mod tests {
             outcome: RestartOutcome::Failed { why: "It did not <i>listen.".to_owned() },
         };
         let html = view! { <RestartCard restart=restart /> }.to_html();
-        for expected in [
-            "Failed",
-            "instance 1",
-            "Manual restart.",
-            "1.2 s",
-            "It did not &lt;i&gt;listen.",
-            "&lt;b&gt;node/1",
-        ] {
+        for expected in
+            ["Failed", "instance 1", "Manual restart.", "1.2 s", "It did not &lt;i&gt;listen.", "node-a/1"]
+        {
             assert!(html.contains(expected), "{expected} in {html}");
         }
         assert!(!html.contains("<b>") && !html.contains("<i>"), "{html}");

@@ -83,7 +83,7 @@ fn Instance(run: InstanceRun) -> impl IntoView {
         }
     };
     view! {
-        <h5>{format!("Instance {}", run.instance)}</h5>
+        <h5>{format!("Instance {}", run.place.within_app())}</h5>
         <Scroll label="Dry run over the last 24 hours">
             <table>
                 <thead>
@@ -164,7 +164,7 @@ mod tests {
             from: at(0),
             to: at(1_440),
             instances: vec![InstanceRun {
-                instance: 3,
+                place: "node-a/shop/3".parse().unwrap(),
                 conditions: vec![
                     condition(Rule::Requests, Verdict::WouldFire, (0..300).map(fire).collect()),
                     condition(

@@ -11,7 +11,7 @@ use model::crash::{Incident, Runtime, Thread};
 use model::crash_monitor::Numbers;
 use model::memory::MemoryMinute;
 use model::status::{AppStatus, Health};
-use model::{CrashCause, IncidentId, TimeRange, Timestamp, WorkerId};
+use model::{CrashCause, IncidentId, Place, TimeRange, Timestamp, WorkerId};
 
 const MB: u64 = 1 << 20;
 const MINUTES: u64 = 1_440;
@@ -36,7 +36,7 @@ fn a_day() -> Evidence {
         crash_monitoring_enabled: true,
         auto_heal_enabled: true,
     };
-    let places = (0..INSTANCES).map(|index| format!("web-1/{index}")).collect();
+    let places = (0..INSTANCES).map(|index| worker(index).place).collect();
     let mut day = Evidence::new(
         TimeRange::last(now, Duration::from_hours(24)),
         now,
@@ -45,17 +45,17 @@ fn a_day() -> Evidence {
         Numbers::default(),
     );
     let minute = |(at, index): (Timestamp, u16)| MemoryMinute {
-        instance: worker(index).instance,
+        place: worker(index).place,
         minute: at,
         private_bytes_max: (200 + at.as_ms().unsigned_abs() / 60_000 * 7 % 90 + u64::from(index)) * MB,
         limit_bytes: 16_384 * MB,
     };
-    day.memory = minutes(&day).map(|at| ("web-1".to_owned(), minute(at))).collect();
+    day.memory = minutes(&day).map(minute).collect();
     day
 }
 
 fn worker(index: u16) -> WorkerId {
-    format!("shop/{index}/1769847000000").parse().unwrap()
+    format!("web-1/shop/{index}/1769847000000").parse().unwrap()
 }
 
 /// Every minute of every instance.
@@ -71,7 +71,7 @@ fn the_worst_day() -> Evidence {
     let causes = [("0", CrashCause::OutOfMemory), ("1", CrashCause::Signal)];
     let id = |digit: &str| -> IncidentId { digit.repeat(16).parse().unwrap() };
     let crash = |digit: &str, (at, index): (Timestamp, u16)| CrashCount {
-        place: format!("web-1/{index}"),
+        place: worker(index).place,
         incident: id(digit),
         at,
         count: 3,
@@ -79,9 +79,7 @@ fn the_worst_day() -> Evidence {
     let restart = |rule, (at, index): (Timestamp, u16)| Restart {
         old: worker(index),
         new: None,
-        app: worker(index).instance.app,
-        node: "web-1".to_owned(),
-        instance: index,
+        place: worker(index).place,
         at,
         reason: RestartReason::Rule { rule, blew_fuse: false },
         evidence: None,
@@ -111,7 +109,7 @@ fn incident(day: &Evidence, id: IncidentId, cause: CrashCause) -> Incident {
         count: 4_320,
         first_seen: day.range.start,
         last_seen: day.now,
-        instances: day.places.clone(),
+        instances: day.places.iter().map(Place::within_app).collect(),
         crashing_thread: Thread::default(),
         modules: vec![],
         in_flight: vec![],

@@ -6,8 +6,8 @@ const HOUR: Duration = Duration::from_hours(1);
 const MS: Duration = Duration::from_millis(1);
 const START: Now = Now::START;
 
-fn instance() -> InstanceKey {
-    InstanceKey { app: "shop".parse().unwrap(), index: 0 }
+fn instance() -> Place {
+    "node-a/shop/0".parse().unwrap()
 }
 
 /// A monitor with one worker after the other, as the instance machine would drive it.
@@ -31,7 +31,7 @@ impl Bench {
     /// Starts a worker; tells whether the debugger was on it from the start.
     fn start(&mut self) -> (WorkerId, bool) {
         self.started += 1;
-        let worker = WorkerId { instance: instance(), started_at: Timestamp::from_ms(self.started) };
+        let worker = WorkerId { place: instance(), started_at: Timestamp::from_ms(self.started) };
         let armed = self.monitor.wants_debugger(self.now);
         self.tell(Input::Started { worker: worker.clone(), armed });
         (worker, armed)

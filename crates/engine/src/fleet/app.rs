@@ -12,7 +12,7 @@ use model::auto_heal::restart::RestartReason;
 use model::auto_heal::{AutoHealConfig, Observation};
 use model::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
 use model::status::{AppHeal, AppStatus, Health, InstanceState, InstanceStatus};
-use model::{InstanceKey, Monotonic, Now, WorkerId};
+use model::{Monotonic, NodeName, Now, Place, WorkerId};
 
 use crate::fleet::{AppSpec, AppStart, Remembered};
 
@@ -39,7 +39,7 @@ struct Said {
 impl App {
     pub(super) fn new(
         now: Now,
-        node: &str,
+        node: &NodeName,
         start: AppStart,
         remembered: &Remembered,
         name_incident: NameIncident,
@@ -57,13 +57,13 @@ impl App {
             rules,
         };
         let enabled = app.settings.is_enabled(CRASH_MONITORING_ENABLED);
-        let place = |index| {
-            let key = InstanceKey { app: app.spec.name.clone(), index };
+        let place = |instance| {
+            let key = Place { node: node.clone(), app: app.spec.name.clone(), instance };
             let guard = remembered.guards.get(&key).cloned().unwrap_or_default();
             let monitor = CrashMonitor::new(now, key.clone(), app.spec.crash_monitoring, enabled, guard);
             let guard = remembered.heal.get(&key).cloned().unwrap_or_default();
             let healing = Healing::new(now, app.configure(), app.bounds(), &guard);
-            Instance::new(now, node, key, app.spec.lifecycle, (monitor, healing), name_incident)
+            Instance::new(now, key, app.spec.lifecycle, (monitor, healing), name_incident)
         };
         app.instances = (0..app.spec.instances).map(place).collect();
         app
@@ -96,12 +96,13 @@ impl App {
     }
 
     pub(super) fn returning(&mut self, now: Now, workers: Option<&[WorkerId]>, effects: &mut Vec<Effect>) {
-        for (index, place) in (0..).zip(&mut self.instances) {
-            let here = InstanceKey { app: self.spec.name.clone(), index };
+        for place in &mut self.instances {
+            let here = place.key();
             let of_place = |workers: &[WorkerId]| {
-                workers.iter().filter(|worker| worker.instance == here).cloned().collect()
+                workers.iter().filter(|worker| worker.place == *here).cloned().collect()
             };
-            place.returning(now, workers.map(of_place), effects);
+            let workers = workers.map(of_place);
+            place.returning(now, workers, effects);
         }
     }
 
@@ -112,13 +113,13 @@ impl App {
         seen: Observation,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(place) = self.instances.get_mut(usize::from(worker.instance.index)) {
+        if let Some(place) = self.instances.get_mut(usize::from(worker.place.instance)) {
             place.observe(now, worker, seen, &mut self.fuse, effects);
         }
     }
 
     pub(super) fn health(&mut self, now: Now, worker: &WorkerId, answered: bool, effects: &mut Vec<Effect>) {
-        if let Some(place) = self.instances.get_mut(usize::from(worker.instance.index)) {
+        if let Some(place) = self.instances.get_mut(usize::from(worker.place.instance)) {
             place.health(now, worker, answered, &mut self.fuse, effects);
         }
     }
@@ -236,7 +237,7 @@ impl App {
     fn replace_next(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let Self { outdated, instances, .. } = self;
         outdated.retain(|worker| {
-            let Some(place) = instances.get_mut(usize::from(worker.instance.index)) else { return false };
+            let Some(place) = instances.get_mut(usize::from(worker.place.instance)) else { return false };
             let is_here = place.worker() == Some(worker) || place.is_successor(worker);
             is_here && !place.renew(now, worker, effects)
         });
@@ -244,12 +245,12 @@ impl App {
             return;
         }
         let takes = |worker: &&WorkerId| {
-            let place = self.instances.get(usize::from(worker.instance.index));
+            let place = self.instances.get(usize::from(worker.place.instance));
             place.is_some_and(|place| place.ready_worker() == Some(*worker))
         };
         // if it fails, the worker stays until it is compared again
         if let Some(next) = self.outdated.iter().position(|worker| takes(&worker)) {
-            let index = self.outdated.remove(next).map_or(0, |worker| worker.instance.index);
+            let index = self.outdated.remove(next).map_or(0, |worker| worker.place.instance);
             self.restart(now, index, RestartReason::ConfigurationChanged, effects);
         }
     }

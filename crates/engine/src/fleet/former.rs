@@ -13,7 +13,7 @@ use crate::instance::{Healing, Instance, Lifecycle, NameIncident};
 use model::auto_heal::limit::Bounds;
 use model::auto_heal::{AutoHealConfig, HealGuard, NotRespondingNumbers};
 use model::crash_monitor::{Guard, Numbers};
-use model::{InstanceKey, Monotonic, Now, WorkerId};
+use model::{Monotonic, Now, Place, WorkerId};
 
 /// Nobody says how long such a worker may take to end: as long as one may whose app says nothing of it.
 const LIFECYCLE: Lifecycle = Lifecycle {
@@ -24,14 +24,13 @@ const LIFECYCLE: Lifecycle = Lifecycle {
 
 /// All of them.
 pub(super) struct FormerPlaces {
-    node: String,
     name_incident: NameIncident,
-    places: BTreeMap<InstanceKey, Instance>,
+    places: BTreeMap<Place, Instance>,
 }
 
 impl FormerPlaces {
-    pub(super) fn new(node: &str, name_incident: NameIncident) -> Self {
-        Self { node: node.to_owned(), name_incident, places: BTreeMap::new() }
+    pub(super) fn new(name_incident: NameIncident) -> Self {
+        Self { name_incident, places: BTreeMap::new() }
     }
 
     /// Something happened to a worker of a place that is not configured.
@@ -42,11 +41,11 @@ impl FormerPlaces {
         input: instance::Input,
         effects: &mut Vec<Effect>,
     ) {
-        let (node, name_incident) = (&self.node, self.name_incident);
+        let name_incident = self.name_incident;
         let place = self
             .places
-            .entry(worker.instance.clone())
-            .or_insert_with_key(|key| stopped_place(now, node, key, name_incident));
+            .entry(worker.place.clone())
+            .or_insert_with_key(|key| stopped_place(now, key, name_incident));
         run(effects, |effects| place.step(now, worker, input, effects));
         self.places.retain(|_, place| !place.is_gone());
     }
@@ -82,7 +81,7 @@ fn run(effects: &mut Vec<Effect>, act: impl FnOnce(&mut Vec<Effect>)) {
     effects.extend(wanted.into_iter().filter(|effect| !of_place(effect)));
 }
 
-fn stopped_place(now: Now, node: &str, key: &InstanceKey, name_incident: NameIncident) -> Instance {
+fn stopped_place(now: Now, key: &Place, name_incident: NameIncident) -> Instance {
     let settings = Configure {
         generation: 0,
         proactive: false,
@@ -93,7 +92,7 @@ fn stopped_place(now: Now, node: &str, key: &InstanceKey, name_incident: NameInc
     };
     let monitor = CrashMonitor::new(now, key.clone(), Numbers::default(), false, Guard::default());
     let healing = Healing::new(now, settings, Bounds::default(), &HealGuard::default());
-    let mut place = Instance::new(now, node, key.clone(), LIFECYCLE, (monitor, healing), name_incident);
+    let mut place = Instance::new(now, key.clone(), LIFECYCLE, (monitor, healing), name_incident);
     let mut nothing_runs_yet = Vec::new();
     place.stop(now, &mut nothing_runs_yet);
     place

@@ -17,6 +17,10 @@ fn incident(_: &AppName, _: &str) -> model::IncidentId {
     "0123456789abcdef".parse().unwrap()
 }
 
+fn node() -> NodeName {
+    "node-a".parse().unwrap()
+}
+
 fn app() -> AppName {
     "shop".parse().unwrap()
 }
@@ -45,7 +49,7 @@ struct World {
 impl World {
     fn new(rules: AutoHealConfig, settings: AppSettings, remembered: &Remembered) -> Self {
         let start = AppStart { spec: spec(), settings, rules };
-        let fleet = Fleet::new(START, "node-a", vec![start], remembered, incident);
+        let fleet = Fleet::new(START, &node(), vec![start], remembered, incident);
         let mut world = Self { fleet, now: START, seen: Vec::new(), routed: Vec::new(), generation: 0 };
         world.tell(Input::Tick);
         assert_eq!(world.routed.len(), 2);
@@ -139,7 +143,7 @@ fn a_worker_above_90_percent_for_more_than_30_s_is_replaced_and_the_other_instan
     assert_eq!(world.routed[1], before[1]);
     let [restart] = world.restarts()[..] else { panic!("{:?}", world.restarts()) };
     let evidence = restart.evidence.as_ref().unwrap();
-    assert_eq!((restart.instance, evidence.rule), (0, Rule::PercentMemory));
+    assert_eq!((restart.place.instance, evidence.rule), (0, Rule::PercentMemory));
     assert!(evidence.not_fired.iter().any(|reading| reading.rule == Rule::PercentRequest));
 }
 
@@ -280,7 +284,7 @@ fn what_comes_late_is_added_to_what_was_counted_meanwhile() {
     assert_eq!(world.restarts().len(), 1, "one proactive restart of this run");
     world.seen.clear();
     let earlier = [1, 2].map(|minutes| world.now.wall - Duration::from_mins(minutes));
-    let key = InstanceKey { app: app(), index: 0 };
+    let key = Place { node: node(), app: app(), instance: 0 };
     let pause = world.now.wall + Duration::from_hours(8);
     let guard = Guard { crashes: Vec::new(), paused_until: Some(pause), ends: None };
     let off = [(CRASH_MONITORING_ENABLED.to_owned(), "False".to_owned())];
@@ -297,7 +301,7 @@ fn what_comes_late_is_added_to_what_was_counted_meanwhile() {
     assert!(!world.fleet.apps(world.now)[0].crash_monitoring_enabled);
     let remembered = |seen: &[Effect]| {
         let mut guards = seen.iter().filter_map(|effect| match effect {
-            Effect::Remember { instance, guard } if *instance == key => Some(guard.clone()),
+            Effect::Remember { place, guard } if *place == key => Some(guard.clone()),
             _ => None,
         });
         let mut fuses = seen.iter().filter_map(|effect| match effect {
@@ -368,8 +372,8 @@ fn a_worker_that_answers_the_probe_stays_and_is_healthy() {
 
 #[test]
 fn a_worker_of_an_app_that_is_not_configured_any_more_is_ended_and_its_crash_is_recorded() {
-    let mut fleet = Fleet::new(START, "node-a", Vec::new(), &Remembered::default(), incident);
-    let worker: WorkerId = "till/0/1769847300000".parse().unwrap();
+    let mut fleet = Fleet::new(START, &node(), Vec::new(), &Remembered::default(), incident);
+    let worker: WorkerId = "node-a/till/0/1769847300000".parse().unwrap();
     let mut now = START;
     let mut step = |now: Now, input: Option<instance::Input>| {
         let mut effects = Vec::new();

@@ -12,7 +12,7 @@ use model::auto_heal::restart::RestartReason;
 use model::auto_heal::{Action, HealGuard, Observation, Refusal, Watch};
 use model::crash_monitor::Guard;
 use model::status::InstanceHeal;
-use model::{InstanceKey, Now, Timestamp, WorkerId};
+use model::{Now, Place, WorkerId};
 
 use crate::instance::{Instance, Measured, Order};
 
@@ -110,13 +110,13 @@ impl Instance {
 
     /// Says again what is to be remembered of this place.
     pub fn remember_all(&self, effects: &mut Vec<Effect>) {
-        let instance = &self.key;
-        effects.push(Effect::Remember { instance: instance.clone(), guard: self.monitor.guard().clone() });
-        effects.push(Effect::RememberHeal { instance: instance.clone(), guard: self.healing.rules.guard() });
+        let place = &self.key;
+        effects.push(Effect::Remember { place: place.clone(), guard: self.monitor.guard().clone() });
+        effects.push(Effect::RememberHeal { place: place.clone(), guard: self.healing.rules.guard() });
     }
 
     /// Which place it is.
-    pub const fn key(&self) -> &InstanceKey {
+    pub const fn key(&self) -> &Place {
         &self.key
     }
 
@@ -130,7 +130,7 @@ impl Instance {
         let Healing { rules, refused, .. } = &self.healing;
         let (waiting, given_up) = rules.unanswered_requests();
         InstanceHeal {
-            index: self.key.index,
+            index: self.key.instance,
             status: rules.status(now, fuse),
             refused: refused.clone(),
             waiting,
@@ -176,7 +176,7 @@ impl Instance {
         }
         let guard = self.healing.rules.guard();
         if guard != before {
-            effects.push(Effect::RememberHeal { instance: self.key.clone(), guard });
+            effects.push(Effect::RememberHeal { place: self.key.clone(), guard });
         }
     }
 
@@ -192,35 +192,20 @@ impl Instance {
             }
             Action::CustomAction(action) => {
                 let what = EventKind::Ran { exe: action.exe.clone(), result: String::new() };
-                let event = Box::new(HealEvent {
-                    worker: worker.clone(),
-                    node: self.node.clone(),
-                    at,
-                    evidence,
-                    what,
-                });
+                let event = Box::new(HealEvent { worker: worker.clone(), at, evidence, what });
                 effects.push(Effect::RunAction { action, event });
             }
-            _ => self.event(worker, at, evidence, EventKind::Logged, effects),
+            _ => {
+                let event = HealEvent { worker: worker.clone(), at, evidence, what: EventKind::Logged };
+                effects.push(Effect::RecordEvent(Box::new(event)));
+            }
         }
     }
 
     fn refuse(&mut self, worker: &WorkerId, refusal: Refusal, effects: &mut Vec<Effect>) {
         let Refusal { at, evidence, refused, .. } = refusal.clone();
         self.healing.refused = Some(refusal);
-        self.event(worker, at, evidence, EventKind::Refused { refused }, effects);
-    }
-
-    fn event(
-        &self,
-        worker: &WorkerId,
-        at: Timestamp,
-        evidence: model::auto_heal::Evidence,
-        what: EventKind,
-        effects: &mut Vec<Effect>,
-    ) {
-        let node = self.node.clone();
-        let event = HealEvent { worker: worker.clone(), node, at, evidence, what };
+        let event = HealEvent { worker: worker.clone(), at, evidence, what: EventKind::Refused { refused } };
         effects.push(Effect::RecordEvent(Box::new(event)));
     }
 }

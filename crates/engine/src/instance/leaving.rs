@@ -69,27 +69,24 @@ impl Leaving {
     }
 
     /// The crash, once its end and its analysis are there.
-    pub(super) fn crash(&self, worker: &WorkerId, node: &str, name_incident: NameIncident) -> Option<Crash> {
+    pub(super) fn crash(&self, worker: &WorkerId, name_incident: NameIncident) -> Option<Crash> {
         let (end, (findings, audit)) = (self.end?, self.analysis.as_ref()?);
         let (signal, exit_code) = Crash::exit_parts(end.exit);
-        let app = worker.instance.app.clone();
         Some(Crash {
             worker: worker.clone(),
-            node: node.to_owned(),
-            instance: worker.instance.index,
+            place: worker.place.clone(),
             pid: end.pid,
             at: end.at,
             uptime_ms: u64::try_from(end.uptime.as_millis()).unwrap_or(u64::MAX),
             cause: end.cause,
             signal,
             exit_code,
-            incident: name_incident(&app, &findings.signature),
+            incident: name_incident(&worker.place.app, &findings.signature),
             findings: (**findings).clone(),
             in_flight: self.toll.requests.clone(),
             in_flight_count: self.toll.count,
             memory: self.memory.clone(),
             audit: audit.clone(),
-            app,
         })
     }
 }

@@ -27,7 +27,7 @@ impl Instance {
         let least = self.last_start.map(|last| last + Duration::from_millis(1));
         let started_at = least.map_or(now.wall, |least| now.wall.max(least));
         self.last_start = Some(started_at);
-        WorkerId { instance: self.key.clone(), started_at }
+        WorkerId { place: self.key.clone(), started_at }
     }
 
     pub(super) fn started(
@@ -190,7 +190,7 @@ impl Instance {
     pub(super) fn record(&mut self, worker: &WorkerId, effects: &mut Vec<Effect>) {
         let Some(leaving) = self.leaving.get_mut(worker) else { return };
         leaving.record_at = None;
-        let crash = leaving.crash(worker, &self.node, self.name_incident);
+        let crash = leaving.crash(worker, self.name_incident);
         effects.extend(crash.map(|crash| Effect::Record(Box::new(crash))));
     }
 

@@ -264,9 +264,7 @@ impl Instance {
         toll: &Toll,
     ) -> Restart {
         Restart {
-            app: self.key.app.clone(),
-            node: self.node.clone(),
-            instance: self.key.index,
+            place: self.key.clone(),
             old,
             new,
             at: order.at.wall,

@@ -19,8 +19,8 @@ struct Bench {
     effects: Vec<Effect>,
 }
 
-fn key() -> InstanceKey {
-    InstanceKey { app: "shop".parse().unwrap(), index: 0 }
+fn key() -> Place {
+    "node-a/shop/0".parse().unwrap()
 }
 
 fn settings() -> Configure {
@@ -47,7 +47,7 @@ impl Bench {
         let lifecycle = Lifecycle { warm_up: 30 * SECOND, stop_grace: 10 * SECOND, back_off: 30 * SECOND };
         let monitor = CrashMonitor::new(START, key(), numbers, true, Guard::default());
         let healing = Healing::new(START, settings(), Bounds::default(), &HealGuard::default());
-        let instance = Instance::new(START, "node-a", key(), lifecycle, (monitor, healing), name_incident);
+        let instance = Instance::new(START, key(), lifecycle, (monitor, healing), name_incident);
         Self { instance, now: START, effects: Vec::new() }
     }
 
@@ -289,7 +289,7 @@ fn a_start_that_fails_waits_and_says_why() {
 fn an_end_from_before_is_recorded_though_the_place_has_another_worker() {
     let mut bench = Bench::new();
     let worker = bench.running();
-    let before = WorkerId { instance: key(), started_at: START.wall - 60 * SECOND };
+    let before = WorkerId { place: key(), started_at: START.wall - 60 * SECOND };
     let now = bench.now;
     bench.tell(&before, crashed(now));
     assert!(recorded(&bench.tell(&before, analysed(None))).is_some());

@@ -1,13 +1,14 @@
 //! What one thread has counted since it was last asked: one row per instance and minute.
 
 use model::requests::RequestMinute;
-use model::{AppName, InstanceKey, Timestamp};
+use model::{AppName, NodeName, Place, Timestamp};
 
 /// Rows that one thread keeps if nobody takes them: more than a day of one instance. The oldest go first.
 const ROW_LIMIT: usize = 2_048;
 
 /// One thread's counts.
 pub(crate) struct Minutes {
+    node: NodeName,
     app: AppName,
     /// Oldest first, as they came.
     rows: Vec<RequestMinute>,
@@ -16,8 +17,8 @@ pub(crate) struct Minutes {
 }
 
 impl Minutes {
-    pub(crate) fn new(app: AppName) -> Self {
-        Self { app, rows: Vec::new(), minute: Timestamp::default() }
+    pub(crate) fn new(node: NodeName, app: AppName) -> Self {
+        Self { node, app, rows: Vec::new(), minute: Timestamp::default() }
     }
 
     /// Says what time it is.
@@ -49,14 +50,15 @@ impl Minutes {
         self.rows = rows;
     }
 
-    fn row(&mut self, index: u16) -> &mut RequestMinute {
+    fn row(&mut self, instance: u16) -> &mut RequestMinute {
         let minute = self.minute;
-        let found = self.rows.iter().rposition(|row| row.minute == minute && row.instance.index == index);
+        let found = self.rows.iter().rposition(|row| row.minute == minute && row.place.instance == instance);
         let at = found.unwrap_or_else(|| {
             if self.rows.len() >= ROW_LIMIT {
                 self.rows.remove(0);
             }
-            self.rows.push(RequestMinute::empty(InstanceKey { app: self.app.clone(), index }, minute));
+            let place = Place { node: self.node.clone(), app: self.app.clone(), instance };
+            self.rows.push(RequestMinute::empty(place, minute));
             self.rows.len() - 1
         });
         &mut self.rows[at]
@@ -65,11 +67,11 @@ impl Minutes {
 
 /// The threads' rows as one row per instance and minute, sorted by minute and instance.
 pub(crate) fn merge(mut rows: Vec<RequestMinute>) -> Vec<RequestMinute> {
-    rows.sort_by_key(|row| (row.minute, row.instance.index));
+    rows.sort_by_key(|row| (row.minute, row.place.instance));
     let mut merged: Vec<RequestMinute> = Vec::with_capacity(rows.len());
     for row in rows {
         match merged.last_mut() {
-            Some(last) if last.minute == row.minute && last.instance == row.instance => last.merge(&row),
+            Some(last) if last.minute == row.minute && last.place == row.place => last.merge(&row),
             _ => merged.push(row),
         }
     }
@@ -82,7 +84,10 @@ mod tests {
 
     #[test]
     fn threads_add_up_and_the_most_in_flight_is_the_largest() {
-        let mut threads = [Minutes::new("shop".parse().unwrap()), Minutes::new("shop".parse().unwrap())];
+        let mut threads = [
+            Minutes::new("node-a".parse().unwrap(), "shop".parse().unwrap()),
+            Minutes::new("node-a".parse().unwrap(), "shop".parse().unwrap()),
+        ];
         for (thread, most) in threads.iter_mut().zip([3, 5]) {
             thread.at(Timestamp::from_ms(61_000));
             thread.entered(1, most);
@@ -97,13 +102,13 @@ mod tests {
         assert_eq!(merged[0].latency.count(), 4);
         assert_eq!(merged[0].most_in_flight, 5);
         assert_eq!(merged[0].minute, Timestamp::from_ms(60_000));
-        assert_eq!((merged[1].instance.index, merged[1].by_class), (0, [0, 0, 0, 2, 0]));
+        assert_eq!((merged[1].place.instance, merged[1].by_class), (0, [0, 0, 0, 2, 0]));
         assert!(threads[0].take().is_empty());
     }
 
     #[test]
     fn rows_that_nobody_takes_are_bounded() {
-        let mut minutes = Minutes::new("shop".parse().unwrap());
+        let mut minutes = Minutes::new("node-a".parse().unwrap(), "shop".parse().unwrap());
         for minute in 0..5_000 {
             minutes.at(Timestamp::from_ms(minute * 60_000));
             minutes.answered(0, 200, 1);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::auto_heal::Watch;
 use model::path_template::PathLearner;
 use model::requests::RequestMinute;
-use model::{AppName, Timestamp, WorkerId};
+use model::{AppName, NodeName, Timestamp, WorkerId};
 
 use super::affected_requests::{BrokenRequests, InterruptedRequest};
 use super::minutes::Minutes;
@@ -26,8 +26,8 @@ pub(crate) struct ThreadCounts {
 }
 
 impl ThreadCounts {
-    pub(crate) fn new(app: AppName, now: Timestamp) -> Self {
-        let mut minutes = Minutes::new(app);
+    pub(crate) fn new(node: NodeName, app: AppName, now: Timestamp) -> Self {
+        let mut minutes = Minutes::new(node, app);
         minutes.at(now);
         Self {
             minutes: RefCell::new(minutes),

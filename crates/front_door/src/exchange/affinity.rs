@@ -4,7 +4,7 @@
 //! instance across restarts of the worker and of Medic. The cookie is passed on to the app, as App Service does.
 
 use hyper::header::{COOKIE, HeaderMap, HeaderValue};
-use model::InstanceKey;
+use model::Place;
 
 const NAME: &[u8] = b"ARRAffinity=";
 
@@ -13,9 +13,10 @@ const NAME: &[u8] = b"ARRAffinity=";
 pub(crate) struct Affinity([u8; 16]);
 
 impl Affinity {
-    /// 64-bit FNV-1a of `app/index`, in hexadecimal digits: the same in every build of Medic, unlike std's hashes.
-    pub(crate) fn of(instance: &InstanceKey) -> Self {
-        let hash = instance.to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    /// 64-bit FNV-1a of `app/instance`, in hexadecimal digits: the same in every build of Medic, unlike std's hashes. An app's
+    /// workers here are all on one node.
+    pub(crate) fn of(Place { app, instance, .. }: &Place) -> Self {
+        let hash = format!("{app}/{instance}").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
         let mut digits = [0; 16];
@@ -47,8 +48,8 @@ impl Affinity {
 mod tests {
     use super::*;
 
-    fn instance(index: u16) -> InstanceKey {
-        InstanceKey { app: "shop".parse().unwrap(), index }
+    fn instance(index: u16) -> Place {
+        Place { node: "node-a".parse().unwrap(), app: "shop".parse().unwrap(), instance: index }
     }
 
     fn request(cookies: &[&str]) -> HeaderMap {

@@ -63,7 +63,7 @@ impl App {
 
     /// Replaces the table.
     pub(crate) fn publish(&self, table: Table) {
-        if let Some(lowest) = table.workers().map(|worker| worker.id.instance.index).min() {
+        if let Some(lowest) = table.workers().map(|worker| worker.id.place.instance).min() {
             self.lowest_instance.store(lowest, Relaxed);
         }
         self.table.store(Arc::new(table));

@@ -64,7 +64,7 @@ impl Flight {
     /// It goes to `worker` now; `false` if that one takes no requests any more.
     pub(crate) fn assign(&mut self, worker: Arc<Worker>) -> bool {
         let Some(in_flight) = worker.begin_request() else { return false };
-        let instance = worker.id.instance.index;
+        let instance = worker.id.place.instance;
         self.instance = Some(instance);
         self.router().counts.assigned(instance, in_flight);
         if let Some(current) = &mut *self.client.current.borrow_mut() {

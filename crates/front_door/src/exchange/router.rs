@@ -25,7 +25,7 @@ pub(crate) struct Router {
 impl Router {
     pub(crate) fn new(app: Arc<App>, idle_order: Rc<IdleOrder>) -> Self {
         Self {
-            counts: ThreadCounts::new(app.settings.app.clone(), app.clock.wall()),
+            counts: ThreadCounts::new(app.settings.node.clone(), app.settings.app.clone(), app.clock.wall()),
             table: RefCell::new(Cache::new(Arc::clone(&app.table))),
             round_robin: Cell::new(0),
             idle_order,

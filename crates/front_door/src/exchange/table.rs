@@ -21,7 +21,7 @@ pub(crate) struct Route {
 
 impl Route {
     fn to(worker: Arc<Worker>) -> Arc<Self> {
-        let affinity = Affinity::of(&worker.id.instance);
+        let affinity = Affinity::of(&worker.id.place);
         Arc::new(Self { worker, affinity, cookie: affinity.set_cookie() })
     }
 }
@@ -104,14 +104,14 @@ mod tests {
 
     fn table(instances: u16) -> Table {
         let target =
-            |index| Target { worker: format!("shop/{index}/1").parse().unwrap(), port: 1_000 + index };
+            |index| Target { worker: format!("node-a/shop/{index}/1").parse().unwrap(), port: 1_000 + index };
         Table::next((0..instances).map(target).collect(), &[])
     }
 
     const NOW: Duration = Duration::from_secs(100);
 
     fn index(route: Option<&Arc<Route>>) -> Option<u16> {
-        route.map(|route| route.worker.id.instance.index)
+        route.map(|route| route.worker.id.place.instance)
     }
 
     #[test]

@@ -75,7 +75,7 @@ async fn a_client_comes_back_to_its_instance() {
 }
 
 fn instance(target: &front_door::Target) -> Vec<u8> {
-    target.worker.instance.index.to_string().into_bytes()
+    target.worker.place.instance.to_string().into_bytes()
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ async fn answers_count_by_class_in_the_minute_of_their_end() {
     upstream.head().await;
     let rows = door.take_minutes().await;
     assert_eq!(rows.len(), 2);
-    assert_eq!(rows[0].instance, worker.id.instance);
+    assert_eq!(rows[0].place, worker.id.place);
     assert_eq!(rows[0].minute.to_string(), "2026-01-31T08:15:00.000Z");
     assert_eq!(rows[0].by_class, [0, 1, 1, 1, 1]);
     assert_eq!(rows[0].latency.count(), 4);
@@ -75,7 +75,7 @@ async fn what_the_front_door_answers_counts_too() {
     assert_eq!(client.answered().await.0, 400);
     let rows = door.take_minutes().await;
     assert_eq!(rows.len(), 1, "those that no worker took are the last routed instance's");
-    assert_eq!((rows[0].instance.index, rows[0].by_class), (1, [0, 0, 0, 1, 2]));
+    assert_eq!((rows[0].place.instance, rows[0].by_class), (1, [0, 0, 0, 1, 2]));
 }
 
 #[tokio::test]
@@ -145,8 +145,7 @@ async fn no_request_is_lost_or_counted_twice_among_many_threads() {
     assert_eq!(rows.iter().map(|row| row.latency.count()).sum::<u64>(), 32 * 50);
     for target in &targets {
         assert_eq!(door.in_flight(&target.worker), 0);
-        let of_it: Vec<_> =
-            rows.iter().filter(|row| row.instance == target.worker.instance).cloned().collect();
+        let of_it: Vec<_> = rows.iter().filter(|row| row.place == target.worker.place).cloned().collect();
         assert!(requests(&of_it) > 0);
         assert!(of_it.iter().all(|row| row.most_in_flight <= 32));
     }

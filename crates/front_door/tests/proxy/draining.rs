@@ -33,7 +33,7 @@ async fn a_worker_is_drained_when_it_is_retired_and_has_nothing_left() {
     route(&door, [&old]);
     assert!(!door.is_drained(&old.id), "it takes requests");
     assert!(door.is_drained(&new.id), "it was retired with nothing to do");
-    assert!(door.is_drained(&"shop/7/7".parse().unwrap()), "never routed");
+    assert!(door.is_drained(&"node-a/shop/7/7".parse().unwrap()), "never routed");
     let (mut client, mut upstream) = ask(&door, &old, "POST").await;
     let (talker, chat) = tunnel(&door, &old).await;
     route(&door, [&new]);
@@ -69,7 +69,7 @@ async fn former_workers_are_forgotten_in_the_end() {
         // as many restarts as are remembered, and one more
         let restarts = if worker.id == old.id { 256 } else { 100 };
         for number in 0..=restarts {
-            let successor = format!("shop/0/{number}").parse().unwrap();
+            let successor = format!("node-a/shop/0/{number}").parse().unwrap();
             door.route(vec![front_door::Target { worker: successor, port: 9 }]);
         }
     }

@@ -80,7 +80,7 @@ impl Process {
                 break port.parse().unwrap();
             }
         };
-        let worker = format!("shop/{index}/{}", child.id()).parse().unwrap();
+        let worker = format!("node-a/shop/{index}/{}", child.id()).parse().unwrap();
         Self { target: Target { worker, port }, child, output }
     }
 

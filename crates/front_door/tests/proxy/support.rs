@@ -51,7 +51,7 @@ impl Clock for StillClock {
 }
 
 pub(crate) fn settings() -> FrontDoorSettings {
-    FrontDoorSettings::new("shop".parse().unwrap(), "127.0.0.1:0".parse().unwrap())
+    FrontDoorSettings::new("node-a".parse().unwrap(), "shop".parse().unwrap(), "127.0.0.1:0".parse().unwrap())
 }
 
 /// An app's front door with one thread.
@@ -126,7 +126,7 @@ impl Worker {
     pub(crate) async fn listen(index: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let id = format!("shop/{index}/{port}").parse().unwrap();
+        let id = format!("node-a/shop/{index}/{port}").parse().unwrap();
         Self { id, port, listener: Some(listener) }
     }
 
@@ -159,7 +159,7 @@ impl Worker {
     pub(crate) fn serve(mut self) -> Target {
         let target = self.target();
         let listener = self.listener.take().unwrap();
-        let name = self.id.instance.index.to_string();
+        let name = self.id.place.instance.to_string();
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let name = name.clone();

@@ -178,7 +178,7 @@ mod tests {
     fn counts(incident: &Incident, counts: &[(Timestamp, u64)]) -> Vec<CrashCount> {
         let count = |(at, count): &(Timestamp, u64)| CrashCount {
             at: *at,
-            place: "a/0".into(),
+            place: "a/shop/0".parse().unwrap(),
             incident: incident.id.clone(),
             count: *count,
         };

@@ -6,7 +6,7 @@
 mod chart;
 mod growth;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::rules;
@@ -20,11 +20,11 @@ use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::Incident;
 use model::memory::MemoryMinute;
 use model::time::humanise;
-use model::{CrashCause, IncidentId, TimeRange, Timestamp};
+use model::{CrashCause, IncidentId, Place, TimeRange, Timestamp};
 
 use crate::buckets::times;
 use crate::detector::{Category, Detector, Span};
-use crate::evidence::{Ask, CrashCount, Evidence, place};
+use crate::evidence::{Ask, CrashCount, Evidence, names};
 use crate::report::{Action, Detail, Insight, Report, Severity, Target};
 use crate::severity::GOING_ON;
 
@@ -77,7 +77,7 @@ fn report(evidence: &Evidence) -> Report {
 /// Workers that crashed on one instance, and of what: want of memory is what this detector asks for.
 struct CrashEnd<'e> {
     at: Timestamp,
-    place: &'e str,
+    place: &'e Place,
     count: u64,
     cause: CrashCause,
 }
@@ -99,7 +99,7 @@ fn crash_ends<'e>(counts: &'e [CrashCount], incidents: &[Incident]) -> Vec<Crash
 
 /// One instance's minutes, oldest first.
 struct Course<'m> {
-    place: String,
+    place: Place,
     minutes: Vec<&'m MemoryMinute>,
 }
 
@@ -110,13 +110,12 @@ impl Course<'_> {
 }
 
 /// The instances that exist in their order, then those that are gone.
-fn courses<'m>(range: TimeRange, memory: &'m [(String, MemoryMinute)], places: &[String]) -> Vec<Course<'m>> {
-    let mut by_place: BTreeMap<String, BTreeMap<Timestamp, &MemoryMinute>> = BTreeMap::new();
-    for (node, minute) in memory.iter().filter(|(_, minute)| range.contains(minute.minute)) {
-        let place = format!("{node}/{}", minute.instance.index);
-        by_place.entry(place).or_default().insert(minute.minute, minute);
+fn courses<'m>(range: TimeRange, memory: &'m [MemoryMinute], places: &[Place]) -> Vec<Course<'m>> {
+    let mut by_place: BTreeMap<Place, BTreeMap<Timestamp, &MemoryMinute>> = BTreeMap::new();
+    for minute in memory.iter().filter(|minute| range.contains(minute.minute)) {
+        by_place.entry(minute.place.clone()).or_default().insert(minute.minute, minute);
     }
-    let mut course = |place: &String| Course {
+    let mut course = |place: &Place| Course {
         place: place.clone(),
         minutes: by_place.remove(place).unwrap_or_default().into_values().collect(),
     };
@@ -161,7 +160,7 @@ fn near_limit(now: Timestamp, course: &Course<'_>) -> Option<Insight> {
         ],
         ..Insight::new(
             Severity::of_past(last.minute, now),
-            format!("{} {verb} above {SHARE_PERCENT}% of its memory limit", course.place),
+            format!("{} {verb} above {SHARE_PERCENT}% of its memory limit", course.place.within_app()),
         )
     })
 }
@@ -215,7 +214,11 @@ fn grows(
         ],
         ..Insight::new(
             severity,
-            format!("{} grows by {} an hour{suspicion}", course.place, about(growth.bytes_per_hour)),
+            format!(
+                "{} grows by {} an hour{suspicion}",
+                course.place.within_app(),
+                about(growth.bytes_per_hour)
+            ),
         )
     })
 }
@@ -249,11 +252,10 @@ fn of_present_worker(
     restarts: &[&Restart],
     crashes: &[CrashEnd<'_>],
 ) -> Vec<(Timestamp, u64)> {
-    let over =
-        |restart: &&&Restart| restart.outcome == RestartOutcome::Done && place(restart) == course.place;
+    let over = |restart: &&&Restart| restart.outcome == RestartOutcome::Done && restart.place == course.place;
     let restarted =
         restarts.iter().filter(over).map(|restart| restart.at + Duration::from_millis(restart.duration_ms));
-    let ended = crashes.iter().filter(|crash| crash.place == course.place).map(|crash| crash.at);
+    let ended = crashes.iter().filter(|crash| *crash.place == course.place).map(|crash| crash.at);
     let since = restarted.chain(ended).max();
     let points: Vec<(Timestamp, u64)> = course
         .minutes
@@ -269,9 +271,8 @@ fn killed(now: Timestamp, crashes: &[CrashEnd<'_>]) -> Option<Insight> {
     let kills: Vec<&CrashEnd<'_>> =
         crashes.iter().filter(|crash| crash.cause == CrashCause::OutOfMemory).collect();
     let (first, last) = (kills.first()?.at, kills.last()?.at);
-    let places: BTreeSet<&str> = kills.iter().map(|kill| kill.place).collect();
     let mut details = times(first, last);
-    details.push(Detail::text("Instances", places.into_iter().collect::<Vec<_>>().join(", ")));
+    details.push(Detail::text("Instances", names(kills.iter().map(|kill| kill.place))));
     let count: u64 = kills.iter().map(|kill| kill.count).sum();
     Some(Insight {
         details,
@@ -300,9 +301,8 @@ fn restarts_for_memory(now: Timestamp, restarts: &[&Restart]) -> Option<Insight>
         .filter(|restart| matches!(restart.reason, RestartReason::Rule { rule, .. } if is_memory(rule)))
         .collect();
     let (first, last) = (of_memory.first()?, of_memory.last()?);
-    let places: BTreeSet<String> = of_memory.iter().map(|restart| place(restart)).collect();
     let mut details = times(first.at, last.at);
-    details.push(Detail::text("Instances", places.into_iter().collect::<Vec<_>>().join(", ")));
+    details.push(Detail::text("Instances", names(of_memory.iter().map(|restart| &restart.place))));
     if let Some(evidence) = &last.evidence {
         details.push(Detail::text("Reason (latest)", rules::summary(evidence)));
     }
@@ -324,7 +324,7 @@ fn what_each_had(courses: &[Course<'_>], found: &[Insight]) -> Insight {
     let figures = |course: &Course<'_>| {
         let (peak, last) = (course.peak()?, course.minutes.last()?);
         let text = format!("peak {}; last {}", of_limit(peak), bytes(last.private_bytes_max));
-        Some(Detail::text(&course.place, text))
+        Some(Detail::text(&course.place.within_app(), text))
     };
     let details: Vec<Detail> = courses.iter().filter_map(figures).collect();
     let highest = courses.iter().filter_map(Course::peak).max_by_key(|minute| percent_of_limit(minute));
@@ -351,10 +351,10 @@ fn unrecorded(courses: &[Course<'_>]) -> Option<Insight> {
     if without.is_empty() || with.is_empty() {
         return None;
     }
-    let names: Vec<&str> = without.iter().map(|course| course.place.as_str()).collect();
+    let names = names(without.iter().map(|course| &course.place));
     Some(Insight {
         actions: vec![Action::new("No worker of these instances ran for a minute in this time range.")],
-        ..Insight::new(Severity::Info, format!("No memory recorded of {}", names.join(", ")))
+        ..Insight::new(Severity::Info, format!("No memory recorded of {names}"))
     })
 }
 

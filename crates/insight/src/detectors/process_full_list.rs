@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::words::{bytes, counted};
+use model::Place;
 use model::auto_heal::arithmetic::percent;
 use model::process::Process;
 
@@ -44,11 +45,11 @@ fn report(evidence: &Evidence) -> Report {
     }
 }
 
-fn near_file_limit(place: &str, process: &Process) -> Option<Insight> {
+fn near_file_limit(place: &Place, process: &Process) -> Option<Insight> {
     let (open, limit) = (process.open_files?, process.open_files_limit.filter(|limit| *limit > 0)?);
     (percent(open, limit) >= MANY_FILES_PERCENT).then(|| Insight {
         details: vec![
-            Detail::text("Instance", place),
+            Detail::text("Instance", place.within_app()),
             Detail::code("Process", process.name.clone()),
             Detail::text("Open files", format!("{open} of {limit}")),
         ],
@@ -62,15 +63,15 @@ fn near_file_limit(place: &str, process: &Process) -> Option<Insight> {
     })
 }
 
-fn summary(count: u64, instances: &[(String, Vec<Process>)]) -> Insight {
+fn summary(count: u64, instances: &[(Place, Vec<Process>)]) -> Insight {
     let running = instances.iter().filter(|(_, processes)| !processes.is_empty()).count();
     if running == 0 {
         return Insight::new(Severity::Info, "No processes: no instance is running");
     }
-    let of = |(place, processes): &(String, Vec<Process>)| {
+    let of = |(place, processes): &(Place, Vec<Process>)| {
         let memory = processes.iter().filter_map(|process| process.private_bytes).sum();
         let count = counted(processes.len(), "process", "processes");
-        Detail::text(place, format!("{count}, {}", bytes(memory)))
+        Detail::text(&place.within_app(), format!("{count}, {}", bytes(memory)))
     };
     Insight {
         details: instances.iter().map(of).collect(),
@@ -85,7 +86,7 @@ fn summary(count: u64, instances: &[(String, Vec<Process>)]) -> Insight {
     }
 }
 
-fn table(instances: &[(String, Vec<Process>)]) -> Table {
+fn table(instances: &[(Place, Vec<Process>)]) -> Table {
     let columns = vec![
         Column::short("instance", "Instance"),
         Column::short("name", "Name"),
@@ -101,7 +102,7 @@ fn table(instances: &[(String, Vec<Process>)]) -> Table {
     for (place, processes) in instances {
         let row = |(depth, process): (u16, &Process)| {
             vec![
-                Cell::Text(place.clone()),
+                Cell::Text(place.within_app()),
                 Cell::Branch { depth, name: process.name.clone() },
                 Cell::Count(process.pid.into()),
                 Cell::Count(process.parent.into()),
@@ -162,7 +163,7 @@ mod tests {
         }
     }
 
-    fn report_of(processes: Vec<(String, Vec<Process>)>) -> Report {
+    fn report_of(processes: Vec<(Place, Vec<Process>)>) -> Report {
         report(&Evidence { processes, ..evidence(DAY) })
     }
 
@@ -186,8 +187,8 @@ mod tests {
     #[test]
     fn every_process_has_its_row_and_the_instances_are_summed_up() {
         let report = report_of(vec![
-            ("a/0".to_owned(), vec![process(10, 1), process(11, 10)]),
-            ("a/1".to_owned(), vec![]),
+            ("a/shop/0".parse().unwrap(), vec![process(10, 1), process(11, 10)]),
+            ("a/shop/1".parse().unwrap(), vec![]),
         ]);
         let [summary] = &*report.insights else { panic!("{:?}", report.insights) };
         assert_eq!((summary.severity, &*summary.title), (Severity::Info, "2 processes on 1 instance"));
@@ -208,7 +209,7 @@ mod tests {
             (Some(9), None, false),
         ] {
             let near = Process { open_files: open, open_files_limit: limit, ..process(10, 1) };
-            let report = report_of(vec![("a/0".to_owned(), vec![near])]);
+            let report = report_of(vec![("a/shop/0".parse().unwrap(), vec![near])]);
             assert_eq!(report.insights[0].severity == Severity::Warning, found, "{open:?} of {limit:?}");
         }
     }

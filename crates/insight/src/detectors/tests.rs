@@ -29,7 +29,13 @@ pub(super) fn evidence(range: TimeRange) -> Evidence {
         crash_monitoring_enabled: true,
         auto_heal_enabled: true,
     };
-    Evidence::new(range, NOW, status, vec!["a/0".to_owned(), "a/1".to_owned()], Numbers::default())
+    Evidence::new(
+        range,
+        NOW,
+        status,
+        ["a/shop/0", "a/shop/1"].map(|place| place.parse().unwrap()).to_vec(),
+        Numbers::default(),
+    )
 }
 
 #[test]
@@ -64,7 +70,7 @@ fn whoever_knows_nothing_still_says_something_and_every_row_has_all_cells() {
 
 /// One of everything that a detector uses by now; what none uses is empty.
 fn one_of_each() -> Evidence {
-    let worker: WorkerId = "shop/0/1769847000000".parse().unwrap();
+    let worker: WorkerId = "a/shop/0/1769847000000".parse().unwrap();
     let (id, at): (IncidentId, _) = ("a".repeat(16).parse().unwrap(), NOW - Duration::from_mins(3));
     let audit = Audit {
         size_bytes: 1,
@@ -76,7 +82,7 @@ fn one_of_each() -> Evidence {
     };
     let incident = Incident {
         id: id.clone(),
-        app: worker.instance.app.clone(),
+        app: worker.place.app.clone(),
         signature: "OutOfMemory".to_owned(),
         exception_type: "OutOfMemory".to_owned(),
         runtime: Runtime::Native,
@@ -97,9 +103,7 @@ fn one_of_each() -> Evidence {
     };
     let crash = Crash {
         worker: worker.clone(),
-        app: worker.instance.app.clone(),
-        node: "a".to_owned(),
-        instance: 0,
+        place: worker.place.clone(),
         pid: 7,
         at,
         uptime_ms: 1,
@@ -123,9 +127,7 @@ fn one_of_each() -> Evidence {
     let restart = Restart {
         old: worker.clone(),
         new: None,
-        app: worker.instance.app.clone(),
-        node: "a".to_owned(),
-        instance: 0,
+        place: worker.place.clone(),
         at,
         reason: RestartReason::ConfigurationChanged,
         evidence: None,
@@ -134,12 +136,8 @@ fn one_of_each() -> Evidence {
         failed: 1,
         outcome: RestartOutcome::Done,
     };
-    let memory = MemoryMinute {
-        instance: worker.instance.clone(),
-        minute: at,
-        private_bytes_max: 99,
-        limit_bytes: 100,
-    };
+    let memory =
+        MemoryMinute { place: worker.place.clone(), minute: at, private_bytes_max: 99, limit_bytes: 100 };
     let process = Process {
         pid: 7,
         parent: 1,
@@ -152,13 +150,18 @@ fn one_of_each() -> Evidence {
         started_at: at,
     };
     Evidence {
-        crash_counts: vec![CrashCount { place: "a/0".to_owned(), incident: id.clone(), at, count: 2 }],
+        crash_counts: vec![CrashCount {
+            place: "a/shop/0".parse().unwrap(),
+            incident: id.clone(),
+            at,
+            count: 2,
+        }],
         incidents: vec![incident],
         crashes: vec![crash],
         audits: vec![DumpAudit { worker, incident: id, audit }],
         restarts: vec![restart],
-        memory: vec![("a".to_owned(), memory)],
-        processes: vec![("a/0".to_owned(), vec![process])],
+        memory: vec![memory],
+        processes: vec![("a/shop/0".parse().unwrap(), vec![process])],
         ..evidence(DAY)
     }
 }

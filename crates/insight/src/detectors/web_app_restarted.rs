@@ -11,11 +11,11 @@ use crate::{healing, rules};
 use model::auto_heal::evidence::Rule;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::time::humanise;
-use model::{TimeRange, Timestamp};
+use model::{Place, TimeRange, Timestamp};
 
 use crate::buckets::{Buckets, times};
 use crate::detector::{Category, Detector, Span};
-use crate::evidence::{Ask, CrashCount, Evidence, place};
+use crate::evidence::{Ask, CrashCount, Evidence, names};
 use crate::report::{Action, Chart, Detail, Insight, Note, Report, Series, Severity, Table, Target, Total};
 use crate::tables::{self, RestartColumns};
 
@@ -132,12 +132,12 @@ fn by_reason<'r>(restarts: &[&'r Restart]) -> BTreeMap<Reason, Vec<&'r Restart>>
     groups
 }
 
-fn of_reason(reason: Reason, done: &[&Restart], places: &[String], now: Timestamp) -> Insight {
+fn of_reason(reason: Reason, done: &[&Restart], places: &[Place], now: Timestamp) -> Insight {
     let longest = done.iter().map(|restart| restart.duration_ms).max().unwrap_or(0);
     let drained: u64 = done.iter().map(|restart| restart.drained).sum();
     let failed: u64 = done.iter().map(|restart| restart.failed).sum();
     let mut details = times_of(done);
-    details.push(instances(done.iter().map(|restart| place(restart)), places));
+    details.push(instances(done.iter().map(|restart| &restart.place), places));
     details.push(Detail::text("Longest duration", humanise(Duration::from_millis(longest))));
     details.push(Detail::text("Requests drained", drained.to_string()));
     details.push(Detail::text("Requests failed", failed.to_string()));
@@ -201,8 +201,7 @@ fn failed_attempts(restarts: &[&Restart], now: Timestamp) -> Option<Insight> {
     let failed: Vec<&Restart> = restarts.iter().copied().filter(|restart| !is_done(restart)).collect();
     let latest = failed.last()?;
     let mut details = times_of(&failed);
-    let places: BTreeSet<String> = failed.iter().map(|restart| place(restart)).collect();
-    details.push(Detail::text("Instances", joined(&places)));
+    details.push(Detail::text("Instances", names(failed.iter().map(|restart| &restart.place))));
     details.push(Detail::text("Reason", healing::reason(&latest.reason)));
     if let RestartOutcome::Failed { why } = &latest.outcome {
         details.push(Detail::text("Failure (latest)", why.clone()));
@@ -222,12 +221,12 @@ fn failed_attempts(restarts: &[&Restart], now: Timestamp) -> Option<Insight> {
     })
 }
 
-fn crash_replacements(crashes: &[CrashCount], places: &[String], now: Timestamp) -> Option<Insight> {
+fn crash_replacements(crashes: &[CrashCount], places: &[Place], now: Timestamp) -> Option<Insight> {
     let (first, last) =
         (crashes.iter().map(|crash| crash.at).min()?, crashes.iter().map(|crash| crash.at).max()?);
     let count: u64 = crashes.iter().map(|crash| crash.count).sum();
     let mut details = times(first, last);
-    details.push(instances(crashes.iter().map(|crash| crash.place.clone()), places));
+    details.push(instances(crashes.iter().map(|crash| &crash.place), places));
     Some(Insight {
         details,
         actions: vec![Action::at(
@@ -264,15 +263,11 @@ fn times_of(restarts: &[&Restart]) -> Vec<Detail> {
 }
 
 /// `node/0, node/1`, with how many there are where that says more.
-fn instances(of: impl Iterator<Item = String>, places: &[String]) -> Detail {
-    let named: BTreeSet<String> = of.collect();
-    let all = places.iter().chain(&named).collect::<BTreeSet<_>>().len();
-    let text = joined(&named);
+fn instances<'e>(of: impl Iterator<Item = &'e Place>, places: &'e [Place]) -> Detail {
+    let named: BTreeSet<&Place> = of.collect();
+    let all = places.iter().chain(named.iter().copied()).collect::<BTreeSet<_>>().len();
+    let text = names(named.iter().copied());
     Detail::text("Instances", if all > 1 { format!("{text} ({} of {all})", named.len()) } else { text })
-}
-
-fn joined(names: &BTreeSet<String>) -> String {
-    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// A series a reason; after them what was no restart that was done.

@@ -3,8 +3,8 @@ use model::requests::LatencySketch;
 
 const START: Timestamp = Timestamp::from_ms(1_769_846_400_000);
 
-fn key(index: u16) -> InstanceKey {
-    InstanceKey { app: "shop".parse().unwrap(), index }
+fn key(index: u16) -> Place {
+    Place { node: "a".parse().unwrap(), app: "shop".parse().unwrap(), instance: index }
 }
 
 fn at(minute: u32) -> Timestamp {
@@ -134,9 +134,23 @@ fn paths_and_single_statuses_cannot_be_told_unless_they_cannot_have_been_met() {
 }
 
 #[test]
+fn instances_of_two_nodes_are_not_added_up() {
+    let config = config(r#""requests":{"count":10,"time_interval":"00:01:00"}"#, "");
+    let at_node = |node: &str, count| {
+        let mut row = rows(&[count], 1_000).remove(0);
+        row.place.node = node.parse().unwrap();
+        row
+    };
+    let run = dry_run(&config, range(), &[at_node("b", 6), at_node("a", 12)], &[]);
+    let fires: Vec<_> =
+        run.instances.iter().map(|run| (run.place.within_app(), run.conditions[0].fires.len())).collect();
+    assert_eq!(fires, [("a/0".to_owned(), 1), ("b/0".to_owned(), 0)]);
+}
+
+#[test]
 fn memory_fires_once_a_stretch_and_by_instance() {
     let memory = |index: u16, minute: u32, mb: u64| MemoryMinute {
-        instance: key(index),
+        place: key(index),
         minute: at(minute),
         private_bytes_max: mb << 20,
         limit_bytes: 2_000 << 20,

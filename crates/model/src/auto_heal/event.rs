@@ -11,8 +11,6 @@ use crate::{Timestamp, WorkerId, text};
 pub struct HealEvent {
     /// The worker that it is about.
     pub worker: WorkerId,
-    /// The machine.
-    pub node: String,
     /// When it was decided.
     pub at: Timestamp,
     /// What the rule saw; also says which rule.
@@ -46,7 +44,7 @@ pub enum EventKind {
 }
 
 impl HealEvent {
-    /// Its name, `app/instance/start in ms/decision in ms/rule`.
+    /// Its name, `node/app/instance/start in ms/decision in ms/rule`.
     pub fn id(&self) -> String {
         let (name, index) = self.evidence.rule.stored();
         let number = index.map(|index| format!("-{}", index + 1)).unwrap_or_default();
@@ -73,13 +71,12 @@ mod tests {
         };
         let refused = RefusalReason::MinimumProcessTime { remaining_ms: 90_000 };
         let event = HealEvent {
-            worker: "shop/1/1769847300000".parse().unwrap(),
-            node: "node-a".to_owned(),
+            worker: "node-a/shop/1/1769847300000".parse().unwrap(),
             at: Timestamp::from_ms(1_769_847_400_000),
             evidence,
             what: EventKind::Refused { refused },
         };
-        assert_eq!(event.id(), "shop/1/1769847300000/1769847400000/slow_requests");
+        assert_eq!(event.id(), "node-a/shop/1/1769847300000/1769847400000/slow_requests");
         let second = Evidence { rule: Rule::StatusCode { index: 1 }, ..event.evidence.clone() };
         assert!(HealEvent { evidence: second, ..event.clone() }.id().ends_with("/status_code-2"));
         let json = serde_json::to_string(&event).unwrap();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::auto_heal::evidence::{Evidence, Rule};
-use crate::{AppName, Timestamp, WorkerId, text};
+use crate::{Place, Timestamp, WorkerId, text};
 
 /// Why a worker was to be replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,12 +54,9 @@ pub struct Restart {
     pub old: WorkerId,
     /// The worker that came; after a failed attempt the one that did not come up, where one was started.
     pub new: Option<WorkerId>,
-    /// The app.
-    pub app: AppName,
-    /// The machine.
-    pub node: String,
-    /// The instance's number.
-    pub instance: u16,
+    /// Where.
+    #[serde(flatten)]
+    pub place: Place,
     /// When it was decided.
     pub at: Timestamp,
     /// Why.
@@ -78,7 +75,7 @@ pub struct Restart {
 }
 
 impl Restart {
-    /// Its name, `app/instance/start in ms/decision in ms`: a worker may be tried to be replaced more than once.
+    /// Its name, `node/app/instance/start in ms/decision in ms`: a worker may be tried to be replaced more than once.
     pub fn id(&self) -> String {
         format!("{}/{}", self.old, self.at.as_ms())
     }
@@ -99,13 +96,11 @@ mod tests {
 
     #[test]
     fn a_restart_reads_back() {
-        let old: WorkerId = "shop/1/1769847300000".parse().unwrap();
+        let old: WorkerId = "node-a/shop/1/1769847300000".parse().unwrap();
         let restart = Restart {
-            app: old.instance.app.clone(),
-            instance: old.instance.index,
+            place: old.place.clone(),
             old,
             new: None,
-            node: "node-a".to_owned(),
             at: Timestamp::from_ms(1_769_847_400_000),
             reason: RestartReason::Rule { rule: Rule::PercentMemory, blew_fuse: true },
             evidence: None,
@@ -114,7 +109,7 @@ mod tests {
             failed: 0,
             outcome: RestartOutcome::Failed { why: "The new worker did not listen.".to_owned() },
         };
-        assert_eq!(restart.id(), "shop/1/1769847300000/1769847400000");
+        assert_eq!(restart.id(), "node-a/shop/1/1769847300000/1769847400000");
         let json = serde_json::to_string(&restart).unwrap();
         assert!(json.contains(r#""outcome":"failed","why":"The new worker did not listen.""#), "{json}");
         assert_eq!(serde_json::from_str::<Restart>(&json).unwrap(), restart);

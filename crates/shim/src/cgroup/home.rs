@@ -20,7 +20,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use model::WorkerId;
+use crate::LocalWorker;
 
 use super::own::{put, write_existing};
 use super::{Group, Version, WORKER_PREFIX, candidates};
@@ -87,10 +87,9 @@ impl Home {
     }
 
     /// The group that a worker is to get; the shim makes it.
-    pub fn group_of(&self, worker: &WorkerId) -> PathBuf {
-        let instance = &worker.instance;
-        let start = worker.started_at.as_ms();
-        self.folder.join(format!("{WORKER_PREFIX}{}.{}.{start}", instance.app, instance.index))
+    pub fn group_of(&self, worker: &LocalWorker) -> PathBuf {
+        let LocalWorker { app, instance, started_at } = worker;
+        self.folder.join(format!("{WORKER_PREFIX}{app}.{instance}.{}", started_at.as_ms()))
     }
 
     /// Removes the groups of workers that are gone; the kernel keeps those in which something runs. Returns how many went.
@@ -226,7 +225,7 @@ fn lists(file: &Path, controller: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn worker() -> WorkerId {
+    fn worker() -> LocalWorker {
         "shop/1/1769847300000".parse().unwrap()
     }
 

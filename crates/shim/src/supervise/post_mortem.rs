@@ -232,7 +232,7 @@ impl Shim {
         let Some(post_mortem) = &self.post_mortem else { return };
         let file = MessageFile {
             at: post_mortem.at,
-            instance: self.spec.worker.instance.index,
+            instance: self.spec.worker.instance,
             pid: u32::try_from(self.worker.pid).unwrap_or(0),
             exception_type: &findings.exception_type,
             message,

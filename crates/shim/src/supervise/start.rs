@@ -206,7 +206,7 @@ fn program_name(spec: &WorkerSpec) -> String {
 }
 
 fn log_files(spec: &WorkerSpec) -> LogFiles {
-    let index = spec.worker.instance.index;
+    let index = spec.worker.instance;
     let time = spec.worker.started_at.to_utc().format("%Y%m%dT%H%M%S%.3fZ");
     let limits = LogLimits { file_bytes: spec.log_file_limit_bytes, files: spec.log_files_kept };
     LogFiles::new(spec.application_log_dir.clone(), &format!("{index}-"), &format!("{index}-{time}"), limits)

@@ -119,7 +119,7 @@ fn a_worker_with_a_group_of_its_own_does_not_answer_for_its_neighbour() {
     };
     let start = |index, command: &str| {
         Run::start_with(when_told(command), false, |spec| {
-            spec.worker.instance.index = index;
+            spec.worker.instance = index;
             spec.cgroup = Some(home.group_of(&spec.worker));
         })
     };

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use model::crash::{Audit, Findings};
-use model::{Clock, Exit, InstanceKey, Timestamp, WorkerId};
+use model::{Clock, Exit};
 use shim::SystemClock;
 use shim::protocol::{FromShim, ToShim, WorkerSpec};
 
@@ -267,9 +267,8 @@ pub(crate) fn exe() -> &'static Path {
 }
 
 pub(crate) fn spec(folder: &Path, command: Vec<String>, arm: bool) -> WorkerSpec {
-    let instance = InstanceKey { app: "shop".parse().unwrap(), index: 0 };
     WorkerSpec {
-        worker: WorkerId { instance, started_at: Timestamp::from_ms(1_769_847_300_000) },
+        worker: "shop/0/1769847300000".parse().unwrap(),
         command,
         directory: Some(folder.to_owned()),
         environment: BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())]),

@@ -6,7 +6,7 @@ use model::auto_heal::AutoHealConfig;
 use store::{Cause, Database, Store};
 
 use crate::databases::change;
-use crate::fixtures::{app, instance};
+use crate::fixtures::{app, node, place};
 
 /// Every trigger and action, with what a hostile form could send as text.
 const RULES: &str = r#"{"enabled": true, "rules": {
@@ -89,25 +89,28 @@ pub(crate) async fn guards_are_kept_by_node_and_instance(store: Store, _: Databa
         ("b", "shop", 0, "b"),
         ("a", "shop", 0, "n\0w"),
     ];
-    for (node, name, index, json) in saved {
-        store.save_heal_guard(node, &instance(name, index), json).await.unwrap();
+    for (on, name, index, json) in saved {
+        store.save_heal_guard(&place(on, name, index), json).await.unwrap();
     }
     let expected =
-        [(instance("shop", 0), "n\u{fffd}w".to_owned()), (instance("shop", 1), "{\"n\":1}".to_owned())];
-    assert_eq!(store.heal_guards("a").await.unwrap(), BTreeMap::from(expected));
-    assert_eq!(store.heal_guards("b").await.unwrap().len(), 1);
-    assert!(store.heal_guards("c").await.unwrap().is_empty());
-    assert!(store.states("a").await.unwrap().is_empty(), "what guards crash monitoring is something else");
+        [(place("a", "shop", 0), "n\u{fffd}w".to_owned()), (place("a", "shop", 1), "{\"n\":1}".to_owned())];
+    assert_eq!(store.heal_guards(&node("a")).await.unwrap(), BTreeMap::from(expected));
+    assert_eq!(store.heal_guards(&node("b")).await.unwrap().len(), 1);
+    assert!(store.heal_guards(&node("c")).await.unwrap().is_empty());
+    assert!(
+        store.states(&node("a")).await.unwrap().is_empty(),
+        "what guards crash monitoring is something else"
+    );
 }
 
 pub(crate) async fn fuses_are_kept_by_node_and_app(store: Store, _: Database) {
-    for (node, name, json) in
+    for (on, name, json) in
         [("a", "shop", "old"), ("a", "other", "{}"), ("b", "shop", "b"), ("a", "shop", "new")]
     {
-        store.save_fuse(node, &app(name), json).await.unwrap();
+        store.save_fuse(&node(on), &app(name), json).await.unwrap();
     }
     let expected = [(app("other"), "{}".to_owned()), (app("shop"), "new".to_owned())];
-    assert_eq!(store.fuses("a").await.unwrap(), BTreeMap::from(expected));
-    assert_eq!(store.fuses("b").await.unwrap(), BTreeMap::from([(app("shop"), "b".to_owned())]));
-    assert!(store.fuses("c").await.unwrap().is_empty());
+    assert_eq!(store.fuses(&node("a")).await.unwrap(), BTreeMap::from(expected));
+    assert_eq!(store.fuses(&node("b")).await.unwrap(), BTreeMap::from([(app("shop"), "b".to_owned())]));
+    assert!(store.fuses(&node("c")).await.unwrap().is_empty());
 }

@@ -4,7 +4,7 @@ use model::crash::Crash;
 use store::{Database, Recorded, Store};
 use tokio::task::JoinSet;
 
-use crate::fixtures::{EVER, app, at, captured, crash, incident, out_of_memory, range};
+use crate::fixtures::{EVER, app, at, captured, crash, incident, node, out_of_memory, place, range};
 
 pub(crate) async fn a_crash_reads_back_as_it_was(store: Store, _: Database) {
     let (plain, dumped, killed) =
@@ -97,7 +97,7 @@ pub(crate) async fn the_newest_come_first_and_no_more_than_asked_for(store: Stor
 /// The fixtures begin at a whole minute.
 pub(crate) async fn crashes_are_counted_by_place_incident_and_minute(store: Store, _: Database) {
     let mut elsewhere = crash("shop", 5, 2);
-    (elsewhere.node, elsewhere.instance) = ("node-b".to_owned(), 3);
+    elsewhere.place = place("node-b", "shop", 3);
     let own = [0, 10, 59_999, 60_000, 180_000, 239_999].map(|offset_ms| crash("shop", offset_ms, 1));
     for crash in own.iter().chain([&elsewhere, &crash("other", 7, 3)]) {
         store.record_crash(crash).await.unwrap();
@@ -106,11 +106,11 @@ pub(crate) async fn crashes_are_counted_by_place_incident_and_minute(store: Stor
     let counts = async |from, to| {
         let counts = store.crash_counts(&app("shop"), range(from, to)).await.unwrap();
         let mut parts: Vec<_> =
-            counts.into_iter().map(|row| (row.last, row.count, row.node, row.instance)).collect();
+            counts.into_iter().map(|row| (row.last, row.count, row.place.node, row.place.instance)).collect();
         parts.sort();
         parts
     };
-    let (a, b) = (|| "node-a".to_owned(), || "node-b".to_owned());
+    let (a, b) = (|| node("node-a"), || node("node-b"));
     let whole =
         [(at(5), 1, b(), 3), (at(59_999), 3, a(), 0), (at(60_000), 1, a(), 0), (at(239_999), 2, a(), 0)];
     assert_eq!(counts(0, 240_000).await, whole);

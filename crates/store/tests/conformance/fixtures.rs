@@ -8,7 +8,7 @@ use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::auto_heal::{Measured, Watch};
 use model::crash::{Audit, Crash, Findings, Frame, InFlightRequest, Module, Runtime, Thread, Trust};
 use model::memory::MemoryMinute;
-use model::{AppName, CrashCause, IncidentId, InstanceKey, TimeRange, Timestamp, WorkerId};
+use model::{AppName, CrashCause, IncidentId, NodeName, Place, TimeRange, Timestamp, WorkerId};
 
 /// 2026-01-31T08:15:00Z.
 pub(crate) const NOON_MS: i64 = 1_769_847_300_000;
@@ -17,8 +17,17 @@ pub(crate) fn app(name: &str) -> AppName {
     name.parse().unwrap()
 }
 
-pub(crate) fn instance(app_name: &str, index: u16) -> InstanceKey {
-    InstanceKey { app: app(app_name), index }
+pub(crate) fn node(name: &str) -> NodeName {
+    name.parse().unwrap()
+}
+
+/// An instance on `node-a`.
+pub(crate) fn instance(app_name: &str, number: u16) -> Place {
+    place("node-a", app_name, number)
+}
+
+pub(crate) fn place(node_name: &str, app_name: &str, instance: u16) -> Place {
+    Place { node: node(node_name), app: app(app_name), instance }
 }
 
 /// `offset_ms` after [`NOON_MS`].
@@ -41,10 +50,8 @@ pub(crate) fn incident(number: u64) -> IncidentId {
 /// A crash of `app`'s instance 0, `offset_ms` after [`NOON_MS`], of incident `number`, without a dump.
 pub(crate) fn crash(app_name: &str, offset_ms: i64, number: u64) -> Crash {
     Crash {
-        worker: WorkerId { instance: instance(app_name, 0), started_at: at(offset_ms - 60_000) },
-        app: app(app_name),
-        node: "node-a".to_owned(),
-        instance: 0,
+        worker: WorkerId { place: instance(app_name, 0), started_at: at(offset_ms - 60_000) },
+        place: instance(app_name, 0),
         pid: 4_711,
         at: at(offset_ms),
         uptime_ms: 60_000,
@@ -131,13 +138,11 @@ fn module(name: &str) -> Module {
 
 /// A restart by hand of `app`'s instance 0, `offset_ms` after [`NOON_MS`].
 pub(crate) fn restart(app_name: &str, offset_ms: i64) -> Restart {
-    let worker = |offset_ms| WorkerId { instance: instance(app_name, 0), started_at: at(offset_ms) };
+    let worker = |offset_ms| WorkerId { place: instance(app_name, 0), started_at: at(offset_ms) };
     Restart {
         old: worker(-60_000),
         new: Some(worker(offset_ms)),
-        app: app(app_name),
-        node: "node-a".to_owned(),
-        instance: 0,
+        place: instance(app_name, 0),
         at: at(offset_ms),
         reason: RestartReason::ByHand { by: None },
         evidence: None,
@@ -152,7 +157,7 @@ pub(crate) fn restart(app_name: &str, offset_ms: i64) -> Restart {
 pub(crate) fn healed(app_name: &str, offset_ms: i64) -> Restart {
     Restart {
         new: None,
-        instance: 7,
+        place: instance(app_name, 7),
         reason: RestartReason::Rule { rule: Rule::StatusCode { index: 2 }, blew_fuse: true },
         evidence: Some(evidence(Rule::StatusCode { index: 2 })),
         failed: 1,
@@ -164,8 +169,7 @@ pub(crate) fn healed(app_name: &str, offset_ms: i64) -> Restart {
 /// A line in the log about `app`'s instance 0, `offset_ms` after [`NOON_MS`].
 pub(crate) fn heal_event(app_name: &str, offset_ms: i64) -> HealEvent {
     HealEvent {
-        worker: WorkerId { instance: instance(app_name, 0), started_at: at(-60_000) },
-        node: "node-a".to_owned(),
+        worker: WorkerId { place: instance(app_name, 0), started_at: at(-60_000) },
         at: at(offset_ms),
         evidence: evidence(Rule::SlowRequests),
         what: EventKind::Logged,
@@ -208,7 +212,7 @@ pub(crate) fn reading(standing: Standing) -> Reading {
 /// A minute of an instance's memory; `number` from the minute of [`NOON_MS`].
 pub(crate) fn memory(app_name: &str, index: u16, number: i64, private_bytes_max: u64) -> MemoryMinute {
     MemoryMinute {
-        instance: instance(app_name, index),
+        place: instance(app_name, index),
         minute: at(number * 60_000),
         private_bytes_max,
         limit_bytes: 1_750_000_000,

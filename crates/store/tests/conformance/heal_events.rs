@@ -49,7 +49,10 @@ pub(crate) async fn evidence_of_an_older_medic_reads_as_it_was_told(store: Store
 pub(crate) async fn an_event_counts_once(store: Store, _: Database) {
     let first = heal_event("shop", 0);
     assert!(store.record_heal_event(&first).await.unwrap());
-    let again = HealEvent { node: "node-b".to_owned(), ..first.clone() };
+    let again = HealEvent {
+        what: EventKind::Refused { refused: RefusalReason::MinimumProcessTime { remaining_ms: 1 } },
+        ..first.clone()
+    };
     assert!(!store.record_heal_event(&again).await.unwrap());
     assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap(), std::slice::from_ref(&first));
     // another rule in the same moment

@@ -13,12 +13,11 @@ pub(crate) async fn what_cannot_be_seen_is_replaced(store: Store, _: Database) {
     let name = "a\0b🦀\u{202e}\n\u{1}";
     let clean = "a\u{fffd}b🦀\u{fffd} \u{fffd}".to_owned();
     let mut crash = captured("shop", 0, 1);
-    crash.findings.exception_type = name.to_owned();
-    crash.findings.signature = name.to_owned();
+    name.clone_into(&mut crash.findings.exception_type);
+    name.clone_into(&mut crash.findings.signature);
     crash.findings.crashing_thread.name = Some(name.to_owned());
     crash.findings.crashing_thread.frames = vec![frame(name, Some(name))];
     crash.findings.notes = vec![name.to_owned()];
-    crash.node = name.to_owned();
     crash.signal = Some(name.to_owned());
     name.clone_into(&mut crash.audit.as_mut().unwrap().result);
     store.record_crash(&crash).await.unwrap();
@@ -29,11 +28,8 @@ pub(crate) async fn what_cannot_be_seen_is_replaced(store: Store, _: Database) {
     assert_eq!(stored.findings.crashing_thread.frames[0].function.as_ref(), Some(&clean));
     assert_eq!((&stored.findings.notes[0], stored.signal.as_ref()), (&clean, Some(&clean)));
     assert_eq!(stored.audit.unwrap().result, clean);
-    assert_eq!(stored.node, clean);
     let shown = store.incident(&incident(1)).await.unwrap().unwrap();
-    assert_eq!(shown.instances, [format!("{}/0", stored.node)]);
-    store.save_state(name, &crash.worker.instance, "{}").await.unwrap();
-    assert_eq!(store.states(name).await.unwrap().len(), 1);
+    assert_eq!(shown.instances, ["node-a/0"]);
 }
 
 pub(crate) async fn what_others_wrote_is_cleaned_as_it_is_read(store: Store, database: Database) {
@@ -48,14 +44,12 @@ pub(crate) async fn what_others_wrote_is_cleaned_as_it_is_read(store: Store, dat
     change(&database, "UPDATE incident_instance SET node = 'd\u{2066}'").await;
     let stored = store.crash(&crash.worker).await.unwrap().unwrap();
     let findings = &stored.findings;
-    let read = [&findings.exception_type, &findings.signature, &stored.node, &findings.notes[0]];
-    assert_eq!(read, ["a\u{fffd}b", "c\u{fffd}[31m", "d\u{fffd}", "e\u{fffd}"]);
+    let read =
+        [&findings.exception_type, &findings.signature, stored.place.node.as_str(), &findings.notes[0]];
+    assert_eq!(read, ["a\u{fffd}b", "c\u{fffd}[31m", "d", "e\u{fffd}"]);
     assert_eq!(findings.crashing_thread.name.as_deref(), Some("f\u{fffd}"));
     let shown = store.incident(&incident(1)).await.unwrap().unwrap();
-    assert_eq!(
-        (shown.exception_type.as_str(), shown.instances),
-        ("a\u{fffd}b", vec!["d\u{fffd}/0".to_owned()])
-    );
+    assert_eq!((shown.exception_type.as_str(), shown.instances), ("a\u{fffd}b", vec!["d/0".to_owned()]));
 }
 
 pub(crate) async fn long_names_are_cut(store: Store, _: Database) {
@@ -85,7 +79,6 @@ pub(crate) async fn sql_in_a_name_is_a_name(store: Store, _: Database) {
     let name = "'); DELETE FROM crash; -- $1 ? %s \\";
     let mut crash = captured("shop", 0, 1);
     name.clone_into(&mut crash.findings.signature);
-    name.clone_into(&mut crash.node);
     store.record_crash(&crash).await.unwrap();
     assert_eq!(store.crashes(&app("shop"), EVER, 10).await.unwrap(), [crash]);
 }
@@ -93,7 +86,6 @@ pub(crate) async fn sql_in_a_name_is_a_name(store: Store, _: Database) {
 pub(crate) async fn hostile_evidence_is_stored_clean_and_cut(store: Store, _: Database) {
     let long = format!("a\0b'{}", "🦀".repeat(100_000));
     let mut restart = healed("shop", 0);
-    long.clone_into(&mut restart.node);
     restart.outcome = RestartOutcome::Failed { why: long.clone() };
     restart.duration_ms = u64::MAX;
     let evidence = restart.evidence.as_mut().unwrap();

@@ -3,7 +3,7 @@
 use model::crash::Incident;
 use store::{Database, Store};
 
-use crate::fixtures::{EVER, app, at, captured, crash, incident, out_of_memory, range};
+use crate::fixtures::{EVER, app, at, captured, crash, incident, out_of_memory, place, range};
 
 fn ids(incidents: &[Incident]) -> Vec<String> {
     incidents.iter().map(|incident| incident.id.to_string().trim_start_matches('0').to_owned()).collect()
@@ -39,15 +39,15 @@ pub(crate) async fn an_incident_shows_the_memory_of_its_latest_crash(store: Stor
 
 pub(crate) async fn first_and_last_do_not_depend_on_the_order_of_recording(store: Store, _: Database) {
     for (offset_ms, node, instance) in
-        [(50, "b", 0), (10, "a", 10), (90, "a", 2), (40, "a", 2), (60, "node/with/slashes", 1)]
+        [(50, "b", 0), (10, "a", 10), (90, "a", 2), (40, "a", 2), (60, "node.with-marks_", 1)]
     {
         let mut crash = crash("shop", offset_ms, 1);
-        (crash.node, crash.instance) = (node.to_owned(), instance);
+        crash.place = place(node, "shop", instance);
         store.record_crash(&crash).await.unwrap();
     }
     let incident = store.incident(&incident(1)).await.unwrap().unwrap();
     assert_eq!((incident.first_seen, incident.last_seen, incident.count), (at(10), at(90), 5));
-    assert_eq!(incident.instances, ["a/2", "a/10", "b/0", "node/with/slashes/1"]);
+    assert_eq!(incident.instances, ["a/2", "a/10", "b/0", "node.with-marks_/1"]);
 }
 
 pub(crate) async fn incidents_are_those_that_crashed_in_the_range(store: Store, _: Database) {

@@ -61,5 +61,6 @@ conformance! {
     retention: purge_keeps_what_is_newer, how_far_history_reaches_is_kept, purge_works_through_many_batches, an_incident_outlives_its_captured_crash,
         recording_goes_on_while_purging, purge_forgets_old_restarts_events_and_memory;
     opening: reopening_keeps_everything, two_stores_share_one_database, a_newer_schema_is_refused,
-        tables_of_an_older_medic_are_brought_up_to_date, a_closed_store_refuses_and_says_so, a_value_changed_by_hand_is_named;
+        tables_of_an_older_medic_are_brought_up_to_date, workers_of_an_older_medic_get_their_nodes,
+        a_closed_store_refuses_and_says_so, a_value_changed_by_hand_is_named;
 }

@@ -4,7 +4,7 @@ use model::requests::RequestMinute;
 use store::{Database, Flush, Store};
 use tokio::task::JoinSet;
 
-use crate::fixtures::{EVER, app, at, flush, instance, range};
+use crate::fixtures::{EVER, app, at, flush, instance, node, range};
 
 /// A minute with one request of each class and one of 5xx for each latency more.
 fn minute(name: &str, index: u16, number: i64, latencies_us: &[u64]) -> RequestMinute {
@@ -17,20 +17,25 @@ fn minute(name: &str, index: u16, number: i64, latencies_us: &[u64]) -> RequestM
     minute
 }
 
+fn on(node_name: &str, mut minute: RequestMinute) -> RequestMinute {
+    minute.place.node = node(node_name);
+    minute
+}
+
 pub(crate) async fn a_minute_flushed_twice_adds_up(store: Store, _: Database) {
     let first = minute("shop", 0, 0, &[5, 100, 3_000, 3_000_000]);
     let second = minute("shop", 0, 0, &[100, 70_000_000]);
-    store.add_minutes("a", &flush(), std::slice::from_ref(&first)).await.unwrap();
-    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap(), [("a".to_owned(), first.clone())]);
+    store.add_minutes(&node("node-a"), &flush(), std::slice::from_ref(&first)).await.unwrap();
+    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap(), std::slice::from_ref(&first));
     // once alone, and once twice in one flush
-    store.add_minutes("a", &flush(), std::slice::from_ref(&second)).await.unwrap();
-    store.add_minutes("a", &flush(), &[second.clone(), second.clone()]).await.unwrap();
-    store.add_minutes("a", &flush(), &[]).await.unwrap();
+    store.add_minutes(&node("node-a"), &flush(), std::slice::from_ref(&second)).await.unwrap();
+    store.add_minutes(&node("node-a"), &flush(), &[second.clone(), second.clone()]).await.unwrap();
+    store.add_minutes(&node("node-a"), &flush(), &[]).await.unwrap();
 
     let mut sum = first;
     (0..3).for_each(|_| sum.merge(&second));
     assert_eq!((sum.by_class, sum.most_in_flight, sum.latency.count()), ([4, 4, 4, 4, 14], 4, 10));
-    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap(), [("a".to_owned(), sum)]);
+    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap(), [sum]);
 }
 
 pub(crate) async fn a_flush_that_is_sent_again_is_counted_once(store: Store, database: Database) {
@@ -38,24 +43,28 @@ pub(crate) async fn a_flush_that_is_sent_again_is_counted_once(store: Store, dat
     let flush = |boot: &str, number| Flush { boot: boot.to_owned(), number, at: at(0) };
     let counted = async |store: &Store| {
         let minutes = store.minutes(&app("shop"), EVER).await.unwrap();
-        minutes.iter().map(|(_, minute)| minute.latency.count()).collect::<Vec<_>>()
+        minutes.iter().map(|minute| minute.latency.count()).collect::<Vec<_>>()
     };
     // the answer was lost, and the same comes from two tasks at once
+    let a = node("node-a");
     let (first, again) = (flush("one", 1), flush("one", 1));
     let (one, two) =
-        tokio::join!(store.add_minutes("a", &first, &minutes), store.add_minutes("a", &again, &minutes));
+        tokio::join!(store.add_minutes(&a, &first, &minutes), store.add_minutes(&a, &again, &minutes));
     one.unwrap();
     two.unwrap();
     assert_eq!(counted(&store).await, [1, 1]);
-    store.add_minutes("a", &flush("one", 2), &minutes[..1]).await.unwrap();
+    store.add_minutes(&node("node-a"), &flush("one", 2), &minutes[..1]).await.unwrap();
     assert_eq!(counted(&store).await, [2, 1], "the next one counts");
-    store.add_minutes("a", &first, &minutes).await.unwrap();
+    store.add_minutes(&node("node-a"), &first, &minutes).await.unwrap();
     store.close().await;
     let store = Store::open(&database).await.unwrap();
-    store.add_minutes("a", &flush("one", 2), &minutes).await.unwrap();
+    store.add_minutes(&node("node-a"), &flush("one", 2), &minutes).await.unwrap();
     assert_eq!(counted(&store).await, [2, 1], "also after the database was opened again");
-    store.add_minutes("a", &flush("two", 1), &minutes).await.unwrap();
-    store.add_minutes("b", &flush("one", 1), &minutes).await.unwrap();
+    store.add_minutes(&node("node-a"), &flush("two", 1), &minutes).await.unwrap();
+    store
+        .add_minutes(&node("node-b"), &flush("one", 1), &minutes.map(|minute| on("node-b", minute)))
+        .await
+        .unwrap();
     assert_eq!(counted(&store).await, [3, 2, 1, 1], "another run's, and another node's, are others");
     store.close().await;
 }
@@ -70,26 +79,31 @@ pub(crate) async fn concurrent_flushes_lose_nothing(store: Store, _: Database) {
                 minutes.reverse();
             }
             for _ in 0..5 {
-                store.add_minutes("a", &flush(), &minutes).await.unwrap();
+                store.add_minutes(&node("node-a"), &flush(), &minutes).await.unwrap();
             }
         });
     }
     tasks.join_all().await;
     let minutes = store.minutes(&app("shop"), EVER).await.unwrap();
     assert_eq!(minutes.len(), 20);
-    for (_, minute) in minutes {
+    for minute in minutes {
         assert_eq!((minute.by_class, minute.latency.count()), ([30, 30, 30, 30, 60], 30));
     }
 }
 
 pub(crate) async fn minutes_of_one_app_in_a_range(store: Store, _: Database) {
-    let minutes: Vec<_> = (0..4).map(|number| minute("shop", 0, number, &[])).collect();
-    store.add_minutes("b", &flush(), &minutes).await.unwrap();
-    store.add_minutes("a", &flush(), &[minute("shop", 1, 1, &[]), minute("shop", 0, 1, &[])]).await.unwrap();
-    store.add_minutes("a", &flush(), &[minute("other", 0, 1, &[])]).await.unwrap();
+    let minutes: Vec<_> = (0..4).map(|number| on("node-b", minute("shop", 0, number, &[]))).collect();
+    store.add_minutes(&node("node-b"), &flush(), &minutes).await.unwrap();
+    store
+        .add_minutes(&node("node-a"), &flush(), &[minute("shop", 1, 1, &[]), minute("shop", 0, 1, &[])])
+        .await
+        .unwrap();
+    store.add_minutes(&node("node-a"), &flush(), &[minute("other", 0, 1, &[])]).await.unwrap();
     let read = store.minutes(&app("shop"), range(60_000, 180_000)).await.unwrap();
-    let parts: Vec<_> =
-        read.iter().map(|(node, minute)| (minute.minute, node.as_str(), minute.instance.index)).collect();
+    let parts: Vec<_> = read
+        .iter()
+        .map(|minute| (minute.minute, minute.place.node.as_str(), minute.place.instance))
+        .collect();
     let (one, two) = (at(60_000), at(120_000));
-    assert_eq!(parts, [(one, "a", 0), (one, "a", 1), (one, "b", 0), (two, "b", 0)]);
+    assert_eq!(parts, [(one, "node-a", 0), (one, "node-a", 1), (one, "node-b", 0), (two, "node-b", 0)]);
 }

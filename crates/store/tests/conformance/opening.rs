@@ -4,27 +4,32 @@ use model::requests::RequestMinute;
 use store::{Cause, Database, Store, StoreError};
 
 use crate::databases::change;
-use crate::fixtures::{EVER, app, at, captured, flush, heal_event, healed, incident, instance, memory};
+use crate::fixtures::{
+    EVER, app, at, captured, flush, heal_event, healed, incident, instance, memory, node, restart,
+};
 
 pub(crate) async fn reopening_keeps_everything(store: Store, database: Database) {
     let crash = captured("shop", 0, 1);
     store.record_crash(&crash).await.unwrap();
-    store.save_state("a", &instance("shop", 0), "{}").await.unwrap();
+    store.save_state(&instance("shop", 0), "{}").await.unwrap();
     let (restart, event, memory) = (healed("shop", 0), heal_event("shop", 0), memory("shop", 0, 0, 5));
     store.record_restart(&restart).await.unwrap();
     store.record_heal_event(&event).await.unwrap();
-    store.add_memory_minutes("a", std::slice::from_ref(&memory)).await.unwrap();
-    store.add_minutes("a", &flush(), &[RequestMinute::empty(instance("shop", 0), at(0))]).await.unwrap();
+    store.add_memory_minutes(std::slice::from_ref(&memory)).await.unwrap();
+    store
+        .add_minutes(&node("node-a"), &flush(), &[RequestMinute::empty(instance("shop", 0), at(0))])
+        .await
+        .unwrap();
     store.close().await;
 
     let store = Store::open(&database).await.unwrap();
     assert_eq!(store.crash(&crash.worker).await.unwrap(), Some(crash));
     assert_eq!(store.incident(&incident(1)).await.unwrap().unwrap().count, 1);
-    assert_eq!(store.states("a").await.unwrap().len(), 1);
+    assert_eq!(store.states(&node("node-a")).await.unwrap().len(), 1);
     assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 1);
     assert_eq!(store.restarts(&app("shop"), EVER, 10).await.unwrap(), [restart]);
     assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap(), [event]);
-    assert_eq!(store.memory_minutes(&app("shop"), EVER).await.unwrap(), [("a".to_owned(), memory)]);
+    assert_eq!(store.memory_minutes(&app("shop"), EVER).await.unwrap(), [memory]);
     store.close().await;
 }
 
@@ -63,6 +68,7 @@ pub(crate) async fn tables_of_an_older_medic_are_brought_up_to_date(store: Store
     let crash = captured("shop", 0, 1);
     store.record_crash(&crash).await.unwrap();
     store.close().await;
+    name_workers_without_nodes(&database).await;
     for sql in [
         "DROP TABLE restart",
         "DROP TABLE heal_event",
@@ -83,6 +89,55 @@ pub(crate) async fn tables_of_an_older_medic_are_brought_up_to_date(store: Store
     assert_eq!(counts.iter().map(|row| (row.count, row.last)).collect::<Vec<_>>(), [(1, crash.at)]);
     assert_eq!(store.crash(&crash.worker).await.unwrap(), Some(crash));
     assert!(store.record_restart(&healed("shop", 0)).await.unwrap());
+    store.close().await;
+}
+
+/// As workers were named up to the fourth number of the tables.
+async fn name_workers_without_nodes(database: &Database) {
+    for sql in [
+        "CREATE TABLE kept AS SELECT * FROM audit",
+        "DELETE FROM audit",
+        "UPDATE kept SET worker = substr(worker, 8)",
+        "UPDATE crash SET worker = substr(worker, 8)",
+        "INSERT INTO audit SELECT * FROM kept",
+        "DROP TABLE kept",
+        "UPDATE restart SET id = substr(id, 8), old_worker = substr(old_worker, 8), new_worker = substr(new_worker, 8)",
+        "UPDATE heal_event SET id = substr(id, 8), worker = substr(worker, 8)",
+        "UPDATE instance_state SET state = replace(state, 'node-a/', '')",
+        "DELETE FROM _sqlx_migrations WHERE version > 4",
+    ] {
+        change(database, sql).await;
+    }
+}
+
+pub(crate) async fn workers_of_an_older_medic_get_their_nodes(store: Store, database: Database) {
+    let (crash, restart, failed, event) =
+        (captured("shop", 0, 1), restart("shop", 0), healed("shop", 7), heal_event("shop", 0));
+    store.record_crash(&crash).await.unwrap();
+    store.record_restart(&restart).await.unwrap();
+    store.record_restart(&failed).await.unwrap();
+    store.record_heal_event(&event).await.unwrap();
+    let guard = format!(r#"{{"crashes":[{{"worker":"{}","at":"2026-01-31T08:15:00Z"}}]}}"#, crash.worker);
+    store.save_state(&crash.place, &guard).await.unwrap();
+    let audits = store.audits(&app("shop"), EVER, 10).await.unwrap();
+    store.close().await;
+    name_workers_without_nodes(&database).await;
+
+    let store = Store::open(&database).await.unwrap();
+    assert_eq!(store.crash(&crash.worker).await.unwrap().as_ref(), Some(&crash));
+    assert_eq!(store.audits(&app("shop"), EVER, 10).await.unwrap(), audits);
+    assert_eq!(store.restarts(&app("shop"), EVER, 10).await.unwrap(), [failed.clone(), restart.clone()]);
+    assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap(), std::slice::from_ref(&event));
+    assert_eq!(store.states(&node("node-a")).await.unwrap(), [(crash.place.clone(), guard)]);
+    // what its shim hands in again is known
+    assert!(!store.record_crash(&crash).await.unwrap().new);
+    assert!(!store.record_restart(&restart).await.unwrap());
+    assert!(!store.record_heal_event(&event).await.unwrap());
+    store.purge(at(1_000)).await.unwrap();
+    assert!(
+        store.audits(&app("shop"), EVER, 10).await.unwrap().is_empty(),
+        "a dump's row goes with its crash"
+    );
     store.close().await;
 }
 

@@ -4,7 +4,7 @@ use model::requests::RequestMinute;
 use store::{Database, Purged, Store};
 
 use crate::fixtures::{
-    EVER, app, at, captured, crash, flush, heal_event, incident, instance, memory, restart,
+    EVER, app, at, captured, crash, flush, heal_event, incident, instance, memory, node, restart,
 };
 
 pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
@@ -14,8 +14,8 @@ pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
         store.record_crash(&crash).await.unwrap();
     }
     let minutes = [-60_000, 0].map(|offset_ms| RequestMinute::empty(instance("shop", 0), at(offset_ms)));
-    store.add_minutes("a", &flush(), &minutes).await.unwrap();
-    store.save_state("a", &instance("shop", 0), "{}").await.unwrap();
+    store.add_minutes(&node("node-a"), &flush(), &minutes).await.unwrap();
+    store.save_state(&instance("shop", 0), "{}").await.unwrap();
 
     let purged = store.purge(at(0)).await.unwrap();
     assert_eq!(purged, Purged { crashes: 2, audits: 1, incidents: 1, minutes: 1, ..Purged::default() });
@@ -24,14 +24,14 @@ pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
     let crashes = store.crashes(&app("shop"), EVER, 10).await.unwrap();
     assert_eq!(crashes.iter().map(|crash| crash.at).collect::<Vec<_>>(), [at(5), at(0)]);
     assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 1);
-    assert_eq!(store.states("a").await.unwrap().len(), 1);
+    assert_eq!(store.states(&node("node-a")).await.unwrap().len(), 1);
     assert_eq!(store.purge(at(0)).await.unwrap(), Purged::default());
 }
 
 pub(crate) async fn purge_works_through_many_batches(store: Store, _: Database) {
     let minutes: Vec<_> =
         (-1_200..3).map(|number| RequestMinute::empty(instance("shop", 0), at(number * 60_000))).collect();
-    store.add_minutes("a", &flush(), &minutes).await.unwrap();
+    store.add_minutes(&node("node-a"), &flush(), &minutes).await.unwrap();
     assert_eq!(store.purge(at(0)).await.unwrap().minutes, 1_200);
     assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 3);
 }
@@ -77,10 +77,10 @@ pub(crate) async fn purge_forgets_old_restarts_events_and_memory(store: Store, _
         store.record_heal_event(&heal_event("shop", offset_ms)).await.unwrap();
     }
     let rows: Vec<_> = (-1_200..3).map(|number| memory("shop", 0, number, 1)).collect();
-    store.add_memory_minutes("a", &rows).await.unwrap();
+    store.add_memory_minutes(&rows).await.unwrap();
     store.save_auto_heal(&shop, &model::auto_heal::AutoHealConfig::default()).await.unwrap();
-    store.save_heal_guard("a", &instance("shop", 0), "{}").await.unwrap();
-    store.save_fuse("a", &shop, "{}").await.unwrap();
+    store.save_heal_guard(&instance("shop", 0), "{}").await.unwrap();
+    store.save_fuse(&node("node-a"), &shop, "{}").await.unwrap();
 
     let purged = store.purge(at(0)).await.unwrap();
     assert_eq!(purged, Purged { memory_minutes: 1_200, restarts: 2, heal_events: 1, ..Purged::default() });
@@ -88,14 +88,20 @@ pub(crate) async fn purge_forgets_old_restarts_events_and_memory(store: Store, _
     assert_eq!(store.heal_events(&shop, EVER, 10).await.unwrap().len(), 2);
     assert_eq!(store.memory_minutes(&shop, EVER).await.unwrap().len(), 3);
     assert!(store.auto_heal(&shop).await.unwrap().is_some());
-    assert_eq!((store.heal_guards("a").await.unwrap().len(), store.fuses("a").await.unwrap().len()), (1, 1));
+    assert_eq!(
+        (
+            store.heal_guards(&node("node-a")).await.unwrap().len(),
+            store.fuses(&node("node-a")).await.unwrap().len()
+        ),
+        (1, 1)
+    );
     assert_eq!(store.purge(at(0)).await.unwrap(), Purged::default());
 }
 
 pub(crate) async fn how_far_history_reaches_is_kept(store: Store, database: Database) {
     assert_eq!(store.keep_from().await.unwrap(), (None, None));
     store.record_crash(&captured("shop", 70_000, 1)).await.unwrap();
-    store.add_memory_minutes("a", &[memory("shop", 0, 1, 5)]).await.unwrap();
+    store.add_memory_minutes(&[memory("shop", 0, 1, 5)]).await.unwrap();
     assert_eq!(store.keep_from().await.unwrap(), (None, Some(at(60_000))));
     for from in [at(5), at(7)] {
         store.set_keep_from(from).await.unwrap();

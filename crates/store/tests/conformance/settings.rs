@@ -3,7 +3,7 @@
 use model::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
 use store::{Database, Store};
 
-use crate::fixtures::{app, instance};
+use crate::fixtures::{app, node, place};
 
 fn of(pairs: &[(&str, &str)]) -> AppSettings {
     AppSettings(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
@@ -32,11 +32,12 @@ pub(crate) async fn states_are_kept_by_node_and_instance(store: Store, _: Databa
         ("b", "shop", 0, "b"),
         ("a", "shop", 0, "new"),
     ];
-    for (node, name, index, json) in saved {
-        store.save_state(node, &instance(name, index), json).await.unwrap();
+    for (on, name, index, json) in saved {
+        store.save_state(&place(on, name, index), json).await.unwrap();
     }
-    let expected = [(instance("shop", 0), "new".to_owned()), (instance("shop", 1), "{\"n\":1}".to_owned())];
-    assert_eq!(store.states("a").await.unwrap(), expected);
-    assert_eq!(store.states("b").await.unwrap(), [(instance("shop", 0), "b".to_owned())]);
-    assert!(store.states("c").await.unwrap().is_empty());
+    let expected =
+        [(place("a", "shop", 0), "new".to_owned()), (place("a", "shop", 1), "{\"n\":1}".to_owned())];
+    assert_eq!(store.states(&node("a")).await.unwrap(), expected);
+    assert_eq!(store.states(&node("b")).await.unwrap(), [(place("b", "shop", 0), "b".to_owned())]);
+    assert!(store.states(&node("c")).await.unwrap().is_empty());
 }

@@ -172,7 +172,7 @@ fn a_worker_that_was_lost_under_a_wall_clock_set_back_did_not_end_early() {
 #[test]
 fn workers_have_growing_names_though_the_wall_clock_goes_back() {
     let mut bench = Bench::new();
-    let found = WorkerId { instance: key(), started_at: days_ahead(START.wall) };
+    let found = WorkerId { place: key(), started_at: days_ahead(START.wall) };
     let mut worker = started(&bench.tell(&found, Input::Lost { toll: Toll::default() })).expect("a start");
     let mut seen = vec![found];
     for set in [days_back, days_back, days_ahead, days_back] {
@@ -191,14 +191,14 @@ fn workers_have_growing_names_though_the_wall_clock_goes_back() {
 
 #[test]
 fn names_grow_after_a_restart_of_medic_under_a_clock_set_back() {
-    let worker = WorkerId { instance: key(), started_at: days_ahead(START.wall) };
+    let worker = WorkerId { place: key(), started_at: days_ahead(START.wall) };
     let crashes =
         vec![model::crash_monitor::Counted { worker: worker.clone(), at: worker.started_at + SECOND }];
     let guard = Guard { crashes, paused_until: None, ends: None };
     let monitor = CrashMonitor::new(START, key(), Numbers::default(), true, guard);
     let healing = Healing::new(START, settings(), Bounds::default(), &HealGuard::default());
     let lifecycle = Lifecycle { warm_up: 30 * SECOND, stop_grace: 10 * SECOND, back_off: 30 * SECOND };
-    let mut instance = Instance::new(START, "node-a", key(), lifecycle, (monitor, healing), name_incident);
+    let mut instance = Instance::new(START, key(), lifecycle, (monitor, healing), name_incident);
     let mut effects = Vec::new();
     instance.tick(START, &mut effects);
     assert!(started(&effects).unwrap().started_at > worker.started_at);

@@ -10,7 +10,7 @@ const COLD: (bool, bool) = (false, false);
 const ASKED: (bool, bool) = (true, true);
 
 fn old(age_s: u32) -> WorkerId {
-    WorkerId { instance: key(), started_at: START.wall - age_s * SECOND }
+    WorkerId { place: key(), started_at: START.wall - age_s * SECOND }
 }
 
 fn found((warm, asked): (bool, bool)) -> Input {

@@ -9,7 +9,6 @@ use model::{CrashCause, TimeRange};
 
 use super::{Course, CrashEnd};
 use crate::buckets::Buckets;
-use crate::evidence::place;
 use crate::healing;
 use crate::report::{Line, LineChart, Mark, MarkKind};
 
@@ -42,14 +41,14 @@ fn line(course: &Course<'_>, buckets: Buckets) -> Line {
         values[index] = values[index].max(Some(minute.private_bytes_max));
         limits[index] = Some(minute.limit_bytes).filter(|limit| *limit > 0);
     }
-    Line { name: course.place.clone(), values, limits }
+    Line { name: course.place.within_app(), values, limits }
 }
 
 /// What happened alike on one instance within a bucket is one mark. Both are oldest first.
 fn marks(buckets: Buckets, restarts: &[&Restart], crashes: &[CrashEnd<'_>]) -> Vec<Mark> {
     let restarted = restarts.iter().map(|restart| Mark {
         at: restart.at,
-        place: place(restart),
+        place: restart.place.within_app(),
         kind: MarkKind::Restart,
         count: 1,
         text: match restart.outcome {
@@ -59,7 +58,7 @@ fn marks(buckets: Buckets, restarts: &[&Restart], crashes: &[CrashEnd<'_>]) -> V
     });
     let ended = crashes.iter().map(|crash| Mark {
         at: crash.at,
-        place: crash.place.to_owned(),
+        place: crash.place.within_app(),
         kind: kind(crash.cause),
         count: crash.count,
         text: String::new(),

@@ -2,7 +2,7 @@ use super::*;
 use crate::detectors::tests::{DAY, NOW, evidence};
 use crate::report::{DetailValue, MarkKind};
 use model::crash::{Runtime, Thread};
-use model::{InstanceKey, WorkerId};
+use model::{Place, WorkerId};
 
 const MB: u64 = 1 << 20;
 const LIMIT: u64 = 1_000 * MB;
@@ -12,25 +12,23 @@ fn ago(minutes: u64) -> Timestamp {
 }
 
 /// The last `minutes` minutes of an instance of node `a`, told the minute's number from the first.
-fn course(index: u16, minutes: u64, private_bytes: impl Fn(u64) -> u64) -> Vec<(String, MemoryMinute)> {
-    let instance = InstanceKey { app: "shop".parse().unwrap(), index };
+fn course(instance: u16, minutes: u64, private_bytes: impl Fn(u64) -> u64) -> Vec<MemoryMinute> {
+    let place = Place { node: "a".parse().unwrap(), app: "shop".parse().unwrap(), instance };
     let minute = |number: u64| MemoryMinute {
-        instance: instance.clone(),
+        place: place.clone(),
         minute: ago(minutes - number),
         private_bytes_max: private_bytes(number),
         limit_bytes: LIMIT,
     };
-    (0..minutes).map(|number| ("a".to_owned(), minute(number))).collect()
+    (0..minutes).map(minute).collect()
 }
 
 fn restart(at: Timestamp, rule: Rule) -> Restart {
-    let old: WorkerId = "shop/0/1769747300000".parse().unwrap();
+    let old: WorkerId = "a/shop/0/1769747300000".parse().unwrap();
     Restart {
-        app: old.instance.app.clone(),
-        instance: old.instance.index,
+        place: old.place.clone(),
         new: None,
         old,
-        node: "a".to_owned(),
         at,
         reason: RestartReason::Rule { rule, blew_fuse: false },
         evidence: None,
@@ -43,7 +41,7 @@ fn restart(at: Timestamp, rule: Rule) -> Restart {
 
 /// An incident of its own for each cause.
 fn end(at: Timestamp, cause: CrashCause) -> CrashCount {
-    CrashCount { at, place: "a/0".to_owned(), incident: id(cause), count: 1 }
+    CrashCount { at, place: "a/shop/0".parse().unwrap(), incident: id(cause), count: 1 }
 }
 
 fn id(cause: CrashCause) -> IncidentId {
@@ -76,13 +74,9 @@ fn incident(cause: CrashCause) -> Incident {
 }
 
 /// Of an app of one instance, unless more have memory.
-fn report_of(
-    memory: Vec<(String, MemoryMinute)>,
-    restarts: Vec<Restart>,
-    crash_counts: Vec<CrashCount>,
-) -> Report {
+fn report_of(memory: Vec<MemoryMinute>, restarts: Vec<Restart>, crash_counts: Vec<CrashCount>) -> Report {
     let incidents = [CrashCause::OutOfMemory, CrashCause::Signal].map(incident).to_vec();
-    let places = vec!["a/0".to_owned()];
+    let places = vec!["a/shop/0".parse().unwrap()];
     report(&Evidence { places, crash_counts, incidents, restarts, memory, ..evidence(DAY) })
 }
 
@@ -133,7 +127,7 @@ fn above_90_percent_is_a_warning_and_said_to_last_while_it_does() {
         (900 * MB + 1, 16, Some("a/0 was above 90% of its memory limit")),
     ] {
         let mut memory = course(0, 1, |_| bytes);
-        memory[0].1.minute = ago(ago_minutes);
+        memory[0].minute = ago(ago_minutes);
         let report = report_of(memory, vec![], vec![]);
         let near = said(&report).into_iter().find(|(_, title)| title.contains("above 90%"));
         assert_eq!(near, title.map(|title| (Severity::Warning, title)), "{bytes} {ago_minutes}");

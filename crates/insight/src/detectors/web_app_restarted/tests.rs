@@ -6,13 +6,11 @@ use model::WorkerId;
 const HOUR: Duration = Duration::from_hours(1);
 
 fn restart(at: Timestamp, reason: RestartReason) -> Restart {
-    let old: WorkerId = "shop/1/1769747300000".parse().unwrap();
+    let old: WorkerId = "a/shop/1/1769747300000".parse().unwrap();
     Restart {
-        app: old.instance.app.clone(),
-        instance: old.instance.index,
+        place: old.place.clone(),
         new: Some(WorkerId { started_at: at, ..old.clone() }),
         old,
-        node: "a".to_owned(),
         at,
         reason,
         evidence: None,
@@ -28,7 +26,7 @@ fn by_memory(at: Timestamp, blew_fuse: bool) -> Restart {
 }
 
 fn crashes(at: Timestamp, count: u64) -> CrashCount {
-    CrashCount { at, place: "a/0".to_owned(), incident: "a".repeat(16).parse().unwrap(), count }
+    CrashCount { at, place: "a/shop/0".parse().unwrap(), incident: "a".repeat(16).parse().unwrap(), count }
 }
 
 fn report_of(restarts: Vec<Restart>, crash_counts: Vec<CrashCount>) -> Report {
