@@ -89,6 +89,16 @@ test('the keyboard skips to the content, and what has the focus can be seen', as
   }
 });
 
+test('a time shows the reader’s own local time on hover', async ({ page, incident }) => {
+  await page.goto(`/incidents/${incident.id}`);
+  await isLive(page);
+  const time = page.locator('main time:visible').last();
+  const utc = await time.getAttribute('datetime');
+  const vienna = new Date(utc!).toLocaleString('en-GB', { timeZone: 'Europe/Vienna' });
+  await time.hover();
+  await expect(time).toHaveAttribute('title', `${vienna} local time`);
+});
+
 for (const path of ['/nowhere', '/apps/nobody', '/incidents/ffffffffffffffff', '/apps/nobody/settings']) {
   test(`${path} is not found, and says where to go`, async ({ page, expectFailure }) => {
     expectFailure(path);

@@ -66,15 +66,22 @@ pub(super) fn go_to(href: &str) {
     }
 }
 
-/// Gives each `<time>` the reader's own local time to show on hover.
-pub(super) fn show_local_times(root: &Element) {
-    for time in all(root, "time[datetime]") {
-        let Some(utc) = time.get_attribute("datetime") else { continue };
-        let date = js_sys::Date::new(&utc.into());
-        if date.get_time().is_nan() {
-            continue;
+/// Gives the `<time>` under the pointer the reader's own local time to show. Only that one: a page may have hundreds, and each
+/// takes the browser a while.
+pub(super) fn show_local_time_on_hover() {
+    on_document("pointerover", |event: web_sys::Event| {
+        if let Some(time) = closest(&event, "time[datetime]:not([title])") {
+            show_local_time(&time);
         }
-        let local = String::from(date.to_locale_string("default", &JsValue::UNDEFINED));
-        drop(time.set_attribute("title", &(local + " local time")));
+    });
+}
+
+fn show_local_time(time: &Element) {
+    let Some(utc) = time.get_attribute("datetime") else { return };
+    let date = js_sys::Date::new(&utc.into());
+    if date.get_time().is_nan() {
+        return;
     }
+    let local = String::from(date.to_locale_string("default", &JsValue::UNDEFINED));
+    drop(time.set_attribute("title", &(local + " local time")));
 }

@@ -25,8 +25,7 @@ pub fn Live() -> impl IntoView {
     let (state, set_state) = signal("off");
     let (news, set_news) = signal(String::new());
     Effect::new(move |_| {
-        let Some(body) = dom::document().and_then(|document| document.body()) else { return };
-        dom::show_local_times(&body);
+        dom::show_local_time_on_hover();
         let stream = Rc::new(Stream {
             set_state,
             set_news,
@@ -154,7 +153,6 @@ async fn exchange() -> Option<String> {
         let selector = ["[data-live=\"", &name, "\"]"].concat();
         let Some(new) = fresh.query_selector(&selector).ok().flatten() else { continue };
         keep_open(&old, &new);
-        dom::show_local_times(&new);
         if old.outer_html() == new.outer_html() || is_selected(&page, &old) || is_edited(&old) {
             continue;
         }
