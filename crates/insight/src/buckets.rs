@@ -1,6 +1,7 @@
 //! Parts of equal length of a time range, for charts: of a width that people count in, and few enough to be told apart.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::report::{Chart, Detail, Series};
 use model::{Place, TimeRange, Timestamp};
@@ -55,6 +56,11 @@ impl Buckets {
     }
 }
 
+/// The shortest part of a range that a chart tells apart.
+pub fn part(range: TimeRange) -> Duration {
+    Duration::from_millis(Buckets::points(range).width_ms)
+}
+
 /// What happened within `range`, as at most 96 columns: a series a place, also for each of `places` where nothing did. A point
 /// is where, when, and how often.
 pub fn over_time(
@@ -95,7 +101,6 @@ mod tests {
     use super::*;
     use model::range::{LONGEST, SHORTEST};
     use proptest::prelude::*;
-    use std::time::Duration;
 
     #[test]
     fn a_day_has_96_columns_and_144_points_and_a_quarter_of_an_hour_a_minute_each() {

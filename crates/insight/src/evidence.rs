@@ -69,11 +69,13 @@ pub struct Evidence {
     pub processes: Vec<(Place, Vec<Process>)>,
 }
 
-/// Crashes of one incident on one instance within a minute.
+/// Crashes of one incident on one instance within [`crate::buckets::part`] of the range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrashCount {
     pub place: Place,
     pub incident: IncidentId,
+    /// When the first of them was, to a minute.
+    pub first: Timestamp,
     /// When the last of them was.
     pub at: Timestamp,
     pub count: u64,

@@ -46,7 +46,7 @@ async fn main() {
         sqlx::query(scan).fetch_all(&mut shell).await.unwrap().len()
     })
     .await;
-    let counts = async || store.crash_counts(&shop, day).await.unwrap().len();
+    let counts = async || store.crash_counts(&shop, day, Duration::from_mins(5)).await.unwrap().len();
     measure(&format!("counts by minute of {CRASHES} crashes"), counts).await;
     measure("the latest 50 crashes", async || store.crashes(&shop, day, 50).await.unwrap().len()).await;
     store.close().await;

@@ -89,9 +89,11 @@ pub struct Recorded {
     pub count: u64,
 }
 
-/// The crashes of one incident on one instance within a minute, or within the part of it that was asked for.
+/// The crashes of one incident on one instance within a part of the range that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrashCount {
+    /// When the first of them was, to a minute.
+    pub first: Timestamp,
     /// When the last of them was.
     pub last: Timestamp,
     pub count: u64,

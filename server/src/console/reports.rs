@@ -1,6 +1,7 @@
 //! What detectors say: the evidence that one asks for is gathered, whichever it is.
 
 use app::ConsoleError;
+use insight::buckets::part;
 use insight::detector::Detector;
 use insight::evidence::{Ask, CrashCount, DumpAudit, Evidence};
 use insight::report::Report;
@@ -34,8 +35,9 @@ impl LiveConsole {
         let (store, range) = (&self.store, evidence.range);
         match ask {
             Ask::CrashCounts => {
-                let counts = store.crash_counts(app, range).await?;
+                let counts = store.crash_counts(app, range, part(range)).await?;
                 let count = |row: store::CrashCount| CrashCount {
+                    first: row.first,
                     at: row.last,
                     place: row.place,
                     incident: row.incident,

@@ -71,6 +71,7 @@ fn the_worst_day() -> Evidence {
     let causes = [("0", CrashCause::OutOfMemory), ("1", CrashCause::Signal)];
     let id = |digit: &str| -> IncidentId { digit.repeat(16).parse().unwrap() };
     let crash = |digit: &str, (at, index): (Timestamp, u16)| CrashCount {
+        first: at,
         place: worker(index).place,
         incident: id(digit),
         at,

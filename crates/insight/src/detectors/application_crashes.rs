@@ -177,6 +177,7 @@ mod tests {
 
     fn counts(incident: &Incident, counts: &[(Timestamp, u64)]) -> Vec<CrashCount> {
         let count = |(at, count): &(Timestamp, u64)| CrashCount {
+            first: *at,
             at: *at,
             place: "a/shop/0".parse().unwrap(),
             incident: incident.id.clone(),

@@ -151,6 +151,7 @@ fn one_of_each() -> Evidence {
     };
     Evidence {
         crash_counts: vec![CrashCount {
+            first: at,
             place: "a/shop/0".parse().unwrap(),
             incident: id.clone(),
             at,

@@ -223,7 +223,7 @@ fn failed_attempts(restarts: &[&Restart], now: Timestamp) -> Option<Insight> {
 
 fn crash_replacements(crashes: &[CrashCount], places: &[Place], now: Timestamp) -> Option<Insight> {
     let (first, last) =
-        (crashes.iter().map(|crash| crash.at).min()?, crashes.iter().map(|crash| crash.at).max()?);
+        (crashes.iter().map(|crash| crash.first).min()?, crashes.iter().map(|crash| crash.at).max()?);
     let count: u64 = crashes.iter().map(|crash| crash.count).sum();
     let mut details = times(first, last);
     details.push(instances(crashes.iter().map(|crash| &crash.place), places));

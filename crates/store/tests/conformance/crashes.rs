@@ -1,10 +1,12 @@
 //! Recording crashes and reading them.
 
+use std::time::Duration;
+
 use model::crash::Crash;
 use store::{Database, Recorded, Store};
 use tokio::task::JoinSet;
 
-use crate::fixtures::{EVER, app, at, captured, crash, incident, node, out_of_memory, place, range};
+use crate::fixtures::{EVER, MINUTE, app, at, captured, crash, incident, node, out_of_memory, place, range};
 
 pub(crate) async fn a_crash_reads_back_as_it_was(store: Store, _: Database) {
     let (plain, dumped, killed) =
@@ -76,7 +78,7 @@ pub(crate) async fn ranges_have_their_start_and_not_their_end(store: Store, _: D
     let offsets = [999, 1, 0].map(at).to_vec();
     let crashes = store.crashes(&app("shop"), range(0, 1_000), 10).await.unwrap();
     assert_eq!(crashes.iter().map(|crash| crash.at).collect::<Vec<_>>(), offsets);
-    let [counted] = &store.crash_counts(&app("shop"), range(0, 1_000)).await.unwrap()[..] else {
+    let [counted] = &store.crash_counts(&app("shop"), range(0, 1_000), MINUTE).await.unwrap()[..] else {
         panic!("one place")
     };
     assert_eq!((counted.count, counted.last), (3, at(999)));
@@ -104,7 +106,7 @@ pub(crate) async fn crashes_are_counted_by_place_incident_and_minute(store: Stor
         store.record_crash(crash).await.unwrap();
     }
     let counts = async |from, to| {
-        let counts = store.crash_counts(&app("shop"), range(from, to)).await.unwrap();
+        let counts = store.crash_counts(&app("shop"), range(from, to), MINUTE).await.unwrap();
         let mut parts: Vec<_> =
             counts.into_iter().map(|row| (row.last, row.count, row.place.node, row.place.instance)).collect();
         parts.sort();
@@ -121,6 +123,13 @@ pub(crate) async fn crashes_are_counted_by_place_incident_and_minute(store: Stor
     );
     assert_eq!(counts(10, 59_999).await, [(at(10), 1, a(), 0)]);
     assert_eq!(counts(240_000, 0).await, []);
+
+    let part = Duration::from_mins(3);
+    let parts = store.crash_counts(&app("shop"), range(0, 240_000), part).await.unwrap();
+    let mut parts: Vec<_> = parts.into_iter().map(|row| (row.first, row.last, row.count)).collect();
+    parts.sort();
+    let expected = [(5, 5, 1), (59_999, 60_000, 4), (239_999, 239_999, 2)];
+    assert_eq!(parts, expected.map(|(first, last, count)| (at(first), at(last), count)), "to a minute");
 }
 
 pub(crate) async fn audits_are_listed_by_when_they_were_captured(store: Store, _: Database) {

@@ -10,6 +10,8 @@ use model::crash::{Audit, Crash, Findings, Frame, InFlightRequest, Module, Runti
 use model::memory::MemoryMinute;
 use model::{AppName, CrashCause, IncidentId, NodeName, Place, TimeRange, Timestamp, WorkerId};
 
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
+
 /// 2026-01-31T08:15:00Z.
 pub(crate) const NOON_MS: i64 = 1_769_847_300_000;
 

@@ -5,7 +5,7 @@ use store::{Cause, Database, Store, StoreError};
 
 use crate::databases::change;
 use crate::fixtures::{
-    EVER, app, at, captured, flush, heal_event, healed, incident, instance, memory, node, restart,
+    EVER, MINUTE, app, at, captured, flush, heal_event, healed, incident, instance, memory, node, restart,
 };
 
 pub(crate) async fn reopening_keeps_everything(store: Store, database: Database) {
@@ -85,7 +85,7 @@ pub(crate) async fn tables_of_an_older_medic_are_brought_up_to_date(store: Store
         change(&database, sql).await;
     }
     let store = Store::open(&database).await.unwrap();
-    let counts = store.crash_counts(&app("shop"), EVER).await.unwrap();
+    let counts = store.crash_counts(&app("shop"), EVER, MINUTE).await.unwrap();
     assert_eq!(counts.iter().map(|row| (row.count, row.last)).collect::<Vec<_>>(), [(1, crash.at)]);
     assert_eq!(store.crash(&crash.worker).await.unwrap(), Some(crash));
     assert!(store.record_restart(&healed("shop", 0)).await.unwrap());

@@ -41,7 +41,7 @@ fn restart(at: Timestamp, rule: Rule) -> Restart {
 
 /// An incident of its own for each cause.
 fn end(at: Timestamp, cause: CrashCause) -> CrashCount {
-    CrashCount { at, place: "a/shop/0".parse().unwrap(), incident: id(cause), count: 1 }
+    CrashCount { first: at, at, place: "a/shop/0".parse().unwrap(), incident: id(cause), count: 1 }
 }
 
 fn id(cause: CrashCause) -> IncidentId {
