@@ -96,7 +96,7 @@ async fn multiply(shell: &mut SqliteConnection) {
         "INSERT INTO incident_instance SELECT DISTINCT id, 'node-a', 0 FROM many WHERE true ON CONFLICT DO NOTHING",
         "UPDATE incident SET first_seen_ms = (SELECT at_ms FROM one), last_seen_ms = (SELECT at_ms FROM one) \
          + last_seen_ms * 86000000 / $1 WHERE app = 'shop' AND last_seen_ms < 1000000",
-        "INSERT INTO crash SELECT 'shop/0/' || (1000000000000 + n), app, at_ms + n * 86000000 / $1, node, instance, id, 0, pid, \
+        "INSERT INTO crash SELECT 'node-a/shop/0/' || (1000000000000 + n), app, at_ms + n * 86000000 / $1, node, instance, id, 0, pid, \
          uptime_ms, cause, signal, exit_code, exception_type, runtime, 'signature ' || id, in_flight_count, in_flight, notes, \
          crashing_thread, modules, memory FROM many CROSS JOIN one",
         "INSERT INTO crash_minute SELECT app, at_ms - at_ms % 60000, node, instance, incident, COUNT(*), MAX(at_ms) FROM crash \

@@ -33,7 +33,9 @@ mod retention;
 mod schema;
 mod settings;
 mod sql;
+pub mod tables;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -124,20 +126,20 @@ pub struct Flush {
 }
 
 /// What [`Store::purge`] forgot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Purged {
-    pub crashes: u64,
-    /// Audit rows; each goes with its crash.
-    pub audits: u64,
-    /// Incidents of which no crash was left.
-    pub incidents: u64,
-    /// Minutes of requests.
-    pub minutes: u64,
-    /// Minutes of memory.
-    pub memory_minutes: u64,
-    pub restarts: u64,
-    /// What else auto-heal did.
-    pub heal_events: u64,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Purged(BTreeMap<&'static str, u64>);
+
+impl Purged {
+    /// How many rows of a table; what went with another table's rows is not counted.
+    pub fn of(&self, table: &str) -> u64 {
+        self.0.get(table).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, table: &'static str, rows: u64) {
+        if rows > 0 {
+            *self.0.entry(table).or_default() += rows;
+        }
+    }
 }
 
 impl Store {

@@ -1,69 +1,28 @@
 //! Forgetting what is older than the retention. In small transactions, so that a crash that happens meanwhile is recorded at
 //! once; and quick ones, for a purge that a power cut undid is simply done again.
 
-use std::time::Duration;
-
 use model::Timestamp;
 
 use crate::sql::Durability;
+use crate::tables::with_age;
 use crate::{Purged, Store, StoreError};
 
 /// Rows a transaction: some milliseconds on either database.
 const BATCH: i64 = 500;
 
-/// A batch of a table of one row an instance and minute.
-macro_rules! delete_minutes {
-    ($table:literal) => {
-        concat!(
-            "DELETE FROM ",
-            $table,
-            " WHERE (app, minute_ms, node, instance) IN (SELECT m.app, m.minute_ms, m.node, m.instance FROM ",
-            $table,
-            " AS m WHERE m.minute_ms < $1 ORDER BY m.minute_ms LIMIT $2)"
-        )
-    };
-}
-
-/// A batch of a table of one row a fact.
-macro_rules! delete_facts {
-    ($table:literal) => {
-        concat!(
-            "DELETE FROM ",
-            $table,
-            " WHERE id IN (SELECT f.id FROM ",
-            $table,
-            " AS f WHERE f.at_ms < $1 ORDER BY f.at_ms LIMIT $2)"
-        )
-    };
-}
-
 impl Store {
-    /// Forgets the crashes before a time with their audit rows, the incidents of which no crash is left, and the restarts, the
-    /// events of auto-heal and the minutes of requests and of memory before it. An incident that has newer crashes stays and
-    /// keeps its count; settings, rules and states stay.
+    /// Forgets what is older than a time, as [`crate::tables`] has it of each table. An incident of which no crash is left goes;
+    /// one that has newer crashes stays and keeps its count.
     pub async fn purge(&self, before: Timestamp) -> Result<Purged, StoreError> {
         self.forget(before).await.map_err(self.failed("Purging what is past its retention"))
     }
 
     async fn forget(&self, before: Timestamp) -> sqlx::Result<Purged> {
         let mut purged = Purged::default();
-        loop {
-            let (crashes, audits) = self.forget_crashes(before).await?;
-            purged.crashes += crashes;
-            purged.audits += audits;
-            if crashes == 0 {
-                break;
-            }
+        for (table, age) in with_age() {
+            purged.add(table, self.forget_rows(age.delete, before - age.grace).await?);
         }
-        purged.incidents = self.forget_incidents(before).await?;
-        purged.minutes = self.forget_rows(delete_minutes!("request_minute"), before).await?;
-        purged.memory_minutes = self.forget_rows(delete_minutes!("memory_minute"), before).await?;
-        // the minute that the time cuts stays until all of it is old
-        self.forget_rows(delete_minutes!("crash_minute"), before - Duration::from_mins(1)).await?;
-        purged.restarts = self.forget_rows(delete_facts!("restart"), before).await?;
-        purged.heal_events = self.forget_rows(delete_facts!("heal_event"), before).await?;
-        let runs = "DELETE FROM request_flush WHERE at_ms < $1";
-        self.sql.execute(Durability::Quick, runs, vec![before.into()]).await?;
+        purged.add("incident", self.forget_incidents(before).await?);
         Ok(purged)
     }
 
@@ -75,15 +34,8 @@ impl Store {
     async fn read_keep_from(&self) -> sqlx::Result<(Option<Timestamp>, Option<Timestamp>)> {
         let kept = self.sql.rows("SELECT keep_from_ms FROM retention WHERE id = 1", vec![]).await?;
         let kept = kept.first().map(|row| row.int("keep_from_ms")).transpose()?;
-        let oldest = [
-            "SELECT MIN(at_ms) AS oldest FROM crash",
-            "SELECT MIN(at_ms) AS oldest FROM restart",
-            "SELECT MIN(at_ms) AS oldest FROM heal_event",
-            "SELECT MIN(minute_ms) AS oldest FROM request_minute",
-            "SELECT MIN(minute_ms) AS oldest FROM memory_minute",
-        ];
         let mut found = Vec::new();
-        for sql in oldest {
+        for sql in with_age().filter_map(|(_, age)| age.oldest) {
             let rows = self.sql.rows(sql, vec![]).await?;
             found.extend(rows.first().map(|row| row.maybe_int("oldest")).transpose()?.flatten());
         }
@@ -108,18 +60,6 @@ impl Store {
                 return Ok(sum);
             }
         }
-    }
-
-    async fn forget_crashes(&self, before: Timestamp) -> sqlx::Result<(u64, u64)> {
-        let mut transaction = self.sql.begin(Durability::Quick).await?;
-        let audits = "DELETE FROM audit WHERE worker IN \
-                      (SELECT c.worker FROM crash AS c WHERE c.at_ms < $1 ORDER BY c.at_ms, c.worker LIMIT $2)";
-        let audits = transaction.execute(audits, vec![before.into(), BATCH.into()]).await?;
-        let crashes = "DELETE FROM crash WHERE worker IN \
-                       (SELECT c.worker FROM crash AS c WHERE c.at_ms < $1 ORDER BY c.at_ms, c.worker LIMIT $2)";
-        let crashes = transaction.execute(crashes, vec![before.into(), BATCH.into()]).await?;
-        transaction.commit().await?;
-        Ok((crashes, audits))
     }
 
     async fn forget_incidents(&self, before: Timestamp) -> sqlx::Result<u64> {

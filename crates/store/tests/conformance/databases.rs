@@ -56,3 +56,39 @@ pub(crate) async fn change(database: &Database, sql: &'static str) {
         }
     }
 }
+
+/// Every table with every column of it, sorted, without what the migrations' own book-keeping has.
+pub(crate) async fn columns(database: &Database) -> Vec<(String, String)> {
+    let mut columns: Vec<(String, String)> = match database {
+        Database::Sqlite(path) => {
+            let mut connection = SqliteConnection::connect(&path.display().to_string()).await.unwrap();
+            let sql = "SELECT m.name, c.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c \
+                       WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%'";
+            sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap()
+        }
+        Database::Postgres(url) => {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            let sql = "SELECT table_name::TEXT, column_name::TEXT FROM information_schema.columns \
+                       WHERE table_schema = 'public'";
+            sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap()
+        }
+    };
+    columns.retain(|(table, _)| table != "_sqlx_migrations");
+    columns.sort();
+    columns
+}
+
+/// How many rows a table has.
+pub(crate) async fn rows(database: &Database, table: &str) -> i64 {
+    let sql = AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
+    match database {
+        Database::Sqlite(path) => {
+            let mut connection = SqliteConnection::connect(&path.display().to_string()).await.unwrap();
+            sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+        }
+        Database::Postgres(url) => {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+        }
+    }
+}

@@ -16,6 +16,7 @@ mod opening;
 mod restarts;
 mod retention;
 mod settings;
+mod tables;
 
 /// Stamps each case for both databases. A case takes what it needs of an open store and its database.
 macro_rules! conformance {
@@ -58,6 +59,7 @@ conformance! {
     memory: a_minute_flushed_twice_keeps_the_peak_and_the_latest_limit, concurrent_flushes_keep_the_peak,
         memory_of_one_app_in_a_range;
     minutes: a_minute_flushed_twice_adds_up, a_flush_that_is_sent_again_is_counted_once, concurrent_flushes_lose_nothing, minutes_of_one_app_in_a_range;
+    tables: the_tables_are_described_as_they_are, what_is_old_goes_and_what_is_configured_stays;
     retention: purge_keeps_what_is_newer, how_far_history_reaches_is_kept, purge_works_through_many_batches, an_incident_outlives_its_captured_crash,
         recording_goes_on_while_purging, purge_forgets_old_restarts_events_and_memory;
     opening: reopening_keeps_everything, two_stores_share_one_database, a_newer_schema_is_refused,

@@ -1,0 +1,202 @@
+//! What the database holds, a row here for each table: what its columns are, and what keeps it from growing without end. A table
+//! that is added is a row here and a migration; retention and the conformance suite go by this list.
+
+use std::time::Duration;
+
+/// One of them.
+pub struct Table {
+    pub name: &'static str,
+    pub columns: &'static [&'static str],
+    pub bound: Bound,
+}
+
+/// What keeps a table from growing without end.
+pub enum Bound {
+    /// A row goes when it is older than the retention.
+    Age(Age),
+    /// A row goes with the last row of this other table that it belongs to.
+    With(&'static str),
+    /// A row each for what is configured, which people keep small: nodes, apps, instances, settings.
+    Configured,
+}
+
+/// How old rows are found.
+pub struct Age {
+    /// Deletes rows before `$1`, at most `$2` of them.
+    pub(crate) delete: &'static str,
+    /// When the oldest row is of; none where rows say nothing of how far history reaches.
+    pub(crate) oldest: Option<&'static str>,
+    /// How much longer rows are kept: one that counts a whole minute is needed until all of that is old.
+    pub(crate) grace: Duration,
+}
+
+/// By a primary key and the column of the time.
+macro_rules! delete_before {
+    ($table:literal, $key:literal, $time:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE (",
+            $key,
+            ") IN (SELECT ",
+            $key,
+            " FROM ",
+            $table,
+            " WHERE ",
+            $time,
+            " < $1 ORDER BY ",
+            $time,
+            " LIMIT $2)"
+        )
+    };
+}
+
+macro_rules! age {
+    ($table:literal, $key:literal, $time:literal) => {
+        Bound::Age(Age {
+            delete: delete_before!($table, $key, $time),
+            oldest: Some(concat!("SELECT MIN(", $time, ") AS oldest FROM ", $table)),
+            grace: Duration::ZERO,
+        })
+    };
+}
+
+/// All of them, in the order in which old rows are deleted.
+pub const TABLES: &[Table] = &[
+    Table {
+        name: "crash",
+        columns: &[
+            "worker",
+            "app",
+            "at_ms",
+            "node",
+            "instance",
+            "incident",
+            "captured",
+            "pid",
+            "uptime_ms",
+            "cause",
+            "signal",
+            "exit_code",
+            "exception_type",
+            "runtime",
+            "signature",
+            "in_flight_count",
+            "in_flight",
+            "notes",
+            "crashing_thread",
+            "modules",
+            "memory",
+        ],
+        bound: age!("crash", "worker", "at_ms"),
+    },
+    Table {
+        name: "audit",
+        columns: &[
+            "worker",
+            "app",
+            "incident",
+            "size_bytes",
+            "sha256",
+            "captured_at_ms",
+            "dropped_at_ms",
+            "stopped_us",
+            "result",
+        ],
+        bound: Bound::With("crash"),
+    },
+    Table {
+        name: "incident",
+        columns: &["id", "app", "signature", "crash_count", "first_seen_ms", "last_seen_ms"],
+        bound: Bound::With("crash"),
+    },
+    Table {
+        name: "incident_instance",
+        columns: &["incident", "node", "instance"],
+        bound: Bound::With("incident"),
+    },
+    Table {
+        name: "crash_minute",
+        columns: &["app", "minute_ms", "node", "instance", "incident", "crash_count", "last_ms"],
+        bound: Bound::Age(Age {
+            delete: delete_before!("crash_minute", "app, minute_ms, node, instance, incident", "minute_ms"),
+            oldest: None,
+            grace: Duration::from_mins(1),
+        }),
+    },
+    Table {
+        name: "request_minute",
+        columns: &[
+            "app",
+            "minute_ms",
+            "node",
+            "instance",
+            "status_1xx",
+            "status_2xx",
+            "status_3xx",
+            "status_4xx",
+            "status_5xx",
+            "most_in_flight",
+            "latency",
+        ],
+        bound: age!("request_minute", "app, minute_ms, node, instance", "minute_ms"),
+    },
+    Table {
+        name: "memory_minute",
+        columns: &["app", "minute_ms", "node", "instance", "private_bytes_max", "limit_bytes"],
+        bound: age!("memory_minute", "app, minute_ms, node, instance", "minute_ms"),
+    },
+    Table {
+        name: "restart",
+        columns: &[
+            "id",
+            "app",
+            "at_ms",
+            "node",
+            "instance",
+            "old_worker",
+            "new_worker",
+            "reason",
+            "reason_fields",
+            "outcome",
+            "outcome_fields",
+            "failed",
+            "drained",
+            "duration_ms",
+            "evidence",
+        ],
+        bound: age!("restart", "id", "at_ms"),
+    },
+    Table {
+        name: "heal_event",
+        columns: &["id", "app", "at_ms", "node", "worker", "event", "event_fields", "evidence"],
+        bound: age!("heal_event", "id", "at_ms"),
+    },
+    Table {
+        name: "request_flush",
+        columns: &["node", "boot", "number", "at_ms"],
+        bound: Bound::Age(Age {
+            delete: delete_before!("request_flush", "node, boot", "at_ms"),
+            oldest: None,
+            grace: Duration::ZERO,
+        }),
+    },
+    Table { name: "app_setting", columns: &["app", "name", "value"], bound: Bound::Configured },
+    Table { name: "auto_heal", columns: &["app", "rules"], bound: Bound::Configured },
+    Table {
+        name: "instance_state",
+        columns: &["node", "app", "instance", "state"],
+        bound: Bound::Configured,
+    },
+    Table { name: "heal_guard", columns: &["node", "app", "instance", "state"], bound: Bound::Configured },
+    Table { name: "fuse", columns: &["node", "app", "state"], bound: Bound::Configured },
+    Table { name: "retention", columns: &["id", "keep_from_ms"], bound: Bound::Configured },
+];
+
+/// Those whose rows go by their age.
+pub(crate) fn with_age() -> impl Iterator<Item = (&'static str, &'static Age)> {
+    TABLES.iter().filter_map(|table| match &table.bound {
+        Bound::Age(age) => Some((table.name, age)),
+        Bound::With(_) | Bound::Configured => None,
+    })
+}

@@ -1,0 +1,59 @@
+//! The description of the tables, held to the database and to what retention does.
+
+use std::collections::BTreeMap;
+
+use model::requests::RequestMinute;
+use model::settings::{AppSettings, CRASH_MONITORING_ENABLED};
+use store::tables::{Bound, TABLES};
+use store::{Database, Store};
+
+use crate::databases::{columns, rows};
+use crate::fixtures::{app, at, captured, flush, heal_event, instance, memory, node, restart};
+
+pub(crate) async fn the_tables_are_described_as_they_are(_: Store, database: Database) {
+    let mut described: Vec<(String, String)> = TABLES
+        .iter()
+        .flat_map(|table| table.columns.iter().map(|column| (table.name.to_owned(), (*column).to_owned())))
+        .collect();
+    described.sort();
+    assert_eq!(columns(&database).await, described);
+}
+
+/// A table that is added has its row added here too.
+pub(crate) async fn what_is_old_goes_and_what_is_configured_stays(store: Store, database: Database) {
+    let (shop, place) = (app("shop"), instance("shop", 0));
+    store.record_crash(&captured("shop", 0, 1)).await.unwrap();
+    store.record_restart(&restart("shop", 0)).await.unwrap();
+    store.record_heal_event(&heal_event("shop", 0)).await.unwrap();
+    store
+        .add_minutes(&node("node-a"), &flush(), &[RequestMinute::empty(place.clone(), at(0))])
+        .await
+        .unwrap();
+    store.add_memory_minutes(&[memory("shop", 0, 0, 1)]).await.unwrap();
+    let off = [(CRASH_MONITORING_ENABLED.to_owned(), "False".to_owned())];
+    store.save_settings(&shop, &AppSettings(off.into())).await.unwrap();
+    store.save_auto_heal(&shop, &model::auto_heal::AutoHealConfig::default()).await.unwrap();
+    store.save_state(&place, "{}").await.unwrap();
+    store.save_heal_guard(&place, "{}").await.unwrap();
+    store.save_fuse(&node("node-a"), &shop, "{}").await.unwrap();
+    store.set_keep_from(at(0)).await.unwrap();
+
+    let counted = async || {
+        let mut counted = BTreeMap::new();
+        for table in TABLES {
+            counted.insert(table.name, rows(&database, table.name).await);
+        }
+        counted
+    };
+    let before = counted().await;
+    assert!(before.values().all(|rows| *rows > 0), "{before:?}");
+    store.purge(at(120_000)).await.unwrap();
+    let after = counted().await;
+    for table in TABLES {
+        let left = match table.bound {
+            Bound::Age(_) | Bound::With(_) => 0,
+            Bound::Configured => before[table.name],
+        };
+        assert_eq!(after[table.name], left, "{}", table.name);
+    }
+}
