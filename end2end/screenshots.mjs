@@ -1,5 +1,5 @@
 // node screenshots.mjs http://127.0.0.1:3000 INCIDENT FOLDER
-// A picture of every page of the incident's app: light and dark, wide and narrow.
+// A picture of every page of the incident's app: light and dark, wide and narrow. And the one in README.md.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chromium } from '@playwright/test';
@@ -40,7 +40,9 @@ try {
         await page.goto(origin + path);
         // The islands are alive once the page hears the server's news.
         await page.locator('.live[data-state="live"]').waitFor({ timeout: 20_000 });
-        await page.screenshot({ path: join(folder, `${name}-${colorScheme}-${width}.png`), fullPage: true });
+        const file = `${name}-${colorScheme}-${width}`;
+        await page.screenshot({ path: join(folder, `${file}.png`), fullPage: true });
+        if (file === 'incident-light-1280') await takeExplainedCrash(page, width);
       }
       await context.close();
     }
@@ -48,4 +50,12 @@ try {
 } finally {
   await browser.close();
 }
+
+/** Down to what to do about it. */
+async function takeExplainedCrash(page, width) {
+  const end = await page.getByText('Recommended actions').locator('xpath=..').boundingBox();
+  const clip = { x: 0, y: 0, width, height: Math.ceil(end.y + end.height) + 16 };
+  await page.screenshot({ path: join(folder, 'explained-crash.png'), fullPage: true, clip });
+}
+
 console.log(`screenshots: ${folder}`);

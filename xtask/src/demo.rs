@@ -59,7 +59,10 @@ struct Setting {
 /// Builds, runs and explains.
 pub(crate) fn run_demo(options: &Options) -> Result<()> {
     site::build(site::Profile::Dev)?;
-    run(cargo().args(["build", "--locked", "--package", "server", "--package", "lab"]))?;
+    run(cargo().args(["build", "--locked", "--package", "server"]))?;
+    // Its frames name files as the repository does, wherever that lies.
+    let remap = format!("--remap-path-prefix={}=", root().display());
+    run(cargo().args(["rustc", "--locked", "--package", "lab", "--bin", "lab-shop", "--", &remap]))?;
     let interrupted = interruption()?;
     let folder = target().join("demo");
     let setting = prepare(&folder, &interrupted)?;
