@@ -19,7 +19,7 @@ use model::auto_heal::restart::Restart;
 use model::auto_heal::{AutoHealConfig, NotRespondingNumbers};
 use model::crash::{Crash, Incident};
 use model::crash_monitor::Numbers;
-use model::settings::AppSettings;
+use model::settings::{AppSettings, Setting};
 use model::status::Snapshot;
 use model::{AppName, IncidentId, NodeName, TimeRange, Timestamp};
 
@@ -52,6 +52,9 @@ pub trait Console: Send + Sync {
     /// Changes an app's settings, all that are named or none. What is not named stays; a setting that is in force already, by
     /// the app's environment or by default, is not saved.
     async fn change_settings(&self, app: &AppName, changes: SettingChanges) -> Result<(), ConsoleError>;
+
+    /// What people call a setting, in the form, in an app's environment and in the API.
+    fn setting_name(&self, setting: Setting) -> &'static str;
     /// The configuration that an app runs with, in the order to be read; `None` where there is no such app.
     fn configuration(&self, app: &AppName) -> Option<Vec<ConfigurationLine>>;
     /// The numbers that an app's crash monitoring goes by; `None` where there is no such app.
@@ -86,8 +89,8 @@ pub trait Console: Send + Sync {
     ) -> Result<Vec<HealEvent>, ConsoleError>;
 }
 
-/// Settings by name: a new value, or none to leave the setting to the app's environment and the default.
-pub type SettingChanges = BTreeMap<String, Option<String>>;
+/// A new value for each setting, or none to leave the setting to the app's environment and the default.
+pub type SettingChanges = BTreeMap<Setting, Option<String>>;
 
 /// Makes new rules of those that are saved, or says why whoever asks may not have them.
 pub type RulesChange<'a> =

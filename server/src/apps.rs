@@ -54,7 +54,7 @@ impl Recollection {
     pub fn starts(&self, apps: &[App]) -> Vec<AppStart> {
         let start = |app: &App| {
             let Saved { settings, rules } = self.saved.get(&app.name).cloned().unwrap_or_default();
-            let settings = settings.or(&AppSettings::of_environment(&app.environment));
+            let settings = settings.or(&app_service::settings::of_environment(&app.environment));
             AppStart { spec: spec(app), settings, rules: rules.unwrap_or_default() }
         };
         apps.iter().map(start).collect()

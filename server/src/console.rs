@@ -91,7 +91,7 @@ impl ConfiguredApp {
                 not_responding: app.not_responding,
                 cpu: app.cpu,
             },
-            settings: AppSettings::of_environment(&app.environment),
+            settings: app_service::settings::of_environment(&app.environment),
         }
     }
 }

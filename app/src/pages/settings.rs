@@ -3,7 +3,7 @@
 //! The form is a plain POST that answers with a redirect back here; `?saved=` says how it went.
 
 use leptos::prelude::*;
-use model::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
+use model::settings::{AppSettings, Setting};
 
 use crate::ConfigurationLine;
 use crate::answer::{answer, asked_app, console, query_part};
@@ -19,6 +19,8 @@ pub(crate) fn SettingsPage() -> impl IntoView {
     answer(async move {
         let app = status?.name;
         let settings = console.settings(&app).await?;
+        let [crash_monitoring, auto_heal] =
+            [Setting::CrashMonitoring, Setting::AutoHeal].map(|setting| console.setting_name(setting));
         let configuration = console.configuration(&app).unwrap_or_default();
         let here = SETTINGS.href(&app);
         let view = view! {
@@ -30,13 +32,15 @@ pub(crate) fn SettingsPage() -> impl IntoView {
                     <h2 id="proactive">"Proactive features"</h2>
                     <form class="settings" method="post" action=here>
                         <Switch
-                            name=CRASH_MONITORING_ENABLED
+                            setting=Setting::CrashMonitoring
+                            name=crash_monitoring
                             label="Proactive crash monitoring"
                             hint="After too many crashes on one instance, records the stack trace of the next one. Takes effect at once, without a restart."
                             settings=settings.clone()
                         />
                         <Switch
-                            name=AUTO_HEAL_ENABLED
+                            setting=Setting::AutoHeal
+                            name=auto_heal
                             label="Proactive auto-heal"
                             hint="Restarts an instance gracefully when its worker nears the memory limit or hangs. Takes effect at once, without a restart. Custom rules are not affected."
                             settings=settings
@@ -95,12 +99,13 @@ fn Outcome(saved: Option<String>) -> impl IntoView {
 /// leaves it alone.
 #[component]
 fn Switch(
+    setting: Setting,
     name: &'static str,
     label: &'static str,
     hint: &'static str,
     settings: AppSettings,
 ) -> impl IntoView {
-    let stored = settings.0.get(name).cloned();
+    let stored = settings.0.get(&setting).cloned();
     let hint_id = format!("hint-{name}");
     view! {
         <div class="switch">
@@ -111,7 +116,7 @@ fn Switch(
                 id=name
                 name=name
                 value="True"
-                checked=settings.is_enabled(name)
+                checked=settings.is_enabled(setting)
                 aria-describedby=hint_id.clone()
             />
             <label for=name>{label}</label>
@@ -166,14 +171,19 @@ mod tests {
     use super::*;
 
     fn switch(settings: AppSettings) -> String {
-        view! { <Switch name=CRASH_MONITORING_ENABLED label="l" hint="h" settings=settings /> }.to_html()
+        view! { <Switch setting=Setting::CrashMonitoring name="CRASHES" label="l" hint="h" settings=settings /> }.to_html()
     }
 
     #[test]
     fn a_flag_is_on_unless_it_says_false_and_says_what_is_stored() {
         let absent = switch(AppSettings::default());
-        assert!(absent.contains(" checked") && absent.contains("is not set"), "{absent}");
-        let off = switch(AppSettings([(CRASH_MONITORING_ENABLED.to_owned(), "fAlse".to_owned())].into()));
+        assert!(
+            absent.contains(" checked")
+                && absent.contains("<code>CRASHES</code>")
+                && absent.contains("is not set"),
+            "{absent}"
+        );
+        let off = switch(AppSettings([(Setting::CrashMonitoring, "fAlse".to_owned())].into()));
         assert!(!off.contains(" checked") && off.contains(">fAlse<"), "{off}");
     }
 

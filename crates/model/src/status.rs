@@ -232,6 +232,6 @@ pub enum Monitoring {
         /// The pause's end.
         until: Timestamp,
     },
-    /// Opted out by `WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED`.
+    /// The app opted out.
     OptedOut,
 }

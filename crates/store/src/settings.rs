@@ -1,6 +1,6 @@
 //! Apps' settings, and the states that guard people and so outlive a restart of Medic.
 
-use model::settings::AppSettings;
+use model::settings::{AppSettings, Setting};
 use model::{AppName, NodeName, Place};
 
 use crate::sql::{Durability, Row, Value};
@@ -11,8 +11,8 @@ impl Store {
     pub async fn settings(&self, app: &AppName) -> Result<AppSettings, StoreError> {
         let sql = "SELECT name, value FROM app_setting WHERE app = $1";
         let rows = self.sql.rows(sql, vec![app.as_str().into()]).await;
-        rows.and_then(|rows| rows.iter().map(|row| Ok((row.text("name")?, row.text("value")?))).collect())
-            .map(AppSettings)
+        rows.and_then(|rows| rows.iter().map(setting_of).collect::<sqlx::Result<Vec<_>>>())
+            .map(|settings| AppSettings(settings.into_iter().flatten().collect()))
             .map_err(self.failed("Reading an app's settings"))
     }
 
@@ -24,12 +24,12 @@ impl Store {
     async fn replace_settings(&self, app: &AppName, settings: &AppSettings) -> sqlx::Result<()> {
         let mut transaction = self.sql.begin(Durability::Durable).await?;
         transaction.execute("DELETE FROM app_setting WHERE app = $1", vec![app.as_str().into()]).await?;
-        for (name, value) in &settings.0 {
-            // two names may be one when they are cut; two savers may meet
+        for (setting, value) in &settings.0 {
+            // two savers may meet
             let sql = "INSERT INTO app_setting (app, name, value) VALUES ($1, $2, $3) \
                        ON CONFLICT (app, name) DO UPDATE SET value = excluded.value";
             let values =
-                vec![app.as_str().into(), bounds::name(name).into(), bounds::text(value, VALUE_LIMIT).into()];
+                vec![app.as_str().into(), setting.stored().into(), bounds::text(value, VALUE_LIMIT).into()];
             transaction.execute(sql, values).await?;
         }
         transaction.commit().await
@@ -58,6 +58,12 @@ impl Store {
 
 /// In characters here, so that a value of that many bytes always fits.
 const VALUE_LIMIT: usize = model::settings::VALUE_LIMIT_BYTES;
+
+/// `None` for one that this Medic does not know.
+fn setting_of(row: &Row) -> sqlx::Result<Option<(Setting, String)>> {
+    let (name, value) = (row.text("name")?, row.text("value")?);
+    Ok(Setting::ALL.into_iter().find(|setting| setting.stored() == name).map(|setting| (setting, value)))
+}
 
 pub(crate) fn state_of(row: &Row) -> sqlx::Result<(Place, String)> {
     Ok((row.place()?, row.raw("state")?))

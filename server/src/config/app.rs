@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use app_service::environment::{INSTANCE_ID, PORT, SITE_NAME};
 use model::AppName;
 use model::auto_heal::NotRespondingNumbers;
 use model::auto_heal::cpu::CpuRule;
 use model::auto_heal::fuse::FuseNumbers;
 use model::auto_heal::limit::WorkerSize;
 use model::crash_monitor::Numbers;
-use model::settings::{INSTANCE_ID, PORT, SITE_NAME};
 
 use super::reader::{Reader, Section};
 use super::values::{Raw, address, count, duration, got, text, truth};

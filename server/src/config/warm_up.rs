@@ -14,8 +14,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use app_service::environment::{START_TIME_LIMIT, WARM_UP_PATH, WARM_UP_STATUSES};
 use axum::http::uri::PathAndQuery;
-use model::settings::{START_TIME_LIMIT, WARM_UP_PATH, WARM_UP_STATUSES};
 
 use super::reader::{Reader, Section};
 use super::values::{Raw, count, text};

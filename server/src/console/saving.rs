@@ -38,20 +38,22 @@ impl LiveConsole {
         changes: SettingChanges,
     ) -> Result<(), ConsoleError> {
         let defaults = self.known(app)?.settings;
-        let named = changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
-        AppSettings(named.collect()).check().map_err(|error| ConsoleError::Refused(error.to_string()))?;
+        for (setting, value) in &changes {
+            let checked = value.as_ref().map(|value| app_service::settings::check(*setting, value));
+            checked.transpose().map_err(|error| ConsoleError::Refused(error.to_string()))?;
+        }
         let _one_after_another = self.changing.lock().await;
         let mut settings = self.store.settings(app).await.map_err(|error| failed(&error))?;
         let before = settings.clone();
-        for (name, value) in changes {
+        for (setting, value) in changes {
             let is_in_force = |value: &String| {
-                let wanted = AppSettings([(name.clone(), value.clone())].into());
-                settings.clone().or(&defaults).is_enabled(&name) == wanted.is_enabled(&name)
+                let wanted = AppSettings([(setting, value.clone())].into());
+                settings.clone().or(&defaults).is_enabled(setting) == wanted.is_enabled(setting)
             };
             match value {
-                None => drop(settings.0.remove(&name)),
+                None => drop(settings.0.remove(&setting)),
                 Some(value) if is_in_force(&value) => {}
-                Some(value) => drop(settings.0.insert(name, value)),
+                Some(value) => drop(settings.0.insert(setting, value)),
             }
         }
         if settings != before {
@@ -98,7 +100,11 @@ impl LiveConsole {
             .replace(Configured::of(config));
         let apps = config.apps.iter().map(|app| {
             let settings = self.kept(&app.name, |kept| kept.settings.clone()).unwrap_or_default();
-            (app.clone(), apps::spec(app), settings.or(&AppSettings::of_environment(&app.environment)))
+            (
+                app.clone(),
+                apps::spec(app),
+                settings.or(&app_service::settings::of_environment(&app.environment)),
+            )
         });
         self.supervision.reload(apps.collect::<Vec<_>>()).await;
     }

@@ -12,7 +12,7 @@ use model::auto_heal::event::HealEvent;
 use model::auto_heal::restart::Restart;
 use model::crash::{Crash, Incident};
 use model::crash_monitor::Numbers;
-use model::settings::AppSettings;
+use model::settings::{AppSettings, Setting};
 use model::status::Snapshot;
 use model::{AppName, IncidentId, NodeName, TimeRange, Timestamp};
 
@@ -91,6 +91,10 @@ impl Console for Scoped {
     async fn change_settings(&self, app: &AppName, changes: SettingChanges) -> Result<(), ConsoleError> {
         self.principal.may_change()?;
         self.live.change_some_settings(app, changes).await
+    }
+
+    fn setting_name(&self, setting: Setting) -> &'static str {
+        app_service::settings::name(setting)
     }
 
     fn configuration(&self, app: &AppName) -> Option<Vec<ConfigurationLine>> {

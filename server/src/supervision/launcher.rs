@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use model::settings::{INSTANCE_ID, PORT, SITE_NAME};
+use app_service::environment::{INSTANCE_ID, PORT, SITE_NAME};
 use model::{AppName, Place, WorkerId};
 use sha2::{Digest, Sha256};
 use shim::Program;

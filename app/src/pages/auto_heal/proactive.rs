@@ -12,7 +12,7 @@ use model::auto_heal::cpu::CpuRule;
 use model::auto_heal::fuse::{FuseNumbers, FuseStatus};
 use model::auto_heal::limit::{Bitness, WorkerSize};
 use model::auto_heal::percent_memory;
-use model::settings::AUTO_HEAL_ENABLED;
+use model::settings::Setting;
 use model::status::{AppHeal, AppStatus, InstanceHeal};
 use model::time::humanise;
 
@@ -30,13 +30,13 @@ pub(super) fn tab(console: &dyn Console, status: &AppStatus) -> AnyView {
     let app = &status.name;
     let heal = console.snapshot().heal.get(app).cloned();
     let numbers = console.proactive(app);
-    let enabled = status.auto_heal_enabled;
+    let (enabled, name) = (status.auto_heal_enabled, console.setting_name(Setting::AutoHeal));
     let (settings, rearm) = (SETTINGS.href(app), RESUME_PROACTIVE_RULES.of_app(app));
     let fuse = heal.as_ref().map(|heal| heal.fuse);
     let cpu = numbers.and_then(|numbers| numbers.cpu);
     view! {
         <LiveRegion name="state" heading="State">
-            <State enabled=enabled settings=settings />
+            <State enabled=enabled settings=settings name=name />
         </LiveRegion>
         <LiveRegion name="fuse" heading="Restart limit">
             {fuse.map(|fuse| view! { <FuseView fuse=fuse numbers=numbers.map(|numbers| numbers.fuse) rearm=rearm /> })}
@@ -63,7 +63,7 @@ pub(super) fn tab(console: &dyn Console, status: &AppStatus) -> AnyView {
 }
 
 #[component]
-fn State(enabled: bool, settings: String) -> impl IntoView {
+fn State(enabled: bool, settings: String, name: &'static str) -> impl IntoView {
     let (severity, word, text) = if enabled {
         (
             Severity::Healthy,
@@ -82,7 +82,7 @@ fn State(enabled: bool, settings: String) -> impl IntoView {
             <span>
                 <a href=settings>"Settings"</a>
                 ": "
-                <code>{AUTO_HEAL_ENABLED}</code>
+                <code>{name}</code>
             </span>
         </p>
     }

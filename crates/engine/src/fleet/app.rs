@@ -10,7 +10,7 @@ use model::auto_heal::fuse::FuseState;
 use model::auto_heal::limit::Bounds;
 use model::auto_heal::restart::RestartReason;
 use model::auto_heal::{AutoHealConfig, Observation};
-use model::settings::{AUTO_HEAL_ENABLED, AppSettings, CRASH_MONITORING_ENABLED};
+use model::settings::{AppSettings, Setting};
 use model::status::{AppHeal, AppStatus, Health, InstanceState, InstanceStatus};
 use model::{Monotonic, NodeName, Now, Place, WorkerId};
 
@@ -56,7 +56,7 @@ impl App {
             settings,
             rules,
         };
-        let enabled = app.settings.is_enabled(CRASH_MONITORING_ENABLED);
+        let enabled = app.settings.is_enabled(Setting::CrashMonitoring);
         let place = |instance| {
             let key = Place { node: node.clone(), app: app.spec.name.clone(), instance };
             let guard = remembered.guards.get(&key).cloned().unwrap_or_default();
@@ -200,15 +200,15 @@ impl App {
             listen: self.spec.listen.clone(),
             not_listening: None,
             instances,
-            crash_monitoring_enabled: self.settings.is_enabled(CRASH_MONITORING_ENABLED),
-            auto_heal_enabled: self.settings.is_enabled(AUTO_HEAL_ENABLED),
+            crash_monitoring_enabled: self.settings.is_enabled(Setting::CrashMonitoring),
+            auto_heal_enabled: self.settings.is_enabled(Setting::AutoHeal),
         }
     }
 
     fn configure_all(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.generation += 1;
         let (configure, bounds) = (self.configure(), self.bounds());
-        let enabled = self.settings.is_enabled(CRASH_MONITORING_ENABLED);
+        let enabled = self.settings.is_enabled(Setting::CrashMonitoring);
         for instance in &mut self.instances {
             instance.configure(now, self.spec.crash_monitoring, enabled, effects);
             instance.configure_healing(now, configure.clone(), bounds);
@@ -218,7 +218,7 @@ impl App {
     fn configure(&self) -> Configure {
         Configure {
             generation: self.generation,
-            proactive: self.settings.is_enabled(AUTO_HEAL_ENABLED),
+            proactive: self.settings.is_enabled(Setting::AutoHeal),
             user: self.rules.clone(),
             limit: self.bounds().limit(),
             not_responding: self.spec.auto_heal.not_responding,

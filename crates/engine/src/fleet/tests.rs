@@ -5,7 +5,7 @@ use model::auto_heal::event::EventKind;
 use model::auto_heal::fuse::FuseStatus;
 use model::auto_heal::restart::Restart;
 use model::auto_heal::{Rule, Tallies, Unanswered};
-use model::settings::{AUTO_HEAL_ENABLED, CRASH_MONITORING_ENABLED};
+use model::settings::Setting;
 use model::status::Health;
 use model::{Ending, Exit, Signal, Timestamp};
 
@@ -183,7 +183,7 @@ fn who_opted_out_is_left_alone_at_once() {
     for _ in 0..30 {
         world.second([99 * MB, 0]);
     }
-    let off = AppSettings([(AUTO_HEAL_ENABLED.to_owned(), "FALSE".to_owned())].into());
+    let off = AppSettings([(Setting::AutoHeal, "FALSE".to_owned())].into());
     world.tell(Input::Settings { app: app(), settings: off });
     for _ in 0..60 {
         world.second([99 * MB, 0]);
@@ -287,7 +287,7 @@ fn what_comes_late_is_added_to_what_was_counted_meanwhile() {
     let key = Place { node: node(), app: app(), instance: 0 };
     let pause = world.now.wall + Duration::from_hours(8);
     let guard = Guard { crashes: Vec::new(), paused_until: Some(pause), ends: None };
-    let off = [(CRASH_MONITORING_ENABLED.to_owned(), "False".to_owned())];
+    let off = [(Setting::CrashMonitoring, "False".to_owned())];
     let recalled = Recalled {
         remembered: Remembered {
             guards: [(key.clone(), guard.clone())].into(),

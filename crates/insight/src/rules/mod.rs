@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use model::auto_heal::evidence::{Evidence, Reading, Rule, Seen, Standing, ToldEvidence, ToldStanding};
 use model::auto_heal::measured::Measured;
-use model::settings::AUTO_HEAL_ENABLED;
 use serde::Serialize;
 
 use crate::report::Action;
@@ -167,7 +166,7 @@ impl Watching {
             Standing::Overridden { by } => {
                 Self::Silent { why: format!("Overridden by custom rule {}.", title(*by)) }
             }
-            Standing::OptedOut => off(format!("{AUTO_HEAL_ENABLED} is False.")),
+            Standing::OptedOut => off("Proactive auto-heal is off in the app's settings.".to_owned()),
             Standing::SwitchedOff => off("not_responding is false in medic.toml.".to_owned()),
             Standing::Paused { until } => off(format!("Proactive rules are paused until {until}.")),
             Standing::ActionsUsed => off("It has acted as often as it may.".to_owned()),

@@ -200,7 +200,7 @@ fn a_rule_that_does_not_look_says_why() {
             "silent",
             "Overridden by custom rule Slow requests with path 1.",
         ),
-        (Standing::OptedOut, "off", "WEBSITE_PROACTIVE_AUTOHEAL_ENABLED is False."),
+        (Standing::OptedOut, "off", "Proactive auto-heal is off in the app's settings."),
         (Standing::SwitchedOff, "off", "not_responding is false in medic.toml."),
         (Standing::Paused { until }, "off", "Proactive rules are paused until 2026-01-31T08:15:00.000Z."),
         (Standing::ActionsUsed, "off", "It has acted as often as it may."),

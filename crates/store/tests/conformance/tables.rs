@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::requests::RequestMinute;
-use model::settings::{AppSettings, CRASH_MONITORING_ENABLED};
+use model::settings::{AppSettings, Setting};
 use store::tables::{Bound, TABLES};
 use store::{Database, Store};
 
@@ -30,7 +30,7 @@ pub(crate) async fn what_is_old_goes_and_what_is_configured_stays(store: Store, 
         .await
         .unwrap();
     store.add_memory_minutes(&[memory("shop", 0, 0, 1)]).await.unwrap();
-    let off = [(CRASH_MONITORING_ENABLED.to_owned(), "False".to_owned())];
+    let off = [(Setting::CrashMonitoring, "False".to_owned())];
     store.save_settings(&shop, &AppSettings(off.into())).await.unwrap();
     store.save_auto_heal(&shop, &model::auto_heal::AutoHealConfig::default()).await.unwrap();
     store.save_state(&place, "{}").await.unwrap();

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use app_service::settings::{SettingError, name, setting};
 use axum::Json;
 use axum::extract::Path;
 use axum::extract::rejection::JsonRejection;
-use model::settings::{AppSettings, KNOWN};
+use model::settings::Setting;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -15,16 +16,14 @@ use crate::http::Asked;
 
 /// An app's settings; one that was never set has App Service's default, `True`.
 #[utoipa::path(get, path = "/api/v1/apps/{app}/settings", params(("app" = String, Path)), responses(
-    (status = 200, body = AppSettings), (status = 404, body = ErrorBody)))]
+    (status = 200, body = BTreeMap<String, String>), (status = 404, body = ErrorBody)))]
 pub(in crate::http) async fn settings(
     Asked(console): Asked,
     Path(app): Path<String>,
-) -> Result<Json<AppSettings>, ApiError> {
+) -> Result<Json<BTreeMap<&'static str, String>>, ApiError> {
     let mut settings = console.settings(&app_name(&app)?).await?;
-    for name in KNOWN {
-        settings.0.entry(name.to_owned()).or_insert_with(|| "True".to_owned());
-    }
-    Ok(Json(settings))
+    let mut value = |setting| settings.0.remove(&setting).unwrap_or_else(|| "True".to_owned());
+    Ok(Json(Setting::ALL.into_iter().map(|setting| (name(setting), value(setting))).collect()))
 }
 
 /// A setting as people send it: the text that App Service takes, or a JSON truth value.
@@ -52,14 +51,14 @@ const fn refusal(rejection: &JsonRejection) -> &'static str {
 /// not named stays as it is; `null` leaves it to the app's environment and the default.
 #[utoipa::path(put, path = "/api/v1/apps/{app}/settings", params(("app" = String, Path)),
     request_body = BTreeMap<String, SettingValue>, responses(
-    (status = 200, body = AppSettings), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
+    (status = 200, body = BTreeMap<String, String>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 503, body = ErrorBody, description = "There is no database to save them in."),
     (status = 507, body = ErrorBody, description = "The database's disk is full.")))]
 pub(in crate::http) async fn save_settings(
     Asked(console): Asked,
     Path(app): Path<String>,
     body: Result<Json<BTreeMap<String, Option<SettingValue>>>, JsonRejection>,
-) -> Result<Json<AppSettings>, ApiError> {
+) -> Result<Json<BTreeMap<&'static str, String>>, ApiError> {
     let app_name = app_name(&app)?;
     let Json(values) = body.map_err(|rejection| ApiError::Refused(refusal(&rejection).to_owned()))?;
     let text = |value| match value {
@@ -67,7 +66,9 @@ pub(in crate::http) async fn save_settings(
         SettingValue::Truth(false) => "False".to_owned(),
         SettingValue::Text(text) => text,
     };
-    let changes = values.into_iter().map(|(name, value)| (name, value.map(text))).collect();
+    let change = |(name, value): (String, Option<SettingValue>)| Ok((setting(&name)?, value.map(text)));
+    let changes = values.into_iter().map(change).collect::<Result<_, SettingError>>();
+    let changes = changes.map_err(|error| ApiError::Refused(error.to_string()))?;
     console.change_settings(&app_name, changes).await?;
     settings(Asked(console), Path(app)).await
 }

@@ -2,12 +2,12 @@
 //! reload does not send the form again; `?saved=` tells the page how it went.
 
 use app::{ConsoleError, SettingChanges};
+use app_service::settings::setting;
 use axum::Form;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use model::AppName;
-use model::settings::KNOWN;
 
 use crate::http::Asked;
 
@@ -40,13 +40,8 @@ pub(super) async fn save(
 fn read(form: Vec<(String, String)>) -> Result<SettingChanges, ConsoleError> {
     let mut changes = SettingChanges::new();
     for (name, value) in form {
-        if !KNOWN.contains(&name.as_str()) {
-            return Err(ConsoleError::Refused(format!(
-                "`{}` is no setting",
-                name.chars().take(80).collect::<String>()
-            )));
-        }
-        changes.insert(name, Some(value));
+        let setting = setting(&name).map_err(|error| ConsoleError::Refused(error.to_string()))?;
+        changes.insert(setting, Some(value));
     }
     Ok(changes)
 }
@@ -54,7 +49,10 @@ fn read(form: Vec<(String, String)>) -> Result<SettingChanges, ConsoleError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::settings::CRASH_MONITORING_ENABLED;
+    use app_service::settings::name;
+    use model::settings::Setting;
+
+    const NAME: &str = name(Setting::CrashMonitoring);
 
     fn read_form(form: &[(&str, &str)]) -> Result<SettingChanges, ConsoleError> {
         read(form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
@@ -62,15 +60,15 @@ mod tests {
 
     #[test]
     fn a_switch_counts_over_what_its_absence_means() {
-        let set = |value: &str| [(CRASH_MONITORING_ENABLED.to_owned(), Some(value.to_owned()))].into();
-        let on = [(CRASH_MONITORING_ENABLED, "False"), (CRASH_MONITORING_ENABLED, "True")];
+        let set = |value: &str| [(Setting::CrashMonitoring, Some(value.to_owned()))].into();
+        let on = [(NAME, "False"), (NAME, "True")];
         assert_eq!(read_form(&on), Ok(set("True")));
-        assert_eq!(read_form(&[(CRASH_MONITORING_ENABLED, "False")]), Ok(set("False")));
+        assert_eq!(read_form(&[(NAME, "False")]), Ok(set("False")));
     }
 
     #[test]
     fn nothing_is_saved_of_a_form_with_something_wrong() {
-        let wrong = [(CRASH_MONITORING_ENABLED, "True"), ("WEBSITE_X", "True")];
+        let wrong = [(NAME, "True"), ("WEBSITE_X", "True")];
         assert!(matches!(read_form(&wrong), Err(ConsoleError::Refused(_))));
     }
 }
