@@ -178,7 +178,7 @@ mod tests {
         };
         let html = question(Question { answer: Ok(run) }).to_html();
         for expected in [
-            "Instance 3",
+            "Instance node-a/3",
             "300 times",
             "And 200 more.",
             "certain",
