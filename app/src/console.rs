@@ -96,7 +96,7 @@ pub type SettingChanges = BTreeMap<Setting, Option<String>>;
 pub type RulesChange<'a> =
     &'a (dyn Fn(&AutoHealConfig) -> Result<AutoHealConfig, ConsoleError> + Send + Sync);
 
-/// What the proactive rules of an app go by. What is fixed (90 % for 30 s, 80 % of at least 5 requests) is in `engine`.
+/// What the proactive rules of an app go by. What is fixed (90% for 30 s, 80% of at least 5 requests) is in `engine`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProactiveNumbers {
     /// When too many restarts switch the rules off, and for how long.

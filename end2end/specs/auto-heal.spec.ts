@@ -77,7 +77,7 @@ for (const javaScriptEnabled of [true, false]) {
 
     test('what does not fit is said beside its field, and nothing that was typed is lost', async ({ page, medic, expectFailure }) => {
       await page.goto(autoHealPage('diary'));
-      const memory = page.getByLabel('Private bytes above, in KB');
+      const memory = page.getByLabel('Private bytes above, in KiB');
       await memory.fill('1000');
       const range = step(page, 'Status code range 1');
       await range.getByLabel('Status codes').fill('530-500');
@@ -125,9 +125,9 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto(`${autoHealPage('diary')}?tab=proactive`);
       await expect(page.getByRole('region', { name: 'State' }).first()).toContainText('On');
       await expect(page.getByRole('region', { name: 'Restart limit' }).first()).toContainText(/Restarts: 0 of 3 in the last 30 min/);
-      await expect(page.getByRole('region', { name: 'Rules', exact: true })).toContainText('above 90 % of its limit for more than 30 s');
+      await expect(page.getByRole('region', { name: 'Rules', exact: true })).toContainText('above 90% of its limit for more than 30 s');
       const row = page.getByRole('row').filter({ hasText: 'Percent memory' });
-      await expect(row).toContainText('1.57 GB');
+      await expect(row).toContainText('1.57 GiB');
       await expect(row.getByRole('meter')).toBeVisible();
       await expect(page.getByRole('button', { name: /Resume proactive rules|Reset counter/ })).toHaveCount(0);
     });

@@ -36,7 +36,7 @@ for (const javaScriptEnabled of [true, false]) {
         return chart.getByRole('img').count();
       };
       await expect.poll(recorded, { timeout: 150_000, intervals: [2_000] }).toBeGreaterThan(0);
-      await expect(chart.locator('.legend')).toContainText('Limit: 1.75 GB');
+      await expect(chart.locator('.legend')).toContainText('Limit: 1.75 GiB');
       await expect(chart.locator('.legend')).toContainText(/Restart\s*\d+/);
       await expect(chart).toContainText('Zoomed in');
       await expect(page.getByRole('region', { name: 'Insights' })).toContainText(/Memory below threshold: peak .* of 1\.75 G/);

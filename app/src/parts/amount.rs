@@ -7,7 +7,7 @@ use model::auto_heal::evidence::Unit;
 pub(crate) fn amount(value: u64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => bytes(value),
-        Unit::Percent => format!("{value} %"),
+        Unit::Percent => format!("{value}%"),
         Unit::Requests => requests(value),
         Unit::Seconds => format!("{value} s"),
     }
@@ -30,10 +30,10 @@ mod tests {
     #[test]
     fn values_read_in_their_unit() {
         let cases = [
-            (1_879_048_192, Unit::Bytes, "1.75 GB"),
-            (104_857_600, Unit::Bytes, "100 MB"),
+            (1_879_048_192, Unit::Bytes, "1.75 GiB"),
+            (104_857_600, Unit::Bytes, "100 MiB"),
             (1_023, Unit::Bytes, "1023 bytes"),
-            (80, Unit::Percent, "80 %"),
+            (80, Unit::Percent, "80%"),
             (1, Unit::Requests, "1 request"),
             (5, Unit::Requests, "5 requests"),
             (60, Unit::Seconds, "60 s"),

@@ -136,7 +136,7 @@ mod tests {
             rule: Rule::PercentMemory,
             seen: Seen::Told(ToldEvidence {
                 condition: "when they stay above <b>".to_owned(),
-                observed: "private bytes were 1.7 GB".to_owned(),
+                observed: "private bytes were 1.7 GiB".to_owned(),
             }),
             threshold: 1_691_143_372,
             unit,
@@ -156,9 +156,9 @@ mod tests {
         for expected in [
             "var(--critical)",
             "var(--series-1)",
-            "Threshold: 1.57 GB",
+            "Threshold: 1.57 GiB",
             "08:15:01",
-            " MB",
+            " MiB",
             "Percent request",
             "It warms up.",
             "When they stay above &lt;b&gt;.",

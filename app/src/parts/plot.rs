@@ -168,7 +168,9 @@ pub(super) const COUNT: Units = &[(1, "")];
 
 pub(super) const fn units(unit: Unit) -> Units {
     match unit {
-        Unit::Bytes => &[(1, " B"), (1 << 10, " KB"), (1 << 20, " MB"), (1 << 30, " GB"), (1 << 40, " TB")],
+        Unit::Bytes => {
+            &[(1, " B"), (1 << 10, " KiB"), (1 << 20, " MiB"), (1 << 30, " GiB"), (1 << 40, " TiB")]
+        }
         Unit::Percent => &[(1, " %")],
         Unit::Requests => COUNT,
         Unit::Seconds => &[(1, " s")],
@@ -241,11 +243,11 @@ mod tests {
         let cases = [
             (4, Unit::Bytes, 1, " B"),
             (9, Unit::Bytes, 2, " B"),
-            (1_879_048_192, Unit::Bytes, 500, " MB"),
-            (42 << 20, Unit::Bytes, 10, " MB"),
-            (7 << 30, Unit::Bytes, 2, " GB"),
-            (3 << 20, Unit::Bytes, 1, " MB"),
-            (u64::MAX, Unit::Bytes, 5_000_000, " TB"),
+            (1_879_048_192, Unit::Bytes, 500, " MiB"),
+            (42 << 20, Unit::Bytes, 10, " MiB"),
+            (7 << 30, Unit::Bytes, 2, " GiB"),
+            (3 << 20, Unit::Bytes, 1, " MiB"),
+            (u64::MAX, Unit::Bytes, 5_000_000, " TiB"),
             (90, Unit::Percent, 20, " %"),
             (12_000, Unit::Requests, 5_000, ""),
             (u64::MAX, Unit::Requests, 5_000_000_000_000_000_000, ""),

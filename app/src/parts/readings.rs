@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_rule_says_where_it_stands_and_how_far_it_is() {
         let half = html(Standing::Watching, Some(1 << 29));
-        for expected in ["Watching", "512 MB", "1 GB", "value=\"50\"", "Private bytes are &lt;b&gt;."] {
+        for expected in ["Watching", "512 MiB", "1 GiB", "value=\"50\"", "Private bytes are &lt;b&gt;."] {
             assert!(half.contains(expected), "{expected} in {half}");
         }
         let beyond = html(Standing::Watching, Some(3 << 30));

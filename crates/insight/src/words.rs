@@ -6,9 +6,9 @@ use std::time::Duration;
 use model::auto_heal::limit::{Bitness, LimitSource, MemoryLimit};
 use model::time::humanise;
 
-const UNITS: [(u64, &str); 3] = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
+const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
 
-/// `1.75 GB`: powers of 1,024 under the names that App Service's pages use, cut to two decimals.
+/// `1.75 GiB`, cut to two decimals.
 pub fn bytes(count: u64) -> String {
     let Some((size, unit)) = UNITS.iter().find(|(size, _)| count >= *size) else {
         return format!("{count} bytes");
@@ -42,7 +42,7 @@ pub fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs())
 }
 
-/// `1.75 GB (worker size Small, 64 bit)`.
+/// `1.75 GiB (worker size Small, 64 bit)`.
 pub fn memory_limit(limit: MemoryLimit) -> String {
     let source = match limit.source {
         LimitSource::WorkerSize { size, bitness } => {
@@ -65,11 +65,11 @@ mod tests {
         let cases = [
             (0, "0 bytes"),
             (1_023, "1023 bytes"),
-            (1_024, "1 KB"),
-            (104_857_600, "100 MB"),
-            (1_879_048_192, "1.75 GB"),
-            (1_691_143_372, "1.57 GB"),
-            (1_610_612_736, "1.5 GB"),
+            (1_024, "1 KiB"),
+            (104_857_600, "100 MiB"),
+            (1_879_048_192, "1.75 GiB"),
+            (1_691_143_372, "1.57 GiB"),
+            (1_610_612_736, "1.5 GiB"),
         ];
         for (count, text) in cases {
             assert_eq!(bytes(count), text);
@@ -86,18 +86,18 @@ mod tests {
     fn a_limit_says_whose_it_is() {
         use {Bitness::*, WorkerSize::*};
         let cases = [
-            (Small, Bits32, "1.75 GB (worker size Small, 32 bit)"),
-            (Small, Bits64, "1.75 GB (worker size Small, 64 bit)"),
-            (Medium, Bits32, "3.5 GB (worker size Medium, 32 bit)"),
-            (Medium, Bits64, "3.5 GB (worker size Medium, 64 bit)"),
-            (Large, Bits32, "4 GB (worker size Large, 32 bit)"),
-            (Large, Bits64, "7 GB (worker size Large, 64 bit)"),
+            (Small, Bits32, "1.75 GiB (worker size Small, 32 bit)"),
+            (Small, Bits64, "1.75 GiB (worker size Small, 64 bit)"),
+            (Medium, Bits32, "3.5 GiB (worker size Medium, 32 bit)"),
+            (Medium, Bits64, "3.5 GiB (worker size Medium, 64 bit)"),
+            (Large, Bits32, "4 GiB (worker size Large, 32 bit)"),
+            (Large, Bits64, "7 GiB (worker size Large, 64 bit)"),
         ];
         for (worker_size, bitness, text) in cases {
             assert_eq!(memory_limit(Bounds { worker_size, bitness, ..Bounds::default() }.limit()), text);
         }
         let of = |source| memory_limit(MemoryLimit { bytes: 1 << 30, source });
-        assert_eq!(of(LimitSource::MemoryLimit), "1 GB (memory_limit)");
-        assert_eq!(of(LimitSource::Cgroup), "1 GB (its cgroup, the lowest)");
+        assert_eq!(of(LimitSource::MemoryLimit), "1 GiB (memory_limit)");
+        assert_eq!(of(LimitSource::Cgroup), "1 GiB (its cgroup, the lowest)");
     }
 }

@@ -39,8 +39,8 @@ pub(super) fn conditions(fields: &Fields, draft: &Draft, here: &str) -> AnyView 
                 {fields
                     .input(
                         "triggers.private_bytes_kib",
-                        "Private bytes above, in KB",
-                        "More than 102,400 and at most 33,554,432 KB (100 MB to 32 GB)",
+                        "Private bytes above, in KiB",
+                        "More than 102,400 and at most 33,554,432 KiB (100 MiB to 32 GiB)",
                         memory,
                         &draft.memory_kb,
                     )}

@@ -69,7 +69,7 @@ fn lines(config: &AutoHealConfig) -> Lines {
         add((5, index), format!("Status code range {}", index + 1), text);
     }
     if let Some(kb) = triggers.private_bytes_kib {
-        let text = format!("above {kb} KB ({})", bytes(kb.saturating_mul(1_024)));
+        let text = format!("above {kb} KiB ({})", bytes(kb.saturating_mul(1_024)));
         add((6, 0), "Private bytes".to_owned(), text);
     }
     let action = match (actions.action_type, &actions.custom_action) {
@@ -191,7 +191,7 @@ mod tests {
         for expected in [
             "at least 1 request within 1 min",
             "at least 5 requests within 1 min",
-            "above 204800 KB (200 MB)",
+            "above 204800 KiB (200 MiB)",
         ] {
             assert!(html.contains(expected), "{expected} in {html}");
         }

@@ -216,7 +216,7 @@ fn Last(instance: InstanceHeal) -> impl IntoView {
 #[component]
 fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
     let memory = format!(
-        "Acts when a worker's private bytes stay above {} % of its limit for more than {}.",
+        "Acts when a worker's private bytes stay above {}% of its limit for more than {}.",
         percent_memory::SHARE_PERCENT,
         humanise(percent_memory::FOR)
     );
@@ -275,7 +275,7 @@ fn size_words(size: WorkerSize) -> String {
 #[component]
 fn Cpu(cpu: CpuRule) -> impl IntoView {
     let text = format!(
-        "Acts when a worker keeps a processor busy at {} % or more for {} s, looked at every {} s; at most {} times on an instance within {} h. What it does: {:?}.",
+        "Acts when a worker keeps a processor busy at {}% or more for {} s, looked at every {} s; at most {} times on an instance within {} h. What it does: {:?}.",
         cpu.threshold_percent, cpu.seconds, cpu.frequency_s, cpu.actions, cpu.hours, cpu.mode
     );
     view! {
@@ -328,15 +328,15 @@ mod tests {
         };
         let html = view! { <Thresholds numbers=numbers /> }.to_html();
         for expected in [
-            "above 90 % of its limit for more than 30 s",
-            "Large, 7 GB (4 GB for 32 bit)",
-            "at least 80 % of the requests within 120 s took 200 s or longer",
+            "above 90% of its limit for more than 30 s",
+            "Large, 7 GiB (4 GiB for 32 bit)",
+            "at least 80% of the requests within 120 s took 200 s or longer",
             "no byte comes back for 1 min while at least 3 requests wait or are given up on",
         ] {
             assert!(html.contains(expected), "{expected} in {html}");
         }
         let own = ProactiveNumbers { memory_limit_bytes: Some(512 << 20), ..numbers };
-        assert!(view! { <Thresholds numbers=own /> }.to_html().contains("memory_limit, 512 MB"));
+        assert!(view! { <Thresholds numbers=own /> }.to_html().contains("memory_limit, 512 MiB"));
         let not_responding = NotRespondingNumbers { enabled: false, ..NotRespondingNumbers::default() };
         let off = ProactiveNumbers { not_responding, ..numbers };
         assert!(view! { <Thresholds numbers=off /> }.to_html().contains("not_responding is false"));

@@ -129,7 +129,7 @@ fn percent_of_limit(minute: &MemoryMinute) -> u64 {
     percent(minute.private_bytes_max, minute.limit_bytes)
 }
 
-/// As percent memory compares: more than 90 % of the limit.
+/// As percent memory compares: more than 90% of the limit.
 fn is_near(minute: &MemoryMinute) -> bool {
     minute.limit_bytes > 0
         && u128::from(minute.private_bytes_max) * 100
@@ -165,7 +165,7 @@ fn near_limit(now: Timestamp, course: &Course<'_>) -> Option<Insight> {
     })
 }
 
-/// `1.6 GB of 1.75 GB (91%)`.
+/// `1.6 GiB of 1.75 GiB (91%)`.
 fn of_limit(minute: &MemoryMinute) -> String {
     match minute.limit_bytes {
         0 => bytes(minute.private_bytes_max),

@@ -192,7 +192,7 @@ mod tests {
         ]);
         let [summary] = &*report.insights else { panic!("{:?}", report.insights) };
         assert_eq!((summary.severity, &*summary.title), (Severity::Info, "2 processes on 1 instance"));
-        assert_eq!(summary.details[0], Detail::text("a/0", "2 processes, 2 MB"));
+        assert_eq!(summary.details[0], Detail::text("a/0", "2 processes, 2 MiB"));
         let table = &report.tables[0];
         assert_eq!(table.rows.len(), 2);
         assert_eq!(table.rows[1][1], Cell::Branch { depth: 1, name: "p11".to_owned() });

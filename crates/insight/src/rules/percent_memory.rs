@@ -19,7 +19,7 @@ fn sentences(measured: &Measured) -> Option<Sentences> {
     };
     let threshold = bytes(*threshold_bytes);
     let condition = format!(
-        "when they stay above {threshold}, {SHARE_PERCENT} % of the limit of {}, for more than {}",
+        "when they stay above {threshold}, {SHARE_PERCENT}% of the limit of {}, for more than {}",
         memory_limit(*limit),
         humanise(FOR)
     );

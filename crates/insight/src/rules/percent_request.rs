@@ -14,7 +14,7 @@ pub(super) static WORDS: RuleWords =
 /// When it acts.
 pub fn condition() -> String {
     format!(
-        "when at least {SHARE_PERCENT} % of the requests within {} took {} or longer, and at least {LEAST} did",
+        "when at least {SHARE_PERCENT}% of the requests within {} took {} or longer, and at least {LEAST} did",
         seconds(WINDOW),
         seconds(SLOW)
     )
@@ -23,7 +23,7 @@ pub fn condition() -> String {
 fn sentences(measured: &Measured) -> Option<Sentences> {
     let Measured::PercentRequest { all, slow, slow_running } = *measured else { return None };
     let observed = format!(
-        "{slow} of {} within {} took {} or longer ({} %), {slow_running} of them still running",
+        "{slow} of {} within {} took {} or longer ({}%), {slow_running} of them still running",
         requests(all),
         seconds(WINDOW),
         seconds(SLOW),

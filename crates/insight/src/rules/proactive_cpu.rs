@@ -18,14 +18,14 @@ fn sentences(measured: &Measured) -> Option<Sentences> {
     };
     let CpuRule { threshold_percent, seconds, frequency_s, .. } = settings;
     let condition = format!(
-        "when each check, the mean of {frequency_s} s, is {threshold_percent} % or more for {seconds} s"
+        "when each check, the mean of {frequency_s} s, is {threshold_percent}% or more for {seconds} s"
     );
     let mean =
-        mean_percent.map_or_else(|| "not checked yet".to_owned(), |mean| format!("the mean was {mean} %"));
+        mean_percent.map_or_else(|| "not checked yet".to_owned(), |mean| format!("the mean was {mean}%"));
     let observed = match (busy_ms, mean_percent) {
         (Some(ms), Some(mean)) => {
             let busy = humanise(Duration::from_millis(ms));
-            format!("the processors were busy for {busy}, lately by {mean} %")
+            format!("the processors were busy for {busy}, lately by {mean}%")
         }
         _ => mean.clone(),
     };

@@ -58,15 +58,15 @@ fn percent_memory_says_what_it_saw() {
     let acted = evidence(Rule::PercentMemory, measured(Some(1_800_000_000), Some(31_000)));
     assert_eq!(
         summary(&acted),
-        "Percent memory: private bytes were above 1.57 GB for 31 s and are 1.67 GB; it acts when they stay above \
-         1.57 GB, 90 % of the limit of 1.75 GB (memory_limit), for more than 30 s."
+        "Percent memory: private bytes were above 1.57 GiB for 31 s and are 1.67 GiB; it acts when they stay above \
+         1.57 GiB, 90% of the limit of 1.75 GiB (memory_limit), for more than 30 s."
     );
     assert_eq!(window(&acted), "2 min");
-    let acts = "it acts when they stay above 1.57 GB, 90 % of the limit of 1.75 GB (memory_limit), for more than 30 s";
+    let acts = "it acts when they stay above 1.57 GiB, 90% of the limit of 1.75 GiB (memory_limit), for more than 30 s";
     for (bytes, above_ms, text) in [
         (None, None, "private bytes are not known yet"),
-        (Some(1 << 30), None, "private bytes are 1 GB"),
-        (Some(1_800_000_000), Some(4_000), "private bytes are 1.67 GB, above the threshold for 4 s"),
+        (Some(1 << 30), None, "private bytes are 1 GiB"),
+        (Some(1_800_000_000), Some(4_000), "private bytes are 1.67 GiB, above the threshold for 4 s"),
     ] {
         assert_eq!(now(Rule::PercentMemory, measured(bytes, above_ms)), format!("{text}; {acts}"));
     }
@@ -74,9 +74,8 @@ fn percent_memory_says_what_it_saw() {
 
 #[test]
 fn percent_request_speaks_of_200_seconds_within_120() {
-    let condition =
-        "when at least 80 % of the requests within 120 s took 200 s or longer, and at least 5 did";
-    let observed = "4 of 6 requests within 120 s took 200 s or longer (66 %), 1 of them still running";
+    let condition = "when at least 80% of the requests within 120 s took 200 s or longer, and at least 5 did";
+    let observed = "4 of 6 requests within 120 s took 200 s or longer (66%), 1 of them still running";
     let measured = Measured::PercentRequest { all: 6, slow: 4, slow_running: 1 };
     assert_eq!(now(Rule::PercentRequest, measured.clone()), format!("{observed}; it acts {condition}"));
     let acted = evidence(Rule::PercentRequest, measured);
@@ -108,11 +107,11 @@ fn proactive_cpu_says_how_busy_it_was_and_how_often_it_may_still_act() {
     let settings = CpuRule { mode: CpuMode::Kill, ..CpuRule::default() };
     let measured =
         |mean_percent, busy_ms| Measured::ProactiveCpu { settings, mean_percent, busy_ms, actions_left: 2 };
-    let condition = "when each check, the mean of 15 s, is 75 % or more for 30 s";
+    let condition = "when each check, the mean of 15 s, is 75% or more for 30 s";
     let acted = told(&evidence(Rule::ProactiveCpu, measured(Some(99), Some(31_000))));
-    assert_eq!(acted.observed, "the processors were busy for 31 s, lately by 99 %");
+    assert_eq!(acted.observed, "the processors were busy for 31 s, lately by 99%");
     assert_eq!(acted.condition, condition);
-    for (mean, text) in [(None, "not checked yet"), (Some(10), "the mean was 10 %")] {
+    for (mean, text) in [(None, "not checked yet"), (Some(10), "the mean was 10%")] {
         let expected = format!("{text}; it acts {condition}; actions left: 2");
         assert_eq!(now(Rule::ProactiveCpu, measured(mean, None)), expected);
     }
@@ -153,11 +152,11 @@ fn a_rule_that_counts_says_what() {
 #[test]
 fn private_bytes_say_how_many() {
     let measured = |bytes| Measured::PrivateBytes { threshold_bytes: 200 << 20, bytes };
-    let acts = "it acts when they are above 200 MB";
+    let acts = "it acts when they are above 200 MiB";
     assert_eq!(now(Rule::PrivateBytes, measured(None)), format!("private bytes are not known yet; {acts}"));
     assert_eq!(
         summary(&evidence(Rule::PrivateBytes, measured(Some(300 << 20)))),
-        format!("Private bytes: private bytes are 300 MB; {acts}.")
+        format!("Private bytes: private bytes are 300 MiB; {acts}.")
     );
 }
 
@@ -166,7 +165,7 @@ fn a_rule_that_fired_too_says_so() {
     let measured = Measured::PrivateBytes { threshold_bytes: 200 << 20, bytes: Some(300 << 20) };
     let other = Reading::new(Rule::PrivateBytes, measured, None, 1, Unit::Bytes);
     let text = reading(&Reading { fired_too: true, ..other });
-    assert_eq!(text, "also triggered: private bytes are 300 MB; it acts when they are above 200 MB");
+    assert_eq!(text, "also triggered: private bytes are 300 MiB; it acts when they are above 200 MiB");
 }
 
 #[test]

@@ -12,12 +12,12 @@ const GB: u64 = 1 << 30;
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum WorkerSize {
-    /// 1.75 GB.
+    /// 1.75 GiB.
     #[default]
     Small,
-    /// 3.5 GB.
+    /// 3.5 GiB.
     Medium,
-    /// 7 GB, of which a 32 bit process can have 4 GB.
+    /// 7 GiB, of which a 32 bit process can have 4 GiB.
     Large,
 }
 

@@ -105,17 +105,17 @@ fn a_calm_app_is_healthy_with_its_figures() {
         said(&report),
         [
             (Severity::Info, "No memory recorded of a/1"),
-            (Severity::Healthy, "Memory below threshold: peak 424 MB of 1000 MB (42%)"),
+            (Severity::Healthy, "Memory below threshold: peak 424 MiB of 1000 MiB (42%)"),
         ]
     );
-    let figures = DetailValue::Text("peak 424 MB of 1000 MB (42%); last 424 MB".to_owned());
+    let figures = DetailValue::Text("peak 424 MiB of 1000 MiB (42%); last 424 MiB".to_owned());
     assert_eq!(detail(&report.insights[1], "a/0"), figures);
 }
 
 #[test]
 fn little_is_not_nothing() {
     let report = report_of(course(0, 10, |_| MB), vec![], vec![]);
-    assert_eq!(said(&report), [(Severity::Healthy, "Memory below threshold: peak 1 MB of 1000 MB (<1%)")]);
+    assert_eq!(said(&report), [(Severity::Healthy, "Memory below threshold: peak 1 MiB of 1000 MiB (<1%)")]);
 }
 
 #[test]
@@ -139,17 +139,17 @@ fn above_90_percent_is_a_warning_and_said_to_last_while_it_does() {
         said(&report),
         [
             (Severity::Warning, "a/0 was above 90% of its memory limit"),
-            (Severity::Info, "Peak memory: 950 MB of 1000 MB (95%)")
+            (Severity::Info, "Peak memory: 950 MiB of 1000 MiB (95%)")
         ]
     );
 }
 
 #[test]
 fn growth_says_its_rate_and_when_the_limit_is_reached() {
-    // 60 MB an hour, from 400 MB to 699 MB of 1000 MB: 5 h 1 min are left
+    // 60 MiB an hour, from 400 MiB to 699 MiB of 1000 MiB: 5 h 1 min are left
     let memory = course(0, 300, |minute| 400 * MB + MB * minute);
     let report = report_of(memory, vec![], vec![]);
-    assert_eq!(said(&report)[0], (Severity::Warning, "a/0 grows by 60 MB an hour: possible memory leak"));
+    assert_eq!(said(&report)[0], (Severity::Warning, "a/0 grows by 60 MiB an hour: possible memory leak"));
     let insight = &report.insights[0];
     assert_eq!(detail(insight, "Time to limit"), DetailValue::Text("about 5 h 10 min".to_owned()));
     assert_eq!(detail(insight, "Observed for"), DetailValue::Text("4 h 59 min".to_owned()));
@@ -171,8 +171,8 @@ fn how_soon_the_limit_is_reached_decides_how_bad_it_is() {
     assert_eq!(
         said(&slow),
         [
-            (Severity::Info, "a/0 grows by 614 KB an hour"),
-            (Severity::Healthy, "Memory below threshold: peak 113.98 MB of 1000 MB (11%)"),
+            (Severity::Info, "a/0 grows by 614 KiB an hour"),
+            (Severity::Healthy, "Memory below threshold: peak 113.98 MiB of 1000 MiB (11%)"),
         ]
     );
 }
@@ -202,7 +202,7 @@ fn growth_is_looked_for_in_the_present_worker_alone() {
         if minute < 100 { 600 * MB } else { 100 * MB + 2 * MB * (minute - 100) }
     });
     let falls = report_of(falls, vec![], vec![]);
-    assert!(falls.insights[0].title.contains("grows by 120 MB an hour"), "{:?}", said(&falls));
+    assert!(falls.insights[0].title.contains("grows by 120 MiB an hour"), "{:?}", said(&falls));
 }
 
 #[test]
