@@ -1,7 +1,7 @@
 //! What detectors ask for. Who gathers it reads [`crate::detector::Detector::evidence`] and fills [`Evidence`] accordingly; what
 //! was not asked for stays empty.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::restart::Restart;
@@ -18,7 +18,7 @@ use model::{IncidentId, Place, TimeRange, Timestamp, WorkerId};
 pub enum Ask {
     /// [`Evidence::crash_counts`].
     CrashCounts,
-    /// [`Evidence::incidents`].
+    /// [`Evidence::incidents`] and [`Evidence::incident_counts`].
     Incidents { limit: u32 },
     /// [`Evidence::crashes`].
     Crashes { limit: u32 },
@@ -53,6 +53,8 @@ pub struct Evidence {
     pub crash_counts: Vec<CrashCount>,
     /// Last seen first. An incident's counts and times are of its whole life, not of the range.
     pub incidents: Vec<Incident>,
+    /// How often each of these crashed within the range.
+    pub incident_counts: BTreeMap<IncidentId, u64>,
     /// Newest first.
     pub crashes: Vec<Crash>,
     /// The dumps that were taken, newest first.
@@ -69,16 +71,17 @@ pub struct Evidence {
     pub processes: Vec<(Place, Vec<Process>)>,
 }
 
-/// Crashes of one incident on one instance within [`crate::buckets::part`] of the range.
+/// Crashes on one instance within [`crate::buckets::part`] of the range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrashCount {
     pub place: Place,
-    pub incident: IncidentId,
-    /// When the first of them was, to a minute.
+    /// When the first of them was.
     pub first: Timestamp,
     /// When the last of them was.
     pub at: Timestamp,
     pub count: u64,
+    /// How many of them were kills for want of memory.
+    pub out_of_memory: u64,
 }
 
 /// A dump that was taken: whose, of which incident, and the proof of its deletion.
@@ -112,6 +115,7 @@ impl Evidence {
             crash_monitoring,
             crash_counts: Vec::new(),
             incidents: Vec::new(),
+            incident_counts: BTreeMap::new(),
             crashes: Vec::new(),
             audits: Vec::new(),
             restarts: Vec::new(),

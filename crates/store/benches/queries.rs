@@ -47,7 +47,9 @@ async fn main() {
     })
     .await;
     let counts = async || store.crash_counts(&shop, day, Duration::from_mins(5)).await.unwrap().len();
-    measure(&format!("counts by minute of {CRASHES} crashes"), counts).await;
+    measure(&format!("counts of {CRASHES} crashes, for a chart"), counts).await;
+    let by_incident = async || store.incident_counts(&shop, day, 200).await.unwrap().len();
+    measure(&format!("counts of {CRASHES} crashes, by incident"), by_incident).await;
     measure("the latest 50 crashes", async || store.crashes(&shop, day, 50).await.unwrap().len()).await;
     store.close().await;
 }
@@ -101,6 +103,8 @@ async fn multiply(shell: &mut SqliteConnection) {
          crashing_thread, modules, memory FROM many CROSS JOIN one",
         "INSERT INTO crash_minute SELECT app, at_ms - at_ms % 60000, node, instance, incident, COUNT(*), MAX(at_ms) FROM crash \
          WHERE app = 'shop' GROUP BY 1, 2, 3, 4, 5 ON CONFLICT DO NOTHING",
+        "INSERT INTO crash_place_minute SELECT app, at_ms - at_ms % 60000, node, instance, COUNT(*), 0, MIN(at_ms), MAX(at_ms) \
+         FROM crash WHERE app = 'shop' GROUP BY 1, 2, 3, 4 ON CONFLICT DO NOTHING",
     ] {
         let query = sqlx::query(sql);
         let query = if sql.contains("$1") { query.bind(CRASHES) } else { query };

@@ -91,16 +91,17 @@ pub struct Recorded {
     pub count: u64,
 }
 
-/// The crashes of one incident on one instance within a part of the range that was asked for.
+/// The crashes on one instance within a part of the range that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrashCount {
-    /// When the first of them was, to a minute.
+    /// When the first of them was.
     pub first: Timestamp,
     /// When the last of them was.
     pub last: Timestamp,
     pub count: u64,
+    /// How many of them were kills for want of memory.
+    pub out_of_memory: u64,
     pub place: Place,
-    pub incident: IncidentId,
 }
 
 /// One dump's proof of deletion, and whose it was.

@@ -125,6 +125,24 @@ pub const TABLES: &[Table] = &[
         }),
     },
     Table {
+        name: "crash_place_minute",
+        columns: &[
+            "app",
+            "minute_ms",
+            "node",
+            "instance",
+            "crash_count",
+            "out_of_memory",
+            "first_ms",
+            "last_ms",
+        ],
+        bound: Bound::Age(Age {
+            delete: delete_before!("crash_place_minute", "app, minute_ms, node, instance", "minute_ms"),
+            oldest: None,
+            grace: Duration::from_mins(1),
+        }),
+    },
+    Table {
         name: "request_minute",
         columns: &[
             "app",

@@ -40,13 +40,14 @@ impl LiveConsole {
                     first: row.first,
                     at: row.last,
                     place: row.place,
-                    incident: row.incident,
                     count: row.count,
+                    out_of_memory: row.out_of_memory,
                 };
                 evidence.crash_counts = counts.into_iter().map(count).collect();
             }
             Ask::Incidents { limit } => {
                 evidence.incidents = store.incidents(Some(app), Some(range), limit).await?;
+                evidence.incident_counts = store.incident_counts(app, range, limit).await?;
             }
             Ask::Crashes { limit } => evidence.crashes = store.crashes(app, range, limit).await?,
             Ask::Audits { limit } => {

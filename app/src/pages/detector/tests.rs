@@ -70,12 +70,12 @@ fn the_worst_day() -> Evidence {
     let mut day = a_day();
     let causes = [("0", CrashCause::OutOfMemory), ("1", CrashCause::Signal)];
     let id = |digit: &str| -> IncidentId { digit.repeat(16).parse().unwrap() };
-    let crash = |digit: &str, (at, index): (Timestamp, u16)| CrashCount {
+    let crash = |(at, index): (Timestamp, u16)| CrashCount {
         first: at,
-        place: worker(index).place,
-        incident: id(digit),
         at,
-        count: 3,
+        place: worker(index).place,
+        count: 6,
+        out_of_memory: 3,
     };
     let restart = |rule, (at, index): (Timestamp, u16)| Restart {
         old: worker(index),
@@ -89,8 +89,8 @@ fn the_worst_day() -> Evidence {
         failed: 0,
         outcome: RestartOutcome::Done,
     };
-    day.crash_counts =
-        causes.iter().flat_map(|(digit, _)| minutes(&day).map(|at| crash(digit, at))).collect();
+    day.crash_counts = minutes(&day).map(crash).collect();
+    day.incident_counts = causes.map(|(digit, _)| (id(digit), 4_320)).into();
     day.incidents = causes.iter().map(|(digit, cause)| incident(&day, id(digit), *cause)).collect();
     let rules = [Rule::PercentMemory, Rule::NotResponding];
     day.restarts = rules.iter().flat_map(|rule| minutes(&day).map(|at| restart(*rule, at))).collect();

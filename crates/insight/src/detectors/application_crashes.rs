@@ -1,8 +1,5 @@
 //! Application Crashes: did the app's workers crash, where, how often, and what is the next thing to look at?
 
-use std::collections::BTreeMap;
-
-use model::IncidentId;
 use model::crash::Incident;
 
 use crate::buckets::over_time;
@@ -34,14 +31,10 @@ pub static DETECTOR: Detector = Detector {
 
 fn report(evidence: &Evidence) -> Report {
     let Evidence { range, now, incidents, crash_counts, .. } = evidence;
-    let mut counts: BTreeMap<&IncidentId, u64> = BTreeMap::new();
-    for crashes in crash_counts {
-        *counts.entry(&crashes.incident).or_default() += crashes.count;
-    }
     let mut insights: Vec<Insight> = incidents
         .iter()
         .filter_map(|incident| {
-            let count = counts.get(&incident.id)?;
+            let count = evidence.incident_counts.get(&incident.id)?;
             let mut insight = insight(evidence, incident, *count);
             insight.actions.splice(0..0, captured_one(incident, incidents));
             Some(insight)
@@ -136,6 +129,10 @@ mod tests {
 
     use super::*;
     use crate::detectors::tests::{NOW, evidence};
+    use std::collections::BTreeMap;
+
+    use model::IncidentId;
+
     use crate::evidence::CrashCount;
     use model::crash::{Audit, Frame, InFlightRequest, Runtime, Thread, Trust};
     use model::{CrashCause, TimeRange, Timestamp};
@@ -175,19 +172,27 @@ mod tests {
         }
     }
 
-    fn counts(incident: &Incident, counts: &[(Timestamp, u64)]) -> Vec<CrashCount> {
+    /// As `crash_counts` and `incident_counts` have them.
+    type Counted = Vec<(IncidentId, CrashCount)>;
+
+    fn counts(incident: &Incident, counts: &[(Timestamp, u64)]) -> Counted {
         let count = |(at, count): &(Timestamp, u64)| CrashCount {
             first: *at,
             at: *at,
             place: "a/shop/0".parse().unwrap(),
-            incident: incident.id.clone(),
             count: *count,
+            out_of_memory: 0,
         };
-        counts.iter().map(count).collect()
+        counts.iter().map(|counted| (incident.id.clone(), count(counted))).collect()
     }
 
-    fn report_of(range: TimeRange, incidents: Vec<Incident>, crash_counts: Vec<CrashCount>) -> Report {
-        report(&Evidence { crash_counts, incidents, ..evidence(range) })
+    fn report_of(range: TimeRange, incidents: Vec<Incident>, counted: Counted) -> Report {
+        let mut incident_counts = BTreeMap::new();
+        for (incident, counted) in &counted {
+            *incident_counts.entry(incident.clone()).or_default() += counted.count;
+        }
+        let crash_counts = counted.into_iter().map(|(_, counted)| counted).collect();
+        report(&Evidence { crash_counts, incidents, incident_counts, ..evidence(range) })
     }
 
     #[test]

@@ -17,10 +17,9 @@ use model::auto_heal::arithmetic::percent;
 use model::auto_heal::evidence::Rule;
 use model::auto_heal::percent_memory::SHARE_PERCENT;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use model::crash::Incident;
 use model::memory::MemoryMinute;
 use model::time::humanise;
-use model::{CrashCause, IncidentId, Place, TimeRange, Timestamp};
+use model::{Place, TimeRange, Timestamp};
 
 use crate::buckets::times;
 use crate::detector::{Category, Detector, Span};
@@ -36,13 +35,7 @@ pub static DETECTOR: Detector = Detector {
     description: "How close each instance came to its memory limit, whether its memory grows, and what happened meanwhile.",
     keywords: "memory leak private bytes limit out of memory OOM kill growth RAM heap worker size cgroup",
     span: Span::Range,
-    evidence: &[
-        Ask::MemoryMinutes,
-        Ask::Restarts { limit: 10_000 },
-        Ask::CrashCounts,
-        // whose cause is asked for
-        Ask::Incidents { limit: 200 },
-    ],
+    evidence: &[Ask::MemoryMinutes, Ask::Restarts { limit: 10_000 }, Ask::CrashCounts],
     report,
 };
 
@@ -55,7 +48,7 @@ fn report(evidence: &Evidence) -> Report {
     let Evidence { range, now, .. } = evidence;
     let mut restarts: Vec<&Restart> = evidence.restarts.iter().collect();
     restarts.sort_by_key(|restart| restart.at);
-    let crashes = crash_ends(&evidence.crash_counts, &evidence.incidents);
+    let crashes = crash_ends(&evidence.crash_counts);
     let courses = courses(*range, &evidence.memory, &evidence.places);
     let mut insights: Vec<Insight> = courses.iter().filter_map(|course| near_limit(*now, course)).collect();
     insights.extend(courses.iter().filter_map(|course| grows(*now, course, &restarts, &crashes)));
@@ -79,20 +72,20 @@ struct CrashEnd<'e> {
     at: Timestamp,
     place: &'e Place,
     count: u64,
-    cause: CrashCause,
+    /// Killed for want of memory.
+    of_memory: bool,
 }
 
 /// Oldest first.
-fn crash_ends<'e>(counts: &'e [CrashCount], incidents: &[Incident]) -> Vec<CrashEnd<'e>> {
-    let causes: BTreeMap<&IncidentId, CrashCause> =
-        incidents.iter().map(|incident| (&incident.id, incident.cause)).collect();
-    let end = |crashes: &'e CrashCount| CrashEnd {
-        at: crashes.at,
-        place: &crashes.place,
-        count: crashes.count,
-        cause: causes.get(&crashes.incident).copied().unwrap_or(CrashCause::Exit),
-    };
-    let mut ends: Vec<CrashEnd<'e>> = counts.iter().map(end).collect();
+fn crash_ends(counts: &[CrashCount]) -> Vec<CrashEnd<'_>> {
+    let mut ends = Vec::new();
+    for CrashCount { at, place, count, out_of_memory, .. } in counts {
+        for (of_memory, count) in [(true, *out_of_memory), (false, count.saturating_sub(*out_of_memory))] {
+            if count > 0 {
+                ends.push(CrashEnd { at: *at, place, count, of_memory });
+            }
+        }
+    }
     ends.sort_by_key(|end| end.at);
     ends
 }
@@ -268,8 +261,7 @@ fn of_present_worker(
 }
 
 fn killed(now: Timestamp, crashes: &[CrashEnd<'_>]) -> Option<Insight> {
-    let kills: Vec<&CrashEnd<'_>> =
-        crashes.iter().filter(|crash| crash.cause == CrashCause::OutOfMemory).collect();
+    let kills: Vec<&CrashEnd<'_>> = crashes.iter().filter(|crash| crash.of_memory).collect();
     let (first, last) = (kills.first()?.at, kills.last()?.at);
     let mut details = times(first, last);
     details.push(Detail::text("Instances", names(kills.iter().map(|kill| kill.place))));

@@ -153,11 +153,12 @@ fn one_of_each() -> Evidence {
         crash_counts: vec![CrashCount {
             first: at,
             place: "a/shop/0".parse().unwrap(),
-            incident: id.clone(),
             at,
             count: 2,
+            out_of_memory: 1,
         }],
         incidents: vec![incident],
+        incident_counts: [(id.clone(), 2)].into(),
         crashes: vec![crash],
         audits: vec![DumpAudit { worker, incident: id, audit }],
         restarts: vec![restart],
@@ -173,7 +174,10 @@ fn gathered(all: &Evidence, asked: &[Ask]) -> Evidence {
     for ask in asked {
         match ask {
             Ask::CrashCounts => some.crash_counts.clone_from(&all.crash_counts),
-            Ask::Incidents { .. } => some.incidents.clone_from(&all.incidents),
+            Ask::Incidents { .. } => {
+                some.incidents.clone_from(&all.incidents);
+                some.incident_counts.clone_from(&all.incident_counts);
+            }
             Ask::Crashes { .. } => some.crashes.clone_from(&all.crashes),
             Ask::Audits { .. } => some.audits.clone_from(&all.audits),
             Ask::Restarts { .. } => some.restarts.clone_from(&all.restarts),

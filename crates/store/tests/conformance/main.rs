@@ -45,7 +45,8 @@ macro_rules! conformance {
 conformance! {
     crashes: a_crash_reads_back_as_it_was, a_crash_counts_once, a_worker_cannot_crash_for_two_incidents,
         concurrent_crashes_are_all_counted, one_crash_from_many_tasks_counts_once, ranges_have_their_start_and_not_their_end,
-        the_newest_come_first_and_no_more_than_asked_for, crashes_are_counted_by_place_incident_and_minute,
+        the_newest_come_first_and_no_more_than_asked_for, crashes_are_counted_by_place_and_minute,
+        crashes_are_counted_by_incident_and_kills_for_memory_apart,
         audits_are_listed_by_when_they_were_captured;
     incidents: an_incident_shows_its_latest_captured_crash, first_and_last_do_not_depend_on_the_order_of_recording,
         incidents_are_those_that_crashed_in_the_range, incidents_of_one_app_or_of_all,

@@ -104,6 +104,8 @@ async fn name_workers_without_nodes(database: &Database) {
         "UPDATE restart SET id = substr(id, 8), old_worker = substr(old_worker, 8), new_worker = substr(new_worker, 8)",
         "UPDATE heal_event SET id = substr(id, 8), worker = substr(worker, 8)",
         "UPDATE instance_state SET state = replace(state, 'node-a/', '')",
+        "DROP TABLE crash_place_minute",
+        "DROP INDEX crash_minute_by_incident",
         "DELETE FROM _sqlx_migrations WHERE version > 4",
     ] {
         change(database, sql).await;

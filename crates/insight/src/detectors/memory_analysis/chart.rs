@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use model::TimeRange;
 use model::auto_heal::evidence::Unit;
 use model::auto_heal::restart::{Restart, RestartOutcome};
-use model::{CrashCause, TimeRange};
 
 use super::{Course, CrashEnd};
 use crate::buckets::Buckets;
@@ -59,7 +59,7 @@ fn marks(buckets: Buckets, restarts: &[&Restart], crashes: &[CrashEnd<'_>]) -> V
     let ended = crashes.iter().map(|crash| Mark {
         at: crash.at,
         place: crash.place.within_app(),
-        kind: kind(crash.cause),
+        kind: if crash.of_memory { MarkKind::OutOfMemory } else { MarkKind::Crash },
         count: crash.count,
         text: String::new(),
     });
@@ -76,11 +76,4 @@ fn marks(buckets: Buckets, restarts: &[&Restart], crashes: &[CrashEnd<'_>]) -> V
     let mut marks: Vec<Mark> = marks.into_values().collect();
     marks.sort_by_key(|mark| (mark.at, mark.kind));
     marks
-}
-
-const fn kind(cause: CrashCause) -> MarkKind {
-    match cause {
-        CrashCause::OutOfMemory => MarkKind::OutOfMemory,
-        CrashCause::Signal | CrashCause::Exit => MarkKind::Crash,
-    }
 }

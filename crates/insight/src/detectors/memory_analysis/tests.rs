@@ -1,8 +1,7 @@
 use super::*;
 use crate::detectors::tests::{DAY, NOW, evidence};
 use crate::report::{DetailValue, MarkKind};
-use model::crash::{Runtime, Thread};
-use model::{Place, WorkerId};
+use model::{CrashCause, WorkerId};
 
 const MB: u64 = 1 << 20;
 const LIMIT: u64 = 1_000 * MB;
@@ -39,45 +38,15 @@ fn restart(at: Timestamp, rule: Rule) -> Restart {
     }
 }
 
-/// An incident of its own for each cause.
-fn end(at: Timestamp, cause: CrashCause) -> CrashCount {
-    CrashCount { first: at, at, place: "a/shop/0".parse().unwrap(), incident: id(cause), count: 1 }
-}
-
-fn id(cause: CrashCause) -> IncidentId {
-    let digit = if cause == CrashCause::OutOfMemory { "0" } else { "1" };
-    digit.repeat(16).parse().unwrap()
-}
-
-fn incident(cause: CrashCause) -> Incident {
-    Incident {
-        id: id(cause),
-        app: "shop".parse().unwrap(),
-        signature: String::new(),
-        exception_type: String::new(),
-        runtime: Runtime::Native,
-        cause,
-        signal: None,
-        exit_code: None,
-        count: 1,
-        first_seen: NOW,
-        last_seen: NOW,
-        instances: vec![],
-        crashing_thread: Thread::default(),
-        modules: vec![],
-        in_flight: vec![],
-        in_flight_count: 0,
-        memory: vec![],
-        audit: None,
-        notes: vec![],
-    }
+fn end(at: Timestamp, cause: CrashCause, count: u64) -> CrashCount {
+    let out_of_memory = if cause == CrashCause::OutOfMemory { count } else { 0 };
+    CrashCount { first: at, at, place: "a/shop/0".parse().unwrap(), count, out_of_memory }
 }
 
 /// Of an app of one instance, unless more have memory.
 fn report_of(memory: Vec<MemoryMinute>, restarts: Vec<Restart>, crash_counts: Vec<CrashCount>) -> Report {
-    let incidents = [CrashCause::OutOfMemory, CrashCause::Signal].map(incident).to_vec();
     let places = vec!["a/shop/0".parse().unwrap()];
-    report(&Evidence { places, crash_counts, incidents, restarts, memory, ..evidence(DAY) })
+    report(&Evidence { places, crash_counts, restarts, memory, ..evidence(DAY) })
 }
 
 fn said(report: &Report) -> Vec<(Severity, &str)> {
@@ -192,7 +161,7 @@ fn growth_is_looked_for_in_the_present_worker_alone() {
     let by_restart = report_of(course(100), restarts, vec![]);
     assert_eq!(said(&by_restart)[0], (Severity::Warning, "1 restart because of memory"));
     assert_eq!(by_restart.insights.len(), 2, "{:?}", said(&by_restart));
-    let kills = vec![end(ago(100) - Duration::from_millis(1), CrashCause::OutOfMemory)];
+    let kills = vec![end(ago(100) - Duration::from_millis(1), CrashCause::OutOfMemory, 1)];
     let by_kill = report_of(course(100), vec![], kills);
     assert_eq!(said(&by_kill)[0], (Severity::Warning, "1 out-of-memory kill"));
     assert_eq!(by_kill.insights.len(), 2, "{:?}", said(&by_kill));
@@ -207,8 +176,8 @@ fn growth_is_looked_for_in_the_present_worker_alone() {
 
 #[test]
 fn a_kill_is_critical_while_it_is_new_and_counts_as_often_as_it_happened() {
-    let kills = CrashCount { count: 3, ..end(ago(15), CrashCause::OutOfMemory) };
-    let report = report_of(course(0, 60, |_| MB), vec![], vec![kills, end(ago(1), CrashCause::Signal)]);
+    let kills = end(ago(15), CrashCause::OutOfMemory, 3);
+    let report = report_of(course(0, 60, |_| MB), vec![], vec![kills, end(ago(1), CrashCause::Signal, 1)]);
     assert_eq!(said(&report)[0], (Severity::Critical, "3 out-of-memory kills"));
 }
 
@@ -228,9 +197,9 @@ fn the_chart_has_a_line_an_instance_with_gaps_its_limit_and_the_marks() {
     let mut memory = course(0, 20, |minute| 500 * MB + minute);
     memory.extend(course(3, 5, |_| 600 * MB));
     let crashes = vec![
-        end(ago(6), CrashCause::Signal),
-        CrashCount { count: 4, ..end(ago(8), CrashCause::Signal) },
-        end(ago(7), CrashCause::OutOfMemory),
+        end(ago(6), CrashCause::Signal, 1),
+        end(ago(8), CrashCause::Signal, 4),
+        end(ago(7), CrashCause::OutOfMemory, 1),
     ];
     let rules = [(9, Rule::PercentMemory), (3, Rule::PercentMemory), (2, Rule::PercentRequest)];
     let restarts = rules.map(|(minutes, rule)| restart(ago(minutes), rule)).to_vec();

@@ -26,13 +26,7 @@ fn by_memory(at: Timestamp, blew_fuse: bool) -> Restart {
 }
 
 fn crashes(at: Timestamp, count: u64) -> CrashCount {
-    CrashCount {
-        first: at,
-        at,
-        place: "a/shop/0".parse().unwrap(),
-        incident: "a".repeat(16).parse().unwrap(),
-        count,
-    }
+    CrashCount { first: at, at, place: "a/shop/0".parse().unwrap(), count, out_of_memory: 0 }
 }
 
 fn report_of(restarts: Vec<Restart>, crash_counts: Vec<CrashCount>) -> Report {
