@@ -42,7 +42,7 @@ for (const javaScriptEnabled of [true, false]) {
       await expect(page.getByRole('region', { name: 'Insights' })).toContainText(/Memory below threshold: peak .* of 1\.75 G/);
       await chart.getByText('Show as a table').click();
       const table = chart.getByRole('table');
-      await expect(table.getByRole('row').filter({ hasText: /\d (KB|MB)/ }).first()).toBeVisible();
+      await expect(table.getByRole('row').filter({ hasText: /\d (KiB|MiB)/ }).first()).toBeVisible();
       await expect(table).toContainText(/Restart of .*\/0( \(×\d+\))?: manual restart by/);
     });
   });
