@@ -17,6 +17,7 @@ use model::auto_heal::fuse::FuseNumbers;
 use model::auto_heal::limit::WorkerSize;
 use model::auto_heal::restart::Restart;
 use model::auto_heal::{AutoHealConfig, NotRespondingNumbers};
+use model::change::Change;
 use model::crash::{Crash, Incident};
 use model::crash_monitor::Numbers;
 use model::settings::{AppSettings, Setting};
@@ -80,6 +81,9 @@ pub trait Console: Send + Sync {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Restart>, ConsoleError>;
+    /// What people changed for one app in `range`, and who it was, newest first, at most `limit`.
+    async fn changes(&self, app: &AppName, range: TimeRange, limit: u32)
+    -> Result<Vec<Change>, ConsoleError>;
     /// What auto-heal did in `range` short of a restart, newest first, at most `limit`.
     async fn heal_events(
         &self,

@@ -152,6 +152,61 @@ fn an_instance_is_restarted_by_hand_and_leaves_a_record() {
 }
 
 #[test]
+fn who_changes_something_is_recorded_and_shown() {
+    let medic = Medic::with_shop("", "");
+    medic.until_running();
+    let headers = [("Content-Type", "application/json")];
+    let send = |method: &str, path: &str, body: Value| {
+        let path = format!("/api/v1/apps/shop/{path}");
+        let answer = request(medic.address, method, &path, &headers, &body.to_string());
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    };
+    let off = json!({"WEBSITE_PROACTIVE_AUTOHEAL_ENABLED": false});
+    let rules = json!({"autoHealEnabled": true, "autoHealRules": {
+        "triggers": {"privateBytesInKB": 200_000}, "actions": {"actionType": "LogEvent"}}});
+    // what is so already changes nothing
+    for _ in 0..2 {
+        send("PUT", "settings", off.clone());
+        send("PUT", "auto-heal", rules.clone());
+    }
+    send("POST", "auto-heal/fuse/rearm", json!({}));
+    let changes = medic.until("three changes", || {
+        let changes = medic.json("/api/v1/apps/shop/changes");
+        (changes.as_array().unwrap().len() == 3).then_some(changes)
+    });
+    let said: Vec<_> =
+        (0..3).map(|number| (&changes[number]["change"], &changes[number]["summary"])).collect();
+    let expected = [
+        ("resumed", "Restart counter reset"),
+        ("rules", "Custom rules saved (enabled)"),
+        ("settings", "Proactive auto-heal turned off"),
+    ];
+    assert_eq!(
+        said,
+        expected.map(|(kind, summary)| (json!(kind), json!(summary))).each_ref().map(|(a, b)| (a, b))
+    );
+    assert_eq!(changes[2]["settings"], json!({"auto_heal": false}));
+    let id = |what| {
+        let said = std::process::Command::new("id").arg(what).output().unwrap().stdout;
+        String::from_utf8(said).unwrap().trim().to_owned()
+    };
+    let by = format!("{} (uid {})", id("-un"), id("-u"));
+    for change in changes.as_array().unwrap() {
+        assert_eq!((&change["by"], &change["app"]), (&json!(by), &json!("shop")), "{change}");
+    }
+    let history = medic.get("/apps/shop/categories/diagnostic-tools/tools/auto-heal?tab=history").body;
+    for (_, summary) in expected {
+        assert!(history.contains(summary), "{summary}");
+    }
+    assert!(history.contains(&by));
+    let settings = medic.get("/apps/shop/settings").body;
+    assert!(settings.contains("Proactive auto-heal turned off") && settings.contains(&by), "{settings}");
+    assert_eq!(medic.get("/api/v1/apps/nope/changes").status, 404);
+    let described = &medic.json("/api/v1/openapi.json")["components"]["schemas"]["ChangeRecord"];
+    assert!(described.to_string().contains("\"summary\""), "{described}");
+}
+
+#[test]
 fn what_does_not_run_or_is_being_restarted_cannot_be_restarted() {
     let sleeper = ["sleep".into(), "1000".into()];
     let medic = Medic::with_command(&sleeper, "", "");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{Medic, request};
 
 fn restarts(medic: &Medic) -> Vec<Value> {
@@ -151,6 +151,12 @@ fn a_flapping_app_blows_the_fuse_which_outlives_medic_and_is_armed_by_hand() {
     let answer = post(&medic, "/api/v1/apps/shop/auto-heal/fuse/rearm");
     assert_eq!((answer.status, answer.json()["was_blown"].as_bool()), (200, Some(true)));
     assert_eq!(fuse(&medic)["state"], "armed");
+    let resumed = medic.until("who resumed", || {
+        let changes = medic.json("/api/v1/apps/shop/changes");
+        changes.get(0).cloned()
+    });
+    assert_eq!((&resumed["change"], &resumed["was_paused"]), (&json!("resumed"), &json!(true)), "{resumed}");
+    assert!(resumed["by"].as_str().unwrap().contains("(uid "), "{resumed}");
 }
 
 #[test]

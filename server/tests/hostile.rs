@@ -57,6 +57,7 @@ fn answers(medic: &Medic) -> Vec<(String, Answer)> {
         format!("{api}/settings"),
         format!("{api}/restarts"),
         format!("{api}/heal-events"),
+        format!("{api}/changes"),
         format!("{api}/auto-heal"),
         format!("{api}/auto-heal/status"),
         "/api/v1/incidents".to_owned(),

@@ -178,6 +178,7 @@ fn pages(medic: &Medic) -> Vec<String> {
             "/settings",
             "/restarts",
             "/heal-events",
+            "/changes",
             "/auto-heal",
             "/auto-heal?format=web.config",
             "/auto-heal/status",

@@ -10,6 +10,7 @@ use model::auto_heal::event::HealEvent;
 use model::auto_heal::fuse::FuseState;
 use model::auto_heal::restart::Restart;
 use model::auto_heal::{HealGuard, Watch};
+use model::change::Change;
 use model::crash::Crash;
 use model::crash_monitor::Guard;
 use model::{AppName, Place, Signal, WorkerId};
@@ -61,6 +62,8 @@ pub enum Effect {
     RecordRestart(Box<Restart>),
     /// Write down what auto-heal did short of a restart.
     RecordEvent(Box<HealEvent>),
+    /// Write down what a person changed.
+    RecordChange(Box<Change>),
     /// Run the user's own action, and write down how it went.
     RunAction {
         action: CustomAction,

@@ -122,7 +122,11 @@ pub enum Input {
         rules: Box<AutoHealConfig>,
     },
     /// An app's fuse is to be armed again.
-    Rearm { app: AppName },
+    Rearm {
+        app: AppName,
+        /// Who asked, such as `alice (uid 1000)`.
+        by: Option<String>,
+    },
     /// An instance is to be restarted now.
     Restart { place: Place, reason: RestartReason },
     /// The app's numbers changed; its number of instances and its address do not.
@@ -194,7 +198,7 @@ impl Fleet {
                 self.of(&app, |app| app.set_settings(now, settings, effects));
             }
             Input::Rules { app, rules } => self.of(&app, |app| app.set_rules(now, *rules)),
-            Input::Rearm { app } => self.of(&app, App::rearm),
+            Input::Rearm { app, by } => self.of(&app, |app| app.rearm(now, by, effects)),
             Input::Restart { place, reason } => {
                 self.of(&place.app, |app| app.restart(now, place.instance, reason, effects));
             }

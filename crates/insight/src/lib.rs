@@ -5,6 +5,7 @@
 //! Imports go one way: `detectors` → `tables`, `incident`, `buckets` → `report` → `severity`; `records` → `rules` and `healing`.
 
 pub mod buckets;
+pub mod changes;
 pub mod custom_rules;
 pub mod detector;
 pub mod detectors;

@@ -4,6 +4,7 @@
 //! randomness, and nothing is decided here. The crate builds for wasm32, because the pages speak in its types.
 
 pub mod auto_heal;
+pub mod change;
 pub mod crash;
 pub mod crash_monitor;
 pub mod ending;

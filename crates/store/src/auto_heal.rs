@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use model::auto_heal::AutoHealConfig;
+use model::change::Change;
 use model::{AppName, NodeName, Place};
 
 use crate::settings::{state_of, state_values};
 use crate::sql::{Durability, json};
-use crate::{Store, StoreError, bounds};
+use crate::{Store, StoreError, bounds, changes};
 
 /// The rules whole. A custom action's parameters serialize as `***`: what runs the action must have them, and has them from here.
 fn with_parameters(rules: &AutoHealConfig) -> sqlx::Result<serde_json::Value> {
@@ -31,14 +32,29 @@ impl Store {
 
     /// Puts these in the place of the app's rules, durably. They are not judged here: [`AutoHealConfig::check`] does.
     pub async fn save_auto_heal(&self, app: &AppName, rules: &AutoHealConfig) -> Result<(), StoreError> {
-        self.write_auto_heal(app, rules).await.map_err(self.failed("Saving an app's auto-heal rules"))
+        self.write_auto_heal(app, rules, None).await.map_err(self.failed("Saving an app's auto-heal rules"))
     }
 
-    async fn write_auto_heal(&self, app: &AppName, rules: &AutoHealConfig) -> sqlx::Result<()> {
+    /// The same, with the record of who changed them.
+    pub async fn change_auto_heal(&self, rules: &AutoHealConfig, change: &Change) -> Result<(), StoreError> {
+        let written = self.write_auto_heal(&change.app, rules, Some(change)).await;
+        written.map_err(self.failed("Saving an app's auto-heal rules"))
+    }
+
+    async fn write_auto_heal(
+        &self,
+        app: &AppName,
+        rules: &AutoHealConfig,
+        change: Option<&Change>,
+    ) -> sqlx::Result<()> {
         let sql = "INSERT INTO auto_heal (app, rules) VALUES ($1, $2) \
                    ON CONFLICT (app) DO UPDATE SET rules = excluded.rules";
-        let values = vec![app.as_str().into(), json(with_parameters(rules)?)?];
-        self.sql.execute(Durability::Durable, sql, values).await.map(drop)
+        let mut transaction = self.sql.begin(Durability::Durable).await?;
+        transaction.execute(sql, vec![app.as_str().into(), json(with_parameters(rules)?)?]).await?;
+        if let Some(change) = change {
+            transaction.execute(changes::INSERT, changes::values(change)?).await?;
+        }
+        transaction.commit().await
     }
 
     /// When the rules of a node's instances last acted, as the JSON that was saved.

@@ -19,6 +19,7 @@ mod access;
 mod aside;
 mod auto_heal;
 mod bounds;
+mod changes;
 mod crash_minutes;
 mod crashes;
 mod error;

@@ -27,7 +27,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     step!(1, "crashes, settings, requests", "0001_crashes_settings_requests.sql"),
     step!(2, "restarts, rules, memory", "0002_restarts_rules_memory.sql"),
     step!(3, "flushes, retention", "0003_flushes_retention.sql"),
@@ -36,6 +36,7 @@ const STEPS: [Step; 8] = [
     step!(6, "names of rules", "0006_rules_names.sql"),
     step!(7, "names of settings", "0007_setting_names.sql"),
     step!(8, "crash minutes by place", "0008_crash_place_minutes.sql"),
+    step!(9, "changes", "0009_changes.sql"),
 ];
 
 /// The number of the tables that this Medic makes.

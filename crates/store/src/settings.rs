@@ -1,10 +1,11 @@
 //! Apps' settings, and the states that guard people and so outlive a restart of Medic.
 
+use model::change::Change;
 use model::settings::{AppSettings, Setting};
 use model::{AppName, NodeName, Place};
 
 use crate::sql::{Durability, Row, Value};
-use crate::{Store, StoreError, bounds};
+use crate::{Store, StoreError, bounds, changes};
 
 impl Store {
     /// An app's settings; none where none were ever saved.
@@ -18,10 +19,21 @@ impl Store {
 
     /// Puts these in the place of all of the app's settings, durably.
     pub async fn save_settings(&self, app: &AppName, settings: &AppSettings) -> Result<(), StoreError> {
-        self.replace_settings(app, settings).await.map_err(self.failed("Saving an app's settings"))
+        self.replace_settings(app, settings, None).await.map_err(self.failed("Saving an app's settings"))
     }
 
-    async fn replace_settings(&self, app: &AppName, settings: &AppSettings) -> sqlx::Result<()> {
+    /// The same, with the record of who changed them.
+    pub async fn change_settings(&self, settings: &AppSettings, change: &Change) -> Result<(), StoreError> {
+        let replaced = self.replace_settings(&change.app, settings, Some(change)).await;
+        replaced.map_err(self.failed("Saving an app's settings"))
+    }
+
+    async fn replace_settings(
+        &self,
+        app: &AppName,
+        settings: &AppSettings,
+        change: Option<&Change>,
+    ) -> sqlx::Result<()> {
         let mut transaction = self.sql.begin(Durability::Durable).await?;
         transaction.execute("DELETE FROM app_setting WHERE app = $1", vec![app.as_str().into()]).await?;
         for (setting, value) in &settings.0 {
@@ -31,6 +43,9 @@ impl Store {
             let values =
                 vec![app.as_str().into(), setting.stored().into(), bounds::text(value, VALUE_LIMIT).into()];
             transaction.execute(sql, values).await?;
+        }
+        if let Some(change) = change {
+            transaction.execute(changes::INSERT, changes::values(change)?).await?;
         }
         transaction.commit().await
     }

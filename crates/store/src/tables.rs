@@ -191,6 +191,11 @@ pub const TABLES: &[Table] = &[
         bound: age!("heal_event", "id", "at_ms"),
     },
     Table {
+        name: "change",
+        columns: &["id", "app", "at_ms", "node", "changed_by", "change", "change_fields"],
+        bound: age!("change", "id", "at_ms"),
+    },
+    Table {
         name: "request_flush",
         columns: &["node", "boot", "number", "at_ms"],
         bound: Bound::Age(Age {

@@ -6,6 +6,7 @@ use model::auto_heal::AutoHealConfig;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::fuse::FuseStatus;
 use model::auto_heal::restart::{Restart, RestartReason};
+use model::change::Change;
 use model::status::{InstanceState, InstanceStatus, Snapshot};
 use model::{AppName, TimeRange, range};
 
@@ -27,10 +28,10 @@ impl LiveConsole {
     }
 
     /// Whether the fuse was blown is what the snapshot said; armed again it is either way.
-    pub(super) async fn rearm(&self, app: &AppName) -> Result<bool, ConsoleError> {
+    pub(super) async fn rearm(&self, app: &AppName, by: Option<String>) -> Result<bool, ConsoleError> {
         self.known(app)?;
         let was_blown = is_blown(&self.snapshot.borrow(), app);
-        self.supervision.rearm(app.clone()).await;
+        self.supervision.rearm(app.clone(), by).await;
         Ok(was_blown)
     }
 
@@ -70,6 +71,16 @@ impl LiveConsole {
     ) -> Result<Vec<Restart>, ConsoleError> {
         self.known(app)?;
         self.store.restarts(app, range, limit).await.map_err(|error| failed(&error))
+    }
+
+    pub(super) async fn changes_in(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<Change>, ConsoleError> {
+        self.known(app)?;
+        self.store.changes(app, range, limit).await.map_err(|error| failed(&error))
     }
 
     pub(super) async fn heal_events_in(

@@ -12,7 +12,8 @@ use app::{ConsoleError, RulesChange, SettingChanges};
 use engine::fleet::Recalled;
 use model::AppName;
 use model::auto_heal::AutoHealConfig;
-use model::settings::AppSettings;
+use model::change::{Change, Changed};
+use model::settings::{AppSettings, Setting};
 use store::StoreError;
 
 use super::healing::refuse_invalid;
@@ -36,6 +37,7 @@ impl LiveConsole {
         &self,
         app: &AppName,
         changes: SettingChanges,
+        by: Option<String>,
     ) -> Result<(), ConsoleError> {
         let defaults = self.known(app)?.settings;
         for (setting, value) in &changes {
@@ -56,8 +58,10 @@ impl LiveConsole {
                 Some(value) => drop(settings.0.insert(setting, value)),
             }
         }
-        if settings != before {
-            self.store.save_settings(app, &settings).await.map_err(|error| failed(&error))?;
+        let altered = altered(&before, &settings, &defaults);
+        if !altered.is_empty() {
+            let change = self.change(app, by, Changed::Settings { settings: altered });
+            self.store.change_settings(&settings, &change).await.map_err(|error| failed(&error))?;
         }
         self.keep(app, |kept| kept.settings = settings.clone());
         self.supervision.configure(app.clone(), settings.or(&defaults)).await;
@@ -77,6 +81,7 @@ impl LiveConsole {
         &self,
         app: &AppName,
         change: RulesChange<'_>,
+        by: Option<String>,
     ) -> Result<(), ConsoleError> {
         self.known(app)?;
         let _one_after_another = self.changing.lock().await;
@@ -84,7 +89,10 @@ impl LiveConsole {
         let config = change(&held)?;
         refuse_invalid(&config)?;
         let config = config.keep_from(&held).map_err(|violation| ConsoleError::Invalid(vec![violation]))?;
-        self.store.save_auto_heal(app, &config).await.map_err(|error| failed(&error))?;
+        if config != held {
+            let change = self.change(app, by, Changed::Rules { enabled: config.enabled });
+            self.store.change_auto_heal(&config, &change).await.map_err(|error| failed(&error))?;
+        }
         self.keep(app, |kept| kept.rules = Some(config.clone()));
         self.supervision.auto_heal(app.clone(), config).await;
         Ok(())
@@ -146,6 +154,10 @@ impl LiveConsole {
         Ok(())
     }
 
+    fn change(&self, app: &AppName, by: Option<String>, what: Changed) -> Change {
+        Change { app: app.clone(), node: self.node.clone(), at: self.clock.wall(), by, what }
+    }
+
     fn saved(&self) -> MutexGuard<'_, BTreeMap<AppName, Saved>> {
         self.saved.lock().expect("nothing panics while it holds what is saved")
     }
@@ -157,4 +169,15 @@ impl LiveConsole {
     fn keep(&self, app: &AppName, change: impl FnOnce(&mut Saved)) {
         change(self.saved().entry(app.clone()).or_default());
     }
+}
+
+/// The settings that are saved in another way than before, and whether each is on now.
+fn altered(before: &AppSettings, after: &AppSettings, defaults: &AppSettings) -> BTreeMap<Setting, bool> {
+    let in_force = after.clone().or(defaults);
+    let is_changed = |setting: &Setting| before.0.get(setting) != after.0.get(setting);
+    Setting::ALL
+        .into_iter()
+        .filter(is_changed)
+        .map(|setting| (setting, in_force.is_enabled(setting)))
+        .collect()
 }

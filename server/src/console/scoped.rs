@@ -10,6 +10,7 @@ use insight::report::Report;
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::restart::Restart;
+use model::change::Change;
 use model::crash::{Crash, Incident};
 use model::crash_monitor::Numbers;
 use model::settings::{AppSettings, Setting};
@@ -90,7 +91,7 @@ impl Console for Scoped {
 
     async fn change_settings(&self, app: &AppName, changes: SettingChanges) -> Result<(), ConsoleError> {
         self.principal.may_change()?;
-        self.live.change_some_settings(app, changes).await
+        self.live.change_some_settings(app, changes, self.principal.name()).await
     }
 
     fn setting_name(&self, setting: Setting) -> &'static str {
@@ -126,7 +127,7 @@ impl Console for Scoped {
             let rules = change(held)?;
             principal.may_save(&rules, held).map(|()| rules)
         };
-        self.live.change_rules(app, &may_save).await
+        self.live.change_rules(app, &may_save, self.principal.name()).await
     }
 
     async fn dry_run(&self, app: &AppName, config: &AutoHealConfig) -> Result<DryRun, ConsoleError> {
@@ -139,7 +140,7 @@ impl Console for Scoped {
 
     async fn rearm_fuse(&self, app: &AppName) -> Result<bool, ConsoleError> {
         self.principal.may_change()?;
-        self.live.rearm(app).await
+        self.live.rearm(app, self.principal.name()).await
     }
 
     async fn restart(&self, app: &AppName, instance: u16) -> Result<(), ConsoleError> {
@@ -154,6 +155,15 @@ impl Console for Scoped {
         limit: u32,
     ) -> Result<Vec<Restart>, ConsoleError> {
         self.live.restarts_in(app, range, limit).await
+    }
+
+    async fn changes(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<Change>, ConsoleError> {
+        self.live.changes_in(app, range, limit).await
     }
 
     async fn heal_events(

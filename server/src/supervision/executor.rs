@@ -149,6 +149,7 @@ impl Executor {
                 tracing::warn!(worker = %event.worker, "{}", event_summary(&event));
                 self.note(Entry::Event(event));
             }
+            Effect::RecordChange(change) => self.note(Entry::Change(change)),
             Effect::RunAction { action, event } => self.run(action, event),
             Effect::Remember { place, guard } => self.note(Entry::Guard(place, guard)),
             Effect::RememberHeal { place, guard } => self.note(Entry::HealGuard(place, guard)),

@@ -52,8 +52,8 @@ impl Supervision {
     }
 
     /// Arms an app's fuse again.
-    pub async fn rearm(&self, app: AppName) {
-        self.tell(Input::Rearm { app }).await;
+    pub async fn rearm(&self, app: AppName, by: Option<String>) {
+        self.tell(Input::Rearm { app, by }).await;
     }
 
     /// Begins an overlapped restart, if the instance runs and none is under way.

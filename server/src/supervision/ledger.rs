@@ -17,6 +17,7 @@ use model::auto_heal::HealGuard;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::fuse::FuseState;
 use model::auto_heal::restart::{Restart, RestartOutcome};
+use model::change::Change;
 use model::crash::Crash;
 use model::crash_monitor::Guard;
 use model::{AppName, NodeName, Place, WorkerId};
@@ -37,6 +38,7 @@ pub(super) enum Entry {
     Crash(Box<Crash>),
     Restart(Box<Restart>),
     Event(Box<HealEvent>),
+    Change(Box<Change>),
     Guard(Place, Guard),
     HealGuard(Place, HealGuard),
     Fuse(AppName, FuseState),
@@ -160,6 +162,7 @@ struct Waiting {
 enum Fact {
     Restart(Box<Restart>),
     Event(Box<HealEvent>),
+    Change(Box<Change>),
 }
 
 impl Waiting {
@@ -176,6 +179,7 @@ impl Waiting {
             Entry::Crash(_) | Entry::Recalled => {}
             Entry::Restart(restart) => self.facts.push_back(Fact::Restart(restart)),
             Entry::Event(event) => self.facts.push_back(Fact::Event(event)),
+            Entry::Change(change) => self.facts.push_back(Fact::Change(change)),
             Entry::Guard(place, guard) => {
                 self.guards.insert(place, guard);
             }
@@ -219,6 +223,9 @@ impl Waiting {
                 }
                 Fact::Event(event) => {
                     store.record_heal_event(event).await?;
+                }
+                Fact::Change(change) => {
+                    store.record_change(change).await?;
                 }
             }
             self.facts.pop_front();

@@ -65,6 +65,7 @@ pub(super) async fn tab(
     let (filter, range, chosen) = (asked.filter, read.range, read.chosen);
     let mut restarts = console.restarts(app, read.range, READ).await?;
     let mut events = console.heal_events(app, read.range, READ).await?;
+    let changes = console.changes(app, read.range, READ).await?;
     let is_full = restarts.len().max(events.len()) as u64 >= u64::from(READ);
     restarts.retain(|restart| filter.takes_restart(restart));
     events.retain(|event| filter.takes_event(event));
@@ -81,6 +82,8 @@ pub(super) async fn tab(
     let here = AUTO_HEAL.href(app);
     let pill = view! { <RangePill read=read now=now here=here.clone() keep=keep /> };
     let instances = status.instances.iter().map(|instance| instance.index).collect();
+    let links = Links::of_app(app.clone());
+    let changes = view! { <TableView table=insight::changes::table(&changes) links=&links /> };
     let restarts = view! { <Restarts app=app.clone() restarts=restarts /> };
     let view = view! {
         <Counter count=total one="restart" many="restarts" />
@@ -96,6 +99,9 @@ pub(super) async fn tab(
         </LiveRegion>
         <LiveRegion name="events" heading="Triggered without restart">
             <Events events=events />
+        </LiveRegion>
+        <LiveRegion name="changes" heading="Changes">
+            {changes}
         </LiveRegion>
         {is_full.then(|| view! { <p class="quiet">{format!("Only the newest {READ} records of the range are shown. Choose a shorter time range to see the others.")}</p> })}
     };

@@ -10,6 +10,7 @@ use model::auto_heal::fuse::FuseState;
 use model::auto_heal::limit::Bounds;
 use model::auto_heal::restart::RestartReason;
 use model::auto_heal::{AutoHealConfig, Observation};
+use model::change::{Change, Changed};
 use model::settings::{AppSettings, Setting};
 use model::status::{AppHeal, AppStatus, Health, InstanceState, InstanceStatus};
 use model::{Monotonic, NodeName, Now, Place, WorkerId};
@@ -17,6 +18,7 @@ use model::{Monotonic, NodeName, Now, Place, WorkerId};
 use crate::fleet::{AppSpec, AppStart, Remembered};
 
 pub(super) struct App {
+    node: NodeName,
     spec: AppSpec,
     settings: AppSettings,
     rules: AutoHealConfig,
@@ -47,6 +49,7 @@ impl App {
         let AppStart { spec, settings, rules } = start;
         let fuse = remembered.fuses.get(&spec.name).cloned().unwrap_or_default();
         let mut app = Self {
+            node: node.clone(),
             fuse: Fuse::new(spec.auto_heal.fuse, fuse.clone()),
             instances: Vec::new(),
             generation: 1,
@@ -146,8 +149,10 @@ impl App {
         self.configure_all(now, effects);
     }
 
-    pub(super) fn rearm(&mut self) {
-        self.fuse.rearm();
+    pub(super) fn rearm(&mut self, now: Now, by: Option<String>, effects: &mut Vec<Effect>) {
+        let what = Changed::Resumed { was_paused: self.fuse.rearm() };
+        let (app, node) = (self.spec.name.clone(), self.node.clone());
+        effects.push(Effect::RecordChange(Box::new(Change { app, node, at: now.wall, by, what })));
     }
 
     /// A restart that cannot be begun now was refused before it came here; one that lost the race is left out.

@@ -5,6 +5,7 @@ use model::auto_heal::event::EventKind;
 use model::auto_heal::fuse::FuseStatus;
 use model::auto_heal::restart::Restart;
 use model::auto_heal::{Rule, Tallies, Unanswered};
+use model::change::Changed;
 use model::settings::Setting;
 use model::status::Health;
 use model::{Ending, Exit, Signal, Timestamp};
@@ -170,7 +171,16 @@ fn the_fuse_lets_three_restarts_through_is_remembered_and_armed_by_hand() {
         again.second([99 * MB, 0]);
     }
     assert_eq!(again.restarts().len(), 0);
-    again.tell(Input::Rearm { app: app() });
+    for was_paused in [true, false] {
+        again.tell(Input::Rearm { app: app(), by: Some("alice (uid 1000)".to_owned()) });
+        let change = again.seen.iter().rev().find_map(|effect| match effect {
+            Effect::RecordChange(change) => Some(change.as_ref().clone()),
+            _ => None,
+        });
+        let change = change.unwrap();
+        assert_eq!((change.at, change.by.as_deref()), (again.now.wall, Some("alice (uid 1000)")));
+        assert_eq!((change.app, change.what), (app(), Changed::Resumed { was_paused }));
+    }
     for _ in 0..40 {
         again.second([99 * MB, 0]);
     }

@@ -6,6 +6,7 @@ use model::auto_heal::event::{EventKind, HealEvent};
 use model::auto_heal::evidence::{Evidence, Reading, Rule, Sample, Seen, Standing, ToldEvidence, Unit};
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::auto_heal::{Measured, Watch};
+use model::change::{Change, Changed};
 use model::crash::{Audit, Crash, Findings, Frame, InFlightRequest, Module, Runtime, Thread, Trust};
 use model::memory::MemoryMinute;
 use model::{AppName, CrashCause, IncidentId, NodeName, Place, TimeRange, Timestamp, WorkerId};
@@ -165,6 +166,17 @@ pub(crate) fn healed(app_name: &str, offset_ms: i64) -> Restart {
         failed: 1,
         outcome: RestartOutcome::Failed { why: "The new worker did not listen.".to_owned() },
         ..restart(app_name, offset_ms)
+    }
+}
+
+/// The proactive rules of `app` were resumed, `offset_ms` after [`NOON_MS`].
+pub(crate) fn change(app_name: &str, offset_ms: i64) -> Change {
+    Change {
+        app: app(app_name),
+        node: node("node-a"),
+        at: at(offset_ms),
+        by: Some("alice (uid 1000)".to_owned()),
+        what: Changed::Resumed { was_paused: true },
     }
 }
 

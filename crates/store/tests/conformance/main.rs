@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod auto_heal;
+mod changes;
 mod crashes;
 mod databases;
 mod fixtures;
@@ -57,6 +58,8 @@ conformance! {
     heal_events: an_event_reads_back_as_it_was, evidence_of_an_older_medic_reads_as_it_was_told, an_event_counts_once, events_of_one_app_in_a_range_newest_first;
     auto_heal: rules_read_back_equal_and_replace_what_was_there, rules_changed_by_hand_are_named, rules_of_an_older_medic_are_read,
         guards_are_kept_by_node_and_instance, fuses_are_kept_by_node_and_app;
+    changes: a_change_is_saved_with_who_it_was, a_hostile_name_is_stored_clean_and_cut,
+        changes_of_one_app_in_a_range_newest_first;
     memory: a_minute_flushed_twice_keeps_the_peak_and_the_latest_limit, concurrent_flushes_keep_the_peak,
         memory_of_one_app_in_a_range;
     minutes: a_minute_flushed_twice_adds_up, a_flush_that_is_sent_again_is_counted_once, concurrent_flushes_lose_nothing, minutes_of_one_app_in_a_range;

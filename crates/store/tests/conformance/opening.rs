@@ -106,6 +106,7 @@ async fn name_workers_without_nodes(database: &Database) {
         "UPDATE instance_state SET state = replace(state, 'node-a/', '')",
         "DROP TABLE crash_place_minute",
         "DROP INDEX crash_minute_by_incident",
+        "DROP TABLE change",
         "DELETE FROM _sqlx_migrations WHERE version > 4",
     ] {
         change(database, sql).await;

@@ -8,7 +8,7 @@ use store::tables::{Bound, TABLES};
 use store::{Database, Store};
 
 use crate::databases::{columns, rows};
-use crate::fixtures::{app, at, captured, flush, heal_event, instance, memory, node, restart};
+use crate::fixtures::{app, at, captured, change, flush, heal_event, instance, memory, node, restart};
 
 pub(crate) async fn the_tables_are_described_as_they_are(_: Store, database: Database) {
     let mut described: Vec<(String, String)> = TABLES
@@ -25,6 +25,7 @@ pub(crate) async fn what_is_old_goes_and_what_is_configured_stays(store: Store, 
     store.record_crash(&captured("shop", 0, 1)).await.unwrap();
     store.record_restart(&restart("shop", 0)).await.unwrap();
     store.record_heal_event(&heal_event("shop", 0)).await.unwrap();
+    store.record_change(&change("shop", 0)).await.unwrap();
     store
         .add_minutes(&node("node-a"), &flush(), &[RequestMinute::empty(place.clone(), at(0))])
         .await

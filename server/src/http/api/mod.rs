@@ -3,6 +3,7 @@
 
 mod apps;
 mod auto_heal_status;
+mod changes;
 mod crashes;
 mod detectors;
 mod dry_run;
@@ -53,6 +54,7 @@ fn operations() -> OpenApiRouter<Consoles> {
         .routes(routes!(resume::rearm_fuse))
         .routes(routes!(restarts::restarts))
         .routes(routes!(heal_events::heal_events))
+        .routes(routes!(changes::changes))
         .routes(routes!(restart::restart));
     OpenApiRouter::with_openapi(Description::openapi()).merge(below)
 }
