@@ -217,7 +217,11 @@ fn a_new_environment_replaces_the_workers_and_a_broken_command_leaves_them() {
     medic.signal("HUP");
     let failed = until_restarts(&medic, 4);
     assert_eq!(failed[0]["outcome"], "failed", "{:#}", failed[0]);
-    assert!(failed[0]["why"].as_str().unwrap().contains("ended before it was warm"), "{:#}", failed[0]);
+    assert!(
+        failed[0]["why"].as_str().unwrap().contains("The new worker did not take over. Exit code 1."),
+        "{:#}",
+        failed[0]
+    );
     assert_eq!(pids(&medic), replaced);
     assert_eq!(medic.shop("/").status, 200);
 }

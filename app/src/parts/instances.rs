@@ -37,7 +37,7 @@ pub(crate) fn InstanceTable(
                     <When at=instance.since bare=true />
                 </td>
                 <td class="wrap">
-                    {instance.message} {instance.next_start.map(|at| view! { " Next attempt "<When at=at /> })}
+                    {instance.message.as_ref().map(healing::message)} {instance.next_start.map(|at| view! { " Next attempt "<When at=at /> })}
                 </td>
             </tr>
         }

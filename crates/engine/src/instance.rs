@@ -38,16 +38,13 @@ use crate::back_off::{BackOff, STEADY};
 use crate::crash_monitor;
 use crate::crash_monitor::CrashMonitor;
 use crate::effect::Effect;
+use model::auto_heal::restart::RestartFailure;
 use model::crash_monitor::{EndsInARow, LastEnd};
-use model::status::{InstanceState, InstanceStatus};
+use model::status::{InstanceMessage, InstanceState, InstanceStatus};
 use model::{AppName, IncidentId, Monotonic, Now, Place, Signal, Timestamp, WorkerId};
 
 /// A crash that could not be written down is tried again after this long.
 pub const RECORD_RETRY: Duration = Duration::from_secs(10);
-
-/// What is said of a worker that the rule Not responding got no answer from.
-const NOT_RESPONDING: &str =
-    "The worker is running and does not respond: no requests and no probe were answered.";
 
 /// Names the incident of an app's signature. (It takes a hash function, which the engine does without.)
 pub type NameIncident = fn(&AppName, &str) -> IncidentId;
@@ -94,7 +91,7 @@ pub struct Instance {
     back_off: BackOff,
     phase: Phase,
     since: Timestamp,
-    message: Option<String>,
+    message: Option<InstanceMessage>,
     leaving: BTreeMap<WorkerId, Leaving>,
     departing: BTreeMap<WorkerId, Departing>,
     /// Until it is known who outlived the last Medic.
@@ -198,13 +195,13 @@ impl Instance {
             Phase::Waiting { until, .. } if *until <= now.monotonic => self.start(now, effects),
             Phase::Starting { worker, late_at, .. } if *late_at <= now.monotonic => {
                 let worker = worker.clone();
-                let limit_ms = model::auto_heal::arithmetic::millis(self.lifecycle.warm_up);
-                self.note_end(now, LastEnd::NotReady { limit_ms }, effects);
-                self.message = Some(format!("{} and was stopped.", self.not_warm()));
+                let end = self.not_ready();
+                self.message = Some(InstanceMessage::Ended { end: end.clone() });
+                self.note_end(now, end, effects);
                 self.ask_to_end(now, &worker, effects);
             }
             Phase::Running { next: Some(next), .. } if next.late_at <= now.monotonic => {
-                let why = format!("{}.", self.not_warm());
+                let why = RestartFailure::NewWorker { end: self.not_ready() };
                 self.give_up_successor(now, why, effects);
             }
             Phase::Stopping { worker, kill_at, .. } if kill_at.is_some_and(|at| at <= now.monotonic) => {
@@ -249,7 +246,7 @@ impl Instance {
     /// Stops the place for good; a second call does not wait for the grace.
     pub fn stop(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let hasten = std::mem::replace(&mut self.stop, true);
-        self.give_up_successor(now, "Medic was stopped.".to_owned(), effects);
+        self.give_up_successor(now, RestartFailure::MedicStopped, effects);
         self.stop_departing(now, hasten, effects);
         match &mut self.phase {
             Phase::Starting { worker, .. } | Phase::Running { worker, .. } => {
@@ -340,7 +337,10 @@ impl Instance {
             since: self.since,
             port: process.map(|process| process.port),
             next_start,
-            message: self.message.clone().or_else(|| not_responding.then(|| NOT_RESPONDING.to_owned())),
+            message: self
+                .message
+                .clone()
+                .or_else(|| not_responding.then_some(InstanceMessage::NotResponding)),
             not_responding,
             not_responding_since: self.healing.rules.unanswered_since().filter(|_| not_responding),
             ends: self.monitor.guard().ends.clone().filter(|_| !self.is_steady(now)),

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use model::auto_heal::RefusalReason;
 use model::auto_heal::event::{EventKind, HealEvent};
-use model::auto_heal::restart::{Restart, RestartReason};
+use model::auto_heal::restart::{Restart, RestartFailure, RestartReason};
+use model::status::InstanceMessage;
 use model::time::humanise;
 
 use crate::rules;
+use crate::words::last_end;
 
 /// Why a worker was to be replaced, within a sentence.
 pub fn reason(reason: &RestartReason) -> String {
@@ -19,6 +21,29 @@ pub fn reason(reason: &RestartReason) -> String {
             format!("{}, restart limit reached", rules::title(*rule))
         }
         RestartReason::ConfigurationChanged => "configuration changed".to_owned(),
+    }
+}
+
+/// Why a restart failed.
+pub fn failure(why: &RestartFailure) -> String {
+    match why {
+        RestartFailure::NewWorker { end } => format!("The new worker did not take over. {}.", last_end(end)),
+        RestartFailure::OldWorker => {
+            "The old worker ended before the new one was ready. The new worker took its place.".to_owned()
+        }
+        RestartFailure::MedicStopped => "Medic was stopped.".to_owned(),
+        RestartFailure::Told(told) => told.clone(),
+    }
+}
+
+/// What is to be said of an instance.
+pub fn message(message: &InstanceMessage) -> String {
+    match message {
+        InstanceMessage::Ended { end } => format!("{}.", last_end(end)),
+        InstanceMessage::RestartFailed { why } => format!("The last restart failed. {}", failure(why)),
+        InstanceMessage::NotResponding => {
+            "The worker is running and does not respond: no requests and no probe were answered.".to_owned()
+        }
     }
 }
 
@@ -59,6 +84,7 @@ mod tests {
     use model::auto_heal::evidence::{Evidence, Rule, Unit};
     use model::auto_heal::measured::Measured;
     use model::auto_heal::restart::RestartOutcome;
+    use model::crash_monitor::LastEnd;
 
     const AT: Timestamp = Timestamp::from_ms(1_769_847_400_000);
 
@@ -88,6 +114,36 @@ mod tests {
             };
             assert_eq!(restart_summary(&restart), format!("Restarted: {words}."));
         }
+    }
+
+    #[test]
+    fn a_failed_restart_says_why_and_so_does_its_instance() {
+        let new_worker = |end| RestartFailure::NewWorker { end };
+        for (why, words) in [
+            (new_worker(LastEnd::ExitCode { code: 3 }), "The new worker did not take over. Exit code 3."),
+            (
+                new_worker(LastEnd::NotReady { limit_ms: 30_000 }),
+                "The new worker did not take over. Not ready within 30 s: no valid response on $PORT.",
+            ),
+            (
+                RestartFailure::OldWorker,
+                "The old worker ended before the new one was ready. The new worker took its place.",
+            ),
+            (RestartFailure::MedicStopped, "Medic was stopped."),
+            (
+                RestartFailure::Told("The new worker did not listen.".to_owned()),
+                "The new worker did not listen.",
+            ),
+        ] {
+            assert_eq!(failure(&why), words);
+            assert_eq!(
+                message(&InstanceMessage::RestartFailed { why }),
+                format!("The last restart failed. {words}")
+            );
+        }
+        let end = LastEnd::StartFailed { reason: "`nod` was not found".to_owned() };
+        assert_eq!(message(&InstanceMessage::Ended { end }), "Failed to start: `nod` was not found.");
+        assert!(message(&InstanceMessage::NotResponding).contains("does not respond"));
     }
 
     #[test]

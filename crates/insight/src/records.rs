@@ -110,13 +110,37 @@ pub struct RestartRecord {
     pub failed: u64,
     /// What became of it.
     #[serde(flatten)]
-    pub outcome: RestartOutcome,
+    pub outcome: OutcomeRecord,
+}
+
+/// What became of a restart.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = RestartOutcome))]
+pub enum OutcomeRecord {
+    /// A new worker took over.
+    Done,
+    /// It did not.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+impl From<&RestartOutcome> for OutcomeRecord {
+    fn from(outcome: &RestartOutcome) -> Self {
+        match outcome {
+            RestartOutcome::Done => Self::Done,
+            RestartOutcome::Failed { why } => Self::Failed { why: healing::failure(why) },
+        }
+    }
 }
 
 impl From<Restart> for RestartRecord {
     fn from(restart: Restart) -> Self {
         let evidence = restart.evidence.as_ref().map(EvidenceRecord::from);
-        let Restart { old, new, place, at, reason, duration_ms, drained, failed, outcome, .. } = restart;
+        let outcome = OutcomeRecord::from(&restart.outcome);
+        let Restart { old, new, place, at, reason, duration_ms, drained, failed, .. } = restart;
         Self { old, new, place, at, reason, evidence, duration_ms, drained, failed, outcome }
     }
 }

@@ -6,7 +6,7 @@ use model::{IncidentId, WorkerId};
 
 use crate::incident::termination;
 use crate::report::{Cell, Column, Note, Severity, Table, Target};
-use crate::rules;
+use crate::{healing, rules};
 
 /// Single crashes, newest first. `with_incident`: with a column that leads to each one's incident.
 pub fn crashes(crashes: &[Crash], with_incident: bool) -> Table {
@@ -103,7 +103,7 @@ pub(crate) fn evidence_note() -> Note {
 fn restart_row(restart: &Restart, is_whole: bool) -> Vec<Cell> {
     let (word, details) = match &restart.outcome {
         RestartOutcome::Done => ("Done", None),
-        RestartOutcome::Failed { why } => ("Failed", Some(why.clone())),
+        RestartOutcome::Failed { why } => ("Failed", Some(healing::failure(why))),
     };
     let severity = Severity::of_restart(restart);
     let mut row = vec![
@@ -192,6 +192,7 @@ mod tests {
     use super::*;
     use model::Timestamp;
     use model::auto_heal::Rule;
+    use model::auto_heal::restart::RestartFailure;
 
     #[test]
     fn every_row_has_a_cell_for_each_column_and_says_what_it_cost() {
@@ -206,7 +207,7 @@ mod tests {
             duration_ms: 1_200,
             drained: 17,
             failed: 4,
-            outcome: RestartOutcome::Failed { why: "It did not listen.".to_owned() },
+            outcome: RestartOutcome::Failed { why: RestartFailure::Told("It did not listen.".to_owned()) },
         };
         for (has, drained) in [(RestartColumns::Whole, true), (RestartColumns::Beside, false)] {
             let table = restarts("Restarts", std::slice::from_ref(&restart), has, "None.");

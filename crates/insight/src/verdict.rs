@@ -5,14 +5,14 @@
 //! without an answer as well as requests that wait.
 
 use model::Timestamp;
-use model::crash_monitor::{EndsInARow, LastEnd, RECENT};
+use model::crash_monitor::{EndsInARow, RECENT};
 use model::status::{AppHeal, AppStatus, InstanceState, InstanceStatus};
 use model::time::humanise;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::report::Severity;
-use crate::words::counted;
+use crate::words::{counted, last_end};
 
 /// How an app is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -293,24 +293,6 @@ fn reason(ends: &EndsInARow) -> String {
     match ends.count {
         0 | 1 => format!("{last}."),
         count => format!("{last}, {count} consecutive exits."),
-    }
-}
-
-/// How a worker ended, in a few words.
-pub fn last_end(end: &LastEnd) -> String {
-    match end {
-        LastEnd::ExitCode { code: 0 } => {
-            "Exit code 0: a worker must keep running; set a command that does not exit".to_owned()
-        }
-        LastEnd::ExitCode { code } => format!("Exit code {code}"),
-        LastEnd::Signal { signal } => format!("Terminated by {signal}"),
-        LastEnd::OutOfMemory => "Out of memory".to_owned(),
-        LastEnd::NotReady { limit_ms } => format!(
-            "Not ready within {}: no valid response on $PORT",
-            humanise(Duration::from_millis(*limit_ms))
-        ),
-        LastEnd::StartFailed { reason } => format!("Failed to start: {}", reason.trim_end_matches('.')),
-        LastEnd::ShimKilled => "The shim process was killed, and the worker with it".to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use model::auto_heal::limit::{Bitness, LimitSource, MemoryLimit};
+use model::crash_monitor::LastEnd;
 use model::time::humanise;
 
 const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
@@ -53,6 +54,24 @@ pub fn memory_limit(limit: MemoryLimit) -> String {
         LimitSource::Cgroup => "its cgroup, the lowest".to_owned(),
     };
     format!("{} ({source})", bytes(limit.bytes))
+}
+
+/// How a worker ended, in a few words.
+pub fn last_end(end: &LastEnd) -> String {
+    match end {
+        LastEnd::ExitCode { code: 0 } => {
+            "Exit code 0: a worker must keep running; set a command that does not exit".to_owned()
+        }
+        LastEnd::ExitCode { code } => format!("Exit code {code}"),
+        LastEnd::Signal { signal } => format!("Terminated by {signal}"),
+        LastEnd::OutOfMemory => "Out of memory".to_owned(),
+        LastEnd::NotReady { limit_ms } => format!(
+            "Not ready within {}: no valid response on $PORT",
+            humanise(Duration::from_millis(*limit_ms))
+        ),
+        LastEnd::StartFailed { reason } => format!("Failed to start: {}", reason.trim_end_matches('.')),
+        LastEnd::ShimKilled => "The shim process was killed, and the worker with it".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::auto_heal::fuse::FuseStatus;
-use crate::auto_heal::restart::RestartReason;
+use crate::auto_heal::restart::{RestartFailure, RestartReason};
 use crate::auto_heal::{HealStatus, Refusal};
-use crate::crash_monitor::{EndsInARow, RecentCrashes};
+use crate::crash_monitor::{EndsInARow, LastEnd, RecentCrashes};
 use crate::{AppName, Timestamp};
 
 pub use medic::{BegunAnew, ClosedAddress, DatabaseHealth, DatabaseState, MedicHealth, Problem};
@@ -111,8 +111,10 @@ pub struct InstanceStatus {
     pub port: Option<u16>,
     /// In `waiting`: when the next worker is started.
     pub next_start: Option<Timestamp>,
-    /// Why it is not running, or why the last start failed; one sentence.
-    pub message: Option<String>,
+    /// Why it is not running, why the last start failed, or what is wrong with its worker. What tells of an instance as JSON
+    /// adds it in words.
+    #[serde(skip_serializing, default)]
+    pub message: Option<InstanceMessage>,
     /// The worker runs and sends no byte to anybody, and the rule Not responding got no answer from it either.
     pub not_responding: bool,
     /// Since when it does not, while that is so: from when the last byte came.
@@ -128,6 +130,18 @@ pub struct InstanceStatus {
     /// The overlapped restart that is under way. What tells of an instance as JSON adds it in words.
     #[serde(skip_serializing, default)]
     pub restarting: Option<Restarting>,
+}
+
+/// What is to be said of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "message", rename_all = "snake_case")]
+pub enum InstanceMessage {
+    /// How its last worker ended.
+    Ended { end: LastEnd },
+    /// Its worker runs on, since the last restart failed.
+    RestartFailed { why: RestartFailure },
+    /// Its worker runs, and the rule Not responding got no answer from it.
+    NotResponding,
 }
 
 /// An overlapped restart that is under way.

@@ -2,8 +2,9 @@
 
 use model::auto_heal::event::{EventKind, HealEvent};
 use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, Sample, Seen, Standing, ToldStanding};
-use model::auto_heal::restart::{Restart, RestartOutcome};
+use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome};
 use model::crash::{Crash, Frame, InFlightRequest, Module, Thread};
+use model::crash_monitor::LastEnd;
 use model::text::seen;
 
 /// A signature's length in characters, as [`model::crash::Findings`] has it, and that of other short names.
@@ -89,10 +90,20 @@ fn module(module: &mut Module) {
 pub(crate) fn restart(restart: &Restart) -> Restart {
     let mut restart = restart.clone();
     if let RestartOutcome::Failed { why } = &mut restart.outcome {
-        *why = text(why, NOTE);
+        failure(why);
     }
     restart.evidence.iter_mut().for_each(evidence);
     restart
+}
+
+fn failure(why: &mut RestartFailure) {
+    match why {
+        RestartFailure::Told(told)
+        | RestartFailure::NewWorker { end: LastEnd::StartFailed { reason: told } } => {
+            *told = text(told, NOTE);
+        }
+        RestartFailure::NewWorker { .. } | RestartFailure::OldWorker | RestartFailure::MedicStopped => (),
+    }
 }
 
 /// The event as it is stored.

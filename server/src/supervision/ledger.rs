@@ -244,7 +244,7 @@ fn log(restart: &Restart) {
             tracing::info!(worker = %old, failed, drained, "{}", healing::restart_summary(restart));
         }
         RestartOutcome::Failed { why } => {
-            tracing::warn!(worker = %old, reason = healing::reason(reason), "it was not replaced: {why}");
+            tracing::warn!(worker = %old, reason = healing::reason(reason), "not replaced: {}", healing::failure(why));
         }
     }
 }

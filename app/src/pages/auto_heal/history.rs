@@ -226,7 +226,7 @@ fn RestartCard(restart: Restart) -> impl IntoView {
     let severity = Severity::of_restart(&restart);
     let (word, why) = match &restart.outcome {
         RestartOutcome::Done => ("Restarted", None),
-        RestartOutcome::Failed { why } => ("Failed", Some(why.clone())),
+        RestartOutcome::Failed { why } => ("Failed", Some(healing::failure(why))),
     };
     let reason = sentence(&healing::reason(&restart.reason));
     let evidence = restart.evidence.clone();
@@ -328,7 +328,7 @@ fn EventCard(event: HealEvent) -> impl IntoView {
 mod tests {
     use super::*;
     use model::Timestamp;
-    use model::auto_heal::restart::RestartReason;
+    use model::auto_heal::restart::{RestartFailure, RestartReason};
 
     #[test]
     fn a_restart_says_what_it_cost_and_a_failed_one_why() {
@@ -342,7 +342,7 @@ mod tests {
             duration_ms: 1_200,
             drained: 3,
             failed: 0,
-            outcome: RestartOutcome::Failed { why: "It did not <i>listen.".to_owned() },
+            outcome: RestartOutcome::Failed { why: RestartFailure::Told("It did not <i>listen.".to_owned()) },
         };
         let html = view! { <RestartCard restart=restart /> }.to_html();
         for expected in

@@ -6,9 +6,11 @@ use crate::crash_monitor;
 use crate::effect::Effect;
 use crate::instance::leaving::End;
 use crate::instance::{Instance, Phase, Process, Toll};
+use model::auto_heal::arithmetic::millis;
+use model::auto_heal::restart::RestartFailure;
 use model::crash::{Audit, Findings};
 use model::crash_monitor::LastEnd;
-use model::time::humanise;
+use model::status::InstanceMessage;
 use model::{CrashCause, Ending, Exit, Now, Signal, Timestamp, WorkerId, text};
 
 impl Instance {
@@ -66,17 +68,16 @@ impl Instance {
         effects: &mut Vec<Effect>,
     ) {
         self.departing.remove(worker);
-        let what = format!("The worker could not be started: {}", text::seen(reason));
+        let end = LastEnd::StartFailed { reason: text::seen(reason).into_owned() };
         if self.holds(worker) {
-            self.message = Some(what);
-            let reason = text::seen(reason).into_owned();
-            self.note_end(now, LastEnd::StartFailed { reason }, effects);
+            self.message = Some(InstanceMessage::Ended { end: end.clone() });
+            self.note_end(now, end, effects);
             if !self.promote_successor(now, effects) {
                 let pause = self.back_off.pause_after_failed_start();
                 self.pause(now, pause);
             }
         } else if self.is_successor(worker) {
-            self.successor_failed(now, what, effects);
+            self.successor_failed(now, RestartFailure::NewWorker { end }, effects);
         }
     }
 
@@ -115,12 +116,13 @@ impl Instance {
             uptime,
         });
         self.monitor.step(now, crash_monitor::Input::Fatal { worker: worker.clone() }, effects);
+        let end = last_end(Exit::Signal(signal), CrashCause::Signal);
         if self.holds(worker) {
-            self.message = Some("The worker was stopped at its fatal signal.".to_owned());
-            self.note_end(now, last_end(Exit::Signal(signal), CrashCause::Signal), effects);
+            self.message = Some(InstanceMessage::Ended { end: end.clone() });
+            self.note_end(now, end, effects);
             self.wait(now, self.uptime(now), effects);
         } else if self.is_successor(worker) {
-            self.successor_failed(now, "The new worker was stopped at a fatal signal.".to_owned(), effects);
+            self.successor_failed(now, RestartFailure::NewWorker { end }, effects);
         }
     }
 
@@ -151,20 +153,18 @@ impl Instance {
             self.leaving.remove(worker);
             effects.push(Effect::Acknowledge { worker: worker.clone() });
         }
+        let end = match ending {
+            Ending::Asked | Ending::Finished => last_end(exit, CrashCause::Exit),
+            Ending::Crash(cause) => last_end(exit, cause),
+        };
         if self.holds(worker) {
-            self.message = match ending {
-                Ending::Asked => self.message.take(),
-                Ending::Finished => Some("The worker ended by itself with status 0.".to_owned()),
-                Ending::Crash(_) => Some(format!("The worker crashed: {exit}.")),
-            };
-            match ending {
-                Ending::Asked => {}
-                Ending::Finished => self.note_end(now, LastEnd::ExitCode { code: 0 }, effects),
-                Ending::Crash(cause) => self.note_end(now, last_end(exit, cause), effects),
+            if ending != Ending::Asked {
+                self.message = Some(InstanceMessage::Ended { end: end.clone() });
+                self.note_end(now, end, effects);
             }
             self.wait(now, uptime, effects);
         } else if self.is_successor(worker) {
-            self.successor_failed(now, format!("The new worker ended before it was warm: {exit}."), effects);
+            self.successor_failed(now, RestartFailure::NewWorker { end }, effects);
         }
     }
 
@@ -209,13 +209,13 @@ impl Instance {
             Some((end, _)) => self.analysed(now, worker, Box::new(end.findings()), None, effects),
             None => drop(self.leaving.remove(worker)),
         }
-        let what = "The worker's shim was killed, and the worker with it.";
+        let end = LastEnd::ShimKilled;
         if self.holds(worker) {
-            self.message = Some(what.to_owned());
-            self.note_end(now, LastEnd::ShimKilled, effects);
+            self.message = Some(InstanceMessage::Ended { end: end.clone() });
+            self.note_end(now, end, effects);
             self.wait(now, self.uptime(now), effects);
         } else if self.is_successor(worker) {
-            self.successor_failed(now, what.to_owned(), effects);
+            self.successor_failed(now, RestartFailure::NewWorker { end }, effects);
         }
     }
 
@@ -249,9 +249,8 @@ impl Instance {
         self.enter(now, if self.stop { Phase::Stopped } else { waiting });
     }
 
-    pub(super) fn not_warm(&self) -> String {
-        let warm_up = humanise(self.lifecycle.warm_up);
-        format!("The worker did not answer on $PORT as it should within {warm_up}")
+    pub(super) fn not_ready(&self) -> LastEnd {
+        LastEnd::NotReady { limit_ms: millis(self.lifecycle.warm_up) }
     }
 }
 

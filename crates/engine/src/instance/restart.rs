@@ -14,8 +14,8 @@
 
 use crate::crash_monitor;
 use crate::effect::Effect;
-use model::auto_heal::restart::{Restart, RestartOutcome};
-use model::status::{RestartStage, Restarting};
+use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome};
+use model::status::{InstanceMessage, RestartStage, Restarting};
 use model::{Monotonic, Now, Signal, WorkerId};
 
 use crate::instance::{Instance, Order, Phase, Process, Toll};
@@ -184,7 +184,7 @@ impl Instance {
     }
 
     /// The successor goes, and the attempt is recorded; the old worker stays.
-    pub(super) fn give_up_successor(&mut self, now: Now, why: String, effects: &mut Vec<Effect>) {
+    pub(super) fn give_up_successor(&mut self, now: Now, why: RestartFailure, effects: &mut Vec<Effect>) {
         let Phase::Running { next: Some(next), .. } = &self.phase else { return };
         let (worker, is_there) = (next.worker.clone(), next.process.is_some());
         self.successor_failed(now, why, effects);
@@ -219,11 +219,11 @@ impl Instance {
     }
 
     /// The successor is gone, or as good as.
-    pub(super) fn successor_failed(&mut self, now: Now, why: String, effects: &mut Vec<Effect>) {
+    pub(super) fn successor_failed(&mut self, now: Now, why: RestartFailure, effects: &mut Vec<Effect>) {
         let Phase::Running { worker: old, next, .. } = &mut self.phase else { return };
         let (Some(next), old) = (next.take(), old.clone()) else { return };
         let restart = self.record_of(now, old, Some(next.worker), next.order, &Toll::default());
-        self.message = Some(format!("The last restart failed: {why}"));
+        self.message = Some(InstanceMessage::RestartFailed { why: why.clone() });
         let outcome = RestartOutcome::Failed { why };
         effects.push(Effect::RecordRestart(Box::new(Restart { outcome, ..restart })));
         self.healing.rules.restart_failed();
@@ -235,9 +235,7 @@ impl Instance {
         let (Some(next), old) = (next.take(), old.clone()) else { return false };
         let Successor { worker, process, late_at, order } = *next;
         let restart = self.record_of(now, old, Some(worker.clone()), order, &Toll::default());
-        let why = "The old worker ended by itself before the new one was warm; the new one took its place."
-            .to_owned();
-        let outcome = RestartOutcome::Failed { why };
+        let outcome = RestartOutcome::Failed { why: RestartFailure::OldWorker };
         effects.push(Effect::RecordRestart(Box::new(Restart { outcome, ..restart })));
         if let Some(process) = process {
             let input = crash_monitor::Input::Started { worker: worker.clone(), armed: process.armed };

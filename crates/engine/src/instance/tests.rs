@@ -263,14 +263,8 @@ fn a_worker_that_does_not_listen_within_the_warm_up_is_replaced_and_said() {
     let now = bench.now;
     let next = started(&bench.tell(&worker, ended(now, Exit::Signal(Signal::TERM), Ending::Asked)));
     assert!(next.is_some_and(|next| next != worker));
-    assert!(
-        bench
-            .instance
-            .status(now)
-            .message
-            .unwrap()
-            .contains("did not answer on $PORT as it should within 30 s")
-    );
+    let end = LastEnd::NotReady { limit_ms: 30_000 };
+    assert_eq!(bench.instance.status(now).message, Some(InstanceMessage::Ended { end }));
 }
 
 #[test]
@@ -282,7 +276,8 @@ fn a_start_that_fails_waits_and_says_why() {
     bench.tell(&again, Input::StartFailed { reason: "`nod` was not found".into() });
     let status = bench.instance.status(bench.now);
     assert_eq!((status.state, status.ends_in_a_row), (InstanceState::Waiting, 2));
-    assert_eq!(status.message.as_deref(), Some("The worker could not be started: `nod` was not found"));
+    let end = LastEnd::StartFailed { reason: "`nod` was not found".to_owned() };
+    assert_eq!(status.message, Some(InstanceMessage::Ended { end }));
 }
 
 #[test]
@@ -302,7 +297,7 @@ fn a_lost_shim_is_followed_by_a_start_and_nothing_stays_behind() {
     let worker = bench.running();
     assert!(started(&bench.tell(&worker, Input::Lost { toll: Toll::default() })).is_some());
     let next = bench.instance.status(bench.now);
-    assert!(next.message.unwrap().contains("shim"));
+    assert_eq!(next.message, Some(InstanceMessage::Ended { end: LastEnd::ShimKilled }));
 }
 
 #[test]

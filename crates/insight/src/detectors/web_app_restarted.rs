@@ -204,7 +204,7 @@ fn failed_attempts(restarts: &[&Restart], now: Timestamp) -> Option<Insight> {
     details.push(Detail::text("Instances", names(failed.iter().map(|restart| &restart.place))));
     details.push(Detail::text("Reason", healing::reason(&latest.reason)));
     if let RestartOutcome::Failed { why } = &latest.outcome {
-        details.push(Detail::text("Failure (latest)", why.clone()));
+        details.push(Detail::text("Failure (latest)", healing::failure(why)));
     }
     let title = format!("{} failed: the old worker stayed", counted(failed.len(), "restart", "restarts"));
     Some(Insight {

@@ -1,4 +1,5 @@
 use super::*;
+use model::crash_monitor::LastEnd;
 use model::crash_monitor::RecentCrashes;
 use model::status::{ClosedAddress, Health, Monitoring};
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::auto_heal::evidence::{Evidence, Rule};
+use crate::crash_monitor::LastEnd;
 use crate::{Place, Timestamp, WorkerId, text};
 
 /// Why a worker was to be replaced.
@@ -32,19 +33,29 @@ fn by<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::E
     Ok(by.map(|by| text::seen(&by).into_owned()))
 }
 
+/// Why a restart failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "failure", rename_all = "snake_case")]
+pub enum RestartFailure {
+    /// The new worker ended, or was not ready in time; the old one stayed.
+    NewWorker { end: LastEnd },
+    /// The old worker ended before the new one was ready, which has the place now.
+    OldWorker,
+    /// Medic was stopped meanwhile.
+    MedicStopped,
+    /// In a sentence, as older releases recorded it.
+    #[serde(untagged)]
+    Told(#[serde(deserialize_with = "text::text")] String),
+}
+
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum RestartOutcome {
     /// A new worker took over.
     Done,
     /// It did not.
-    Failed {
-        /// Why; one sentence.
-        #[serde(deserialize_with = "text::text")]
-        why: String,
-    },
+    Failed { why: RestartFailure },
 }
 
 /// One replacement of a worker, or the attempt.
@@ -107,11 +118,21 @@ mod tests {
             duration_ms: 1_200,
             drained: 3,
             failed: 0,
-            outcome: RestartOutcome::Failed { why: "The new worker did not listen.".to_owned() },
+            outcome: RestartOutcome::Failed {
+                why: RestartFailure::NewWorker { end: LastEnd::NotReady { limit_ms: 5_000 } },
+            },
         };
         assert_eq!(restart.id(), "node-a/shop/1/1769847300000/1769847400000");
         let json = serde_json::to_string(&restart).unwrap();
-        assert!(json.contains(r#""outcome":"failed","why":"The new worker did not listen.""#), "{json}");
+        let why =
+            r#""outcome":"failed","why":{"failure":"new_worker","end":{"kind":"not_ready","limit_ms":5000}}"#;
+        assert!(json.contains(why), "{json}");
         assert_eq!(serde_json::from_str::<Restart>(&json).unwrap(), restart);
+        let older = r#"{"outcome":"failed","why":"The new worker\u202e did not listen."}"#;
+        let told = RestartFailure::Told("The new worker\u{fffd} did not listen.".to_owned());
+        assert_eq!(
+            serde_json::from_str::<RestartOutcome>(older).unwrap(),
+            RestartOutcome::Failed { why: told }
+        );
     }
 }

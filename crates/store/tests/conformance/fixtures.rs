@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use model::auto_heal::event::{EventKind, HealEvent};
 use model::auto_heal::evidence::{Evidence, Reading, Rule, Sample, Seen, Standing, ToldEvidence, Unit};
-use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
+use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome, RestartReason};
 use model::auto_heal::{Measured, Watch};
 use model::change::{Change, Changed};
 use model::crash::{Audit, Crash, Findings, Frame, InFlightRequest, Module, Runtime, Thread, Trust};
+use model::crash_monitor::LastEnd;
 use model::memory::MemoryMinute;
 use model::{AppName, CrashCause, IncidentId, NodeName, Place, TimeRange, Timestamp, WorkerId};
 
@@ -164,7 +165,9 @@ pub(crate) fn healed(app_name: &str, offset_ms: i64) -> Restart {
         reason: RestartReason::Rule { rule: Rule::StatusCode { index: 2 }, blew_fuse: true },
         evidence: Some(evidence(Rule::StatusCode { index: 2 })),
         failed: 1,
-        outcome: RestartOutcome::Failed { why: "The new worker did not listen.".to_owned() },
+        outcome: RestartOutcome::Failed {
+            why: RestartFailure::NewWorker { end: LastEnd::NotReady { limit_ms: 5_000 } },
+        },
         ..restart(app_name, offset_ms)
     }
 }

@@ -2,7 +2,7 @@
 
 use model::auto_heal::event::{EventKind, HealEvent};
 use model::auto_heal::evidence::{Seen, Standing, ToldEvidence, ToldStanding};
-use model::auto_heal::restart::RestartOutcome;
+use model::auto_heal::restart::{RestartFailure, RestartOutcome};
 use model::crash::{InFlightRequest, Module};
 use store::{Database, Store};
 
@@ -86,7 +86,7 @@ pub(crate) async fn sql_in_a_name_is_a_name(store: Store, _: Database) {
 pub(crate) async fn hostile_evidence_is_stored_clean_and_cut(store: Store, _: Database) {
     let long = format!("a\0b'{}", "🦀".repeat(100_000));
     let mut restart = healed("shop", 0);
-    restart.outcome = RestartOutcome::Failed { why: long.clone() };
+    restart.outcome = RestartOutcome::Failed { why: RestartFailure::Told(long.clone()) };
     restart.duration_ms = u64::MAX;
     let evidence = restart.evidence.as_mut().unwrap();
     evidence.seen = Seen::Told(ToldEvidence { condition: long.clone(), observed: long.clone() });

@@ -1,9 +1,10 @@
 //! Recording restarts and reading them.
 
-use model::auto_heal::restart::{Restart, RestartReason};
+use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome, RestartReason};
 use store::{Database, Store};
 use tokio::task::JoinSet;
 
+use crate::databases::change;
 use crate::fixtures::{EVER, app, at, healed, range, restart};
 
 pub(crate) async fn a_restart_reads_back_as_it_was(store: Store, _: Database) {
@@ -13,6 +14,15 @@ pub(crate) async fn a_restart_reads_back_as_it_was(store: Store, _: Database) {
         assert!(store.record_restart(restart).await.unwrap());
     }
     assert_eq!(store.restarts(&app("shop"), EVER, 10).await.unwrap(), restarts);
+}
+
+pub(crate) async fn a_failure_of_an_older_medic_reads_as_it_was_told(store: Store, database: Database) {
+    assert!(store.record_restart(&healed("shop", 0)).await.unwrap());
+    change(&database, r#"UPDATE restart SET outcome_fields = '{"why":"The new worker did not listen."}'"#)
+        .await;
+    let outcome = store.restarts(&app("shop"), EVER, 10).await.unwrap().pop().unwrap().outcome;
+    let why = RestartFailure::Told("The new worker did not listen.".to_owned());
+    assert_eq!(outcome, RestartOutcome::Failed { why });
 }
 
 pub(crate) async fn a_restart_counts_once(store: Store, _: Database) {

@@ -3,6 +3,7 @@
 use app::ConsoleError;
 use axum::Json;
 use axum::extract::Path;
+use insight::healing;
 use insight::records::RestartingRecord;
 use insight::verdict::{Verdict, verdict};
 use model::status::{AppStatus, ClosedAddress, Health, InstanceStatus, Snapshot};
@@ -38,6 +39,8 @@ pub(in crate::http) struct AppBody {
 struct InstanceBody {
     #[serde(flatten)]
     status: InstanceStatus,
+    /// Why it is not running, why the last start failed, or what is wrong with its worker.
+    message: Option<String>,
     /// The overlapped restart that is under way.
     restarting: Option<RestartingRecord>,
 }
@@ -45,7 +48,8 @@ struct InstanceBody {
 impl From<InstanceStatus> for InstanceBody {
     fn from(status: InstanceStatus) -> Self {
         let restarting = status.restarting.as_ref().map(RestartingRecord::from);
-        Self { status, restarting }
+        let message = status.message.as_ref().map(healing::message);
+        Self { status, message, restarting }
     }
 }
 

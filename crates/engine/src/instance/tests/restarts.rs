@@ -6,7 +6,9 @@ use model::auto_heal::Observation;
 use model::auto_heal::event::EventKind;
 use model::auto_heal::evidence::RefusalReason;
 use model::auto_heal::fuse::{FuseNumbers, FuseState};
-use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
+use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome, RestartReason};
+use model::crash_monitor::LastEnd;
+use model::status::InstanceMessage;
 use model::status::RestartStage;
 
 fn order(now: Now) -> Order {
@@ -20,7 +22,7 @@ fn restart_of(effects: &[Effect]) -> Option<Restart> {
     })
 }
 
-fn why(restart: &Restart) -> &str {
+fn why(restart: &Restart) -> &RestartFailure {
     match &restart.outcome {
         RestartOutcome::Failed { why } => why,
         RestartOutcome::Done => panic!("{restart:?}"),
@@ -104,32 +106,35 @@ fn a_successor_that_is_not_warm_in_time_goes_and_the_old_worker_stays() {
     let effects = bench.tick();
     assert_eq!(bench.now, START + 30 * SECOND);
     assert!(effects.contains(&term(&new)));
-    assert!(why(&restart_of(&effects).unwrap()).contains("within 30 s"));
+    let failure = RestartFailure::NewWorker { end: LastEnd::NotReady { limit_ms: 30_000 } };
+    assert_eq!(why(&restart_of(&effects).unwrap()), &failure);
     assert_eq!((bench.instance.ready_worker(), bench.stage()), (Some(&old), None));
     bench.advance();
     assert_eq!(bench.tick(), [kill(&new)]);
-    let message = bench.instance.status(bench.now).message.unwrap();
-    assert!(message.starts_with("The last restart failed"), "{message}");
+    let message = bench.instance.status(bench.now).message;
+    assert_eq!(message, Some(InstanceMessage::RestartFailed { why: failure }));
 }
 
 #[test]
 fn a_successor_that_ends_or_cannot_start_leaves_the_old_worker_and_says_why() {
     let now = START;
-    let ways: [(&str, Input); 4] = [
-        ("could not be started: x", Input::StartFailed { reason: "x".into() }),
-        ("ended before it was warm", crashed(now)),
-        ("fatal signal", fatal(START, Toll::default())),
-        ("shim was killed", Input::Lost { toll: Toll::default() }),
+    let signal = || LastEnd::Signal { signal: "SIGSEGV".to_owned() };
+    let ways: [(LastEnd, Input); 4] = [
+        (LastEnd::StartFailed { reason: "x".to_owned() }, Input::StartFailed { reason: "x".into() }),
+        (signal(), crashed(now)),
+        (signal(), fatal(START, Toll::default())),
+        (LastEnd::ShimKilled, Input::Lost { toll: Toll::default() }),
     ];
-    for (expected, input) in ways {
+    for (end, input) in ways {
+        let expected = RestartFailure::NewWorker { end };
         let mut bench = Bench::new();
         let old = bench.running();
         let new = bench.restart();
         let effects = bench.tell(&new, input);
-        let restart = restart_of(&effects).unwrap_or_else(|| panic!("{expected}"));
-        assert!(why(&restart).contains(expected), "{restart:?}");
+        let restart = restart_of(&effects).unwrap_or_else(|| panic!("{expected:?}"));
+        assert_eq!(why(&restart), &expected);
         assert_eq!((&restart.old, restart.new.as_ref()), (&old, Some(&new)));
-        assert_eq!((bench.instance.ready_worker(), bench.stage()), (Some(&old), None), "{expected}");
+        assert_eq!((bench.instance.ready_worker(), bench.stage()), (Some(&old), None), "{expected:?}");
         bench.restart();
     }
 }
@@ -157,7 +162,7 @@ fn when_the_old_worker_ends_by_itself_the_successor_has_the_place() {
         let now = bench.now;
         let effects = bench.tell(&old, crashed(now));
         assert!(started(&effects).is_none(), "one successor is enough");
-        assert!(why(&restart_of(&effects).unwrap()).contains("took its place"));
+        assert_eq!(why(&restart_of(&effects).unwrap()), &RestartFailure::OldWorker);
         assert_eq!(bench.state(), InstanceState::Starting);
         if !is_started {
             bench.tell(&new, up);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::detectors::tests::{DAY, NOW, evidence};
 use crate::report::{DetailValue, MarkKind};
+use model::auto_heal::restart::RestartFailure;
 use model::{CrashCause, WorkerId};
 
 const MB: u64 = 1 << 20;
@@ -184,7 +185,7 @@ fn a_kill_is_critical_while_it_is_new_and_counts_as_often_as_it_happened() {
 #[test]
 fn restarts_of_another_kind_or_that_failed_are_not_for_memory() {
     let mut failed = restart(ago(10), Rule::PrivateBytes);
-    failed.outcome = RestartOutcome::Failed { why: "It did not listen.".to_owned() };
+    failed.outcome = RestartOutcome::Failed { why: RestartFailure::Told("It did not listen.".to_owned()) };
     let restarts = vec![restart(ago(20), Rule::SlowRequests), failed];
     let report = report_of(course(0, 60, |_| 500 * MB), restarts, vec![]);
     assert!(!said(&report).iter().any(|(_, title)| title.contains("because of memory")));
