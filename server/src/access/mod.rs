@@ -2,7 +2,7 @@
 //!
 //! No account exists yet, so everybody on this machine may read, and nobody else may do anything. A change needs proof of who
 //! asks for it, by the kernel's word; a custom action, which is a program that Medic runs, is taken from Medic's own user and
-//! root only.
+//! root only. Which operation is whose stands in one table ([`Operation`]).
 //!
 //! ```text
 //! accepted ─▶ Caller ── guard: host, origin ──▶ read
@@ -14,9 +14,11 @@
 mod caller;
 mod guard;
 mod host;
+mod operation;
 mod principal;
 mod sock_diag;
 
 pub use caller::Caller;
 pub use guard::let_in;
+pub use operation::Operation;
 pub use principal::Principal;

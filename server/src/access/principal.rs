@@ -6,6 +6,8 @@ use app::ConsoleError;
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::config::ActionType;
 
+use super::operation::{Denial, Operation, Role, decide};
+
 const ROOT: u32 = 0;
 
 /// Who asks. Only this module makes one, and the guard gives one to every request that it lets in; the console is had for a
@@ -15,14 +17,11 @@ pub struct Principal(Kind);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Anybody who reaches the loopback address: nobody proved who it is.
     Anybody,
-    /// Medic's own user or root: whoever is either can do anything in Medic's name without asking it.
     Operator {
         /// The user's number.
         user: u32,
     },
-    /// Somebody else.
     User {
         /// The user's number.
         user: u32,
@@ -58,36 +57,50 @@ impl Principal {
         )
     }
 
-    /// Whether anything may be changed: settings, rules, restarts.
-    pub fn may_change(self) -> Result<(), ConsoleError> {
+    /// Whether the table of operations lets this principal do that.
+    pub fn may(self, operation: Operation) -> Result<(), ConsoleError> {
+        decide(operation, self.role()).map_err(|denial| ConsoleError::Forbidden(self.said(denial)))
+    }
+
+    /// Whether these rules may take the place of those that are `held`.
+    pub fn may_save(self, rules: &AutoHealConfig, held: &AutoHealConfig) -> Result<(), ConsoleError> {
+        self.may(Operation::ChangeRules)?;
+        if sets_custom_action(rules, held) { self.may(Operation::ChangeCustomAction) } else { Ok(()) }
+    }
+
+    const fn role(self) -> Role {
         match self.0 {
-            Kind::Operator { .. } | Kind::User { .. } => Ok(()),
-            Kind::Anybody => Err(ConsoleError::Forbidden(
-                "Change refused: the sender of the request is unknown.".to_owned(),
-            )),
+            Kind::Anybody => Role::Anybody,
+            Kind::User { .. } => Role::User,
+            Kind::Operator { .. } => Role::Operator,
         }
     }
 
-    /// Whether these rules may take the place of those that are `held`. A custom action is a program that Medic runs, so only
-    /// an operator may save one, change one, or let one be switched on; switching it off is everybody's.
-    pub fn may_save(self, rules: &AutoHealConfig, held: &AutoHealConfig) -> Result<(), ConsoleError> {
-        self.may_change()?;
-        let Kind::User { user } = self.0 else { return Ok(()) };
-        // parameters that are to be kept are those that are held
-        let rules = rules.clone().keep_from(held).unwrap_or_else(|_| rules.clone());
-        let (new, old) = (&rules.rules.actions, &held.rules.actions);
-        let is_new = new.custom_action.is_some() && new.custom_action != old.custom_action;
-        let is_chosen = new.action_type == ActionType::CustomAction;
-        let is_kept_off = !rules.enabled && old.action_type == ActionType::CustomAction;
-        if !is_new && (!is_chosen || is_kept_off) {
-            return Ok(());
+    fn said(self, denial: Denial) -> String {
+        match denial {
+            Denial::UnknownSender => "Change refused: the sender of the request is unknown.".to_owned(),
+            Denial::RunsProgram => {
+                let user =
+                    self.user().map_or_else(|| "an unknown user".to_owned(), |user| format!("uid {user}"));
+                let own = OWN.map_or_else(String::new, |own| format!(" or uid {own}"));
+                format!(
+                    "Custom action refused: it runs a program as Medic's user, and {user} sent the request. Send it \
+                     as root (uid 0){own}, or choose Recycle or LogEvent."
+                )
+            }
         }
-        let own = OWN.map_or_else(String::new, |own| format!(" or uid {own}"));
-        Err(ConsoleError::Forbidden(format!(
-            "Custom action refused: it runs a program as Medic's user, and uid {user} sent the request. Send it as \
-             root (uid 0){own}, or choose Recycle or LogEvent."
-        )))
     }
+}
+
+/// Whether a custom action is saved, changed or let be switched on. Switching it off is no change of it.
+fn sets_custom_action(rules: &AutoHealConfig, held: &AutoHealConfig) -> bool {
+    // parameters that are to be kept are those that are held
+    let rules = rules.clone().keep_from(held).unwrap_or_else(|_| rules.clone());
+    let (new, old) = (&rules.rules.actions, &held.rules.actions);
+    let is_new = new.custom_action.is_some() && new.custom_action != old.custom_action;
+    let is_chosen = new.action_type == ActionType::CustomAction;
+    let is_kept_off = !rules.enabled && old.action_type == ActionType::CustomAction;
+    is_new || (is_chosen && !is_kept_off)
 }
 
 /// The name before the third field of a line of `/etc/passwd`.
@@ -181,10 +194,10 @@ mod tests {
     #[test]
     fn anybody_changes_nothing_and_has_no_name() {
         let anybody = Principal::anybody();
-        assert!(anybody.may_change().is_err() && anybody.name().is_none());
+        assert!(anybody.may(Operation::ChangeSettings).is_err() && anybody.name().is_none());
         let none = AutoHealConfig::default();
         assert!(anybody.may_save(&none, &none).is_err());
-        assert!(Principal::of(1_000).may_change().is_ok());
+        assert!(Principal::of(1_000).may(Operation::ChangeSettings).is_ok());
     }
 
     #[test]

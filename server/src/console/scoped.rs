@@ -1,4 +1,5 @@
-//! The console as a principal may use it: the only way to the port that pages and API ask.
+//! The console as a principal may use it: the only way to the port that pages and API ask. Whatever is asked, the table of
+//! operations in `access` is asked first.
 
 use std::sync::Arc;
 
@@ -6,6 +7,7 @@ use app::{ConfigurationLine, Console, ConsoleError, ProactiveNumbers, RulesChang
 use async_trait::async_trait;
 use insight::detector::Detector;
 use insight::dry_run::DryRun;
+use insight::evidence::Ask;
 use insight::report::Report;
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::event::HealEvent;
@@ -18,7 +20,7 @@ use model::status::Snapshot;
 use model::{AppName, IncidentId, NodeName, TimeRange, Timestamp};
 
 use super::{LiveConsole, failed};
-use crate::access::Principal;
+use crate::access::{Operation, Principal};
 use crate::config::Line;
 
 /// Gives each principal the console that it may use.
@@ -53,7 +55,10 @@ impl Console for Scoped {
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.live.snapshot.borrow())
+        match self.principal.may(Operation::SeeStatus) {
+            Ok(()) => self.live.snapshot(),
+            Err(_) => Arc::default(),
+        }
     }
 
     async fn report(
@@ -62,15 +67,21 @@ impl Console for Scoped {
         detector: &'static Detector,
         range: TimeRange,
     ) -> Result<Report, ConsoleError> {
+        self.principal.may(Operation::SeeReports)?;
+        if detector.evidence.contains(&Ask::Processes) {
+            self.principal.may(Operation::SeeProcesses)?;
+        }
         self.live.report_of(app, detector, range).await
     }
 
     async fn crashes(&self, app: &AppName, range: TimeRange, limit: u32) -> Result<Vec<Crash>, ConsoleError> {
+        self.principal.may(Operation::SeeCrashes)?;
         self.live.known(app)?;
         self.live.store.crashes(app, range, limit).await.map_err(|error| failed(&error))
     }
 
     async fn incidents(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Incident>, ConsoleError> {
+        self.principal.may(Operation::SeeCrashes)?;
         if let Some(app) = app {
             self.live.known(app)?;
         }
@@ -78,19 +89,22 @@ impl Console for Scoped {
     }
 
     async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, ConsoleError> {
+        self.principal.may(Operation::SeeCrashes)?;
         self.live.store.incident(id).await.map_err(|error| failed(&error))
     }
 
     async fn crashes_of(&self, id: &IncidentId, limit: u32) -> Result<Vec<Crash>, ConsoleError> {
+        self.principal.may(Operation::SeeCrashes)?;
         self.live.store.crashes_of_incident(id, limit).await.map_err(|error| failed(&error))
     }
 
     async fn settings(&self, app: &AppName) -> Result<AppSettings, ConsoleError> {
+        self.principal.may(Operation::SeeSettings)?;
         self.live.settings_in_force(app).await
     }
 
     async fn change_settings(&self, app: &AppName, changes: SettingChanges) -> Result<(), ConsoleError> {
-        self.principal.may_change()?;
+        self.principal.may(Operation::ChangeSettings)?;
         self.live.change_some_settings(app, changes, self.principal.name()).await
     }
 
@@ -99,6 +113,7 @@ impl Console for Scoped {
     }
 
     fn configuration(&self, app: &AppName) -> Option<Vec<ConfigurationLine>> {
+        self.principal.may(Operation::SeeSettings).ok()?;
         self.live.known(app).ok()?;
         // An app has numbers of its own, which have taken in the general ones.
         let concerns = |line: &&Line| match &line.app {
@@ -114,10 +129,12 @@ impl Console for Scoped {
     }
 
     fn crash_monitoring(&self, app: &AppName) -> Option<Numbers> {
+        self.principal.may(Operation::SeeSettings).ok()?;
         self.live.app(app).map(|app| app.crash_monitoring)
     }
 
     async fn auto_heal(&self, app: &AppName) -> Result<AutoHealConfig, ConsoleError> {
+        self.principal.may(Operation::SeeRules)?;
         self.live.rules(app).await
     }
 
@@ -131,20 +148,22 @@ impl Console for Scoped {
     }
 
     async fn dry_run(&self, app: &AppName, config: &AutoHealConfig) -> Result<DryRun, ConsoleError> {
+        self.principal.may(Operation::TryRules)?;
         self.live.run_dry(app, config).await
     }
 
     fn proactive(&self, app: &AppName) -> Option<ProactiveNumbers> {
+        self.principal.may(Operation::SeeRules).ok()?;
         self.live.app(app).map(|app| app.proactive)
     }
 
     async fn rearm_fuse(&self, app: &AppName) -> Result<bool, ConsoleError> {
-        self.principal.may_change()?;
+        self.principal.may(Operation::Resume)?;
         self.live.rearm(app, self.principal.name()).await
     }
 
     async fn restart(&self, app: &AppName, instance: u16) -> Result<(), ConsoleError> {
-        self.principal.may_change()?;
+        self.principal.may(Operation::Restart)?;
         self.live.restart_by_hand(app, instance, self.principal.name()).await
     }
 
@@ -154,6 +173,7 @@ impl Console for Scoped {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Restart>, ConsoleError> {
+        self.principal.may(Operation::SeeHistory)?;
         self.live.restarts_in(app, range, limit).await
     }
 
@@ -163,6 +183,7 @@ impl Console for Scoped {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Change>, ConsoleError> {
+        self.principal.may(Operation::SeeHistory)?;
         self.live.changes_in(app, range, limit).await
     }
 
@@ -172,6 +193,7 @@ impl Console for Scoped {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<HealEvent>, ConsoleError> {
+        self.principal.may(Operation::SeeHistory)?;
         self.live.heal_events_in(app, range, limit).await
     }
 }
