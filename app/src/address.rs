@@ -103,8 +103,13 @@ pub const RESUME_PROACTIVE_RULES: Address = Address { path: "/apps/:app/auto-hea
 /// The user's rules, by the API.
 pub const AUTO_HEAL_API: Address = Address { path: "/api/v1/apps/:app/auto-heal", title: "" };
 
+/// Tells open pages that something changed.
+pub const EVENTS: Address = Address { path: "/events", title: "" };
+/// Whether Medic itself is well, for whatever watches it.
+pub const HEALTH: Address = Address { path: "/healthz", title: "" };
+
 /// What is answered by something else than a page.
-pub const ACTIONS: &[Address] = &[INCIDENT_MARKDOWN, RESTART, RESUME_PROACTIVE_RULES];
+pub const ACTIONS: &[Address] = &[INCIDENT_MARKDOWN, RESTART, RESUME_PROACTIVE_RULES, EVENTS, HEALTH];
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use support::{Medic, request};
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// Beside what the API describes and the pages' table lists.
-const OTHERS: [&str; 5] = ["/events", "/healthz", "/api/v1/openapi.json", "/api/v1/nothing", "/nothing"];
+const OTHERS: [&str; 3] = ["/api/v1/openapi.json", "/api/v1/nothing", "/nothing"];
 
 /// Every route, with what stands for its parts.
 fn routes(medic: &Medic) -> BTreeSet<String> {

@@ -4,15 +4,18 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use app::address::EVENTS;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use model::status::Snapshot;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_stream::Stream;
+
+use crate::access::{Operation, Principal};
 
 /// How many pages may listen at once. Ours: far above an operator's open tabs, far below what would hurt.
 const LISTENERS_LIMIT: usize = 256;
@@ -28,10 +31,13 @@ struct Events {
 
 pub(super) fn router(snapshot: watch::Receiver<Arc<Snapshot>>, shut_down: watch::Receiver<bool>) -> Router {
     let places = Arc::new(Semaphore::new(LISTENERS_LIMIT));
-    Router::new().route("/events", get(listen)).with_state(Events { snapshot, shut_down, places })
+    Router::new().route(&EVENTS.template(), get(listen)).with_state(Events { snapshot, shut_down, places })
 }
 
-async fn listen(State(events): State<Events>) -> Response {
+async fn listen(Extension(principal): Extension<Principal>, State(events): State<Events>) -> Response {
+    if let Err(refusal) = principal.may(Operation::SeeStatus) {
+        return (StatusCode::FORBIDDEN, format!("{refusal}\n")).into_response();
+    }
     match Arc::clone(&events.places).try_acquire_owned() {
         Ok(place) => {
             Sse::new(changes(events, place)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()

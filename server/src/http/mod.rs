@@ -4,15 +4,15 @@ mod api;
 mod asked;
 mod events;
 mod headers;
+mod health;
 mod site;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
 use axum::middleware::{from_fn, map_response};
-use model::status::{Problem, Snapshot};
+use model::status::Snapshot;
 use store::Store;
 use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
@@ -34,11 +34,10 @@ pub fn router(
     snapshot: watch::Receiver<Arc<Snapshot>>,
     shut_down: watch::Receiver<bool>,
 ) -> Router {
-    let now = snapshot.clone();
     Router::new()
         .merge(api::router(consoles.clone()))
+        .merge(health::router(store, snapshot.clone()))
         .merge(events::router(snapshot, shut_down))
-        .route("/healthz", axum::routing::get(move || healthz(store.clone(), now.clone())))
         .merge(site::router(consoles))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(from_fn(access::let_in))
@@ -47,22 +46,4 @@ pub fn router(
         .layer(CompressionLayer::new())
         // around all of it, so that no answer is without
         .layer(map_response(http_server::add_headers))
-}
-
-/// For whatever watches Medic itself: 200 while it has all that it needs, else what is wrong, a line each.
-async fn healthz(store: Store, now: watch::Receiver<Arc<Snapshot>>) -> (StatusCode, String) {
-    let checked = store.check().await;
-    let problems = now.borrow().medic.problems();
-    let mut lines: Vec<String> = problems
-        .into_iter()
-        .map(|Problem { title, since, details, .. }| format!("{title} since {since}: {details}\n"))
-        .collect();
-    if let (Err(error), true) = (&checked, lines.is_empty()) {
-        lines.push(format!("Database unavailable: {}.\n", error.reason()));
-    }
-    if lines.is_empty() {
-        (StatusCode::OK, "ok\n".to_owned())
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, lines.concat())
-    }
 }

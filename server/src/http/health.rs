@@ -1,0 +1,48 @@
+//! `/healthz`, for whatever watches Medic itself.
+
+use std::sync::Arc;
+
+use app::address::HEALTH;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Extension, Router};
+use model::status::{Problem, Snapshot};
+use store::Store;
+use tokio::sync::watch;
+
+use crate::access::{Operation, Principal};
+
+#[derive(Clone)]
+struct Health {
+    store: Store,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+}
+
+pub(super) fn router(store: Store, snapshot: watch::Receiver<Arc<Snapshot>>) -> Router {
+    Router::new().route(&HEALTH.template(), get(health)).with_state(Health { store, snapshot })
+}
+
+/// 200 while Medic has all that it needs, else what is wrong, a line each.
+async fn health(
+    Extension(principal): Extension<Principal>,
+    State(Health { store, snapshot }): State<Health>,
+) -> (StatusCode, String) {
+    if let Err(refusal) = principal.may(Operation::SeeStatus) {
+        return (StatusCode::FORBIDDEN, format!("{refusal}\n"));
+    }
+    let checked = store.check().await;
+    let problems = snapshot.borrow().medic.problems();
+    let mut lines: Vec<String> = problems
+        .into_iter()
+        .map(|Problem { title, since, details, .. }| format!("{title} since {since}: {details}\n"))
+        .collect();
+    if let (Err(error), true) = (&checked, lines.is_empty()) {
+        lines.push(format!("Database unavailable: {}.\n", error.reason()));
+    }
+    if lines.is_empty() {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, lines.concat())
+    }
+}
