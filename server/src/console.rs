@@ -1,6 +1,7 @@
 //! What the pages and the API are answered: the console port over the store and the loop's snapshot.
 
 mod healing;
+mod maintenance;
 mod reports;
 mod saving;
 mod scoped;
@@ -16,6 +17,7 @@ use model::{AppName, Clock, NodeName, Place};
 use store::{Cause, Store, StoreError};
 use tokio::sync::{Mutex, watch};
 
+pub use maintenance::Maintenance;
 pub use scoped::Consoles;
 
 use crate::apps::Saved;
@@ -25,8 +27,32 @@ use crate::supervision::Supervision;
 /// What of an app only a start of Medic can change.
 const ONLY_AT_START: [&str; 5] = ["name", "listen", "instances", "request_wait", "retry_requests"];
 
-/// What answers, whoever asks; what somebody may ask is [`Consoles`]' to say.
-pub struct LiveConsole {
+/// The console on what runs: for whoever asks, and for Medic itself.
+pub fn open(
+    node: NodeName,
+    clock: Arc<dyn Clock>,
+    store: Store,
+    supervision: Supervision,
+    config: &Config,
+    saved: BTreeMap<AppName, Saved>,
+) -> (Consoles, Maintenance) {
+    let live = LiveConsole {
+        node,
+        clock,
+        store,
+        snapshot: supervision.snapshot(),
+        supervision,
+        configured: RwLock::new(Configured::of(config)),
+        changing: Mutex::default(),
+        saved: std::sync::Mutex::new(saved),
+        restarting: Mutex::default(),
+    };
+    let live = Arc::new(live);
+    (Consoles::new(Arc::clone(&live)), Maintenance::new(live))
+}
+
+/// What answers, whoever asks; what somebody may ask is [`Consoles`]' to say, so nothing outside gets hold of it.
+struct LiveConsole {
     node: NodeName,
     clock: Arc<dyn Clock>,
     store: Store,
@@ -97,37 +123,6 @@ impl ConfiguredApp {
 }
 
 impl LiveConsole {
-    /// A console on what runs.
-    pub fn new(
-        node: NodeName,
-        clock: Arc<dyn Clock>,
-        store: Store,
-        supervision: Supervision,
-        config: &Config,
-        saved: BTreeMap<AppName, Saved>,
-    ) -> Self {
-        let snapshot = supervision.snapshot();
-        Self {
-            node,
-            clock,
-            store,
-            supervision,
-            snapshot,
-            configured: RwLock::new(Configured::of(config)),
-            changing: Mutex::default(),
-            saved: std::sync::Mutex::new(saved),
-            restarting: Mutex::default(),
-        }
-    }
-
-    /// What the pages say of this machine from now on, in place of the line with the same key.
-    pub fn note(&self, line: Line) {
-        let mut configured =
-            self.configured.write().expect("nothing panics while it holds the configuration");
-        configured.lines.retain(|known| known.app.is_some() || known.key != line.key);
-        configured.lines.push(line);
-    }
-
     fn configured(&self) -> RwLockReadGuard<'_, Configured> {
         self.configured.read().expect("nothing panics while it holds the configuration")
     }

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::{App, Config, Line};
-use crate::console::{Consoles, LiveConsole};
+use crate::console::{self, Maintenance};
 use crate::descriptors::Descriptors;
 use crate::doors::{self, Doors};
 use crate::health::Health;
@@ -122,7 +122,7 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     let remembered = is_recalled.then_some(&begin.remembered);
     let (supervision, loop_ended) = supervision::start(world, begin.starts(&config.apps), remembered);
     let (shut_down, shutting_down) = watch::channel(false);
-    let console = LiveConsole::new(
+    let (consoles, maintenance) = console::open(
         node.clone(),
         Arc::clone(&clock),
         store.clone(),
@@ -130,14 +130,8 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
         &config,
         begin.saved,
     );
-    let console = Arc::new(console);
-    let recalling = tokio::spawn(recall::keep(store.clone(), Arc::clone(&console), is_recalled));
-    let router = http::router(
-        Consoles::new(Arc::clone(&console)),
-        store.clone(),
-        supervision.snapshot(),
-        shutting_down.clone(),
-    );
+    let recalling = tokio::spawn(recall::keep(store.clone(), maintenance.clone(), is_recalled));
+    let router = http::router(consoles, store.clone(), supervision.snapshot(), shutting_down.clone());
     let housekeeping = housekeeping::Housekeeping {
         store: store.clone(),
         node,
@@ -148,14 +142,14 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     };
     let housekeeping = tokio::spawn(housekeeping.run(shutting_down.clone()));
     let shares = descriptors.shares();
-    let noting = Arc::clone(&console);
+    let noting = maintenance.clone();
     let add_line = move |line| noting.note(line);
     tokio::spawn(descriptors.watch(supervision.snapshot(), add_line, shutting_down.clone()));
     let dashboard = Dashboard { address: config.listen, health, clock, router, shares, shutting_down };
     let http = tokio::spawn(dashboard.serve(listener, dashboard::unix_socket(&config.data_dir)));
 
     while signals.next().await == Asked::Reload {
-        reload(path, &config, &console).await;
+        reload(path, &config, &maintenance).await;
     }
     tracing::info!("shutting down; repeat the signal to force");
     stopper.stop();
@@ -172,7 +166,7 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
 }
 
 /// Reads the configuration again. One that is wrong changes nothing; what only a start can change is said.
-async fn reload(path: &Path, running: &Config, console: &LiveConsole) {
+async fn reload(path: &Path, running: &Config, maintenance: &Maintenance) {
     let config = match Config::load(path, &environment()) {
         Ok(config) => config,
         Err(error) => {
@@ -184,7 +178,7 @@ async fn reload(path: &Path, running: &Config, console: &LiveConsole) {
     for doubt in doubts.chain(running.only_at_start(&config)) {
         tracing::warn!("{doubt}");
     }
-    console.reload(&config).await;
+    maintenance.reload(&config).await;
     tracing::info!("configuration reloaded");
 }
 

@@ -100,7 +100,7 @@ impl LiveConsole {
 
     /// From now on the pages say and the loop does what this configuration says. Apps that are new or gone are left to the next
     /// start of Medic.
-    pub async fn reload(&self, config: &Config) {
+    pub(super) async fn reload(&self, config: &Config) {
         let _one_after_another = self.changing.lock().await;
         self.configured
             .write()
@@ -118,7 +118,7 @@ impl LiveConsole {
     }
 
     /// Takes over what the database holds, which could not be read when Medic started.
-    pub async fn recall(&self) -> Result<(), StoreError> {
+    pub(super) async fn recall(&self) -> Result<(), StoreError> {
         let _one_after_another = self.changing.lock().await;
         let defaults: Vec<(AppName, AppSettings)> = {
             let configured = self.configured();
@@ -138,7 +138,7 @@ impl LiveConsole {
     }
 
     /// Gives what is known to a database that has begun anew.
-    pub async fn restore(&self) -> Result<(), StoreError> {
+    pub(super) async fn restore(&self) -> Result<(), StoreError> {
         let _one_after_another = self.changing.lock().await;
         let saved = self.saved().clone();
         for (app, Saved { settings, rules }) in &saved {

@@ -29,7 +29,7 @@ pub struct Consoles(Arc<LiveConsole>);
 
 impl Consoles {
     /// Of what runs.
-    pub const fn new(live: Arc<LiveConsole>) -> Self {
+    pub(super) const fn new(live: Arc<LiveConsole>) -> Self {
         Self(live)
     }
 

@@ -1,7 +1,6 @@
 //! What the database holds for the loop: what guards people, and what they have set. Read before the loop begins where the
 //! database is there in a moment, else as soon as it is; and given back to a database that has to begin anew.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use model::NodeName;
@@ -10,7 +9,7 @@ use store::{Store, StoreStatus};
 
 use crate::apps::Recollection;
 use crate::config::App;
-use crate::console::LiveConsole;
+use crate::console::Maintenance;
 
 /// How long the loop's beginning waits for a database. Living workers are not reached until then.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -32,14 +31,14 @@ pub(super) async fn at_start(store: &Store, node: &NodeName, apps: &[App]) -> Op
 }
 
 /// Reads it later, where it could not be read at the start, and gives what is known to every database that begins anew.
-pub(super) async fn keep(store: Store, console: Arc<LiveConsole>, mut is_recalled: bool) {
+pub(super) async fn keep(store: Store, maintenance: Maintenance, mut is_recalled: bool) {
     let mut status = store.status();
     let mut begun_anew = if is_recalled { status.borrow().begun_anew } else { 0 };
     loop {
         let now = status.borrow_and_update().clone();
         let done = match now.is_open() {
-            true if !is_recalled => console.recall().await.map(|()| is_recalled = true),
-            true if now.begun_anew != begun_anew => console.restore().await,
+            true if !is_recalled => maintenance.recall().await.map(|()| is_recalled = true),
+            true if now.begun_anew != begun_anew => maintenance.restore().await,
             _ => {
                 if status.changed().await.is_err() {
                     return;
