@@ -99,7 +99,7 @@ pub const INCIDENT_MARKDOWN: Address = Address { path: "/incidents/:id/markdown"
 /// `POST`: a graceful restart of one instance.
 pub const RESTART: Address = Address { path: "/apps/:app/instances/:instance/restart", title: "" };
 /// `POST`: the proactive rules go on after too many restarts.
-pub const RESUME_PROACTIVE_RULES: Address = Address { path: "/apps/:app/auto-heal/fuse/rearm", title: "" };
+pub const RESUME_PROACTIVE_RULES: Address = Address { path: "/apps/:app/auto-heal/resume", title: "" };
 /// The user's rules, by the API.
 pub const AUTO_HEAL_API: Address = Address { path: "/api/v1/apps/:app/auto-heal", title: "" };
 

@@ -147,10 +147,10 @@ fn what_a_proxy_passes_on_may_read_and_change_nothing() {
     let changes = [
         ("PUT", RULES, recycle().to_string()),
         ("PUT", "/api/v1/apps/shop/settings", "{}".to_owned()),
-        ("POST", "/api/v1/apps/shop/auto-heal/fuse/rearm", String::new()),
+        ("POST", "/api/v1/apps/shop/auto-heal/resume", String::new()),
         ("POST", "/api/v1/apps/shop/instances/0/restart", String::new()),
         ("POST", "/apps/shop/settings", String::new()),
-        ("POST", "/apps/shop/auto-heal/fuse/rearm", String::new()),
+        ("POST", "/apps/shop/auto-heal/resume", String::new()),
         ("POST", "/apps/shop/instances/0/restart", String::new()),
         ("POST", FORM, "do=save".to_owned()),
         ("DELETE", "/api/v1/apps", String::new()),

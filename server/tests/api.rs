@@ -71,7 +71,7 @@ fn another_site_can_neither_change_nor_read_anything() {
     let changes = [
         ("PUT", "/api/v1/apps/shop/auto-heal"),
         ("POST", "/api/v1/apps/shop/auto-heal/dry-run"),
-        ("POST", "/api/v1/apps/shop/auto-heal/fuse/rearm"),
+        ("POST", "/api/v1/apps/shop/auto-heal/resume"),
         ("POST", "/api/v1/apps/shop/instances/0/restart"),
     ];
     for (method, path) in changes {
@@ -169,7 +169,7 @@ fn who_changes_something_is_recorded_and_shown() {
         send("PUT", "settings", off.clone());
         send("PUT", "auto-heal", rules.clone());
     }
-    send("POST", "auto-heal/fuse/rearm", json!({}));
+    send("POST", "auto-heal/resume", json!({}));
     let changes = medic.until("three changes", || {
         let changes = medic.json("/api/v1/apps/shop/changes");
         (changes.as_array().unwrap().len() == 3).then_some(changes)
@@ -231,12 +231,11 @@ fn a_fuse_that_is_whole_is_armed_again_too() {
     medic.until_running();
     let fuse = &medic.json("/api/v1/apps/shop/auto-heal/status")["fuse"];
     assert_eq!((&fuse["state"], &fuse["limit"], &fuse["restarts"]), (&json!("armed"), &json!(3), &json!(0)));
-    let rearm = |app: &str| {
-        request(medic.address, "POST", &format!("/api/v1/apps/{app}/auto-heal/fuse/rearm"), &[], "")
-    };
-    let rearmed = rearm("shop");
-    assert_eq!((rearmed.status, rearmed.json()), (200, json!({"was_blown": false})));
-    assert_eq!(rearm("nope").status, 404);
+    let resume =
+        |app: &str| request(medic.address, "POST", &format!("/api/v1/apps/{app}/auto-heal/resume"), &[], "");
+    let resumed = resume("shop");
+    assert_eq!((resumed.status, resumed.json()), (200, json!({"was_paused": false})));
+    assert_eq!(resume("nope").status, 404);
     assert_eq!(medic.get("/api/v1/apps/nope/auto-heal/status").status, 404);
 }
 

@@ -148,8 +148,8 @@ fn a_flapping_app_blows_the_fuse_which_outlives_medic_and_is_armed_by_hand() {
     medic.kill();
     medic.start();
     assert_eq!(fuse(&medic)["state"], "blown");
-    let answer = post(&medic, "/api/v1/apps/shop/auto-heal/fuse/rearm");
-    assert_eq!((answer.status, answer.json()["was_blown"].as_bool()), (200, Some(true)));
+    let answer = post(&medic, "/api/v1/apps/shop/auto-heal/resume");
+    assert_eq!((answer.status, answer.json()["was_paused"].as_bool()), (200, Some(true)));
     assert_eq!(fuse(&medic)["state"], "armed");
     let resumed = medic.until("who resumed", || {
         let changes = medic.json("/api/v1/apps/shop/changes");

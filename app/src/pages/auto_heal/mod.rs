@@ -104,7 +104,7 @@ pub(crate) fn AutoHealPage() -> impl IntoView {
     let status = asked_app(&*console);
     let submission = use_context::<Submission>();
     let tab = if submission.is_some() { Tab::Custom } else { Tab::of_word(query_part("tab").as_deref()) };
-    let outcome = query_part("saved").or_else(|| query_part("rearmed")).filter(|_| submission.is_none());
+    let outcome = query_part("saved").or_else(|| query_part("resumed")).filter(|_| submission.is_none());
     let asked = history::Asked::read();
     answer(async move {
         let status = status?;
@@ -156,9 +156,9 @@ fn Outcome(word: Option<String>) -> impl IntoView {
         "off" => (true, "Custom rules disabled. They are kept."),
         "refused" => (false, "Not enabled: the saved rules have no valid condition. Add one, then save."),
         "failed" => (false, "Not saved: database unavailable. Nothing was changed. See the Medic log."),
-        "blown" => (true, "Proactive rules resumed. The restart count is 0."),
-        "armed" => (true, "Restart count reset to 0."),
-        "not-rearmed" => (false, "Proactive rules not resumed. See the Medic log."),
+        "resumed" => (true, "Proactive rules resumed. The restart count is 0."),
+        "reset" => (true, "Restart count reset to 0."),
+        "not-resumed" => (false, "Proactive rules not resumed. See the Medic log."),
         _ => return None,
     };
     let (class, role) = if good { ("message success", "status") } else { ("message critical", "alert") };

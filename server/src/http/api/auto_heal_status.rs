@@ -9,7 +9,7 @@ use super::error::{ApiError, ErrorBody};
 use super::query::app_name;
 use crate::http::Asked;
 
-/// The fuse, and what each rule sees now on each instance.
+/// The restart limit, and what each rule sees now on each instance.
 #[utoipa::path(get, path = "/api/v1/apps/{app}/auto-heal/status", params(("app" = String, Path)), responses(
     (status = 200, body = AppHealRecord), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 pub(in crate::http) async fn auto_heal_status(

@@ -51,7 +51,7 @@ fn operations() -> OpenApiRouter<Consoles> {
         .routes(routes!(rules::auto_heal, rules::save_auto_heal))
         .routes(routes!(auto_heal_status::auto_heal_status))
         .routes(routes!(dry_run::dry_run))
-        .routes(routes!(resume::rearm_fuse))
+        .routes(routes!(resume::resume))
         .routes(routes!(restarts::restarts))
         .routes(routes!(heal_events::heal_events))
         .routes(routes!(changes::changes))

@@ -1,4 +1,4 @@
-//! `POST /api/v1/apps/{app}/auto-heal/fuse/rearm`: the proactive rules go on after too many restarts.
+//! `POST /api/v1/apps/{app}/auto-heal/resume`: the proactive rules go on after too many restarts.
 
 use axum::Json;
 use axum::extract::Path;
@@ -9,20 +9,20 @@ use super::error::{ApiError, ErrorBody};
 use super::query::app_name;
 use crate::http::Asked;
 
-/// What re-arming found.
+/// What was resumed.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct Rearmed {
-    /// The fuse was blown; otherwise only its count began anew.
-    was_blown: bool,
+pub(in crate::http) struct Resumed {
+    /// The proactive rules were paused; otherwise only the count of restarts began anew.
+    was_paused: bool,
 }
 
-/// Arms the fuse of an app's proactive rules again.
-#[utoipa::path(post, path = "/api/v1/apps/{app}/auto-heal/fuse/rearm", params(("app" = String, Path)), responses(
-    (status = 200, body = Rearmed), (status = 404, body = ErrorBody)))]
-pub(in crate::http) async fn rearm_fuse(
+/// Resumes an app's proactive rules after the restart limit, or resets its count of restarts.
+#[utoipa::path(post, path = "/api/v1/apps/{app}/auto-heal/resume", params(("app" = String, Path)), responses(
+    (status = 200, body = Resumed), (status = 404, body = ErrorBody)))]
+pub(in crate::http) async fn resume(
     Asked(console): Asked,
     Path(app): Path<String>,
-) -> Result<Json<Rearmed>, ApiError> {
-    let was_blown = console.rearm_fuse(&app_name(&app)?).await?;
-    Ok(Json(Rearmed { was_blown }))
+) -> Result<Json<Resumed>, ApiError> {
+    let was_paused = console.rearm_fuse(&app_name(&app)?).await?;
+    Ok(Json(Resumed { was_paused }))
 }

@@ -151,16 +151,16 @@ pub(super) async fn restart(
     Redirect::to(&format!("{overview}?restarted={word}")).into_response()
 }
 
-/// Arms the fuse again.
-pub(super) async fn rearm(Asked(console): Asked, Path(app): Path<String>) -> Response {
+/// The proactive rules go on.
+pub(super) async fn resume(Asked(console): Asked, Path(app): Path<String>) -> Response {
     let Ok(app) = app.parse::<AppName>() else { return StatusCode::NOT_FOUND.into_response() };
     let word = match console.rearm_fuse(&app).await {
-        Ok(true) => "blown",
-        Ok(false) => "armed",
+        Ok(true) => "resumed",
+        Ok(false) => "reset",
         Err(ConsoleError::NoSuchApp(_)) => return StatusCode::NOT_FOUND.into_response(),
-        Err(_) => "not-rearmed",
+        Err(_) => "not-resumed",
     };
-    Redirect::to(&format!("{}?tab=proactive&rearmed={word}", page(&app))).into_response()
+    Redirect::to(&format!("{}?tab=proactive&resumed={word}", page(&app))).into_response()
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ pub(super) fn router(consoles: Consoles) -> Router {
         .route(&address::SETTINGS.template(), post(settings_form::save))
         .route(&address::AUTO_HEAL.template(), post(auto_heal_form::submit))
         .route(&address::RESTART.template(), post(auto_heal_form::restart))
-        .route(&address::RESUME_PROACTIVE_RULES.template(), post(auto_heal_form::rearm))
+        .route(&address::RESUME_PROACTIVE_RULES.template(), post(auto_heal_form::resume))
         .route(&address::INCIDENT_MARKDOWN.template(), get(incident_markdown::show))
         .with_state(Site { consoles, options: options.clone() });
     Router::new()
