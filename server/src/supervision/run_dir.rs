@@ -6,8 +6,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use model::{AppName, NodeName, Place, Timestamp, WorkerId};
+use model::{AppName, NodeName, Timestamp, WorkerId};
 use sha2::{Digest, Sha256};
+use shim::LocalWorker;
 
 /// The folders of all workers' run folders.
 #[derive(Clone, Debug)]
@@ -61,8 +62,9 @@ impl RunDirs {
                 for folder in folders(&root.join(&app))? {
                     let Some((instance, ms)) = folder.split_once('-') else { continue };
                     let (Ok(instance), Ok(ms)) = (instance.parse(), ms.parse()) else { continue };
-                    let place = Place { node: self.node.clone(), app: app_name.clone(), instance };
-                    let worker = WorkerId { place, started_at: Timestamp::from_ms(ms) };
+                    let started_at = Timestamp::from_ms(ms);
+                    let local = LocalWorker { app: app_name.clone(), instance, started_at };
+                    let worker = local.on(self.node.clone());
                     let folder = root.join(name(&worker));
                     found.push((worker, folder));
                 }
@@ -75,7 +77,7 @@ impl RunDirs {
 }
 
 fn name(worker: &WorkerId) -> PathBuf {
-    let WorkerId { place: Place { app, instance, .. }, started_at } = worker;
+    let LocalWorker { app, instance, started_at } = worker.into();
     Path::new(app.as_str()).join(format!("{instance}-{}", started_at.as_ms()))
 }
 
