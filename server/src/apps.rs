@@ -38,8 +38,8 @@ impl Recollection {
         apps: impl IntoIterator<Item = AppName>,
     ) -> Result<Self, StoreError> {
         let remembered = Remembered {
-            guards: read(store.states(node).await?),
-            heal: read(store.heal_guards(node).await?),
+            crash_monitors: read(store.crash_monitor_states(node).await?),
+            auto_heal: read(store.auto_heal_states(node).await?),
             fuses: read(store.fuses(node).await?),
         };
         let mut saved = BTreeMap::new();

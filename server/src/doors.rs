@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use front_door::{AffectedRequests, BindError, Death, FrontDoor, FrontDoorSettings, ServingThreads, Target};
+use front_door::{BindError, Death, FrontDoor, FrontDoorSettings, ServingThreads, Target};
 use model::auto_heal::{Tallies, Watch};
+use model::crash::AffectedRequests;
 use model::requests::RequestMinute;
 use model::{AppName, Clock, NodeName, WorkerId};
 

@@ -227,7 +227,7 @@ fn a_server_whose_parent_ignored_the_ends_of_children_hears_of_its_workers_ends(
 }
 
 #[test]
-fn what_a_worker_leaves_is_ended_by_the_server_where_shim_and_guard_are_killed() {
+fn what_a_worker_leaves_is_ended_by_the_server_where_shim_and_reaper_are_killed() {
     let folder = tempfile::tempdir().unwrap();
     let told = folder.path().join("child");
     let script = format!("setsid sleep 1000 & echo $! > {}; exec {}", told.display(), lab::shop().display());

@@ -12,10 +12,11 @@
 //! ```
 //!
 //! Opting out takes the debugger off at once, from every state. An armed debugger stays until the worker has crashed, even when
-//! the crashes that armed it have left the window. What guards people, the counted crashes and the pause, is a [`Guard`] that
-//! is remembered across restarts of Medic and goes by the wall clock; a crash is counted once, however often it is reported.
+//! the crashes that armed it have left the window. What guards people, the counted crashes and the pause, is a
+//! [`CrashMonitorState`], which is remembered across restarts of Medic and goes by the wall clock; a crash is counted once,
+//! however often it is reported.
 
-use model::crash_monitor::{Counted, EndsInARow, Guard, Numbers, RECENT, RecentCrashes};
+use model::crash_monitor::{Counted, CrashMonitorState, EndsInARow, Numbers, RECENT, RecentCrashes};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -90,22 +91,22 @@ pub struct CrashMonitor {
     place: Place,
     numbers: Numbers,
     enabled: bool,
-    guard: Guard,
+    state: CrashMonitorState,
     watched: Option<(WorkerId, Debugger)>,
     capturing: Option<WorkerId>,
 }
 
 impl CrashMonitor {
-    /// A monitor that goes on from `guard`.
-    pub fn new(now: Now, place: Place, numbers: Numbers, enabled: bool, guard: Guard) -> Self {
-        let mut monitor = Self { place, numbers, enabled, guard, watched: None, capturing: None };
+    /// A monitor that goes on from `state`.
+    pub fn new(now: Now, place: Place, numbers: Numbers, enabled: bool, state: CrashMonitorState) -> Self {
+        let mut monitor = Self { place, numbers, enabled, state, watched: None, capturing: None };
         monitor.bring_back(now);
         monitor
     }
 
     /// The start of the latest worker whose crash is counted.
     pub fn last_start(&self) -> Option<Timestamp> {
-        self.guard.crashes.iter().map(|crash| crash.worker.started_at).max()
+        self.state.crashes.iter().map(|crash| crash.worker.started_at).max()
     }
 
     /// Should a worker that is started now have the debugger attached?
@@ -116,38 +117,40 @@ impl CrashMonitor {
 
     /// Takes in one event.
     pub fn step(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
-        let before = self.guard.clone();
+        let before = self.state.clone();
         self.take(input);
         self.forget(now);
         self.attach_or_detach(now, effects);
-        if self.guard != before {
-            effects.push(Effect::Remember { place: self.place.clone(), guard: self.guard.clone() });
+        if self.state != before {
+            effects
+                .push(Effect::RememberCrashMonitor { place: self.place.clone(), state: self.state.clone() });
         }
     }
 
     /// Adds what was remembered of an earlier run to what this one has counted; the longer pause holds.
-    pub fn recall(&mut self, now: Now, earlier: &Guard, effects: &mut Vec<Effect>) {
+    pub fn recall(&mut self, now: Now, earlier: &CrashMonitorState, effects: &mut Vec<Effect>) {
         for crash in &earlier.crashes {
             self.count_once(crash.worker.clone(), crash.at);
         }
-        self.guard.paused_until = self.guard.paused_until.max(earlier.paused_until);
-        let ends = [self.guard.ends.take(), earlier.ends.clone()].into_iter().flatten();
-        self.guard.ends = ends.min_by_key(|ends| ends.since);
+        self.state.paused_until = self.state.paused_until.max(earlier.paused_until);
+        let ends = [self.state.ends.take(), earlier.ends.clone()].into_iter().flatten();
+        self.state.ends = ends.min_by_key(|ends| ends.since);
         self.step(now, Input::Tick, effects);
     }
 
     /// Keeps the ends in a row, and has them remembered where they changed.
     pub fn set_ends(&mut self, ends: Option<EndsInARow>, effects: &mut Vec<Effect>) {
-        if self.guard.ends != ends {
-            self.guard.ends = ends;
-            effects.push(Effect::Remember { place: self.place.clone(), guard: self.guard.clone() });
+        if self.state.ends != ends {
+            self.state.ends = ends;
+            effects
+                .push(Effect::RememberCrashMonitor { place: self.place.clone(), state: self.state.clone() });
         }
     }
 
     /// The counted crashes that are close to one another and to now.
     pub fn recent_crashes(&self, now: Now) -> Option<RecentCrashes> {
         let mut recent: Option<RecentCrashes> = None;
-        for crash in self.guard.crashes.iter().rev() {
+        for crash in self.state.crashes.iter().rev() {
             let later = recent.map_or(now.wall, |recent| recent.first);
             if later.since(crash.at) >= RECENT {
                 break;
@@ -159,14 +162,14 @@ impl CrashMonitor {
     }
 
     /// What is to be remembered.
-    pub const fn guard(&self) -> &Guard {
-        &self.guard
+    pub const fn state(&self) -> &CrashMonitorState {
+        &self.state
     }
 
     /// When something changes by time alone: a pause ends, a crash leaves the window, an attach is tried again.
     pub fn deadline(&self, now: Now) -> Option<Monotonic> {
-        let leaves = self.guard.crashes.first().map(|crash| crash.at.min(now.wall) + self.numbers.window);
-        let paused_until = self.guard.paused_until.map(|until| until.min(now.wall + self.numbers.pause));
+        let leaves = self.state.crashes.first().map(|crash| crash.at.min(now.wall) + self.numbers.window);
+        let paused_until = self.state.paused_until.map(|until| until.min(now.wall + self.numbers.pause));
         let by_the_wall = [leaves, paused_until].into_iter().flatten().min();
         let retry = match &self.watched {
             Some((_, Debugger::Attaching { retry_at, .. })) => *retry_at,
@@ -177,7 +180,7 @@ impl CrashMonitor {
 
     /// What it is doing, for the pages.
     pub fn status(&self, now: Now) -> Monitoring {
-        let paused = self.guard.paused_until.filter(|until| now.wall < *until);
+        let paused = self.state.paused_until.filter(|until| now.wall < *until);
         match (&self.watched, paused) {
             _ if !self.enabled => Monitoring::OptedOut,
             _ if self.capturing.is_some() => Monitoring::Analysing,
@@ -220,8 +223,8 @@ impl CrashMonitor {
                 }
                 if let Some(at) = captured_at {
                     let until = at + self.numbers.pause;
-                    self.guard.paused_until =
-                        Some(self.guard.paused_until.map_or(until, |earlier| earlier.max(until)));
+                    self.state.paused_until =
+                        Some(self.state.paused_until.map_or(until, |earlier| earlier.max(until)));
                 }
             }
             Input::Configure { numbers, enabled } => {
@@ -256,37 +259,37 @@ impl CrashMonitor {
     }
 
     fn may_attach(&self, now: Now) -> bool {
-        self.enabled && self.guard.paused_until.is_none_or(|until| now.wall >= until)
+        self.enabled && self.state.paused_until.is_none_or(|until| now.wall >= until)
     }
 
     fn count(&self, now: Now) -> u32 {
         let counts = |crash: &&Counted| now.wall < crash.at + self.numbers.window;
-        u32::try_from(self.guard.crashes.iter().filter(counts).count()).unwrap_or(u32::MAX)
+        u32::try_from(self.state.crashes.iter().filter(counts).count()).unwrap_or(u32::MAX)
     }
 
     fn count_once(&mut self, worker: WorkerId, at: Timestamp) {
-        if self.guard.crashes.iter().all(|crash| crash.worker != worker) {
-            self.guard.crashes.push(Counted { worker, at });
-            self.guard.crashes.sort_by_key(|crash| crash.at);
+        if self.state.crashes.iter().all(|crash| crash.worker != worker) {
+            self.state.crashes.push(Counted { worker, at });
+            self.state.crashes.sort_by_key(|crash| crash.at);
         }
     }
 
     fn forget(&mut self, now: Now) {
         self.bring_back(now);
         let window = self.numbers.window;
-        self.guard.crashes.retain(|crash| now.wall < crash.at + window);
-        let surplus = self.guard.crashes.len().saturating_sub(COUNTED_LIMIT);
-        self.guard.crashes.drain(..surplus);
-        self.guard.paused_until = self.guard.paused_until.filter(|until| now.wall < *until);
+        self.state.crashes.retain(|crash| now.wall < crash.at + window);
+        let surplus = self.state.crashes.len().saturating_sub(COUNTED_LIMIT);
+        self.state.crashes.drain(..surplus);
+        self.state.paused_until = self.state.paused_until.filter(|until| now.wall < *until);
     }
 
     /// After the wall clock was set back, what lies ahead counts from now on: nothing lasts longer for it.
     fn bring_back(&mut self, now: Now) {
-        for crash in &mut self.guard.crashes {
+        for crash in &mut self.state.crashes {
             crash.at = crash.at.min(now.wall);
         }
         let latest = now.wall + self.numbers.pause;
-        self.guard.paused_until = self.guard.paused_until.map(|until| until.min(latest));
+        self.state.paused_until = self.state.paused_until.map(|until| until.min(latest));
     }
 
     fn set_debugger(&mut self, worker: &WorkerId, to: Debugger) {

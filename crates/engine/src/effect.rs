@@ -9,10 +9,10 @@ use model::auto_heal::config::CustomAction;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::fuse::FuseState;
 use model::auto_heal::restart::Restart;
-use model::auto_heal::{HealGuard, Watch};
+use model::auto_heal::{AutoHealState, Watch};
 use model::change::Change;
 use model::crash::Crash;
-use model::crash_monitor::Guard;
+use model::crash_monitor::CrashMonitorState;
 use model::{AppName, Place, Signal, WorkerId};
 
 /// One thing to do.
@@ -76,21 +76,9 @@ pub enum Effect {
         worker: WorkerId,
     },
     /// Keep this for the next start of Medic.
-    Remember {
-        place: Place,
-        /// What guards it.
-        guard: Guard,
-    },
+    RememberCrashMonitor { place: Place, state: CrashMonitorState },
     /// Keep this for the next start of Medic.
-    RememberHeal {
-        place: Place,
-        /// What its auto-heal goes on from.
-        guard: HealGuard,
-    },
+    RememberAutoHeal { place: Place, state: AutoHealState },
     /// Keep this for the next start of Medic.
-    RememberFuse {
-        app: AppName,
-        /// What its fuse goes on from.
-        state: FuseState,
-    },
+    RememberFuse { app: AppName, state: FuseState },
 }

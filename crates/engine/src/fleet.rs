@@ -23,8 +23,8 @@ use model::auto_heal::cpu::CpuRule;
 use model::auto_heal::fuse::{FuseNumbers, FuseState};
 use model::auto_heal::limit::WorkerSize;
 use model::auto_heal::restart::RestartReason;
-use model::auto_heal::{AutoHealConfig, HealGuard, NotRespondingNumbers, Observation};
-use model::crash_monitor::{Guard, Numbers};
+use model::auto_heal::{AutoHealConfig, AutoHealState, NotRespondingNumbers, Observation};
+use model::crash_monitor::{CrashMonitorState, Numbers};
 use model::settings::AppSettings;
 use model::status::{AppHeal, AppStatus};
 use model::{AppName, Monotonic, NodeName, Now, Place, WorkerId};
@@ -76,9 +76,9 @@ pub struct AppStart {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// Of each instance's crash monitoring.
-    pub guards: BTreeMap<Place, Guard>,
+    pub crash_monitors: BTreeMap<Place, CrashMonitorState>,
     /// Of each instance's auto-heal.
-    pub heal: BTreeMap<Place, HealGuard>,
+    pub auto_heal: BTreeMap<Place, AutoHealState>,
     /// Of each app's fuse.
     pub fuses: BTreeMap<AppName, FuseState>,
 }

@@ -11,16 +11,16 @@
 //!    └─────────────────────────┴──────────────┘   and from Stopping, when Medic stops: Stopped
 //! ```
 //!
-//! A worker that was stopped at its fatal signal, or has ended, is *leaving*: it no longer matters for the place (a replacement
+//! A worker that was stopped at its fatal signal, or has ended, is a *pending crash*: it no longer matters for the place (a replacement
 //! is started at the signal), but its end and its analysis are awaited, recorded, and only then its shim is told that it may go:
 //! nothing a shim holds is lost because a disk was full or Medic was killed in between. A worker that was replaced while it
-//! lived is *departing* until it has ended: it finishes its requests, then it is asked to end, then killed. And a place that
+//! lived is *terminating* until it has ended: it finishes its requests, then it is asked to end, then killed. And a place that
 //! workers of the last Medic may still be on starts none before these are heard, or take too long (see `returning`).
 
 mod healing;
 mod input;
-mod leaving;
 mod life;
+mod pending_crash;
 mod restart;
 mod returning;
 
@@ -28,10 +28,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use healing::Healing;
-pub use input::{Input, Lifecycle, Measured, Order, Toll};
-use leaving::Leaving;
+pub use input::{Input, Lifecycle, Measured, Order};
+use pending_crash::PendingCrash;
 pub use restart::RestartRefused;
-use restart::{Departing, Successor};
+use restart::{Successor, Terminating};
 use returning::Hearing;
 
 use crate::back_off::{BackOff, STEADY};
@@ -92,8 +92,8 @@ pub struct Instance {
     phase: Phase,
     since: Timestamp,
     message: Option<InstanceMessage>,
-    leaving: BTreeMap<WorkerId, Leaving>,
-    departing: BTreeMap<WorkerId, Departing>,
+    pending_crashes: BTreeMap<WorkerId, PendingCrash>,
+    terminating: BTreeMap<WorkerId, Terminating>,
     /// Until it is known who outlived the last Medic.
     hearing: Option<Hearing>,
     stop: bool,
@@ -120,8 +120,8 @@ impl Instance {
             phase: Phase::Waiting { until: now.monotonic, next_start: now.wall },
             since: now.wall,
             message: None,
-            leaving: BTreeMap::new(),
-            departing: BTreeMap::new(),
+            pending_crashes: BTreeMap::new(),
+            terminating: BTreeMap::new(),
             hearing: None,
             stop: false,
             last_start,
@@ -153,23 +153,23 @@ impl Instance {
                 let input = crash_monitor::Input::ArmRefused { worker: worker.clone(), reason };
                 self.monitor.step(now, input, effects);
             }
-            Input::Fatal { pid, signal, at, toll } => {
-                self.fatal(now, worker, (pid, signal, at), toll, effects);
+            Input::Fatal { pid, signal, at, affected } => {
+                self.fatal(now, worker, (pid, signal, at), affected, effects);
             }
-            Input::Ended { pid, exit, ending, at, uptime, toll } => {
-                self.ended(now, worker, (pid, exit, ending, at, uptime), toll, effects);
+            Input::Ended { pid, exit, ending, at, uptime, affected } => {
+                self.ended(now, worker, (pid, exit, ending, at, uptime), affected, effects);
             }
             Input::Analysed { findings, audit } => self.analysed(now, worker, findings, audit, effects),
             Input::Recorded => {
-                self.leaving.remove(worker);
+                self.pending_crashes.remove(worker);
                 effects.push(Effect::Acknowledge { worker: worker.clone() });
             }
             Input::NotRecorded => {
-                if let Some(leaving) = self.leaving.get_mut(worker) {
-                    leaving.record_at = Some(now.monotonic + RECORD_RETRY);
+                if let Some(pending) = self.pending_crashes.get_mut(worker) {
+                    pending.record_at = Some(now.monotonic + RECORD_RETRY);
                 }
             }
-            Input::Lost { toll } => self.lost(now, worker, &toll, effects),
+            Input::Lost { affected } => self.lost(now, worker, &affected, effects),
         }
         self.decide_when_heard(now, effects);
         self.tick(now, effects);
@@ -179,7 +179,7 @@ impl Instance {
     pub fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.monitor.step(now, crash_monitor::Input::Tick, effects);
         let due: Vec<WorkerId> = self
-            .leaving
+            .pending_crashes
             .iter()
             .filter(|(_, l)| l.record_at.is_some_and(|at| at <= now.monotonic))
             .map(|(w, _)| w.clone())
@@ -187,7 +187,7 @@ impl Instance {
         for worker in due {
             self.record(&worker, effects);
         }
-        self.hasten_departing(now, effects);
+        self.advance_terminating(now, effects);
         self.decide_when_heard(now, effects);
         match &mut self.phase {
             Phase::Waiting { .. } if self.hearing.is_some() => {}
@@ -221,7 +221,7 @@ impl Instance {
             return;
         }
         let is_ready = matches!(self.phase, Phase::Running { .. });
-        let earlier = if self.is_steady(now) { None } else { self.monitor.guard().ends.clone() };
+        let earlier = if self.is_steady(now) { None } else { self.monitor.state().ends.clone() };
         let (since, count, was_ready) =
             earlier.map_or((now.wall, 0, false), |ends| (ends.since, ends.count, ends.was_ready));
         let ends =
@@ -238,16 +238,16 @@ impl Instance {
             Phase::Stopping { kill_at, .. } => *kill_at,
             Phase::Stopped => None,
         };
-        let departing = self.departing.values().filter_map(Departing::deadline);
-        let leaving = self.leaving.values().filter_map(|leaving| leaving.record_at);
-        departing.chain(leaving).chain(phase).chain(self.monitor.deadline(now)).min()
+        let terminating = self.terminating.values().filter_map(Terminating::deadline);
+        let pending = self.pending_crashes.values().filter_map(|pending| pending.record_at);
+        terminating.chain(pending).chain(phase).chain(self.monitor.deadline(now)).min()
     }
 
     /// Stops the place for good; a second call does not wait for the grace.
     pub fn stop(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let hasten = std::mem::replace(&mut self.stop, true);
         self.give_up_successor(now, RestartFailure::MedicStopped, effects);
-        self.stop_departing(now, hasten, effects);
+        self.stop_draining(now, hasten, effects);
         match &mut self.phase {
             Phase::Starting { worker, .. } | Phase::Running { worker, .. } => {
                 let worker = worker.clone();
@@ -263,13 +263,13 @@ impl Instance {
     /// does not hold Medic back: its shim keeps it for the next one.
     pub fn is_stopped(&self) -> bool {
         self.phase == Phase::Stopped
-            && self.departing.is_empty()
-            && self.leaving.values().all(|leaving| leaving.record_at.is_some())
+            && self.terminating.is_empty()
+            && self.pending_crashes.values().all(|pending| pending.record_at.is_some())
     }
 
     /// It is stopped, and nothing of it waits to be written down.
     pub fn is_gone(&self) -> bool {
-        self.is_stopped() && self.leaving.is_empty()
+        self.is_stopped() && self.pending_crashes.is_empty()
     }
 
     /// The crash monitoring's settings changed.
@@ -343,7 +343,7 @@ impl Instance {
                 .or_else(|| not_responding.then_some(InstanceMessage::NotResponding)),
             not_responding,
             not_responding_since: self.healing.rules.unanswered_since().filter(|_| not_responding),
-            ends: self.monitor.guard().ends.clone().filter(|_| !self.is_steady(now)),
+            ends: self.monitor.state().ends.clone().filter(|_| !self.is_steady(now)),
             recent_crashes: self.monitor.recent_crashes(now),
             ends_in_a_row: if self.is_steady(now) { 0 } else { self.back_off.ends_in_a_row() },
             monitoring: self.monitor.status(now),

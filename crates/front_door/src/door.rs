@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::auto_heal::{Tallies, Watch};
+use model::crash::AffectedRequests;
 use model::requests::RequestMinute;
 use model::{Clock, WorkerId};
 use tokio::sync::{mpsc, oneshot};
@@ -15,7 +16,7 @@ use crate::accounting::worker::Worker;
 use crate::accounting::{minutes, tallies};
 use crate::exchange::app::App;
 use crate::exchange::table::Table;
-use crate::settings::{AffectedRequests, BindError, Death, FrontDoorSettings, Target};
+use crate::settings::{BindError, Death, FrontDoorSettings, Target};
 use crate::transport::app_task::{Command, Reply};
 use crate::transport::listen::listen;
 use crate::transport::serving_threads::ServingThreads;

@@ -56,7 +56,5 @@ mod transport;
 
 pub use accounting::connections::ConnectionCounts;
 pub use door::FrontDoor;
-pub use settings::{
-    AffectedRequests, BindError, Death, FrontDoorSettings, Limits, Scheme, StartError, Target,
-};
+pub use settings::{BindError, Death, FrontDoorSettings, Limits, Scheme, StartError, Target};
 pub use transport::serving_threads::ServingThreads;

@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use model::crash::InFlightRequest;
 use model::{AppName, NodeName, WorkerId};
 
 /// How one app's front door is to behave. [`FrontDoorSettings::new`] fills in the defaults.
@@ -109,23 +108,6 @@ pub enum Death {
     ByItself,
     /// By somebody else's hand, such as SIGKILL: no request is to blame, unless it was the only one.
     Killed,
-}
-
-/// What a worker's end cost: the requests that it was answering, and how those ended that it had when it was retired.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct AffectedRequests {
-    /// How many it was answering when it died, those that were then tried again included.
-    pub count: u32,
-    /// The newest of them, oldest first, at most [`model::crash::Crash::IN_FLIGHT_KEPT`].
-    pub requests: Vec<InFlightRequest>,
-    /// The only request that it was answering, where it was the only one. It is not tried again: it may be what killed it.
-    pub suspect: Option<InFlightRequest>,
-    /// Requests, tunnels included, that it finished after [`crate::FrontDoor::route`] had retired it.
-    pub drained: u64,
-    /// Its requests that ended by an error of the front door's own (502, a cut answer, a cut tunnel) since it was retired or
-    /// because it died. One that was tried again is not among them, unless no worker took it in time; a later call tells that.
-    /// One whose answer was on its way when the worker died is, though the answer still arrives.
-    pub failed: u64,
 }
 
 /// Why the serving threads could not be started.

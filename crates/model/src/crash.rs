@@ -222,6 +222,23 @@ pub struct InFlightRequest {
     pub age_ms: u64,
 }
 
+/// The requests that a worker's end affected: those that it was answering, and those that it had when it was retired.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AffectedRequests {
+    /// How many it was answering when it died, those that were then tried again included.
+    pub count: u32,
+    /// The newest of them, oldest first, at most [`Crash::IN_FLIGHT_KEPT`].
+    pub requests: Vec<InFlightRequest>,
+    /// The one that may have killed it, and was not tried again for that.
+    pub suspect: Option<InFlightRequest>,
+    /// Requests, tunnels included, that it finished after it was retired.
+    pub drained: u64,
+    /// Its requests that ended by an error of the front door's own (502, a cut answer, a cut tunnel) since it was retired or
+    /// because it died. One that was tried again is not among them, unless no worker took it in time; a later call tells that.
+    /// One whose answer was on its way when the worker died is, though the answer still arrives.
+    pub failed: u64,
+}
+
 /// One crash, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

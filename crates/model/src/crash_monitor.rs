@@ -25,7 +25,7 @@ impl Default for Numbers {
 
 /// What survives a restart of Medic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Guard {
+pub struct CrashMonitorState {
     /// The crashes that may still count, oldest first.
     pub crashes: Vec<Counted>,
     /// No dump before this.

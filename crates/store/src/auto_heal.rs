@@ -1,4 +1,4 @@
-//! Users' own rules, and the guarding states of auto-heal, which outlive a restart of Medic.
+//! Users' own rules, and the states of auto-heal, which outlive a restart of Medic.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ impl Store {
     }
 
     /// When the rules of a node's instances last acted, as the JSON that was saved.
-    pub async fn heal_guards(&self, node: &NodeName) -> Result<BTreeMap<Place, String>, StoreError> {
+    pub async fn auto_heal_states(&self, node: &NodeName) -> Result<BTreeMap<Place, String>, StoreError> {
         let sql = "SELECT node, app, instance, state FROM heal_guard WHERE node = $1";
         let rows = self.sql.rows(sql, vec![node.into()]).await;
         rows.and_then(|rows| rows.iter().map(state_of).collect())
@@ -66,7 +66,7 @@ impl Store {
     }
 
     /// Saves when the rules of an instance last acted, durably. `json` is not looked into.
-    pub async fn save_heal_guard(&self, place: &Place, json: &str) -> Result<(), StoreError> {
+    pub async fn save_auto_heal_state(&self, place: &Place, json: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO heal_guard (node, app, instance, state) VALUES ($1, $2, $3, $4) \
                    ON CONFLICT (node, app, instance) DO UPDATE SET state = excluded.state";
         let values = state_values(place, json);

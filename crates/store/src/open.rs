@@ -213,7 +213,7 @@ mod tests {
         let state = "x".repeat(10_000);
         let mut saved = 0;
         let error = loop {
-            match store.save_state(&place(saved), &state).await {
+            match store.save_crash_monitor_state(&place(saved), &state).await {
                 Ok(()) => saved += 1,
                 Err(error) => break error,
             }
@@ -221,11 +221,11 @@ mod tests {
         assert!(saved > 0);
         assert_eq!(error.cause(), Some(Cause::DiskFull), "{error}");
         assert!(error.to_string().contains("the disk is full; make space"), "{error}");
-        assert_eq!(store.states(&node).await.unwrap().len(), usize::from(saved));
+        assert_eq!(store.crash_monitor_states(&node).await.unwrap().len(), usize::from(saved));
 
         sqlx::query("PRAGMA max_page_count = 6000").execute(&pools.durable).await.unwrap();
-        store.save_state(&place(saved), &state).await.unwrap();
-        assert_eq!(store.states(&node).await.unwrap().len(), usize::from(saved) + 1);
+        store.save_crash_monitor_state(&place(saved), &state).await.unwrap();
+        assert_eq!(store.crash_monitor_states(&node).await.unwrap().len(), usize::from(saved) + 1);
         assert_eq!(store.settings(&"shop".parse().unwrap()).await.unwrap(), AppSettings::default());
     }
 }

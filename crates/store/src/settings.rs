@@ -51,7 +51,7 @@ impl Store {
     }
 
     /// The guarding states of a node's instances, as the JSON that was saved.
-    pub async fn states(&self, node: &NodeName) -> Result<Vec<(Place, String)>, StoreError> {
+    pub async fn crash_monitor_states(&self, node: &NodeName) -> Result<Vec<(Place, String)>, StoreError> {
         let sql =
             "SELECT node, app, instance, state FROM instance_state WHERE node = $1 ORDER BY app, instance";
         let rows = self.sql.rows(sql, vec![node.into()]).await;
@@ -60,7 +60,7 @@ impl Store {
     }
 
     /// Saves the guarding state of an instance, durably. `json` is not looked into.
-    pub async fn save_state(&self, place: &Place, json: &str) -> Result<(), StoreError> {
+    pub async fn save_crash_monitor_state(&self, place: &Place, json: &str) -> Result<(), StoreError> {
         self.write_state(place, json).await.map_err(self.failed("Saving an instance's state"))
     }
 

@@ -133,7 +133,7 @@ impl LiveConsole {
         let recalled = Recalled { remembered: read.remembered, apps: set.collect() };
         *self.saved() = read.saved;
         self.supervision.recall(recalled).await;
-        tracing::info!("settings, rules and guards were read from the database");
+        tracing::info!("settings, rules, crash counts and restart limits were read from the database");
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl LiveConsole {
             }
         }
         self.supervision.remember_all().await;
-        tracing::info!("settings, rules and guards were written to the new database");
+        tracing::info!("settings, rules, crash counts and restart limits were written to the new database");
         Ok(())
     }
 

@@ -151,8 +151,8 @@ impl Executor {
             }
             Effect::RecordChange(change) => self.note(Entry::Change(change)),
             Effect::RunAction { action, event } => self.run(action, event),
-            Effect::Remember { place, guard } => self.note(Entry::Guard(place, guard)),
-            Effect::RememberHeal { place, guard } => self.note(Entry::HealGuard(place, guard)),
+            Effect::RememberCrashMonitor { place, state } => self.note(Entry::CrashMonitor(place, state)),
+            Effect::RememberAutoHeal { place, state } => self.note(Entry::AutoHeal(place, state)),
             Effect::RememberFuse { app, state } => self.note(Entry::Fuse(app, state)),
             Effect::Acknowledge { worker } => {
                 self.connected.send(&worker, ToShim::Acknowledge);

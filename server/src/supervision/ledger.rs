@@ -13,13 +13,13 @@ use std::time::Duration;
 use engine::fleet::Input;
 use engine::instance;
 use insight::healing;
-use model::auto_heal::HealGuard;
+use model::auto_heal::AutoHealState;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::fuse::FuseState;
 use model::auto_heal::restart::{Restart, RestartOutcome};
 use model::change::Change;
 use model::crash::Crash;
-use model::crash_monitor::Guard;
+use model::crash_monitor::CrashMonitorState;
 use model::{AppName, NodeName, Place, WorkerId};
 use store::{Store, StoreError};
 use tokio::sync::mpsc;
@@ -39,8 +39,8 @@ pub(super) enum Entry {
     Restart(Box<Restart>),
     Event(Box<HealEvent>),
     Change(Box<Change>),
-    Guard(Place, Guard),
-    HealGuard(Place, HealGuard),
+    CrashMonitor(Place, CrashMonitorState),
+    AutoHeal(Place, AutoHealState),
     Fuse(AppName, FuseState),
     /// What came before was counted from nothing; it has been said again, together with what was remembered.
     Recalled,
@@ -111,7 +111,7 @@ impl Ledger {
         let stop = self.stop.clone();
         let written = async {
             if self.is_recalled {
-                self.waiting.write_guards(&self.store, &self.node).await?;
+                self.waiting.write_states(&self.store, &self.node).await?;
             }
             self.waiting.write_facts(&self.store, &self.inbox).await
         };
@@ -154,8 +154,8 @@ async fn record(store: &Store, crash: &Crash) -> instance::Input {
 #[derive(Default)]
 struct Waiting {
     facts: VecDeque<Fact>,
-    guards: BTreeMap<Place, Guard>,
-    heal_guards: BTreeMap<Place, HealGuard>,
+    crash_monitors: BTreeMap<Place, CrashMonitorState>,
+    auto_heal: BTreeMap<Place, AutoHealState>,
     fuses: BTreeMap<AppName, FuseState>,
 }
 
@@ -168,8 +168,8 @@ enum Fact {
 impl Waiting {
     fn is_empty(&self) -> bool {
         self.facts.is_empty()
-            && self.guards.is_empty()
-            && self.heal_guards.is_empty()
+            && self.crash_monitors.is_empty()
+            && self.auto_heal.is_empty()
             && self.fuses.is_empty()
     }
 
@@ -180,11 +180,11 @@ impl Waiting {
             Entry::Restart(restart) => self.facts.push_back(Fact::Restart(restart)),
             Entry::Event(event) => self.facts.push_back(Fact::Event(event)),
             Entry::Change(change) => self.facts.push_back(Fact::Change(change)),
-            Entry::Guard(place, guard) => {
-                self.guards.insert(place, guard);
+            Entry::CrashMonitor(place, state) => {
+                self.crash_monitors.insert(place, state);
             }
-            Entry::HealGuard(place, guard) => {
-                self.heal_guards.insert(place, guard);
+            Entry::AutoHeal(place, state) => {
+                self.auto_heal.insert(place, state);
             }
             Entry::Fuse(app, state) => {
                 self.fuses.insert(app, state);
@@ -196,17 +196,17 @@ impl Waiting {
     }
 
     /// What is written is dropped, so that an error leaves the rest.
-    async fn write_guards(&mut self, store: &Store, node: &NodeName) -> Result<(), StoreError> {
+    async fn write_states(&mut self, store: &Store, node: &NodeName) -> Result<(), StoreError> {
         while let Some(entry) = self.fuses.first_entry() {
             store.save_fuse(node, entry.key(), &json(entry.get())).await?;
             entry.remove();
         }
-        while let Some(entry) = self.guards.first_entry() {
-            store.save_state(entry.key(), &json(entry.get())).await?;
+        while let Some(entry) = self.crash_monitors.first_entry() {
+            store.save_crash_monitor_state(entry.key(), &json(entry.get())).await?;
             entry.remove();
         }
-        while let Some(entry) = self.heal_guards.first_entry() {
-            store.save_heal_guard(entry.key(), &json(entry.get())).await?;
+        while let Some(entry) = self.auto_heal.first_entry() {
+            store.save_auto_heal_state(entry.key(), &json(entry.get())).await?;
             entry.remove();
         }
         Ok(())

@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use engine::fleet::Input;
 use engine::instance;
-use engine::instance::Toll;
 use front_door::Death;
+use model::crash::AffectedRequests;
 use model::{Exit, Signal, WorkerId, ending};
 use shim::protocol::{FromShim, Request, SPEC_NAME, Said, ToShim};
 use tokio::sync::mpsc;
@@ -231,8 +231,8 @@ impl Link {
             FromShim::Armed => instance::Input::Armed,
             FromShim::ArmRefused { reason } => instance::Input::ArmRefused { reason },
             FromShim::Crashing { signal, at } => {
-                let toll = self.toll(Death::ByItself).await;
-                instance::Input::Fatal { pid, signal: Signal(signal), at, toll }
+                let affected = self.affected(Death::ByItself).await;
+                instance::Input::Fatal { pid, signal: Signal(signal), at, affected }
             }
             FromShim::Ended { exit, asked, oom_killed, at, uptime_ms, .. } => instance::Input::Ended {
                 pid,
@@ -240,7 +240,7 @@ impl Link {
                 ending: ending::classify(exit, asked, oom_killed),
                 at,
                 uptime: Duration::from_millis(uptime_ms),
-                toll: self.toll(death(exit, oom_killed)).await,
+                affected: self.affected(death(exit, oom_killed)).await,
             },
             FromShim::Analysed { findings, audit } => {
                 instance::Input::Analysed { findings: Box::new(findings), audit }
@@ -248,11 +248,12 @@ impl Link {
         })
     }
 
-    /// Answers what the worker was answering, and says what that was.
-    async fn toll(&self, death: Death) -> Toll {
-        let Some(front_door) = &self.front_door else { return Toll::default() };
-        let toll = front_door.worker_died(&self.worker, death).await;
-        Toll { count: toll.count, requests: toll.requests, drained: toll.drained, failed: toll.failed }
+    /// Has what the worker was answering answered, and says what that was.
+    async fn affected(&self, death: Death) -> AffectedRequests {
+        match &self.front_door {
+            Some(front_door) => front_door.worker_died(&self.worker, death).await,
+            None => AffectedRequests::default(),
+        }
     }
 
     async fn tell(&self, input: instance::Input) -> Result<(), LoopEnded> {
@@ -286,8 +287,8 @@ impl Link {
         } else {
             tracing::warn!(worker = %self.worker, "its shim has ended; the run folder was left over and is removed");
         }
-        let toll = self.toll(Death::Killed).await;
-        let _ended = self.tell(instance::Input::Lost { toll }).await;
+        let affected = self.affected(Death::Killed).await;
+        let _ended = self.tell(instance::Input::Lost { affected }).await;
     }
 }
 

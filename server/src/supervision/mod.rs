@@ -49,7 +49,7 @@ pub struct World {
     pub node: NodeName,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Where crashes, restarts and guards go.
+    /// Where crashes, restarts and what is to be remembered go.
     pub store: Store,
     /// Where requests come in.
     pub front_doors: Doors,

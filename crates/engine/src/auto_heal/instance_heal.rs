@@ -13,7 +13,7 @@
 //! restart by `Restarted` or `RestartFailed` and a probe by `Probed`, and tells `Restarting` for one that was begun for another
 //! reason.
 
-use model::auto_heal::{HealGuard, HealStatus, LastHeal};
+use model::auto_heal::{AutoHealState, HealStatus, LastHeal};
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -89,18 +89,18 @@ pub struct AutoHeal {
 }
 
 impl AutoHeal {
-    /// Auto-heal that goes on from `guard`.
-    pub fn new(now: Now, settings: Configure, guard: &HealGuard) -> Self {
+    /// Auto-heal that goes on from `state`.
+    pub fn new(now: Now, settings: Configure, state: &AutoHealState) -> Self {
         Self {
             silence: silence(&settings.user),
             user: UserRules::new(&settings.user),
             memory: PercentMemory::new(settings.limit),
             requests: PercentRequest::default(),
             not_responding: NotResponding::new(settings.not_responding),
-            cpu: settings.cpu.map(|rule| ProactiveCpu::new(now, rule, guard.cpu)),
+            cpu: settings.cpu.map(|rule| ProactiveCpu::new(now, rule, state.cpu)),
             restarting: false,
             refused_by_fuse: BTreeSet::new(),
-            last: guard.last,
+            last: state.last,
             settings,
         }
     }
@@ -140,7 +140,7 @@ impl AutoHeal {
     }
 
     /// The restart that was decided last cannot be begun: nothing was done, and the rule begins anew.
-    pub fn not_begun(&mut self, now: Now, before: &HealGuard) {
+    pub fn not_begun(&mut self, now: Now, before: &AutoHealState) {
         self.restarting = false;
         self.last = before.last;
         if let (Some(rule), Some(cpu)) = (self.settings.cpu, before.cpu) {
@@ -149,7 +149,7 @@ impl AutoHeal {
     }
 
     /// Adds what was remembered of an earlier run to what this one has done: the latest counts, and CPU monitoring goes on.
-    pub fn recall(&mut self, now: Now, earlier: &HealGuard) {
+    pub fn recall(&mut self, now: Now, earlier: &AutoHealState) {
         if let (Some(rule), Some(cpu)) = (self.settings.cpu, earlier.cpu) {
             let acted = self.cpu.as_ref().map_or(0, |cpu| cpu.state().acted);
             let state = CpuState { acted: cpu.acted.saturating_add(acted), ..cpu };
@@ -159,8 +159,8 @@ impl AutoHeal {
     }
 
     /// What is to be remembered.
-    pub fn guard(&self) -> HealGuard {
-        HealGuard { cpu: self.cpu.as_ref().map(ProactiveCpu::state), last: self.last }
+    pub fn state(&self) -> AutoHealState {
+        AutoHealState { cpu: self.cpu.as_ref().map(ProactiveCpu::state), last: self.last }
     }
 
     /// How it stands.

@@ -20,7 +20,7 @@ struct Bench {
 
 impl Bench {
     fn new(numbers: Numbers) -> Self {
-        let monitor = CrashMonitor::new(START, instance(), numbers, true, Guard::default());
+        let monitor = CrashMonitor::new(START, instance(), numbers, true, CrashMonitorState::default());
         Self { monitor, now: START, started: 0, effects: Vec::new() }
     }
 
@@ -169,11 +169,11 @@ fn a_crash_reported_twice_counts_once_across_a_restart() {
     let mut bench = Bench::new(Numbers::default());
     let (worker, _) = bench.start();
     bench.crash(&worker);
-    let Some(Effect::Remember { guard, .. }) = bench.effects.last().cloned() else {
+    let Some(Effect::RememberCrashMonitor { state, .. }) = bench.effects.last().cloned() else {
         panic!("nothing remembered")
     };
-    let guard: Guard = serde_json::from_str(&serde_json::to_string(&guard).unwrap()).unwrap();
-    let mut again = CrashMonitor::new(START, instance(), Numbers::default(), true, guard);
+    let state: CrashMonitorState = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
+    let mut again = CrashMonitor::new(START, instance(), Numbers::default(), true, state);
     let mut effects = Vec::new();
     again.step(bench.now, Input::Ended { worker, at: bench.now.wall, crashed: true }, &mut effects);
     assert_eq!(again.status(bench.now), Monitoring::Counting { crashes: 1, limit: 3 });
@@ -182,7 +182,7 @@ fn a_crash_reported_twice_counts_once_across_a_restart() {
 
 /// A wall clock that was set, while Medic ran or between two runs.
 fn again(monitor: &CrashMonitor, now: Now) -> CrashMonitor {
-    CrashMonitor::new(now, instance(), monitor.numbers, true, monitor.guard.clone())
+    CrashMonitor::new(now, instance(), monitor.numbers, true, monitor.state.clone())
 }
 
 #[test]

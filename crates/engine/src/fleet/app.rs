@@ -62,10 +62,10 @@ impl App {
         let enabled = app.settings.is_enabled(Setting::CrashMonitoring);
         let place = |instance| {
             let key = Place { node: node.clone(), app: app.spec.name.clone(), instance };
-            let guard = remembered.guards.get(&key).cloned().unwrap_or_default();
-            let monitor = CrashMonitor::new(now, key.clone(), app.spec.crash_monitoring, enabled, guard);
-            let guard = remembered.heal.get(&key).cloned().unwrap_or_default();
-            let healing = Healing::new(now, app.configure(), app.bounds(), &guard);
+            let state = remembered.crash_monitors.get(&key).cloned().unwrap_or_default();
+            let monitor = CrashMonitor::new(now, key.clone(), app.spec.crash_monitoring, enabled, state);
+            let state = remembered.auto_heal.get(&key).cloned().unwrap_or_default();
+            let healing = Healing::new(now, app.configure(), app.bounds(), &state);
             Instance::new(now, key, app.spec.lifecycle, (monitor, healing), name_incident)
         };
         app.instances = (0..app.spec.instances).map(place).collect();
@@ -79,7 +79,7 @@ impl App {
         }
         for place in &mut self.instances {
             let key = place.key().clone();
-            place.recall(now, remembered.guards.get(&key), remembered.heal.get(&key), effects);
+            place.recall(now, remembered.crash_monitors.get(&key), remembered.auto_heal.get(&key), effects);
         }
     }
 

@@ -11,8 +11,8 @@ use crate::effect::Effect;
 use crate::instance;
 use crate::instance::{Healing, Instance, Lifecycle, NameIncident};
 use model::auto_heal::limit::Bounds;
-use model::auto_heal::{AutoHealConfig, HealGuard, NotRespondingNumbers};
-use model::crash_monitor::{Guard, Numbers};
+use model::auto_heal::{AutoHealConfig, AutoHealState, NotRespondingNumbers};
+use model::crash_monitor::{CrashMonitorState, Numbers};
 use model::{Monotonic, Now, Place, WorkerId};
 
 /// Nobody says how long such a worker may take to end: as long as one may whose app says nothing of it.
@@ -77,7 +77,9 @@ impl FormerPlaces {
 fn run(effects: &mut Vec<Effect>, act: impl FnOnce(&mut Vec<Effect>)) {
     let mut wanted = Vec::new();
     act(&mut wanted);
-    let of_place = |effect: &Effect| matches!(effect, Effect::Remember { .. } | Effect::RememberHeal { .. });
+    let of_place = |effect: &Effect| {
+        matches!(effect, Effect::RememberCrashMonitor { .. } | Effect::RememberAutoHeal { .. })
+    };
     effects.extend(wanted.into_iter().filter(|effect| !of_place(effect)));
 }
 
@@ -90,8 +92,9 @@ fn stopped_place(now: Now, key: &Place, name_incident: NameIncident) -> Instance
         not_responding: NotRespondingNumbers::default(),
         cpu: None,
     };
-    let monitor = CrashMonitor::new(now, key.clone(), Numbers::default(), false, Guard::default());
-    let healing = Healing::new(now, settings, Bounds::default(), &HealGuard::default());
+    let monitor =
+        CrashMonitor::new(now, key.clone(), Numbers::default(), false, CrashMonitorState::default());
+    let healing = Healing::new(now, settings, Bounds::default(), &AutoHealState::default());
     let mut place = Instance::new(now, key.clone(), LIFECYCLE, (monitor, healing), name_incident);
     let mut nothing_runs_yet = Vec::new();
     place.stop(now, &mut nothing_runs_yet);

@@ -1,5 +1,5 @@
 //! What was remembered of the last run and came late, since the database could not be read when Medic started: it is added to
-//! what this run has counted meanwhile. A guard is only ever made stronger by it.
+//! what this run has counted meanwhile. A state only ever becomes stricter by it.
 
 use serde::{Deserialize, Serialize};
 

@@ -6,6 +6,7 @@ use model::auto_heal::fuse::FuseStatus;
 use model::auto_heal::restart::Restart;
 use model::auto_heal::{Rule, Tallies, Unanswered};
 use model::change::Changed;
+use model::crash::AffectedRequests;
 use model::settings::Setting;
 use model::status::Health;
 use model::{Ending, Exit, Signal, Timestamp};
@@ -89,9 +90,9 @@ impl World {
             }
             Effect::Signal { worker, .. } => {
                 let (exit, ending) = (Exit::Signal(Signal::TERM), Ending::Asked);
-                let toll = instance::Toll::default();
+                let affected = AffectedRequests::default();
                 let (at, uptime) = (self.now.wall, SECOND);
-                say(worker, instance::Input::Ended { pid: 7, exit, ending, at, uptime, toll });
+                say(worker, instance::Input::Ended { pid: 7, exit, ending, at, uptime, affected });
             }
             Effect::Route { workers, .. } => self.routed.clone_from(workers),
             Effect::Watch { generation, .. } => self.generation = *generation,
@@ -284,7 +285,7 @@ fn rules_count_their_seconds_whatever_the_wall_clock_does() {
     }
 }
 
-/// What was remembered is read only after this run has counted for itself: the sum of both guards.
+/// What was remembered is read only after this run has counted for itself: the sum of both.
 #[test]
 fn what_comes_late_is_added_to_what_was_counted_meanwhile() {
     let mut world = World::plain();
@@ -296,12 +297,12 @@ fn what_comes_late_is_added_to_what_was_counted_meanwhile() {
     let earlier = [1, 2].map(|minutes| world.now.wall - Duration::from_mins(minutes));
     let key = Place { node: node(), app: app(), instance: 0 };
     let pause = world.now.wall + Duration::from_hours(8);
-    let guard = Guard { crashes: Vec::new(), paused_until: Some(pause), ends: None };
+    let state = CrashMonitorState { crashes: Vec::new(), paused_until: Some(pause), ends: None };
     let off = [(Setting::CrashMonitoring, "False".to_owned())];
     let recalled = Recalled {
         remembered: Remembered {
-            guards: [(key.clone(), guard.clone())].into(),
-            heal: BTreeMap::new(),
+            crash_monitors: [(key.clone(), state.clone())].into(),
+            auto_heal: BTreeMap::new(),
             fuses: [(app(), FuseState { restarts: earlier.to_vec(), blown_at: None })].into(),
         },
         apps: vec![(app(), AppSettings(off.into()), private_bytes_rule("Recycle"))],
@@ -310,20 +311,20 @@ fn what_comes_late_is_added_to_what_was_counted_meanwhile() {
     assert!(matches!(world.fleet.heal(world.now)[&app()].fuse, FuseStatus::Blown { .. }), "three in all");
     assert!(!world.fleet.apps(world.now)[0].crash_monitoring_enabled);
     let remembered = |seen: &[Effect]| {
-        let mut guards = seen.iter().filter_map(|effect| match effect {
-            Effect::Remember { place, guard } if *place == key => Some(guard.clone()),
+        let mut monitors = seen.iter().filter_map(|effect| match effect {
+            Effect::RememberCrashMonitor { place, state } if *place == key => Some(state.clone()),
             _ => None,
         });
         let mut fuses = seen.iter().filter_map(|effect| match effect {
             Effect::RememberFuse { state, .. } => Some(state.blown_at.is_some()),
             _ => None,
         });
-        (guards.next_back(), fuses.next_back())
+        (monitors.next_back(), fuses.next_back())
     };
-    assert_eq!(remembered(&world.seen), (Some(guard.clone()), Some(true)), "what holds now is said");
+    assert_eq!(remembered(&world.seen), (Some(state.clone()), Some(true)), "what holds now is said");
     world.seen.clear();
     world.tell(Input::RememberAll);
-    assert_eq!(remembered(&world.seen), (Some(guard), Some(true)), "and again when it is asked for");
+    assert_eq!(remembered(&world.seen), (Some(state), Some(true)), "and again when it is asked for");
     let before = world.fleet.heal(world.now);
     world.tell(Input::Recalled(Box::new(recalled)));
     assert_eq!(world.fleet.heal(world.now), before, "the same again changes nothing");
@@ -396,12 +397,18 @@ fn a_worker_of_an_app_that_is_not_configured_any_more_is_ended_and_its_crash_is_
     assert_eq!(step(now, Some(found)), [signal(Signal::TERM)]);
     now = now + 10 * SECOND;
     assert_eq!(step(now, None), [signal(Signal::KILL)]);
-    let toll = instance::Toll::default();
+    let affected = AffectedRequests::default();
     let (exit, ending) = (Exit::Signal(Signal(11)), Ending::Crash(model::CrashCause::Signal));
-    let ended =
-        instance::Input::Ended { pid: 7, exit, ending, at: now.wall, uptime: SECOND, toll: toll.clone() };
+    let ended = instance::Input::Ended {
+        pid: 7,
+        exit,
+        ending,
+        at: now.wall,
+        uptime: SECOND,
+        affected: affected.clone(),
+    };
     assert_eq!(step(now, Some(ended)), [], "it waits for the analysis");
-    let effects = step(now, Some(instance::Input::Lost { toll }));
+    let effects = step(now, Some(instance::Input::Lost { affected }));
     assert!(matches!(effects.as_slice(), [Effect::Record(crash)] if crash.worker == worker), "{effects:?}");
     let acknowledged = step(now, Some(instance::Input::Recorded));
     assert_eq!(acknowledged, [Effect::Acknowledge { worker: worker.clone() }]);

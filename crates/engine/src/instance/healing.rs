@@ -9,8 +9,8 @@ use model::auto_heal::event::{EventKind, HealEvent};
 use model::auto_heal::evidence::{RefusalReason, Sample};
 use model::auto_heal::limit::Bounds;
 use model::auto_heal::restart::RestartReason;
-use model::auto_heal::{Action, HealGuard, Observation, Refusal, Watch};
-use model::crash_monitor::Guard;
+use model::auto_heal::{Action, AutoHealState, Observation, Refusal, Watch};
+use model::crash_monitor::CrashMonitorState;
 use model::status::InstanceHeal;
 use model::{Now, Place, WorkerId};
 
@@ -29,10 +29,10 @@ pub struct Healing {
 }
 
 impl Healing {
-    /// Auto-heal that goes on from `guard`. The settings' limit is taken from `bounds`.
-    pub fn new(now: Now, settings: Configure, bounds: Bounds, guard: &HealGuard) -> Self {
+    /// Auto-heal that goes on from `state`. The settings' limit is taken from `bounds`.
+    pub fn new(now: Now, settings: Configure, bounds: Bounds, state: &AutoHealState) -> Self {
         let settings = Configure { limit: bounds.limit(), ..settings };
-        let rules = AutoHeal::new(now, settings, guard);
+        let rules = AutoHeal::new(now, settings, state);
         Self { rules, bounds, refused: None, memory: None }
     }
 
@@ -95,12 +95,12 @@ impl Instance {
     pub fn recall(
         &mut self,
         now: Now,
-        guard: Option<&Guard>,
-        heal: Option<&HealGuard>,
+        state: Option<&CrashMonitorState>,
+        heal: Option<&AutoHealState>,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(guard) = guard {
-            self.monitor.recall(now, guard, effects);
+        if let Some(state) = state {
+            self.monitor.recall(now, state, effects);
             self.last_start = self.last_start.max(self.monitor.last_start());
         }
         if let Some(heal) = heal {
@@ -111,8 +111,9 @@ impl Instance {
     /// Says again what is to be remembered of this place.
     pub fn remember_all(&self, effects: &mut Vec<Effect>) {
         let place = &self.key;
-        effects.push(Effect::Remember { place: place.clone(), guard: self.monitor.guard().clone() });
-        effects.push(Effect::RememberHeal { place: place.clone(), guard: self.healing.rules.guard() });
+        effects
+            .push(Effect::RememberCrashMonitor { place: place.clone(), state: self.monitor.state().clone() });
+        effects.push(Effect::RememberAutoHeal { place: place.clone(), state: self.healing.rules.state() });
     }
 
     /// Which place it is.
@@ -154,7 +155,7 @@ impl Instance {
         fuse: &mut Fuse,
         effects: &mut Vec<Effect>,
     ) {
-        let (before, mut decisions) = (self.healing.rules.guard(), Vec::new());
+        let (before, mut decisions) = (self.healing.rules.state(), Vec::new());
         let (can_restart, unspent) = (self.cannot_restart().is_none(), fuse.clone());
         self.healing.rules.step(now, input, fuse, &mut decisions);
         for decision in decisions {
@@ -174,9 +175,9 @@ impl Instance {
                 }
             }
         }
-        let guard = self.healing.rules.guard();
-        if guard != before {
-            effects.push(Effect::RememberHeal { place: self.key.clone(), guard });
+        let state = self.healing.rules.state();
+        if state != before {
+            effects.push(Effect::RememberAutoHeal { place: self.key.clone(), state });
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use model::auto_heal::Evidence;
 use model::auto_heal::limit::Bitness;
 use model::auto_heal::restart::RestartReason;
-use model::crash::{Audit, Findings, InFlightRequest};
+use model::crash::{AffectedRequests, Audit, Findings};
 use model::{Ending, Exit, Now, Signal, Timestamp};
 
 /// An app's numbers for each of its instances.
@@ -19,19 +19,6 @@ pub struct Lifecycle {
     pub stop_grace: Duration,
     /// The longest pause between the starts of workers that keep ending.
     pub back_off: Duration,
-}
-
-/// The requests that a worker took with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Toll {
-    /// How many.
-    pub count: u32,
-    /// The newest of them, oldest first.
-    pub requests: Vec<InFlightRequest>,
-    /// Requests that it finished after another worker had taken its place.
-    pub drained: u64,
-    /// Requests that were answered by an error, or cut, because it went.
-    pub failed: u64,
 }
 
 /// Why a worker is to be replaced.
@@ -104,7 +91,7 @@ pub enum Input {
         signal: Signal,
         at: Timestamp,
         /// What it was answering.
-        toll: Toll,
+        affected: AffectedRequests,
     },
     /// It is gone.
     Ended {
@@ -118,7 +105,7 @@ pub enum Input {
         /// How long it had run.
         uptime: Duration,
         /// What it was answering, beyond what `Fatal` told.
-        toll: Toll,
+        affected: AffectedRequests,
     },
     /// Its crash is analysed.
     Analysed {
@@ -134,7 +121,7 @@ pub enum Input {
     /// Its shim is gone without a word, and it with it.
     Lost {
         /// What it was answering.
-        toll: Toll,
+        affected: AffectedRequests,
     },
 }
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::crash_monitor;
 use crate::effect::Effect;
-use crate::instance::leaving::End;
-use crate::instance::{Instance, Phase, Process, Toll};
+use crate::instance::pending_crash::End;
+use crate::instance::{Instance, Phase, Process};
 use model::auto_heal::arithmetic::millis;
 use model::auto_heal::restart::RestartFailure;
-use model::crash::{Audit, Findings};
+use model::crash::{AffectedRequests, Audit, Findings};
 use model::crash_monitor::LastEnd;
 use model::status::InstanceMessage;
 use model::{CrashCause, Ending, Exit, Now, Signal, Timestamp, WorkerId, text};
@@ -67,7 +67,7 @@ impl Instance {
         reason: &str,
         effects: &mut Vec<Effect>,
     ) {
-        self.departing.remove(worker);
+        self.terminating.remove(worker);
         let end = LastEnd::StartFailed { reason: text::seen(reason).into_owned() };
         if self.holds(worker) {
             self.message = Some(InstanceMessage::Ended { end: end.clone() });
@@ -101,14 +101,14 @@ impl Instance {
         now: Now,
         worker: &WorkerId,
         (pid, signal, at): (u32, Signal, Timestamp),
-        toll: Toll,
+        affected: AffectedRequests,
         effects: &mut Vec<Effect>,
     ) {
         self.heard_gone(worker);
-        let leaving = self.leaving.entry(worker.clone()).or_default();
-        leaving.add(toll);
+        let pending = self.pending_crashes.entry(worker.clone()).or_default();
+        pending.add(affected);
         let uptime = at.since(worker.started_at);
-        leaving.end.get_or_insert(End {
+        pending.end.get_or_insert(End {
             pid,
             exit: Exit::Signal(signal),
             cause: CrashCause::Signal,
@@ -131,26 +131,26 @@ impl Instance {
         now: Now,
         worker: &WorkerId,
         end: (u32, Exit, Ending, Timestamp, Duration),
-        toll: Toll,
+        affected: AffectedRequests,
         effects: &mut Vec<Effect>,
     ) {
         self.heard_gone(worker);
         let (pid, exit, ending, at, uptime) = end;
         let crashed = matches!(ending, Ending::Crash(_));
         self.monitor.step(now, crash_monitor::Input::Ended { worker: worker.clone(), at, crashed }, effects);
-        let leaving = self.leaving.entry(worker.clone()).or_default();
-        leaving.add(toll);
+        let pending = self.pending_crashes.entry(worker.clone()).or_default();
+        pending.add(affected);
         // what it took with it at its fatal signal counts, too
-        let toll = leaving.toll().clone();
-        self.departed(now, worker, &toll, effects);
+        let affected = pending.affected().clone();
+        self.complete_restart(now, worker, &affected, effects);
         if let Ending::Crash(cause) = ending {
             let memory =
                 if cause == CrashCause::OutOfMemory { self.healing.memory(worker) } else { Vec::new() };
-            let leaving = self.leaving.entry(worker.clone()).or_default();
-            leaving.end = Some(End { pid, exit, cause, at, uptime });
-            leaving.memory = memory;
+            let pending = self.pending_crashes.entry(worker.clone()).or_default();
+            pending.end = Some(End { pid, exit, cause, at, uptime });
+            pending.memory = memory;
         } else {
-            self.leaving.remove(worker);
+            self.pending_crashes.remove(worker);
             effects.push(Effect::Acknowledge { worker: worker.clone() });
         }
         let end = match ending {
@@ -179,35 +179,46 @@ impl Instance {
         let captured_at = audit.as_ref().map(|audit| audit.captured_at);
         let input = crash_monitor::Input::Analysed { worker: worker.clone(), captured_at };
         self.monitor.step(now, input, effects);
-        if let Some(leaving) = self.leaving.get_mut(worker)
-            && leaving.analysis.is_none()
+        if let Some(pending) = self.pending_crashes.get_mut(worker)
+            && pending.analysis.is_none()
         {
-            leaving.analysis = Some((findings, audit));
+            pending.analysis = Some((findings, audit));
             self.record(worker, effects);
         }
     }
 
     pub(super) fn record(&mut self, worker: &WorkerId, effects: &mut Vec<Effect>) {
-        let Some(leaving) = self.leaving.get_mut(worker) else { return };
-        leaving.record_at = None;
-        let crash = leaving.crash(worker, self.name_incident);
+        let Some(pending) = self.pending_crashes.get_mut(worker) else { return };
+        pending.record_at = None;
+        let crash = pending.crash(worker, self.name_incident);
         effects.extend(crash.map(|crash| Effect::Record(Box::new(crash))));
     }
 
-    pub(super) fn lost(&mut self, now: Now, worker: &WorkerId, toll: &Toll, effects: &mut Vec<Effect>) {
+    pub(super) fn lost(
+        &mut self,
+        now: Now,
+        worker: &WorkerId,
+        affected: &AffectedRequests,
+        effects: &mut Vec<Effect>,
+    ) {
         self.heard_gone(worker);
-        let crash = self.leaving.get_mut(worker).and_then(|leaving| {
-            leaving.add(toll.clone());
-            Some((leaving.end?, leaving.toll().clone()))
+        let crash = self.pending_crashes.get_mut(worker).and_then(|pending| {
+            pending.add(affected.clone());
+            Some((pending.end?, pending.affected().clone()))
         });
         let at = crash.as_ref().map_or(now.wall, |(end, _)| end.at);
         let input = crash_monitor::Input::Ended { worker: worker.clone(), at, crashed: crash.is_some() };
         self.monitor.step(now, input, effects);
-        self.departed(now, worker, crash.as_ref().map_or(toll, |(_, toll)| toll), effects);
+        self.complete_restart(
+            now,
+            worker,
+            crash.as_ref().map_or(affected, |(_, affected)| affected),
+            effects,
+        );
         match crash {
             // its end is known, if nothing more: that is a crash all the same
             Some((end, _)) => self.analysed(now, worker, Box::new(end.findings()), None, effects),
-            None => drop(self.leaving.remove(worker)),
+            None => drop(self.pending_crashes.remove(worker)),
         }
         let end = LastEnd::ShimKilled;
         if self.holds(worker) {

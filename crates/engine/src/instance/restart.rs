@@ -15,10 +15,11 @@
 use crate::crash_monitor;
 use crate::effect::Effect;
 use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome};
+use model::crash::AffectedRequests;
 use model::status::{InstanceMessage, RestartStage, Restarting};
 use model::{Monotonic, Now, Signal, WorkerId};
 
-use crate::instance::{Instance, Order, Phase, Process, Toll};
+use crate::instance::{Instance, Order, Phase, Process};
 
 /// Why a restart cannot be begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +43,7 @@ pub(super) struct Successor {
 
 /// A worker that lives and has no place any more.
 #[derive(Clone, Debug)]
-pub(super) struct Departing {
+pub(super) struct Terminating {
     pub(super) stage: Stage,
     /// What it goes for, and who took its place; absent for one that nobody asked for, or that was given up.
     pub(super) replaced: Option<(Order, WorkerId)>,
@@ -55,7 +56,7 @@ pub(super) enum Stage {
     Killed,
 }
 
-impl Departing {
+impl Terminating {
     pub(super) fn deadline(&self) -> Option<Monotonic> {
         match self.stage {
             Stage::Draining { until } => Some(until),
@@ -111,7 +112,7 @@ impl Instance {
         if let Phase::Running { next: Some(next), .. } = &self.phase {
             return Some(told(&next.order, RestartStage::WarmingUp));
         }
-        let (order, _) = self.departing.values().find_map(|departing| departing.replaced.as_ref())?;
+        let (order, _) = self.terminating.values().find_map(|terminating| terminating.replaced.as_ref())?;
         Some(told(order, RestartStage::Draining))
     }
 
@@ -130,7 +131,7 @@ impl Instance {
         self.healing.rules.restarted();
         let stage = Stage::Draining { until: now.monotonic + self.lifecycle.stop_grace };
         effects.push(Effect::Drain { worker: old.clone() });
-        self.departing.insert(old, Departing { stage, replaced: Some((order, worker)) });
+        self.terminating.insert(old, Terminating { stage, replaced: Some((order, worker)) });
     }
 
     fn take_successor(&mut self) -> Option<(Successor, Process, WorkerId)> {
@@ -141,46 +142,46 @@ impl Instance {
 
     /// The old worker's requests are done.
     pub(super) fn drained(&mut self, now: Now, worker: &WorkerId, effects: &mut Vec<Effect>) {
-        if let Some(departing) = self.departing.get_mut(worker)
-            && let Stage::Draining { .. } = departing.stage
+        if let Some(terminating) = self.terminating.get_mut(worker)
+            && let Stage::Draining { .. } = terminating.stage
         {
-            departing.stage = Stage::Ending { kill_at: now.monotonic + self.lifecycle.stop_grace };
+            terminating.stage = Stage::Ending { kill_at: now.monotonic + self.lifecycle.stop_grace };
             effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
         }
     }
 
-    /// Moves each departing worker on whose time is over.
-    pub(super) fn hasten_departing(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        for (worker, departing) in &mut self.departing {
-            let (stage, signal) = match departing.stage {
+    /// Moves each terminating worker on whose time is over.
+    pub(super) fn advance_terminating(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        for (worker, terminating) in &mut self.terminating {
+            let (stage, signal) = match terminating.stage {
                 Stage::Draining { until } if until <= now.monotonic => {
                     (Stage::Ending { kill_at: now.monotonic + self.lifecycle.stop_grace }, Signal::TERM)
                 }
                 Stage::Ending { kill_at } if kill_at <= now.monotonic => (Stage::Killed, Signal::KILL),
                 _ => continue,
             };
-            departing.stage = stage;
+            terminating.stage = stage;
             effects.push(Effect::Signal { worker: worker.clone(), signal });
         }
     }
 
     /// Medic stops: nobody drains any more.
-    pub(super) fn stop_departing(&mut self, now: Now, hasten: bool, effects: &mut Vec<Effect>) {
-        for departing in self.departing.values_mut() {
-            match &mut departing.stage {
+    pub(super) fn stop_draining(&mut self, now: Now, hasten: bool, effects: &mut Vec<Effect>) {
+        for terminating in self.terminating.values_mut() {
+            match &mut terminating.stage {
                 Stage::Draining { until } => *until = now.monotonic,
                 Stage::Ending { kill_at } if hasten => *kill_at = now.monotonic,
                 _ => {}
             }
         }
-        self.hasten_departing(now, effects);
+        self.advance_terminating(now, effects);
     }
 
     /// A worker that nobody asked for is asked to end, and killed if it does not.
     pub(super) fn dismiss(&mut self, now: Now, worker: &WorkerId, effects: &mut Vec<Effect>) {
         effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
         let stage = Stage::Ending { kill_at: now.monotonic + self.lifecycle.stop_grace };
-        self.departing.entry(worker.clone()).or_insert(Departing { stage, replaced: None });
+        self.terminating.entry(worker.clone()).or_insert(Terminating { stage, replaced: None });
     }
 
     /// The successor goes, and the attempt is recorded; the old worker stays.
@@ -192,7 +193,7 @@ impl Instance {
             self.dismiss(now, &worker, effects);
         } else {
             let stage = Stage::Ending { kill_at: now.monotonic + self.lifecycle.stop_grace };
-            self.departing.insert(worker, Departing { stage, replaced: None });
+            self.terminating.insert(worker, Terminating { stage, replaced: None });
         }
     }
 
@@ -222,7 +223,7 @@ impl Instance {
     pub(super) fn successor_failed(&mut self, now: Now, why: RestartFailure, effects: &mut Vec<Effect>) {
         let Phase::Running { worker: old, next, .. } = &mut self.phase else { return };
         let (Some(next), old) = (next.take(), old.clone()) else { return };
-        let restart = self.record_of(now, old, Some(next.worker), next.order, &Toll::default());
+        let restart = self.record_of(now, old, Some(next.worker), next.order, &AffectedRequests::default());
         self.message = Some(InstanceMessage::RestartFailed { why: why.clone() });
         let outcome = RestartOutcome::Failed { why };
         effects.push(Effect::RecordRestart(Box::new(Restart { outcome, ..restart })));
@@ -234,7 +235,7 @@ impl Instance {
         let Phase::Running { worker: old, next, .. } = &mut self.phase else { return false };
         let (Some(next), old) = (next.take(), old.clone()) else { return false };
         let Successor { worker, process, late_at, order } = *next;
-        let restart = self.record_of(now, old, Some(worker.clone()), order, &Toll::default());
+        let restart = self.record_of(now, old, Some(worker.clone()), order, &AffectedRequests::default());
         let outcome = RestartOutcome::Failed { why: RestartFailure::OldWorker };
         effects.push(Effect::RecordRestart(Box::new(Restart { outcome, ..restart })));
         if let Some(process) = process {
@@ -245,11 +246,17 @@ impl Instance {
         true
     }
 
-    /// A departing worker has ended: its restart is complete.
-    pub(super) fn departed(&mut self, now: Now, worker: &WorkerId, toll: &Toll, effects: &mut Vec<Effect>) {
-        let Some(departing) = self.departing.remove(worker) else { return };
-        let Some((order, new)) = departing.replaced else { return };
-        let restart = self.record_of(now, worker.clone(), Some(new), order, toll);
+    /// A terminating worker has ended: its restart is complete.
+    pub(super) fn complete_restart(
+        &mut self,
+        now: Now,
+        worker: &WorkerId,
+        affected: &AffectedRequests,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(terminating) = self.terminating.remove(worker) else { return };
+        let Some((order, new)) = terminating.replaced else { return };
+        let restart = self.record_of(now, worker.clone(), Some(new), order, affected);
         effects.push(Effect::RecordRestart(Box::new(restart)));
     }
 
@@ -259,7 +266,7 @@ impl Instance {
         old: WorkerId,
         new: Option<WorkerId>,
         order: Order,
-        toll: &Toll,
+        affected: &AffectedRequests,
     ) -> Restart {
         Restart {
             place: self.key.clone(),
@@ -270,8 +277,8 @@ impl Instance {
             evidence: order.evidence,
             duration_ms: u64::try_from(now.monotonic.since(order.at.monotonic).as_millis())
                 .unwrap_or(u64::MAX),
-            drained: toll.drained,
-            failed: toll.failed,
+            drained: affected.drained,
+            failed: affected.failed,
             outcome: RestartOutcome::Done,
         }
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::crash_monitor;
 use crate::effect::Effect;
-use crate::instance::restart::{Departing, Stage};
+use crate::instance::restart::{Stage, Terminating};
 use crate::instance::{Instance, Phase, Process};
 use model::{Monotonic, Now, WorkerId};
 
@@ -122,7 +122,7 @@ impl Instance {
     }
 
     fn found_late(&mut self, now: Now, worker: &WorkerId, found: Found, effects: &mut Vec<Effect>) {
-        let may_stay = !found.asked && !self.stop && !self.departing.contains_key(worker);
+        let may_stay = !found.asked && !self.stop && !self.terminating.contains_key(worker);
         match &self.phase {
             Phase::Waiting { .. } if may_stay => self.take(now, worker.clone(), found, effects),
             Phase::Starting { worker: mine, .. } if may_stay && found.warm && mine != worker => {
@@ -135,7 +135,7 @@ impl Instance {
                 self.take(now, worker.clone(), found, effects);
                 let stage = Stage::Draining { until: now.monotonic + self.lifecycle.stop_grace };
                 effects.push(Effect::Drain { worker: mine.clone() });
-                self.departing.insert(mine, Departing { stage, replaced: None });
+                self.terminating.insert(mine, Terminating { stage, replaced: None });
             }
             _ => self.dismiss(now, worker, effects),
         }

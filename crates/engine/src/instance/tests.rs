@@ -1,9 +1,9 @@
 use super::*;
 use crate::auto_heal::Configure;
 use model::auto_heal::limit::Bounds;
-use model::auto_heal::{AutoHealConfig, HealGuard, NotRespondingNumbers};
-use model::crash::{Audit, Crash, Findings, InFlightRequest, Runtime, Thread};
-use model::crash_monitor::{Guard, Numbers};
+use model::auto_heal::{AutoHealConfig, AutoHealState, NotRespondingNumbers};
+use model::crash::{AffectedRequests, Audit, Crash, Findings, InFlightRequest, Runtime, Thread};
+use model::crash_monitor::{CrashMonitorState, Numbers};
 use model::{Ending, Exit};
 
 mod clocks;
@@ -45,8 +45,8 @@ impl Bench {
 
     fn with(numbers: Numbers) -> Self {
         let lifecycle = Lifecycle { warm_up: 30 * SECOND, stop_grace: 10 * SECOND, back_off: 30 * SECOND };
-        let monitor = CrashMonitor::new(START, key(), numbers, true, Guard::default());
-        let healing = Healing::new(START, settings(), Bounds::default(), &HealGuard::default());
+        let monitor = CrashMonitor::new(START, key(), numbers, true, CrashMonitorState::default());
+        let healing = Healing::new(START, settings(), Bounds::default(), &AutoHealState::default());
         let instance = Instance::new(START, key(), lifecycle, (monitor, healing), name_incident);
         Self { instance, now: START, effects: Vec::new() }
     }
@@ -106,11 +106,11 @@ fn started(effects: &[Effect]) -> Option<WorkerId> {
 }
 
 fn ended(now: Now, exit: Exit, ending: Ending) -> Input {
-    Input::Ended { pid: 7, exit, ending, at: now.wall, uptime: SECOND, toll: Toll::default() }
+    Input::Ended { pid: 7, exit, ending, at: now.wall, uptime: SECOND, affected: AffectedRequests::default() }
 }
 
-fn fatal(now: Now, toll: Toll) -> Input {
-    Input::Fatal { pid: 7, signal: Signal(11), at: now.wall, toll }
+fn fatal(now: Now, affected: AffectedRequests) -> Input {
+    Input::Fatal { pid: 7, signal: Signal(11), at: now.wall, affected }
 }
 
 fn crashed(now: Now) -> Input {
@@ -181,8 +181,9 @@ fn a_crash_is_recorded_once_end_and_analysis_are_there_and_then_acknowledged() {
     let mut bench = Bench::new();
     let worker = bench.running();
     let request = InFlightRequest { method: "POST".into(), path: "/pay".into(), age_ms: 12 };
-    let toll = Toll { count: 1, requests: vec![request.clone()], ..Toll::default() };
-    let effects = bench.tell(&worker, fatal(bench.now, toll));
+    let affected =
+        AffectedRequests { count: 1, requests: vec![request.clone()], ..AffectedRequests::default() };
+    let effects = bench.tell(&worker, fatal(bench.now, affected));
     assert!(started(&effects).is_some(), "the replacement starts at the signal");
     let now = bench.now;
     assert!(recorded(&bench.tell(&worker, crashed(now))).is_none());
@@ -295,7 +296,7 @@ fn an_end_from_before_is_recorded_though_the_place_has_another_worker() {
 fn a_lost_shim_is_followed_by_a_start_and_nothing_stays_behind() {
     let mut bench = Bench::new();
     let worker = bench.running();
-    assert!(started(&bench.tell(&worker, Input::Lost { toll: Toll::default() })).is_some());
+    assert!(started(&bench.tell(&worker, Input::Lost { affected: AffectedRequests::default() })).is_some());
     let next = bench.instance.status(bench.now);
     assert_eq!(next.message, Some(InstanceMessage::Ended { end: LastEnd::ShimKilled }));
 }
@@ -310,13 +311,13 @@ fn no_two_workers_share_an_id() {
 
 #[test]
 fn a_crash_that_is_known_is_recorded_though_its_shim_is_killed() {
-    let lost = || Input::Lost { toll: Toll::default() };
-    let toll = Toll { count: 2, ..Toll::default() };
+    let lost = || Input::Lost { affected: AffectedRequests::default() };
+    let affected = AffectedRequests { count: 2, ..AffectedRequests::default() };
     // stopped at its fatal signal, ended, analysed, written in vain: whatever was heard last
     for heard in 1..=4 {
         let mut bench = Bench::new();
         let worker = bench.running();
-        bench.tell(&worker, fatal(bench.now, toll.clone()));
+        bench.tell(&worker, fatal(bench.now, affected.clone()));
         let mut record = None;
         if heard > 1 {
             bench.tell(&worker, crashed(bench.now));
@@ -338,7 +339,7 @@ fn a_crash_that_is_known_is_recorded_though_its_shim_is_killed() {
         assert_eq!((crash.signal.as_deref(), crash.pid, crash.in_flight_count), (Some("SIGSEGV"), 7, 2));
         assert_eq!(crash.findings.signature, if heard > 2 { "pay" } else { "SIGSEGV" });
         bench.tell(&worker, Input::Recorded);
-        assert!(bench.instance.leaving.is_empty());
+        assert!(bench.instance.pending_crashes.is_empty());
     }
 }
 
@@ -346,9 +347,12 @@ fn a_crash_that_is_known_is_recorded_though_its_shim_is_killed() {
 fn a_shim_that_is_killed_beside_a_worker_that_is_well_is_no_crash() {
     let mut bench = Bench::new();
     let worker = bench.running();
-    let effects = bench.tell(&worker, Input::Lost { toll: Toll { count: 2, ..Toll::default() } });
+    let effects = bench.tell(
+        &worker,
+        Input::Lost { affected: AffectedRequests { count: 2, ..AffectedRequests::default() } },
+    );
     assert!(recorded(&effects).is_none());
-    assert!(bench.instance.leaving.is_empty());
+    assert!(bench.instance.pending_crashes.is_empty());
 }
 
 #[test]
@@ -366,7 +370,7 @@ fn a_worker_that_is_never_warm_is_started_after_growing_pauses_however_long_its_
             ending: Ending::Asked,
             at: bench.now.wall,
             uptime: 600 * SECOND,
-            toll: Toll::default(),
+            affected: AffectedRequests::default(),
         };
         let (asked, mut next) = (bench.now.monotonic, started(&bench.tell(&worker, end)));
         if next.is_none() {

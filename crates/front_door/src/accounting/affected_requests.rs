@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::WorkerId;
-use model::crash::{Crash, InFlightRequest};
+use model::crash::{AffectedRequests, Crash, InFlightRequest};
 use model::path_template::{PathCandidate, PathLearner};
 
 use super::worker::Worker;
-use crate::settings::{AffectedRequests, Death};
+use crate::settings::Death;
 
 /// A connection that broke this long before its worker's death became known broke because of it: the kernel closes a dead
 /// process's sockets before its parent is told.

@@ -35,10 +35,10 @@ async fn requests_in_flight_get_502_at_once_and_are_told_once() {
         clock.forward(Duration::from_secs(5));
     }
     // the worker's sockets are still open: a debugger may hold it
-    let toll = door.worker_died(&worker.id, Death::Killed).await;
-    assert_eq!(toll.count, 2);
+    let affected = door.worker_died(&worker.id, Death::Killed).await;
+    assert_eq!(affected.count, 2);
     assert_eq!(
-        toll.requests,
+        affected.requests,
         [request("POST", "/orders/*", 10_000), request("GET", "/users/*/mails", 5_000)]
     );
     for client in &mut clients {
@@ -55,7 +55,7 @@ async fn requests_in_flight_get_502_at_once_and_are_told_once() {
 }
 
 #[tokio::test]
-async fn connections_that_broke_a_moment_before_are_part_of_the_toll() {
+async fn connections_that_broke_a_moment_before_are_among_the_affected_requests() {
     let clock = Arc::new(StillClock::default());
     let door = open_at(settings(), &clock);
     let [worker, other] = workers().await;
@@ -71,9 +71,9 @@ async fn connections_that_broke_a_moment_before_are_part_of_the_toll() {
         clock.forward(pause);
         // the server may have routed around it already
         route(&door, [&other]);
-        let toll = door.worker_died(&worker.id, Death::Killed).await;
-        assert_eq!(toll.count, count, "after {pause:?}");
-        assert_eq!(toll.requests, vec![request("GET", "/broke", 0); count as usize]);
+        let affected = door.worker_died(&worker.id, Death::Killed).await;
+        assert_eq!(affected.count, count, "after {pause:?}");
+        assert_eq!(affected.requests, vec![request("GET", "/broke", 0); count as usize]);
         assert_eq!(door.worker_died(&worker.id, Death::Killed).await.count, 0);
         route(&door, [&worker]);
     }
@@ -93,7 +93,7 @@ async fn what_came_between_two_tellings_is_told_by_the_second() {
 }
 
 #[tokio::test]
-async fn the_toll_counts_all_and_lists_the_newest() {
+async fn affected_requests_are_all_counted_and_the_newest_listed() {
     let clock = Arc::new(StillClock::default());
     let door = open_at(settings(), &clock);
     let [worker] = workers().await;
@@ -108,11 +108,11 @@ async fn the_toll_counts_all_and_lists_the_newest() {
         held.push((client, upstream));
         clock.forward(Duration::from_millis(10));
     }
-    let toll = door.worker_died(&worker.id, Death::Killed).await;
-    assert_eq!(toll.count as usize, all);
-    assert_eq!(toll.requests.len(), Crash::IN_FLIGHT_KEPT);
-    assert_eq!(toll.requests[0].age_ms, Crash::IN_FLIGHT_KEPT as u64 * 10);
-    assert!(toll.requests.is_sorted_by(|older, newer| older.age_ms > newer.age_ms));
+    let affected = door.worker_died(&worker.id, Death::Killed).await;
+    assert_eq!(affected.count as usize, all);
+    assert_eq!(affected.requests.len(), Crash::IN_FLIGHT_KEPT);
+    assert_eq!(affected.requests[0].age_ms, Crash::IN_FLIGHT_KEPT as u64 * 10);
+    assert!(affected.requests.is_sorted_by(|older, newer| older.age_ms > newer.age_ms));
 }
 
 #[tokio::test]

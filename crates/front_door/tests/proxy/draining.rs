@@ -1,6 +1,7 @@
 //! A worker that another has replaced finishes what it has, and that is told: what it finished, and what failed.
 
-use front_door::{AffectedRequests, Death, FrontDoor};
+use front_door::{Death, FrontDoor};
+use model::crash::AffectedRequests;
 
 use crate::support::{Wire, Worker, door, route, status, until};
 
@@ -22,9 +23,9 @@ async fn tunnel(door: &FrontDoor, worker: &Worker) -> (Wire, Wire) {
     (client, upstream)
 }
 
-/// The toll's numbers: drained, failed, and in flight at the end.
-fn numbers(toll: &AffectedRequests) -> (u64, u64, u32) {
-    (toll.drained, toll.failed, toll.count)
+/// What became of them: drained, failed, and in flight at the end.
+fn numbers(affected: &AffectedRequests) -> (u64, u64, u32) {
+    (affected.drained, affected.failed, affected.count)
 }
 
 #[tokio::test]
@@ -99,8 +100,8 @@ async fn what_fails_while_it_drains_is_told() {
     upstream_of_nonsense.send("what?\r\n\r\n").await;
     assert_eq!(nonsense.answered().await.0, 502);
     until(|| door.is_drained(&old.id)).await;
-    let toll = door.worker_died(&old.id, Death::Killed).await;
-    assert_eq!((toll.drained, toll.failed), (0, 4), "who gave up was neither finished nor failed");
+    let affected = door.worker_died(&old.id, Death::Killed).await;
+    assert_eq!((affected.drained, affected.failed), (0, 4), "who gave up was neither finished nor failed");
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use front_door::{AffectedRequests, Death, FrontDoor, Target};
+use front_door::{Death, FrontDoor, Target};
+use model::crash::AffectedRequests;
 
 use crate::support::{Wire, open, open_on, settings, soon, until};
 
@@ -87,7 +88,7 @@ impl Process {
     /// Waits for its end, tells the front door as its parent would, and adds the POSTs that had reached it.
     async fn reap(mut self, door: &FrontDoor, posts: &mut BTreeMap<String, u32>) -> AffectedRequests {
         self.child.wait().unwrap();
-        let toll = door.worker_died(&self.target.worker, Death::Killed).await;
+        let affected = door.worker_died(&self.target.worker, Death::Killed).await;
         let mut output = String::new();
         self.output.read_to_string(&mut output).unwrap();
         for line in output.lines() {
@@ -95,7 +96,7 @@ impl Process {
                 *posts.entry(path.to_owned()).or_default() += 1;
             }
         }
-        toll
+        affected
     }
 
     async fn kill(mut self, door: &FrontDoor, posts: &mut BTreeMap<String, u32>) -> AffectedRequests {
@@ -151,10 +152,10 @@ async fn no_get_fails_and_no_post_comes_twice_when_workers_are_killed_under_load
             clients.iter().zip(&far).all(|((_, answered, _), far)| answered.load(Ordering::SeqCst) >= *far)
         })
         .await;
-        let toll = worker.kill(&door, &mut posts).await;
-        casualties += toll.count;
-        failed += toll.failed;
-        suspects += u64::from(toll.suspect.is_some_and(|suspect| suspect.method == "GET"));
+        let affected = worker.kill(&door, &mut posts).await;
+        casualties += affected.count;
+        failed += affected.failed;
+        suspects += u64::from(affected.suspect.is_some_and(|suspect| suspect.method == "GET"));
         worker = Process::start(0);
         door.route(vec![worker.target.clone()]);
     }
@@ -188,9 +189,9 @@ async fn a_request_that_kills_kills_once() {
         dead.is_some()
     })
     .await;
-    let toll = workers.remove(dead.unwrap()).reap(&door, &mut BTreeMap::new()).await;
-    assert_eq!((toll.count, toll.failed), (1, 1));
-    let suspect = toll.suspect.unwrap();
+    let affected = workers.remove(dead.unwrap()).reap(&door, &mut BTreeMap::new()).await;
+    assert_eq!((affected.count, affected.failed), (1, 1));
+    let suspect = affected.suspect.unwrap();
     assert_eq!((&*suspect.method, &*suspect.path), ("GET", "/*"), "it was never asked for before");
     assert_eq!(client.answered().await.0, 502);
     client.ask("GET", "/").await;

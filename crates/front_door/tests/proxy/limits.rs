@@ -103,8 +103,8 @@ async fn a_client_that_goes_away_frees_its_slot_and_the_worker_hears_of_it() {
             until(|| door.in_flight(&worker.id) == 0).await;
         }
     }
-    let toll = door.worker_died(&worker.id, Death::Killed).await;
-    assert_eq!(toll.count, 0, "that was no fault of the worker's");
+    let affected = door.worker_died(&worker.id, Death::Killed).await;
+    assert_eq!(affected.count, 0, "that was no fault of the worker's");
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use front_door::{AffectedRequests, Death, FrontDoor, FrontDoorSettings};
+use front_door::{Death, FrontDoor, FrontDoorSettings};
+use model::crash::AffectedRequests;
 
 use crate::support::{
     StillClock, Wire, Worker, door, open, open_at, open_on, route, settings, soon, until, workers,
@@ -44,11 +45,11 @@ async fn die_of(
     let early = if known_before { Some(door.worker_died(&worker.id, death).await) } else { None };
     let (clients, upstreams): (Vec<_>, Vec<_>) = under_way.into_iter().unzip();
     upstreams.into_iter().for_each(Wire::reset);
-    let toll = match early {
-        Some(toll) => toll,
+    let affected = match early {
+        Some(affected) => affected,
         None => door.worker_died(&worker.id, death).await,
     };
-    (toll, clients)
+    (affected, clients)
 }
 
 /// The next thing that each worker hears of is a later request.
@@ -69,10 +70,10 @@ async fn the_only_request_of_a_worker_that_died_is_the_suspect() {
             route(&door, [&worker]);
             let under_way = under_way(&door, &worker, &[method]).await;
             route(&door, [&worker, &other]);
-            let (toll, mut clients) = die(&door, &mut worker, under_way, known_before).await;
-            assert_eq!((toll.count, toll.failed), (1, 1), "{method}");
-            assert_eq!(toll.suspect.as_ref(), toll.requests.first());
-            assert_eq!(toll.suspect.unwrap().method, method);
+            let (affected, mut clients) = die(&door, &mut worker, under_way, known_before).await;
+            assert_eq!((affected.count, affected.failed), (1, 1), "{method}");
+            assert_eq!(affected.suspect.as_ref(), affected.requests.first());
+            assert_eq!(affected.suspect.unwrap().method, method);
             assert!(clients[0].head().await.starts_with("HTTP/1.1 502 "));
             nothing_came_to(&door, &[&other]).await;
         }
@@ -87,8 +88,8 @@ async fn several_go_to_another_worker_except_what_is_no_get_or_head() {
         let methods = ["GET", "POST", "HEAD", "DELETE", "GET"];
         let under_way = under_way(&door, &worker, &methods).await;
         route(&door, [&worker, &other]);
-        let (toll, mut clients) = die(&door, &mut worker, under_way, known_before).await;
-        assert_eq!((toll.count, toll.failed, toll.suspect), (5, 2, None));
+        let (affected, mut clients) = die(&door, &mut worker, under_way, known_before).await;
+        assert_eq!((affected.count, affected.failed, affected.suspect), (5, 2, None));
         for _ in 0..3 {
             let mut upstream = other.accept().await;
             let head = upstream.head().await;
@@ -115,9 +116,10 @@ async fn the_newest_request_of_a_worker_that_died_by_itself_is_the_suspect() {
         clock.forward(Duration::from_millis(1));
         requests.extend(under_way(&door, &worker, &["HEAD"]).await);
         route(&door, [&worker, &other]);
-        let (toll, mut clients) = die_of(Death::ByItself, &door, &mut worker, requests, known_before).await;
-        assert_eq!((toll.count, toll.failed), (3, 1));
-        assert_eq!(toll.suspect.as_ref(), toll.requests.last());
+        let (affected, mut clients) =
+            die_of(Death::ByItself, &door, &mut worker, requests, known_before).await;
+        assert_eq!((affected.count, affected.failed), (3, 1));
+        assert_eq!(affected.suspect.as_ref(), affected.requests.last());
         for _ in 0..2 {
             let mut upstream = other.accept().await;
             assert!(upstream.head().await.starts_with("GET "));
@@ -138,8 +140,8 @@ async fn what_held_up_a_retired_worker_is_not_given_to_its_successor() {
         route(&door, [&worker]);
         let under_way = under_way(&door, &worker, &["GET", "GET"]).await;
         route(&door, [&other]);
-        let (toll, mut clients) = die(&door, &mut worker, under_way, known_before).await;
-        assert_eq!((toll.count, toll.failed), (2, 2));
+        let (affected, mut clients) = die(&door, &mut worker, under_way, known_before).await;
+        assert_eq!((affected.count, affected.failed), (2, 2));
         for client in &mut clients {
             assert!(client.head().await.starts_with("HTTP/1.1 502 "));
         }
@@ -159,8 +161,8 @@ async fn a_get_with_a_body_is_sent_once() {
     upstream.take(4).await;
     under_way.push((client, upstream));
     route(&door, [&worker, &other]);
-    let (toll, mut clients) = die(&door, &mut worker, under_way, false).await;
-    assert_eq!((toll.count, toll.failed), (2, 1));
+    let (affected, mut clients) = die(&door, &mut worker, under_way, false).await;
+    assert_eq!((affected.count, affected.failed), (2, 1));
     let mut upstream = other.accept().await;
     assert!(upstream.head().await.starts_with("GET /0 "));
     upstream.answer(200, b"").await;
@@ -181,8 +183,8 @@ async fn each_is_tried_again_once() {
         under_way.push((client, upstream));
     }
     route(&door, [&second, &third]);
-    let (toll, mut clients) = die(&door, &mut second, under_way, true).await;
-    assert_eq!((toll.count, toll.failed, toll.suspect), (2, 2, None));
+    let (affected, mut clients) = die(&door, &mut second, under_way, true).await;
+    assert_eq!((affected.count, affected.failed, affected.suspect), (2, 2, None));
     for client in &mut clients {
         assert_eq!(client.answered().await.0, 502);
     }
@@ -204,8 +206,8 @@ async fn a_single_byte_of_an_answer_is_an_answer() {
         upstream.answer(200, b"").await;
         later.answered().await;
         route(&door, [&worker, &other]);
-        let (toll, mut clients) = die(&door, &mut worker, under_way, known_before).await;
-        assert_eq!((toll.count, toll.failed), (2, 1));
+        let (affected, mut clients) = die(&door, &mut worker, under_way, known_before).await;
+        assert_eq!((affected.count, affected.failed), (2, 1));
         let mut upstream = other.accept().await;
         assert!(upstream.head().await.starts_with("GET /1 "));
         upstream.answer(200, b"").await;
@@ -218,8 +220,8 @@ async fn a_single_byte_of_an_answer_is_an_answer() {
 async fn they_wait_for_the_replacement() {
     let (door, [mut worker]) = door().await;
     let under_way = under_way(&door, &worker, &["GET", "GET"]).await;
-    let (toll, clients) = die(&door, &mut worker, under_way, false).await;
-    assert_eq!((toll.count, toll.failed), (2, 0));
+    let (affected, clients) = die(&door, &mut worker, under_way, false).await;
+    assert_eq!((affected.count, affected.failed), (2, 0));
     let [replacement] = workers().await;
     door.route(vec![replacement.serve()]);
     for mut client in clients {
@@ -233,8 +235,8 @@ async fn they_do_not_wait_for_ever_and_then_have_failed() {
     let [mut worker] = workers().await;
     route(&door, [&worker]);
     let under_way = under_way(&door, &worker, &["GET", "GET"]).await;
-    let (toll, clients) = die(&door, &mut worker, under_way, false).await;
-    assert_eq!(toll.failed, 0);
+    let (affected, clients) = die(&door, &mut worker, under_way, false).await;
+    assert_eq!(affected.failed, 0);
     for mut client in clients {
         assert_eq!(client.answered().await.0, 503);
     }
@@ -281,8 +283,8 @@ async fn retries_can_be_switched_off() {
     route(&door, [&worker]);
     let under_way = under_way(&door, &worker, &["GET", "GET"]).await;
     route(&door, [&worker, &other]);
-    let (toll, clients) = die(&door, &mut worker, under_way, false).await;
-    assert_eq!((toll.count, toll.failed), (2, 2));
+    let (affected, clients) = die(&door, &mut worker, under_way, false).await;
+    assert_eq!((affected.count, affected.failed), (2, 2));
     for mut client in clients {
         assert_eq!(client.answered().await.0, 502);
     }
@@ -303,9 +305,9 @@ async fn who_does_not_wait_for_the_verdict_is_still_told() {
         client.reset();
     }
     until(|| door.in_flight(&worker.id) == 0).await;
-    let toll = door.worker_died(&worker.id, Death::Killed).await;
-    assert_eq!((toll.count, toll.failed), (1, 0));
-    assert_eq!(toll.suspect.unwrap().path, "/*");
+    let affected = door.worker_died(&worker.id, Death::Killed).await;
+    assert_eq!((affected.count, affected.failed), (1, 0));
+    assert_eq!(affected.suspect.unwrap().path, "/*");
 }
 
 #[tokio::test]
@@ -316,8 +318,8 @@ async fn the_budget_bounds_what_is_tried_again() {
     let [mut worker, other] = workers().await;
     route(&door, [&worker]);
     let under_way = under_way(&door, &worker, &["GET"; ALL]).await;
-    let (toll, clients) = die(&door, &mut worker, under_way, true).await;
-    assert_eq!(toll.count as usize, ALL);
+    let (affected, clients) = die(&door, &mut worker, under_way, true).await;
+    assert_eq!(affected.count as usize, ALL);
     let target = other.serve();
     door.route(vec![target]);
     let mut answered = 0;
@@ -327,7 +329,7 @@ async fn the_budget_bounds_what_is_tried_again() {
             status => assert_eq!(status, 502),
         }
     }
-    assert_eq!(toll.failed, ALL as u64 - answered);
+    assert_eq!(affected.failed, ALL as u64 - answered);
     // ten a second for ten seconds, and a fifth of the requests that were counted by then
     assert!((100..=100 + ALL as u64 / 5).contains(&answered), "{answered} were tried again");
 }
@@ -354,8 +356,8 @@ async fn none_is_taken_for_the_only_one_on_many_threads() {
         if round % 2 == 1 {
             soon(broke).await.unwrap();
         }
-        let toll = door.worker_died(&worker.id, Death::Killed).await;
-        assert_eq!((toll.count, toll.failed, toll.suspect), (8, 1, None));
+        let affected = door.worker_died(&worker.id, Death::Killed).await;
+        assert_eq!((affected.count, affected.failed, affected.suspect), (8, 1, None));
         for (mut client, method) in clients.into_iter().zip(methods) {
             assert_eq!(client.answered().await.0, if method == "GET" { 200 } else { 502 });
         }

@@ -29,8 +29,8 @@ async fn apps_on_the_same_thread_know_nothing_of_each_other() {
     buyer.ask("GET", "/").await;
     of_shop.accept().await.head().await;
 
-    let toll = shop.worker_died(&of_shop.id, Death::Killed).await;
-    assert_eq!((toll.count, blog.in_flight(&of_blog.id)), (1, 1));
+    let affected = shop.worker_died(&of_shop.id, Death::Killed).await;
+    assert_eq!((affected.count, blog.in_flight(&of_blog.id)), (1, 1));
     assert_eq!(buyer.answered().await.0, 502);
     assert_eq!(shop.take_minutes().await.len(), 1);
     assert_eq!(blog.take_minutes().await[0].most_in_flight, 1);

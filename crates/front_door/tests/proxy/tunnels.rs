@@ -112,8 +112,8 @@ async fn a_tunnel_ends_with_its_worker_and_is_told() {
     let (door, [worker]) = door().await;
     ask_often(&door, &worker, "/chat").await;
     let (mut client, upstream) = tunnel(&door, &worker).await;
-    let toll = door.worker_died(&worker.id, Death::Killed).await;
-    assert_eq!((toll.count, &*toll.requests[0].path), (1, "/chat"));
+    let affected = door.worker_died(&worker.id, Death::Killed).await;
+    assert_eq!((affected.count, &*affected.requests[0].path), (1, "/chat"));
     assert_eq!(client.rest().await, b"");
     until(|| door.in_flight(&worker.id) == 0).await;
     drop(upstream);

@@ -23,5 +23,5 @@ pub use config::AutoHealConfig;
 pub use evidence::{Evidence, Firing, Reading, RefusalReason, Rule};
 pub use measured::Measured;
 pub use not_responding::NotRespondingNumbers;
-pub use status::{HealGuard, HealStatus, LastHeal};
+pub use status::{AutoHealState, HealStatus, LastHeal};
 pub use watch::{Observation, Tallies, Tally, Unanswered, Watch};

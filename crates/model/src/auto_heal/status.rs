@@ -9,7 +9,7 @@ use crate::auto_heal::limit::MemoryLimit;
 
 /// What survives a restart of Medic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HealGuard {
+pub struct AutoHealState {
     /// Proactive CPU monitoring's count.
     pub cpu: Option<CpuState>,
     /// What was last done.

@@ -90,15 +90,15 @@ pub(crate) async fn guards_are_kept_by_node_and_instance(store: Store, _: Databa
         ("a", "shop", 0, "n\0w"),
     ];
     for (on, name, index, json) in saved {
-        store.save_heal_guard(&place(on, name, index), json).await.unwrap();
+        store.save_auto_heal_state(&place(on, name, index), json).await.unwrap();
     }
     let expected =
         [(place("a", "shop", 0), "n\u{fffd}w".to_owned()), (place("a", "shop", 1), "{\"n\":1}".to_owned())];
-    assert_eq!(store.heal_guards(&node("a")).await.unwrap(), BTreeMap::from(expected));
-    assert_eq!(store.heal_guards(&node("b")).await.unwrap().len(), 1);
-    assert!(store.heal_guards(&node("c")).await.unwrap().is_empty());
+    assert_eq!(store.auto_heal_states(&node("a")).await.unwrap(), BTreeMap::from(expected));
+    assert_eq!(store.auto_heal_states(&node("b")).await.unwrap().len(), 1);
+    assert!(store.auto_heal_states(&node("c")).await.unwrap().is_empty());
     assert!(
-        store.states(&node("a")).await.unwrap().is_empty(),
+        store.crash_monitor_states(&node("a")).await.unwrap().is_empty(),
         "what guards crash monitoring is something else"
     );
 }

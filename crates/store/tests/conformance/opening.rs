@@ -11,7 +11,7 @@ use crate::fixtures::{
 pub(crate) async fn reopening_keeps_everything(store: Store, database: Database) {
     let crash = captured("shop", 0, 1);
     store.record_crash(&crash).await.unwrap();
-    store.save_state(&instance("shop", 0), "{}").await.unwrap();
+    store.save_crash_monitor_state(&instance("shop", 0), "{}").await.unwrap();
     let (restart, event, memory) = (healed("shop", 0), heal_event("shop", 0), memory("shop", 0, 0, 5));
     store.record_restart(&restart).await.unwrap();
     store.record_heal_event(&event).await.unwrap();
@@ -25,7 +25,7 @@ pub(crate) async fn reopening_keeps_everything(store: Store, database: Database)
     let store = Store::open(&database).await.unwrap();
     assert_eq!(store.crash(&crash.worker).await.unwrap(), Some(crash));
     assert_eq!(store.incident(&incident(1)).await.unwrap().unwrap().count, 1);
-    assert_eq!(store.states(&node("node-a")).await.unwrap().len(), 1);
+    assert_eq!(store.crash_monitor_states(&node("node-a")).await.unwrap().len(), 1);
     assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 1);
     assert_eq!(store.restarts(&app("shop"), EVER, 10).await.unwrap(), [restart]);
     assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap(), [event]);
@@ -121,7 +121,7 @@ pub(crate) async fn workers_of_an_older_medic_get_their_nodes(store: Store, data
     store.record_restart(&failed).await.unwrap();
     store.record_heal_event(&event).await.unwrap();
     let guard = format!(r#"{{"crashes":[{{"worker":"{}","at":"2026-01-31T08:15:00Z"}}]}}"#, crash.worker);
-    store.save_state(&crash.place, &guard).await.unwrap();
+    store.save_crash_monitor_state(&crash.place, &guard).await.unwrap();
     let audits = store.audits(&app("shop"), EVER, 10).await.unwrap();
     store.close().await;
     name_workers_without_nodes(&database).await;
@@ -131,7 +131,7 @@ pub(crate) async fn workers_of_an_older_medic_get_their_nodes(store: Store, data
     assert_eq!(store.audits(&app("shop"), EVER, 10).await.unwrap(), audits);
     assert_eq!(store.restarts(&app("shop"), EVER, 10).await.unwrap(), [failed.clone(), restart.clone()]);
     assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap(), std::slice::from_ref(&event));
-    assert_eq!(store.states(&node("node-a")).await.unwrap(), [(crash.place.clone(), guard)]);
+    assert_eq!(store.crash_monitor_states(&node("node-a")).await.unwrap(), [(crash.place.clone(), guard)]);
     // what its shim hands in again is known
     assert!(!store.record_crash(&crash).await.unwrap().new);
     assert!(!store.record_restart(&restart).await.unwrap());

@@ -15,7 +15,7 @@ pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
     }
     let minutes = [-60_000, 0].map(|offset_ms| RequestMinute::empty(instance("shop", 0), at(offset_ms)));
     store.add_minutes(&node("node-a"), &flush(), &minutes).await.unwrap();
-    store.save_state(&instance("shop", 0), "{}").await.unwrap();
+    store.save_crash_monitor_state(&instance("shop", 0), "{}").await.unwrap();
 
     let purged = store.purge(at(0)).await.unwrap();
     assert_eq!(
@@ -28,7 +28,7 @@ pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
     let crashes = store.crashes(&app("shop"), EVER, 10).await.unwrap();
     assert_eq!(crashes.iter().map(|crash| crash.at).collect::<Vec<_>>(), [at(5), at(0)]);
     assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 1);
-    assert_eq!(store.states(&node("node-a")).await.unwrap().len(), 1);
+    assert_eq!(store.crash_monitor_states(&node("node-a")).await.unwrap().len(), 1);
     assert_eq!(store.purge(at(0)).await.unwrap(), Purged::default());
 }
 
@@ -83,7 +83,7 @@ pub(crate) async fn purge_forgets_old_restarts_events_and_memory(store: Store, _
     let rows: Vec<_> = (-1_200..3).map(|number| memory("shop", 0, number, 1)).collect();
     store.add_memory_minutes(&rows).await.unwrap();
     store.save_auto_heal(&shop, &model::auto_heal::AutoHealConfig::default()).await.unwrap();
-    store.save_heal_guard(&instance("shop", 0), "{}").await.unwrap();
+    store.save_auto_heal_state(&instance("shop", 0), "{}").await.unwrap();
     store.save_fuse(&node("node-a"), &shop, "{}").await.unwrap();
 
     let purged = store.purge(at(0)).await.unwrap();
@@ -94,7 +94,7 @@ pub(crate) async fn purge_forgets_old_restarts_events_and_memory(store: Store, _
     assert!(store.auto_heal(&shop).await.unwrap().is_some());
     assert_eq!(
         (
-            store.heal_guards(&node("node-a")).await.unwrap().len(),
+            store.auto_heal_states(&node("node-a")).await.unwrap().len(),
             store.fuses(&node("node-a")).await.unwrap().len()
         ),
         (1, 1)

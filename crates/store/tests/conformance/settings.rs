@@ -56,11 +56,14 @@ pub(crate) async fn states_are_kept_by_node_and_instance(store: Store, _: Databa
         ("a", "shop", 0, "new"),
     ];
     for (on, name, index, json) in saved {
-        store.save_state(&place(on, name, index), json).await.unwrap();
+        store.save_crash_monitor_state(&place(on, name, index), json).await.unwrap();
     }
     let expected =
         [(place("a", "shop", 0), "new".to_owned()), (place("a", "shop", 1), "{\"n\":1}".to_owned())];
-    assert_eq!(store.states(&node("a")).await.unwrap(), expected);
-    assert_eq!(store.states(&node("b")).await.unwrap(), [(place("b", "shop", 0), "b".to_owned())]);
-    assert!(store.states(&node("c")).await.unwrap().is_empty());
+    assert_eq!(store.crash_monitor_states(&node("a")).await.unwrap(), expected);
+    assert_eq!(
+        store.crash_monitor_states(&node("b")).await.unwrap(),
+        [(place("b", "shop", 0), "b".to_owned())]
+    );
+    assert!(store.crash_monitor_states(&node("c")).await.unwrap().is_empty());
 }

@@ -34,8 +34,8 @@ pub(crate) async fn what_is_old_goes_and_what_is_configured_stays(store: Store, 
     let off = [(Setting::CrashMonitoring, "False".to_owned())];
     store.save_settings(&shop, &AppSettings(off.into())).await.unwrap();
     store.save_auto_heal(&shop, &model::auto_heal::AutoHealConfig::default()).await.unwrap();
-    store.save_state(&place, "{}").await.unwrap();
-    store.save_heal_guard(&place, "{}").await.unwrap();
+    store.save_crash_monitor_state(&place, "{}").await.unwrap();
+    store.save_auto_heal_state(&place, "{}").await.unwrap();
     store.save_fuse(&node("node-a"), &shop, "{}").await.unwrap();
     store.set_keep_from(at(0)).await.unwrap();
 

@@ -37,7 +37,7 @@ struct Bench {
 impl Bench {
     fn new(settings: Configure) -> Self {
         let fuse = Fuse::new(FuseNumbers::default(), FuseState::default());
-        Self { heal: AutoHeal::new(START, settings, &HealGuard::default()), fuse, now: START }
+        Self { heal: AutoHeal::new(START, settings, &AutoHealState::default()), fuse, now: START }
     }
 
     fn tell(&mut self, input: Input) -> Vec<Decision> {
@@ -292,10 +292,10 @@ fn cpu_acts_when_set_and_its_count_is_remembered() {
     };
     let decisions: Vec<_> = (0..100).flat_map(|_| busy()).collect();
     assert_eq!(healed(&decisions), [(Rule::ProactiveCpu, Action::Cpu(CpuMode::Kill))]);
-    let guard: HealGuard =
-        serde_json::from_str(&serde_json::to_string(&bench.heal.guard()).unwrap()).unwrap();
-    assert_eq!(guard.cpu.unwrap().acted, 1);
-    assert_eq!(guard.last.unwrap().rule, Rule::ProactiveCpu);
+    let state: AutoHealState =
+        serde_json::from_str(&serde_json::to_string(&bench.heal.state()).unwrap()).unwrap();
+    assert_eq!(state.cpu.unwrap().acted, 1);
+    assert_eq!(state.last.unwrap().rule, Rule::ProactiveCpu);
 }
 
 /// A second of anything: a leak, slow requests, errors, a busy processor, a pause, an answer to a restart, an opt-out, a hang.
@@ -341,7 +341,7 @@ fn inputs(steps: &[(u8, u64)], settings: &Configure) -> Vec<(Now, Input)> {
 }
 
 fn replay(inputs: &[(Now, Input)], settings: &Configure) -> Vec<Decision> {
-    let mut heal = AutoHeal::new(START, settings.clone(), &HealGuard::default());
+    let mut heal = AutoHeal::new(START, settings.clone(), &AutoHealState::default());
     let mut fuse = Fuse::new(FuseNumbers::default(), FuseState::default());
     let mut decisions = Vec::new();
     for (now, input) in inputs {

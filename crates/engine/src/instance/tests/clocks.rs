@@ -163,7 +163,7 @@ fn a_worker_that_was_lost_under_a_wall_clock_set_back_did_not_end_early() {
     for _ in 0..3 {
         bench.set_wall(days_back);
         bench.pass(Duration::from_hours(1));
-        let effects = bench.tell(&worker, Input::Lost { toll: Toll::default() });
+        let effects = bench.tell(&worker, Input::Lost { affected: AffectedRequests::default() });
         worker = started(&effects).expect("no back-off for a worker that ran for an hour");
         bench.up(&worker);
     }
@@ -173,14 +173,15 @@ fn a_worker_that_was_lost_under_a_wall_clock_set_back_did_not_end_early() {
 fn workers_have_growing_names_though_the_wall_clock_goes_back() {
     let mut bench = Bench::new();
     let found = WorkerId { place: key(), started_at: days_ahead(START.wall) };
-    let mut worker = started(&bench.tell(&found, Input::Lost { toll: Toll::default() })).expect("a start");
+    let mut worker =
+        started(&bench.tell(&found, Input::Lost { affected: AffectedRequests::default() })).expect("a start");
     let mut seen = vec![found];
     for set in [days_back, days_back, days_ahead, days_back] {
         bench.up(&worker);
         assert!(worker.started_at > seen.last().unwrap().started_at, "{worker} after {seen:?}");
         bench.set_wall(set);
         bench.pass(Duration::from_mins(2));
-        bench.tell(&worker, Input::Lost { toll: Toll::default() });
+        bench.tell(&worker, Input::Lost { affected: AffectedRequests::default() });
         let next = bench.instance.worker().expect("started at once").clone();
         bench.tell(&next, Input::StartFailed { reason: "x".into() });
         bench.pass(Duration::from_mins(2));
@@ -194,9 +195,9 @@ fn names_grow_after_a_restart_of_medic_under_a_clock_set_back() {
     let worker = WorkerId { place: key(), started_at: days_ahead(START.wall) };
     let crashes =
         vec![model::crash_monitor::Counted { worker: worker.clone(), at: worker.started_at + SECOND }];
-    let guard = Guard { crashes, paused_until: None, ends: None };
-    let monitor = CrashMonitor::new(START, key(), Numbers::default(), true, guard);
-    let healing = Healing::new(START, settings(), Bounds::default(), &HealGuard::default());
+    let state = CrashMonitorState { crashes, paused_until: None, ends: None };
+    let monitor = CrashMonitor::new(START, key(), Numbers::default(), true, state);
+    let healing = Healing::new(START, settings(), Bounds::default(), &AutoHealState::default());
     let lifecycle = Lifecycle { warm_up: 30 * SECOND, stop_grace: 10 * SECOND, back_off: 30 * SECOND };
     let mut instance = Instance::new(START, key(), lifecycle, (monitor, healing), name_incident);
     let mut effects = Vec::new();

@@ -62,9 +62,9 @@ impl Bench {
     }
 
     fn asked_end(&self) -> Input {
-        let toll = Toll { drained: 3, failed: 1, ..Toll::default() };
+        let affected = AffectedRequests { drained: 3, failed: 1, ..AffectedRequests::default() };
         let exit = Exit::Signal(Signal::TERM);
-        Input::Ended { pid: 7, exit, ending: Ending::Asked, at: self.now.wall, uptime: 60 * SECOND, toll }
+        Input::Ended { pid: 7, exit, ending: Ending::Asked, at: self.now.wall, uptime: 60 * SECOND, affected }
     }
 }
 
@@ -122,8 +122,8 @@ fn a_successor_that_ends_or_cannot_start_leaves_the_old_worker_and_says_why() {
     let ways: [(LastEnd, Input); 4] = [
         (LastEnd::StartFailed { reason: "x".to_owned() }, Input::StartFailed { reason: "x".into() }),
         (signal(), crashed(now)),
-        (signal(), fatal(START, Toll::default())),
-        (LastEnd::ShimKilled, Input::Lost { toll: Toll::default() }),
+        (signal(), fatal(START, AffectedRequests::default())),
+        (LastEnd::ShimKilled, Input::Lost { affected: AffectedRequests::default() }),
     ];
     for (end, input) in ways {
         let expected = RestartFailure::NewWorker { end };
@@ -276,8 +276,8 @@ fn a_successor_that_comes_after_it_was_given_up_goes() {
 fn a_draining_worker_that_crashes_under_the_debugger_keeps_its_toll() {
     let mut bench = Bench::new();
     let (old, _) = bench.replaced();
-    let toll = Toll { count: 2, drained: 3, failed: 1, ..Toll::default() };
-    bench.tell(&old, fatal(bench.now, toll));
+    let affected = AffectedRequests { count: 2, drained: 3, failed: 1, ..AffectedRequests::default() };
+    bench.tell(&old, fatal(bench.now, affected));
     let now = bench.now;
     let restart = restart_of(&bench.tell(&old, crashed(now))).expect("a record");
     assert_eq!((restart.drained, restart.failed), (3, 1));

@@ -87,11 +87,15 @@ fn one_that_crashed_unrecorded_is_written_down_and_has_no_place() {
 #[test]
 fn one_that_dies_while_the_others_are_heard_has_no_place() {
     let (dies, silent) = (old(60), old(20));
-    for end in [crashed(START), fatal(START, Toll::default()), Input::Lost { toll: Toll::default() }] {
+    for end in [
+        crashed(START),
+        fatal(START, AffectedRequests::default()),
+        Input::Lost { affected: AffectedRequests::default() },
+    ] {
         let mut bench = Bench::returning(&[&dies, &silent]);
         bench.tell(&dies, found(WARM));
         assert!(started(&bench.tell(&dies, end)).is_none(), "the other may live");
-        let effects = bench.tell(&silent, Input::Lost { toll: Toll::default() });
+        let effects = bench.tell(&silent, Input::Lost { affected: AffectedRequests::default() });
         assert!(started(&effects).is_some(), "{effects:?}");
     }
 }

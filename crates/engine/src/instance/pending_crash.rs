@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use crate::instance::{NameIncident, Toll};
+use crate::instance::NameIncident;
 use model::auto_heal::evidence::Sample;
-use model::crash::{Audit, Crash, Findings, Runtime, Thread};
+use model::crash::{AffectedRequests, Audit, Crash, Findings, Runtime, Thread};
 use model::{CrashCause, Exit, Monotonic, Timestamp, WorkerId};
 
 /// What is known of it so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Leaving {
-    toll: Toll,
+pub(super) struct PendingCrash {
+    affected: AffectedRequests,
     /// Its end, where that is a crash; of one that was stopped at its fatal signal, what is to be expected.
     pub(super) end: Option<End>,
     /// Its private bytes over its last minutes, where it was killed for want of memory.
@@ -52,20 +52,20 @@ impl End {
     }
 }
 
-impl Leaving {
-    /// The requests that it took with it.
-    pub(super) fn toll(&self) -> &Toll {
-        &self.toll
+impl PendingCrash {
+    pub(super) fn affected(&self) -> &AffectedRequests {
+        &self.affected
     }
 
-    /// Adds requests that it took with it.
-    pub(super) fn add(&mut self, toll: Toll) {
-        self.toll.count = self.toll.count.saturating_add(toll.count);
-        self.toll.drained = self.toll.drained.saturating_add(toll.drained);
-        self.toll.failed = self.toll.failed.saturating_add(toll.failed);
-        self.toll.requests.extend(toll.requests);
-        let surplus = self.toll.requests.len().saturating_sub(Crash::IN_FLIGHT_KEPT);
-        self.toll.requests.drain(..surplus);
+    /// Adds what came to light later.
+    pub(super) fn add(&mut self, affected: AffectedRequests) {
+        self.affected.count = self.affected.count.saturating_add(affected.count);
+        self.affected.drained = self.affected.drained.saturating_add(affected.drained);
+        self.affected.failed = self.affected.failed.saturating_add(affected.failed);
+        self.affected.suspect = self.affected.suspect.take().or(affected.suspect);
+        self.affected.requests.extend(affected.requests);
+        let surplus = self.affected.requests.len().saturating_sub(Crash::IN_FLIGHT_KEPT);
+        self.affected.requests.drain(..surplus);
     }
 
     /// The crash, once its end and its analysis are there.
@@ -83,8 +83,8 @@ impl Leaving {
             exit_code,
             incident: name_incident(&worker.place.app, &findings.signature),
             findings: (**findings).clone(),
-            in_flight: self.toll.requests.clone(),
-            in_flight_count: self.toll.count,
+            in_flight: self.affected.requests.clone(),
+            in_flight_count: self.affected.count,
             memory: self.memory.clone(),
             audit: audit.clone(),
         })
