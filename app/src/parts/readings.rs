@@ -86,10 +86,8 @@ fn standing(reading: &Reading) -> (Severity, &'static str, Option<String>) {
 
 /// With a capital letter and a full stop.
 pub(crate) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first: String = letters.next().map(|letter| letter.to_uppercase().collect()).unwrap_or_default();
     let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{stop}", letters.as_str())
+    format!("{}{stop}", insight::words::capitalized(text))
 }
 
 #[cfg(test)]

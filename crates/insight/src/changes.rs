@@ -5,6 +5,7 @@ use model::settings::Setting;
 use serde::Serialize;
 
 use crate::report::{Cell, Column, Table};
+use crate::words;
 
 /// A change as the API tells it.
 #[derive(Clone, Debug, Serialize)]
@@ -27,9 +28,7 @@ pub fn summary(change: &Change) -> String {
     match &change.what {
         Changed::Settings { settings } => {
             let each: Vec<String> = settings.iter().map(|(setting, on)| turned(*setting, *on)).collect();
-            let text = each.join(", ");
-            let mut letters = text.chars();
-            letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+            words::capitalized(&each.join(", "))
         }
         Changed::Rules { enabled: true } => "Custom rules saved (enabled)".to_owned(),
         Changed::Rules { enabled: false } => "Custom rules saved (disabled)".to_owned(),

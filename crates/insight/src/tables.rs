@@ -6,7 +6,7 @@ use model::{IncidentId, WorkerId};
 
 use crate::incident::termination;
 use crate::report::{Cell, Column, Note, Severity, Table, Target};
-use crate::{healing, rules};
+use crate::{healing, rules, words};
 
 /// Single crashes, newest first. `with_incident`: with a column that leads to each one's incident.
 pub fn crashes(crashes: &[Crash], with_incident: bool) -> Table {
@@ -117,7 +117,8 @@ fn restart_row(restart: &Restart, is_whole: bool) -> Vec<Cell> {
     }
     row.push(Cell::Count(restart.failed));
     if is_whole {
-        row.push(Cell::text(restart.evidence.as_ref().map(|evidence| rules::told(evidence).observed)));
+        let observed = restart.evidence.as_ref().map(|evidence| rules::told(evidence).observed);
+        row.push(Cell::text(observed.map(|observed| words::capitalized(&observed))));
     }
     row
 }

@@ -22,6 +22,12 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// As a sentence or a cell begins.
+pub fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// `1 crash`, `2 crashes`.
 pub fn counted<N: Copy + Display + PartialEq + From<u8>>(number: N, one: &str, many: &str) -> String {
     let noun = if number == N::from(1) { one } else { many };
@@ -78,6 +84,15 @@ pub fn last_end(end: &LastEnd) -> String {
 mod tests {
     use super::*;
     use model::auto_heal::limit::{Bounds, WorkerSize};
+
+    #[test]
+    fn a_sentence_begins_with_a_capital_letter() {
+        for (text, begun) in
+            [("", ""), ("private bytes", "Private bytes"), ("10 requests", "10 requests"), ("é", "É")]
+        {
+            assert_eq!(capitalized(text), begun);
+        }
+    }
 
     #[test]
     fn sizes_read_as_they_are_compared() {
