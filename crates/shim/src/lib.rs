@@ -2,8 +2,9 @@
 //!
 //! A shim is one small process per worker: its parent, its only waiter and, when armed, its debugger, in a single-threaded loop.
 //! It is a process of its own because all three must outlive the server: a server that is killed or updated finds its workers
-//! running, their exit statuses and last words not lost. And it is single-threaded because debugger requests are valid from one
-//! thread only, and because a second waiter would take the first one's stops away.
+//! running, their exit statuses and last words not lost. And the loop is single-threaded because debugger requests are valid from
+//! one thread only, and because a second waiter would take the first one's stops away; what it must not wait for, the copy of a
+//! dying process's memory, has a thread of its own.
 //!
 //! ```text
 //!                reaper (ends what is left when the shim is killed)
@@ -33,7 +34,6 @@ mod proc_status;
 mod program;
 pub mod protocol;
 mod reaper;
-#[expect(dead_code, reason = "the debugger follows no forks yet, so it asks nothing")]
 mod serving_rule;
 mod signal_frame;
 mod supervise;

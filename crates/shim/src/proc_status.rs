@@ -14,6 +14,13 @@ pub(crate) fn tracer_of(tid: Pid) -> Option<Pid> {
     field(&String::from_utf8_lossy(&status), "TracerPid")?.parse().ok()
 }
 
+/// The process that a thread belongs to, and who started that, or adopted it.
+pub(crate) fn process_of(tid: Pid) -> Option<(Pid, Pid)> {
+    let status = std::fs::read(format!("/proc/{tid}/status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
+    Some((field(&status, "Tgid")?.parse().ok()?, field(&status, "PPid")?.parse().ok()?))
+}
+
 /// Who started a process, or adopted it.
 pub(crate) fn parent_of(pid: Pid) -> Option<Pid> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;

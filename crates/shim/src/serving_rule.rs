@@ -21,8 +21,16 @@ pub(crate) trait ServingRule {
     /// Do its children serve beside it or for it?
     fn is_master(&mut self, pid: Pid) -> bool;
 
-    /// Does it hold a connection of the port? What it starts then is a helper, unless it is a master.
+    /// Does it hold a connection of the port?
     fn holds_connection(&mut self, pid: Pid) -> bool;
+
+    /// Is what it starts now a helper?
+    fn starts_helpers(&mut self, pid: Pid) -> bool {
+        self.holds_connection(pid) && !self.is_master(pid)
+    }
+
+    /// It runs another program from now on: what it was found to be may have changed.
+    fn runs_anew(&mut self, _pid: Pid) {}
 }
 
 /// The main process serves, and nothing else.
@@ -44,5 +52,10 @@ impl ServingRule for MainProcess {
 
     fn holds_connection(&mut self, _pid: Pid) -> bool {
         false
+    }
+
+    /// Nothing that it starts is watched.
+    fn starts_helpers(&mut self, _pid: Pid) -> bool {
+        true
     }
 }

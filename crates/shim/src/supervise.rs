@@ -22,21 +22,21 @@ use std::time::Duration;
 
 use model::{Clock, Exit, Signal, Timestamp};
 
-use self::origin::{ForeignRoot, files_of_code};
+use self::origin::ForeignRoot;
 use self::post_mortem::{Captured, PostMortem};
 use crate::SystemClock;
 use crate::analyser::Analyser;
-use crate::capture::{Watchdog, capture};
+use crate::capture::{Captures, Progress, Standstill};
 use crate::cgroup::{OomCounter, OwnGroup};
 use crate::client::Client;
 use crate::orphans::Orphans;
 use crate::output::Output;
 use crate::protocol::{FromShim, WorkerSpec};
+use crate::serving_rule::MainProcess;
 use crate::sys::Pid;
 use crate::sys::descriptors::{Interest, Readiness, poll};
-use crate::sys::process::{Change, next_change};
 use crate::sys::signals::{self, SignalFd};
-use crate::tracer::{Meaning, Tracer, let_go};
+use crate::tracer::{Report, Tracer, next_untraced};
 
 pub use start::shim_main;
 
@@ -95,6 +95,7 @@ enum Source {
     Client,
     Output,
     Answer,
+    Captures,
 }
 
 struct Shim {
@@ -109,11 +110,11 @@ struct Shim {
     client: Option<Client>,
     worker: Worker,
     output: Output,
-    tracer: Option<Tracer<'static>>,
+    serving: MainProcess,
+    tracer: Option<Tracer>,
     /// Why the debugger is not attached though it was asked for.
     refusal: Option<String>,
-    /// Started with the first arming.
-    watchdog: Option<Watchdog>,
+    captures: Captures,
     asked: Asked,
     /// This shim itself was asked to end.
     leaving: bool,
@@ -138,6 +139,7 @@ impl Shim {
                 self.serve(source, ready);
             }
             self.take_changes();
+            self.go_on_with_captures();
             let now = self.clock.monotonic();
             if let Some(analyser) = self.analyser() {
                 analyser.check_time(now);
@@ -165,13 +167,16 @@ impl Shim {
             Some(Duration::ZERO)
         } else {
             let deadlines = analyser.map(Analyser::deadline).into_iter();
-            let next = deadlines.chain(self.orphans.as_ref().map(Orphans::deadline)).min();
+            let deadlines = deadlines.chain(self.orphans.as_ref().map(Orphans::deadline));
+            let deadlines = deadlines.chain(self.captures.deadline());
+            let next = deadlines.chain(self.tracer.as_ref().and_then(Tracer::deadline)).min();
             next.filter(|next| *next != Duration::MAX).map(|next| next.saturating_sub(self.clock.monotonic()))
         };
         let reading = |source, fd| (source, Interest { fd, write: false });
         let mut sources = vec![
             reading(Source::Signals, self.signals.as_fd()),
             reading(Source::Listener, self.listener.as_fd()),
+            reading(Source::Captures, self.captures.descriptor()),
         ];
         if let Some(client) = &self.client {
             sources.push((Source::Client, Interest { fd: client.descriptor(), write: client.is_owed() }));
@@ -198,6 +203,8 @@ impl Shim {
             Source::Listener => self.accept(),
             Source::Client => self.hear(),
             Source::Output => self.output.read(),
+            // looked at in every turn
+            Source::Captures => {}
             Source::Answer => {
                 if let Some(analyser) = self.analyser() {
                     analyser.read();
@@ -212,60 +219,80 @@ impl Shim {
         }
     }
 
-    /// Deals with what happened to the worker, its threads and the analyser.
+    /// Deals with what happened to the worker, its processes and the analyser.
     fn take_changes(&mut self) {
         for _ in 0..CHANGES_A_TURN {
-            let next = self.tracer.as_mut().map_or_else(next_change, Tracer::next_change);
-            let Some((pid, change)) = next else {
+            let next = match &mut self.tracer {
+                Some(tracer) => tracer.next(&mut self.serving),
+                None => next_untraced(),
+            };
+            let Some(reports) = next else {
                 self.changes_left = false;
                 self.tracer.take_if(|tracer| tracer.is_leaving() && tracer.is_done());
                 return;
             };
-            if self.analyser().is_some_and(|analyser| analyser.pid() == pid) {
-                match change {
-                    Change::Ended(exit) => self.analyser_ended(exit),
-                    Change::Stopped { signal, event } => let_go(pid, signal, event),
-                }
-                continue;
-            }
-            let meaning = match (&mut self.tracer, change) {
-                (Some(tracer), change) => tracer.take(pid, change),
-                (None, Change::Ended(exit)) if pid == self.worker.pid => Meaning::Ended(exit),
-                (None, Change::Ended(_)) => Meaning::Nothing,
-                // a thread that was made while the debugger was detached, or a process that asked for a debugger by itself:
-                // nobody else will ever let it run on
-                (None, Change::Stopped { signal, event }) => {
-                    let_go(pid, signal, event);
-                    Meaning::Nothing
-                }
-            };
-            match meaning {
-                Meaning::Nothing => {}
-                Meaning::Fatal { tid, signal } => self.hold_and_capture(tid, signal),
-                Meaning::Ended(exit) => self.worker_ended(exit),
-            }
+            self.take_reports(reports);
         }
         self.changes_left = true;
     }
 
+    fn take_reports(&mut self, reports: Vec<Report>) {
+        for report in reports {
+            match report {
+                Report::Fatal { pid, signal, .. } => self.hold(pid, signal),
+                Report::Still { pid, tid, signal, threads } => {
+                    let Some(captured) = &mut self.captured else { continue };
+                    captured.root = ForeignRoot::of(pid);
+                    self.captures.begin(&Standstill { pid, tid, signal, threads, held: captured.held });
+                }
+                Report::Ended { pid, exit } => {
+                    self.captures.ended(pid);
+                    if self.analyser().is_some_and(|analyser| analyser.pid() == pid) {
+                        self.analyser_ended(exit);
+                    } else if pid == self.worker.pid && self.post_mortem.is_none() {
+                        self.worker_ended(exit);
+                    }
+                }
+            }
+        }
+    }
+
     /// The moment between the fatal signal and the death.
-    fn hold_and_capture(&mut self, tid: Pid, signal: Signal) {
+    fn hold(&mut self, pid: Pid, signal: Signal) {
         let Some(tracer) = &mut self.tracer else { return };
         if self.captured.is_some() || self.asked.for_signal(signal) {
-            tracer.pass_on(tid, signal);
+            tracer.pass_on(pid, &mut self.serving);
             return;
         }
-        let held = self.clock.monotonic();
         let message = FromShim::Crashing { signal: signal.0, at: self.clock.wall() };
         // first of all: the replacement starts at the signal, not after the dump
         if let Some(client) = &mut self.client {
             client.send(&message);
         }
-        let watchdog = self.watchdog.get_or_insert_with(Watchdog::start);
-        let root = ForeignRoot::of(self.worker.pid);
-        let taken = capture(tracer, self.worker.pid, tid, signal, (self.clock, held), watchdog);
-        let mapped = files_of_code(&taken.maps);
-        self.captured = Some(Captured::new(signal, message, taken.dump, root, mapped));
+        self.captured = Some(Captured::new(signal, message, self.clock.monotonic()));
+        let reports = tracer.capture(pid, &mut self.serving);
+        self.take_reports(reports);
+    }
+
+    fn go_on_with_captures(&mut self) {
+        let now = self.clock.monotonic();
+        if let Some(tracer) = self.tracer.as_mut().filter(|tracer| tracer.deadline().is_some()) {
+            let reports = tracer.check_time(&mut self.serving);
+            self.take_reports(reports);
+        }
+        let mut news = self.captures.progress();
+        news.extend(self.captures.check_time(now));
+        for progress in news {
+            match progress {
+                Progress::Copied(pid) => {
+                    if let Some(tracer) = &mut self.tracer {
+                        tracer.copied(pid, &mut self.serving);
+                    }
+                    self.changes_left = true;
+                }
+                Progress::Done(_, capture) => self.captured(capture),
+            }
+        }
     }
 
     fn signal_worker(&mut self, signal: i32) {

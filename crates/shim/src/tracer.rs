@@ -1,268 +1,181 @@
-//! The debugger on one worker: follows all its threads, passes its signals on, and holds the thread that is about to die.
+//! The debugger on a worker's processes: follows them and all their threads, passes their signals on, and holds the process that
+//! is about to die.
 //!
-//! A thread's state, as its tracer sees it:
+//! [`Machine`] decides, without the kernel: there is the diagram of what a process goes through. Here its requests are carried
+//! out. Everything must be called from the thread that attached, since the kernel listens to no other. So that thread waits for
+//! nothing: a process that stands still is copied elsewhere, while the others are served.
 //!
-//! ```text
-//!              signal-delivery-stop, handled or harmless: passed on at once
-//!            ┌───────────────────────────────────────────┐
-//!            ▼                                           │
-//!  seize ─► running ──────────────────────────────────► stopped ── fatal signal ─► held ── resume ─► ended
-//!            ▲   group stop (job control): left in it    │          (all others are interrupted,
-//!            └───────────────────────────────────────────┘           dumped, and resumed with it)
-//! ```
+//! The first process is seized before its program runs, with what it forks; a tree that runs already is seized process by
+//! process. What a process that serves starts besides is let go: at its first stop, before it runs anything, where its parent has
+//! a request in its hands, so that a program with more rights than its caller (set-user-id) still gets them. Its death is its
+//! parent's business, as is everybody's `wait`: the kernel passes each end on once the debugger has seen it.
 //!
-//! A core signal about to be delivered that the worker neither handles nor ignores is the crash. The kernel resets a blocked or
-//! ignored synchronous fault to its default action before the delivery stop, so asking for the disposition there is enough.
-//!
-//! Everything must be called from the thread that attached. `PTRACE_O_EXITKILL` is not set: a shim that dies must not be what
-//! kills a worker by this way too.
+//! `PTRACE_O_EXITKILL` is not set: a shim that dies must not be what kills a worker by this way too.
+
+mod attach;
+mod facts;
+mod machine;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io;
-use std::time::Duration;
 
-use model::{Clock, Exit, Signal};
+use model::Clock;
 
-use crate::proc_status::{self, Dispositions};
-use crate::sys::process::{Change, next_change, next_change_of, own_thread};
+pub(crate) use self::attach::AttachError;
+use self::attach::seize_all;
+use self::facts::Kernel;
+pub(crate) use self::machine::Report;
+use self::machine::{Event, Machine, Request, STOP_LIMIT, Stop};
+use crate::proc_status::Dispositions;
+use crate::serving_rule::ServingRule;
+use crate::sys::process::{Change, next_change, next_change_of};
 use crate::sys::{Pid, ptrace, signals};
 
-/// How long all threads may take to stop. Threads in an uninterruptible wait never do; they are left out.
-const STOP_LIMIT: Duration = Duration::from_millis(500);
-
-/// How many passes over the thread list attaching takes at most: a pass that finds no new thread is the last.
-const ATTACH_PASSES: usize = 1_000;
+/// How often the tree is looked at again for processes that were made while it was being attached to.
+const ROUNDS: usize = 100;
 
 /// How often the kernel is asked for the next change when a signal was just passed on, before the caller may go to sleep. A
 /// runtime that handles one often handles thousands, and a wake-up for each would cost more than the signal. Ours: a handler
 /// takes a few microseconds, and so do these calls.
 const TRIES_AFTER_SIGNAL: usize = 20;
 
-/// Why the debugger could not be attached.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AttachError {
-    /// Another debugger is.
-    #[error(
-        "process {pid} is being debugged by `{name}` (process {tracer}); end that debugger, then attaching works"
-    )]
-    Traced {
-        /// The worker.
-        pid: Pid,
-        /// Who traces it.
-        tracer: Pid,
-        /// Its name.
-        name: String,
-    },
-    /// The kernel forbids it.
-    #[error(
-        "the kernel does not let process {pid} be debugged: {source}; it may run as another user, its file may have \
-         capabilities or a set-user-id bit, or a sandbox forbids ptrace"
-    )]
-    Forbidden {
-        /// The worker.
-        pid: Pid,
-        /// The kernel's word.
-        source: io::Error,
-    },
-    /// It is gone.
-    #[error("process {pid} has ended")]
-    Gone {
-        /// The worker.
-        pid: Pid,
-    },
-}
-
-/// What a change of a thread's state means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
-    /// Dealt with.
-    Nothing,
-    /// This thread is held: the signal is about to kill the process.
-    Fatal {
-        /// The thread.
-        tid: Pid,
-        /// The signal.
-        signal: Signal,
-    },
-    /// The process is gone.
-    Ended(Exit),
-}
-
-/// How a thread is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stop {
-    signal: i32,
-    event: i32,
-}
-
-impl Stop {
-    /// What the thread was about to get.
-    fn pending_signal(self) -> i32 {
-        if self.event == 0 { self.signal } else { 0 }
-    }
-
-    fn is_group_stop(self) -> bool {
-        self.event == ptrace::EVENT_STOP
-            && matches!(self.signal, libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
-    }
-}
-
 /// The debugger, attached.
-pub(crate) struct Tracer<'c> {
-    pid: Pid,
-    clock: &'c dyn Clock,
-    dispositions: Dispositions,
-    /// Every thread that is ours, and how it is stopped where it is.
-    threads: BTreeMap<Pid, Option<Stop>>,
-    /// Changes that came up while waiting for others.
-    pending: VecDeque<(Pid, Change)>,
-    /// Threads that stop are let go for good.
-    leaving: bool,
-    /// The last change was a signal that the worker deals with.
+pub(crate) struct Tracer {
+    clock: &'static dyn Clock,
+    machine: Machine,
+    dispositions: BTreeMap<Pid, Dispositions>,
+    /// What came up while everything was being let go.
+    aside: VecDeque<Report>,
+    /// The last change was a signal that its process deals with.
     passed_on: bool,
 }
 
-impl<'c> Tracer<'c> {
-    /// Attaches to every thread, none of which stops for it.
-    pub(crate) fn attach(pid: Pid, clock: &'c dyn Clock) -> Result<Self, AttachError> {
+impl Tracer {
+    /// Attaches to the main process, which must be possible, and to what else serves, as far as it is.
+    pub(crate) fn attach(
+        main: Pid,
+        rule: &mut dyn ServingRule,
+        clock: &'static dyn Clock,
+    ) -> Result<Self, AttachError> {
         let mut tracer = Self {
-            pid,
             clock,
-            dispositions: Dispositions::of(pid).map_err(|_| AttachError::Gone { pid })?,
-            threads: BTreeMap::new(),
-            pending: VecDeque::new(),
-            leaving: false,
+            machine: Machine::default(),
+            dispositions: BTreeMap::new(),
+            aside: VecDeque::new(),
             passed_on: false,
         };
-        for _ in 0..ATTACH_PASSES {
-            match tracer.attach_to_new_threads() {
-                // threads made by a thread that is ours are ours from the start, so a pass without a new one is the last
-                Ok(false) => break,
-                Ok(true) => {}
-                Err(error) => {
-                    tracer.detach();
-                    return Err(error);
-                }
+        match tracer.seize(main, rule) {
+            Ok(()) => {
+                tracer.follow(rule);
+                Ok(tracer)
+            }
+            Err(error) => {
+                tracer.detach(rule);
+                Err(error)
             }
         }
-        if tracer.threads.is_empty() { Err(AttachError::Gone { pid }) } else { Ok(tracer) }
     }
 
-    fn attach_to_new_threads(&mut self) -> Result<bool, AttachError> {
-        let pid = self.pid;
-        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).map_err(|_| AttachError::Gone { pid })?;
-        let mut found = false;
-        for tid in tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()) {
-            if self.threads.contains_key(&tid) {
-                continue;
+    /// Attaches to whatever serves, or is a master, and is not ours yet. A master's next children are ours by themselves, so a
+    /// round that finds nobody new is the last.
+    pub(crate) fn follow(&mut self, rule: &mut dyn ServingRule) {
+        for _ in 0..ROUNDS {
+            let mut found = false;
+            for pid in rule.watched() {
+                // one that ends, or may not be debugged, leaves the others as they are
+                found |= !self.machine.has_process(pid) && self.seize(pid, rule).is_ok();
             }
-            match ptrace::seize(tid) {
-                Ok(()) => {}
-                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => continue,
-                // the kernel refuses a thread on its way out as if it were forbidden
-                Err(_) if !proc_status::is_alive(pid, tid) => continue,
-                // already ours: made by a thread that was seized before
-                Err(_) if proc_status::tracer_of(tid) == Some(own_thread()) => {}
-                Err(source) => return Err(refusal(pid, tid, source)),
+            if !found || self.is_leaving() {
+                return;
             }
-            self.threads.insert(tid, None);
-            found = true;
         }
-        Ok(found)
     }
 
-    /// Changes that were put aside, oldest first, then what the kernel has.
-    pub(crate) fn next_change(&mut self) -> Option<(Pid, Change)> {
+    fn seize(&mut self, pid: Pid, rule: &mut dyn ServingRule) -> Result<(), AttachError> {
+        let mut ours = Vec::new();
+        let result = seize_all(pid, |tid| ours.push(tid));
+        for tid in ours {
+            self.step(Event::Seized { tid, pid }, rule);
+        }
+        result
+    }
+
+    /// Deals with the next thing that happened to any child or traced thread; `None` where nothing has.
+    pub(crate) fn next(&mut self, rule: &mut dyn ServingRule) -> Option<Vec<Report>> {
+        if let Some(report) = self.aside.pop_front() {
+            return Some(vec![report]);
+        }
+        let reports = self.take_awaited(rule);
+        if !reports.is_empty() {
+            return Some(reports);
+        }
         let tries = if std::mem::take(&mut self.passed_on) { TRIES_AFTER_SIGNAL } else { 1 };
-        self.pending.pop_front().or_else(|| {
-            (0..tries).find_map(|number| {
-                if number > 0 {
-                    // the worker may need this processor to get there
-                    std::thread::yield_now();
-                }
-                next_change()
-            })
-        })
-    }
-
-    /// Deals with one change of one of the worker's threads.
-    pub(crate) fn take(&mut self, tid: Pid, change: Change) -> Meaning {
-        match change {
-            Change::Ended(exit) => {
-                self.threads.remove(&tid);
-                if tid == self.pid { Meaning::Ended(exit) } else { Meaning::Nothing }
+        let (tid, change) = (0..tries).find_map(|number| {
+            if number > 0 {
+                // the worker may need this processor to get there
+                std::thread::yield_now();
             }
-            Change::Stopped { signal, event } => self.take_stop(tid, Stop { signal, event }),
-        }
+            next_change()
+        })?;
+        Some(self.take(tid, change, rule))
     }
 
-    fn take_stop(&mut self, tid: Pid, stop: Stop) -> Meaning {
-        let known = self.threads.contains_key(&tid);
-        if self.leaving || (!known && !self.is_own_thread(tid)) {
-            // a process that the worker made by an unusual clone: none of ours
-            let_go(tid, stop.signal, stop.event);
-            self.threads.remove(&tid);
-            return Meaning::Nothing;
+    /// What is waited for is asked for one by one: to look for whatever changed first takes the kernel a pass over all threads,
+    /// each time.
+    fn take_awaited(&mut self, rule: &mut dyn ServingRule) -> Vec<Report> {
+        let mut reports = Vec::new();
+        if self.machine.deadline().is_some() {
+            for tid in self.machine.awaited() {
+                let Some(change) = next_change_of(tid) else { break };
+                reports.extend(self.take(tid, change, rule));
+            }
         }
-        self.threads.insert(tid, Some(stop));
-        if stop.event == libc::PTRACE_EVENT_EXEC {
-            // the other threads are gone, and the one that is left has the process's id
-            self.threads.retain(|thread, _| *thread == tid);
-        }
-        let signal = Signal(stop.signal);
-        if stop.event == 0 && signal.dumps_core() && self.dispositions.are_default_for(signal) {
-            return Meaning::Fatal { tid, signal };
-        }
-        self.passed_on = stop.event == 0;
-        self.resume(tid, stop);
-        Meaning::Nothing
+        reports
     }
 
-    fn is_own_thread(&self, tid: Pid) -> bool {
-        std::path::Path::new(&format!("/proc/{}/task/{tid}", self.pid)).exists()
-    }
-
-    fn resume(&mut self, tid: Pid, stop: Stop) {
-        // a thread that is gone meanwhile is reported by wait
-        let _ = if stop.is_group_stop() {
-            ptrace::listen(tid)
-        } else {
-            ptrace::resume(tid, stop.pending_signal())
+    fn take(&mut self, tid: Pid, change: Change, rule: &mut dyn ServingRule) -> Vec<Report> {
+        let event = match change {
+            Change::Ended(exit) => Event::Ended { tid, exit },
+            Change::Stopped { signal, event } => Event::Stopped { tid, stop: Stop { signal, event } },
         };
-        if let Some(state) = self.threads.get_mut(&tid) {
-            *state = None;
-        }
+        self.step(event, rule)
     }
 
-    /// Stops every thread, within [`STOP_LIMIT`]. Returns those that are.
-    pub(crate) fn stop_all(&mut self) -> Vec<Pid> {
-        let running: Vec<Pid> =
-            self.threads.iter().filter(|(_, stop)| stop.is_none()).map(|(tid, _)| *tid).collect();
-        for tid in running {
-            if ptrace::interrupt(tid).is_err() {
-                self.threads.remove(&tid);
-            }
-        }
-        // one by one, in the order in which they were asked: to look for whatever changed first takes the kernel a pass over all
-        // threads, each time
+    /// Has a process that was held before its fatal signal stand still.
+    pub(crate) fn capture(&mut self, pid: Pid, rule: &mut dyn ServingRule) -> Vec<Report> {
+        let until = self.clock.monotonic() + STOP_LIMIT;
+        let mut reports = self.step(Event::Capture { pid, until }, rule);
+        reports.extend(self.take_awaited(rule));
+        reports
+    }
+
+    /// Lets a process that was held before its fatal signal die of it.
+    pub(crate) fn pass_on(&mut self, pid: Pid, rule: &mut dyn ServingRule) {
+        self.step(Event::PassOn { pid }, rule);
+    }
+
+    /// The same for one that stood still.
+    pub(crate) fn copied(&mut self, pid: Pid, rule: &mut dyn ServingRule) {
+        self.step(Event::Copied { pid }, rule);
+    }
+
+    /// When [`Tracer::check_time`] has something to do, by the monotonic clock.
+    pub(crate) fn deadline(&self) -> Option<std::time::Duration> {
+        self.machine.deadline()
+    }
+
+    /// Waits no longer for threads that have had their time to stop.
+    pub(crate) fn check_time(&mut self, rule: &mut dyn ServingRule) -> Vec<Report> {
+        self.step(Event::Tick { now: self.clock.monotonic() }, rule)
+    }
+
+    /// Lets everything go, but for a process on the way to its death. A thread that does not stop in time is let go when it does.
+    pub(crate) fn detach(&mut self, rule: &mut dyn ServingRule) {
+        self.step(Event::Leave, rule);
         let deadline = self.clock.monotonic() + STOP_LIMIT;
-        let asked: Vec<Pid> =
-            self.threads.iter().filter(|(_, stop)| stop.is_none()).map(|(tid, _)| *tid).collect();
-        for tid in asked {
-            self.wait_for_stop(tid, deadline);
-        }
-        // the process's end, and threads that were just made
-        while let Some((tid, change)) = next_change() {
-            self.note(tid, change);
-        }
-        self.stopped_threads()
-    }
-
-    /// One that ended, or does not stop by the deadline, is left as it is.
-    fn wait_for_stop(&mut self, tid: Pid, deadline: Duration) {
-        while self.threads.get(&tid).is_some_and(Option::is_none) {
-            if let Some(change) = next_change_of(tid) {
-                self.note(tid, change);
+        while self.machine.has_to_let_go() {
+            if let Some((tid, change)) = next_change() {
+                let reports = self.take(tid, change, rule);
+                self.aside.extend(reports);
                 continue;
             }
             let left = deadline.saturating_sub(self.clock.monotonic());
@@ -273,84 +186,61 @@ impl<'c> Tracer<'c> {
         }
     }
 
-    /// Keeps a change for later where it cannot be dealt with while everything is being stopped.
-    fn note(&mut self, tid: Pid, change: Change) {
-        match change {
-            // a thread counts from its own first stop on: one that a clone event names may be gone already
-            Change::Stopped { signal, event }
-                if self.threads.contains_key(&tid) || self.is_own_thread(tid) =>
-            {
-                self.threads.insert(tid, Some(Stop { signal, event }));
-            }
-            Change::Stopped { .. } => self.pending.push_back((tid, change)),
-            Change::Ended(_) => {
-                self.threads.remove(&tid);
-                if tid == self.pid {
-                    // the process is gone as a whole: nothing else will stop
-                    self.threads.retain(|_, stop| stop.is_some());
-                }
-                self.pending.push_back((tid, change));
-            }
-        }
-    }
-
-    /// The threads that are stopped.
-    fn stopped_threads(&self) -> Vec<Pid> {
-        self.threads.iter().filter(|(_, stop)| stop.is_some()).map(|(tid, _)| *tid).collect()
-    }
-
-    /// Lets every stopped thread run on with what it was stopped for, so that the process dies of its own signal. What is
-    /// fatal in a second thread is not held again: the process is dying.
-    pub(crate) fn resume_all(&mut self) {
-        let stopped: Vec<(Pid, Stop)> =
-            self.threads.iter().filter_map(|(tid, stop)| stop.map(|stop| (*tid, stop))).collect();
-        for (tid, stop) in stopped {
-            self.resume(tid, stop);
-        }
-    }
-
-    /// Passes a fatal signal on without a capture.
-    pub(crate) fn pass_on(&mut self, tid: Pid, signal: Signal) {
-        self.resume(tid, Stop { signal: signal.0, event: 0 });
-    }
-
-    /// Lets go of every thread. One that does not stop in time is let go of when it does.
-    pub(crate) fn detach(&mut self) {
-        self.leaving = true;
-        self.stop_all();
-        for tid in self.stopped_threads() {
-            let stop = self.threads.remove(&tid).flatten();
-            let _ = ptrace::detach(tid, stop.map_or(0, Stop::pending_signal));
-        }
-    }
-
     /// Nothing is traced and nothing was put aside any more.
     pub(crate) fn is_done(&self) -> bool {
-        self.threads.is_empty() && self.pending.is_empty()
+        self.machine.is_empty() && self.aside.is_empty()
     }
 
     /// It is being detached, or was.
     pub(crate) fn is_leaving(&self) -> bool {
-        self.leaving
+        self.machine.is_leaving()
     }
+
+    fn step(&mut self, event: Event, rule: &mut dyn ServingRule) -> Vec<Report> {
+        let outcome = self.machine.step(event, &mut Kernel { rule, dispositions: &mut self.dispositions });
+        for request in outcome.requests {
+            self.carry_out(request);
+        }
+        outcome.reports
+    }
+
+    fn carry_out(&mut self, request: Request) {
+        // a thread that is gone meanwhile is reported by wait
+        let _gone_meanwhile = match request {
+            Request::Resume { tid, signal } => {
+                self.passed_on = signal != 0;
+                ptrace::resume(tid, signal)
+            }
+            Request::Listen { tid } => ptrace::listen(tid),
+            Request::Interrupt { tid } => ptrace::interrupt(tid),
+            Request::FollowForks { tid, follow } => ptrace::follow_forks(tid, follow),
+            Request::LetGo { tid, stop } => {
+                let_go(tid, stop);
+                Ok(())
+            }
+        };
+    }
+}
+
+/// The next thing that happened to any child while there is no debugger.
+pub(crate) fn next_untraced() -> Option<Vec<Report>> {
+    Some(match next_change()? {
+        (pid, Change::Ended(exit)) => vec![Report::Ended { pid, exit }],
+        // a thread that was made while the debugger was detached, or a process that asked for a debugger by itself: nobody else
+        // will ever let it run on
+        (tid, Change::Stopped { signal, event }) => {
+            let_go(tid, Stop { signal, event });
+            Vec::new()
+        }
+    })
 }
 
 /// Lets a thread that nobody debugs run on, as if it had not been stopped.
-pub(crate) fn let_go(tid: Pid, signal: i32, event: i32) {
+fn let_go(tid: Pid, stop: Stop) {
     // to a process that asked for a debugger, the kernel tells each program that it runs by a signal of its own
-    let tells_exec = event == 0
-        && signal == libc::SIGTRAP
+    let tells_exec = stop.event == 0
+        && stop.signal == libc::SIGTRAP
         && ptrace::signal_info(tid).is_ok_and(|info| info.code == libc::SI_USER);
-    let pending = if tells_exec { 0 } else { Stop { signal, event }.pending_signal() };
+    let pending = if tells_exec { 0 } else { stop.pending_signal() };
     let _gone_meanwhile = ptrace::detach(tid, pending);
-}
-
-fn refusal(pid: Pid, tid: Pid, source: io::Error) -> AttachError {
-    match proc_status::tracer_of(tid) {
-        Some(tracer) if tracer != 0 => {
-            let name = std::fs::read_to_string(format!("/proc/{tracer}/comm")).unwrap_or_default();
-            AttachError::Traced { pid, tracer, name: name.trim_end().to_owned() }
-        }
-        _ => AttachError::Forbidden { pid, source },
-    }
 }

@@ -32,6 +32,21 @@ pub(super) struct Memory {
     pub(super) bytes: Vec<u8>,
 }
 
+/// The registers of a thread, which its debugger alone is told.
+pub(super) struct ThreadRegisters {
+    tid: Pid,
+    registers: libc::user_regs_struct,
+    float_registers: libc::user_fpregs_struct,
+}
+
+impl ThreadRegisters {
+    /// `None` where the thread has ended.
+    pub(super) fn of(tid: Pid) -> Option<Self> {
+        let registers = ptrace::registers(tid).ok()?;
+        Some(Self { tid, registers, float_registers: ptrace::float_registers(tid).ok()? })
+    }
+}
+
 /// One thread.
 pub(super) struct ThreadState {
     pub(super) tid: Pid,
@@ -40,6 +55,15 @@ pub(super) struct ThreadState {
     pub(super) float_registers: libc::user_fpregs_struct,
     /// From the page of the stack pointer on; empty where none could be read.
     pub(super) stack: Memory,
+}
+
+impl ThreadState {
+    /// Without a name, and with nothing of its stack yet.
+    fn new(thread: &ThreadRegisters) -> Self {
+        let ThreadRegisters { tid, registers, float_registers } = *thread;
+        let stack = Memory { start: registers.rsp, bytes: Vec::new() };
+        Self { tid, name: None, registers, float_registers, stack }
+    }
 }
 
 /// Files of `/proc/PID`; empty where they could not be read.
@@ -66,16 +90,15 @@ impl Snapshot {
         pid: Pid,
         map: &MemoryMap,
         crashed: &CrashedThread,
-        stopped: &[Pid],
+        others: &[ThreadRegisters],
     ) -> Result<Self, CaptureError> {
-        let mut threads = vec![ThreadState {
+        let crashing = ThreadRegisters {
             tid: crashed.tid,
-            name: None,
             registers: crashed.registers,
             float_registers: crashed.float_registers,
-            stack: Memory { start: crashed.registers.rsp, bytes: Vec::new() },
-        }];
-        threads.extend(stopped.iter().filter(|tid| **tid != crashed.tid).filter_map(|tid| state(*tid)));
+        };
+        let mut threads = vec![ThreadState::new(&crashing)];
+        threads.extend(others.iter().map(ThreadState::new));
         let mut ranges = vec![around(map, crashed.registers.rip)];
         ranges.extend(threads.iter().take(STACKS_KEPT).enumerate().map(|(index, thread)| {
             let limit = if index == 0 { CRASHED_STACK_BYTES } else { OTHER_STACK_BYTES };
@@ -102,14 +125,6 @@ impl Snapshot {
         let files = Files { status: file("status"), auxv: file("auxv"), limits: file("limits") };
         Ok(Self { threads, code, identities: identities(pid, map), files })
     }
-}
-
-/// `None` where the thread has ended.
-fn state(tid: Pid) -> Option<ThreadState> {
-    let registers = ptrace::registers(tid).ok()?;
-    let float_registers = ptrace::float_registers(tid).ok()?;
-    let stack = Memory { start: registers.rsp, bytes: Vec::new() };
-    Some(ThreadState { tid, name: None, registers, float_registers, stack })
 }
 
 fn name(path: &str) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crash::Analysis;
 use model::crash::{Audit, Findings};
@@ -9,9 +10,9 @@ use model::ending::classify;
 use model::{Clock, CrashCause, Ending, Exit, Signal, Timestamp};
 
 use super::Shim;
-use super::origin::ForeignRoot;
+use super::origin::{ForeignRoot, files_of_code};
 use crate::analyser::{Analyser, AnalyserError, Evidence};
-use crate::capture::{CaptureError, Dump};
+use crate::capture::{Capture, CaptureError, Dump};
 use crate::cgroup::{OomCounter, OwnGroup};
 use crate::message_file::MessageFile;
 use crate::orphans::Orphans;
@@ -23,9 +24,12 @@ use crate::sys::signals;
 pub(super) struct Captured {
     /// What was said of it.
     pub(super) message: FromShim,
+    /// When, by the monotonic clock.
+    pub(super) held: Duration,
     signal: Signal,
-    dump: Result<HeldDump, CaptureError>,
-    root: Option<ForeignRoot>,
+    /// `None` until it was taken.
+    dump: Option<Result<HeldDump, CaptureError>>,
+    pub(super) root: Option<ForeignRoot>,
     /// The files that the worker had mapped as code.
     mapped: Vec<PathBuf>,
 }
@@ -45,30 +49,35 @@ struct HeldDump {
 }
 
 impl Captured {
+    pub(super) fn new(signal: Signal, message: FromShim, held: Duration) -> Self {
+        Self { message, held, signal, dump: None, root: None, mapped: Vec::new() }
+    }
+
+    fn dump(&self) -> Option<&HeldDump> {
+        self.dump.as_ref()?.as_ref().ok()
+    }
+
+    fn dump_mut(&mut self) -> Option<&mut HeldDump> {
+        self.dump.as_mut()?.as_mut().ok()
+    }
+}
+
+impl HeldDump {
     /// Moves the dump into memory that can be handed over.
-    pub(super) fn new(
-        signal: Signal,
-        message: FromShim,
-        dump: Result<Dump, CaptureError>,
-        root: Option<ForeignRoot>,
-        mapped: Vec<PathBuf>,
-    ) -> Self {
-        let dump = dump.map(|dump| {
-            let (memory, failure) = match sealed_file(&[&dump.bytes]) {
-                Ok(memory) => (Some(memory), None),
-                Err(error) => (None, Some(format!("there was no memory to hand the dump over: {error}"))),
-            };
-            HeldDump {
-                memory,
-                size_bytes: dump.bytes.len() as u64,
-                sha256: dump.sha256,
-                captured_at: dump.captured_at,
-                stopped_us: dump.stopped_us,
-                failure,
-                dropped_at: None,
-            }
-        });
-        Self { message, signal, dump, root, mapped }
+    fn new(dump: &Dump) -> Self {
+        let (memory, failure) = match sealed_file(&[&dump.bytes]) {
+            Ok(memory) => (Some(memory), None),
+            Err(error) => (None, Some(format!("there was no memory to hand the dump over: {error}"))),
+        };
+        Self {
+            memory,
+            size_bytes: dump.bytes.len() as u64,
+            sha256: dump.sha256.clone(),
+            captured_at: dump.captured_at,
+            stopped_us: dump.stopped_us,
+            failure,
+            dropped_at: None,
+        }
     }
 }
 
@@ -134,7 +143,21 @@ impl Shim {
         self.send(&ended);
         self.post_mortem =
             Some(PostMortem { ended, exit, at, cause, analyser: None, second_try: false, analysed: None });
-        if cause.is_some() {
+        self.start_analysis_when_complete();
+    }
+
+    /// All that comes of the capture is there.
+    pub(super) fn captured(&mut self, capture: Capture) {
+        let Some(captured) = &mut self.captured else { return };
+        captured.mapped = files_of_code(&capture.maps);
+        captured.dump = Some(capture.dump.map(|dump| HeldDump::new(&dump)));
+        self.start_analysis_when_complete();
+    }
+
+    /// When the worker has ended and its dump is written, whatever is later.
+    fn start_analysis_when_complete(&mut self) {
+        let is_crash = self.post_mortem.as_ref().is_some_and(|after| after.cause.is_some());
+        if is_crash && !self.captures.are_under_way_of(self.worker.pid) {
             self.start_analysis();
         }
     }
@@ -163,7 +186,7 @@ impl Shim {
     }
 
     fn try_to_start_analysis(&mut self) -> Result<Analyser, AnalyserError> {
-        let dump = self.captured.as_mut().and_then(|captured| captured.dump.as_mut().ok());
+        let dump = self.captured.as_mut().and_then(Captured::dump_mut);
         // taken: with the end of this function the analyser is its only holder
         let memory = dump.and_then(|dump| dump.memory.take());
         with_evidence(self, memory.as_ref(), |shim, evidence| {
@@ -180,7 +203,7 @@ impl Shim {
 
     fn analysis_done(&mut self, result: Result<Analysis, AnalyserError>) {
         let now = self.clock.wall();
-        let dump = self.captured.as_mut().and_then(|captured| captured.dump.as_mut().ok());
+        let dump = self.captured.as_mut().and_then(Captured::dump_mut);
         let had_dump = dump.is_some();
         if let Some(dump) = dump {
             // no process holds it any more
@@ -218,9 +241,10 @@ impl Shim {
     }
 
     fn add_notes(&self, findings: &mut Findings) {
-        match self.captured.as_ref().map(|captured| &captured.dump) {
-            Some(Err(error)) => findings.notes.push(format!("The capture failed: {error}.")),
-            Some(Ok(HeldDump { failure: Some(failure), .. })) => {
+        match self.captured.as_ref().map(|captured| captured.dump.as_ref()) {
+            Some(None) => findings.notes.push("It was killed before it could be captured.".to_owned()),
+            Some(Some(Err(error))) => findings.notes.push(format!("The capture failed: {error}.")),
+            Some(Some(Ok(HeldDump { failure: Some(failure), .. }))) => {
                 findings.notes.push(format!("The dump could not be analysed: {failure}."));
             }
             _ => {}
@@ -244,7 +268,7 @@ impl Shim {
     }
 
     fn audit(&self) -> Option<Audit> {
-        let dump = self.captured.as_ref()?.dump.as_ref().ok()?;
+        let dump = self.captured.as_ref()?.dump()?;
         Some(Audit {
             size_bytes: dump.size_bytes,
             sha256: dump.sha256.clone(),

@@ -2,7 +2,6 @@
 
 use super::Shim;
 use super::post_mortem::PostMortem;
-use crate::capture::Watchdog;
 use crate::client::{Client, Unknown};
 use crate::protocol::{FromShim, LINE_LIMIT, Request, ToShim, VERSION};
 use crate::tracer::Tracer;
@@ -86,7 +85,7 @@ impl Shim {
             ToShim::Arm => self.arm(re),
             ToShim::Disarm => {
                 if let Some(tracer) = &mut self.tracer {
-                    tracer.detach();
+                    tracer.detach(&mut self.serving);
                     self.changes_left = true;
                 }
                 self.refusal = None;
@@ -120,9 +119,8 @@ impl Shim {
         } else if self.tracer.is_some() {
             Some("the debugger is still being detached; ask again in a moment".to_owned())
         } else {
-            match Tracer::attach(self.worker.pid, self.clock) {
+            match Tracer::attach(self.worker.pid, &mut self.serving, self.clock) {
                 Ok(tracer) => {
-                    self.watchdog.get_or_insert_with(Watchdog::start);
                     self.tracer = Some(tracer);
                     None
                 }

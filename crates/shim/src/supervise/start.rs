@@ -11,7 +11,7 @@ use model::Clock;
 
 use super::{Asked, Shim, Worker};
 use crate::SystemClock;
-use crate::capture::Watchdog;
+use crate::capture::Captures;
 use crate::cgroup::{OomCounter, OwnGroup};
 use crate::cores;
 use crate::launch::STARTED;
@@ -19,6 +19,7 @@ use crate::open_files;
 use crate::output::{LogFiles, LogLimits, Output};
 use crate::protocol::{SOCKET_NAME, SPEC_NAME, WorkerSpec};
 use crate::reaper::{self, reaper};
+use crate::serving_rule::MainProcess;
 use crate::sys::descriptors::{close_all_but_standard, replace};
 use crate::sys::process::{Role, adopt_orphans, leave_parent, make_files_private, name_as_called};
 use crate::sys::signals::{SignalFd, ignore, reset_inherited};
@@ -126,7 +127,7 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         if spec.core_dumps {
             cores.give_back(pid);
         }
-        armed = spec.arm.then(|| Tracer::attach(pid, &CLOCK));
+        armed = spec.arm.then(|| Tracer::attach(pid, &mut MainProcess(pid), &CLOCK));
     })?;
     if spec.cgroup.is_some() && group.is_none() {
         oom_counter = OomCounter::of(None);
@@ -137,24 +138,24 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         Some(Err(error)) => (None, Some(error.to_string())),
         None => (None, None),
     };
-    let watchdog = tracer.is_some().then(Watchdog::start);
-    let program = program_name(&spec);
+    let (program, worker_pid) = (program_name(&spec), worker.pid);
     // nothing here needs them any more, and they hold secrets
     spec.environment.clear();
     spec.command.clear();
     Ok(Shim {
         clock: &CLOCK,
         output: Output::new(worker.output, worker.error, files).map_err(SetUpError::Machine)?,
-        worker: Worker { pid: worker.pid, program, started_at, started, oom_counter, warm: false, group },
+        worker: Worker { pid: worker_pid, program, started_at, started, oom_counter, warm: false, group },
         run_dir,
         _lock: lock,
         spec,
         signals,
         listener,
         client: None,
+        serving: MainProcess(worker_pid),
         tracer,
         refusal,
-        watchdog,
+        captures: Captures::new(&CLOCK).map_err(SetUpError::Machine)?,
         asked: Asked::default(),
         leaving: false,
         orphans: None,

@@ -25,10 +25,21 @@ fn read<T>(request: libc::c_uint, tid: Pid) -> io::Result<T> {
     Ok(unsafe { value.assume_init() })
 }
 
-/// Attaches to one thread without stopping it, and to the threads that it makes from now on.
+/// Threads that are made, and programs that are run.
+const OPTIONS: i32 = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEEXEC;
+
+/// Processes that are made, too.
+const FOLLOWING_FORKS: i32 = OPTIONS | libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK;
+
+/// Attaches to one thread without stopping it, and to the threads and processes that it makes from now on.
 pub(crate) fn seize(tid: Pid) -> io::Result<()> {
-    let options = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEEXEC;
-    request(libc::PTRACE_SEIZE, tid, usize::try_from(options).unwrap_or(0))
+    request(libc::PTRACE_SEIZE, tid, usize::try_from(FOLLOWING_FORKS).unwrap_or(0))
+}
+
+/// Attaches to the processes that a stopped thread makes from now on, or does not.
+pub(crate) fn follow_forks(tid: Pid, follow: bool) -> io::Result<()> {
+    let options = if follow { FOLLOWING_FORKS } else { OPTIONS };
+    request(libc::PTRACE_SETOPTIONS, tid, usize::try_from(options).unwrap_or(0))
 }
 
 /// Lets a stopped thread run on and delivers `signal` to it; 0 delivers none.

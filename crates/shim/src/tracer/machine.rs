@@ -1,0 +1,396 @@
+//! What the debugger does with each thing that the kernel tells it: a state machine over a set of processes.
+//!
+//! A process:
+//!
+//! ```text
+//!  first stop ──── made by one that starts helpers: let go
+//!      │
+//!      ▼      exec of a server's child with another program: let go
+//!   running ────────────────────────────────────────────────────────────┐
+//!      │ ▲ anything else: passed on at once                             │
+//!      │ └──────────┐                                                   ▼
+//!      └─ fatal signal of one that serves ─► held ── pass on ──────► dying ─► ended
+//!                                              │ capture               ▲
+//!                                              ▼                       │ copied
+//!                                          stopping ── all are ─► still ┘
+//!                                           (each of its threads)
+//! ```
+//!
+//! While one is held, stopping or still, what happens to its threads is kept and passed on with the copy's end; the others run.
+//! A thread counts from its own first stop on: one that a clone event names may be gone already. Only the thread that has seized
+//! may speak to the kernel for it, so what is to be asked of the kernel comes out as [`Request`]s, in order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::{Exit, Signal};
+
+use crate::sys::{Pid, ptrace};
+
+/// How long all threads of a process may take to stop. Threads in an uninterruptible wait never do; they are left out.
+pub(super) const STOP_LIMIT: Duration = Duration::from_millis(500);
+
+/// How a thread is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stop {
+    pub(super) signal: i32,
+    pub(super) event: i32,
+}
+
+impl Stop {
+    /// What the thread was about to get.
+    pub(super) fn pending_signal(self) -> i32 {
+        if self.event == 0 { self.signal } else { 0 }
+    }
+
+    fn is_group_stop(self) -> bool {
+        self.event == ptrace::EVENT_STOP
+            && matches!(self.signal, libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
+    }
+
+    fn is_fork(self) -> bool {
+        matches!(self.event, libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK)
+    }
+}
+
+/// What is asked about processes that are stopped.
+pub(super) trait Facts {
+    /// The process that a thread belongs to, and that process's parent; `None` where it is gone.
+    fn process_of(&mut self, tid: Pid) -> Option<(Pid, Pid)>;
+    /// Has this thread ended, though its process has not?
+    fn has_ended(&mut self, tid: Pid) -> bool;
+    /// Is this signal neither handled nor ignored?
+    fn has_default_action(&mut self, pid: Pid, signal: Signal) -> bool;
+    /// Do both run the same file?
+    fn run_the_same(&mut self, one: Pid, other: Pid) -> bool;
+    /// Of `ServingRule`.
+    fn serves(&mut self, pid: Pid) -> bool;
+    /// Of `ServingRule`.
+    fn starts_helpers(&mut self, pid: Pid) -> bool;
+    /// It runs another program from now on.
+    fn runs_anew(&mut self, pid: Pid);
+    /// It has ended, or is none of ours any more.
+    fn forget(&mut self, pid: Pid);
+}
+
+/// What happened, or what was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A running thread is ours from now on, with what it forks.
+    Seized { tid: Pid, pid: Pid },
+    /// A thread of ours, or one that was just made, is stopped.
+    Stopped { tid: Pid, stop: Stop },
+    /// A thread is gone; a process, where it is its last.
+    Ended { tid: Pid, exit: Exit },
+    /// The process that was just held is to be captured: its threads may take until then to stop.
+    Capture { pid: Pid, until: Duration },
+    /// The process that was just held dies without a capture.
+    PassOn { pid: Pid },
+    /// What is wanted of a process that stood still has been copied.
+    Copied { pid: Pid },
+    /// Time has passed.
+    Tick { now: Duration },
+    /// Everything is to be let go.
+    Leave,
+}
+
+/// What is asked of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// Run on and get this signal; 0 is none.
+    Resume { tid: Pid, signal: i32 },
+    /// Stay in the group stop.
+    Listen { tid: Pid },
+    /// Stop.
+    Interrupt { tid: Pid },
+    /// Run on for good, as if there had been no debugger.
+    LetGo { tid: Pid, stop: Stop },
+    /// What this stopped thread forks from now on is ours, or not.
+    FollowForks { tid: Pid, follow: bool },
+}
+
+/// What the debugger's owner is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// This thread is held: the signal is about to kill its process, which serves. Answered by a capture or by passing it on.
+    Fatal { pid: Pid, tid: Pid, signal: Signal },
+    /// The process stands still, all of it but what does not stop: to be copied.
+    Still { pid: Pid, tid: Pid, signal: Signal, threads: Vec<Pid> },
+    /// A process is gone, followed or not.
+    Ended { pid: Pid, exit: Exit },
+}
+
+/// What comes of an event.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) requests: Vec<Request>,
+    pub(super) reports: Vec<Report>,
+}
+
+struct Thread {
+    process: Pid,
+    /// `None` while it runs, as far as is known.
+    stop: Option<Stop>,
+    follows_forks: bool,
+}
+
+/// How far a process is on the way to its death.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Running,
+    Held { tid: Pid, signal: Signal },
+    Stopping { tid: Pid, signal: Signal, until: Duration },
+    Still,
+    Dying,
+}
+
+impl Life {
+    fn keeps_stops(self) -> bool {
+        matches!(self, Self::Held { .. } | Self::Stopping { .. } | Self::Still)
+    }
+}
+
+/// All processes and threads that are ours.
+#[derive(Default)]
+pub(super) struct Machine {
+    processes: BTreeMap<Pid, Life>,
+    threads: BTreeMap<Pid, Thread>,
+    leaving: bool,
+}
+
+impl Machine {
+    /// Takes in one event.
+    pub(super) fn step(&mut self, event: Event, facts: &mut dyn Facts) -> Outcome {
+        let mut outcome = Outcome::default();
+        match event {
+            Event::Seized { tid, pid } => self.add(tid, pid),
+            Event::Stopped { tid, stop } => self.stopped(tid, stop, facts, &mut outcome),
+            Event::Ended { tid, exit } => self.ended(tid, exit, facts, &mut outcome),
+            Event::Capture { pid, until } => self.capture(pid, until, facts, &mut outcome),
+            Event::PassOn { pid } | Event::Copied { pid } => self.let_die(pid, &mut outcome),
+            Event::Tick { now } => self.give_up_stopping(now, &mut outcome),
+            Event::Leave => self.leave(&mut outcome),
+        }
+        outcome
+    }
+
+    pub(super) fn has_process(&self, pid: Pid) -> bool {
+        self.processes.contains_key(&pid)
+    }
+
+    /// The threads that standstills wait for, in the order in which they were asked.
+    pub(super) fn awaited(&self) -> Vec<Pid> {
+        let life = |thread: &Thread| self.processes.get(&thread.process);
+        let is_awaited =
+            |thread: &Thread| thread.stop.is_none() && matches!(life(thread), Some(Life::Stopping { .. }));
+        self.threads.iter().filter(|(_, thread)| is_awaited(thread)).map(|(tid, _)| *tid).collect()
+    }
+
+    /// When a process has had its time to stop.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let until = |life: &Life| match life {
+            Life::Stopping { until, .. } => Some(*until),
+            _ => None,
+        };
+        self.processes.values().filter_map(until).min()
+    }
+
+    /// Everything is being let go, or was.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// Threads that are to be let go and were not yet: not those of a process that dies.
+    pub(super) fn has_to_let_go(&self) -> bool {
+        let dies = |pid| self.processes.get(pid).is_none_or(|life| *life != Life::Running);
+        self.leaving && self.threads.values().any(|thread| !dies(&thread.process))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.threads.is_empty()
+    }
+
+    fn add(&mut self, tid: Pid, pid: Pid) {
+        self.processes.entry(pid).or_insert(Life::Running);
+        self.threads.insert(tid, Thread { process: pid, stop: None, follows_forks: true });
+    }
+
+    fn stopped(&mut self, tid: Pid, stop: Stop, facts: &mut dyn Facts, out: &mut Outcome) {
+        if !self.threads.contains_key(&tid) && !self.welcomes(tid, stop, facts) {
+            out.requests.push(Request::LetGo { tid, stop });
+            return;
+        }
+        let Some(thread) = self.threads.get_mut(&tid) else { return };
+        let pid = thread.process;
+        thread.stop = Some(stop);
+        if stop.event == libc::PTRACE_EVENT_EXEC {
+            // the other threads are gone, and the one that is left has the process's id
+            self.threads.retain(|other, thread| thread.process != pid || *other == tid);
+            facts.runs_anew(pid);
+        }
+        match self.processes.get(&pid).copied().unwrap_or(Life::Running) {
+            life if life.keeps_stops() => self.check_standstill(pid, out),
+            Life::Running if self.leaving => self.let_thread_go(tid, out),
+            Life::Running if stop.event == libc::PTRACE_EVENT_EXEC && is_helper(pid, facts) => {
+                self.let_thread_go(tid, out);
+                self.remove(pid, facts);
+            }
+            Life::Running if is_fatal(pid, stop, facts) => {
+                let signal = Signal(stop.signal);
+                self.processes.insert(pid, Life::Held { tid, signal });
+                out.reports.push(Report::Fatal { pid, tid, signal });
+            }
+            _ => {
+                self.choose_forks(tid, stop, facts, out);
+                self.resume(tid, out);
+            }
+        }
+    }
+
+    /// Is a thread that was not known until now to be ours?
+    fn welcomes(&mut self, tid: Pid, stop: Stop, facts: &mut dyn Facts) -> bool {
+        let Some((pid, parent)) = facts.process_of(tid) else { return false };
+        if self.processes.contains_key(&pid) {
+            self.add(tid, pid);
+            return true;
+        }
+        // another first stop than a new process's: it was let go already, or has asked for a debugger by itself
+        let is_new = tid == pid && stop.event == ptrace::EVENT_STOP;
+        if !is_new || self.leaving || facts.starts_helpers(parent) {
+            return false;
+        }
+        self.add(tid, pid);
+        true
+    }
+
+    /// One that starts helpers is not stopped for the next one; it may turn out to be a master when a child of it ends.
+    fn choose_forks(&mut self, tid: Pid, stop: Stop, facts: &mut dyn Facts, out: &mut Outcome) {
+        let Some(thread) = self.threads.get_mut(&tid) else { return };
+        let child_ended = stop.event == 0 && stop.signal == libc::SIGCHLD;
+        let is_asked = if thread.follows_forks { stop.is_fork() } else { child_ended };
+        if is_asked && facts.starts_helpers(thread.process) == thread.follows_forks {
+            thread.follows_forks = !thread.follows_forks;
+            out.requests.push(Request::FollowForks { tid, follow: thread.follows_forks });
+        }
+    }
+
+    fn ended(&mut self, tid: Pid, exit: Exit, facts: &mut dyn Facts, out: &mut Outcome) {
+        match self.threads.remove(&tid).map(|thread| thread.process) {
+            Some(pid) if pid != tid => self.check_standstill(pid, out),
+            _ => {
+                self.remove(tid, facts);
+                out.reports.push(Report::Ended { pid: tid, exit });
+            }
+        }
+    }
+
+    fn remove(&mut self, pid: Pid, facts: &mut dyn Facts) {
+        self.processes.remove(&pid);
+        self.threads.retain(|_, thread| thread.process != pid);
+        facts.forget(pid);
+    }
+
+    fn capture(&mut self, pid: Pid, until: Duration, facts: &mut dyn Facts, out: &mut Outcome) {
+        let Some(life) = self.processes.get_mut(&pid) else { return };
+        let Life::Held { tid, signal } = *life else { return };
+        *life = Life::Stopping { tid, signal, until };
+        // a main thread that has ended is there until the others have, and never stops
+        self.threads.retain(|thread, _| *thread != pid || *thread == tid || !facts.has_ended(pid));
+        let running =
+            self.threads.iter().filter(|(_, thread)| thread.process == pid && thread.stop.is_none());
+        out.requests.extend(running.map(|(tid, _)| Request::Interrupt { tid: *tid }));
+        self.check_standstill(pid, out);
+    }
+
+    fn check_standstill(&mut self, pid: Pid, out: &mut Outcome) {
+        if matches!(self.processes.get(&pid), Some(Life::Stopping { .. }))
+            && self.threads.values().all(|thread| thread.process != pid || thread.stop.is_some())
+        {
+            self.stand_still(pid, out);
+        }
+    }
+
+    fn give_up_stopping(&mut self, now: Duration, out: &mut Outcome) {
+        let is_over = |life: &Life| matches!(life, Life::Stopping { until, .. } if *until <= now);
+        let late: Vec<Pid> =
+            self.processes.iter().filter(|(_, life)| is_over(life)).map(|(pid, _)| *pid).collect();
+        for pid in late {
+            self.stand_still(pid, out);
+        }
+    }
+
+    fn stand_still(&mut self, pid: Pid, out: &mut Outcome) {
+        let Some(life) = self.processes.get_mut(&pid) else { return };
+        let Life::Stopping { tid, signal, .. } = *life else { return };
+        *life = Life::Still;
+        let threads = self.stopped_of(pid);
+        out.reports.push(Report::Still { pid, tid, signal, threads });
+    }
+
+    /// What is fatal in a second thread is not held again.
+    fn let_die(&mut self, pid: Pid, out: &mut Outcome) {
+        let Some(life) = self.processes.get_mut(&pid).filter(|life| life.keeps_stops()) else { return };
+        *life = Life::Dying;
+        for tid in self.stopped_of(pid) {
+            self.resume(tid, out);
+        }
+    }
+
+    /// A process that is on the way to its death is not let go, so that its end is known.
+    fn leave(&mut self, out: &mut Outcome) {
+        self.leaving = true;
+        let all: Vec<(Pid, bool)> = self
+            .threads
+            .iter()
+            .filter(|(_, thread)| self.processes.get(&thread.process) == Some(&Life::Running))
+            .map(|(tid, thread)| (*tid, thread.stop.is_some()))
+            .collect();
+        for (tid, is_stopped) in all {
+            if is_stopped {
+                self.let_thread_go(tid, out);
+            } else {
+                out.requests.push(Request::Interrupt { tid });
+            }
+        }
+    }
+
+    fn let_thread_go(&mut self, tid: Pid, out: &mut Outcome) {
+        let Some(thread) = self.threads.remove(&tid) else { return };
+        if let Some(stop) = thread.stop {
+            out.requests.push(Request::LetGo { tid, stop });
+        }
+        if self.threads.values().all(|other| other.process != thread.process) {
+            self.processes.remove(&thread.process);
+        }
+    }
+
+    fn resume(&mut self, tid: Pid, out: &mut Outcome) {
+        let Some(stop) = self.threads.get_mut(&tid).and_then(|thread| thread.stop.take()) else { return };
+        out.requests.push(if stop.is_group_stop() {
+            Request::Listen { tid }
+        } else {
+            Request::Resume { tid, signal: stop.pending_signal() }
+        });
+    }
+
+    fn stopped_of(&self, pid: Pid) -> Vec<Pid> {
+        let is_one = |thread: &Thread| thread.process == pid && thread.stop.is_some();
+        self.threads.iter().filter(|(_, thread)| is_one(thread)).map(|(tid, _)| *tid).collect()
+    }
+}
+
+/// A core signal about to be delivered that the process neither handles nor ignores is its death. The kernel resets a blocked or
+/// ignored synchronous fault to its default action before the delivery stop, so asking for the disposition there is enough.
+fn is_fatal(pid: Pid, stop: Stop, facts: &mut dyn Facts) -> bool {
+    let signal = Signal(stop.signal);
+    stop.event == 0 && signal.dumps_core() && facts.has_default_action(pid, signal) && facts.serves(pid)
+}
+
+/// What one that serves has started, as soon as it runs a program of its own.
+fn is_helper(pid: Pid, facts: &mut dyn Facts) -> bool {
+    let Some((_, parent)) = facts.process_of(pid) else { return false };
+    facts.serves(parent) && !facts.run_the_same(pid, parent)
+}
+
+#[cfg(test)]
+mod tests;
