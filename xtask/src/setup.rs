@@ -23,6 +23,8 @@ struct Need {
 
 const PAGES: &str = "the tests of the pages in Chromium";
 const LANGUAGES: &str = "the crashes of that language's programs";
+/// Servers that start their own children, pure Python from `PyPI`.
+const PYTHON_SERVERS: &[&str] = &["gunicorn==23.0.0", "uvicorn==0.34.0"];
 /// From `PyPI`, which carries a .NET runtime; the compiler is Mono's.
 const DOTNET: &str = "dotnetcore2==3.1.23";
 
@@ -149,6 +151,10 @@ pub(crate) fn for_tests() -> Result<Vec<String>> {
     if let Err(error) = install_dotnet() {
         missing.push(format!(".NET is missing ({error:#}): the crashes of .NET programs are skipped"));
     }
+    if let Err(error) = install_python_servers() {
+        missing
+            .push(format!("gunicorn is missing ({error:#}): the tests of servers with children are skipped"));
+    }
     Ok(missing)
 }
 
@@ -216,6 +222,19 @@ fn apt_install(packages: &[&str]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Into `target/tools/python`, where the tests look for them.
+fn install_python_servers() -> Result<()> {
+    let folder = root().join("target/tools/python");
+    if folder.join("gunicorn").is_dir() && folder.join("uvicorn").is_dir() {
+        return Ok(());
+    }
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-compile", "--target"])
+        .arg(&folder)
+        .args(PYTHON_SERVERS);
+    run(&mut pip)
 }
 
 /// Unpacks the runtime into `target/tools/dotnet`, where the lab looks for it.

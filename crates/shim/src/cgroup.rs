@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use end::end_group;
+pub(crate) use end::processes;
 pub use home::{Home, NoHome};
 pub(crate) use own::OwnGroup;
 

@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use crate::protocol::{FromShim, LINE_LIMIT, Request, Said};
 use crate::sys::Pid;
-use crate::sys::socket::{self, Process};
+use crate::sys::held_process::HeldProcess;
+use crate::sys::socket;
 
 /// What a client that does not read is owed at most, in bytes; then it is dropped. It gets everything again when it connects.
 const OWED_LIMIT_BYTES: usize = 4 * LINE_LIMIT;
@@ -32,7 +33,7 @@ pub(crate) struct Client {
     stream: UnixStream,
     /// Who connected.
     pid: Pid,
-    process: Option<Process>,
+    process: Option<HeldProcess>,
     incoming: Vec<u8>,
     /// A line was too long: what comes up to its end is thrown away.
     skipping: bool,
@@ -51,7 +52,7 @@ impl Client {
         Ok(Self {
             stream,
             pid: peer.pid,
-            process: Process::open(peer.pid),
+            process: HeldProcess::open(peer.pid).ok(),
             incoming: Vec::new(),
             skipping: false,
             outgoing: VecDeque::new(),
@@ -76,7 +77,7 @@ impl Client {
 
     /// It hung up, its process has ended, or it does not read.
     pub(crate) fn is_lost(&self) -> bool {
-        self.lost || self.process.as_ref().is_some_and(Process::is_dead)
+        self.lost || self.process.as_ref().is_some_and(HeldProcess::has_ended)
     }
 
     /// Sends a message, as far as it is taken now; the rest later.

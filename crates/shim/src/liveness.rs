@@ -9,7 +9,8 @@ use std::path::{Component, Path};
 
 use crate::launch::COMMAND;
 use crate::sys::Pid;
-use crate::sys::socket::{Process, own_user};
+use crate::sys::held_process::HeldProcess;
+use crate::sys::socket::own_user;
 
 /// Has the shim of this run directory ended? `Ok(true)` is a proof: nobody holds the directory's lock, which a shim has for as
 /// long as it lives, and no process of this user was started for the directory. The latter alone tells of shims of the first
@@ -47,7 +48,7 @@ fn has_process(run_dir: &Path) -> io::Result<bool> {
             Err(error) => return Err(error),
         }
         // the command line was its own: if it lives, it is a shim, and not another process that has been given its id since
-        if Process::open(pid).is_none_or(|process| !process.is_dead()) {
+        if HeldProcess::open(pid).map_or(true, |process| !process.has_ended()) {
             return Ok(true);
         }
     }

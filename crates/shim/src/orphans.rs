@@ -9,7 +9,9 @@
 use std::io;
 use std::time::Duration;
 
-use crate::sys::{Pid, process, signals};
+use crate::process_tree::children_of;
+use crate::sys::process::process_id;
+use crate::sys::{Pid, signals};
 
 /// How long the rounds may take. Ours: a process that was sent SIGKILL ends in milliseconds unless the kernel itself waits.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -41,7 +43,7 @@ impl Orphans {
         if self.done {
             return Vec::new();
         }
-        let left: Vec<(Pid, io::Result<()>)> = children()
+        let left: Vec<(Pid, io::Result<()>)> = children_of(process_id())
             .into_iter()
             .filter(|child| Some(*child) != spared)
             .map(|child| (child, signals::send(child, libc::SIGKILL)))
@@ -68,47 +70,5 @@ fn sentence(child: Pid, sent: &io::Result<()>) -> String {
              its behalf.",
             LIMIT.as_secs()
         ),
-    }
-}
-
-/// The children of this process, adopted ones among them.
-fn children() -> Vec<Pid> {
-    children_by_kernel().unwrap_or_else(|_| children_by_parent(process::process_id()))
-}
-
-/// Where the kernel lists them (`CONFIG_PROC_CHILDREN`), by thread.
-fn children_by_kernel() -> io::Result<Vec<Pid>> {
-    let mut children = Vec::new();
-    for thread in std::fs::read_dir("/proc/self/task")? {
-        let list = std::fs::read_to_string(thread?.path().join("children"))?;
-        children.extend(list.split_whitespace().filter_map(|child| child.parse::<Pid>().ok()));
-    }
-    Ok(children)
-}
-
-fn children_by_parent(parent: Pid) -> Vec<Pid> {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<Pid>().ok());
-    pids.filter(|pid| crate::proc_status::parent_of(*pid) == Some(parent)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::process::{Command, Stdio};
-
-    use super::*;
-
-    #[test]
-    fn both_ways_to_find_children_find_the_same() {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let pid = Pid::try_from(child.id()).unwrap();
-        assert!(children_by_parent(process::process_id()).contains(&pid));
-        match children_by_kernel() {
-            Ok(children) => assert!(children.contains(&pid)),
-            Err(error) => eprintln!("skipped: this kernel has no lists of children: {error}"),
-        }
-        drop(child.stdin.take());
-        child.wait().unwrap();
-        assert!(!children_by_parent(process::process_id()).contains(&pid));
     }
 }

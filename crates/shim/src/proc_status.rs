@@ -27,6 +27,12 @@ pub(crate) fn parent_of(pid: Pid) -> Option<Pid> {
     stat_field(&stat, 4)?.try_into().ok()
 }
 
+/// Who started a process, or adopted it, and when it was started, in ticks since the machine's start.
+pub(crate) fn parent_and_start(pid: Pid) -> Option<(Pid, u64)> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    Some((stat_field(&stat, 4)?.try_into().ok()?, stat_field(&stat, 22)?))
+}
+
 /// Where the arguments of a process are in its memory, from its `stat`: first byte and end.
 pub(crate) fn arguments(stat: &[u8]) -> Option<(u64, u64)> {
     Some((stat_field(stat, 48)?, stat_field(stat, 49)?))

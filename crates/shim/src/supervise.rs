@@ -8,6 +8,7 @@
 //!
 //! A message of a state that was reached is sent to every client that connects later, until one acknowledges.
 
+mod ending;
 mod origin;
 mod post_mortem;
 mod requests;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use model::{Clock, Exit, Signal, Timestamp};
 
+use self::ending::Ending;
 use self::origin::ForeignRoot;
 use self::post_mortem::{Captured, PostMortem};
 use crate::SystemClock;
@@ -32,10 +34,11 @@ use crate::client::Client;
 use crate::orphans::Orphans;
 use crate::output::Output;
 use crate::protocol::{FromShim, WorkerSpec};
+use crate::serving::ServingProcesses;
 use crate::serving_rule::MainProcess;
 use crate::sys::Pid;
 use crate::sys::descriptors::{Interest, Readiness, poll};
-use crate::sys::signals::{self, SignalFd};
+use crate::sys::signals::SignalFd;
 use crate::tracer::{Report, Tracer, next_untraced};
 
 pub use start::shim_main;
@@ -96,6 +99,7 @@ enum Source {
     Output,
     Answer,
     Captures,
+    Ending,
 }
 
 struct Shim {
@@ -109,6 +113,7 @@ struct Shim {
     listener: UnixListener,
     client: Option<Client>,
     worker: Worker,
+    processes: ServingProcesses,
     output: Output,
     serving: MainProcess,
     tracer: Option<Tracer>,
@@ -116,6 +121,8 @@ struct Shim {
     refusal: Option<String>,
     captures: Captures,
     asked: Asked,
+    /// Serving processes that were asked to end before the main one is.
+    ending: Option<Ending>,
     /// This shim itself was asked to end.
     leaving: bool,
     /// What the worker left, from its end on.
@@ -140,6 +147,10 @@ impl Shim {
             }
             self.take_changes();
             self.go_on_with_captures();
+            self.go_on_ending();
+            if self.post_mortem.is_none() {
+                self.processes.look_if_due();
+            }
             let now = self.clock.monotonic();
             if let Some(analyser) = self.analyser() {
                 analyser.check_time(now);
@@ -169,6 +180,7 @@ impl Shim {
             let deadlines = analyser.map(Analyser::deadline).into_iter();
             let deadlines = deadlines.chain(self.orphans.as_ref().map(Orphans::deadline));
             let deadlines = deadlines.chain(self.captures.deadline());
+            let deadlines = deadlines.chain(self.post_mortem.is_none().then(|| self.processes.deadline()));
             let next = deadlines.chain(self.tracer.as_ref().and_then(Tracer::deadline)).min();
             next.filter(|next| *next != Duration::MAX).map(|next| next.saturating_sub(self.clock.monotonic()))
         };
@@ -183,6 +195,8 @@ impl Shim {
         }
         sources.extend(self.output.descriptors().into_iter().flatten().map(|fd| reading(Source::Output, fd)));
         sources.extend(analyser.and_then(Analyser::descriptor).map(|fd| reading(Source::Answer, fd)));
+        let ending = self.ending.iter().flat_map(Ending::descriptors);
+        sources.extend(ending.map(|fd| reading(Source::Ending, fd)));
         let (tags, interests): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
         tags.into_iter().zip(poll(&interests, timeout)).collect()
     }
@@ -204,7 +218,7 @@ impl Shim {
             Source::Client => self.hear(),
             Source::Output => self.output.read(),
             // looked at in every turn
-            Source::Captures => {}
+            Source::Captures | Source::Ending => {}
             Source::Answer => {
                 if let Some(analyser) = self.analyser() {
                     analyser.read();
@@ -292,14 +306,6 @@ impl Shim {
                 }
                 Progress::Done(_, capture) => self.captured(capture),
             }
-        }
-    }
-
-    fn signal_worker(&mut self, signal: i32) {
-        if self.post_mortem.is_none() {
-            self.asked.note(signal);
-            // the worker is not reaped yet, so its id is its own
-            let _ = signals::send(self.worker.pid, signal);
         }
     }
 }

@@ -4,11 +4,13 @@
 //! else in this crate is safe code.
 
 pub(crate) mod descriptors;
+pub(crate) mod held_process;
 pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod ptrace;
 pub(crate) mod signals;
+pub(crate) mod sock_diag;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 

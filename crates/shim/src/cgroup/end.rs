@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::own::write_existing;
 use crate::sys::Pid;
-use crate::sys::signals::HeldProcess;
+use crate::sys::held_process::HeldProcess;
 
 /// How often what runs there is counted again where the kernel cannot end a group as a whole.
 const PASSES: usize = 100;
@@ -32,7 +32,7 @@ pub fn end_group(folder: &Path) -> io::Result<()> {
         // a number that is still listed now is that of the process that is held, or of one that is gone
         let still = processes(folder)?;
         for (pid, process) in held.iter().filter(|(pid, _)| still.contains(pid)) {
-            process.kill()?;
+            process.signal(libc::SIGKILL)?;
             ended.insert(*pid);
         }
     }
@@ -40,7 +40,7 @@ pub fn end_group(folder: &Path) -> io::Result<()> {
 }
 
 /// The numbers of the processes of a group and of those below it.
-fn processes(folder: &Path) -> io::Result<BTreeSet<Pid>> {
+pub(crate) fn processes(folder: &Path) -> io::Result<BTreeSet<Pid>> {
     let mut found = BTreeSet::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

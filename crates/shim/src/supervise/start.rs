@@ -19,9 +19,12 @@ use crate::open_files;
 use crate::output::{LogFiles, LogLimits, Output};
 use crate::protocol::{SOCKET_NAME, SPEC_NAME, WorkerSpec};
 use crate::reaper::{self, reaper};
+use crate::serving::{Members, ServingProcesses};
 use crate::serving_rule::MainProcess;
 use crate::sys::descriptors::{close_all_but_standard, replace};
-use crate::sys::process::{Role, adopt_orphans, leave_parent, make_files_private, name_as_called};
+use crate::sys::process::{
+    Role, adopt_orphans, leave_parent, make_files_private, name_as_called, process_id,
+};
 use crate::sys::signals::{SignalFd, ignore, reset_inherited};
 use crate::tracer::Tracer;
 use crate::worker::{self, StartError};
@@ -139,12 +142,16 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         None => (None, None),
     };
     let (program, worker_pid) = (program_name(&spec), worker.pid);
+    let members = group
+        .as_ref()
+        .map_or_else(|| Members::Below(process_id()), |group| Members::Group(group.folder().to_owned()));
     // nothing here needs them any more, and they hold secrets
     spec.environment.clear();
     spec.command.clear();
     Ok(Shim {
         clock: &CLOCK,
         output: Output::new(worker.output, worker.error, files).map_err(SetUpError::Machine)?,
+        processes: ServingProcesses::new(CLOCK, worker_pid, spec.port, members),
         worker: Worker { pid: worker_pid, program, started_at, started, oom_counter, warm: false, group },
         run_dir,
         _lock: lock,
@@ -157,6 +164,7 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         refusal,
         captures: Captures::new(&CLOCK).map_err(SetUpError::Machine)?,
         asked: Asked::default(),
+        ending: None,
         leaving: false,
         orphans: None,
         left: Vec::new(),

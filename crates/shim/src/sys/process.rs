@@ -23,15 +23,22 @@ pub(crate) enum Change {
 
 impl Change {
     fn from_status(status: i32) -> Option<Self> {
-        if libc::WIFEXITED(status) {
-            Some(Self::Ended(Exit::Code(libc::WEXITSTATUS(status))))
-        } else if libc::WIFSIGNALED(status) {
-            Some(Self::Ended(Exit::Signal(Signal(libc::WTERMSIG(status)))))
+        if let Some(exit) = exit_of_status(status) {
+            Some(Self::Ended(exit))
         } else if libc::WIFSTOPPED(status) {
             Some(Self::Stopped { signal: libc::WSTOPSIG(status), event: status >> 16 })
         } else {
             None
         }
+    }
+}
+
+/// What a wait status says of a process that has ended.
+pub(crate) fn exit_of_status(status: i32) -> Option<Exit> {
+    if libc::WIFEXITED(status) {
+        Some(Exit::Code(libc::WEXITSTATUS(status)))
+    } else {
+        libc::WIFSIGNALED(status).then(|| Exit::Signal(Signal(libc::WTERMSIG(status))))
     }
 }
 

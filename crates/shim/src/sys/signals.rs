@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -111,30 +111,6 @@ pub(crate) fn send(pid: Pid, signal: i32) -> io::Result<()> {
     }
     // SAFETY: kill takes integers.
     check(unsafe { libc::kill(pid, signal) }).map(drop)
-}
-
-/// A process held by a descriptor, so that its number cannot come to mean another one.
-pub(crate) struct HeldProcess(OwnedFd);
-
-impl HeldProcess {
-    /// Holds the process that has this number now.
-    pub(crate) fn open(pid: Pid) -> io::Result<Self> {
-        // SAFETY: pidfd_open takes integers.
-        let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
-        let fd = i32::try_from(fd).map_err(|_| io::ErrorKind::InvalidData)?;
-        // SAFETY: the descriptor was just made by pidfd_open and belongs to nobody else.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
-    }
-
-    /// Ends it.
-    pub(crate) fn kill(&self) -> io::Result<()> {
-        let none = ptr::null_mut::<libc::siginfo_t>();
-        // SAFETY: pidfd_send_signal takes integers and, here, no signal information.
-        check(unsafe {
-            libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), libc::SIGKILL, none, 0)
-        })
-        .map(drop)
-    }
 }
 
 /// Ends every process of a group.

@@ -1,12 +1,10 @@
-//! Who is at the other end of a unix socket, and whether that process still lives.
+//! Who is at the other end of a unix socket.
 #![expect(unsafe_code, reason = "system calls; see the SAFETY comments")]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
-use super::descriptors::{Interest, poll};
 use super::{Pid, check};
 
 /// The process that made the connection, as the kernel noted it then.
@@ -41,26 +39,6 @@ pub fn own_user() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-/// A process that stays the one that was meant, even when its id is given to another.
-pub(crate) struct Process(OwnedFd);
-
-impl Process {
-    /// `None` where no such process is left, or the kernel has no such descriptors (before 5.3).
-    pub(crate) fn open(pid: Pid) -> Option<Self> {
-        // SAFETY: pidfd_open takes integers.
-        let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) }).ok()?;
-        let fd = i32::try_from(fd).ok()?;
-        // SAFETY: the descriptor was just made by pidfd_open and belongs to nobody else.
-        Some(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
-    }
-
-    /// Has it ended?
-    pub(crate) fn is_dead(&self) -> bool {
-        let ready = poll(&[Interest { fd: self.0.as_fd(), write: false }], Some(Duration::ZERO));
-        ready.first().is_some_and(|ready| ready.read)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,17 +48,5 @@ mod tests {
         let (one, _other) = UnixStream::pair().unwrap();
         let pid = Pid::try_from(std::process::id()).unwrap();
         assert_eq!(peer(&one).unwrap(), Peer { pid, uid: own_user() });
-    }
-
-    #[test]
-    fn a_process_is_alive_until_it_has_ended() {
-        let mut child =
-            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
-        let process = Process::open(Pid::try_from(child.id()).unwrap()).expect("Linux 5.3 or newer");
-        assert!(!process.is_dead());
-        drop(child.stdin.take());
-        child.wait().unwrap();
-        assert!(process.is_dead());
-        assert!(Process::open(0).is_none());
     }
 }

@@ -10,4 +10,5 @@ mod leftovers;
 mod lifecycle;
 mod output;
 mod protocol;
+mod serving;
 mod support;

@@ -1,0 +1,116 @@
+//! Which sockets a process holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::{OwnedFd, RawFd};
+
+use super::rule::Sockets;
+use crate::sys::Pid;
+use crate::sys::held_process::HeldProcess;
+use crate::sys::sock_diag::{Listener, listeners};
+
+/// How many descriptors of one process are looked at: a server under load has some thousands.
+const DESCRIPTORS_LIMIT: usize = 16_384;
+
+/// The listening sockets of the machine, by inode: those of the port, and the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Listening {
+    port: BTreeSet<u64>,
+    elsewhere: BTreeSet<u64>,
+}
+
+impl Listening {
+    /// As the kernel has them now.
+    pub(super) fn now(port: u16) -> io::Result<Self> {
+        Ok(Self::of(&listeners()?, port))
+    }
+
+    fn of(listeners: &[Listener], port: u16) -> Self {
+        let (on_port, others): (Vec<&Listener>, Vec<&Listener>) =
+            listeners.iter().partition(|listener| listener.port == Some(port));
+        let inodes = |listeners: Vec<&Listener>| listeners.into_iter().map(|one| one.inode).collect();
+        Self { port: inodes(on_port), elsewhere: inodes(others) }
+    }
+}
+
+/// The sockets that a process holds now: inode and descriptor.
+pub(super) fn held_by(pid: Pid) -> BTreeMap<u64, RawFd> {
+    let Ok(folder) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return BTreeMap::new() };
+    let socket = |entry: io::Result<std::fs::DirEntry>| {
+        let entry = entry.ok()?;
+        let target = std::fs::read_link(entry.path()).ok()?;
+        let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()?;
+        Some((inode, entry.file_name().to_str()?.parse().ok()?))
+    };
+    folder.take(DESCRIPTORS_LIMIT).filter_map(socket).collect()
+}
+
+/// Those of them that listen.
+pub(super) fn listening_of(held: &BTreeMap<u64, RawFd>, listening: &Listening) -> Sockets {
+    let among = |all: &BTreeSet<u64>| held.keys().filter(|inode| all.contains(inode)).copied().collect();
+    Sockets { port: among(&listening.port), elsewhere: among(&listening.elsewhere), has_connection: false }
+}
+
+/// Is one of these a connection of the port? `strangers` are those that were found to be none; what is found to be none is added.
+pub(super) fn one_is_connection(
+    process: &HeldProcess,
+    held: &BTreeMap<u64, RawFd>,
+    listening: &Listening,
+    port: u16,
+    strangers: &mut BTreeSet<u64>,
+) -> bool {
+    strangers.retain(|inode| held.contains_key(inode));
+    held.iter().any(|(inode, fd)| {
+        if strangers.contains(inode) || listening.port.contains(inode) || listening.elsewhere.contains(inode)
+        {
+            return false;
+        }
+        let is_connection = process.copy_of(*fd).is_ok_and(|socket| local_port(socket) == Some(port));
+        if !is_connection {
+            strangers.insert(*inode);
+        }
+        is_connection
+    })
+}
+
+/// The port of this end of a socket of IP, where it has another end.
+fn local_port(socket: OwnedFd) -> Option<u16> {
+    // whatever kind of socket it is: its addresses are all that is asked for, and what is none of IP has none
+    let socket = TcpStream::from(socket);
+    socket.peer_addr().ok()?;
+    Some(socket.local_addr().ok()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::sys::process::process_id;
+
+    #[test]
+    fn listening_sockets_and_connections_of_the_port_are_told_from_the_rest() {
+        let (listener, other) =
+            (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let _pair = UnixStream::pair().unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let listening = Listening::now(port).unwrap();
+        let held = held_by(process_id());
+        let sockets = listening_of(&held, &listening);
+        assert_eq!(sockets.port.len(), 1);
+        assert!(!sockets.elsewhere.is_empty());
+        let own = HeldProcess::open(process_id()).unwrap();
+        let mut strangers = BTreeSet::new();
+        let is_one =
+            |strangers: &mut _| one_is_connection(&own, &held_by(process_id()), &listening, port, strangers);
+        assert!(!is_one(&mut strangers));
+        assert!(!strangers.is_empty(), "the pair's ends");
+        let _client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert!(!is_one(&mut strangers), "the client's end has another port");
+        let _accepted = listener.accept().unwrap();
+        assert!(is_one(&mut strangers));
+        drop(other);
+    }
+}
