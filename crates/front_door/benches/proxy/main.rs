@@ -1,7 +1,8 @@
 //! What the front door costs, beside nginx and haproxy with an access log doing the same: one thread each, the same backend and
 //! clients, in turns, the same forwarding headers, and each request counted or logged.
 //!
-//! `cargo bench -p front_door`. Four tables, of which the last takes a minute:
+//! `cargo bench -p front_door`, or `cargo bench -p front_door -- small` (`large`, `idle`) for some of its tables, of which the last
+//! takes a minute for each proxy. Needs nginx and haproxy (`apt install nginx-light haproxy`); one that is missing is left out.
 //! - processor time per small GET over kept connections; the backend's own when asked directly shows what the least is that a
 //!   program needs which reads a request and writes an answer,
 //! - processor time per GET of 1 MB,
@@ -24,7 +25,7 @@ use anyhow::{Context, Result};
 use load::{Download, load};
 use proxies::Proxy;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 const IDLE_CONNECTIONS: usize = 1_000;
 const IDLE_GROUPS: usize = 20;
 
@@ -35,19 +36,33 @@ fn main() -> Result<()> {
         [role, port, ..] if role == proxies::AS_FRONT_DOOR => return proxies::be_front_door(port.parse()?),
         _ => {}
     }
+    let words: Vec<&str> =
+        arguments[1..].iter().map(String::as_str).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |word: &str| words.is_empty() || words.contains(&word);
     let backend = Proxy::backend()?;
     {
         let folder = tempfile::tempdir()?;
         let proxies = proxies(&backend, folder.path())?;
-        let with_backend: Vec<&Proxy> = proxies.iter().chain([&backend]).collect();
-        compare("small GET", &with_backend, &Download::SMALL)?;
-        compare("GET of 1 MB", &proxies.iter().collect::<Vec<_>>(), &Download::MEGABYTE)?;
+        if wanted("small") {
+            let with_backend: Vec<&Proxy> = proxies.iter().chain([&backend]).collect();
+            compare("small GET", &with_backend, &Download::SMALL)?;
+        }
+        if wanted("large") {
+            compare("GET of 1 MB", &proxies.iter().collect::<Vec<_>>(), &Download::MEGABYTE)?;
+        }
     }
+    if wanted("idle") {
+        idle(&backend)?;
+    }
+    Ok(())
+}
+
+fn idle(backend: &Proxy) -> Result<()> {
     for (how, pause) in [("at once", Duration::ZERO), ("over a minute", Duration::from_secs(3))] {
         // new ones, since what the load has left behind would hide what a connection takes
         let folder = tempfile::tempdir()?;
         println!("\nresident memory per idle connection, {IDLE_CONNECTIONS} of them {how}; KiB");
-        for proxy in &proxies(&backend, folder.path())? {
+        for proxy in &proxies(backend, folder.path())? {
             println!("{:<14} {:6.1}", proxy.name, idle_kib(proxy, pause)?);
         }
     }

@@ -6,8 +6,8 @@
 
 use hyper::body::{Bytes, Frame};
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::{request, response};
 use hyper::{Method, StatusCode, Version};
@@ -22,21 +22,7 @@ const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-
-/// What is meant for the next hop only, besides what `Connection` lists.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-];
 
 /// What only the front door says of a request, and what frames it.
 const OURS: [HeaderName; 8] =
@@ -190,20 +176,32 @@ fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
         .map(<[u8]>::trim_ascii)
 }
 
-/// One look at all names first: most messages have none to remove, and each removal is a search.
+/// What is meant for the next hop only, besides what `Connection` lists.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+    )
+}
+
+/// One look at all names first, since most messages have none to remove and each removal is a search.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
+    let present: Vec<HeaderName> =
+        headers.keys().filter(|name| is_hop_by_hop(name.as_str())).cloned().collect();
+    if present.contains(&CONNECTION) {
         for name in named_by_connection(headers) {
             headers.remove(name);
         }
     }
-    let present: u16 = headers.keys().fold(0, |present, name| {
-        HOP_BY_HOP.iter().position(|hop| hop == name).map_or(present, |at| present | 1 << at)
-    });
-    for (at, name) in HOP_BY_HOP.iter().enumerate() {
-        if present & (1 << at) != 0 {
-            headers.remove(name);
-        }
+    for name in present {
+        headers.remove(name);
     }
 }
 
@@ -253,7 +251,7 @@ fn remove_disguised(headers: &mut HeaderMap) {
         .filter(|name| name.as_str().contains('_'))
         .filter(|name| {
             let plain = name.as_str().replace('_', "-");
-            OURS.iter().chain(&HOP_BY_HOP).any(|ours| *ours == plain.as_str())
+            is_hop_by_hop(&plain) || OURS.iter().any(|ours| *ours == plain.as_str())
         })
         .cloned()
         .collect();

@@ -15,6 +15,7 @@ use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::request_body::RequestBody;
@@ -151,12 +152,13 @@ impl WorkerConnection {
         Some((parts.io.into_inner(), parts.read_buf))
     }
 
-    /// Nothing has come over the idle connection, not even its end. Asks the kernel, since the runtime's last look at the
-    /// socket may lie many requests back.
+    /// Nothing has come over the idle connection, not even its end. The kernel is asked only where the runtime has seen
+    /// something happen to the socket: it looks at all sockets together, so what came before a client's request is known with
+    /// that.
     pub(crate) fn is_quiet(&self) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        let peeked = SockRef::from(&*self.socket.borrow()).peek(&mut byte);
-        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        let socket = self.socket.borrow();
+        let peek = || SockRef::from(&*socket).peek(&mut [MaybeUninit::uninit()]);
+        socket.try_io(Interest::READABLE, peek).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// It can take another request.
