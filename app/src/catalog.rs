@@ -19,11 +19,11 @@ pub(crate) struct Entry {
     pub(crate) description: &'static str,
     /// What else people call it.
     keywords: &'static str,
-    place: Place,
+    target: Target,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum Target {
     Page(Address),
     Detector(&'static Detector),
 }
@@ -35,15 +35,15 @@ impl Entry {
             category: detector.category,
             description: detector.description,
             keywords: detector.keywords,
-            place: Place::Detector(detector),
+            target: Target::Detector(detector),
         }
     }
 
     /// Its address for one app.
     pub(crate) fn href(&self, app: &AppName) -> String {
-        match self.place {
-            Place::Page(address) => address.of_app(app),
-            Place::Detector(detector) => DETECTOR.of_detector(app, detector),
+        match self.target {
+            Target::Page(address) => address.of_app(app),
+            Target::Detector(detector) => DETECTOR.of_detector(app, detector),
         }
     }
 }
@@ -54,7 +54,7 @@ pub(crate) const OVERVIEW: Entry = Entry {
     category: Category::AvailabilityAndPerformance,
     description: "How the app and each of its instances do right now.",
     keywords: "health status instances workers down availability restart running",
-    place: Place::Page(address::OVERVIEW),
+    target: Target::Page(address::OVERVIEW),
 };
 
 /// The user's own rules, the proactive ones, and what both did.
@@ -64,7 +64,7 @@ pub(crate) const AUTO_HEAL: Entry = Entry {
     description: "Which rules replace a worker that leaks, hangs or fails, what they see now, and what they did and why.",
     keywords: "auto heal rules recycle restart mitigate slow requests status code memory private bytes proactive fuse \
                percent memory percent request not responding hang custom action history web.config autoHealRules dry run",
-    place: Place::Page(address::AUTO_HEAL),
+    target: Target::Page(address::AUTO_HEAL),
 };
 
 /// Every incident of an app.
@@ -73,7 +73,7 @@ pub(crate) const INCIDENTS: Entry = Entry {
     category: Category::DiagnosticTools,
     description: "Every crash signature that was ever seen, with a permanent address to share.",
     keywords: "history signature group crash list share link",
-    place: Place::Page(address::INCIDENTS),
+    target: Target::Page(address::INCIDENTS),
 };
 
 /// The settings.
@@ -83,7 +83,7 @@ pub(crate) const SETTINGS: Entry = Entry {
     description: "What Medic may do for the app by itself, and the configuration it runs with.",
     keywords: "configuration opt out auto-heal crash monitoring WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED \
                WEBSITE_PROACTIVE_AUTOHEAL_ENABLED environment instances",
-    place: Place::Page(address::SETTINGS),
+    target: Target::Page(address::SETTINGS),
 };
 
 /// The crash detector, which other pages lead to.

@@ -23,14 +23,14 @@ pub struct Saved {
 
 /// What the database holds for this machine's loop.
 #[derive(Clone, Debug, Default)]
-pub struct Recollection {
+pub struct Stored {
     /// What guards people.
     pub remembered: Remembered,
     /// What they have saved for each app.
     pub saved: BTreeMap<AppName, Saved>,
 }
 
-impl Recollection {
+impl Stored {
     /// Reads it.
     pub async fn read(
         store: &Store,

@@ -69,7 +69,7 @@ async fn run_within(action: &CustomAction, context: &Context, stop: &Stop, limit
     if stop.has_begun() {
         return "It was not started: Medic was shutting down.".to_owned();
     }
-    let Some(_turn) = Turn::take(&context.place) else {
+    let Some(_turn) = ActionLock::take(&context.place) else {
         return "It was not started: the instance's last action still runs.".to_owned();
     };
     let Some(words) = shlex::split(action.parameters.reveal()) else {
@@ -84,18 +84,18 @@ async fn run_within(action: &CustomAction, context: &Context, stop: &Stop, limit
 }
 
 /// The right to be the only action of an instance.
-struct Turn(Place);
+struct ActionLock(Place);
 
 static RUNNING: Mutex<BTreeSet<Place>> = Mutex::new(BTreeSet::new());
 
-impl Turn {
+impl ActionLock {
     fn take(instance: &Place) -> Option<Self> {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         running.insert(instance.clone()).then(|| Self(instance.clone()))
     }
 }
 
-impl Drop for Turn {
+impl Drop for ActionLock {
     fn drop(&mut self) {
         RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
     }

@@ -29,14 +29,14 @@ pub struct Door {
     clock: Arc<dyn Clock>,
     serving: ServingThreads,
     open: OnceLock<FrontDoor>,
-    told: Mutex<Told>,
+    deferred: Mutex<Deferred>,
     /// What was counted last, when it was shut.
     left: Mutex<Vec<RequestMinute>>,
 }
 
 /// What a door that is not open yet has been told.
 #[derive(Default)]
-struct Told {
+struct Deferred {
     route: Vec<Target>,
     watch: Option<(u64, Vec<Watch>)>,
 }
@@ -70,7 +70,7 @@ pub fn open(
 impl Door {
     fn new(settings: FrontDoorSettings, clock: Arc<dyn Clock>, serving: ServingThreads) -> Self {
         let open = OnceLock::new();
-        Self { settings, clock, serving, open, told: Mutex::default(), left: Mutex::default() }
+        Self { settings, clock, serving, open, deferred: Mutex::default(), left: Mutex::default() }
     }
 
     /// Does it take requests?
@@ -80,19 +80,19 @@ impl Door {
 
     /// See [`FrontDoor::route`].
     pub fn route(&self, targets: Vec<Target>) {
-        let mut told = self.told();
+        let mut deferred = self.deferred();
         match self.open.get() {
             Some(open) => open.route(targets),
-            None => told.route = targets,
+            None => deferred.route = targets,
         }
     }
 
     /// See [`FrontDoor::watch`].
     pub fn watch(&self, generation: u64, watches: Vec<Watch>) {
-        let mut told = self.told();
+        let mut deferred = self.deferred();
         match self.open.get() {
             Some(open) => open.watch(generation, watches),
-            None => told.watch = Some((generation, watches)),
+            None => deferred.watch = Some((generation, watches)),
         }
     }
 
@@ -108,8 +108,8 @@ impl Door {
         death: Death,
     ) -> impl Future<Output = AffectedRequests> + Send + use<> {
         let asked = {
-            let mut told = self.told();
-            told.route.retain(|target| target.worker != *worker);
+            let mut deferred = self.deferred();
+            deferred.route.retain(|target| target.worker != *worker);
             self.open.get().map(|open| open.worker_died(worker, death))
         };
         answered(asked)
@@ -135,12 +135,12 @@ impl Door {
     }
 
     fn open(&self) -> Result<(), BindError> {
-        let mut told = self.told();
+        let mut deferred = self.deferred();
         let open = FrontDoor::bind(self.settings.clone(), Arc::clone(&self.clock), &self.serving)?;
-        if let Some((generation, watches)) = told.watch.take() {
+        if let Some((generation, watches)) = deferred.watch.take() {
             open.watch(generation, watches);
         }
-        open.route(std::mem::take(&mut told.route));
+        open.route(std::mem::take(&mut deferred.route));
         let _was_closed = self.open.set(open);
         Ok(())
     }
@@ -171,8 +171,8 @@ impl Door {
         health.closed(Some(&self.settings.app), self.settings.listen, reason);
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn deferred(&self) -> MutexGuard<'_, Deferred> {
+        self.deferred.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

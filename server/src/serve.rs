@@ -30,7 +30,7 @@ use crate::descriptors::Descriptors;
 use crate::doors::{self, Doors};
 use crate::health::Health;
 use crate::stopping::{self, Stop, Stopper};
-use crate::supervision::{self, Launcher, MemoryMinutes, Supervision, World};
+use crate::supervision::{self, Dependencies, Launcher, MemoryMinutes, Supervision};
 use crate::{housekeeping, http};
 use dashboard::Dashboard;
 use signals::{Asked, Signals};
@@ -106,7 +106,7 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     let launcher = Launcher::new(program, &config.data_dir, environment(), &config.apps, groups)
         .with_open_files(descriptors.before(), descriptors.shares().starts);
     let memory = MemoryMinutes::default();
-    let world = World {
+    let dependencies = Dependencies {
         node: node.clone(),
         clock: Arc::clone(&clock),
         store: store.clone(),
@@ -116,11 +116,11 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
         health: health.watch(),
         stop: stop.clone(),
     };
-    let recollection = recall::at_start(&store, &node, &config.apps).await;
-    let is_recalled = recollection.is_some();
-    let begin = recollection.unwrap_or_default();
+    let stored = recall::at_start(&store, &node, &config.apps).await;
+    let is_recalled = stored.is_some();
+    let begin = stored.unwrap_or_default();
     let remembered = is_recalled.then_some(&begin.remembered);
-    let (supervision, loop_ended) = supervision::start(world, begin.starts(&config.apps), remembered);
+    let (supervision, loop_ended) = supervision::start(dependencies, begin.starts(&config.apps), remembered);
     let (shut_down, shutting_down) = watch::channel(false);
     let (consoles, maintenance) = console::open(
         node.clone(),

@@ -15,30 +15,30 @@ use tokio::time::sleep;
 const HASTENED_LIMIT: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Pace {
+enum Phase {
     Serving,
     Stopping,
     Hastened,
 }
 
 /// Who says that Medic stops.
-pub struct Stopper(watch::Sender<Pace>);
+pub struct Stopper(watch::Sender<Phase>);
 
 /// Who is told.
 #[derive(Clone)]
-pub struct Stop(watch::Receiver<Pace>);
+pub struct Stop(watch::Receiver<Phase>);
 
 /// Both, of a Medic that serves.
 pub fn channel() -> (Stopper, Stop) {
-    let (say, hear) = watch::channel(Pace::Serving);
+    let (say, hear) = watch::channel(Phase::Serving);
     (Stopper(say), Stop(hear))
 }
 
 impl Stopper {
     /// Stop; said again, faster.
     pub fn stop(&self) {
-        self.0.send_modify(|pace| {
-            *pace = if *pace == Pace::Serving { Pace::Stopping } else { Pace::Hastened };
+        self.0.send_modify(|phase| {
+            *phase = if *phase == Phase::Serving { Phase::Stopping } else { Phase::Hastened };
         });
     }
 }
@@ -46,17 +46,17 @@ impl Stopper {
 impl Stop {
     /// Whether Medic was asked to stop.
     pub fn has_begun(&self) -> bool {
-        *self.0.borrow() >= Pace::Stopping
+        *self.0.borrow() >= Phase::Stopping
     }
 
     /// Ends when Medic is asked to stop faster.
     pub async fn hastened(&self) {
-        self.reached(Pace::Hastened).await;
+        self.reached(Phase::Hastened).await;
     }
 
     /// Ends `limit` after Medic was asked to stop, and at once when it is to be faster.
     pub async fn over(&self, limit: Duration) {
-        self.reached(Pace::Stopping).await;
+        self.reached(Phase::Stopping).await;
         let _either = tokio::time::timeout(limit, self.hastened()).await;
     }
 
@@ -68,7 +68,7 @@ impl Stop {
             sleep(HASTENED_LIMIT).await;
         };
         let out_of_time = async {
-            self.reached(Pace::Stopping).await;
+            self.reached(Phase::Stopping).await;
             tokio::select! { () = sleep(limit) => {}, () = hastened => {} }
         };
         tokio::select! {
@@ -82,8 +82,8 @@ impl Stop {
     }
 
     /// A [`Stopper`] that is gone says nothing more.
-    async fn reached(&self, pace: Pace) {
-        if self.0.clone().wait_for(|now| *now >= pace).await.is_err() {
+    async fn reached(&self, phase: Phase) {
+        if self.0.clone().wait_for(|now| *now >= phase).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn EvidenceView(
     key: String,
 ) -> impl IntoView {
     let others = evidence.not_fired.clone();
-    let (told, window) = (rules::told(&evidence), rules::window(&evidence));
+    let (text, window) = (rules::evidence(&evidence), rules::window(&evidence));
     view! {
         <dl class="details">
             <div>
@@ -32,11 +32,11 @@ pub(crate) fn EvidenceView(
             </div>
             <div>
                 <dt>"Observed"</dt>
-                <dd>{sentence(&told.observed)}</dd>
+                <dd>{sentence(&text.observed)}</dd>
             </div>
             <div>
                 <dt>"Condition"</dt>
-                <dd>{sentence(&told.condition)}</dd>
+                <dd>{sentence(&text.condition)}</dd>
             </div>
             <div>
                 <dt>"Time window"</dt>
@@ -117,7 +117,7 @@ mod tests {
     use model::Timestamp;
     use model::auto_heal::Rule;
     use model::auto_heal::evidence::{
-        Reading, Seen, Standing, ToldEvidence, ToldReading, ToldStanding, Unit,
+        EvidenceText, Reading, ReadingText, RuleState, RuleStateText, Seen, Unit,
     };
 
     fn evidence(values: &[u64], unit: Unit) -> Evidence {
@@ -125,8 +125,8 @@ mod tests {
         let samples = values.iter().enumerate().map(|(index, value)| Sample { at: at(index), value: *value });
         let other = Reading {
             rule: Rule::PercentRequest,
-            standing: Standing::Told(ToldStanding::Waiting { why: "It warms up.".to_owned() }),
-            seen: Seen::Told(ToldReading { text: "<script>".to_owned() }),
+            state: RuleState::Recorded(RuleStateText::Waiting { why: "It warms up.".to_owned() }),
+            seen: Seen::Recorded(ReadingText { text: "<script>".to_owned() }),
             fired_too: false,
             value: None,
             threshold: None,
@@ -134,7 +134,7 @@ mod tests {
         };
         Evidence {
             rule: Rule::PercentMemory,
-            seen: Seen::Told(ToldEvidence {
+            seen: Seen::Recorded(EvidenceText {
                 condition: "when they stay above <b>".to_owned(),
                 observed: "private bytes were 1.7 GiB".to_owned(),
             }),

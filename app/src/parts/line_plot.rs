@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::plot::{
-    Area, Drawn, Place, Plot, SMALL, axes, draw_grid, draw_limit, draw_time, plot, series_placeholder, units,
+    Area, Drawn, Pixel, Plot, SMALL, axes, draw_grid, draw_limit, draw_time, plot, series_placeholder, units,
 };
 use super::when::clock_seconds_text;
 
@@ -33,7 +33,7 @@ fn draw(root: &Area<'_>, evidence: &Evidence, first: Timestamp, last: Timestamp)
     }
     draw_limit(root, &axes, evidence.threshold)?;
     let place = |sample: &Sample| axes.backend_coord(&(sample.at.as_ms(), sample.value));
-    let points: Vec<Place> = evidence.samples.iter().map(place).collect();
+    let points: Vec<Pixel> = evidence.samples.iter().map(place).collect();
     for point in points.iter().filter(|_| points.len() <= MOST_POINTS) {
         root.draw(&Circle::new(*point, 2, series_placeholder(0).filled()))?;
     }

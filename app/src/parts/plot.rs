@@ -54,7 +54,7 @@ pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// Milliseconds since the epoch, and values.
 pub(super) type Axes<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordi64, RangedCoordu64>>;
 /// In the drawing's own units.
-pub(super) type Place = (i32, i32);
+pub(super) type Pixel = (i32, i32);
 
 /// A finished drawing.
 pub(crate) struct Plot<T> {
@@ -135,7 +135,7 @@ pub(super) fn draw_limit(root: &Area<'_>, axes: &Axes<'_>, limit: u64) -> Drawn<
 }
 
 /// Both ends of a line at one value.
-fn across(axes: &Axes<'_>, value: u64) -> [Place; 2] {
+fn across(axes: &Axes<'_>, value: u64) -> [Pixel; 2] {
     let Range { start, end } = axes.as_coord_spec().get_x_range();
     [start, end].map(|at| axes.backend_coord(&(at, value)))
 }

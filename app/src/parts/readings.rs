@@ -41,7 +41,7 @@ pub(crate) fn ReadingTable(
 }
 
 fn row(reading: &Reading) -> impl IntoView + use<> {
-    let (severity, word, why) = standing(reading);
+    let (severity, word, why) = state(reading);
     let number =
         |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |value| amount(value, reading.unit));
     let (value, threshold) = (number(reading.value), number(reading.threshold));
@@ -73,9 +73,9 @@ fn meter(reading: &Reading) -> Option<impl IntoView + use<>> {
 }
 
 /// A picture, a word, and why it does not look.
-fn standing(reading: &Reading) -> (Severity, &'static str, Option<String>) {
+fn state(reading: &Reading) -> (Severity, &'static str, Option<String>) {
     let there = reading.towards_percent().is_some_and(|percent| percent >= 100);
-    match Watching::of(&reading.standing) {
+    match Watching::of(&reading.state) {
         Watching::Yes if there => (Severity::Warning, "Watching", None),
         Watching::Yes => (Severity::Healthy, "Watching", None),
         Watching::Waiting { why } => (Severity::Info, "Waiting", Some(why)),
@@ -94,13 +94,13 @@ pub(crate) fn sentence(text: &str) -> String {
 mod tests {
     use super::*;
     use model::auto_heal::Rule;
-    use model::auto_heal::evidence::{Seen, Standing, ToldReading, ToldStanding, Unit};
+    use model::auto_heal::evidence::{ReadingText, RuleState, RuleStateText, Seen, Unit};
 
-    fn html(standing: Standing, value: Option<u64>) -> String {
+    fn html(state: RuleState, value: Option<u64>) -> String {
         let reading = Reading {
             rule: Rule::PercentMemory,
-            standing,
-            seen: Seen::Told(ToldReading { text: "private bytes are <b>".to_owned() }),
+            state,
+            seen: Seen::Recorded(ReadingText { text: "private bytes are <b>".to_owned() }),
             fired_too: false,
             value,
             threshold: Some(1 << 30),
@@ -111,14 +111,16 @@ mod tests {
 
     #[test]
     fn a_rule_says_where_it_stands_and_how_far_it_is() {
-        let half = html(Standing::Watching, Some(1 << 29));
+        let half = html(RuleState::Watching, Some(1 << 29));
         for expected in ["Watching", "512 MiB", "1 GiB", "value=\"50\"", "Private bytes are &lt;b&gt;."] {
             assert!(half.contains(expected), "{expected} in {half}");
         }
-        let beyond = html(Standing::Watching, Some(3 << 30));
+        let beyond = html(RuleState::Watching, Some(3 << 30));
         assert!(beyond.contains("value=\"100\"") && beyond.contains("300"), "{beyond}");
-        let silent =
-            html(Standing::Told(ToldStanding::Silent { why: "The user's rule <b>speaks.".to_owned() }), None);
+        let silent = html(
+            RuleState::Recorded(RuleStateText::Silent { why: "The user's rule <b>speaks.".to_owned() }),
+            None,
+        );
         assert!(
             silent.contains("Overridden") && silent.contains("&lt;b&gt;speaks") && !silent.contains("<meter"),
             "{silent}"

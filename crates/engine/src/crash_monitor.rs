@@ -32,7 +32,7 @@ const COUNTED_LIMIT: usize = 1_000;
 
 /// What the monitor is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Input {
+pub enum MonitorInput {
     /// Time has passed.
     Tick,
     /// A worker runs; `armed`: with the debugger attached already.
@@ -116,7 +116,7 @@ impl CrashMonitor {
     }
 
     /// Takes in one event.
-    pub fn step(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
+    pub fn step(&mut self, now: Now, input: MonitorInput, effects: &mut Vec<Effect>) {
         let before = self.state.clone();
         self.take(input);
         self.forget(now);
@@ -135,7 +135,7 @@ impl CrashMonitor {
         self.state.paused_until = self.state.paused_until.max(earlier.paused_until);
         let ends = [self.state.ends.take(), earlier.ends.clone()].into_iter().flatten();
         self.state.ends = ends.min_by_key(|ends| ends.since);
-        self.step(now, Input::Tick, effects);
+        self.step(now, MonitorInput::Tick, effects);
     }
 
     /// Keeps the ends in a row, and has them remembered where they changed.
@@ -194,22 +194,22 @@ impl CrashMonitor {
         }
     }
 
-    fn take(&mut self, input: Input) {
+    fn take(&mut self, input: MonitorInput) {
         match input {
-            Input::Tick => {}
-            Input::Started { worker, armed } => {
+            MonitorInput::Tick => {}
+            MonitorInput::Started { worker, armed } => {
                 self.watched = Some((worker, if armed { Debugger::Attached } else { Debugger::Off }));
             }
-            Input::Armed { worker } => self.set_debugger(&worker, Debugger::Attached),
-            Input::ArmRefused { worker, reason } => {
+            MonitorInput::Armed { worker } => self.set_debugger(&worker, Debugger::Attached),
+            MonitorInput::ArmRefused { worker, reason } => {
                 let refused = Some(text::seen(&reason).into_owned());
                 self.set_debugger(&worker, Debugger::Attaching { refused, retry_at: None });
             }
-            Input::Fatal { worker } => {
+            MonitorInput::Fatal { worker } => {
                 self.unwatch(&worker);
                 self.capturing = Some(worker);
             }
-            Input::Ended { worker, at, crashed } => {
+            MonitorInput::Ended { worker, at, crashed } => {
                 self.unwatch(&worker);
                 if crashed {
                     self.count_once(worker, at);
@@ -217,7 +217,7 @@ impl CrashMonitor {
                     self.capturing = None;
                 }
             }
-            Input::Analysed { worker, captured_at } => {
+            MonitorInput::Analysed { worker, captured_at } => {
                 if self.capturing.as_ref() == Some(&worker) {
                     self.capturing = None;
                 }
@@ -227,7 +227,7 @@ impl CrashMonitor {
                         Some(self.state.paused_until.map_or(until, |earlier| earlier.max(until)));
                 }
             }
-            Input::Configure { numbers, enabled } => {
+            MonitorInput::Configure { numbers, enabled } => {
                 self.numbers = numbers;
                 self.enabled = enabled;
             }

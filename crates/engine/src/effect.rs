@@ -54,9 +54,9 @@ pub enum Effect {
         /// What is counted.
         watches: Vec<Watch>,
     },
-    /// Say [`crate::instance::Input::Drained`] when the worker, which takes no new requests any more, has finished its own.
+    /// Say [`crate::instance::WorkerEvent::Drained`] when the worker, which takes no new requests any more, has finished its own.
     Drain { worker: WorkerId },
-    /// Write the crash down for good, then say [`crate::instance::Input::Recorded`] or `NotRecorded`.
+    /// Write the crash down for good, then say [`crate::instance::WorkerEvent::Recorded`] or `NotRecorded`.
     Record(Box<Crash>),
     /// Write the restart down for good.
     RecordRestart(Box<Restart>),

@@ -98,7 +98,7 @@ pub enum Input {
     Worker {
         /// To whom.
         worker: WorkerId,
-        input: instance::Input,
+        input: instance::WorkerEvent,
     },
     /// One second of every worker that takes requests.
     Observed(Vec<(WorkerId, Observation)>),
@@ -233,7 +233,13 @@ impl Fleet {
         self.apps.iter().map(|(name, app)| (name.clone(), app.heal(now))).collect()
     }
 
-    fn worker(&mut self, now: Now, worker: &WorkerId, input: instance::Input, effects: &mut Vec<Effect>) {
+    fn worker(
+        &mut self,
+        now: Now,
+        worker: &WorkerId,
+        input: instance::WorkerEvent,
+        effects: &mut Vec<Effect>,
+    ) {
         let place = self.apps.get_mut(&worker.place.app).and_then(|app| app.instance(worker.place.instance));
         match place {
             Some(place) => place.step(now, worker, input, effects),

@@ -5,7 +5,7 @@
 //!   Waiting ───────────▶ Starting ─────────▶ Running ──────────────┐
 //!    ▲   ▲  start due       │  │              │  ▲ ▲               │
 //!    │   │                  │  │ warm-up over │  │ └───────────────┘
-//!    │   └─ start failed ───┘  ▼              │  └─ a rule, a hand: a successor starts beside it (see `restart`)
+//!    │   └─ start failed ───┘  ▼              │  └─ a rule, a user: a successor starts beside it (see `restart`)
 //!    │                      Stopping ◀────────┤ Stop
 //!    │  ended (back-off)       │              │
 //!    └─────────────────────────┴──────────────┘   and from Stopping, when Medic stops: Stopped
@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use healing::Healing;
-pub use input::{Input, Lifecycle, Measured, Order};
+pub use input::{Lifecycle, Order, WorkerEvent, WorkerLimits};
 use pending_crash::PendingCrash;
 pub use restart::RestartRefused;
 use restart::{Successor, Terminating};
@@ -130,46 +130,50 @@ impl Instance {
     }
 
     /// Takes in what happened to `worker`.
-    pub fn step(&mut self, now: Now, worker: &WorkerId, input: Input, effects: &mut Vec<Effect>) {
+    pub fn step(&mut self, now: Now, worker: &WorkerId, input: WorkerEvent, effects: &mut Vec<Effect>) {
         self.last_start = self.last_start.max(Some(worker.started_at));
         match input {
-            Input::Started { pid, port, armed } => {
+            WorkerEvent::Started { pid, port, armed } => {
                 let uptime = Uptime { heard_of: now.monotonic, before: Duration::ZERO };
                 self.started(now, worker, Process { pid, port, armed, uptime }, effects);
             }
-            Input::Found { pid, port, armed, warm, asked } => {
+            WorkerEvent::Found { pid, port, armed, warm, asked } => {
                 let before = now.wall.since(worker.started_at);
                 let uptime = Uptime { heard_of: now.monotonic, before };
                 self.found(now, worker, (Process { pid, port, armed, uptime }, warm, asked), effects);
             }
-            Input::StartFailed { reason } => self.start_failed(now, worker, &reason, effects),
-            Input::Listening => self.listening(now, worker, effects),
-            Input::Measured(measured) => self.measured(worker, measured),
-            Input::Drained => self.drained(now, worker, effects),
-            Input::Armed => {
-                self.monitor.step(now, crash_monitor::Input::Armed { worker: worker.clone() }, effects);
+            WorkerEvent::StartFailed { reason } => self.start_failed(now, worker, &reason, effects),
+            WorkerEvent::Listening => self.listening(now, worker, effects),
+            WorkerEvent::Limits(limits) => self.set_limits(worker, limits),
+            WorkerEvent::Drained => self.drained(now, worker, effects),
+            WorkerEvent::Armed => {
+                self.monitor.step(
+                    now,
+                    crash_monitor::MonitorInput::Armed { worker: worker.clone() },
+                    effects,
+                );
             }
-            Input::ArmRefused { reason } => {
-                let input = crash_monitor::Input::ArmRefused { worker: worker.clone(), reason };
+            WorkerEvent::ArmRefused { reason } => {
+                let input = crash_monitor::MonitorInput::ArmRefused { worker: worker.clone(), reason };
                 self.monitor.step(now, input, effects);
             }
-            Input::Fatal { pid, signal, at, affected } => {
+            WorkerEvent::Fatal { pid, signal, at, affected } => {
                 self.fatal(now, worker, (pid, signal, at), affected, effects);
             }
-            Input::Ended { pid, exit, ending, at, uptime, affected } => {
+            WorkerEvent::Ended { pid, exit, ending, at, uptime, affected } => {
                 self.ended(now, worker, (pid, exit, ending, at, uptime), affected, effects);
             }
-            Input::Analysed { findings, audit } => self.analysed(now, worker, findings, audit, effects),
-            Input::Recorded => {
+            WorkerEvent::Analysed { findings, audit } => self.analysed(now, worker, findings, audit, effects),
+            WorkerEvent::Recorded => {
                 self.pending_crashes.remove(worker);
                 effects.push(Effect::Acknowledge { worker: worker.clone() });
             }
-            Input::NotRecorded => {
+            WorkerEvent::NotRecorded => {
                 if let Some(pending) = self.pending_crashes.get_mut(worker) {
                     pending.record_at = Some(now.monotonic + RECORD_RETRY);
                 }
             }
-            Input::Lost { affected } => self.lost(now, worker, &affected, effects),
+            WorkerEvent::Lost { affected } => self.lost(now, worker, &affected, effects),
         }
         self.decide_when_heard(now, effects);
         self.tick(now, effects);
@@ -177,7 +181,7 @@ impl Instance {
 
     /// Does what is due by now.
     pub fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        self.monitor.step(now, crash_monitor::Input::Tick, effects);
+        self.monitor.step(now, crash_monitor::MonitorInput::Tick, effects);
         let due: Vec<WorkerId> = self
             .pending_crashes
             .iter()
@@ -280,7 +284,7 @@ impl Instance {
         enabled: bool,
         effects: &mut Vec<Effect>,
     ) {
-        self.monitor.step(now, crash_monitor::Input::Configure { numbers, enabled }, effects);
+        self.monitor.step(now, crash_monitor::MonitorInput::Configure { numbers, enabled }, effects);
     }
 
     /// The way to run it may have changed: what kept workers from running may be over.

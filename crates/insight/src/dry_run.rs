@@ -62,7 +62,7 @@ pub struct ConditionRun {
     pub condition: String,
     /// Whether it would have.
     #[serde(flatten)]
-    pub verdict: Verdict,
+    pub prediction: Prediction,
     /// When it would have, oldest first.
     pub fires: Vec<WouldFire>,
 }
@@ -71,7 +71,7 @@ pub struct ConditionRun {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub enum Verdict {
+pub enum Prediction {
     /// At the minutes that stand beside.
     WouldFire,
     /// It depends on what lay where within a minute.
@@ -232,15 +232,15 @@ impl Track {
     fn finish(self) -> ConditionRun {
         let certain = self.fires.iter().any(|fire| fire.certain);
         let unsettled = unsettled(&self.counting).filter(|_| self.possible);
-        let verdict = match unsettled {
-            _ if certain => Verdict::WouldFire,
-            Some(why) => Verdict::CannotTell { why },
-            None if self.possible => Verdict::MayFire,
-            None => Verdict::WouldNotFire,
+        let prediction = match unsettled {
+            _ if certain => Prediction::WouldFire,
+            Some(why) => Prediction::CannotTell { why },
+            None if self.possible => Prediction::MayFire,
+            None => Prediction::WouldNotFire,
         };
         let Counting { rule, watch, count, interval } = self.counting;
         let condition = counted::condition(watch.as_ref(), count, interval);
-        ConditionRun { rule, condition, verdict, fires: self.fires }
+        ConditionRun { rule, condition, prediction, fires: self.fires }
     }
 }
 
@@ -331,15 +331,15 @@ impl MemoryTrack {
     }
 
     fn finish(self) -> ConditionRun {
-        let verdict = match (self.seen, self.fires.is_empty()) {
-            (false, _) => {
-                Verdict::CannotTell { why: "No memory is recorded of this instance in that time.".to_owned() }
-            }
-            (true, true) => Verdict::WouldNotFire,
-            (true, false) => Verdict::WouldFire,
+        let prediction = match (self.seen, self.fires.is_empty()) {
+            (false, _) => Prediction::CannotTell {
+                why: "No memory is recorded of this instance in that time.".to_owned(),
+            },
+            (true, true) => Prediction::WouldNotFire,
+            (true, false) => Prediction::WouldFire,
         };
         let condition = private_bytes::condition(self.limit);
-        ConditionRun { rule: Rule::PrivateBytes, condition, verdict, fires: self.fires }
+        ConditionRun { rule: Rule::PrivateBytes, condition, prediction, fires: self.fires }
     }
 }
 

@@ -32,7 +32,7 @@ pub fn failure(why: &RestartFailure) -> String {
             "The old worker ended before the new one was ready. The new worker took its place.".to_owned()
         }
         RestartFailure::MedicStopped => "Medic was stopped.".to_owned(),
-        RestartFailure::Told(told) => told.clone(),
+        RestartFailure::Recorded(text) => text.clone(),
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
             ),
             (RestartFailure::MedicStopped, "Medic was stopped."),
             (
-                RestartFailure::Told("The new worker did not listen.".to_owned()),
+                RestartFailure::Recorded("The new worker did not listen.".to_owned()),
                 "The new worker did not listen.",
             ),
         ] {

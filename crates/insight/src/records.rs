@@ -37,11 +37,11 @@ pub struct EvidenceRecord {
 
 impl From<&Evidence> for EvidenceRecord {
     fn from(evidence: &Evidence) -> Self {
-        let told = rules::told(evidence);
+        let text = rules::evidence(evidence);
         Self {
             rule: evidence.rule,
-            condition: told.condition,
-            observed: told.observed,
+            condition: text.condition,
+            observed: text.observed,
             threshold: evidence.threshold,
             unit: evidence.unit,
             window_ms: evidence.window_ms,
@@ -74,7 +74,7 @@ impl From<&Reading> for ReadingRecord {
     fn from(reading: &Reading) -> Self {
         Self {
             rule: reading.rule,
-            standing: Watching::of(&reading.standing),
+            standing: Watching::of(&reading.state),
             text: rules::reading(reading),
             value: reading.value,
             threshold: reading.threshold,

@@ -117,7 +117,7 @@ fn restart_row(restart: &Restart, is_whole: bool) -> Vec<Cell> {
     }
     row.push(Cell::Count(restart.failed));
     if is_whole {
-        let observed = restart.evidence.as_ref().map(|evidence| rules::told(evidence).observed);
+        let observed = restart.evidence.as_ref().map(|evidence| rules::evidence(evidence).observed);
         row.push(Cell::text(observed.map(|observed| words::capitalized(&observed))));
     }
     row
@@ -208,7 +208,9 @@ mod tests {
             duration_ms: 1_200,
             drained: 17,
             failed: 4,
-            outcome: RestartOutcome::Failed { why: RestartFailure::Told("It did not listen.".to_owned()) },
+            outcome: RestartOutcome::Failed {
+                why: RestartFailure::Recorded("It did not listen.".to_owned()),
+            },
         };
         for (has, drained) in [(RestartColumns::Whole, true), (RestartColumns::Beside, false)] {
             let table = restarts("Restarts", std::slice::from_ref(&restart), has, "None.");

@@ -1,7 +1,7 @@
 //! Text from programs that crashed or were healed, made fit to be stored: of bounded length, and without what [`model::text`] replaces, among it NUL, which PostgreSQL refuses, and ends of lines, which separate machines' names in an answer of the database.
 
 use model::auto_heal::event::{EventKind, HealEvent};
-use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, Sample, Seen, Standing, ToldStanding};
+use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, RuleState, RuleStateText, Sample, Seen};
 use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome};
 use model::crash::{Crash, Frame, InFlightRequest, Module, Thread};
 use model::crash_monitor::LastEnd;
@@ -98,9 +98,9 @@ pub(crate) fn restart(restart: &Restart) -> Restart {
 
 fn failure(why: &mut RestartFailure) {
     match why {
-        RestartFailure::Told(told)
-        | RestartFailure::NewWorker { end: LastEnd::StartFailed { reason: told } } => {
-            *told = text(told, NOTE);
+        RestartFailure::Recorded(sentence)
+        | RestartFailure::NewWorker { end: LastEnd::StartFailed { reason: sentence } } => {
+            *sentence = text(sentence, NOTE);
         }
         RestartFailure::NewWorker { .. } | RestartFailure::OldWorker | RestartFailure::MedicStopped => (),
     }
@@ -123,19 +123,19 @@ fn latest(samples: &mut Vec<Sample>) {
 }
 
 fn evidence(evidence: &mut Evidence) {
-    if let Seen::Told(told) = &mut evidence.seen {
-        told.condition = text(&told.condition, NOTE);
-        told.observed = text(&told.observed, NOTE);
+    if let Seen::Recorded(recorded) = &mut evidence.seen {
+        recorded.condition = text(&recorded.condition, NOTE);
+        recorded.observed = text(&recorded.observed, NOTE);
     }
     latest(&mut evidence.samples);
     evidence.not_fired.truncate(READINGS);
     for reading in &mut evidence.not_fired {
-        if let Seen::Told(told) = &mut reading.seen {
-            told.text = text(&told.text, NOTE);
+        if let Seen::Recorded(recorded) = &mut reading.seen {
+            recorded.text = text(&recorded.text, NOTE);
         }
-        if let Standing::Told(told) = &mut reading.standing {
-            let (ToldStanding::Waiting { why } | ToldStanding::Silent { why } | ToldStanding::Off { why }) =
-                told;
+        if let RuleState::Recorded(recorded) = &mut reading.state {
+            let (RuleStateText::Waiting { why } | RuleStateText::Silent { why } | RuleStateText::Off { why }) =
+                recorded;
             *why = text(why, NOTE);
         }
     }

@@ -12,7 +12,7 @@ use store::StoreError;
 use tokio::task::spawn_blocking;
 
 use super::{LiveConsole, failed};
-use crate::vitals::process_list::{APART, Look};
+use crate::vitals::process_list::{APART, ProcessList};
 
 impl LiveConsole {
     pub(super) async fn report_of(
@@ -73,7 +73,7 @@ impl LiveConsole {
         let worker = |instance: &InstanceStatus| (self.place(&app.name, instance.index), instance.pid);
         let workers: Vec<(Place, Option<u32>)> = app.instances.iter().map(worker).collect();
         let look = |workers: Vec<(Place, Option<u32>)>| {
-            let at = |pid: Option<u32>| pid.map(Look::at).unwrap_or_default();
+            let at = |pid: Option<u32>| pid.map(ProcessList::at).unwrap_or_default();
             spawn_blocking(move || workers.into_iter().map(|(_, pid)| at(pid)).collect::<Vec<_>>())
         };
         let begun = self.clock.monotonic();

@@ -18,7 +18,7 @@ use store::StoreError;
 
 use super::healing::refuse_invalid;
 use super::{Configured, LiveConsole, failed};
-use crate::apps::{self, Recollection, Saved};
+use crate::apps::{self, Saved, Stored};
 use crate::config::Config;
 
 impl LiveConsole {
@@ -125,7 +125,7 @@ impl LiveConsole {
             configured.apps.iter().map(|(name, app)| (name.clone(), app.settings.clone())).collect()
         };
         let names: Vec<AppName> = defaults.iter().map(|(name, _)| name.clone()).collect();
-        let read = Recollection::read(&self.store, &self.node, names).await?;
+        let read = Stored::read(&self.store, &self.node, names).await?;
         let set = defaults.into_iter().map(|(name, defaults)| {
             let Saved { settings, rules } = read.saved.get(&name).cloned().unwrap_or_default();
             (name, settings.or(&defaults), rules.unwrap_or_default())

@@ -82,13 +82,13 @@ pub async fn serve(
     mut shut_down: watch::Receiver<bool>,
 ) {
     let serving = Serving { router, limits, shut_down: shut_down.clone() };
-    let mut guests = Guests::default();
+    let mut connections = OpenConnections::default();
     let mut is_failing = false;
     loop {
         tokio::select! {
             biased;
             () = stopping(&mut shut_down) => break,
-            Some(ended) = guests.tasks.join_next_with_id() => guests.forget(match ended {
+            Some(ended) = connections.tasks.join_next_with_id() => connections.forget(match ended {
                 Ok((id, ())) => id,
                 Err(error) => error.id(),
             }),
@@ -97,10 +97,10 @@ pub async fn serve(
                     if std::mem::take(&mut is_failing) {
                         tracing::info!("the dashboard accepts connections again");
                     }
-                    if guests.make_room(limits.connections) {
+                    if connections.make_room(limits.connections) {
                         let progress = Arc::new(Progress::new(Arc::clone(&clock)));
                         let task = converse(stream, caller, Arc::clone(&progress), serving.clone());
-                        guests.add(progress, task);
+                        connections.add(progress, task);
                     }
                 }
                 Err(error) if is_of_the_client(&error) => {}
@@ -114,7 +114,7 @@ pub async fn serve(
         }
     }
     drop(listener);
-    let all = async { while guests.tasks.join_next().await.is_some() {} };
+    let all = async { while connections.tasks.join_next().await.is_some() {} };
     let _cut_off_with_the_set = tokio::time::timeout(limits.close, all).await;
 }
 
@@ -130,21 +130,21 @@ async fn stopping(shut_down: &mut watch::Receiver<bool>) {
 
 /// The connections that are open.
 #[derive(Default)]
-struct Guests {
+struct OpenConnections {
     tasks: JoinSet<()>,
-    places: Vec<Guest>,
+    open: Vec<OpenConnection>,
     is_full: bool,
 }
 
-struct Guest {
+struct OpenConnection {
     task: AbortHandle,
     progress: Arc<Progress>,
 }
 
-impl Guests {
+impl OpenConnections {
     /// Whether one more may come in; the longest idle one goes for it.
     fn make_room(&mut self, limit: usize) -> bool {
-        if self.places.len() < limit {
+        if self.open.len() < limit {
             self.is_full = false;
             return true;
         }
@@ -154,19 +154,19 @@ impl Guests {
                 "the dashboard has all the connections that it takes; idle ones are closed"
             );
         }
-        let idle = self.places.iter().enumerate();
-        let idle = idle.filter_map(|(place, guest)| Some((guest.progress.idle_since()?, place)));
+        let idle = self.open.iter().enumerate();
+        let idle = idle.filter_map(|(index, connection)| Some((connection.progress.idle_since()?, index)));
         let Some((_, longest)) = idle.min() else { return false };
-        self.places.swap_remove(longest).task.abort();
+        self.open.swap_remove(longest).task.abort();
         true
     }
 
     fn add(&mut self, progress: Arc<Progress>, task: impl Future<Output = ()> + Send + 'static) {
         let task = self.tasks.spawn(task);
-        self.places.push(Guest { task, progress });
+        self.open.push(OpenConnection { task, progress });
     }
 
     fn forget(&mut self, ended: Id) {
-        self.places.retain(|guest| guest.task.id() != ended);
+        self.open.retain(|connection| connection.task.id() != ended);
     }
 }

@@ -7,7 +7,7 @@ use model::NodeName;
 use model::status::DatabaseState;
 use store::{Store, StoreStatus};
 
-use crate::apps::Recollection;
+use crate::apps::Stored;
 use crate::config::App;
 use crate::console::Maintenance;
 
@@ -17,7 +17,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// What the database holds, if it is there in a moment.
-pub(super) async fn at_start(store: &Store, node: &NodeName, apps: &[App]) -> Option<Recollection> {
+pub(super) async fn at_start(store: &Store, node: &NodeName, apps: &[App]) -> Option<Stored> {
     let mut status = store.status();
     let tried = |status: &StoreStatus| status.health.state != DatabaseState::Opening;
     let _not_yet = tokio::time::timeout(FIRST_WAIT, status.wait_for(tried)).await;
@@ -25,7 +25,7 @@ pub(super) async fn at_start(store: &Store, node: &NodeName, apps: &[App]) -> Op
         tracing::warn!("the database is not available: settings and rules are the defaults until it is");
         return None;
     }
-    let read = Recollection::read(store, node, apps.iter().map(|app| app.name.clone())).await;
+    let read = Stored::read(store, node, apps.iter().map(|app| app.name.clone())).await;
     read.inspect_err(|error| tracing::error!(%error, "saved settings and rules were not read; trying again"))
         .ok()
 }

@@ -20,7 +20,7 @@ pub(super) struct Known {
 }
 
 /// A worker that has a shim.
-struct Worker {
+struct ConnectedWorker {
     /// Once the shim was heard.
     known: Option<Known>,
     requests: mpsc::UnboundedSender<ToShim>,
@@ -30,7 +30,7 @@ struct Worker {
 
 /// All of them; clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Connected(Arc<Mutex<BTreeMap<WorkerId, Worker>>>);
+pub(super) struct Connected(Arc<Mutex<BTreeMap<WorkerId, ConnectedWorker>>>);
 
 impl Connected {
     /// From now on the requests for the worker wait for its link; `None` where it has one already.
@@ -40,7 +40,7 @@ impl Connected {
             return None;
         }
         let (requests, receiver) = mpsc::unbounded_channel();
-        workers.insert(worker.clone(), Worker { known: None, requests, tasks: Vec::new() });
+        workers.insert(worker.clone(), ConnectedWorker { known: None, requests, tasks: Vec::new() });
         Some(receiver)
     }
 
@@ -58,7 +58,7 @@ impl Connected {
         }
     }
 
-    /// Nothing more is wished of the worker, and nothing goes on for it.
+    /// Nothing more is asked of the worker, and nothing goes on for it.
     pub(super) fn remove(&self, worker: &WorkerId) {
         for task in self.lock().remove(worker).into_iter().flat_map(|worker| worker.tasks) {
             task.abort();
@@ -86,7 +86,7 @@ impl Connected {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkerId, Worker>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkerId, ConnectedWorker>> {
         self.0.lock().expect("nothing panics while it holds the map")
     }
 }

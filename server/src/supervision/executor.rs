@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine::effect::Effect;
 use engine::fleet::Input;
 use engine::instance;
-use engine::instance::Measured;
+use engine::instance::WorkerLimits;
 use front_door::Target;
 use insight::healing::event_summary;
 use model::auto_heal::config::CustomAction;
@@ -25,7 +25,7 @@ use super::launcher::Launcher;
 use super::ledger::{Entry, Ledger};
 use super::link::{Link, Origin};
 use super::run_dir::RunDirs;
-use super::{World, warm_up};
+use super::{Dependencies, warm_up};
 use crate::doors::{Door, Doors};
 use crate::stopping::Stop;
 use crate::vitals;
@@ -53,17 +53,18 @@ pub(super) struct Executor {
 
 impl Executor {
     /// `is_recalled`: what guards people begins from what was remembered.
-    pub(super) fn new(world: World, inbox: mpsc::Sender<Input>, is_recalled: bool) -> Self {
+    pub(super) fn new(dependencies: Dependencies, inbox: mpsc::Sender<Input>, is_recalled: bool) -> Self {
         let (ledger, entries) = mpsc::unbounded_channel();
-        let stop = world.stop;
-        let run_dirs = RunDirs::of(world.launcher.data_dir(), &world.node);
-        let ledger_of = Ledger::new(world.store, world.node, inbox.clone(), is_recalled, stop.clone());
+        let stop = dependencies.stop;
+        let run_dirs = RunDirs::of(dependencies.launcher.data_dir(), &dependencies.node);
+        let ledger_of =
+            Ledger::new(dependencies.store, dependencies.node, inbox.clone(), is_recalled, stop.clone());
         let writing = ledger_of.write(entries);
         let writing = tokio::spawn(writing);
-        let launcher = Arc::new(world.launcher);
+        let launcher = Arc::new(dependencies.launcher);
         Self {
             launcher,
-            front_doors: world.front_doors,
+            front_doors: dependencies.front_doors,
             inbox,
             ledger,
             writing,
@@ -188,7 +189,7 @@ impl Executor {
                 Err(reason) => {
                     tracing::warn!(%worker, reason, "a worker could not be started");
                     connected.remove(&worker);
-                    let input = instance::Input::StartFailed { reason };
+                    let input = instance::WorkerEvent::StartFailed { reason };
                     let _ended = inbox.send(Input::Worker { worker, input }).await;
                 }
             }
@@ -205,7 +206,7 @@ impl Executor {
             warm_up::until_warm(port, &check).await;
             connected.send(&worker, ToShim::Warm);
             let measured = measure(pid).await;
-            for input in [instance::Input::Listening, instance::Input::Measured(measured)] {
+            for input in [instance::WorkerEvent::Listening, instance::WorkerEvent::Limits(measured)] {
                 let _ended = inbox.send(Input::Worker { worker: worker.clone(), input }).await;
             }
         });
@@ -232,7 +233,7 @@ impl Executor {
             while !front_door.is_drained(&worker) {
                 tokio::time::sleep(DRAINED).await;
             }
-            let _ended = inbox.send(Input::Worker { worker, input: instance::Input::Drained }).await;
+            let _ended = inbox.send(Input::Worker { worker, input: instance::WorkerEvent::Drained }).await;
         });
     }
 
@@ -295,8 +296,8 @@ async fn launch(
 }
 
 /// What cannot be read is as most workers are: 64 bit, in no cgroup with a limit.
-async fn measure(pid: u32) -> Measured {
-    let measure = move || Measured {
+async fn measure(pid: u32) -> WorkerLimits {
+    let measure = move || WorkerLimits {
         bitness: vitals::bitness(pid).unwrap_or_default(),
         cgroup_limit_bytes: vitals::cgroup_limit(pid),
     };

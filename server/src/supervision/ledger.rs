@@ -89,7 +89,7 @@ impl Ledger {
                     let recorded = record(&self.store, &crash);
                     let recorded =
                         self.stop.wait("a crash's record; its shim keeps it", WRITE_LIMIT, recorded);
-                    let input = recorded.await.unwrap_or(instance::Input::NotRecorded);
+                    let input = recorded.await.unwrap_or(instance::WorkerEvent::NotRecorded);
                     let worker: WorkerId = crash.worker;
                     // The loop may be gone: then the shim keeps the crash for the next Medic.
                     let _ended = self.inbox.send(Input::Worker { worker, input }).await;
@@ -131,13 +131,13 @@ fn say(error: &StoreError, what: &str) {
     }
 }
 
-async fn record(store: &Store, crash: &Crash) -> instance::Input {
+async fn record(store: &Store, crash: &Crash) -> instance::WorkerEvent {
     match store.record_crash(crash).await {
         Ok(recorded) => {
             if recorded.new {
                 tracing::info!(worker = %crash.worker, incident = %crash.incident, count = recorded.count, "crash recorded");
             }
-            instance::Input::Recorded
+            instance::WorkerEvent::Recorded
         }
         Err(error) => {
             let worker = &crash.worker;
@@ -145,7 +145,7 @@ async fn record(store: &Store, crash: &Crash) -> instance::Input {
                 &error,
                 &format!("the crash of {worker} could not be recorded; its shim keeps it until it can"),
             );
-            instance::Input::NotRecorded
+            instance::WorkerEvent::NotRecorded
         }
     }
 }

@@ -65,7 +65,7 @@ pub(super) struct Link {
 
 /// What a link knows of its shim.
 #[derive(Default)]
-struct Course {
+struct ShimState {
     heard: bool,
     pid: u32,
     protocol: u32,
@@ -83,28 +83,28 @@ struct LoopEnded;
 impl Link {
     /// Goes on until the shim is gone, or the loop is.
     pub(super) async fn run(mut self) {
-        let mut course = Course::default();
-        while let Some((session, heard)) = self.open(&course).await {
-            let ended = match self.begin(heard, &mut course).await {
-                Ok(()) => self.exchange(session, &mut course).await,
+        let mut shim = ShimState::default();
+        while let Some((session, heard)) = self.open(&shim).await {
+            let ended = match self.begin(heard, &mut shim).await {
+                Ok(()) => self.exchange(session, &mut shim).await,
                 Err(LoopEnded) => Err(LoopEnded),
             };
             if ended.is_err() {
                 return;
             }
         }
-        self.gone(&course).await;
+        self.gone(&shim).await;
         self.connected.remove(&self.worker);
     }
 
     /// Connects, however long it takes; `None` once the shim has ended for certain.
-    async fn open(&self, course: &Course) -> Option<(Session, Heard)> {
+    async fn open(&self, shim: &ShimState) -> Option<(Session, Heard)> {
         let [mut pause, longest] = PAUSES;
         let (mut tries, mut is_first) = (0_u32, true);
         let mut say = |why: &dyn std::fmt::Display| {
             tries += 1;
             // Often enough to be seen, and not for each try of hours.
-            if tries.is_power_of_two() && !course.acknowledged {
+            if tries.is_power_of_two() && !shim.acknowledged {
                 tracing::warn!(worker = %self.worker, "its shim is not heard, and waited for: {why}");
             }
         };
@@ -142,28 +142,30 @@ impl Link {
     }
 
     /// Tells the loop how things stand: first of all that the worker is there.
-    async fn begin(&self, heard: Heard, course: &mut Course) -> Result<(), LoopEnded> {
+    async fn begin(&self, heard: Heard, shim: &mut ShimState) -> Result<(), LoopEnded> {
         let lives = heard.lives();
         let Heard { pid, port, armed, spec_hash, protocol, warm, asked, past } = heard;
-        (course.pid, course.protocol) = (pid, protocol);
+        (shim.pid, shim.protocol) = (pid, protocol);
         self.connected.know(&self.worker, Known { pid, port, spec_hash });
-        let is_first = !std::mem::replace(&mut course.heard, true);
+        let is_first = !std::mem::replace(&mut shim.heard, true);
         match self.origin {
-            Origin::Launched if is_first => self.tell(instance::Input::Started { pid, port, armed }).await?,
+            Origin::Launched if is_first => {
+                self.tell(instance::WorkerEvent::Started { pid, port, armed }).await?;
+            }
             Origin::Found if is_first => {
                 self.forget_specification().await;
                 if lives {
                     tracing::info!(worker = %self.worker, "taking over");
                     let warm = warm || (!asked && self.is_warm(port).await);
-                    self.tell(instance::Input::Found { pid, port, armed, warm, asked }).await?;
+                    self.tell(instance::WorkerEvent::Found { pid, port, armed, warm, asked }).await?;
                 }
             }
             // Its answer may have been lost with the last connection.
-            _ if armed => self.tell(instance::Input::Armed).await?,
+            _ if armed => self.tell(instance::WorkerEvent::Armed).await?,
             _ => {}
         }
         for said in past {
-            self.hear(said, course).await?;
+            self.hear(said, shim).await?;
         }
         Ok(())
     }
@@ -185,23 +187,23 @@ impl Link {
     }
 
     /// Carries messages both ways until the connection is over.
-    async fn exchange(&mut self, mut session: Session, course: &mut Course) -> Result<(), LoopEnded> {
-        for request in &course.unanswered {
+    async fn exchange(&mut self, mut session: Session, shim: &mut ShimState) -> Result<(), LoopEnded> {
+        for request in &shim.unanswered {
             session.ask(request);
         }
         loop {
             tokio::select! {
                 step = session.step() => match step {
                     Some(Some(Said { re, what })) => {
-                        course.unanswered.retain(|request| re.is_none() || request.id != re);
-                        self.hear(what, course).await?;
+                        shim.unanswered.retain(|request| re.is_none() || request.id != re);
+                        self.hear(what, shim).await?;
                     }
                     Some(None) => {}
                     None => return Ok(()),
                 },
                 // None: nothing more is asked of it, and it goes when it has heard so.
                 Some(what) = self.requests.recv() => {
-                    if let Some(request) = course.request(what) {
+                    if let Some(request) = shim.request(what) {
                         session.ask(&request);
                     }
                 }
@@ -209,15 +211,15 @@ impl Link {
         }
     }
 
-    async fn hear(&self, said: FromShim, course: &mut Course) -> Result<(), LoopEnded> {
-        course.ended |= matches!(said, FromShim::Ended { .. });
-        match self.translate(said, course.pid).await {
+    async fn hear(&self, said: FromShim, shim: &mut ShimState) -> Result<(), LoopEnded> {
+        shim.ended |= matches!(said, FromShim::Ended { .. });
+        match self.translate(said, shim.pid).await {
             Some(input) => self.tell(input).await,
             None => Ok(()),
         }
     }
 
-    async fn translate(&self, said: FromShim, pid: u32) -> Option<instance::Input> {
+    async fn translate(&self, said: FromShim, pid: u32) -> Option<instance::WorkerEvent> {
         Some(match said {
             FromShim::State { .. }
             | FromShim::Disarmed
@@ -228,13 +230,13 @@ impl Link {
                 tracing::warn!(worker = %self.worker, reason, "its shim refused a request");
                 return None;
             }
-            FromShim::Armed => instance::Input::Armed,
-            FromShim::ArmRefused { reason } => instance::Input::ArmRefused { reason },
+            FromShim::Armed => instance::WorkerEvent::Armed,
+            FromShim::ArmRefused { reason } => instance::WorkerEvent::ArmRefused { reason },
             FromShim::Crashing { signal, at } => {
                 let affected = self.affected(Death::ByItself).await;
-                instance::Input::Fatal { pid, signal: Signal(signal), at, affected }
+                instance::WorkerEvent::Fatal { pid, signal: Signal(signal), at, affected }
             }
-            FromShim::Ended { exit, asked, oom_killed, at, uptime_ms, .. } => instance::Input::Ended {
+            FromShim::Ended { exit, asked, oom_killed, at, uptime_ms, .. } => instance::WorkerEvent::Ended {
                 pid,
                 exit,
                 ending: ending::classify(exit, asked, oom_killed),
@@ -243,7 +245,7 @@ impl Link {
                 affected: self.affected(death(exit, oom_killed)).await,
             },
             FromShim::Analysed { findings, audit } => {
-                instance::Input::Analysed { findings: Box::new(findings), audit }
+                instance::WorkerEvent::Analysed { findings: Box::new(findings), audit }
             }
         })
     }
@@ -256,7 +258,7 @@ impl Link {
         }
     }
 
-    async fn tell(&self, input: instance::Input) -> Result<(), LoopEnded> {
+    async fn tell(&self, input: instance::WorkerEvent) -> Result<(), LoopEnded> {
         let input = Input::Worker { worker: self.worker.clone(), input };
         self.inbox.send(input).await.map_err(|_| LoopEnded)
     }
@@ -274,25 +276,25 @@ impl Link {
     }
 
     /// The shim has ended: one that went before its worker's end was written down is lost.
-    async fn gone(&self, course: &Course) {
+    async fn gone(&self, shim: &ShimState) {
         // A shim that went as it should has done so itself.
         let run_dir = self.run_dir.clone();
         let _already_gone = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(run_dir)).await;
-        if course.ended && course.acknowledged {
+        if shim.ended && shim.acknowledged {
             return;
         }
         self.end_group().await;
-        if course.heard {
+        if shim.heard {
             tracing::warn!(worker = %self.worker, "the shim is gone");
         } else {
             tracing::warn!(worker = %self.worker, "its shim has ended; the run folder was left over and is removed");
         }
         let affected = self.affected(Death::Killed).await;
-        let _ended = self.tell(instance::Input::Lost { affected }).await;
+        let _ended = self.tell(instance::WorkerEvent::Lost { affected }).await;
     }
 }
 
-impl Course {
+impl ShimState {
     /// `None` for what the shim does not know.
     fn request(&mut self, what: ToShim) -> Option<Request> {
         self.acknowledged |= what == ToShim::Acknowledge;

@@ -43,8 +43,8 @@ const REQUESTS: usize = 64;
 /// What is due by the wall clock may be due at any moment when that is set: nobody tells, so it is looked at now and then.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
-/// What the loop needs of the world.
-pub struct World {
+/// What the loop needs of the rest of Medic.
+pub struct Dependencies {
     /// This machine's name.
     pub node: NodeName,
     /// The clock.
@@ -67,21 +67,21 @@ pub struct World {
 /// `remembered` it begins from nothing, and nothing that guards people is written before [`Supervision::recall`] has said what
 /// was. The handle ends when everything is stopped.
 pub fn start(
-    world: World,
+    dependencies: Dependencies,
     apps: Vec<AppStart>,
     remembered: Option<&Remembered>,
 ) -> (Supervision, tokio::task::JoinHandle<()>) {
     let (inbox, events) = mpsc::channel(INBOX);
     let (ask, requests) = mpsc::channel(REQUESTS);
     let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
-    let clock = Arc::clone(&world.clock);
+    let clock = Arc::clone(&dependencies.clock);
     let nothing = Remembered::default();
     let fleet =
-        Fleet::new(clock.now(), &world.node, apps, remembered.unwrap_or(&nothing), crash::incident_id);
-    let health = world.health.clone();
-    let sampler = sampler::Sampler::new(&world, snapshot.clone());
+        Fleet::new(clock.now(), &dependencies.node, apps, remembered.unwrap_or(&nothing), crash::incident_id);
+    let health = dependencies.health.clone();
+    let sampler = sampler::Sampler::new(&dependencies, snapshot.clone());
     let sampling = tokio::spawn(sampler.run(inbox.clone())).abort_handle();
-    let executor = Executor::new(world, inbox, remembered.is_some());
+    let executor = Executor::new(dependencies, inbox, remembered.is_some());
     let mut running = Loop { fleet, clock, events, requests, executor, health, publish, number: 0 };
     // Whoever asks from now on is told of every app.
     running.take_over();
@@ -172,8 +172,10 @@ impl Loop {
 
     fn decide(&mut self, input: Input) {
         let now = self.clock.now();
-        let written =
-            matches!(&input, Input::Written | Input::Worker { input: engine::instance::Input::Recorded, .. });
+        let written = matches!(
+            &input,
+            Input::Written | Input::Worker { input: engine::instance::WorkerEvent::Recorded, .. }
+        );
         let is_recalled = matches!(&input, Input::Recalled(_));
         let mut effects = Vec::new();
         self.fleet.step(now, input, &mut effects);

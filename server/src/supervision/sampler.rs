@@ -13,7 +13,7 @@ use model::{Clock, NodeName, Place, Timestamp, WorkerId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
-use super::World;
+use super::Dependencies;
 use crate::doors::Doors;
 use crate::panics;
 use crate::vitals::{Meter, Reading};
@@ -70,13 +70,13 @@ struct Target {
 type Meters = BTreeMap<WorkerId, Meter>;
 
 impl Sampler {
-    pub(super) fn new(world: &World, snapshot: watch::Receiver<Arc<Snapshot>>) -> Self {
+    pub(super) fn new(dependencies: &Dependencies, snapshot: watch::Receiver<Arc<Snapshot>>) -> Self {
         Self {
-            node: world.node.clone(),
-            clock: Arc::clone(&world.clock),
-            front_doors: Arc::clone(&world.front_doors),
+            node: dependencies.node.clone(),
+            clock: Arc::clone(&dependencies.clock),
+            front_doors: Arc::clone(&dependencies.front_doors),
             snapshot,
-            memory: world.memory.clone(),
+            memory: dependencies.memory.clone(),
         }
     }
 

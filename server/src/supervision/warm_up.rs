@@ -142,7 +142,7 @@ mod tests {
             (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n", Some(404)),
             (b"HTTP/2.0 200 OK\r\n\r\n", None),
             (b"HTTP/1.1 2xx OK\r\n\r\n", None),
-            (b"hello world!", None),
+            (b"hello dependencies!", None),
             (b"", None),
         ] {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

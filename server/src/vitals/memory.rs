@@ -15,7 +15,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::process::{Look, Process};
+use super::process::{Process, Usage};
 use super::{kilobytes, read};
 
 /// How often at most, when it matters: near the limit, and when processes came or went.
@@ -44,65 +44,65 @@ impl Sharing {
         &mut self,
         now: Duration,
         limit_bytes: u64,
-        looks: &[(Process, Look)],
+        usages: &[(Process, Usage)],
     ) -> u64 {
-        self.private_bytes_by(now, limit_bytes, looks, confirm)
+        self.private_bytes_by(now, limit_bytes, usages, confirm)
     }
 
     fn private_bytes_by(
         &mut self,
         now: Duration,
         limit_bytes: u64,
-        looks: &[(Process, Look)],
-        confirm: impl FnOnce(&[(Process, Look)]) -> u64,
+        usages: &[(Process, Usage)],
+        confirm: impl FnOnce(&[(Process, Usage)]) -> u64,
     ) -> u64 {
-        if let [(_, alone)] = looks {
+        if let [(_, alone)] = usages {
             self.0 = None;
             return alone.memory_bytes.unwrap_or(0);
         }
-        if self.is_due(now, limit_bytes, looks) {
-            let members: BTreeSet<_> = looks.iter().map(|(process, _)| *process).collect();
-            let shared_bytes = sum(looks, &members).saturating_sub(confirm(looks));
+        if self.is_due(now, limit_bytes, usages) {
+            let members: BTreeSet<_> = usages.iter().map(|(process, _)| *process).collect();
+            let shared_bytes = sum(usages, &members).saturating_sub(confirm(usages));
             self.0 = Some(Confirmed { at: now, shared_bytes, members });
         }
-        self.estimate(looks)
+        self.estimate(usages)
     }
 
-    fn estimate(&self, looks: &[(Process, Look)]) -> u64 {
+    fn estimate(&self, usages: &[(Process, Usage)]) -> u64 {
         // no page of a single process is counted twice
-        let least = looks.iter().filter_map(|(_, look)| look.memory_bytes).max().unwrap_or(0);
+        let least = usages.iter().filter_map(|(_, usage)| usage.memory_bytes).max().unwrap_or(0);
         let known = self.0.as_ref();
-        known.map_or(0, |known| sum(looks, &known.members).saturating_sub(known.shared_bytes)).max(least)
+        known.map_or(0, |known| sum(usages, &known.members).saturating_sub(known.shared_bytes)).max(least)
     }
 
-    fn is_due(&self, now: Duration, limit_bytes: u64, looks: &[(Process, Look)]) -> bool {
+    fn is_due(&self, now: Duration, limit_bytes: u64, usages: &[(Process, Usage)]) -> bool {
         let Some(known) = &self.0 else { return true };
-        let came_or_went = looks.len() != known.members.len()
-            || looks.iter().any(|(process, _)| !known.members.contains(process));
+        let came_or_went = usages.len() != known.members.len()
+            || usages.iter().any(|(process, _)| !known.members.contains(process));
         let near =
-            u128::from(self.estimate(looks)) * 100 >= u128::from(limit_bytes) * u128::from(NEAR_PERCENT);
+            u128::from(self.estimate(usages)) * 100 >= u128::from(limit_bytes) * u128::from(NEAR_PERCENT);
         let pause = if came_or_went || near { SOON } else { SELDOM };
-        let all: u64 = looks.iter().filter_map(|(_, look)| look.memory_bytes).sum();
+        let all: u64 = usages.iter().filter_map(|(_, usage)| usage.memory_bytes).sum();
         let affordable = Duration::from_secs((all >> 20) * PAUSE_S_PER_4_GIB / 4_096);
         now.saturating_sub(known.at) >= pause.max(affordable)
     }
 }
 
-fn sum(looks: &[(Process, Look)], members: &BTreeSet<Process>) -> u64 {
-    let known = looks.iter().filter(|(process, _)| members.contains(process));
-    known.filter_map(|(_, look)| look.memory_bytes).sum()
+fn sum(usages: &[(Process, Usage)], members: &BTreeSet<Process>) -> u64 {
+    let known = usages.iter().filter(|(process, _)| members.contains(process));
+    known.filter_map(|(_, usage)| usage.memory_bytes).sum()
 }
 
 /// Each page once: of a page that n processes share, each has an n-th.
-fn confirm(looks: &[(Process, Look)]) -> u64 {
-    let of = |(process, look): &(Process, Look)| {
+fn confirm(usages: &[(Process, Usage)]) -> u64 {
+    let of = |(process, usage): &(Process, Usage)| {
         let rollup = read(&format!("/proc/{}/smaps_rollup", process.pid));
         let share =
             rollup.and_then(|text| Some(kilobytes(&text, "Pss_Anon")? + kilobytes(&text, "SwapPss")?));
         // what may not be read, as that of a process with another user's rights, counts in full
-        share.or(look.memory_bytes).unwrap_or(0)
+        share.or(usage.memory_bytes).unwrap_or(0)
     };
-    looks.iter().map(of).sum()
+    usages.iter().map(of).sum()
 }
 
 #[cfg(test)]
@@ -111,12 +111,12 @@ mod tests {
 
     const MB: u64 = 1 << 20;
 
-    fn looks(megabytes: &[u64]) -> Vec<(Process, Look)> {
-        let look = |(pid, megabytes): (u32, &u64)| {
+    fn usages(megabytes: &[u64]) -> Vec<(Process, Usage)> {
+        let usage = |(pid, megabytes): (u32, &u64)| {
             let process = Process { pid, started: 1 };
-            (process, Look { memory_bytes: Some(megabytes * MB), processor_us: 0 })
+            (process, Usage { memory_bytes: Some(megabytes * MB), processor_us: 0 })
         };
-        (1..).zip(megabytes).map(look).collect()
+        (1..).zip(megabytes).map(usage).collect()
     }
 
     struct Case {
@@ -135,7 +135,7 @@ mod tests {
         fn at(&mut self, s: u64, limit: u64, megabytes: &[u64], confirmed: Option<u64>) -> u64 {
             let mut asked = false;
             let now = Duration::from_secs(s);
-            let bytes = self.sharing.private_bytes_by(now, limit * MB, &looks(megabytes), |_| {
+            let bytes = self.sharing.private_bytes_by(now, limit * MB, &usages(megabytes), |_| {
                 asked = true;
                 confirmed.expect("no confirmation was due") * MB
             });

@@ -87,23 +87,23 @@ impl Meter {
     /// is done to be right. A worker that is gone has no values.
     pub fn read(&mut self, now: Duration, limit_bytes: u64) -> Reading {
         let Some(worker) = self.worker else { return Reading::default() };
-        let Some(own) = worker.look() else { return Reading::default() };
+        let Some(own) = worker.usage() else { return Reading::default() };
         let is_due = self.looked.is_none_or(|at| now.saturating_sub(at) >= Self::LOOK_EVERY);
         if is_due {
             self.looked = Some(now);
             self.tree.find(worker, self.group.as_ref());
             self.processors = Processors::of(worker.pid, self.processor_group.as_ref());
         }
-        let mut looks = vec![(worker, own)];
-        self.tree.look(&mut looks);
+        let mut usages = vec![(worker, own)];
+        self.tree.usages(&mut usages);
         let private_bytes = own.memory_bytes.map(|_| {
-            let exact = self.group.as_ref().filter(|_| looks.len() > 1).and_then(Group::anonymous_bytes);
-            exact.unwrap_or_else(|| self.sharing.private_bytes(now, limit_bytes, &looks))
+            let exact = self.group.as_ref().filter(|_| usages.len() > 1).and_then(Group::anonymous_bytes);
+            exact.unwrap_or_else(|| self.sharing.private_bytes(now, limit_bytes, &usages))
         });
         let used_us = self.group.as_ref().and_then(Group::processor_us);
         let cpu_percent = match used_us {
             Some(used) => self.load.of_group(now, used, self.processors),
-            None => self.load.of_processes(now, &looks, self.processors),
+            None => self.load.of_processes(now, &usages, self.processors),
         };
         Reading { private_bytes, cpu_percent }
     }

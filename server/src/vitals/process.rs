@@ -12,7 +12,7 @@ pub(super) struct Process {
 
 /// What a process used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct Usage {
     /// Anonymous memory and swap, in bytes, with what it shares with its parent or children since a fork. A process that has
     /// ended and waits for its parent has none.
     pub(super) memory_bytes: Option<u64>,
@@ -28,13 +28,13 @@ impl Process {
     }
 
     /// `None` when it is gone, even if another has its id.
-    pub(super) fn look(self) -> Option<Look> {
+    pub(super) fn usage(self) -> Option<Usage> {
         let status = read(&format!("/proc/{}/status", self.pid))?;
         // read last: what still has the same start was there all the time
         let stat = Stat::read(self.pid).filter(|stat| stat.started == self.started)?;
         let swap = kilobytes(&status, "VmSwap").unwrap_or(0);
         let memory_bytes = kilobytes(&status, "RssAnon").map(|resident| resident + swap);
-        Some(Look { memory_bytes, processor_us: stat.processor_us })
+        Some(Usage { memory_bytes, processor_us: stat.processor_us })
     }
 }
 
@@ -89,9 +89,9 @@ mod tests {
     #[test]
     fn another_process_with_the_same_id_is_another() {
         let own = Process::now(std::process::id()).unwrap();
-        assert!(own.look().unwrap().memory_bytes.unwrap() > 0);
+        assert!(own.usage().unwrap().memory_bytes.unwrap() > 0);
         let earlier = Process { started: own.started - 1, ..own };
-        assert_eq!(earlier.look(), None);
+        assert_eq!(earlier.usage(), None);
     }
 
     #[test]
@@ -101,10 +101,10 @@ mod tests {
         let process = Process::now(child.id()).unwrap();
         drop(child.stdin.take());
         // not waited for yet, so its entry stays
-        while process.look().unwrap().memory_bytes.is_some() {
+        while process.usage().unwrap().memory_bytes.is_some() {
             std::thread::yield_now();
         }
         child.wait().unwrap();
-        assert_eq!(process.look(), None);
+        assert_eq!(process.usage(), None);
     }
 }

@@ -13,20 +13,20 @@ use super::process::{Process, Stat};
 use super::process_tree::ProcessTree;
 use super::{kilobytes, numbers_in, read};
 
-/// How long apart two [`Look`]s should be: processor time is counted in hundredths of a second.
+/// How long apart two [`ProcessList`]s should be: processor time is counted in hundredths of a second.
 pub const APART: Duration = Duration::from_millis(500);
 
 /// The processes of one worker at one moment, the worker first.
 #[derive(Default)]
-pub struct Look(Vec<Seen>);
+pub struct ProcessList(Vec<Listed>);
 
-struct Seen {
+struct Listed {
     process: Process,
     stat: Stat,
     status: String,
 }
 
-impl Look {
+impl ProcessList {
     /// Nothing where there is no such process.
     pub fn at(worker: u32) -> Self {
         let Some(worker) = Process::now(worker) else { return Self(Vec::new()) };
@@ -34,7 +34,7 @@ impl Look {
         let mut tree = ProcessTree::default();
         tree.find(worker, group.as_ref());
         let all = std::iter::once(worker).chain(tree.processes().iter().copied());
-        Self(all.filter_map(Seen::now).collect())
+        Self(all.filter_map(Listed::now).collect())
     }
 
     /// The processes that are there now, with the processor time that each used since `self`.
@@ -53,7 +53,7 @@ impl Look {
     }
 }
 
-impl Seen {
+impl Listed {
     fn now(process: Process) -> Option<Self> {
         let status = read(&format!("/proc/{}/status", process.pid))?;
         // read last: what still has the same start was there all the time

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use shim::cgroup::Group;
 
-use super::process::{Look, Process};
+use super::process::{Process, Usage};
 use super::{numbers_in, read};
 
 /// How many are counted: more than any server forks, and few enough that one that forks without end costs little.
@@ -35,12 +35,12 @@ impl ProcessTree {
         &self.0
     }
 
-    /// Adds a look at each of them; those that are gone are forgotten.
-    pub(super) fn look(&mut self, looks: &mut Vec<(Process, Look)>) {
+    /// Adds what each of them uses; those that are gone are forgotten.
+    pub(super) fn usages(&mut self, usages: &mut Vec<(Process, Usage)>) {
         self.0.retain(|process| {
-            let look = process.look();
-            looks.extend(look.map(|look| (*process, look)));
-            look.is_some()
+            let usage = process.usage();
+            usages.extend(usage.map(|usage| (*process, usage)));
+            usage.is_some()
         });
     }
 }

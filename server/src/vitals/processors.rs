@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shim::cgroup::Group;
 
-use super::process::{Look, Process};
+use super::process::{Process, Usage};
 use super::read;
 
 /// Time is told in hundredths of a second, so a shorter stretch would be told too roughly.
@@ -71,15 +71,15 @@ impl Load {
     pub(super) fn of_processes(
         &mut self,
         now: Duration,
-        looks: &[(Process, Look)],
+        usages: &[(Process, Usage)],
         processors: Processors,
     ) -> Option<u8> {
-        let used = looks.iter().map(|(_, look)| look.processor_us).sum();
+        let used = usages.iter().map(|(_, usage)| usage.processor_us).sum();
         // what one used before it was found was not used since the last reading
         let known = self.last.as_ref().map_or(&[][..], |last| &last.processes);
-        let new = looks.iter().filter(|(process, _)| !known.contains(process));
-        let before = new.map(|(_, look)| look.processor_us).sum();
-        let processes = looks.iter().map(|(process, _)| *process).collect();
+        let new = usages.iter().filter(|(process, _)| !known.contains(process));
+        let before = new.map(|(_, usage)| usage.processor_us).sum();
+        let processes = usages.iter().map(|(process, _)| *process).collect();
         self.step(now, used, before, processes, processors)
     }
 
@@ -143,13 +143,13 @@ mod tests {
     #[test]
     fn what_a_child_used_counts_once_before_and_after_its_end() {
         let s = Duration::from_secs;
-        let look =
-            |pid, processor_us| (Process { pid, started: 1 }, Look { memory_bytes: None, processor_us });
+        let usage =
+            |pid, processor_us| (Process { pid, started: 1 }, Usage { memory_bytes: None, processor_us });
         let mut load = Load::default();
-        assert_eq!(load.of_processes(s(0), &[look(1, 0)], TWO), None);
-        assert_eq!(load.of_processes(s(1), &[look(1, 0), look(2, 9_000_000)], TWO), Some(0), "used before");
-        assert_eq!(load.of_processes(s(2), &[look(1, 0), look(2, 10_000_000)], TWO), Some(50));
-        assert_eq!(load.of_processes(s(3), &[look(1, 10_400_000)], TWO), Some(20), "waited for");
-        assert_eq!(load.of_processes(s(4), &[look(1, 10_400_000)], TWO), Some(0));
+        assert_eq!(load.of_processes(s(0), &[usage(1, 0)], TWO), None);
+        assert_eq!(load.of_processes(s(1), &[usage(1, 0), usage(2, 9_000_000)], TWO), Some(0), "used before");
+        assert_eq!(load.of_processes(s(2), &[usage(1, 0), usage(2, 10_000_000)], TWO), Some(50));
+        assert_eq!(load.of_processes(s(3), &[usage(1, 10_400_000)], TWO), Some(20), "waited for");
+        assert_eq!(load.of_processes(s(4), &[usage(1, 10_400_000)], TWO), Some(0));
     }
 }

@@ -236,7 +236,7 @@ fn cost() {
 fn a_workers_processes_are_listed_with_who_started_them_and_what_they_use() {
     let app = Prefork::start(1, 3, 20);
     let worker = app.process.id();
-    let look = || process_list::Look::at(worker);
+    let look = || process_list::ProcessList::at(worker);
     let processes = look().then(&look(), Duration::from_secs(1));
     assert_eq!(processes.len(), 4, "{processes:?}");
     assert_eq!((processes[0].pid, processes[0].parent), (worker, std::process::id()));
@@ -252,7 +252,10 @@ fn a_workers_processes_are_listed_with_who_started_them_and_what_they_use() {
         assert!(child.private_bytes.unwrap() >= 20 * MIB, "{child:?}");
     }
     assert!(
-        process_list::Look::at(u32::MAX).then(&look(), LIMIT).iter().all(|new| new.cpu_percent.is_none())
+        process_list::ProcessList::at(u32::MAX)
+            .then(&look(), LIMIT)
+            .iter()
+            .all(|new| new.cpu_percent.is_none())
     );
     drop(app);
     assert_eq!(look().then(&look(), LIMIT), []);

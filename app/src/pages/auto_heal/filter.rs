@@ -115,7 +115,8 @@ mod tests {
     fn each_word_chooses_its_own_and_an_unknown_one_nothing() {
         let by_hand = restart(RestartReason::ByHand { by: None }, 1, RestartOutcome::Done);
         let reason = RestartReason::Rule { rule: Rule::StatusCode { index: 4 }, blew_fuse: false };
-        let failed = restart(reason, 0, RestartOutcome::Failed { why: RestartFailure::Told(String::new()) });
+        let failed =
+            restart(reason, 0, RestartOutcome::Failed { why: RestartFailure::Recorded(String::new()) });
         let cases = [
             ((None, None, None), (true, true)),
             ((Some("by-hand"), None, None), (true, false)),

@@ -342,7 +342,9 @@ mod tests {
             duration_ms: 1_200,
             drained: 3,
             failed: 0,
-            outcome: RestartOutcome::Failed { why: RestartFailure::Told("It did not <i>listen.".to_owned()) },
+            outcome: RestartOutcome::Failed {
+                why: RestartFailure::Recorded("It did not <i>listen.".to_owned()),
+            },
         };
         let html = view! { <RestartCard restart=restart /> }.to_html();
         for expected in

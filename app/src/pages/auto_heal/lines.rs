@@ -11,13 +11,13 @@ use model::time::humanise;
 use crate::parts::frame::Scroll;
 
 /// Where a line stands: its kind's place, and its number among those of its kind.
-type Place = (u8, usize);
+type Position = (u8, usize);
 
 /// What it is about, and what is said of it.
-type Lines = BTreeMap<Place, (String, String)>;
+type Lines = BTreeMap<Position, (String, String)>;
 
 /// Where the action stands.
-const ACTION: Place = (7, 0);
+const ACTION: Position = (7, 0);
 
 /// Both run a program, and the new rules give it what was typed.
 fn has_new_parameters(current: &AutoHealConfig, new: &AutoHealConfig) -> bool {
@@ -38,7 +38,7 @@ fn has_new_parameters(current: &AutoHealConfig, new: &AutoHealConfig) -> bool {
 fn lines(config: &AutoHealConfig) -> Lines {
     let (triggers, actions) = (&config.rules.triggers, &config.rules.actions);
     let mut lines = Lines::new();
-    let mut add = |place: Place, what: String, text: String| {
+    let mut add = |place: Position, what: String, text: String| {
         lines.insert(place, (what, text));
     };
     let state = if config.enabled { "on" } else { "off" };
@@ -125,11 +125,11 @@ pub(super) fn comparison(current: &AutoHealConfig, new: &AutoHealConfig) -> AnyV
     if new_parameters && let Some((_, text)) = new.get_mut(&ACTION) {
         text.push_str(" (new parameters)");
     }
-    let mut names: BTreeMap<Place, String> = BTreeMap::new();
+    let mut names: BTreeMap<Position, String> = BTreeMap::new();
     for (place, (what, _)) in current.iter().chain(&new) {
         names.entry(*place).or_insert_with(|| what.clone());
     }
-    let row = move |(place, what): (Place, String)| {
+    let row = move |(place, what): (Position, String)| {
         let text = |lines: &Lines| lines.get(&place).map(|(_, text)| text.clone());
         let (before, after) = (text(&current), text(&new));
         let change = match (&before, &after) {

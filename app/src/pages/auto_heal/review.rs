@@ -1,6 +1,6 @@
 //! The dry run: when each condition would have been met on each instance in the last 24 hours, before it is saved.
 
-use insight::dry_run::{ConditionRun, DryRun, InstanceRun, Verdict, WouldFire};
+use insight::dry_run::{ConditionRun, DryRun, InstanceRun, Prediction, WouldFire};
 use insight::report::Severity;
 use insight::rules;
 use insight::words::counted;
@@ -70,7 +70,7 @@ fn DryRunView(run: DryRun) -> impl IntoView {
 #[component]
 fn Instance(run: InstanceRun) -> impl IntoView {
     let row = |condition: ConditionRun| {
-        let (severity, word, why) = verdict(&condition.verdict);
+        let (severity, word, why) = prediction(&condition.prediction);
         view! {
             <tr>
                 <th scope="row">{rules::title(condition.rule)}</th>
@@ -100,12 +100,12 @@ fn Instance(run: InstanceRun) -> impl IntoView {
     }
 }
 
-fn verdict(verdict: &Verdict) -> (Severity, &'static str, Option<String>) {
-    match verdict {
-        Verdict::WouldFire => (Severity::Warning, "Would have acted", None),
-        Verdict::MayFire => (Severity::Info, "May have acted", None),
-        Verdict::WouldNotFire => (Severity::Healthy, "Would not have acted", None),
-        Verdict::CannotTell { why } => (Severity::Info, "Unknown", Some(why.clone())),
+fn prediction(prediction: &Prediction) -> (Severity, &'static str, Option<String>) {
+    match prediction {
+        Prediction::WouldFire => (Severity::Warning, "Would have acted", None),
+        Prediction::MayFire => (Severity::Info, "May have acted", None),
+        Prediction::WouldNotFire => (Severity::Healthy, "Would not have acted", None),
+        Prediction::CannotTell { why } => (Severity::Info, "Unknown", Some(why.clone())),
     }
 }
 
@@ -158,18 +158,22 @@ mod tests {
         let at = |minute: i64| Timestamp::from_ms(1_769_847_300_000 + minute * 60_000);
         let fire =
             |minute| WouldFire { minute: at(minute), certain: minute % 2 == 0, text: "5 <b>.".to_owned() };
-        let condition =
-            |rule, verdict, fires| ConditionRun { rule, condition: "when x".to_owned(), verdict, fires };
+        let condition = |rule, prediction, fires| ConditionRun {
+            rule,
+            condition: "when x".to_owned(),
+            prediction,
+            fires,
+        };
         let run = DryRun {
             from: at(0),
             to: at(1_440),
             instances: vec![InstanceRun {
                 place: "node-a/shop/3".parse().unwrap(),
                 conditions: vec![
-                    condition(Rule::Requests, Verdict::WouldFire, (0..300).map(fire).collect()),
+                    condition(Rule::Requests, Prediction::WouldFire, (0..300).map(fire).collect()),
                     condition(
                         Rule::StatusCode { index: 0 },
-                        Verdict::CannotTell { why: "The status is not recorded.".to_owned() },
+                        Prediction::CannotTell { why: "The status is not recorded.".to_owned() },
                         Vec::new(),
                     ),
                 ],

@@ -5,7 +5,7 @@ use insight::report::{Line, LineChart, Mark, MarkKind};
 use plotters::prelude::*;
 
 use crate::parts::plot::{
-    Area, Axes, Drawn, INK, LIMIT, Place, Plot, Size, axes, draw_grid, draw_limit, draw_times, plot,
+    Area, Axes, Drawn, INK, LIMIT, Pixel, Plot, Size, axes, draw_grid, draw_limit, draw_times, plot,
     series_placeholder, units,
 };
 
@@ -28,7 +28,7 @@ pub(super) struct Parts<'c> {
 
 /// Marks of one kind that would cover one another, drawn as one where the first is.
 pub(super) struct Shape<'c> {
-    pub(super) middle: Place,
+    pub(super) middle: Pixel,
     /// Oldest first; never empty.
     pub(super) marks: Vec<&'c Mark>,
 }
@@ -125,7 +125,7 @@ fn draw_line(
     let points: Vec<(usize, u64)> = points.collect();
     // Where nothing was measured, nothing is drawn.
     for stretch in points.chunk_by(|one, next| next.0 == one.0 + 1) {
-        let stretch: Vec<Place> = stretch.iter().copied().map(place).collect();
+        let stretch: Vec<Pixel> = stretch.iter().copied().map(place).collect();
         if let [alone] = stretch.as_slice() {
             root.draw(&Circle::new(*alone, 3, colour.filled()))?;
         }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::samples::Samples;
 use crate::auto_heal::percent_memory::LONGEST_GAP;
 use model::auto_heal::arithmetic::millis;
-use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, Standing, Unit};
+use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, RuleState, Unit};
 use model::auto_heal::measured::Measured;
 use model::auto_heal::watch::Observation;
 use model::{Monotonic, Now};
@@ -39,7 +39,7 @@ pub struct ProactiveCpu {
     above_since: Option<Monotonic>,
     mean: Option<u64>,
     /// Why it no longer looks.
-    over: Option<Standing>,
+    over: Option<RuleState>,
     samples: Samples,
 }
 
@@ -70,9 +70,9 @@ impl ProactiveCpu {
         // After the wall clock was set back, it lasts no longer for it.
         self.state.since = self.state.since.min(now.wall);
         self.over = if self.state.acted >= rule.actions {
-            Some(Standing::ActionsUsed)
+            Some(RuleState::ActionsUsed)
         } else if now.wall >= self.state.since + Duration::from_hours(rule.hours) {
-            Some(Standing::Expired)
+            Some(RuleState::Expired)
         } else {
             None
         };
@@ -92,7 +92,7 @@ impl ProactiveCpu {
     pub fn reading(&self) -> Reading {
         let (measured, threshold) = (self.measured(self.mean, None), self.state.rule.threshold_percent);
         let reading = Reading::new(Rule::ProactiveCpu, measured, self.mean, threshold, Unit::Percent);
-        Reading { standing: self.over.clone().unwrap_or(Standing::Watching), ..reading }
+        Reading { state: self.over.clone().unwrap_or(RuleState::Watching), ..reading }
     }
 
     fn measured(&self, mean_percent: Option<u64>, busy: Option<Duration>) -> Measured {
@@ -203,7 +203,7 @@ mod tests {
     fn it_acts_so_often_and_so_long() {
         let mut machine = ProactiveCpu::new(START, KILL, None);
         assert_eq!(fires_at(&mut machine, 0..400, |_| 100), [30, 61]);
-        assert_eq!(machine.reading().standing, Standing::ActionsUsed);
+        assert_eq!(machine.reading().state, RuleState::ActionsUsed);
         let mut again = ProactiveCpu::new(START, KILL, Some(machine.state()));
         assert_eq!(fires_at(&mut again, 400..800, |_| 100), [0; 0], "remembered");
         let mut other = ProactiveCpu::new(START, CpuRule { actions: 3, ..KILL }, Some(machine.state()));
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(run(3_570), [0; 0]);
         let mut over = ProactiveCpu::new(START, hour, None);
         assert_eq!(fires_at(&mut over, [3_600], |_| 100), [0; 0]);
-        assert_eq!(over.reading().standing, Standing::Expired);
+        assert_eq!(over.reading().state, RuleState::Expired);
     }
 
     #[test]

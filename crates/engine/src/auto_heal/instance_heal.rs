@@ -29,7 +29,7 @@ use crate::auto_heal::user_rules::UserRules;
 use model::auto_heal::action::{Action, Refusal};
 use model::auto_heal::config::{ActionType, AutoHealConfig};
 use model::auto_heal::cpu::{CpuRule, CpuState};
-use model::auto_heal::evidence::{Evidence, Firing, Reading, RefusalReason, Rule, Seen, Standing};
+use model::auto_heal::evidence::{Evidence, Firing, Reading, RefusalReason, Rule, RuleState, Seen};
 use model::auto_heal::fuse::FuseStatus;
 use model::auto_heal::limit::MemoryLimit;
 use model::auto_heal::not_responding::NotRespondingNumbers;
@@ -55,7 +55,7 @@ pub struct Configure {
 
 /// What it is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Input {
+pub enum HealInput {
     /// One second of the worker that takes requests.
     Observed(Observation),
     /// What came of asking the worker for its health path.
@@ -111,15 +111,15 @@ impl AutoHeal {
     }
 
     /// Takes in one event.
-    pub fn step(&mut self, now: Now, input: Input, fuse: &mut Fuse, decisions: &mut Vec<Decision>) {
+    pub fn step(&mut self, now: Now, input: HealInput, fuse: &mut Fuse, decisions: &mut Vec<Decision>) {
         match input {
-            Input::Observed(seen) if !self.restarting => self.observed(now, &seen, fuse, decisions),
-            Input::Probed { answered } if !self.restarting => self.probed(now, answered, fuse, decisions),
-            Input::Observed(_) | Input::Probed { .. } => {}
-            Input::Configure(settings) => self.configure(now, *settings),
-            Input::Restarting => self.restarting(),
-            Input::Restarted => self.restarted(),
-            Input::RestartFailed => self.restart_failed(),
+            HealInput::Observed(seen) if !self.restarting => self.observed(now, &seen, fuse, decisions),
+            HealInput::Probed { answered } if !self.restarting => self.probed(now, answered, fuse, decisions),
+            HealInput::Observed(_) | HealInput::Probed { .. } => {}
+            HealInput::Configure(settings) => self.configure(now, *settings),
+            HealInput::Restarting => self.restarting(),
+            HealInput::Restarted => self.restarted(),
+            HealInput::RestartFailed => self.restart_failed(),
         }
     }
 
@@ -280,20 +280,20 @@ impl AutoHeal {
     fn readings(&self, now: Now, fuse: &Fuse) -> Vec<Reading> {
         let off = |reading: Reading, silent: Option<Rule>| {
             if !self.settings.proactive {
-                return reading.standing(Standing::OptedOut);
+                return reading.in_state(RuleState::OptedOut);
             }
             if let Some(by) = silent {
-                return reading.standing(Standing::Overridden { by });
+                return reading.in_state(RuleState::Overridden { by });
             }
             if let FuseStatus::Blown { until, .. } = fuse.status(now) {
-                return Reading { standing: Standing::Paused { until }, ..reading };
+                return Reading { state: RuleState::Paused { until }, ..reading };
             }
             reading
         };
         let not_responding = if self.settings.not_responding.enabled {
             off(self.not_responding.reading(), None)
         } else {
-            self.not_responding.reading().standing(Standing::SwitchedOff)
+            self.not_responding.reading().in_state(RuleState::SwitchedOff)
         };
         let mut readings = vec![
             off(self.memory.reading(), self.silence.percent_memory),

@@ -27,4 +27,4 @@ mod window;
 
 pub use decision::{Decision, Heal};
 pub use fuse::Fuse;
-pub use instance_heal::{AutoHeal, Configure, Input};
+pub use instance_heal::{AutoHeal, Configure, HealInput};

@@ -17,7 +17,7 @@ use super::samples::Samples;
 use crate::auto_heal::window::Window;
 use model::Now;
 use model::auto_heal::arithmetic::{millis, percent};
-use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, Standing, Unit};
+use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, RuleState, Unit};
 use model::auto_heal::measured::Measured;
 use model::auto_heal::watch::{Observation, Tallies, Tally, Watch};
 
@@ -86,7 +86,7 @@ impl PercentRequest {
         let value = self.warm.then(|| percent(slow, all));
         let reading =
             Reading::new(Rule::PercentRequest, self.measured(), value, SHARE_PERCENT, Unit::Percent);
-        if self.warm { reading } else { reading.standing(Standing::WarmingUp) }
+        if self.warm { reading } else { reading.in_state(RuleState::WarmingUp) }
     }
 
     fn counts(&self) -> (u64, u64) {
@@ -194,7 +194,7 @@ mod tests {
     fn nothing_counts_during_the_warm_up() {
         let mut rule = PercentRequest::default();
         assert!(!told(&mut rule, 0, (5, 5), (5, 5), true));
-        assert!(rule.reading().standing == Standing::WarmingUp);
+        assert!(rule.reading().state == RuleState::WarmingUp);
         assert!(!tell(&mut rule, 1_000, (4, 0), (4, 0)), "what ended before is forgotten");
         assert!(tell(&mut rule, 2_000, (1, 0), (1, 0)));
     }

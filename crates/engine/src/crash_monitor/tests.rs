@@ -24,7 +24,7 @@ impl Bench {
         Self { monitor, now: START, started: 0, effects: Vec::new() }
     }
 
-    fn tell(&mut self, input: Input) {
+    fn tell(&mut self, input: MonitorInput) {
         self.monitor.step(self.now, input, &mut self.effects);
     }
 
@@ -33,30 +33,30 @@ impl Bench {
         self.started += 1;
         let worker = WorkerId { place: instance(), started_at: Timestamp::from_ms(self.started) };
         let armed = self.monitor.wants_debugger(self.now);
-        self.tell(Input::Started { worker: worker.clone(), armed });
+        self.tell(MonitorInput::Started { worker: worker.clone(), armed });
         (worker, armed)
     }
 
     fn crash(&mut self, worker: &WorkerId) {
         let at = self.now.wall;
-        self.tell(Input::Ended { worker: worker.clone(), at, crashed: true });
+        self.tell(MonitorInput::Ended { worker: worker.clone(), at, crashed: true });
     }
 
     /// Starts a worker and lets it crash; tells whether it was armed.
     fn start_and_crash(&mut self) -> bool {
         let (worker, armed) = self.start();
         self.crash(&worker);
-        self.tell(Input::Analysed { worker, captured_at: None });
+        self.tell(MonitorInput::Analysed { worker, captured_at: None });
         armed
     }
 
     fn capture(&mut self) {
         let (worker, armed) = self.start();
         assert!(armed);
-        self.tell(Input::Fatal { worker: worker.clone() });
+        self.tell(MonitorInput::Fatal { worker: worker.clone() });
         self.crash(&worker);
         let captured_at = Some(self.now.wall);
-        self.tell(Input::Analysed { worker, captured_at });
+        self.tell(MonitorInput::Analysed { worker, captured_at });
     }
 }
 
@@ -101,9 +101,9 @@ fn a_running_worker_is_armed_when_the_pause_ends() {
     bench.effects.clear();
     assert_eq!(bench.monitor.deadline(bench.now), Some((START + 8 * HOUR).monotonic));
     bench.now = START + 8 * HOUR;
-    bench.tell(Input::Tick);
+    bench.tell(MonitorInput::Tick);
     assert!(bench.effects.contains(&Effect::Arm { worker: worker.clone() }));
-    bench.tell(Input::Armed { worker });
+    bench.tell(MonitorInput::Armed { worker });
     assert_eq!(bench.monitor.status(bench.now), Monitoring::Armed);
 }
 
@@ -118,14 +118,14 @@ fn the_replacement_started_at_the_signal_is_not_armed_while_the_dump_is_analysed
     let mut bench = Bench::new(Numbers { crashes: 0, ..Numbers::default() });
     let (first, armed) = bench.start();
     assert!(armed);
-    bench.tell(Input::Fatal { worker: first.clone() });
+    bench.tell(MonitorInput::Fatal { worker: first.clone() });
     let (second, armed) = bench.start();
     assert!(!armed);
     assert_eq!(bench.monitor.status(bench.now), Monitoring::Analysing);
     bench.crash(&first);
     bench.effects.clear();
     // No dump came of it: the debugger goes to the replacement.
-    bench.tell(Input::Analysed { worker: first, captured_at: None });
+    bench.tell(MonitorInput::Analysed { worker: first, captured_at: None });
     assert_eq!(bench.effects, [Effect::Arm { worker: second }]);
 }
 
@@ -142,11 +142,17 @@ fn opting_out_takes_the_debugger_off_and_in_puts_it_back() {
     let mut bench = Bench::new(Numbers { crashes: 0, ..Numbers::default() });
     let (worker, _) = bench.start();
     bench.effects.clear();
-    bench.tell(Input::Configure { numbers: Numbers { crashes: 0, ..Numbers::default() }, enabled: false });
+    bench.tell(MonitorInput::Configure {
+        numbers: Numbers { crashes: 0, ..Numbers::default() },
+        enabled: false,
+    });
     assert_eq!(bench.effects, [Effect::Disarm { worker: worker.clone() }]);
     assert_eq!(bench.monitor.status(bench.now), Monitoring::OptedOut);
     bench.effects.clear();
-    bench.tell(Input::Configure { numbers: Numbers { crashes: 0, ..Numbers::default() }, enabled: true });
+    bench.tell(MonitorInput::Configure {
+        numbers: Numbers { crashes: 0, ..Numbers::default() },
+        enabled: true,
+    });
     assert_eq!(bench.effects, [Effect::Arm { worker }]);
 }
 
@@ -154,13 +160,13 @@ fn opting_out_takes_the_debugger_off_and_in_puts_it_back() {
 fn a_refused_attach_is_shown_and_tried_again() {
     let mut bench = Bench::new(Numbers { crashes: 0, ..Numbers::default() });
     let (worker, _) = bench.start();
-    bench.tell(Input::ArmRefused { worker: worker.clone(), reason: "gdb (pid 7) is attached".into() });
+    bench.tell(MonitorInput::ArmRefused { worker: worker.clone(), reason: "gdb (pid 7) is attached".into() });
     let refused = Some("gdb (pid 7) is attached".to_owned());
     assert_eq!(bench.monitor.status(bench.now), Monitoring::Arming { refused });
     bench.effects.clear();
     assert_eq!(bench.monitor.deadline(bench.now), Some((bench.now + ARM_RETRY).monotonic));
     bench.now = bench.now + ARM_RETRY;
-    bench.tell(Input::Tick);
+    bench.tell(MonitorInput::Tick);
     assert_eq!(bench.effects, [Effect::Arm { worker }]);
 }
 
@@ -175,7 +181,7 @@ fn a_crash_reported_twice_counts_once_across_a_restart() {
     let state: CrashMonitorState = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
     let mut again = CrashMonitor::new(START, instance(), Numbers::default(), true, state);
     let mut effects = Vec::new();
-    again.step(bench.now, Input::Ended { worker, at: bench.now.wall, crashed: true }, &mut effects);
+    again.step(bench.now, MonitorInput::Ended { worker, at: bench.now.wall, crashed: true }, &mut effects);
     assert_eq!(again.status(bench.now), Monitoring::Counting { crashes: 1, limit: 3 });
     assert!(effects.is_empty());
 }
@@ -195,13 +201,16 @@ fn a_clock_set_back_prolongs_neither_the_pause_nor_the_window() {
         if restarted {
             bench.monitor = again(&bench.monitor, bench.now);
         }
-        bench.tell(Input::Tick);
+        bench.tell(MonitorInput::Tick);
         let paused = Monitoring::Paused { until: (bench.now + 8 * HOUR).wall };
         assert_eq!(bench.monitor.status(bench.now), paused);
         bench.now = bench.now + 8 * HOUR;
         assert!(bench.start().1, "the pause is over after its own length");
         bench.now = bench.now + 16 * HOUR;
-        bench.tell(Input::Configure { numbers: Numbers { crashes: 4, ..Numbers::default() }, enabled: true });
+        bench.tell(MonitorInput::Configure {
+            numbers: Numbers { crashes: 4, ..Numbers::default() },
+            enabled: true,
+        });
         assert!(!bench.start().1, "and the crashes have left after theirs");
     }
 }
@@ -213,15 +222,15 @@ fn a_clock_set_ahead_ends_what_goes_by_it_and_an_attach_is_tried_again_in_its_ow
     bench.now.wall = bench.now.wall + 8 * HOUR;
     let (worker, armed) = bench.start();
     assert!(armed, "8 hours by the clock that people read");
-    bench.tell(Input::ArmRefused { worker, reason: "traced".to_owned() });
+    bench.tell(MonitorInput::ArmRefused { worker, reason: "traced".to_owned() });
     bench.effects.clear();
     let due = bench.now.monotonic + ARM_RETRY;
     bench.now.wall = bench.now.wall - 100 * HOUR;
-    bench.tell(Input::Tick);
+    bench.tell(MonitorInput::Tick);
     let arms = |bench: &Bench| bench.effects.iter().any(|effect| matches!(effect, Effect::Arm { .. }));
     assert_eq!((bench.monitor.deadline(bench.now), arms(&bench)), (Some(due), false));
     bench.now.monotonic = due;
-    bench.tell(Input::Tick);
+    bench.tell(MonitorInput::Tick);
     assert!(arms(&bench));
 }
 
@@ -233,12 +242,12 @@ proptest! {
         let mut last_dump: Option<Timestamp> = None;
         for (pass_ms, by_signal, enabled) in steps {
             bench.now = bench.now + Duration::from_millis(pass_ms);
-            bench.tell(Input::Configure { numbers: Numbers::default(), enabled });
+            bench.tell(MonitorInput::Configure { numbers: Numbers::default(), enabled });
             let (worker, armed) = bench.start();
             prop_assert!(enabled || !armed);
             let dump = armed && by_signal;
             if dump {
-                bench.tell(Input::Fatal { worker: worker.clone() });
+                bench.tell(MonitorInput::Fatal { worker: worker.clone() });
                 if let Some(earlier) = last_dump {
                     prop_assert!(bench.now.wall.since(earlier) >= 8 * HOUR);
                 }
@@ -246,7 +255,7 @@ proptest! {
             }
             bench.crash(&worker);
             let captured_at = dump.then_some(bench.now.wall);
-            bench.tell(Input::Analysed { worker, captured_at });
+            bench.tell(MonitorInput::Analysed { worker, captured_at });
         }
     }
 }

@@ -38,7 +38,7 @@ impl FormerPlaces {
         &mut self,
         now: Now,
         worker: &WorkerId,
-        input: instance::Input,
+        input: instance::WorkerEvent,
         effects: &mut Vec<Effect>,
     ) {
         let name_incident = self.name_incident;

@@ -81,18 +81,18 @@ impl World {
         let mut say = |worker: &WorkerId, input| inputs.push(Input::Worker { worker: worker.clone(), input });
         match effect {
             Effect::Start { worker, .. } => {
-                say(worker, instance::Input::Started { pid: 7, port: 1, armed: false });
+                say(worker, instance::WorkerEvent::Started { pid: 7, port: 1, armed: false });
             }
-            Effect::Probe { worker } => say(worker, instance::Input::Listening),
+            Effect::Probe { worker } => say(worker, instance::WorkerEvent::Listening),
             Effect::Drain { worker } => {
                 assert!(!self.routed.contains(worker), "drained before its requests went elsewhere");
-                say(worker, instance::Input::Drained);
+                say(worker, instance::WorkerEvent::Drained);
             }
             Effect::Signal { worker, .. } => {
                 let (exit, ending) = (Exit::Signal(Signal::TERM), Ending::Asked);
                 let affected = AffectedRequests::default();
                 let (at, uptime) = (self.now.wall, SECOND);
-                say(worker, instance::Input::Ended { pid: 7, exit, ending, at, uptime, affected });
+                say(worker, instance::WorkerEvent::Ended { pid: 7, exit, ending, at, uptime, affected });
             }
             Effect::Route { workers, .. } => self.routed.clone_from(workers),
             Effect::Watch { generation, .. } => self.generation = *generation,
@@ -386,20 +386,20 @@ fn a_worker_of_an_app_that_is_not_configured_any_more_is_ended_and_its_crash_is_
     let mut fleet = Fleet::new(START, &node(), Vec::new(), &Remembered::default(), incident);
     let worker: WorkerId = "node-a/till/0/1769847300000".parse().unwrap();
     let mut now = START;
-    let mut step = |now: Now, input: Option<instance::Input>| {
+    let mut step = |now: Now, input: Option<instance::WorkerEvent>| {
         let mut effects = Vec::new();
         let input = input.map_or(Input::Tick, |input| Input::Worker { worker: worker.clone(), input });
         fleet.step(now, input, &mut effects);
         effects
     };
     let signal = |signal| Effect::Signal { worker: worker.clone(), signal };
-    let found = instance::Input::Found { pid: 7, port: 1, armed: false, warm: true, asked: false };
+    let found = instance::WorkerEvent::Found { pid: 7, port: 1, armed: false, warm: true, asked: false };
     assert_eq!(step(now, Some(found)), [signal(Signal::TERM)]);
     now = now + 10 * SECOND;
     assert_eq!(step(now, None), [signal(Signal::KILL)]);
     let affected = AffectedRequests::default();
     let (exit, ending) = (Exit::Signal(Signal(11)), Ending::Crash(model::CrashCause::Signal));
-    let ended = instance::Input::Ended {
+    let ended = instance::WorkerEvent::Ended {
         pid: 7,
         exit,
         ending,
@@ -408,9 +408,9 @@ fn a_worker_of_an_app_that_is_not_configured_any_more_is_ended_and_its_crash_is_
         affected: affected.clone(),
     };
     assert_eq!(step(now, Some(ended)), [], "it waits for the analysis");
-    let effects = step(now, Some(instance::Input::Lost { affected }));
+    let effects = step(now, Some(instance::WorkerEvent::Lost { affected }));
     assert!(matches!(effects.as_slice(), [Effect::Record(crash)] if crash.worker == worker), "{effects:?}");
-    let acknowledged = step(now, Some(instance::Input::Recorded));
+    let acknowledged = step(now, Some(instance::WorkerEvent::Recorded));
     assert_eq!(acknowledged, [Effect::Acknowledge { worker: worker.clone() }]);
     assert!(fleet.is_stopped() && fleet.deadline(now).is_none());
 }

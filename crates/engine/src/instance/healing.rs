@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::auto_heal::samples::Samples;
-use crate::auto_heal::{AutoHeal, Configure, Decision, Fuse, Heal, Input};
+use crate::auto_heal::{AutoHeal, Configure, Decision, Fuse, Heal, HealInput};
 use crate::effect::Effect;
 use model::auto_heal::event::{EventKind, HealEvent};
 use model::auto_heal::evidence::{RefusalReason, Sample};
@@ -14,7 +14,7 @@ use model::crash_monitor::CrashMonitorState;
 use model::status::InstanceHeal;
 use model::{Now, Place, WorkerId};
 
-use crate::instance::{Instance, Measured, Order};
+use crate::instance::{Instance, Order, WorkerLimits};
 
 /// How much of its memory's past a worker takes with it when the kernel kills it for want of memory.
 const MEMORY_KEPT: Duration = Duration::from_mins(10);
@@ -66,7 +66,7 @@ impl Instance {
         }
         let seen = Observation { uptime: self.uptime(now), ..seen };
         self.healing.remember(now, worker, seen.private_bytes);
-        self.tell_rules(now, worker, Input::Observed(seen), fuse, effects);
+        self.tell_rules(now, worker, HealInput::Observed(seen), fuse, effects);
     }
 
     /// Takes in whether `worker` answered when it was asked for its health path.
@@ -79,7 +79,7 @@ impl Instance {
         effects: &mut Vec<Effect>,
     ) {
         if self.ready_worker() == Some(worker) {
-            self.tell_rules(now, worker, Input::Probed { answered }, fuse, effects);
+            self.tell_rules(now, worker, HealInput::Probed { answered }, fuse, effects);
         }
     }
 
@@ -139,9 +139,9 @@ impl Instance {
         }
     }
 
-    pub(super) fn measured(&mut self, worker: &WorkerId, measured: Measured) {
+    pub(super) fn set_limits(&mut self, worker: &WorkerId, limits: WorkerLimits) {
         if self.holds(worker) {
-            let Measured { bitness, cgroup_limit_bytes } = measured;
+            let WorkerLimits { bitness, cgroup_limit_bytes } = limits;
             self.healing.bounds = Bounds { bitness, cgroup: cgroup_limit_bytes, ..self.healing.bounds };
             self.healing.rules.set_limit(self.healing.bounds.limit());
         }
@@ -151,7 +151,7 @@ impl Instance {
         &mut self,
         now: Now,
         worker: &WorkerId,
-        input: Input,
+        input: HealInput,
         fuse: &mut Fuse,
         effects: &mut Vec<Effect>,
     ) {

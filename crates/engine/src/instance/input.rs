@@ -33,7 +33,7 @@ pub struct Order {
 
 /// What the machine says of a worker, once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Measured {
+pub struct WorkerLimits {
     /// What its executable was built for.
     pub bitness: Bitness,
     /// The lowest memory limit of its cgroups, in bytes.
@@ -42,7 +42,7 @@ pub struct Measured {
 
 /// What the instance is told about one worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Input {
+pub enum WorkerEvent {
     /// It runs: it was just started.
     Started {
         /// Its process id.
@@ -73,7 +73,7 @@ pub enum Input {
     /// It is warm: it answers on its port.
     Listening,
     /// What it is.
-    Measured(Measured),
+    Limits(WorkerLimits),
     /// It takes no new requests and has none left.
     Drained,
     /// The debugger is attached.
@@ -125,7 +125,7 @@ pub enum Input {
     },
 }
 
-impl Input {
+impl WorkerEvent {
     /// It is there, or takes over: what it runs is to be compared with what it should.
     pub fn is_arrival(&self) -> bool {
         matches!(self, Self::Started { .. } | Self::Found { .. } | Self::Listening)

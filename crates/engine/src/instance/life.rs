@@ -56,7 +56,7 @@ impl Instance {
             _ => return self.dismiss(now, worker, effects),
         }
         effects.push(Effect::Probe { worker: worker.clone() });
-        let input = crash_monitor::Input::Started { worker: worker.clone(), armed: process.armed };
+        let input = crash_monitor::MonitorInput::Started { worker: worker.clone(), armed: process.armed };
         self.monitor.step(now, input, effects);
     }
 
@@ -115,7 +115,7 @@ impl Instance {
             at,
             uptime,
         });
-        self.monitor.step(now, crash_monitor::Input::Fatal { worker: worker.clone() }, effects);
+        self.monitor.step(now, crash_monitor::MonitorInput::Fatal { worker: worker.clone() }, effects);
         let end = last_end(Exit::Signal(signal), CrashCause::Signal);
         if self.holds(worker) {
             self.message = Some(InstanceMessage::Ended { end: end.clone() });
@@ -137,7 +137,11 @@ impl Instance {
         self.heard_gone(worker);
         let (pid, exit, ending, at, uptime) = end;
         let crashed = matches!(ending, Ending::Crash(_));
-        self.monitor.step(now, crash_monitor::Input::Ended { worker: worker.clone(), at, crashed }, effects);
+        self.monitor.step(
+            now,
+            crash_monitor::MonitorInput::Ended { worker: worker.clone(), at, crashed },
+            effects,
+        );
         let pending = self.pending_crashes.entry(worker.clone()).or_default();
         pending.add(affected);
         // what it took with it at its fatal signal counts, too
@@ -177,7 +181,7 @@ impl Instance {
         effects: &mut Vec<Effect>,
     ) {
         let captured_at = audit.as_ref().map(|audit| audit.captured_at);
-        let input = crash_monitor::Input::Analysed { worker: worker.clone(), captured_at };
+        let input = crash_monitor::MonitorInput::Analysed { worker: worker.clone(), captured_at };
         self.monitor.step(now, input, effects);
         if let Some(pending) = self.pending_crashes.get_mut(worker)
             && pending.analysis.is_none()
@@ -207,7 +211,8 @@ impl Instance {
             Some((pending.end?, pending.affected().clone()))
         });
         let at = crash.as_ref().map_or(now.wall, |(end, _)| end.at);
-        let input = crash_monitor::Input::Ended { worker: worker.clone(), at, crashed: crash.is_some() };
+        let input =
+            crash_monitor::MonitorInput::Ended { worker: worker.clone(), at, crashed: crash.is_some() };
         self.monitor.step(now, input, effects);
         self.complete_restart(
             now,

@@ -126,7 +126,7 @@ impl Instance {
         let Successor { worker, order, .. } = successor;
         self.message = None;
         self.enter(now, Phase::Running { worker: worker.clone(), process, next: None });
-        let input = crash_monitor::Input::Started { worker: worker.clone(), armed: process.armed };
+        let input = crash_monitor::MonitorInput::Started { worker: worker.clone(), armed: process.armed };
         self.monitor.step(now, input, effects);
         self.healing.rules.restarted();
         let stage = Stage::Draining { until: now.monotonic + self.lifecycle.stop_grace };
@@ -239,7 +239,7 @@ impl Instance {
         let outcome = RestartOutcome::Failed { why: RestartFailure::OldWorker };
         effects.push(Effect::RecordRestart(Box::new(Restart { outcome, ..restart })));
         if let Some(process) = process {
-            let input = crash_monitor::Input::Started { worker: worker.clone(), armed: process.armed };
+            let input = crash_monitor::MonitorInput::Started { worker: worker.clone(), armed: process.armed };
             self.monitor.step(now, input, effects);
         }
         self.enter(now, Phase::Starting { worker, process, late_at });

@@ -145,7 +145,7 @@ impl Instance {
     fn take(&mut self, now: Now, worker: WorkerId, found: Found, effects: &mut Vec<Effect>) {
         let process = found.process;
         effects.push(Effect::Probe { worker: worker.clone() });
-        let input = crash_monitor::Input::Started { worker: worker.clone(), armed: process.armed };
+        let input = crash_monitor::MonitorInput::Started { worker: worker.clone(), armed: process.armed };
         let phase = if found.warm {
             Phase::Running { worker, process, next: None }
         } else {

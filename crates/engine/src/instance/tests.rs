@@ -61,7 +61,7 @@ impl Bench {
         self.run(super::Instance::tick)
     }
 
-    fn tell(&mut self, worker: &WorkerId, input: Input) -> Vec<Effect> {
+    fn tell(&mut self, worker: &WorkerId, input: WorkerEvent) -> Vec<Effect> {
         self.run(|instance, now, effects| instance.step(now, worker, input, effects))
     }
 
@@ -92,8 +92,8 @@ impl Bench {
     }
 
     fn up(&mut self, worker: &WorkerId) {
-        self.tell(worker, Input::Started { pid: 7, port: 20_000, armed: false });
-        self.tell(worker, Input::Listening);
+        self.tell(worker, WorkerEvent::Started { pid: 7, port: 20_000, armed: false });
+        self.tell(worker, WorkerEvent::Listening);
         assert_eq!(self.state(), InstanceState::Running);
     }
 }
@@ -105,19 +105,26 @@ fn started(effects: &[Effect]) -> Option<WorkerId> {
     })
 }
 
-fn ended(now: Now, exit: Exit, ending: Ending) -> Input {
-    Input::Ended { pid: 7, exit, ending, at: now.wall, uptime: SECOND, affected: AffectedRequests::default() }
+fn ended(now: Now, exit: Exit, ending: Ending) -> WorkerEvent {
+    WorkerEvent::Ended {
+        pid: 7,
+        exit,
+        ending,
+        at: now.wall,
+        uptime: SECOND,
+        affected: AffectedRequests::default(),
+    }
 }
 
-fn fatal(now: Now, affected: AffectedRequests) -> Input {
-    Input::Fatal { pid: 7, signal: Signal(11), at: now.wall, affected }
+fn fatal(now: Now, affected: AffectedRequests) -> WorkerEvent {
+    WorkerEvent::Fatal { pid: 7, signal: Signal(11), at: now.wall, affected }
 }
 
-fn crashed(now: Now) -> Input {
+fn crashed(now: Now) -> WorkerEvent {
     ended(now, Exit::Signal(Signal(11)), Ending::Crash(model::CrashCause::Signal))
 }
 
-fn analysed(audit: Option<Audit>) -> Input {
+fn analysed(audit: Option<Audit>) -> WorkerEvent {
     let findings = Findings {
         exception_type: "SIGSEGV".into(),
         runtime: Runtime::Native,
@@ -126,7 +133,7 @@ fn analysed(audit: Option<Audit>) -> Input {
         modules: vec![],
         notes: vec![],
     };
-    Input::Analysed { findings: Box::new(findings), audit }
+    WorkerEvent::Analysed { findings: Box::new(findings), audit }
 }
 
 fn recorded(effects: &[Effect]) -> Option<Crash> {
@@ -190,7 +197,7 @@ fn a_crash_is_recorded_once_end_and_analysis_are_there_and_then_acknowledged() {
     let crash = recorded(&bench.tell(&worker, analysed(None))).expect("recorded");
     assert_eq!((crash.signal.as_deref(), crash.exit_code, crash.in_flight_count), (Some("SIGSEGV"), None, 1));
     assert_eq!(crash.in_flight, [request]);
-    let acknowledged = bench.tell(&worker, Input::Recorded);
+    let acknowledged = bench.tell(&worker, WorkerEvent::Recorded);
     assert!(acknowledged.contains(&Effect::Acknowledge { worker }));
 }
 
@@ -201,7 +208,7 @@ fn a_crash_that_could_not_be_written_down_is_tried_again() {
     let now = bench.now;
     bench.tell(&worker, crashed(now));
     assert!(recorded(&bench.tell(&worker, analysed(None))).is_some());
-    assert!(recorded(&bench.tell(&worker, Input::NotRecorded)).is_none());
+    assert!(recorded(&bench.tell(&worker, WorkerEvent::NotRecorded)).is_none());
     assert!(bench.instance.deadline(bench.now).unwrap() <= (bench.now + RECORD_RETRY).monotonic);
     bench.now = bench.now + RECORD_RETRY;
     assert!(recorded(&bench.tick()).is_some());
@@ -219,7 +226,7 @@ fn a_crash_that_cannot_be_written_down_does_not_keep_medic_from_stopping() {
     assert!(!bench.instance.is_stopped(), "the analysis is on its way");
     bench.tell(&worker, analysed(None));
     assert!(!bench.instance.is_stopped(), "the record is on its way");
-    bench.tell(&worker, Input::NotRecorded);
+    bench.tell(&worker, WorkerEvent::NotRecorded);
     assert!(bench.instance.is_stopped());
 }
 
@@ -256,7 +263,7 @@ fn a_worker_that_does_not_end_is_killed_after_the_grace_or_at_the_second_stop() 
 fn a_worker_that_does_not_listen_within_the_warm_up_is_replaced_and_said() {
     let mut bench = Bench::new();
     let worker = started(&bench.tick()).unwrap();
-    bench.tell(&worker, Input::Started { pid: 7, port: 20_000, armed: false });
+    bench.tell(&worker, WorkerEvent::Started { pid: 7, port: 20_000, armed: false });
     assert_eq!(bench.state(), InstanceState::Starting);
     bench.advance();
     assert_eq!(bench.now, START + 30 * SECOND);
@@ -273,8 +280,9 @@ fn a_start_that_fails_waits_and_says_why() {
     let mut bench = Bench::new();
     let worker = started(&bench.tick()).unwrap();
     let again =
-        started(&bench.tell(&worker, Input::StartFailed { reason: "`nod` was not found".into() })).unwrap();
-    bench.tell(&again, Input::StartFailed { reason: "`nod` was not found".into() });
+        started(&bench.tell(&worker, WorkerEvent::StartFailed { reason: "`nod` was not found".into() }))
+            .unwrap();
+    bench.tell(&again, WorkerEvent::StartFailed { reason: "`nod` was not found".into() });
     let status = bench.instance.status(bench.now);
     assert_eq!((status.state, status.ends_in_a_row), (InstanceState::Waiting, 2));
     let end = LastEnd::StartFailed { reason: "`nod` was not found".to_owned() };
@@ -296,7 +304,9 @@ fn an_end_from_before_is_recorded_though_the_place_has_another_worker() {
 fn a_lost_shim_is_followed_by_a_start_and_nothing_stays_behind() {
     let mut bench = Bench::new();
     let worker = bench.running();
-    assert!(started(&bench.tell(&worker, Input::Lost { affected: AffectedRequests::default() })).is_some());
+    assert!(
+        started(&bench.tell(&worker, WorkerEvent::Lost { affected: AffectedRequests::default() })).is_some()
+    );
     let next = bench.instance.status(bench.now);
     assert_eq!(next.message, Some(InstanceMessage::Ended { end: LastEnd::ShimKilled }));
 }
@@ -305,13 +315,13 @@ fn a_lost_shim_is_followed_by_a_start_and_nothing_stays_behind() {
 fn no_two_workers_share_an_id() {
     let mut bench = Bench::new();
     let first = started(&bench.tick()).unwrap();
-    let second = started(&bench.tell(&first, Input::StartFailed { reason: "x".into() })).unwrap();
+    let second = started(&bench.tell(&first, WorkerEvent::StartFailed { reason: "x".into() })).unwrap();
     assert!(second.started_at > first.started_at);
 }
 
 #[test]
 fn a_crash_that_is_known_is_recorded_though_its_shim_is_killed() {
-    let lost = || Input::Lost { affected: AffectedRequests::default() };
+    let lost = || WorkerEvent::Lost { affected: AffectedRequests::default() };
     let affected = AffectedRequests { count: 2, ..AffectedRequests::default() };
     // stopped at its fatal signal, ended, analysed, written in vain: whatever was heard last
     for heard in 1..=4 {
@@ -326,7 +336,7 @@ fn a_crash_that_is_known_is_recorded_though_its_shim_is_killed() {
             record = recorded(&bench.tell(&worker, analysed(None)));
         }
         if heard > 3 {
-            bench.tell(&worker, Input::NotRecorded);
+            bench.tell(&worker, WorkerEvent::NotRecorded);
             record = None;
         }
         let effects = bench.tell(&worker, lost());
@@ -338,7 +348,7 @@ fn a_crash_that_is_known_is_recorded_though_its_shim_is_killed() {
         let crash = record.unwrap_or_else(|| panic!("{heard}"));
         assert_eq!((crash.signal.as_deref(), crash.pid, crash.in_flight_count), (Some("SIGSEGV"), 7, 2));
         assert_eq!(crash.findings.signature, if heard > 2 { "pay" } else { "SIGSEGV" });
-        bench.tell(&worker, Input::Recorded);
+        bench.tell(&worker, WorkerEvent::Recorded);
         assert!(bench.instance.pending_crashes.is_empty());
     }
 }
@@ -349,7 +359,7 @@ fn a_shim_that_is_killed_beside_a_worker_that_is_well_is_no_crash() {
     let worker = bench.running();
     let effects = bench.tell(
         &worker,
-        Input::Lost { affected: AffectedRequests { count: 2, ..AffectedRequests::default() } },
+        WorkerEvent::Lost { affected: AffectedRequests { count: 2, ..AffectedRequests::default() } },
     );
     assert!(recorded(&effects).is_none());
     assert!(bench.instance.pending_crashes.is_empty());
@@ -361,10 +371,10 @@ fn a_worker_that_is_never_warm_is_started_after_growing_pauses_however_long_its_
     let mut worker = started(&bench.tick()).expect("a start");
     let mut pauses = Vec::new();
     for _ in 0..4 {
-        bench.tell(&worker, Input::Started { pid: 7, port: 20_000, armed: false });
+        bench.tell(&worker, WorkerEvent::Started { pid: 7, port: 20_000, armed: false });
         bench.now = bench.now + 600 * SECOND;
         bench.tick();
-        let end = Input::Ended {
+        let end = WorkerEvent::Ended {
             pid: 7,
             exit: Exit::Signal(Signal::TERM),
             ending: Ending::Asked,
@@ -385,7 +395,7 @@ fn a_worker_that_is_never_warm_is_started_after_growing_pauses_however_long_its_
 
 #[test]
 fn a_changed_configuration_is_tried_without_waiting_for_the_pause() {
-    let failed = || Input::StartFailed { reason: "`nod` was not found".into() };
+    let failed = || WorkerEvent::StartFailed { reason: "`nod` was not found".into() };
     let mut bench = Bench::new();
     let first = started(&bench.tick()).unwrap();
     let second = started(&bench.tell(&first, failed())).expect("at once");

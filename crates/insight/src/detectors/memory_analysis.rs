@@ -1,7 +1,7 @@
 //! Memory Analysis: how near did the app's workers come to their memory limit, and do they grow?
 //!
 //! A minute is known by its peak. Growth is looked for in the present worker alone: a restart, a crash, or a fall below half of
-//! the minute before (a process that Medic did not see end) begins a new course.
+//! the minute before (a process that Medic did not see end) begins a new stretch.
 
 mod chart;
 mod growth;
@@ -49,20 +49,21 @@ fn report(evidence: &Evidence) -> Report {
     let mut restarts: Vec<&Restart> = evidence.restarts.iter().collect();
     restarts.sort_by_key(|restart| restart.at);
     let crashes = crash_ends(&evidence.crash_counts);
-    let courses = courses(*range, &evidence.memory, &evidence.places);
-    let mut insights: Vec<Insight> = courses.iter().filter_map(|course| near_limit(*now, course)).collect();
-    insights.extend(courses.iter().filter_map(|course| grows(*now, course, &restarts, &crashes)));
+    let histories = histories(*range, &evidence.memory, &evidence.places);
+    let mut insights: Vec<Insight> =
+        histories.iter().filter_map(|history| near_limit(*now, history)).collect();
+    insights.extend(histories.iter().filter_map(|history| grows(*now, history, &restarts, &crashes)));
     insights.extend(killed(*now, &crashes));
     insights.extend(restarts_for_memory(*now, &restarts));
-    insights.push(what_each_had(&courses, &insights));
-    insights.extend(unrecorded(&courses));
+    insights.push(what_each_had(&histories, &insights));
+    insights.extend(unrecorded(&histories));
     insights.sort_by_key(|insight| insight.severity);
     Report {
         range: *range,
         total: None,
         insights,
         charts: vec![],
-        lines: vec![chart(*range, &courses, &restarts, &crashes)],
+        lines: vec![chart(*range, &histories, &restarts, &crashes)],
         tables: vec![],
     }
 }
@@ -91,31 +92,32 @@ fn crash_ends(counts: &[CrashCount]) -> Vec<CrashEnd<'_>> {
 }
 
 /// One instance's minutes, oldest first.
-struct Course<'m> {
+struct History<'m> {
     place: Place,
     minutes: Vec<&'m MemoryMinute>,
 }
 
-impl Course<'_> {
+impl History<'_> {
     fn peak(&self) -> Option<&MemoryMinute> {
         self.minutes.iter().copied().max_by_key(|minute| percent_of_limit(minute))
     }
 }
 
 /// The instances that exist in their order, then those that are gone.
-fn courses<'m>(range: TimeRange, memory: &'m [MemoryMinute], places: &[Place]) -> Vec<Course<'m>> {
+fn histories<'m>(range: TimeRange, memory: &'m [MemoryMinute], places: &[Place]) -> Vec<History<'m>> {
     let mut by_place: BTreeMap<Place, BTreeMap<Timestamp, &MemoryMinute>> = BTreeMap::new();
     for minute in memory.iter().filter(|minute| range.contains(minute.minute)) {
         by_place.entry(minute.place.clone()).or_default().insert(minute.minute, minute);
     }
-    let mut course = |place: &Place| Course {
+    let mut history = |place: &Place| History {
         place: place.clone(),
         minutes: by_place.remove(place).unwrap_or_default().into_values().collect(),
     };
-    let mut courses: Vec<Course<'_>> = places.iter().map(&mut course).collect();
+    let mut histories: Vec<History<'_>> = places.iter().map(&mut history).collect();
     let gone = by_place.into_iter();
-    courses.extend(gone.map(|(place, minutes)| Course { place, minutes: minutes.into_values().collect() }));
-    courses
+    histories
+        .extend(gone.map(|(place, minutes)| History { place, minutes: minutes.into_values().collect() }));
+    histories
 }
 
 fn percent_of_limit(minute: &MemoryMinute) -> u64 {
@@ -129,10 +131,10 @@ fn is_near(minute: &MemoryMinute) -> bool {
             > u128::from(minute.limit_bytes) * u128::from(SHARE_PERCENT)
 }
 
-fn near_limit(now: Timestamp, course: &Course<'_>) -> Option<Insight> {
-    let near: Vec<&MemoryMinute> = course.minutes.iter().copied().filter(|minute| is_near(minute)).collect();
-    let (first, last, peak) = (near.first()?, near.last()?, course.peak()?);
-    let is_latest = course.minutes.last().is_some_and(|minute| minute.minute == last.minute);
+fn near_limit(now: Timestamp, history: &History<'_>) -> Option<Insight> {
+    let near: Vec<&MemoryMinute> = history.minutes.iter().copied().filter(|minute| is_near(minute)).collect();
+    let (first, last, peak) = (near.first()?, near.last()?, history.peak()?);
+    let is_latest = history.minutes.last().is_some_and(|minute| minute.minute == last.minute);
     let is_still = is_latest && now.since(last.minute) <= GOING_ON;
     let mut details =
         vec![Detail::text("Peak", of_limit(peak)), Detail::text("Minutes above", near.len().to_string())];
@@ -153,7 +155,7 @@ fn near_limit(now: Timestamp, course: &Course<'_>) -> Option<Insight> {
         ],
         ..Insight::new(
             Severity::of_past(last.minute, now),
-            format!("{} {verb} above {SHARE_PERCENT}% of its memory limit", course.place.within_app()),
+            format!("{} {verb} above {SHARE_PERCENT}% of its memory limit", history.place.within_app()),
         )
     })
 }
@@ -176,12 +178,12 @@ fn of_limit(minute: &MemoryMinute) -> String {
 
 fn grows(
     now: Timestamp,
-    course: &Course<'_>,
+    history: &History<'_>,
     restarts: &[&Restart],
     crashes: &[CrashEnd<'_>],
 ) -> Option<Insight> {
-    let limit = course.minutes.last()?.limit_bytes;
-    let growth = steady(&of_present_worker(course, restarts, crashes))?;
+    let limit = history.minutes.last()?.limit_bytes;
+    let growth = steady(&of_present_worker(history, restarts, crashes))?;
     let left = growth.time_to(limit).filter(|left| *left <= FORESEEABLE);
     let is_reached = limit > 0 && growth.last.1 >= limit;
     let severity = match left {
@@ -209,7 +211,7 @@ fn grows(
             severity,
             format!(
                 "{} grows by {} an hour{suspicion}",
-                course.place.within_app(),
+                history.place.within_app(),
                 about(growth.bytes_per_hour)
             ),
         )
@@ -241,16 +243,17 @@ fn rounded(left: Duration) -> Duration {
 
 /// The points since this instance's last restart, crash or fall.
 fn of_present_worker(
-    course: &Course<'_>,
+    history: &History<'_>,
     restarts: &[&Restart],
     crashes: &[CrashEnd<'_>],
 ) -> Vec<(Timestamp, u64)> {
-    let over = |restart: &&&Restart| restart.outcome == RestartOutcome::Done && restart.place == course.place;
+    let over =
+        |restart: &&&Restart| restart.outcome == RestartOutcome::Done && restart.place == history.place;
     let restarted =
         restarts.iter().filter(over).map(|restart| restart.at + Duration::from_millis(restart.duration_ms));
-    let ended = crashes.iter().filter(|crash| *crash.place == course.place).map(|crash| crash.at);
+    let ended = crashes.iter().filter(|crash| *crash.place == history.place).map(|crash| crash.at);
     let since = restarted.chain(ended).max();
-    let points: Vec<(Timestamp, u64)> = course
+    let points: Vec<(Timestamp, u64)> = history
         .minutes
         .iter()
         .filter(|minute| since.is_none_or(|since| minute.minute > since))
@@ -312,14 +315,14 @@ fn restarts_for_memory(now: Timestamp, restarts: &[&Restart]) -> Option<Insight>
 }
 
 /// The figures of every instance; good news where nothing else is bad.
-fn what_each_had(courses: &[Course<'_>], found: &[Insight]) -> Insight {
-    let figures = |course: &Course<'_>| {
-        let (peak, last) = (course.peak()?, course.minutes.last()?);
+fn what_each_had(histories: &[History<'_>], found: &[Insight]) -> Insight {
+    let figures = |history: &History<'_>| {
+        let (peak, last) = (history.peak()?, history.minutes.last()?);
         let text = format!("peak {}; last {}", of_limit(peak), bytes(last.private_bytes_max));
-        Some(Detail::text(&course.place.within_app(), text))
+        Some(Detail::text(&history.place.within_app(), text))
     };
-    let details: Vec<Detail> = courses.iter().filter_map(figures).collect();
-    let highest = courses.iter().filter_map(Course::peak).max_by_key(|minute| percent_of_limit(minute));
+    let details: Vec<Detail> = histories.iter().filter_map(figures).collect();
+    let highest = histories.iter().filter_map(History::peak).max_by_key(|minute| percent_of_limit(minute));
     let Some(highest) = highest else {
         return Insight {
             actions: vec![Action::new(
@@ -338,12 +341,12 @@ fn what_each_had(courses: &[Course<'_>], found: &[Insight]) -> Insight {
 }
 
 /// Instances without a minute, where others have some.
-fn unrecorded(courses: &[Course<'_>]) -> Option<Insight> {
-    let (without, with): (Vec<_>, Vec<_>) = courses.iter().partition(|course| course.minutes.is_empty());
+fn unrecorded(histories: &[History<'_>]) -> Option<Insight> {
+    let (without, with): (Vec<_>, Vec<_>) = histories.iter().partition(|history| history.minutes.is_empty());
     if without.is_empty() || with.is_empty() {
         return None;
     }
-    let names = names(without.iter().map(|course| &course.place));
+    let names = names(without.iter().map(|history| &history.place));
     Some(Insight {
         actions: vec![Action::new("No worker of these instances ran for a minute in this time range.")],
         ..Insight::new(Severity::Info, format!("No memory recorded of {names}"))

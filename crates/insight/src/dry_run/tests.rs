@@ -38,19 +38,19 @@ fn only(run: DryRun) -> ConditionRun {
 }
 
 /// The verdict's name, and the minutes of the certain firings.
-fn requests_run(count: u64, interval: &str, counts: &[u64], actions: &str) -> (Verdict, Vec<u32>) {
+fn requests_run(count: u64, interval: &str, counts: &[u64], actions: &str) -> (Prediction, Vec<u32>) {
     let config = config(&format!(r#""requests":{{"count":{count},"time_interval":"{interval}"}}"#), actions);
     let run = only(dry_run(&config, range(), &rows(counts, 1_000), &[]));
     let certain = run.fires.iter().filter(|fire| fire.certain);
     let minutes =
         certain.map(|fire| u32::try_from(fire.minute.since(START).as_secs() / 60).unwrap()).collect();
-    (run.verdict, minutes)
+    (run.prediction, minutes)
 }
 
 #[test]
 fn what_a_minute_hides_is_not_guessed() {
-    use Verdict::{MayFire, WouldFire, WouldNotFire};
-    type Case = (u64, &'static str, &'static [u64], Verdict, &'static [u32]);
+    use Prediction::{MayFire, WouldFire, WouldNotFire};
+    type Case = (u64, &'static str, &'static [u64], Prediction, &'static [u32]);
     let cases: [Case; 11] = [
         (10, "00:01:00", &[9], WouldNotFire, &[]),
         (10, "00:01:00", &[10], WouldFire, &[0]),
@@ -89,30 +89,30 @@ fn a_minute_without_a_row_is_a_minute() {
     let mut gap = rows(&[5, 0, 5], 1_000);
     gap.remove(1);
     let config = config(r#""requests":{"count":10,"time_interval":"00:01:00"}"#, "");
-    assert_eq!(only(dry_run(&config, range(), &gap, &[])).verdict, Verdict::WouldNotFire);
+    assert_eq!(only(dry_run(&config, range(), &gap, &[])).prediction, Prediction::WouldNotFire);
 }
 
 #[test]
 fn slow_requests_by_the_sketch() {
     let slow = r#""slow_requests":{"time_taken":"00:00:30","count":5,"time_interval":"00:02:00"}"#;
-    let run = |us: u64| only(dry_run(&config(slow, ""), range(), &rows(&[5], us), &[])).verdict;
-    assert_eq!(run(60_000_000), Verdict::WouldFire);
-    assert_eq!(run(20_000_000), Verdict::WouldNotFire);
-    assert_eq!(run(30_500_000), Verdict::MayFire, "shares a bucket with 30 s");
+    let run = |us: u64| only(dry_run(&config(slow, ""), range(), &rows(&[5], us), &[])).prediction;
+    assert_eq!(run(60_000_000), Prediction::WouldFire);
+    assert_eq!(run(20_000_000), Prediction::WouldNotFire);
+    assert_eq!(run(30_500_000), Prediction::MayFire, "shares a bucket with 30 s");
 }
 
 #[test]
 fn paths_and_single_statuses_cannot_be_told_unless_they_cannot_have_been_met() {
     let mut errors = rows(&[0], 0);
     errors[0].by_class = [0, 0, 0, 20, 12];
-    let verdict = |triggers: &str| only(dry_run(&config(triggers, ""), range(), &errors, &[])).verdict;
+    let verdict = |triggers: &str| only(dry_run(&config(triggers, ""), range(), &errors, &[])).prediction;
     let status = |status: u16, count: u64, path: &str| {
         verdict(&format!(
             r#""status_codes":[{{"status":{status},"count":{count},"time_interval":"00:01:00"{path}}}]"#
         ))
     };
-    let told = |verdict: Verdict| match verdict {
-        Verdict::CannotTell { why } => {
+    let told = |prediction: Prediction| match prediction {
+        Prediction::CannotTell { why } => {
             why.split(':').nth(1).unwrap().split_once(" not").unwrap().0.trim().to_owned()
         }
         other => format!("{other:?}"),
@@ -171,16 +171,19 @@ fn memory_fires_once_a_stretch_and_by_instance() {
         .map(|i| i.conditions[0].fires.iter().map(|fire| fire.minute).collect())
         .collect();
     assert_eq!(fires, [vec![at(1), at(4)], vec![]]);
-    assert_eq!(run.instances[1].conditions[0].verdict, Verdict::WouldNotFire);
+    assert_eq!(run.instances[1].conditions[0].prediction, Prediction::WouldNotFire);
     let none = only(dry_run(&own, range(), &rows(&[1], 1), &[]));
-    assert!(matches!(none.verdict, Verdict::CannotTell { .. }));
+    assert!(matches!(none.prediction, Prediction::CannotTell { .. }));
 }
 
 #[test]
 fn what_lies_outside_the_range_is_not_looked_at() {
     let later = TimeRange { start: at(1), end: at(2) };
     let config = config(r#""requests":{"count":10,"time_interval":"00:01:00"}"#, "");
-    assert_eq!(only(dry_run(&config, later, &rows(&[10, 1, 10], 1), &[])).verdict, Verdict::WouldNotFire);
+    assert_eq!(
+        only(dry_run(&config, later, &rows(&[10, 1, 10], 1), &[])).prediction,
+        Prediction::WouldNotFire
+    );
 }
 
 proptest::proptest! {

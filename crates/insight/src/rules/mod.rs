@@ -17,7 +17,7 @@ mod status_code_range;
 
 use std::time::Duration;
 
-use model::auto_heal::evidence::{Evidence, Reading, Rule, Seen, Standing, ToldEvidence, ToldStanding};
+use model::auto_heal::evidence::{Evidence, EvidenceText, Reading, Rule, RuleState, RuleStateText, Seen};
 use model::auto_heal::measured::Measured;
 use serde::Serialize;
 
@@ -95,19 +95,19 @@ pub fn title(rule: Rule) -> String {
 }
 
 /// What a rule saw when it acted, and when it acts.
-pub fn told(evidence: &Evidence) -> ToldEvidence {
+pub fn evidence(evidence: &Evidence) -> EvidenceText {
     match &evidence.seen {
-        Seen::Told(told) => told.clone(),
+        Seen::Recorded(text) => text.clone(),
         Seen::Measured { measured } => {
             let Sentences { condition, observed, .. } = sentences(evidence.rule, measured);
-            ToldEvidence { condition, observed }
+            EvidenceText { condition, observed }
         }
     }
 }
 
 /// Why a rule acted, in one sentence.
 pub fn summary(evidence: &Evidence) -> String {
-    let ToldEvidence { condition, observed } = told(evidence);
+    let EvidenceText { condition, observed } = self::evidence(evidence);
     format!("{}: {observed}; it acts {condition}.", title(evidence.rule))
 }
 
@@ -119,7 +119,7 @@ pub fn window(evidence: &Evidence) -> String {
 /// What a rule sees, and when it acts.
 pub fn reading(reading: &Reading) -> String {
     match &reading.seen {
-        Seen::Told(told) => told.text.clone(),
+        Seen::Recorded(text) => text.text.clone(),
         Seen::Measured { measured } if reading.fired_too => {
             let Sentences { condition, observed, .. } = sentences(reading.rule, measured);
             format!("also triggered: {observed}; it acts {condition}")
@@ -158,23 +158,23 @@ pub enum Watching {
 }
 
 impl Watching {
-    pub fn of(standing: &Standing) -> Self {
+    pub fn of(state: &RuleState) -> Self {
         let off = |why: String| Self::Off { why };
-        match standing {
-            Standing::Watching => Self::Yes,
-            Standing::WarmingUp => Self::Waiting { why: "The worker is warming up.".to_owned() },
-            Standing::Overridden { by } => {
+        match state {
+            RuleState::Watching => Self::Yes,
+            RuleState::WarmingUp => Self::Waiting { why: "The worker is warming up.".to_owned() },
+            RuleState::Overridden { by } => {
                 Self::Silent { why: format!("Overridden by custom rule {}.", title(*by)) }
             }
-            Standing::OptedOut => off("Proactive auto-heal is off in the app's settings.".to_owned()),
-            Standing::SwitchedOff => off("not_responding is false in medic.toml.".to_owned()),
-            Standing::Paused { until } => off(format!("Proactive rules are paused until {until}.")),
-            Standing::ActionsUsed => off("It has acted as often as it may.".to_owned()),
-            Standing::Expired => off("Its hours are over.".to_owned()),
-            Standing::Told(told) => match told.clone() {
-                ToldStanding::Waiting { why } => Self::Waiting { why },
-                ToldStanding::Silent { why } => Self::Silent { why },
-                ToldStanding::Off { why } => Self::Off { why },
+            RuleState::OptedOut => off("Proactive auto-heal is off in the app's settings.".to_owned()),
+            RuleState::SwitchedOff => off("not_responding is false in medic.toml.".to_owned()),
+            RuleState::Paused { until } => off(format!("Proactive rules are paused until {until}.")),
+            RuleState::ActionsUsed => off("It has acted as often as it may.".to_owned()),
+            RuleState::Expired => off("Its hours are over.".to_owned()),
+            RuleState::Recorded(text) => match text.clone() {
+                RuleStateText::Waiting { why } => Self::Waiting { why },
+                RuleStateText::Silent { why } => Self::Silent { why },
+                RuleStateText::Off { why } => Self::Off { why },
             },
         }
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use model::Timestamp;
 use model::auto_heal::cpu::{CpuMode, CpuRule};
-use model::auto_heal::evidence::{ToldReading, Unit};
+use model::auto_heal::evidence::{ReadingText, Unit};
 use model::auto_heal::limit::{LimitSource, MemoryLimit};
 use model::auto_heal::measured::Probes;
 use model::auto_heal::{NotRespondingNumbers, Watch};
@@ -79,7 +79,10 @@ fn percent_request_speaks_of_200_seconds_within_120() {
     let measured = Measured::PercentRequest { all: 6, slow: 4, slow_running: 1 };
     assert_eq!(now(Rule::PercentRequest, measured.clone()), format!("{observed}; it acts {condition}"));
     let acted = evidence(Rule::PercentRequest, measured);
-    assert_eq!(told(&acted), ToldEvidence { condition: condition.to_owned(), observed: observed.to_owned() });
+    assert_eq!(
+        super::evidence(&acted),
+        EvidenceText { condition: condition.to_owned(), observed: observed.to_owned() }
+    );
     assert_eq!(window(&acted), "120 s");
 }
 
@@ -108,7 +111,7 @@ fn proactive_cpu_says_how_busy_it_was_and_how_often_it_may_still_act() {
     let measured =
         |mean_percent, busy_ms| Measured::ProactiveCpu { settings, mean_percent, busy_ms, actions_left: 2 };
     let condition = "when each check, the mean of 15 s, is 75% or more for 30 s";
-    let acted = told(&evidence(Rule::ProactiveCpu, measured(Some(99), Some(31_000))));
+    let acted = super::evidence(&evidence(Rule::ProactiveCpu, measured(Some(99), Some(31_000))));
     assert_eq!(acted.observed, "the processors were busy for 31 s, lately by 99%");
     assert_eq!(acted.condition, condition);
     for (mean, text) in [(None, "not checked yet"), (Some(10), "the mean was 10%")] {
@@ -145,7 +148,7 @@ fn a_rule_that_counts_says_what() {
         (watch(None, 90, Some("/x*")), 0, "requests of /x* that took 1 min 30 s or longer were 2 requests"),
         (watch(Some(500..=530), 0, Some("/x")), 0, "answers of /x with status 500-530 were 2 requests"),
     ] {
-        assert_eq!(told(&evidence(Rule::Requests, measured(counted, running))).observed, text);
+        assert_eq!(super::evidence(&evidence(Rule::Requests, measured(counted, running))).observed, text);
     }
 }
 
@@ -170,17 +173,17 @@ fn a_rule_that_fired_too_says_so() {
 
 #[test]
 fn what_older_releases_recorded_stays_as_it_was_told() {
-    let told_then = ToldEvidence { condition: "when x".to_owned(), observed: "it was y".to_owned() };
+    let recorded = EvidenceText { condition: "when x".to_owned(), observed: "it was y".to_owned() };
     let measured = Measured::PrivateBytes { threshold_bytes: 1, bytes: None };
     let evidence =
-        Evidence { seen: Seen::Told(told_then.clone()), ..evidence(Rule::Requests, measured.clone()) };
-    assert_eq!(told(&evidence), told_then);
+        Evidence { seen: Seen::Recorded(recorded.clone()), ..evidence(Rule::Requests, measured.clone()) };
+    assert_eq!(super::evidence(&evidence), recorded);
     assert_eq!(summary(&evidence), "Request count: it was y; it acts when x.");
     let now = Reading::new(Rule::Requests, measured, None, 1, Unit::Bytes);
     let text = "y; it acts when x".to_owned();
-    assert_eq!(reading(&Reading { seen: Seen::Told(ToldReading { text: text.clone() }), ..now }), text);
+    assert_eq!(reading(&Reading { seen: Seen::Recorded(ReadingText { text: text.clone() }), ..now }), text);
     let why = "It was blown.".to_owned();
-    let off = Standing::Told(ToldStanding::Off { why: why.clone() });
+    let off = RuleState::Recorded(RuleStateText::Off { why: why.clone() });
     assert_eq!(Watching::of(&off), Watching::Off { why });
 }
 
@@ -188,26 +191,26 @@ fn what_older_releases_recorded_stays_as_it_was_told() {
 fn a_rule_that_does_not_look_says_why() {
     let until = Timestamp::from_ms(1_769_847_300_000);
     let cases = [
-        (Standing::WarmingUp, "waiting", "The worker is warming up."),
+        (RuleState::WarmingUp, "waiting", "The worker is warming up."),
         (
-            Standing::Overridden { by: Rule::PrivateBytes },
+            RuleState::Overridden { by: Rule::PrivateBytes },
             "silent",
             "Overridden by custom rule Private bytes.",
         ),
         (
-            Standing::Overridden { by: Rule::SlowRequestsWithPath { index: 0 } },
+            RuleState::Overridden { by: Rule::SlowRequestsWithPath { index: 0 } },
             "silent",
             "Overridden by custom rule Slow requests with path 1.",
         ),
-        (Standing::OptedOut, "off", "Proactive auto-heal is off in the app's settings."),
-        (Standing::SwitchedOff, "off", "not_responding is false in medic.toml."),
-        (Standing::Paused { until }, "off", "Proactive rules are paused until 2026-01-31T08:15:00.000Z."),
-        (Standing::ActionsUsed, "off", "It has acted as often as it may."),
-        (Standing::Expired, "off", "Its hours are over."),
+        (RuleState::OptedOut, "off", "Proactive auto-heal is off in the app's settings."),
+        (RuleState::SwitchedOff, "off", "not_responding is false in medic.toml."),
+        (RuleState::Paused { until }, "off", "Proactive rules are paused until 2026-01-31T08:15:00.000Z."),
+        (RuleState::ActionsUsed, "off", "It has acted as often as it may."),
+        (RuleState::Expired, "off", "Its hours are over."),
     ];
-    for (standing, word, why) in cases {
-        let json = serde_json::to_value(Watching::of(&standing)).unwrap();
+    for (state, word, why) in cases {
+        let json = serde_json::to_value(Watching::of(&state)).unwrap();
         assert_eq!((json["standing"].as_str(), json["why"].as_str()), (Some(word), Some(why)));
     }
-    assert_eq!(serde_json::to_value(Watching::of(&Standing::Watching)).unwrap()["standing"], "watching");
+    assert_eq!(serde_json::to_value(Watching::of(&RuleState::Watching)).unwrap()["standing"], "watching");
 }

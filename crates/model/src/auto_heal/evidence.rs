@@ -96,10 +96,10 @@ pub struct Sample {
     pub value: u64,
 }
 
-/// Does a rule look at all, and if not, why?
+/// Whether a rule looks, and why it does not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "standing", rename_all = "snake_case")]
-pub enum Standing {
+pub enum RuleState {
     /// It does.
     Watching,
     /// It does, and has nothing to look at before the worker is warm.
@@ -122,15 +122,15 @@ pub enum Standing {
     ActionsUsed,
     /// The time for which it was set is over.
     Expired,
-    /// As older releases recorded it.
+    /// As older releases recorded it, in a sentence.
     #[serde(untagged)]
-    Told(ToldStanding),
+    Recorded(RuleStateText),
 }
 
-/// Why a rule did not look, in a sentence that was recorded with it.
+/// Why a rule did not look, as a recorded sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "standing", rename_all = "snake_case")]
-pub enum ToldStanding {
+pub enum RuleStateText {
     Waiting { why: String },
     Silent { why: String },
     Off { why: String },
@@ -139,14 +139,14 @@ pub enum ToldStanding {
 /// What a rule saw and when it acts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Seen<Told> {
+pub enum Seen<Text> {
     /// As data.
     Measured { measured: Measured },
-    /// In sentences, as older releases recorded it.
-    Told(Told),
+    /// As older releases recorded it, in sentences.
+    Recorded(Text),
 }
 
-impl<Told> From<Measured> for Seen<Told> {
+impl<Text> From<Measured> for Seen<Text> {
     fn from(measured: Measured) -> Self {
         Self::Measured { measured }
     }
@@ -157,11 +157,10 @@ impl<Told> From<Measured> for Seen<Told> {
 pub struct Reading {
     /// Whose.
     pub rule: Rule,
-    /// Does it look?
     #[serde(flatten)]
-    pub standing: Standing,
+    pub state: RuleState,
     #[serde(flatten)]
-    pub seen: Seen<ToldReading>,
+    pub seen: Seen<ReadingText>,
     /// It fired in the same second as the rule that acted.
     #[serde(default)]
     pub fired_too: bool,
@@ -173,9 +172,9 @@ pub struct Reading {
     pub unit: Unit,
 }
 
-/// What a rule saw and when it acts, in one recorded sentence.
+/// What a rule saw and when it acts, as one recorded sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToldReading {
+pub struct ReadingText {
     pub text: String,
 }
 
@@ -185,7 +184,7 @@ impl Reading {
         let seen = measured.into();
         Self {
             rule,
-            standing: Standing::Watching,
+            state: RuleState::Watching,
             seen,
             fired_too: false,
             value,
@@ -201,8 +200,8 @@ impl Reading {
 
     /// The same reading of a rule that does not look.
     #[must_use]
-    pub fn standing(self, standing: Standing) -> Self {
-        Self { standing, value: None, ..self }
+    pub fn in_state(self, state: RuleState) -> Self {
+        Self { state, value: None, ..self }
     }
 }
 
@@ -212,7 +211,7 @@ pub struct Evidence {
     /// Which rule.
     pub rule: Rule,
     #[serde(flatten)]
-    pub seen: Seen<ToldEvidence>,
+    pub seen: Seen<EvidenceText>,
     /// What the samples are compared with.
     pub threshold: u64,
     /// What threshold and samples count.
@@ -226,9 +225,9 @@ pub struct Evidence {
     pub not_fired: Vec<Reading>,
 }
 
-/// Why a rule acted, in two recorded sentences.
+/// Why a rule acted, as two recorded sentences.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToldEvidence {
+pub struct EvidenceText {
     /// When it acts: begins with `when`.
     pub condition: String,
     /// What it saw.

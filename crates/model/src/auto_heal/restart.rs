@@ -45,7 +45,7 @@ pub enum RestartFailure {
     MedicStopped,
     /// In a sentence, as older releases recorded it.
     #[serde(untagged)]
-    Told(#[serde(deserialize_with = "text::text")] String),
+    Recorded(#[serde(deserialize_with = "text::text")] String),
 }
 
 /// What became of it.
@@ -129,7 +129,7 @@ mod tests {
         assert!(json.contains(why), "{json}");
         assert_eq!(serde_json::from_str::<Restart>(&json).unwrap(), restart);
         let older = r#"{"outcome":"failed","why":"The new worker\u202e did not listen."}"#;
-        let told = RestartFailure::Told("The new worker\u{fffd} did not listen.".to_owned());
+        let told = RestartFailure::Recorded("The new worker\u{fffd} did not listen.".to_owned());
         assert_eq!(
             serde_json::from_str::<RestartOutcome>(older).unwrap(),
             RestartOutcome::Failed { why: told }

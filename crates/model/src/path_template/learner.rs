@@ -30,7 +30,7 @@ use crate::path_template::PathCandidate;
 pub const WORDS_LIMIT: usize = 32;
 /// Words that are counted at one place.
 const CANDIDATES_LIMIT: usize = 32;
-/// Places of one learner. With words of at most 32 bytes it takes less than 2 MiB, whatever is asked for.
+/// Levels of one learner. With words of at most 32 bytes it takes less than 2 MiB, whatever is asked for.
 pub const PLACES_LIMIT: usize = 256;
 /// A word seen so many times is seen often.
 const OFTEN: u16 = 20;
@@ -42,14 +42,14 @@ const NEW_ONES: u16 = 3;
 /// Learns which segments of an app's paths are its own words.
 #[derive(Default)]
 pub struct PathLearner {
-    root: Place,
+    root: Level,
     /// How many places there are.
     places: usize,
 }
 
 /// What stands before a segment.
 #[derive(Default)]
-struct Place {
+struct Level {
     learnt: Vec<Word>,
     candidates: Vec<Candidate>,
     /// Words seen lately, and those of them that were new.
@@ -57,12 +57,12 @@ struct Place {
     new: u16,
     is_collection: bool,
     /// Behind all words that are not learnt.
-    behind_others: Option<Box<Place>>,
+    behind_others: Option<Box<Level>>,
 }
 
 struct Word {
     name: Box<str>,
-    behind: Option<Box<Place>>,
+    behind: Option<Box<Level>>,
 }
 
 struct Candidate {
@@ -116,7 +116,7 @@ impl PathLearner {
     }
 }
 
-impl Place {
+impl Level {
     /// A word came. Says how many places were given up for it.
     fn see(&mut self, word: &str) -> usize {
         if self.is_collection {
@@ -180,9 +180,9 @@ impl Place {
 
 #[cfg(test)]
 impl PathLearner {
-    /// Places, and names that are kept at all of them.
+    /// Levels, and names that are kept at all of them.
     pub(super) fn size(&self) -> (usize, usize) {
-        fn names(place: &Place) -> usize {
+        fn names(place: &Level) -> usize {
             let learnt = place.learnt.iter().filter_map(|word| word.behind.as_deref());
             let behind = learnt.chain(place.behind_others.as_deref()).map(names).sum::<usize>();
             place.learnt.len() + place.candidates.len() + behind

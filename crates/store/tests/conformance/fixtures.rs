@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::auto_heal::event::{EventKind, HealEvent};
-use model::auto_heal::evidence::{Evidence, Reading, Rule, Sample, Seen, Standing, ToldEvidence, Unit};
+use model::auto_heal::evidence::{Evidence, EvidenceText, Reading, Rule, RuleState, Sample, Seen, Unit};
 use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome, RestartReason};
 use model::auto_heal::{Measured, Watch};
 use model::change::{Change, Changed};
@@ -202,22 +202,22 @@ pub(crate) fn evidence(rule: Rule) -> Evidence {
         window_ms: 120_000,
         samples: (0..120).map(|second| Sample { at: at(second * 1_000), value: u64::MAX }).collect(),
         not_fired: vec![
-            reading(Standing::Watching),
-            reading(Standing::Overridden { by: Rule::PrivateBytes }),
+            reading(RuleState::Watching),
+            reading(RuleState::Overridden { by: Rule::PrivateBytes }),
         ],
     }
 }
 
-fn measured() -> Seen<ToldEvidence> {
+fn measured() -> Seen<EvidenceText> {
     let counted = Watch { statuses: None, at_least: Duration::from_secs(30), path: "/api/*".parse().ok() };
     let (at_least, interval) = (5, Duration::from_mins(2));
     Measured::Requests { counted: Some(counted), at_least, interval, count: u64::MAX, running: 1 }.into()
 }
 
-pub(crate) fn reading(standing: Standing) -> Reading {
+pub(crate) fn reading(state: RuleState) -> Reading {
     Reading {
         rule: Rule::PercentMemory,
-        standing,
+        state,
         seen: Measured::PrivateBytes { threshold_bytes: 1 << 30, bytes: None }.into(),
         fired_too: true,
         value: Some(1_200_000_000),

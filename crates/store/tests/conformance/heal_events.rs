@@ -2,7 +2,7 @@
 
 use model::auto_heal::RefusalReason;
 use model::auto_heal::event::{EventKind, HealEvent};
-use model::auto_heal::evidence::{Rule, Seen, Standing, ToldEvidence, ToldReading, ToldStanding};
+use model::auto_heal::evidence::{EvidenceText, ReadingText, Rule, RuleState, RuleStateText, Seen};
 use store::{Database, Store};
 
 use crate::databases::change;
@@ -38,12 +38,12 @@ pub(crate) async fn evidence_of_an_older_medic_reads_as_it_was_told(store: Store
     .await;
     let evidence = store.heal_events(&app("shop"), EVER, 10).await.unwrap().pop().unwrap().evidence;
     let told =
-        ToldEvidence { condition: "when 5 requests take 30 s".to_owned(), observed: "6 did".to_owned() };
-    assert_eq!(evidence.seen, Seen::Told(told));
+        EvidenceText { condition: "when 5 requests take 30 s".to_owned(), observed: "6 did".to_owned() };
+    assert_eq!(evidence.seen, Seen::Recorded(told));
     let [other] = &evidence.not_fired[..] else { panic!("{evidence:?}") };
-    assert_eq!(other.seen, Seen::Told(ToldReading { text: "1.2 GB of 1.75 GB".to_owned() }));
+    assert_eq!(other.seen, Seen::Recorded(ReadingText { text: "1.2 GB of 1.75 GB".to_owned() }));
     let why = "The user's rule speaks of memory.".to_owned();
-    assert_eq!(other.standing, Standing::Told(ToldStanding::Silent { why }));
+    assert_eq!(other.state, RuleState::Recorded(RuleStateText::Silent { why }));
 }
 
 pub(crate) async fn an_event_counts_once(store: Store, _: Database) {

@@ -1,7 +1,7 @@
 //! Names that a crashed program made up.
 
 use model::auto_heal::event::{EventKind, HealEvent};
-use model::auto_heal::evidence::{Seen, Standing, ToldEvidence, ToldStanding};
+use model::auto_heal::evidence::{EvidenceText, RuleState, RuleStateText, Seen};
 use model::auto_heal::restart::{RestartFailure, RestartOutcome};
 use model::crash::{InFlightRequest, Module};
 use store::{Database, Store};
@@ -86,13 +86,13 @@ pub(crate) async fn sql_in_a_name_is_a_name(store: Store, _: Database) {
 pub(crate) async fn hostile_evidence_is_stored_clean_and_cut(store: Store, _: Database) {
     let long = format!("a\0b'{}", "🦀".repeat(100_000));
     let mut restart = healed("shop", 0);
-    restart.outcome = RestartOutcome::Failed { why: RestartFailure::Told(long.clone()) };
+    restart.outcome = RestartOutcome::Failed { why: RestartFailure::Recorded(long.clone()) };
     restart.duration_ms = u64::MAX;
     let evidence = restart.evidence.as_mut().unwrap();
-    evidence.seen = Seen::Told(ToldEvidence { condition: long.clone(), observed: long.clone() });
+    evidence.seen = Seen::Recorded(EvidenceText { condition: long.clone(), observed: long.clone() });
     evidence.samples =
         (0..5_000).map(|ms| model::auto_heal::evidence::Sample { at: at(ms), value: 1 }).collect();
-    evidence.not_fired = vec![reading(Standing::Told(ToldStanding::Off { why: long.clone() })); 1_000];
+    evidence.not_fired = vec![reading(RuleState::Recorded(RuleStateText::Off { why: long.clone() })); 1_000];
     assert!(store.record_restart(&restart).await.unwrap());
     let event = HealEvent {
         evidence: restart.evidence.clone().unwrap(),
@@ -104,7 +104,7 @@ pub(crate) async fn hostile_evidence_is_stored_clean_and_cut(store: Store, _: Da
     let stored = store.restarts(&app("shop"), EVER, 10).await.unwrap().pop().unwrap();
     let told = store.heal_events(&app("shop"), EVER, 10).await.unwrap().pop().unwrap();
     let evidence = stored.evidence.as_ref().unwrap();
-    let Seen::Told(ToldEvidence { observed, .. }) = &evidence.seen else { panic!("{evidence:?}") };
+    let Seen::Recorded(EvidenceText { observed, .. }) = &evidence.seen else { panic!("{evidence:?}") };
     assert!(observed.starts_with("a\u{fffd}b'🦀") && observed.ends_with("🦀…"));
     assert_eq!((evidence.samples.len(), evidence.samples[119].at), (120, at(4_999)), "the latest are kept");
     assert_eq!(&told.evidence, evidence);

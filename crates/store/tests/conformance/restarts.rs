@@ -21,7 +21,7 @@ pub(crate) async fn a_failure_of_an_older_medic_reads_as_it_was_told(store: Stor
     change(&database, r#"UPDATE restart SET outcome_fields = '{"why":"The new worker did not listen."}'"#)
         .await;
     let outcome = store.restarts(&app("shop"), EVER, 10).await.unwrap().pop().unwrap().outcome;
-    let why = RestartFailure::Told("The new worker did not listen.".to_owned());
+    let why = RestartFailure::Recorded("The new worker did not listen.".to_owned());
     assert_eq!(outcome, RestartOutcome::Failed { why });
 }
 

@@ -40,7 +40,7 @@ impl Bench {
         Self { heal: AutoHeal::new(START, settings, &AutoHealState::default()), fuse, now: START }
     }
 
-    fn tell(&mut self, input: Input) -> Vec<Decision> {
+    fn tell(&mut self, input: HealInput) -> Vec<Decision> {
         let mut decisions = Vec::new();
         self.heal.step(self.now, input, &mut self.fuse, &mut decisions);
         decisions
@@ -55,7 +55,12 @@ impl Bench {
             Tallies { generation: 1, total: tally(slow.max(watched)), of_watch, ..Tallies::default() };
         let private_bytes = Some(private_bytes);
         let uptime = Duration::from_hours(1);
-        self.tell(Input::Observed(Observation { private_bytes, tallies, uptime, ..Observation::default() }))
+        self.tell(HealInput::Observed(Observation {
+            private_bytes,
+            tallies,
+            uptime,
+            ..Observation::default()
+        }))
     }
 
     /// Leaks for so many seconds; the decisions.
@@ -67,9 +72,9 @@ impl Bench {
     fn hang(&mut self, seconds: u64) -> Vec<Decision> {
         let second = |bench: &mut Self| {
             bench.now = bench.now + SECOND;
-            let mut decisions = bench.tell(Input::Observed(silent(3)));
+            let mut decisions = bench.tell(HealInput::Observed(silent(3)));
             if matches!(decisions.last(), Some(Decision::Probe { .. })) {
-                decisions.extend(bench.tell(Input::Probed { answered: false }));
+                decisions.extend(bench.tell(HealInput::Probed { answered: false }));
             }
             decisions
         };
@@ -79,9 +84,9 @@ impl Bench {
         (0..seconds).flat_map(|_| second(self)).filter(acts).collect()
     }
 
-    fn standing(&self, rule: Rule) -> Standing {
+    fn state_of(&self, rule: Rule) -> RuleState {
         let readings = self.heal.status(self.now, &self.fuse).readings;
-        readings.into_iter().find(|reading| reading.rule == rule).unwrap().standing
+        readings.into_iter().find(|reading| reading.rule == rule).unwrap().state
     }
 }
 
@@ -110,11 +115,11 @@ fn a_leak_is_recycled_once_until_the_new_worker_serves() {
     let others: Vec<_> = heal.evidence.not_fired.iter().map(|reading| reading.rule).collect();
     assert_eq!(others, [Rule::PercentRequest, Rule::NotResponding]);
     assert!(bench.heal.status(bench.now, &bench.fuse).restarting);
-    bench.tell(Input::Restarted);
+    bench.tell(HealInput::Restarted);
     assert_eq!(bench.leak(31), [], "the new worker has its own 30 s");
     assert_eq!(healed(&bench.leak(1)).len(), 1);
     assert_eq!(bench.leak(100), [], "one at a time");
-    bench.tell(Input::RestartFailed);
+    bench.tell(HealInput::RestartFailed);
     assert_eq!(bench.leak(31), [], "what was seen during the attempt does not count");
     assert_eq!(healed(&bench.leak(1)).len(), 1, "after a failed one it tries again");
 }
@@ -126,14 +131,14 @@ fn the_third_restart_blows_the_fuse_and_the_fourth_is_refused_once() {
         let decisions = bench.leak(32);
         let [Decision::Heal(heal)] = decisions.as_slice() else { panic!("{decisions:?}") };
         assert_eq!(heal.blew_fuse, blows);
-        bench.tell(Input::Restarted);
+        bench.tell(HealInput::Restarted);
     }
     let decisions = bench.leak(600);
     let [Decision::Refuse(refusal)] = decisions.as_slice() else { panic!("{decisions:?}") };
     let blown = START + 96 * SECOND;
     let until = (blown + Duration::from_hours(3)).wall;
     assert_eq!(refusal.refused, RefusalReason::FuseBlown { until });
-    assert_eq!(bench.standing(Rule::PercentRequest), Standing::Paused { until });
+    assert_eq!(bench.state_of(Rule::PercentRequest), RuleState::Paused { until });
     bench.now = blown + Duration::from_hours(3).saturating_sub(Duration::from_millis(1_001));
     assert_eq!(bench.leak(1), [], "a millisecond before");
     assert_eq!(healed(&bench.leak(40)).len(), 1, "armed again");
@@ -142,10 +147,10 @@ fn the_third_restart_blows_the_fuse_and_the_fourth_is_refused_once() {
 #[test]
 fn a_users_rule_has_priority_on_its_own_matter() {
     let mut bench = Bench::new(settings(user(OWN_MEMORY, r#""action_type":"LogEvent""#)));
-    assert_eq!(bench.standing(Rule::PercentMemory), Standing::Overridden { by: Rule::PrivateBytes });
+    assert_eq!(bench.state_of(Rule::PercentMemory), RuleState::Overridden { by: Rule::PrivateBytes });
     let healed = healed(&bench.leak(100));
     assert_eq!(healed, [(Rule::PrivateBytes, Action::LogEvent)]);
-    assert!(matches!(bench.standing(Rule::PercentRequest), Standing::WarmingUp | Standing::Watching));
+    assert!(matches!(bench.state_of(Rule::PercentRequest), RuleState::WarmingUp | RuleState::Watching));
 }
 
 #[test]
@@ -172,7 +177,7 @@ fn a_users_rule_neither_blows_the_fuse_nor_heeds_it() {
     let mut bench = Bench::new(settings(user(OWN_STATUS, "")));
     for _ in 0..10 {
         assert_eq!(healed(&bench.see(0, 0, 3)).len(), 1);
-        bench.tell(Input::Restarted);
+        bench.tell(HealInput::Restarted);
     }
     assert!(matches!(bench.fuse.status(bench.now), FuseStatus::Armed { restarts: 0, .. }));
     (0..3).for_each(|_| assert!(bench.fuse.spend(bench.now).is_ok()));
@@ -184,8 +189,8 @@ fn a_restart_for_another_reason_empties_every_window() {
     let mut bench = Bench::new(settings(user(OWN_STATUS, "")));
     assert_eq!(bench.leak(20), []);
     assert_eq!(bench.see(LIMIT, 4, 2), []);
-    bench.tell(Input::Restarting);
-    bench.tell(Input::Restarted);
+    bench.tell(HealInput::Restarting);
+    bench.tell(HealInput::Restarted);
     assert_eq!(bench.see(LIMIT, 1, 1), []);
     assert_eq!(bench.leak(30), []);
     assert_eq!(healed(&bench.leak(1)), [(Rule::PercentMemory, Action::Recycle)]);
@@ -205,7 +210,7 @@ fn two_rules_broken_at_once_are_one_restart_and_both_are_told() {
 #[test]
 fn counts_of_another_list_of_watches_are_not_looked_at() {
     let mut bench = Bench::new(settings(user(OWN_STATUS, "")));
-    bench.tell(Input::Configure(Box::new(Configure { generation: 2, ..settings(user(OWN_STATUS, "")) })));
+    bench.tell(HealInput::Configure(Box::new(Configure { generation: 2, ..settings(user(OWN_STATUS, "")) })));
     assert_eq!(bench.see(0, 9, 9), []);
 }
 
@@ -213,16 +218,16 @@ fn counts_of_another_list_of_watches_are_not_looked_at() {
 fn opting_out_is_live_and_a_change_of_nothing_keeps_the_windows() {
     let mut bench = Bench::new(settings(AutoHealConfig::default()));
     assert_eq!(bench.leak(20), []);
-    bench.tell(Input::Configure(Box::new(settings(AutoHealConfig::default()))));
+    bench.tell(HealInput::Configure(Box::new(settings(AutoHealConfig::default()))));
     assert_eq!(healed(&bench.leak(12)).len(), 1, "32 s in all");
-    bench.tell(Input::RestartFailed);
-    bench.tell(Input::Configure(Box::new(Configure {
+    bench.tell(HealInput::RestartFailed);
+    bench.tell(HealInput::Configure(Box::new(Configure {
         proactive: false,
         ..settings(AutoHealConfig::default())
     })));
     assert_eq!(bench.leak(100), []);
-    assert_eq!(bench.standing(Rule::PercentMemory), Standing::OptedOut);
-    bench.tell(Input::Configure(Box::new(settings(AutoHealConfig::default()))));
+    assert_eq!(bench.state_of(Rule::PercentMemory), RuleState::OptedOut);
+    bench.tell(HealInput::Configure(Box::new(settings(AutoHealConfig::default()))));
     assert_eq!(bench.leak(31), [], "what it did not look at does not count");
     assert_eq!(healed(&bench.leak(1)).len(), 1);
 }
@@ -239,7 +244,7 @@ fn a_worker_that_answers_nobody_and_no_probe_is_recycled_and_paid_by_the_fuse() 
         assert_eq!((*within, heal.rule, &heal.action), (10 * SECOND, Rule::NotResponding, &Action::Recycle));
         assert_eq!((heal.blew_fuse, bench.heal.is_unanswered()), (blows, true));
         assert_eq!(bench.hang(100), [], "one at a time");
-        bench.tell(Input::Restarted);
+        bench.tell(HealInput::Restarted);
         assert!(!bench.heal.is_unanswered());
     }
     let decisions = bench.hang(600);
@@ -252,7 +257,7 @@ fn not_responding_is_switched_off_with_the_other_two_or_alone() {
     let mut bench = Bench::new(settings(AutoHealConfig::default()));
     let with = |proactive, enabled| {
         let not_responding = NotRespondingNumbers { enabled, ..NotRespondingNumbers::default() };
-        Input::Configure(Box::new(Configure {
+        HealInput::Configure(Box::new(Configure {
             proactive,
             not_responding,
             ..settings(AutoHealConfig::default())
@@ -261,10 +266,10 @@ fn not_responding_is_switched_off_with_the_other_two_or_alone() {
     for (proactive, enabled) in [(false, true), (true, false)] {
         bench.tell(with(proactive, enabled));
         assert_eq!(bench.hang(200), []);
-        let off = if proactive { Standing::SwitchedOff } else { Standing::OptedOut };
-        assert_eq!(bench.standing(Rule::NotResponding), off);
+        let off = if proactive { RuleState::SwitchedOff } else { RuleState::OptedOut };
+        assert_eq!(bench.state_of(Rule::NotResponding), off);
         assert_eq!(bench.leak(40).is_empty(), !proactive, "the others are not concerned");
-        bench.tell(Input::Restarted);
+        bench.tell(HealInput::Restarted);
     }
     bench.tell(with(true, true));
     assert_eq!(healed(&bench.hang(71)).len(), 1);
@@ -274,10 +279,10 @@ fn not_responding_is_switched_off_with_the_other_two_or_alone() {
 fn a_restart_in_the_second_of_a_question_makes_its_result_meaningless() {
     let mut bench = Bench::new(settings(AutoHealConfig::default()));
     bench.hang(65);
-    bench.tell(Input::Restarting);
+    bench.tell(HealInput::Restarting);
     bench.now = bench.now + 10 * SECOND;
-    assert_eq!(bench.tell(Input::Probed { answered: false }), []);
-    bench.tell(Input::RestartFailed);
+    assert_eq!(bench.tell(HealInput::Probed { answered: false }), []);
+    bench.tell(HealInput::RestartFailed);
     assert_eq!(healed(&bench.hang(70)), [], "what was seen before the attempt does not count");
     assert_eq!(healed(&bench.hang(2)).len(), 1);
 }
@@ -288,7 +293,7 @@ fn cpu_acts_when_set_and_its_count_is_remembered() {
     let mut bench = Bench::new(Configure { cpu: Some(rule), ..settings(AutoHealConfig::default()) });
     let mut busy = || {
         bench.now = bench.now + SECOND;
-        bench.tell(Input::Observed(Observation { cpu_percent: Some(100), ..Observation::default() }))
+        bench.tell(HealInput::Observed(Observation { cpu_percent: Some(100), ..Observation::default() }))
     };
     let decisions: Vec<_> = (0..100).flat_map(|_| busy()).collect();
     assert_eq!(healed(&decisions), [(Rule::ProactiveCpu, Action::Cpu(CpuMode::Kill))]);
@@ -303,7 +308,7 @@ fn seconds() -> impl Strategy<Value = Vec<(u8, u64)>> {
     prop::collection::vec((0_u8..10, 0_u64..6), 1..400)
 }
 
-fn inputs(steps: &[(u8, u64)], settings: &Configure) -> Vec<(Now, Input)> {
+fn inputs(steps: &[(u8, u64)], settings: &Configure) -> Vec<(Now, HealInput)> {
     let mut now = START;
     let mut inputs = Vec::new();
     for &(kind, amount) in steps {
@@ -320,27 +325,31 @@ fn inputs(steps: &[(u8, u64)], settings: &Configure) -> Vec<(Now, Input)> {
             uptime: Duration::from_mins(amount * 5),
         };
         inputs.push(match kind {
-            6 => (now, Input::Restarted),
-            7 if amount < 3 => (now, Input::RestartFailed),
-            7 => (now, Input::Configure(Box::new(Configure { proactive: amount > 3, ..settings.clone() }))),
-            _ => (now, Input::Observed(seen)),
+            6 => (now, HealInput::Restarted),
+            7 if amount < 3 => (now, HealInput::RestartFailed),
+            7 => {
+                (now, HealInput::Configure(Box::new(Configure { proactive: amount > 3, ..settings.clone() })))
+            }
+            _ => (now, HealInput::Observed(seen)),
         });
         for _ in 0..if kind == 9 { 75 } else { 0 } {
             now = now + SECOND;
-            inputs
-                .extend([(now, Input::Observed(silent(5))), (now, Input::Probed { answered: amount == 5 })]);
+            inputs.extend([
+                (now, HealInput::Observed(silent(5))),
+                (now, HealInput::Probed { answered: amount == 5 }),
+            ]);
         }
         // Most seconds are a leak, so that rules are met at all.
         for _ in 0..if kind < 4 { 12 } else { 0 } {
             now = now + SECOND;
             let private_bytes = Some(LIMIT);
-            inputs.push((now, Input::Observed(Observation { private_bytes, ..Observation::default() })));
+            inputs.push((now, HealInput::Observed(Observation { private_bytes, ..Observation::default() })));
         }
     }
     inputs
 }
 
-fn replay(inputs: &[(Now, Input)], settings: &Configure) -> Vec<Decision> {
+fn replay(inputs: &[(Now, HealInput)], settings: &Configure) -> Vec<Decision> {
     let mut heal = AutoHeal::new(START, settings.clone(), &AutoHealState::default());
     let mut fuse = Fuse::new(FuseNumbers::default(), FuseState::default());
     let mut decisions = Vec::new();
@@ -374,7 +383,7 @@ proptest! {
         let user = AutoHealConfig { enabled: own, ..user(OWN_STATUS, "") };
         let settings = Configure { proactive, ..settings(user) };
         let fixed: Vec<_> = inputs(&steps, &settings).into_iter()
-            .filter(|(_, input)| !matches!(input, Input::Configure(_))).collect();
+            .filter(|(_, input)| !matches!(input, HealInput::Configure(_))).collect();
         for decision in replay(&fixed, &settings) {
             let rule = match decision {
                 Decision::Heal(heal) => heal.rule,
@@ -392,7 +401,7 @@ proptest! {
         let settings = Configure { cpu: Some(CpuRule { mode: CpuMode::Kill, ..CpuRule::default() }), ..settings(user(OWN_STATUS, "")) };
         let inputs = inputs(&steps, &settings);
         let recorded = serde_json::to_string(&inputs).unwrap();
-        let read: Vec<(Now, Input)> = serde_json::from_str(&recorded).unwrap();
+        let read: Vec<(Now, HealInput)> = serde_json::from_str(&recorded).unwrap();
         let decisions = replay(&inputs, &settings);
         prop_assert_eq!(&replay(&read, &settings), &decisions);
         let written = serde_json::to_string(&decisions).unwrap();

@@ -64,7 +64,7 @@ fn the_back_off() {
 fn the_warm_up() {
     let mut bench = Bench::new();
     let worker = started(&bench.tick()).unwrap();
-    bench.tell(&worker, Input::Started { pid: 7, port: 20_000, armed: false });
+    bench.tell(&worker, WorkerEvent::Started { pid: 7, port: 20_000, armed: false });
     due_after(bench, 30 * SECOND, terminates);
 }
 
@@ -81,13 +81,13 @@ fn a_successors_warm_up_and_an_old_workers_drain_and_end() {
     let mut bench = Bench::new();
     bench.running();
     let next = ordered(&mut bench);
-    bench.tell(&next, Input::Started { pid: 8, port: 20_001, armed: false });
+    bench.tell(&next, WorkerEvent::Started { pid: 8, port: 20_001, armed: false });
     due_after(
         Bench { instance: bench.instance.clone(), effects: Vec::new(), ..bench },
         30 * SECOND,
         terminates,
     );
-    bench.tell(&next, Input::Listening);
+    bench.tell(&next, WorkerEvent::Listening);
     due_after(
         Bench { instance: bench.instance.clone(), effects: Vec::new(), ..bench },
         10 * SECOND,
@@ -105,7 +105,7 @@ fn the_next_try_to_write_a_crash_down() {
     let now = bench.now;
     bench.tell(&worker, crashed(now));
     bench.tell(&worker, analysed(None));
-    bench.tell(&worker, Input::NotRecorded);
+    bench.tell(&worker, WorkerEvent::NotRecorded);
     due_after(bench, RECORD_RETRY, |effects| recorded(effects).is_some());
 }
 
@@ -115,10 +115,10 @@ fn how_long_a_restart_took_and_when_the_next_start_is() {
         let mut bench = Bench::new();
         let old = bench.running();
         let new = ordered(&mut bench);
-        bench.tell(&new, Input::Started { pid: 8, port: 20_001, armed: false });
+        bench.tell(&new, WorkerEvent::Started { pid: 8, port: 20_001, armed: false });
         bench.set_wall(set);
         bench.pass(3 * SECOND);
-        bench.tell(&new, Input::Listening);
+        bench.tell(&new, WorkerEvent::Listening);
         let now = bench.now;
         let effects = bench.tell(&old, ended(now, Exit::Code(0), Ending::Asked));
         let took = effects.iter().find_map(|effect| match effect {
@@ -163,7 +163,7 @@ fn a_worker_that_was_lost_under_a_wall_clock_set_back_did_not_end_early() {
     for _ in 0..3 {
         bench.set_wall(days_back);
         bench.pass(Duration::from_hours(1));
-        let effects = bench.tell(&worker, Input::Lost { affected: AffectedRequests::default() });
+        let effects = bench.tell(&worker, WorkerEvent::Lost { affected: AffectedRequests::default() });
         worker = started(&effects).expect("no back-off for a worker that ran for an hour");
         bench.up(&worker);
     }
@@ -174,16 +174,17 @@ fn workers_have_growing_names_though_the_wall_clock_goes_back() {
     let mut bench = Bench::new();
     let found = WorkerId { place: key(), started_at: days_ahead(START.wall) };
     let mut worker =
-        started(&bench.tell(&found, Input::Lost { affected: AffectedRequests::default() })).expect("a start");
+        started(&bench.tell(&found, WorkerEvent::Lost { affected: AffectedRequests::default() }))
+            .expect("a start");
     let mut seen = vec![found];
     for set in [days_back, days_back, days_ahead, days_back] {
         bench.up(&worker);
         assert!(worker.started_at > seen.last().unwrap().started_at, "{worker} after {seen:?}");
         bench.set_wall(set);
         bench.pass(Duration::from_mins(2));
-        bench.tell(&worker, Input::Lost { affected: AffectedRequests::default() });
+        bench.tell(&worker, WorkerEvent::Lost { affected: AffectedRequests::default() });
         let next = bench.instance.worker().expect("started at once").clone();
-        bench.tell(&next, Input::StartFailed { reason: "x".into() });
+        bench.tell(&next, WorkerEvent::StartFailed { reason: "x".into() });
         bench.pass(Duration::from_mins(2));
         seen.extend([worker, next]);
         worker = started(&bench.tick()).expect("a start");

@@ -52,19 +52,26 @@ impl Bench {
     fn replaced(&mut self) -> (WorkerId, WorkerId) {
         let old = self.running();
         let new = self.restart();
-        self.tell(&new, Input::Started { pid: 8, port: 20_001, armed: false });
+        self.tell(&new, WorkerEvent::Started { pid: 8, port: 20_001, armed: false });
         assert_eq!((self.instance.ready_worker(), self.stage()), (Some(&old), Some(RestartStage::WarmingUp)));
         self.now = self.now + SECOND;
-        let effects = self.tell(&new, Input::Listening);
+        let effects = self.tell(&new, WorkerEvent::Listening);
         assert_eq!(effects, [Effect::Drain { worker: old.clone() }]);
         assert_eq!((self.instance.ready_worker(), self.stage()), (Some(&new), Some(RestartStage::Draining)));
         (old, new)
     }
 
-    fn asked_end(&self) -> Input {
+    fn asked_end(&self) -> WorkerEvent {
         let affected = AffectedRequests { drained: 3, failed: 1, ..AffectedRequests::default() };
         let exit = Exit::Signal(Signal::TERM);
-        Input::Ended { pid: 7, exit, ending: Ending::Asked, at: self.now.wall, uptime: 60 * SECOND, affected }
+        WorkerEvent::Ended {
+            pid: 7,
+            exit,
+            ending: Ending::Asked,
+            at: self.now.wall,
+            uptime: 60 * SECOND,
+            affected,
+        }
     }
 }
 
@@ -72,7 +79,7 @@ impl Bench {
 fn the_old_worker_drains_ends_and_is_recorded() {
     let mut bench = Bench::new();
     let (old, new) = bench.replaced();
-    assert_eq!(bench.tell(&old, Input::Drained), [term(&old)]);
+    assert_eq!(bench.tell(&old, WorkerEvent::Drained), [term(&old)]);
     bench.now = bench.now + SECOND;
     let end = bench.asked_end();
     let effects = bench.tell(&old, end);
@@ -90,7 +97,7 @@ fn requests_that_do_not_end_are_waited_for_no_longer_than_the_grace_and_then_the
     let taken_over = bench.now;
     bench.advance();
     assert_eq!((bench.now, bench.tick()), (taken_over + 10 * SECOND, vec![term(&old)]));
-    assert_eq!(bench.tell(&old, Input::Drained), [], "asked once");
+    assert_eq!(bench.tell(&old, WorkerEvent::Drained), [], "asked once");
     bench.advance();
     assert_eq!((bench.now, bench.tick()), (taken_over + 20 * SECOND, vec![kill(&old)]));
     assert_eq!(bench.instance.deadline(bench.now), None, "killed once");
@@ -101,7 +108,7 @@ fn a_successor_that_is_not_warm_in_time_goes_and_the_old_worker_stays() {
     let mut bench = Bench::new();
     let old = bench.running();
     let new = bench.restart();
-    bench.tell(&new, Input::Started { pid: 8, port: 20_001, armed: false });
+    bench.tell(&new, WorkerEvent::Started { pid: 8, port: 20_001, armed: false });
     bench.advance();
     let effects = bench.tick();
     assert_eq!(bench.now, START + 30 * SECOND);
@@ -119,11 +126,11 @@ fn a_successor_that_is_not_warm_in_time_goes_and_the_old_worker_stays() {
 fn a_successor_that_ends_or_cannot_start_leaves_the_old_worker_and_says_why() {
     let now = START;
     let signal = || LastEnd::Signal { signal: "SIGSEGV".to_owned() };
-    let ways: [(LastEnd, Input); 4] = [
-        (LastEnd::StartFailed { reason: "x".to_owned() }, Input::StartFailed { reason: "x".into() }),
+    let ways: [(LastEnd, WorkerEvent); 4] = [
+        (LastEnd::StartFailed { reason: "x".to_owned() }, WorkerEvent::StartFailed { reason: "x".into() }),
         (signal(), crashed(now)),
         (signal(), fatal(START, AffectedRequests::default())),
-        (LastEnd::ShimKilled, Input::Lost { affected: AffectedRequests::default() }),
+        (LastEnd::ShimKilled, WorkerEvent::Lost { affected: AffectedRequests::default() }),
     ];
     for (end, input) in ways {
         let expected = RestartFailure::NewWorker { end };
@@ -155,7 +162,7 @@ fn when_the_old_worker_ends_by_itself_the_successor_has_the_place() {
         let mut bench = Bench::new();
         let old = bench.running();
         let new = bench.restart();
-        let up = Input::Started { pid: 8, port: 20_001, armed: false };
+        let up = WorkerEvent::Started { pid: 8, port: 20_001, armed: false };
         if is_started {
             bench.tell(&new, up.clone());
         }
@@ -167,7 +174,7 @@ fn when_the_old_worker_ends_by_itself_the_successor_has_the_place() {
         if !is_started {
             bench.tell(&new, up);
         }
-        bench.tell(&new, Input::Listening);
+        bench.tell(&new, WorkerEvent::Listening);
         assert_eq!((bench.instance.ready_worker(), bench.state()), (Some(&new), InstanceState::Running));
     }
 }
@@ -179,7 +186,7 @@ fn one_restart_at_a_time_and_none_without_a_worker() {
     assert_eq!(refusal(&mut bench), Err(RestartRefused::NotRunning));
     let (old, _) = bench.replaced();
     assert_eq!(refusal(&mut bench), Err(RestartRefused::UnderWay), "the old one drains");
-    bench.tell(&old, Input::Drained);
+    bench.tell(&old, WorkerEvent::Drained);
     let end = bench.asked_end();
     bench.tell(&old, end);
     assert_eq!(refusal(&mut bench), Ok(()));
@@ -244,7 +251,7 @@ fn stopping_ends_both_workers_and_waits_for_both() {
         } else {
             let old = bench.running();
             let new = bench.restart();
-            bench.tell(&new, Input::Started { pid: 8, port: 20_001, armed: false });
+            bench.tell(&new, WorkerEvent::Started { pid: 8, port: 20_001, armed: false });
             (old, new)
         };
         let effects = bench.run(Instance::stop);
@@ -265,7 +272,7 @@ fn a_successor_that_comes_after_it_was_given_up_goes() {
     let new = bench.restart();
     bench.advance();
     bench.tick();
-    let effects = bench.tell(&new, Input::Started { pid: 8, port: 20_001, armed: false });
+    let effects = bench.tell(&new, WorkerEvent::Started { pid: 8, port: 20_001, armed: false });
     assert!(effects.contains(&term(&new)));
     assert_eq!(bench.instance.ready_worker(), Some(&old));
     let end = bench.asked_end();

@@ -13,8 +13,8 @@ fn old(age_s: u32) -> WorkerId {
     WorkerId { place: key(), started_at: START.wall - age_s * SECOND }
 }
 
-fn found((warm, asked): (bool, bool)) -> Input {
-    Input::Found { pid: 9, port: 20_001, armed: false, warm, asked }
+fn found((warm, asked): (bool, bool)) -> WorkerEvent {
+    WorkerEvent::Found { pid: 9, port: 20_001, armed: false, warm, asked }
 }
 
 fn term(worker: &WorkerId) -> Effect {
@@ -81,7 +81,7 @@ fn one_that_crashed_unrecorded_is_written_down_and_has_no_place() {
     let effects = bench.tell(&lives, found(WARM));
     assert!(!effects.contains(&term(&lives)), "{effects:?}");
     assert_eq!((bench.instance.ready_worker(), bench.state()), (Some(&lives), InstanceState::Running));
-    assert!(bench.tell(&gone, Input::Recorded).contains(&Effect::Acknowledge { worker: gone }));
+    assert!(bench.tell(&gone, WorkerEvent::Recorded).contains(&Effect::Acknowledge { worker: gone }));
 }
 
 #[test]
@@ -90,12 +90,12 @@ fn one_that_dies_while_the_others_are_heard_has_no_place() {
     for end in [
         crashed(START),
         fatal(START, AffectedRequests::default()),
-        Input::Lost { affected: AffectedRequests::default() },
+        WorkerEvent::Lost { affected: AffectedRequests::default() },
     ] {
         let mut bench = Bench::returning(&[&dies, &silent]);
         bench.tell(&dies, found(WARM));
         assert!(started(&bench.tell(&dies, end)).is_none(), "the other may live");
-        let effects = bench.tell(&silent, Input::Lost { affected: AffectedRequests::default() });
+        let effects = bench.tell(&silent, WorkerEvent::Lost { affected: AffectedRequests::default() });
         assert!(started(&effects).is_some(), "{effects:?}");
     }
 }
@@ -137,13 +137,14 @@ fn one_that_is_heard_late_takes_the_place_of_a_replacement_that_is_not_warm() {
         bench.advance();
         let replacement = started(&bench.tick()).expect("a start");
         if is_started {
-            bench.tell(&replacement, Input::Started { pid: 7, port: 20_000, armed: false });
+            bench.tell(&replacement, WorkerEvent::Started { pid: 7, port: 20_000, armed: false });
         }
         let effects = bench.tell(&late, found(WARM));
         assert!(effects.contains(&term(&replacement)), "{effects:?}");
         assert_eq!(bench.instance.ready_worker(), Some(&late));
         if !is_started {
-            let effects = bench.tell(&replacement, Input::Started { pid: 7, port: 20_000, armed: false });
+            let effects =
+                bench.tell(&replacement, WorkerEvent::Started { pid: 7, port: 20_000, armed: false });
             assert!(effects.contains(&term(&replacement)), "{effects:?}");
         }
         assert_eq!(bench.instance.ready_worker(), Some(&late));
@@ -175,7 +176,7 @@ fn the_newer_of_two_takes_over_though_the_older_was_heard_first() {
     let effects = bench.tell(&newer, found(WARM));
     assert!(effects.contains(&Effect::Drain { worker: older.clone() }), "{effects:?}");
     assert_eq!(bench.instance.ready_worker(), Some(&newer));
-    assert!(bench.tell(&older, Input::Drained).contains(&term(&older)));
+    assert!(bench.tell(&older, WorkerEvent::Drained).contains(&term(&older)));
 }
 
 #[test]
@@ -197,7 +198,7 @@ fn a_stop_waits_for_those_that_are_not_heard_yet() {
 
 #[test]
 fn a_worker_that_runs_what_it_should_not_is_replaced_at_once_while_it_takes_no_requests() {
-    let up = || Input::Started { pid: 8, port: 20_001, armed: false };
+    let up = || WorkerEvent::Started { pid: 8, port: 20_001, armed: false };
     let renew = |bench: &mut Bench, worker: &WorkerId| {
         let mut is_renewed = false;
         let effects = bench.run(|instance, now, effects| is_renewed = instance.renew(now, worker, effects));
@@ -221,6 +222,6 @@ fn a_worker_that_runs_what_it_should_not_is_replaced_at_once_while_it_takes_no_r
     assert_eq!(bench.instance.ready_worker(), Some(&second), "the old one stays meanwhile");
     bench.tell(&third, ended(bench.now, Exit::Signal(Signal::TERM), Ending::Asked));
     bench.tell(&fourth, up());
-    bench.tell(&fourth, Input::Listening);
+    bench.tell(&fourth, WorkerEvent::Listening);
     assert_eq!(bench.instance.ready_worker(), Some(&fourth));
 }

@@ -7,25 +7,25 @@ use model::TimeRange;
 use model::auto_heal::evidence::Unit;
 use model::auto_heal::restart::{Restart, RestartOutcome};
 
-use super::{Course, CrashEnd};
+use super::{CrashEnd, History};
 use crate::buckets::Buckets;
 use crate::healing;
 use crate::report::{Line, LineChart, Mark, MarkKind};
 
 pub(super) fn chart(
     range: TimeRange,
-    courses: &[Course<'_>],
+    histories: &[History<'_>],
     restarts: &[&Restart],
     crashes: &[CrashEnd<'_>],
 ) -> LineChart {
     let buckets = Buckets::points(range);
-    let recorded = courses.iter().filter(|course| !course.minutes.is_empty());
+    let recorded = histories.iter().filter(|history| !history.minutes.is_empty());
     LineChart {
         title: "Memory over time by instance".to_owned(),
         unit: Unit::Bytes,
         range,
         bucket_ms: buckets.width_ms,
-        lines: recorded.map(|course| line(course, buckets)).collect(),
+        lines: recorded.map(|history| line(history, buckets)).collect(),
         marks: marks(buckets, restarts, crashes),
         note: Some(
             "Private bytes: the memory that would be free again if a worker and its children ended. Medic reads them once a second and keeps the highest value of each minute.",
@@ -33,15 +33,15 @@ pub(super) fn chart(
     }
 }
 
-fn line(course: &Course<'_>, buckets: Buckets) -> Line {
+fn line(history: &History<'_>, buckets: Buckets) -> Line {
     let mut values = vec![None; buckets.count];
     let mut limits = vec![None; buckets.count];
-    for minute in &course.minutes {
+    for minute in &history.minutes {
         let Some(index) = buckets.index(minute.minute) else { continue };
         values[index] = values[index].max(Some(minute.private_bytes_max));
         limits[index] = Some(minute.limit_bytes).filter(|limit| *limit > 0);
     }
-    Line { name: course.place.within_app(), values, limits }
+    Line { name: history.place.within_app(), values, limits }
 }
 
 /// What happened alike on one instance within a bucket is one mark. Both are oldest first.

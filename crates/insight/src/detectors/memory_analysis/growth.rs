@@ -101,13 +101,13 @@ mod tests {
     const MB: u64 = 1 << 20;
     const START: Timestamp = Timestamp::from_ms(1_769_847_300_000);
 
-    fn course(minutes: u64, bytes: impl Fn(u64) -> u64) -> Vec<(Timestamp, u64)> {
+    fn history(minutes: u64, bytes: impl Fn(u64) -> u64) -> Vec<(Timestamp, u64)> {
         (0..minutes).map(|minute| (START + Duration::from_mins(minute), bytes(minute))).collect()
     }
 
     #[test]
     fn a_straight_line_has_its_own_slope() {
-        let growth = steady(&course(120, |minute| 100 * MB + 2 * MB * minute)).unwrap();
+        let growth = steady(&history(120, |minute| 100 * MB + 2 * MB * minute)).unwrap();
         assert_eq!((growth.bytes_per_hour, growth.rising_percent), (120 * MB, 100));
         assert_eq!(growth.time_to(growth.last.1 + 240 * MB), Some(Duration::from_hours(2)));
         assert_eq!(growth.time_to(growth.last.1), None);
@@ -117,10 +117,10 @@ mod tests {
     #[test]
     fn peaks_and_saw_teeth_do_not_move_it_much() {
         let peaks =
-            course(120, |minute| if minute % 10 == 0 { 900 * MB } else { 100 * MB + 2 * MB * minute });
+            history(120, |minute| if minute % 10 == 0 { 900 * MB } else { 100 * MB + 2 * MB * minute });
         let growth = steady(&peaks).unwrap();
         assert!((100 * MB..=140 * MB).contains(&growth.bytes_per_hour), "{growth:?}");
-        let teeth = course(240, |minute| 100 * MB + 2 * MB * minute + MB * (minute % 7));
+        let teeth = history(240, |minute| 100 * MB + 2 * MB * minute + MB * (minute % 7));
         let growth = steady(&teeth).unwrap();
         assert!((115 * MB..=125 * MB).contains(&growth.bytes_per_hour), "{growth:?}");
     }
@@ -128,24 +128,24 @@ mod tests {
     #[test]
     fn what_is_no_leak() {
         let cases: [(&str, Vec<(Timestamp, u64)>); 7] = [
-            ("flat", course(240, |_| 500 * MB)),
-            ("saw teeth", course(240, |minute| 300 * MB + 20 * MB * (minute % 20))),
-            ("a cache that fills", course(240, |minute| 100 * MB + 10 * MB * minute.min(60))),
-            ("too short", course(15, |minute| 100 * MB + 10 * MB * minute)),
-            ("too few", course(2, |minute| 100 * MB + 900 * MB * minute)),
-            ("too little", course(240, |minute| 1_000 * MB + MB * minute / 4)),
-            ("falling", course(240, |minute| 1_000 * MB - MB * minute)),
+            ("flat", history(240, |_| 500 * MB)),
+            ("saw teeth", history(240, |minute| 300 * MB + 20 * MB * (minute % 20))),
+            ("a cache that fills", history(240, |minute| 100 * MB + 10 * MB * minute.min(60))),
+            ("too short", history(15, |minute| 100 * MB + 10 * MB * minute)),
+            ("too few", history(2, |minute| 100 * MB + 900 * MB * minute)),
+            ("too little", history(240, |minute| 1_000 * MB + MB * minute / 4)),
+            ("falling", history(240, |minute| 1_000 * MB - MB * minute)),
         ];
         for (name, points) in cases {
             assert_eq!(steady(&points), None, "{name}");
         }
-        assert!(steady(&course(16, |minute| 100 * MB + 10 * MB * minute)).is_some(), "just long enough");
+        assert!(steady(&history(16, |minute| 100 * MB + 10 * MB * minute)).is_some(), "just long enough");
     }
 
     proptest! {
         #[test]
         fn whatever_was_measured_has_an_answer(values in prop::collection::vec(any::<u64>(), 0..300)) {
-            let points = course(u64::try_from(values.len()).unwrap(), |minute| values[usize::try_from(minute).unwrap()]);
+            let points = history(u64::try_from(values.len()).unwrap(), |minute| values[usize::try_from(minute).unwrap()]);
             if let Some(growth) = steady(&points) {
                 prop_assert!(growth.bytes_per_hour > 0 && growth.rising_percent >= RISING_PERCENT);
                 growth.time_to(u64::MAX);

@@ -12,7 +12,7 @@ fn ago(minutes: u64) -> Timestamp {
 }
 
 /// The last `minutes` minutes of an instance of node `a`, told the minute's number from the first.
-fn course(instance: u16, minutes: u64, private_bytes: impl Fn(u64) -> u64) -> Vec<MemoryMinute> {
+fn history(instance: u16, minutes: u64, private_bytes: impl Fn(u64) -> u64) -> Vec<MemoryMinute> {
     let place = Place { node: "a".parse().unwrap(), app: "shop".parse().unwrap(), instance };
     let minute = |number: u64| MemoryMinute {
         place: place.clone(),
@@ -60,7 +60,7 @@ fn detail(insight: &Insight, name: &str) -> DetailValue {
 
 #[test]
 fn nothing_recorded_is_said_and_is_not_healthy() {
-    let mut before = course(0, 3_000, |_| MB);
+    let mut before = history(0, 3_000, |_| MB);
     before.truncate(10);
     let report = report_of(before, vec![], vec![]);
     assert_eq!(said(&report), [(Severity::Info, "No memory recorded in this time range")]);
@@ -69,7 +69,7 @@ fn nothing_recorded_is_said_and_is_not_healthy() {
 
 #[test]
 fn a_calm_app_is_healthy_with_its_figures() {
-    let memory = course(0, 600, |minute| 420 * MB + MB * (minute % 5));
+    let memory = history(0, 600, |minute| 420 * MB + MB * (minute % 5));
     let report = report(&Evidence { memory, ..evidence(DAY) });
     assert_eq!(
         said(&report),
@@ -84,7 +84,7 @@ fn a_calm_app_is_healthy_with_its_figures() {
 
 #[test]
 fn little_is_not_nothing() {
-    let report = report_of(course(0, 10, |_| MB), vec![], vec![]);
+    let report = report_of(history(0, 10, |_| MB), vec![], vec![]);
     assert_eq!(said(&report), [(Severity::Healthy, "Memory below threshold: peak 1 MiB of 1000 MiB (<1%)")]);
 }
 
@@ -96,13 +96,13 @@ fn above_90_percent_is_a_warning_and_said_to_last_while_it_does() {
         (900 * MB + 1, 15, Some("a/0 is above 90% of its memory limit")),
         (900 * MB + 1, 16, Some("a/0 was above 90% of its memory limit")),
     ] {
-        let mut memory = course(0, 1, |_| bytes);
+        let mut memory = history(0, 1, |_| bytes);
         memory[0].minute = ago(ago_minutes);
         let report = report_of(memory, vec![], vec![]);
         let near = said(&report).into_iter().find(|(_, title)| title.contains("above 90%"));
         assert_eq!(near, title.map(|title| (Severity::Warning, title)), "{bytes} {ago_minutes}");
     }
-    let mut memory = course(0, 10, |minute| if minute == 5 { 950 * MB } else { 100 * MB });
+    let mut memory = history(0, 10, |minute| if minute == 5 { 950 * MB } else { 100 * MB });
     memory.reverse();
     let report = report_of(memory, vec![], vec![]);
     assert_eq!(
@@ -117,7 +117,7 @@ fn above_90_percent_is_a_warning_and_said_to_last_while_it_does() {
 #[test]
 fn growth_says_its_rate_and_when_the_limit_is_reached() {
     // 60 MiB an hour, from 400 MiB to 699 MiB of 1000 MiB: 5 h 1 min are left
-    let memory = course(0, 300, |minute| 400 * MB + MB * minute);
+    let memory = history(0, 300, |minute| 400 * MB + MB * minute);
     let report = report_of(memory, vec![], vec![]);
     assert_eq!(said(&report)[0], (Severity::Warning, "a/0 grows by 60 MiB an hour: possible memory leak"));
     let insight = &report.insights[0];
@@ -130,13 +130,13 @@ fn how_soon_the_limit_is_reached_decides_how_bad_it_is() {
     for (begin, step, severity) in
         [(780, 2, Severity::Warning), (990, 2, Severity::Warning), (100, 1, Severity::Warning)]
     {
-        let memory = course(0, 60, |minute| begin * MB + step * MB * minute);
+        let memory = history(0, 60, |minute| begin * MB + step * MB * minute);
         let report = report_of(memory, vec![], vec![]);
         let grows = said(&report).into_iter().find(|(_, title)| title.contains("grows by")).unwrap();
         assert_eq!(grows.0, severity, "{begin} {step}");
         assert!(grows.1.ends_with("possible memory leak"));
     }
-    let slow = course(0, 1_400, |minute| 100 * MB + MB * minute / 100);
+    let slow = history(0, 1_400, |minute| 100 * MB + MB * minute / 100);
     let slow = report_of(slow, vec![], vec![]);
     assert_eq!(
         said(&slow),
@@ -149,8 +149,8 @@ fn how_soon_the_limit_is_reached_decides_how_bad_it_is() {
 
 #[test]
 fn growth_is_looked_for_in_the_present_worker_alone() {
-    let course = |restarted_ago: u64| {
-        course(
+    let history = |restarted_ago: u64| {
+        history(
             0,
             200,
             move |minute| {
@@ -159,16 +159,16 @@ fn growth_is_looked_for_in_the_present_worker_alone() {
         )
     };
     let restarts = vec![restart(ago(100) - Duration::from_millis(2_500), Rule::PercentMemory)];
-    let by_restart = report_of(course(100), restarts, vec![]);
+    let by_restart = report_of(history(100), restarts, vec![]);
     assert_eq!(said(&by_restart)[0], (Severity::Warning, "1 restart because of memory"));
     assert_eq!(by_restart.insights.len(), 2, "{:?}", said(&by_restart));
     let kills = vec![end(ago(100) - Duration::from_millis(1), CrashCause::OutOfMemory, 1)];
-    let by_kill = report_of(course(100), vec![], kills);
+    let by_kill = report_of(history(100), vec![], kills);
     assert_eq!(said(&by_kill)[0], (Severity::Warning, "1 out-of-memory kill"));
     assert_eq!(by_kill.insights.len(), 2, "{:?}", said(&by_kill));
 
     // a replaced worker that begins far below
-    let falls = super::tests::course(0, 200, |minute| {
+    let falls = super::tests::history(0, 200, |minute| {
         if minute < 100 { 600 * MB } else { 100 * MB + 2 * MB * (minute - 100) }
     });
     let falls = report_of(falls, vec![], vec![]);
@@ -178,16 +178,17 @@ fn growth_is_looked_for_in_the_present_worker_alone() {
 #[test]
 fn a_kill_is_critical_while_it_is_new_and_counts_as_often_as_it_happened() {
     let kills = end(ago(15), CrashCause::OutOfMemory, 3);
-    let report = report_of(course(0, 60, |_| MB), vec![], vec![kills, end(ago(1), CrashCause::Signal, 1)]);
+    let report = report_of(history(0, 60, |_| MB), vec![], vec![kills, end(ago(1), CrashCause::Signal, 1)]);
     assert_eq!(said(&report)[0], (Severity::Critical, "3 out-of-memory kills"));
 }
 
 #[test]
 fn restarts_of_another_kind_or_that_failed_are_not_for_memory() {
     let mut failed = restart(ago(10), Rule::PrivateBytes);
-    failed.outcome = RestartOutcome::Failed { why: RestartFailure::Told("It did not listen.".to_owned()) };
+    failed.outcome =
+        RestartOutcome::Failed { why: RestartFailure::Recorded("It did not listen.".to_owned()) };
     let restarts = vec![restart(ago(20), Rule::SlowRequests), failed];
-    let report = report_of(course(0, 60, |_| 500 * MB), restarts, vec![]);
+    let report = report_of(history(0, 60, |_| 500 * MB), restarts, vec![]);
     assert!(!said(&report).iter().any(|(_, title)| title.contains("because of memory")));
     let marks: Vec<_> = report.lines[0].marks.iter().map(|mark| (mark.kind, mark.text.as_str())).collect();
     assert_eq!(marks, [(MarkKind::Restart, "Slow requests"), (MarkKind::Restart, "Private bytes (failed)")]);
@@ -195,8 +196,8 @@ fn restarts_of_another_kind_or_that_failed_are_not_for_memory() {
 
 #[test]
 fn the_chart_has_a_line_an_instance_with_gaps_its_limit_and_the_marks() {
-    let mut memory = course(0, 20, |minute| 500 * MB + minute);
-    memory.extend(course(3, 5, |_| 600 * MB));
+    let mut memory = history(0, 20, |minute| 500 * MB + minute);
+    memory.extend(history(3, 5, |_| 600 * MB));
     let crashes = vec![
         end(ago(6), CrashCause::Signal, 1),
         end(ago(8), CrashCause::Signal, 4),

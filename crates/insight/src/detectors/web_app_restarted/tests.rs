@@ -82,8 +82,9 @@ fn failed_requests_are_critical_while_they_are_new_and_failed_attempts_are_no_re
         let mut costly = by_memory(NOW - ago, false);
         costly.failed = 4;
         let mut attempt = by_memory(NOW - 2 * HOUR, false);
-        attempt.outcome =
-            RestartOutcome::Failed { why: RestartFailure::Told("The new worker did not listen.".to_owned()) };
+        attempt.outcome = RestartOutcome::Failed {
+            why: RestartFailure::Recorded("The new worker did not listen.".to_owned()),
+        };
         let report = report_of(vec![costly, attempt], vec![]);
         assert_eq!(
             said(&report),
@@ -107,7 +108,7 @@ fn workers_that_crashed_are_counted_beside_and_are_no_good_news() {
 #[test]
 fn the_chart_has_a_series_a_reason() {
     let mut attempt = by_memory(NOW - HOUR, false);
-    attempt.outcome = RestartOutcome::Failed { why: RestartFailure::Told(String::new()) };
+    attempt.outcome = RestartOutcome::Failed { why: RestartFailure::Recorded(String::new()) };
     let restarts = vec![
         restart(DAY.start, RestartReason::ByHand { by: None }),
         by_memory(NOW - HOUR, true),

@@ -22,21 +22,23 @@ const TOLD: &str = r#"{"rule":{"name":"percent_memory"},
 #[test]
 fn evidence_of_older_releases_reads_as_it_was_told() {
     let evidence: Evidence = serde_json::from_str(TOLD).unwrap();
-    let Seen::Told(told) = &evidence.seen else { panic!("{evidence:?}") };
+    let Seen::Recorded(told) = &evidence.seen else { panic!("{evidence:?}") };
     assert!(told.condition.starts_with("when they stay above 1.57 GB"), "{told:?}");
     assert_eq!(told.observed, "private bytes were above 1.57 GB for 31 s and are 1.67 GB");
-    let standings: Vec<_> = evidence.not_fired.iter().map(|reading| reading.standing.clone()).collect();
+    let states: Vec<_> = evidence.not_fired.iter().map(|reading| reading.state.clone()).collect();
     let why = |why: &str| why.to_owned();
     assert_eq!(
-        standings,
+        states,
         [
-            Standing::Told(ToldStanding::Waiting { why: why("The worker is warming up.") }),
-            Standing::Told(ToldStanding::Off { why: why("The fuse is blown until 2026-01-31T11:15:00Z.") }),
-            Standing::Watching,
+            RuleState::Recorded(RuleStateText::Waiting { why: why("The worker is warming up.") }),
+            RuleState::Recorded(RuleStateText::Off {
+                why: why("The fuse is blown until 2026-01-31T11:15:00Z.")
+            }),
+            RuleState::Watching,
         ]
     );
-    let told = ToldReading { text: "answers with status 502 were 2 requests".to_owned() };
-    assert_eq!(evidence.not_fired[2].seen, Seen::Told(told));
+    let told = ReadingText { text: "answers with status 502 were 2 requests".to_owned() };
+    assert_eq!(evidence.not_fired[2].seen, Seen::Recorded(told));
     let again = serde_json::to_string(&evidence).unwrap();
     assert_eq!(serde_json::from_str::<Evidence>(&again).unwrap(), evidence);
 }
@@ -85,16 +87,16 @@ fn of_every_kind() -> Vec<Measured> {
 #[test]
 fn whatever_was_measured_and_however_a_rule_stands_reads_back() {
     let until = Timestamp::from_ms(1_769_847_300_000);
-    let standings = [
-        Standing::Watching,
-        Standing::WarmingUp,
-        Standing::Overridden { by: Rule::SlowRequestsWithPath { index: 1 } },
-        Standing::OptedOut,
-        Standing::SwitchedOff,
-        Standing::Paused { until },
-        Standing::ActionsUsed,
-        Standing::Expired,
-        Standing::Told(ToldStanding::Silent { why: "x".to_owned() }),
+    let states = [
+        RuleState::Watching,
+        RuleState::WarmingUp,
+        RuleState::Overridden { by: Rule::SlowRequestsWithPath { index: 1 } },
+        RuleState::OptedOut,
+        RuleState::SwitchedOff,
+        RuleState::Paused { until },
+        RuleState::ActionsUsed,
+        RuleState::Expired,
+        RuleState::Recorded(RuleStateText::Silent { why: "x".to_owned() }),
     ];
     for measured in of_every_kind() {
         let reading = Reading::new(Rule::PercentMemory, measured.clone(), Some(u64::MAX), 1, Unit::Bytes);
@@ -105,7 +107,7 @@ fn whatever_was_measured_and_however_a_rule_stands_reads_back() {
             unit: Unit::Requests,
             window_ms: 1,
             samples: vec![],
-            not_fired: standings.clone().map(|standing| reading.clone().standing(standing)).into(),
+            not_fired: states.clone().map(|state| reading.clone().in_state(state)).into(),
         };
         let json = serde_json::to_string(&evidence).unwrap();
         assert_eq!(serde_json::from_str::<Evidence>(&json).unwrap(), evidence, "{json}");
