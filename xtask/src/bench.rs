@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::postgres::{self, Postgres};
 use crate::process::{cargo, run};
 use crate::release::{SHORT_VIEWS, with_release_flags};
 use crate::setup;
@@ -15,5 +16,11 @@ pub(crate) fn run_benches() -> Result<()> {
     // The same flags as the release has, so that nothing is built twice.
     let flags = &[SHORT_VIEWS];
     run(with_release_flags(cargo().args(["build", "--locked", "--release", "--package", "lab"]), flags))?;
-    run(with_release_flags(cargo().args(["bench", "--locked"]).args(packages), flags))
+    let postgres = postgres::programs().map(|_| Postgres::start()).transpose()?;
+    let mut benches = cargo();
+    benches.args(["bench", "--locked"]).args(packages);
+    if let Some(postgres) = &postgres {
+        benches.env("MEDIC_TEST_POSTGRES", postgres.url());
+    }
+    run(with_release_flags(&mut benches, flags))
 }

@@ -116,6 +116,12 @@ const BENCH_NEEDS: &[Need] = &[
         tests: "the capture's anchor",
     },
     Need {
+        name: "PostgreSQL",
+        is_there: || postgres::programs().is_some(),
+        packages: &["postgresql"],
+        tests: "the pages on PostgreSQL",
+    },
+    Need {
         name: "Node.js",
         is_there: || on_path("node").is_some(),
         packages: &["nodejs"],
