@@ -110,6 +110,7 @@ mod tests {
             ends_in_a_row,
             monitoring: Monitoring::Counting { crashes: 0, limit: 3 },
             restarting: None,
+            starting: None,
         };
         AppStatus {
             name: "shop".parse().unwrap(),

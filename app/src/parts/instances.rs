@@ -2,6 +2,7 @@
 
 use insight::healing;
 use insight::report::Severity;
+use insight::start;
 use leptos::prelude::*;
 use model::status::{AppStatus, InstanceState, InstanceStatus, RestartStage, Restarting};
 use model::time::humanise;
@@ -37,7 +38,7 @@ pub(crate) fn InstanceTable(
                     <When at=instance.since bare=true />
                 </td>
                 <td class="wrap">
-                    {instance.message.as_ref().map(healing::message)} {instance.next_start.map(|at| view! { " Next attempt "<When at=at /> })}
+                    {reason(&instance)} {instance.next_start.map(|at| view! { " Next attempt "<When at=at /> })}
                 </td>
             </tr>
         }
@@ -67,6 +68,13 @@ pub(crate) fn InstanceTable(
             "Restarts are graceful: the new worker takes over, then the old one finishes its requests (limited by stop_grace)."
         </p>
     }
+}
+
+/// Why the last worker ended, and what the new one does.
+fn reason(instance: &InstanceStatus) -> String {
+    let message = instance.message.as_ref().map(healing::message);
+    let activity = instance.starting.as_ref().map(start::activity);
+    [message, activity].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// How far the restart is that is under way, or the button that begins one; nothing where no worker could be replaced.
@@ -126,6 +134,7 @@ mod tests {
             ends_in_a_row: 0,
             monitoring: Monitoring::Armed,
             restarting: None,
+            starting: None,
         };
         let cell = |instance: &InstanceStatus| {
             restart_cell(&"shop".parse().unwrap(), instance, NOW).map(RenderHtml::to_html)

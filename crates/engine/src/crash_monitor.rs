@@ -135,7 +135,19 @@ impl CrashMonitor {
         self.state.paused_until = self.state.paused_until.max(earlier.paused_until);
         let ends = [self.state.ends.take(), earlier.ends.clone()].into_iter().flatten();
         self.state.ends = ends.min_by_key(|ends| ends.since);
+        self.state.start_took_ms = self.state.start_took_ms.or(earlier.start_took_ms);
         self.step(now, MonitorInput::Tick, effects);
+    }
+
+    /// Keeps how long the last good start took, and has it remembered where that matters: a limit goes by it.
+    pub fn set_start_took(&mut self, took: Duration, effects: &mut Vec<Effect>) {
+        let seconds = took.as_secs().saturating_add(1);
+        let rounded = Some(seconds.saturating_mul(1_000));
+        if self.state.start_took_ms != rounded {
+            self.state.start_took_ms = rounded;
+            effects
+                .push(Effect::RememberCrashMonitor { place: self.place.clone(), state: self.state.clone() });
+        }
     }
 
     /// Keeps the ends in a row, and has them remembered where they changed.

@@ -23,6 +23,7 @@ mod life;
 mod pending_crash;
 mod restart;
 mod returning;
+mod start;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,6 +34,7 @@ use pending_crash::PendingCrash;
 pub use restart::RestartRefused;
 use restart::{Successor, Terminating};
 use returning::Hearing;
+use start::Start;
 
 use crate::back_off::{BackOff, STEADY};
 use crate::crash_monitor;
@@ -52,7 +54,7 @@ pub type NameIncident = fn(&AppName, &str) -> IncidentId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     Waiting { until: Monotonic, next_start: Timestamp },
-    Starting { worker: WorkerId, process: Option<Process>, late_at: Monotonic },
+    Starting(Start),
     Running { worker: WorkerId, process: Process, next: Option<Box<Successor>> },
     Stopping { worker: WorkerId, process: Option<Process>, kill_at: Option<Monotonic> },
     Stopped,
@@ -143,6 +145,7 @@ impl Instance {
                 self.found(now, worker, (Process { pid, port, armed, uptime }, warm, asked), effects);
             }
             WorkerEvent::StartFailed { reason } => self.start_failed(now, worker, &reason, effects),
+            WorkerEvent::Seen(seen) => self.seen(worker, seen),
             WorkerEvent::Listening => self.listening(now, worker, effects),
             WorkerEvent::Limits(limits) => self.set_limits(worker, limits),
             WorkerEvent::Drained => self.drained(now, worker, effects),
@@ -197,15 +200,14 @@ impl Instance {
             Phase::Waiting { .. } if self.hearing.is_some() => {}
             Phase::Waiting { .. } if self.stop => self.enter(now, Phase::Stopped),
             Phase::Waiting { until, .. } if *until <= now.monotonic => self.start(now, effects),
-            Phase::Starting { worker, late_at, .. } if *late_at <= now.monotonic => {
-                let worker = worker.clone();
-                let end = self.not_ready();
+            Phase::Starting(start) if start.late_at() <= now.monotonic => {
+                let (worker, end) = (start.worker.clone(), start.not_ready());
                 self.message = Some(InstanceMessage::Ended { end: end.clone() });
                 self.note_end(now, end, effects);
                 self.ask_to_end(now, &worker, effects);
             }
-            Phase::Running { next: Some(next), .. } if next.late_at <= now.monotonic => {
-                let why = RestartFailure::NewWorker { end: self.not_ready() };
+            Phase::Running { next: Some(next), .. } if next.start.late_at() <= now.monotonic => {
+                let why = RestartFailure::NewWorker { end: next.start.not_ready() };
                 self.give_up_successor(now, why, effects);
             }
             Phase::Stopping { worker, kill_at, .. } if kill_at.is_some_and(|at| at <= now.monotonic) => {
@@ -237,8 +239,8 @@ impl Instance {
     pub fn deadline(&self, now: Now) -> Option<Monotonic> {
         let phase = match &self.phase {
             Phase::Waiting { until, .. } => Some(self.hearing.as_ref().map_or(*until, Hearing::until)),
-            Phase::Starting { late_at, .. } => Some(*late_at),
-            Phase::Running { next, .. } => next.as_ref().map(|next| next.late_at),
+            Phase::Starting(start) => Some(start.late_at()),
+            Phase::Running { next, .. } => next.as_ref().map(|next| next.start.late_at()),
             Phase::Stopping { kill_at, .. } => *kill_at,
             Phase::Stopped => None,
         };
@@ -253,7 +255,7 @@ impl Instance {
         self.give_up_successor(now, RestartFailure::MedicStopped, effects);
         self.stop_draining(now, hasten, effects);
         match &mut self.phase {
-            Phase::Starting { worker, .. } | Phase::Running { worker, .. } => {
+            Phase::Starting(Start { worker, .. }) | Phase::Running { worker, .. } => {
                 let worker = worker.clone();
                 self.ask_to_end(now, &worker, effects);
             }
@@ -313,7 +315,7 @@ impl Instance {
     /// The worker that the place has, whether or not it takes requests.
     pub fn worker(&self) -> Option<&WorkerId> {
         match &self.phase {
-            Phase::Starting { worker, .. }
+            Phase::Starting(Start { worker, .. })
             | Phase::Running { worker, .. }
             | Phase::Stopping { worker, .. } => Some(worker),
             Phase::Waiting { .. } | Phase::Stopped => None,
@@ -326,7 +328,7 @@ impl Instance {
             Phase::Waiting { until, next_start } => {
                 (InstanceState::Waiting, None, Some(told(now, *until, *next_start)))
             }
-            Phase::Starting { process, .. } => (InstanceState::Starting, *process, None),
+            Phase::Starting(start) => (InstanceState::Starting, start.process, None),
             Phase::Running { process, .. } => (InstanceState::Running, Some(*process), None),
             Phase::Stopping { process, .. } => (InstanceState::Stopping, *process, None),
             Phase::Stopped => (InstanceState::Stopped, None, None),
@@ -352,6 +354,7 @@ impl Instance {
             ends_in_a_row: if self.is_steady(now) { 0 } else { self.back_off.ends_in_a_row() },
             monitoring: self.monitor.status(now),
             restarting: self.restarting(),
+            starting: self.starting(),
         }
     }
 
@@ -372,7 +375,7 @@ impl Instance {
     /// How long the worker that the place has has run; nothing before it was there.
     fn uptime(&self, now: Now) -> Duration {
         let process = match &self.phase {
-            Phase::Starting { process, .. } | Phase::Stopping { process, .. } => *process,
+            Phase::Starting(Start { process, .. }) | Phase::Stopping { process, .. } => *process,
             Phase::Running { process, .. } => Some(*process),
             Phase::Waiting { .. } | Phase::Stopped => None,
         };

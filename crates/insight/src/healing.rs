@@ -122,7 +122,7 @@ mod tests {
         for (why, words) in [
             (new_worker(LastEnd::ExitCode { code: 3 }), "The new worker did not take over. Exit code 3."),
             (
-                new_worker(LastEnd::NotReady { limit_ms: 30_000 }),
+                new_worker(LastEnd::NotReady { limit_ms: 30_000, readiness: None }),
                 "The new worker did not take over. Not ready within 30 s: no valid response on $PORT.",
             ),
             (

@@ -2,7 +2,8 @@
 //!
 //! Every part is a function from what is recorded to what a person reads. No I/O, no async, no clock.
 //!
-//! Imports go one way: `detectors` → `tables`, `incident`, `buckets` → `report` → `severity`; `records` → `rules` and `healing`.
+//! Imports go one way: `detectors` → `tables`, `incident`, `buckets` → `report` → `severity`; `records` → `rules` and `healing`;
+//! `verdict` → `words` → `start`.
 
 pub mod buckets;
 pub mod changes;
@@ -18,6 +19,7 @@ pub mod records;
 pub mod report;
 pub mod rules;
 pub mod severity;
+pub mod start;
 pub mod tables;
 pub mod verdict;
 pub mod words;

@@ -6,12 +6,14 @@ use model::auto_heal::fuse::FuseStatus;
 use model::auto_heal::limit::MemoryLimit;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::auto_heal::{Evidence, HealStatus, LastHeal, Refusal, RefusalReason};
+use model::start::Starting;
 use model::status::{AppHeal, InstanceHeal, RestartStage, Restarting};
 use model::{NodeName, Place, Timestamp, WorkerId};
 use serde::Serialize;
 
 use crate::healing;
 use crate::rules::{self, Watching};
+use crate::start;
 
 /// Why a rule acted.
 #[derive(Clone, Debug, Serialize)]
@@ -271,6 +273,22 @@ impl From<&Restarting> for RestartingRecord {
     fn from(restarting: &Restarting) -> Self {
         let Restarting { since, reason, stage } = restarting;
         Self { since: *since, reason: healing::reason(reason), stage: *stage }
+    }
+}
+
+/// A start that is under way.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Starting))]
+pub struct StartingRecord {
+    /// How long it may take.
+    pub limit_ms: u64,
+    /// What the worker does; a sentence.
+    pub activity: String,
+}
+
+impl From<&Starting> for StartingRecord {
+    fn from(start: &Starting) -> Self {
+        Self { limit_ms: start.limit_ms, activity: start::activity(start) }
     }
 }
 

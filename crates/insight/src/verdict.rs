@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::report::Severity;
+use crate::start;
 use crate::words::{counted, last_end};
 
 /// How an app is, the worst first.
@@ -164,12 +165,15 @@ impl View<'_> {
 
     /// Nothing has ended yet.
     fn starting(&self) -> Verdict {
+        let slowest = self.app.instances.iter().min_by_key(|instance| instance.since);
+        let start = slowest.and_then(|instance| instance.starting.as_ref());
+        let next = "Medic routes requests once the readiness check passes.";
         Verdict {
             status: VerdictStatus::Recovering,
             since: self.latest(|instance| instance.since),
-            reason: "Starting.".to_owned(),
+            reason: start.map_or_else(|| "Starting.".to_owned(), start::activity),
             impact: "Requests wait until an instance is ready.".to_owned(),
-            next: "Medic routes requests once the readiness check passes.".to_owned(),
+            next: start.map_or_else(|| next.to_owned(), |start| format!("{next} {}", start::limit(start))),
         }
     }
 
@@ -263,7 +267,9 @@ impl View<'_> {
                 format!("Next attempt in {}.", humanise(left))
             }
             (InstanceState::Waiting, _) => "Next attempt now.".to_owned(),
-            (InstanceState::Starting, _) => "A new worker is starting.".to_owned(),
+            (InstanceState::Starting, _) => {
+                instance.starting.as_ref().map_or_else(|| "Starting.".to_owned(), start::activity)
+            }
             (InstanceState::Running, _) if self.app.auto_heal_enabled => {
                 "The rule Not responding restarts the instance if this lasts.".to_owned()
             }

@@ -7,6 +7,8 @@ use model::auto_heal::limit::{Bitness, LimitSource, MemoryLimit};
 use model::crash_monitor::LastEnd;
 use model::time::humanise;
 
+use crate::start;
+
 const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
 
 /// `1.75 GiB`, cut to two decimals.
@@ -71,10 +73,7 @@ pub fn last_end(end: &LastEnd) -> String {
         LastEnd::ExitCode { code } => format!("Exit code {code}"),
         LastEnd::Signal { signal } => format!("Terminated by {signal}"),
         LastEnd::OutOfMemory => "Out of memory".to_owned(),
-        LastEnd::NotReady { limit_ms } => format!(
-            "Not ready within {}: no valid response on $PORT",
-            humanise(Duration::from_millis(*limit_ms))
-        ),
+        LastEnd::NotReady { limit_ms, readiness } => start::not_ready(*limit_ms, readiness.as_ref()),
         LastEnd::StartFailed { reason } => format!("Failed to start: {}", reason.trim_end_matches('.')),
         LastEnd::ShimKilled => "The shim process was killed, and the worker with it".to_owned(),
     }

@@ -4,6 +4,7 @@
 //! - [`shop`]: the Rust program, which serves HTTP and crashes on request.
 //! - [`first_shim`]: a shim as the first release had it, for a newer Medic to take over.
 //! - [`compile`]: a C, C++, Java, Go or C# program of `crates/lab/programs`, with flags of the caller's choice.
+//! - [`start`]: a server that starts in one of the ways that keep real ones from being reached.
 //! - [`Language`]: the same small server in every language that is watched, and what runs it.
 
 use std::ffi::OsStr;
@@ -76,6 +77,13 @@ pub fn first_shim() -> PathBuf {
 pub fn shop() -> PathBuf {
     static SHOP: OnceLock<PathBuf> = OnceLock::new();
     SHOP.get_or_init(|| build("lab-shop").unwrap_or_else(|error| panic!("lab-shop: {error}"))).clone()
+}
+
+/// The command line of `programs/start.py`, which says there what each way of starting is.
+pub fn start(way: &[&str]) -> Result<Vec<PathBuf>, LabError> {
+    let mut line = vec![on_path("python3")?, root().join("crates/lab/programs/start.py")];
+    line.extend(way.iter().map(PathBuf::from));
+    Ok(line)
 }
 
 fn build(name: &str) -> Result<PathBuf, LabError> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::start::Readiness;
 use crate::{Timestamp, WorkerId};
 
 /// The numbers, with the announcement's defaults.
@@ -33,6 +34,9 @@ pub struct CrashMonitorState {
     /// The workers that ended since one last stayed up; absent in what older releases remembered.
     #[serde(default)]
     pub ends: Option<EndsInARow>,
+    /// How long the last worker took that became ready, in whole seconds rounded up.
+    #[serde(default)]
+    pub start_took_ms: Option<u64>,
 }
 
 /// Workers of one instance that ended one after another, none of which stayed up.
@@ -61,6 +65,9 @@ pub enum LastEnd {
     OutOfMemory,
     NotReady {
         limit_ms: u64,
+        /// What the readiness check found last; absent in what older releases remembered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        readiness: Option<Readiness>,
     },
     StartFailed {
         reason: String,

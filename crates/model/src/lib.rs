@@ -15,6 +15,7 @@ pub mod process;
 pub mod range;
 pub mod requests;
 pub mod settings;
+pub mod start;
 pub mod status;
 pub mod text;
 pub mod time;

@@ -10,6 +10,7 @@ use crate::auto_heal::fuse::FuseStatus;
 use crate::auto_heal::restart::{RestartFailure, RestartReason};
 use crate::auto_heal::{HealStatus, Refusal};
 use crate::crash_monitor::{EndsInARow, LastEnd, RecentCrashes};
+use crate::start::Starting;
 use crate::{AppName, Timestamp};
 
 pub use medic::{BegunAnew, ClosedAddress, DatabaseHealth, DatabaseState, MedicHealth, Problem};
@@ -130,6 +131,10 @@ pub struct InstanceStatus {
     /// The overlapped restart that is under way. What tells of an instance as JSON adds it in words.
     #[serde(skip_serializing, default)]
     pub restarting: Option<Restarting>,
+    /// The start that is under way, of the first worker or of one that is to take over. What tells of an instance as JSON adds it
+    /// in words.
+    #[serde(skip_serializing, default)]
+    pub starting: Option<Starting>,
 }
 
 /// What is to be said of an instance.

@@ -130,7 +130,7 @@ fn read<'t>(
     let core_dumps = reader.or(section, "core_dumps", "false", truth);
     let listen = reader.required(section, "listen", "\"127.0.0.1:8080\"", address);
     let instances = reader.or_else(section, "instances", 1, count::<u16>(1, INSTANCES_LIMIT));
-    let warm_up = reader.or(section, "warm_up", "30s", duration);
+    let warm_up = reader.or(section, "warm_up", "230s", duration);
     let warm_up = warm_up::limit(reader, section, &environment, warm_up);
     let health_path = reader.or(section, "health_path", "", warm_up::path_or_none);
     let warm_up_check = warm_up::check(reader, section, &environment, health_path.as_deref());

@@ -12,10 +12,11 @@ use front_door::Target;
 use insight::healing::event_summary;
 use model::auto_heal::config::CustomAction;
 use model::auto_heal::event::{EventKind, HealEvent};
+use model::start::Readiness;
 use model::{AppName, Signal, WorkerId};
 use shim::LaunchError;
 use shim::protocol::ToShim;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +26,7 @@ use super::launcher::Launcher;
 use super::ledger::{Entry, Ledger};
 use super::link::{Link, Origin};
 use super::run_dir::RunDirs;
+use super::start_observer::StartObserver;
 use super::{Dependencies, warm_up};
 use crate::doors::{Door, Doors};
 use crate::stopping::Stop;
@@ -203,7 +205,12 @@ impl Executor {
         let (inbox, connected) = (self.inbox.clone(), self.connected.clone());
         let id = worker.clone();
         self.connected.work(&id, async move {
-            warm_up::until_warm(port, &check).await;
+            let (found, seen) = watch::channel(Readiness::NotListening);
+            let observer = StartObserver { worker: worker.clone(), pid, found: seen, inbox: inbox.clone() };
+            tokio::select! {
+                () = warm_up::until_warm(port, &check, &found) => {}
+                () = observer.run() => {}
+            }
             connected.send(&worker, ToShim::Warm);
             let measured = measure(pid).await;
             for input in [instance::WorkerEvent::Listening, instance::WorkerEvent::Limits(measured)] {

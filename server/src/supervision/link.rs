@@ -22,9 +22,10 @@ use engine::fleet::Input;
 use engine::instance;
 use front_door::Death;
 use model::crash::AffectedRequests;
+use model::start::Readiness;
 use model::{Exit, Signal, WorkerId, ending};
 use shim::protocol::{FromShim, Request, SPEC_NAME, Said, ToShim};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::connected::{Connected, Known};
@@ -183,7 +184,8 @@ impl Link {
 
     async fn is_warm(&self, port: u16) -> bool {
         let Some(check) = &self.warm_up_check else { return false };
-        timeout(QUICK_LOOK, warm_up::until_warm(port, check)).await.is_ok()
+        let found = watch::Sender::new(Readiness::NotListening);
+        timeout(QUICK_LOOK, warm_up::until_warm(port, check, &found)).await.is_ok()
     }
 
     /// Carries messages both ways until the connection is over.

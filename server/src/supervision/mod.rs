@@ -14,6 +14,7 @@ mod link;
 mod run_dir;
 mod sampler;
 mod session;
+mod start_observer;
 mod warm_up;
 
 use std::sync::Arc;

@@ -13,7 +13,9 @@ use axum::http::{Request, header};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use model::start::Readiness;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -31,13 +33,29 @@ const UNTIL_READY: Duration = Duration::from_millis(250);
 const REST_LIMIT_BYTES: u64 = 1 << 20;
 const REST_LIMIT: Duration = Duration::from_secs(5);
 
-/// Ends when the worker on `port` is warm.
-pub(super) async fn until_warm(port: u16, check: &WarmUpCheck) {
+/// Ends when the worker on `port` is warm; until then `found` says how far it is.
+pub(super) async fn until_warm(port: u16, check: &WarmUpCheck, found: &watch::Sender<Readiness>) {
     let mut waited = Duration::ZERO;
     loop {
-        match ask(port, &check.path).await {
+        let answer = match connect(port).await {
+            Ok(stream) => {
+                found.send_replace(Readiness::NoResponse);
+                exchange(stream, port, &check.path).await
+            }
+            Err(error) => {
+                // one that Medic was not able to ask may listen
+                if !is_shortage(&error) {
+                    found.send_replace(Readiness::NotListening);
+                }
+                Err(error)
+            }
+        };
+        match answer {
             Ok(Some(status)) if check.statuses.accept(status) => return,
-            Ok(_) => tokio::time::sleep(UNTIL_READY).await,
+            Ok(status) => {
+                found.send_replace(status.map_or(Readiness::NotHttp, |status| Readiness::Status { status }));
+                tokio::time::sleep(UNTIL_READY).await;
+            }
             Err(_) => {
                 let pause = pause_after(waited);
                 tokio::time::sleep(pause).await;
@@ -72,7 +90,14 @@ pub(super) async fn answers(port: u16, path: &str, within: Duration) -> bool {
 
 /// The status that the worker answers with; `None` where what comes is no answer. An error where it cannot be reached.
 async fn ask(port: u16, path: &str) -> io::Result<Option<u16>> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    exchange(connect(port).await?, port, path).await
+}
+
+async fn connect(port: u16) -> io::Result<TcpStream> {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await
+}
+
+async fn exchange(stream: TcpStream, port: u16, path: &str) -> io::Result<Option<u16>> {
     let request = Request::get(path)
         .header(header::HOST, format!("localhost:{port}"))
         .header(header::USER_AGENT, "Medic-WarmUp")
@@ -211,7 +236,9 @@ mod tests {
             asked
         });
         let check = WarmUpCheck { path: "/warm?x=1".to_owned(), statuses: "200-299".parse().unwrap() };
-        until_warm(port, &check).await;
+        let (found, seen) = watch::channel(Readiness::NotListening);
+        until_warm(port, &check, &found).await;
+        assert_eq!(*seen.borrow(), Readiness::NoResponse, "the last one was asked and answered");
         let asked = worker.await.unwrap();
         assert!(asked.iter().all(|head| head.starts_with("GET /warm?x=1 HTTP/1.1\r\nHost: localhost:")));
     }

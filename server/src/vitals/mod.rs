@@ -109,6 +109,19 @@ impl Meter {
     }
 }
 
+/// The processor time that a process and all that it has started used so far, in microseconds.
+pub fn processor_us(pid: u32) -> Option<u64> {
+    let group = Group::of_memory(pid).filter(Group::is_a_workers_own);
+    if let Some(used) = group.as_ref().and_then(Group::processor_us) {
+        return Some(used);
+    }
+    let worker = Process::now(pid)?;
+    let (mut tree, mut usages) = (ProcessTree::default(), vec![(worker, worker.usage()?)]);
+    tree.find(worker, group.as_ref());
+    tree.usages(&mut usages);
+    Some(usages.iter().map(|(_, usage)| usage.processor_us).sum())
+}
+
 /// What a process's executable was built for; a script's is its interpreter's.
 pub fn bitness(pid: u32) -> Option<Bitness> {
     let mut start = [0; 5];

@@ -297,7 +297,11 @@ fn what_comes_late_is_added_to_what_was_counted_meanwhile() {
     let earlier = [1, 2].map(|minutes| world.now.wall - Duration::from_mins(minutes));
     let key = Place { node: node(), app: app(), instance: 0 };
     let pause = world.now.wall + Duration::from_hours(8);
-    let state = CrashMonitorState { crashes: Vec::new(), paused_until: Some(pause), ends: None };
+    let state = CrashMonitorState {
+        paused_until: Some(pause),
+        start_took_ms: Some(1_000),
+        ..CrashMonitorState::default()
+    };
     let off = [(Setting::CrashMonitoring, "False".to_owned())];
     let recalled = Recalled {
         remembered: Remembered {

@@ -8,12 +8,13 @@ use model::auto_heal::Evidence;
 use model::auto_heal::limit::Bitness;
 use model::auto_heal::restart::RestartReason;
 use model::crash::{AffectedRequests, Audit, Findings};
+use model::start::StartSeen;
 use model::{Ending, Exit, Now, Signal, Timestamp};
 
 /// An app's numbers for each of its instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lifecycle {
-    /// How long a new worker may take until it is warm.
+    /// How long a new worker may take until it is warm; longer where the last good start took more than half of it.
     pub warm_up: Duration,
     /// How long a worker that was asked to end may take before it is killed.
     pub stop_grace: Duration,
@@ -70,6 +71,8 @@ pub enum WorkerEvent {
         /// Why; one sentence.
         reason: String,
     },
+    /// It is not ready yet: what the readiness check found so far.
+    Seen(StartSeen),
     /// It is warm: it answers on its port.
     Listening,
     /// What it is.

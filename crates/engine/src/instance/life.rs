@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::crash_monitor;
 use crate::effect::Effect;
 use crate::instance::pending_crash::End;
+use crate::instance::start::Start;
 use crate::instance::{Instance, Phase, Process};
-use model::auto_heal::arithmetic::millis;
 use model::auto_heal::restart::RestartFailure;
 use model::crash::{AffectedRequests, Audit, Findings};
 use model::crash_monitor::LastEnd;
@@ -15,21 +15,8 @@ use model::{CrashCause, Ending, Exit, Now, Signal, Timestamp, WorkerId, text};
 
 impl Instance {
     pub(super) fn start(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let worker = self.next_worker(now);
-        effects.push(Effect::Start { worker: worker.clone(), arm: self.monitor.wants_debugger(now) });
-        self.enter(
-            now,
-            Phase::Starting { worker, process: None, late_at: now.monotonic + self.lifecycle.warm_up },
-        );
-    }
-
-    /// A worker's id is its instance and its start: two starts within one millisecond must not share one, and the later one's
-    /// is later although the wall clock was set back.
-    pub(super) fn next_worker(&mut self, now: Now) -> WorkerId {
-        let least = self.last_start.map(|last| last + Duration::from_millis(1));
-        let started_at = least.map_or(now.wall, |least| now.wall.max(least));
-        self.last_start = Some(started_at);
-        WorkerId { place: self.key.clone(), started_at }
+        let start = self.begin_start(now, effects);
+        self.enter(now, Phase::Starting(start));
     }
 
     pub(super) fn started(
@@ -40,9 +27,9 @@ impl Instance {
         effects: &mut Vec<Effect>,
     ) {
         match &mut self.phase {
-            Phase::Starting { worker: mine, process: slot, .. } if mine == worker => *slot = Some(process),
-            Phase::Running { next: Some(next), .. } if next.worker == *worker => {
-                next.process = Some(process);
+            Phase::Starting(start) if start.worker == *worker => start.process = Some(process),
+            Phase::Running { next: Some(next), .. } if next.start.worker == *worker => {
+                next.start.process = Some(process);
                 effects.push(Effect::Probe { worker: worker.clone() });
                 return;
             }
@@ -83,13 +70,14 @@ impl Instance {
 
     pub(super) fn listening(&mut self, now: Now, worker: &WorkerId, effects: &mut Vec<Effect>) {
         match &self.phase {
-            Phase::Starting { worker: mine, process: Some(process), .. } if mine == worker => {
+            Phase::Starting(Start { worker: mine, process: Some(process), .. }) if mine == worker => {
                 let (worker, process) = (worker.clone(), *process);
+                self.monitor.set_start_took(process.uptime.at(now), effects);
                 self.message = None;
                 self.enter(now, Phase::Running { worker, process, next: None });
                 self.healing.rules.restarted();
             }
-            Phase::Running { next: Some(next), .. } if next.worker == *worker => {
+            Phase::Running { next: Some(next), .. } if next.start.worker == *worker => {
                 self.succeed(now, effects);
             }
             _ => {}
@@ -237,7 +225,7 @@ impl Instance {
 
     pub(super) fn ask_to_end(&mut self, now: Now, worker: &WorkerId, effects: &mut Vec<Effect>) {
         let process = match &self.phase {
-            Phase::Starting { process, .. } => *process,
+            Phase::Starting(start) => start.process,
             Phase::Running { process, .. } => Some(*process),
             _ => return,
         };
@@ -263,10 +251,6 @@ impl Instance {
         let due = now + pause;
         let waiting = Phase::Waiting { until: due.monotonic, next_start: due.wall };
         self.enter(now, if self.stop { Phase::Stopped } else { waiting });
-    }
-
-    pub(super) fn not_ready(&self) -> LastEnd {
-        LastEnd::NotReady { limit_ms: millis(self.lifecycle.warm_up) }
     }
 }
 

@@ -19,6 +19,7 @@ use model::crash::AffectedRequests;
 use model::status::{InstanceMessage, RestartStage, Restarting};
 use model::{Monotonic, Now, Signal, WorkerId};
 
+use crate::instance::start::Start;
 use crate::instance::{Instance, Order, Phase, Process};
 
 /// Why a restart cannot be begun.
@@ -35,9 +36,7 @@ pub enum RestartRefused {
 /// The worker that is to take the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Successor {
-    pub(super) worker: WorkerId,
-    pub(super) process: Option<Process>,
-    pub(super) late_at: Monotonic,
+    pub(super) start: Start,
     order: Order,
 }
 
@@ -83,11 +82,9 @@ impl Instance {
     }
 
     fn begin(&mut self, now: Now, order: Order, effects: &mut Vec<Effect>) {
-        let worker = self.next_worker(now);
-        effects.push(Effect::Start { worker: worker.clone(), arm: self.monitor.wants_debugger(now) });
-        let late_at = now.monotonic + self.lifecycle.warm_up;
+        let start = self.begin_start(now, effects);
         if let Phase::Running { next, .. } = &mut self.phase {
-            *next = Some(Box::new(Successor { worker, process: None, late_at, order }));
+            *next = Some(Box::new(Successor { start, order }));
         }
     }
 
@@ -117,13 +114,14 @@ impl Instance {
     }
 
     pub(crate) fn is_successor(&self, worker: &WorkerId) -> bool {
-        matches!(&self.phase, Phase::Running { next: Some(next), .. } if next.worker == *worker)
+        matches!(&self.phase, Phase::Running { next: Some(next), .. } if next.start.worker == *worker)
     }
 
     /// The new worker is warm: it takes the place, and the old one drains.
     pub(super) fn succeed(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let Some((successor, process, old)) = self.take_successor() else { return };
-        let Successor { worker, order, .. } = successor;
+        let Successor { start: Start { worker, .. }, order } = successor;
+        self.monitor.set_start_took(process.uptime.at(now), effects);
         self.message = None;
         self.enter(now, Phase::Running { worker: worker.clone(), process, next: None });
         let input = crash_monitor::MonitorInput::Started { worker: worker.clone(), armed: process.armed };
@@ -136,7 +134,7 @@ impl Instance {
 
     fn take_successor(&mut self) -> Option<(Successor, Process, WorkerId)> {
         let Phase::Running { worker: old, next, .. } = &mut self.phase else { return None };
-        let process = next.as_ref()?.process?;
+        let process = next.as_ref()?.start.process?;
         Some((*next.take()?, process, old.clone()))
     }
 
@@ -187,7 +185,7 @@ impl Instance {
     /// The successor goes, and the attempt is recorded; the old worker stays.
     pub(super) fn give_up_successor(&mut self, now: Now, why: RestartFailure, effects: &mut Vec<Effect>) {
         let Phase::Running { next: Some(next), .. } = &self.phase else { return };
-        let (worker, is_there) = (next.worker.clone(), next.process.is_some());
+        let (worker, is_there) = (next.start.worker.clone(), next.start.process.is_some());
         self.successor_failed(now, why, effects);
         if is_there {
             self.dismiss(now, &worker, effects);
@@ -204,12 +202,12 @@ impl Instance {
             return false;
         }
         match &mut self.phase {
-            Phase::Starting { worker: mine, .. } if mine == worker => {
+            Phase::Starting(start) if start.worker == *worker => {
                 self.dismiss(now, worker, effects);
                 self.start(now, effects);
                 true
             }
-            Phase::Running { next: Some(next), .. } if next.worker == *worker => {
+            Phase::Running { next: Some(next), .. } if next.start.worker == *worker => {
                 let order = next.order.clone();
                 self.dismiss(now, worker, effects);
                 self.begin(now, order, effects);
@@ -223,7 +221,8 @@ impl Instance {
     pub(super) fn successor_failed(&mut self, now: Now, why: RestartFailure, effects: &mut Vec<Effect>) {
         let Phase::Running { worker: old, next, .. } = &mut self.phase else { return };
         let (Some(next), old) = (next.take(), old.clone()) else { return };
-        let restart = self.record_of(now, old, Some(next.worker), next.order, &AffectedRequests::default());
+        let restart =
+            self.record_of(now, old, Some(next.start.worker), next.order, &AffectedRequests::default());
         self.message = Some(InstanceMessage::RestartFailed { why: why.clone() });
         let outcome = RestartOutcome::Failed { why };
         effects.push(Effect::RecordRestart(Box::new(Restart { outcome, ..restart })));
@@ -234,15 +233,17 @@ impl Instance {
     pub(super) fn promote_successor(&mut self, now: Now, effects: &mut Vec<Effect>) -> bool {
         let Phase::Running { worker: old, next, .. } = &mut self.phase else { return false };
         let (Some(next), old) = (next.take(), old.clone()) else { return false };
-        let Successor { worker, process, late_at, order } = *next;
-        let restart = self.record_of(now, old, Some(worker.clone()), order, &AffectedRequests::default());
+        let Successor { start, order } = *next;
+        let restart =
+            self.record_of(now, old, Some(start.worker.clone()), order, &AffectedRequests::default());
         let outcome = RestartOutcome::Failed { why: RestartFailure::OldWorker };
         effects.push(Effect::RecordRestart(Box::new(Restart { outcome, ..restart })));
-        if let Some(process) = process {
-            let input = crash_monitor::MonitorInput::Started { worker: worker.clone(), armed: process.armed };
+        if let Some(process) = start.process {
+            let input =
+                crash_monitor::MonitorInput::Started { worker: start.worker.clone(), armed: process.armed };
             self.monitor.step(now, input, effects);
         }
-        self.enter(now, Phase::Starting { worker, process, late_at });
+        self.enter(now, Phase::Starting(start));
         true
     }
 

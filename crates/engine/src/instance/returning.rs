@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::crash_monitor;
 use crate::effect::Effect;
 use crate::instance::restart::{Stage, Terminating};
+use crate::instance::start::Start;
 use crate::instance::{Instance, Phase, Process};
 use model::{Monotonic, Now, WorkerId};
 
@@ -125,7 +126,7 @@ impl Instance {
         let may_stay = !found.asked && !self.stop && !self.terminating.contains_key(worker);
         match &self.phase {
             Phase::Waiting { .. } if may_stay => self.take(now, worker.clone(), found, effects),
-            Phase::Starting { worker: mine, .. } if may_stay && found.warm && mine != worker => {
+            Phase::Starting(Start { worker: mine, .. }) if may_stay && found.warm && mine != worker => {
                 let mine = mine.clone();
                 self.take(now, worker.clone(), found, effects);
                 self.dismiss(now, &mine, effects);
@@ -149,8 +150,7 @@ impl Instance {
         let phase = if found.warm {
             Phase::Running { worker, process, next: None }
         } else {
-            let late_at = now.monotonic + self.lifecycle.warm_up;
-            Phase::Starting { worker, process: Some(process), late_at }
+            Phase::Starting(self.new_start(now, worker, Some(process)))
         };
         self.message = None;
         self.enter(now, phase);

@@ -9,6 +9,7 @@ use model::{Ending, Exit};
 mod clocks;
 mod restarts;
 mod returning;
+mod starts;
 
 const START: Now = Now::START;
 const SECOND: Duration = Duration::from_secs(1);
@@ -44,8 +45,16 @@ impl Bench {
     }
 
     fn with(numbers: Numbers) -> Self {
+        Self::of(numbers, CrashMonitorState::default())
+    }
+
+    fn remembering(state: CrashMonitorState) -> Self {
+        Self::of(Numbers::default(), state)
+    }
+
+    fn of(numbers: Numbers, state: CrashMonitorState) -> Self {
         let lifecycle = Lifecycle { warm_up: 30 * SECOND, stop_grace: 10 * SECOND, back_off: 30 * SECOND };
-        let monitor = CrashMonitor::new(START, key(), numbers, true, CrashMonitorState::default());
+        let monitor = CrashMonitor::new(START, key(), numbers, true, state);
         let healing = Healing::new(START, settings(), Bounds::default(), &AutoHealState::default());
         let instance = Instance::new(START, key(), lifecycle, (monitor, healing), name_incident);
         Self { instance, now: START, effects: Vec::new() }
@@ -271,7 +280,7 @@ fn a_worker_that_does_not_listen_within_the_warm_up_is_replaced_and_said() {
     let now = bench.now;
     let next = started(&bench.tell(&worker, ended(now, Exit::Signal(Signal::TERM), Ending::Asked)));
     assert!(next.is_some_and(|next| next != worker));
-    let end = LastEnd::NotReady { limit_ms: 30_000 };
+    let end = LastEnd::NotReady { limit_ms: 30_000, readiness: None };
     assert_eq!(bench.instance.status(now).message, Some(InstanceMessage::Ended { end }));
 }
 

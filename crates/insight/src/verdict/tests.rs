@@ -1,6 +1,7 @@
 use super::*;
 use model::crash_monitor::LastEnd;
 use model::crash_monitor::RecentCrashes;
+use model::start::{Readiness, StartSeen, Starting};
 use model::status::{ClosedAddress, Health, Monitoring};
 
 const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
@@ -28,6 +29,7 @@ fn running(index: u16) -> InstanceStatus {
         recent_crashes: None,
         monitoring: Monitoring::Armed,
         restarting: None,
+        starting: None,
     }
 }
 
@@ -68,6 +70,11 @@ fn each_status_has_its_since_its_reason_and_what_comes_next() {
     let crashes = RecentCrashes { first: ago(500), last: ago(360), count: 2 };
     let back_again = InstanceStatus { recent_crashes: Some(crashes), ..running(0) };
     let starting = InstanceStatus { state: InstanceState::Starting, pid: None, since: ago(2), ..running(0) };
+    let seen = StartSeen { readiness: Readiness::NotListening, is_busy: true };
+    let start = Starting { limit_ms: 230_000, seen: Some(seen) };
+    let slow = InstanceStatus { starting: Some(start), since: ago(45), ..starting.clone() };
+    let again =
+        InstanceStatus { state: InstanceState::Starting, starting: slow.starting.clone(), ..exits(2, false) };
     let stopped = InstanceStatus { state: InstanceState::Stopped, pid: None, ..running(0) };
     let cases = [
         (vec![exits(20, false)], Down, 420, "Exit code 3, 20 consecutive exits.", "Next attempt in 12 s."),
@@ -109,6 +116,14 @@ fn each_status_has_its_since_its_reason_and_what_comes_next() {
             "Healthy in 9 min without another crash.",
         ),
         (vec![starting], Recovering, 2, "Starting.", "readiness check"),
+        (
+            vec![slow],
+            Recovering,
+            45,
+            "Starting: not listening on $PORT, uses the processor.",
+            "if it is not ready within 3 min 50 s.",
+        ),
+        (vec![again], Down, 420, "Exit code 3, 2 consecutive exits.", "Starting: not listening on $PORT"),
         (vec![running(0), running(1)], Healthy, 600, "All 2 instances are running.", ""),
         (vec![stopped], Stopped, 600, "Stopped on request.", ""),
     ];
@@ -140,7 +155,10 @@ fn how_a_worker_ended_is_said_in_the_terms_of_the_field() {
         (LastEnd::ExitCode { code: 3 }, "Exit code 3"),
         (LastEnd::Signal { signal: "SIGSEGV".to_owned() }, "Terminated by SIGSEGV"),
         (LastEnd::OutOfMemory, "Out of memory"),
-        (LastEnd::NotReady { limit_ms: 30_000 }, "Not ready within 30 s: no valid response on $PORT"),
+        (
+            LastEnd::NotReady { limit_ms: 30_000, readiness: None },
+            "Not ready within 30 s: no valid response on $PORT",
+        ),
         (LastEnd::StartFailed { reason: "no such file.".to_owned() }, "Failed to start: no such file"),
     ];
     for (end, text) in cases {

@@ -119,7 +119,9 @@ mod tests {
             drained: 3,
             failed: 0,
             outcome: RestartOutcome::Failed {
-                why: RestartFailure::NewWorker { end: LastEnd::NotReady { limit_ms: 5_000 } },
+                why: RestartFailure::NewWorker {
+                    end: LastEnd::NotReady { limit_ms: 5_000, readiness: None },
+                },
             },
         };
         assert_eq!(restart.id(), "node-a/shop/1/1769847300000/1769847400000");

@@ -166,7 +166,7 @@ pub(crate) fn healed(app_name: &str, offset_ms: i64) -> Restart {
         evidence: Some(evidence(Rule::StatusCode { index: 2 })),
         failed: 1,
         outcome: RestartOutcome::Failed {
-            why: RestartFailure::NewWorker { end: LastEnd::NotReady { limit_ms: 5_000 } },
+            why: RestartFailure::NewWorker { end: LastEnd::NotReady { limit_ms: 5_000, readiness: None } },
         },
         ..restart(app_name, offset_ms)
     }

@@ -4,7 +4,7 @@ use app::ConsoleError;
 use axum::Json;
 use axum::extract::Path;
 use insight::healing;
-use insight::records::RestartingRecord;
+use insight::records::{RestartingRecord, StartingRecord};
 use insight::verdict::{Verdict, verdict};
 use model::status::{AppStatus, ClosedAddress, Health, InstanceStatus, Snapshot};
 use model::{AppName, Timestamp};
@@ -34,7 +34,7 @@ pub(in crate::http) struct AppBody {
     verdict: Verdict,
 }
 
-/// One instance now, with its restart in words.
+/// One instance now, with its restart and its start in words.
 #[derive(Serialize, ToSchema)]
 struct InstanceBody {
     #[serde(flatten)]
@@ -43,13 +43,16 @@ struct InstanceBody {
     message: Option<String>,
     /// The overlapped restart that is under way.
     restarting: Option<RestartingRecord>,
+    /// The start that is under way.
+    starting: Option<StartingRecord>,
 }
 
 impl From<InstanceStatus> for InstanceBody {
     fn from(status: InstanceStatus) -> Self {
         let restarting = status.restarting.as_ref().map(RestartingRecord::from);
+        let starting = status.starting.as_ref().map(StartingRecord::from);
         let message = status.message.as_ref().map(healing::message);
-        Self { status, message, restarting }
+        Self { status, message, restarting, starting }
     }
 }
 

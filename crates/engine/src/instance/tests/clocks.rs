@@ -196,7 +196,7 @@ fn names_grow_after_a_restart_of_medic_under_a_clock_set_back() {
     let worker = WorkerId { place: key(), started_at: days_ahead(START.wall) };
     let crashes =
         vec![model::crash_monitor::Counted { worker: worker.clone(), at: worker.started_at + SECOND }];
-    let state = CrashMonitorState { crashes, paused_until: None, ends: None };
+    let state = CrashMonitorState { crashes, ..CrashMonitorState::default() };
     let monitor = CrashMonitor::new(START, key(), Numbers::default(), true, state);
     let healing = Healing::new(START, settings(), Bounds::default(), &AutoHealState::default());
     let lifecycle = Lifecycle { warm_up: 30 * SECOND, stop_grace: 10 * SECOND, back_off: 30 * SECOND };

@@ -56,7 +56,7 @@ impl Bench {
         assert_eq!((self.instance.ready_worker(), self.stage()), (Some(&old), Some(RestartStage::WarmingUp)));
         self.now = self.now + SECOND;
         let effects = self.tell(&new, WorkerEvent::Listening);
-        assert_eq!(effects, [Effect::Drain { worker: old.clone() }]);
+        assert_eq!(effects.last(), Some(&Effect::Drain { worker: old.clone() }));
         assert_eq!((self.instance.ready_worker(), self.stage()), (Some(&new), Some(RestartStage::Draining)));
         (old, new)
     }
@@ -113,7 +113,7 @@ fn a_successor_that_is_not_warm_in_time_goes_and_the_old_worker_stays() {
     let effects = bench.tick();
     assert_eq!(bench.now, START + 30 * SECOND);
     assert!(effects.contains(&term(&new)));
-    let failure = RestartFailure::NewWorker { end: LastEnd::NotReady { limit_ms: 30_000 } };
+    let failure = RestartFailure::NewWorker { end: LastEnd::NotReady { limit_ms: 30_000, readiness: None } };
     assert_eq!(why(&restart_of(&effects).unwrap()), &failure);
     assert_eq!((bench.instance.ready_worker(), bench.stage()), (Some(&old), None));
     bench.advance();

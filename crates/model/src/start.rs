@@ -1,0 +1,35 @@
+//! What is seen of a worker that is not ready yet.
+
+use serde::{Deserialize, Serialize};
+
+/// A start that is under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Starting {
+    /// How long it may take.
+    pub limit_ms: u64,
+    /// Absent in the first moments.
+    pub seen: Option<StartSeen>,
+}
+
+/// What the worker is doing, as far as can be seen from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartSeen {
+    pub readiness: Readiness,
+    /// It and what it started use a processor, or do next to nothing.
+    pub is_busy: bool,
+}
+
+/// What the readiness check finds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "found", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum Readiness {
+    /// Nobody listens on the port.
+    NotListening,
+    /// A connection is taken, and no response comes.
+    NoResponse,
+    /// What comes is no HTTP response.
+    NotHttp,
+    /// A response with a status that does not count as ready.
+    Status { status: u16 },
+}

@@ -1,0 +1,52 @@
+//! What a worker that is not ready yet is doing, told to the loop as long as that lasts.
+
+use std::time::Duration;
+
+use engine::fleet::Input;
+use engine::instance;
+use model::WorkerId;
+use model::start::{Readiness, StartSeen};
+use tokio::sync::{mpsc, watch};
+
+use crate::vitals;
+
+/// Between two looks. A worker that is ready sooner is not looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// What uses less of a processor than this is idle: programs that wait have timers.
+const BUSY_US: u64 = 1_000_000 * LOOK_EVERY.as_secs() / 20;
+
+/// Looks at one worker.
+pub(super) struct StartObserver {
+    pub(super) worker: WorkerId,
+    pub(super) pid: u32,
+    /// What the readiness check found last.
+    pub(super) found: watch::Receiver<Readiness>,
+    pub(super) inbox: mpsc::Sender<Input>,
+}
+
+impl StartObserver {
+    /// Goes on for as long as it is awaited; the loop is told of changes alone.
+    pub(super) async fn run(self) {
+        let mut told = None;
+        let mut used = self.processor_us().await;
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let now = self.processor_us().await;
+            let is_busy = now.saturating_sub(used) >= BUSY_US;
+            used = now;
+            let seen = StartSeen { readiness: self.found.borrow().clone(), is_busy };
+            if told.as_ref() != Some(&seen) {
+                told = Some(seen.clone());
+                let input = instance::WorkerEvent::Seen(seen);
+                let _ended = self.inbox.send(Input::Worker { worker: self.worker.clone(), input }).await;
+            }
+        }
+    }
+
+    /// Nothing where it is gone.
+    async fn processor_us(&self) -> u64 {
+        let pid = self.pid;
+        let read = tokio::task::spawn_blocking(move || vitals::processor_us(pid)).await;
+        read.ok().flatten().unwrap_or(0)
+    }
+}
