@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::auto_heal::Measured;
 use model::auto_heal::event::{EventKind, HealEvent};
-use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, Reading, Rule, Sample, Standing, Unit};
+use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, Reading, Rule, RuleState, Sample, Unit};
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::{Audit, Crash, Findings, Frame, InFlightRequest, Module, Runtime, Thread, Trust};
 use model::memory::MemoryMinute;
@@ -183,7 +183,7 @@ fn evidence(at: Timestamp) -> Evidence {
     let measured = |bytes| Measured::PrivateBytes { threshold_bytes: 900 * MIB, bytes };
     let reading = |rule| Reading {
         rule,
-        standing: Standing::Watching,
+        state: RuleState::Watching,
         seen: measured(None).into(),
         fired_too: false,
         value: Some(600 * MIB),
