@@ -195,6 +195,9 @@ fn a_program_that_was_deleted_or_replaced_goes_on_starting_workers_and_explainin
     );
     std::fs::remove_file(&program).unwrap();
     for crash in 1..=2 {
+        // a replacement starts before the dump is analyzed, and is attached to after that
+        let is_armed = || medic.instances()[0]["monitoring"]["state"] == "armed";
+        medic.until("capture armed", || is_armed().then_some(()));
         assert_eq!(medic.crash("null"), crash);
         let latest = medic.json("/api/v1/apps/shop/crashes")[0].clone();
         assert_eq!(latest["audit"]["result"], "analysed", "{latest:#}");

@@ -15,8 +15,16 @@ use crate::sys::socket::own_user;
 /// Has the shim of this run directory ended? `Ok(true)` is a proof: nobody holds the directory's lock, which a shim has for as
 /// long as it lives, and no process of this user was started for the directory. The latter alone tells of shims of the first
 /// release, which take no lock, and of one that is just being started. An error proves nothing.
-pub fn has_ended(run_dir: &Path) -> io::Result<bool> {
-    Ok(!is_locked(run_dir)? && !has_process(run_dir)?)
+///
+/// `shim` is the process that was heard: it alone is looked at. Without it every process is, which takes milliseconds.
+pub fn has_ended(run_dir: &Path, shim: Option<u32>) -> io::Result<bool> {
+    if is_locked(run_dir)? {
+        return Ok(false);
+    }
+    match shim.and_then(|shim| Pid::try_from(shim).ok()) {
+        Some(shim) => Ok(!is_living_shim(shim, run_dir)?),
+        None => Ok(!has_process(run_dir)?),
+    }
 }
 
 fn is_locked(run_dir: &Path) -> io::Result<bool> {
@@ -34,25 +42,30 @@ fn is_locked(run_dir: &Path) -> io::Result<bool> {
 
 fn has_process(run_dir: &Path) -> io::Result<bool> {
     for entry in std::fs::read_dir("/proc")? {
-        let entry = entry?;
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<Pid>().ok()) else {
-            continue;
-        };
-        if !entry.metadata().is_ok_and(|process| process.uid() == own_user()) {
-            continue;
-        }
-        match std::fs::read(entry.path().join("cmdline")) {
-            Ok(line) if is_shim_of(run_dir, &line) => {}
-            Ok(_) => continue,
-            Err(error) if is_gone(&error) => continue,
-            Err(error) => return Err(error),
-        }
-        // the command line was its own: if it lives, it is a shim, and not another process that has been given its id since
-        if HeldProcess::open(pid).map_or(true, |process| !process.has_ended()) {
+        let pid = entry?.file_name().to_str().and_then(|name| name.parse::<Pid>().ok());
+        if let Some(pid) = pid
+            && is_living_shim(pid, run_dir)?
+        {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+fn is_living_shim(pid: Pid, run_dir: &Path) -> io::Result<bool> {
+    let process = Path::new("/proc").join(pid.to_string());
+    if !process.metadata().is_ok_and(|process| process.uid() == own_user()) {
+        return Ok(false);
+    }
+    match std::fs::read(process.join("cmdline")) {
+        // the command line was its own: if it lives, it is a shim, and not another process that has been given its id since
+        Ok(line) if is_shim_of(run_dir, &line) => {
+            Ok(HeldProcess::open(pid).map_or(true, |process| !process.has_ended()))
+        }
+        Ok(_) => Ok(false),
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn is_gone(error: &io::Error) -> bool {
@@ -96,15 +109,15 @@ mod tests {
     #[test]
     fn a_held_lock_and_nothing_less_is_a_life() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(has_ended(folder.path()).unwrap());
+        assert!(has_ended(folder.path(), None).unwrap());
         let held = File::open(folder.path()).unwrap();
         held.lock().unwrap();
-        assert!(!has_ended(folder.path()).unwrap());
+        assert!(!has_ended(folder.path(), None).unwrap());
         drop(held);
-        assert!(has_ended(folder.path()).unwrap());
-        assert!(has_ended(&folder.path().join("gone")).unwrap());
+        assert!(has_ended(folder.path(), None).unwrap());
+        assert!(has_ended(&folder.path().join("gone"), None).unwrap());
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert!(has_ended(&file).unwrap());
+        assert!(has_ended(&file, None).unwrap());
     }
 }

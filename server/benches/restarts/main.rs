@@ -4,7 +4,7 @@
 //! or `first-answer`. 32 clients ask an app that takes 20 ms
 //! for an answer, over kept connections and over new ones, while its workers are replaced, and killed by SIGKILL. POSTs are
 //! counted by the app itself. Then, without load, the time from SIGKILL to the first 200 beside a bare start of the same program,
-//! which is `first-answer`. It fails when Medic fails a request that it must not or answers late, and when pm2 fails no request,
+//! which is `first-answer`: while capture is not armed, and while it is. It fails when Medic fails a request that it must not or answers late, and when pm2 fails no request,
 //! since then the clients do not see what they should.
 
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail, ensure};
 use gunicorn::Gunicorn;
 use host::Host;
 use load::{Connections, Load, Tally, Traffic};
-use medic::{Medic, Program};
+use medic::{Medic, Program, Setup};
 use pm2::Pm2;
 use report::{FirstAnswer, Question, Row};
 
@@ -36,6 +36,12 @@ const UNDISTURBED: Duration = Duration::from_millis(100);
 /// The same for kills. Medic tries again at most a fifth of an app's requests: with a kill more often than this, each of which
 /// costs up to one request a client, that limit would be all that is measured.
 const BETWEEN_KILLS: Duration = Duration::from_millis(250);
+/// After how many crashes capture is armed as it comes, and never in a run.
+const CRASHES: u32 = 3;
+const CRASHES_UNARMED: u32 = 1_000;
+/// The shop's threads as it comes, and more than there are connections: one that is kept has one to itself.
+const THREADS: u16 = 32;
+const THREADS_UNDER_LOAD: u16 = 128;
 
 struct Options {
     medic: PathBuf,
@@ -54,7 +60,9 @@ fn main() -> Result<ExitCode> {
             measure_medic(&options, program, &mut rows)?;
         }
         if options.wants("first-answer") {
-            times.push(first_answer(&options, program)?);
+            for armed in [false, true] {
+                times.push(first_answer(&options, program, armed)?);
+            }
         }
     }
     measure_anchors(&options, &mut rows)?;
@@ -73,7 +81,8 @@ fn main() -> Result<ExitCode> {
 fn measure_medic(options: &Options, program: Program, rows: &mut Vec<Row>) -> Result<()> {
     let traffic = if program == Program::Node { Traffic::Get } else { Traffic::Shop };
     for instances in [1, 2] {
-        let mut medic = Medic::start(&options.medic, program, instances)?;
+        let setup = Setup { program, instances, crashes: CRASHES, threads: THREADS_UNDER_LOAD };
+        let mut medic = Medic::start(&options.medic, setup)?;
         let before = rows.len();
         restarts(&mut medic, traffic, instances, options.rounds, rows)?;
         let (restarts, drained, failed) = medic.recorded_restarts()?;
@@ -162,14 +171,16 @@ fn add(rows: &mut Vec<Row>, row: Row) {
 }
 
 /// Both in turns, so that what else the machine does meets both.
-fn first_answer(options: &Options, program: Program) -> Result<FirstAnswer> {
-    let medic = Medic::start(&options.medic, program, 1)?;
+fn first_answer(options: &Options, program: Program, armed: bool) -> Result<FirstAnswer> {
+    let crashes = if armed { 0 } else { CRASHES_UNARMED };
+    let setup = Setup { program, instances: 1, crashes, threads: THREADS };
+    let medic = Medic::start(&options.medic, setup)?;
     let (mut after_kill, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds {
         after_kill.push(host::kill_to_answer(&medic)?);
-        bare.push(medic::bare_start(program)?);
+        bare.push(medic::bare_start(setup)?);
     }
-    Ok(FirstAnswer { program: program.name(), after_kill, bare })
+    Ok(FirstAnswer { program: program.name(), armed, after_kill, bare })
 }
 
 fn options() -> Result<Options> {

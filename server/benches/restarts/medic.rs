@@ -44,6 +44,17 @@ impl Program {
     }
 }
 
+/// How the app is hosted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    pub(crate) program: Program,
+    pub(crate) instances: usize,
+    /// More crashes than this arm capture; 0: every worker starts with the debugger attached.
+    pub(crate) crashes: u32,
+    /// How many threads the lab's shop makes before it takes requests.
+    pub(crate) threads: u16,
+}
+
 /// A running `medic serve`.
 pub(crate) struct Medic {
     folder: TempDir,
@@ -58,7 +69,8 @@ pub(crate) struct Medic {
 
 impl Medic {
     /// Waits until all instances are warm.
-    pub(crate) fn start(exe: &Path, program: Program, instances: usize) -> Result<Self> {
+    pub(crate) fn start(exe: &Path, setup: Setup) -> Result<Self> {
+        let Setup { program, instances, crashes, threads } = setup;
         let folder = tempfile::tempdir()?;
         let journal = Journal::create(folder.path())?;
         let (dashboard, front_door) = (free_address()?, free_address()?);
@@ -68,7 +80,8 @@ impl Medic {
             format!(
                 "[server]\nlisten = \"{dashboard}\"\ndata_dir = \"data\"\n[[app]]\nname = \"bench\"\ncommand = {command:?}\n\
                 listen = \"{front_door}\"\ninstances = {instances}\nback_off = \"0s\"\n\
-                environment = {{ BENCH_JOURNAL = \"{journal}\", LAB_THREADS = \"128\" }}\n",
+                crash_monitoring = {{ crashes = {crashes} }}\n\
+                environment = {{ BENCH_JOURNAL = \"{journal}\", LAB_THREADS = \"{threads}\" }}\n",
                 command = program.command(),
                 journal = journal.path().display(),
             ),
@@ -178,17 +191,18 @@ impl Drop for Medic {
     }
 }
 
-/// The time from a bare start of the program to its first 200.
-pub(crate) fn bare_start(program: Program) -> Result<Duration> {
+/// The time from a bare start of the same program to its first 200.
+pub(crate) fn bare_start(setup: Setup) -> Result<Duration> {
     let folder = tempfile::tempdir()?;
     let journal = Journal::create(folder.path())?;
     let address = free_address()?;
-    let command = program.command();
+    let command = setup.program.command();
     let started = Stopwatch::start();
     let mut worker = Command::new(&command[0])
         .args(&command[1..])
         .env("PORT", address.port().to_string())
         .env("BENCH_JOURNAL", journal.path())
+        .env("LAB_THREADS", setup.threads.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()?;

@@ -128,6 +128,8 @@ pub(crate) fn shortfalls(rows: &[Row]) -> Vec<String> {
 /// How long clients of an app wait for its next worker.
 pub(crate) struct FirstAnswer {
     pub(crate) program: &'static str,
+    /// The debugger is attached to every worker from its start.
+    pub(crate) armed: bool,
     /// From SIGKILL of the only worker to the first 200 of the next.
     pub(crate) after_kill: Vec<Duration>,
     /// From the start of the same program to its first 200, without Medic.
@@ -135,6 +137,10 @@ pub(crate) struct FirstAnswer {
 }
 
 impl FirstAnswer {
+    fn name(&self) -> String {
+        format!("{}{}", self.program, if self.armed { ", armed" } else { "" })
+    }
+
     /// What is allowed: 1.2 × the bare start and 3 ms.
     fn limit_ms(&self) -> f64 {
         1.2 * median_ms(&self.bare) + 3.0
@@ -143,7 +149,7 @@ impl FirstAnswer {
     pub(crate) fn shortfall(&self) -> Option<String> {
         let (took, limit) = (median_ms(&self.after_kill), self.limit_ms());
         (took > limit).then(|| {
-            format!("{}: the first 200 came {took:.1} ms after SIGKILL, allowed are {limit:.1}", self.program)
+            format!("{}: the first 200 came {took:.1} ms after SIGKILL, allowed are {limit:.1}", self.name())
         })
     }
 }
@@ -153,10 +159,10 @@ pub(crate) fn print_first_answers(times: &[FirstAnswer], rounds: usize) {
     println!(
         "\nFrom SIGKILL of the only worker to the first 200, and from a bare start, in ms: median (least to most) of {rounds}"
     );
-    println!("{:<10} {:>24} {:>24} {:>8}", "", "after SIGKILL", "bare", "allowed");
+    println!("{:<16} {:>24} {:>24} {:>8}", "", "after SIGKILL", "bare", "allowed");
     for time in times {
         let (after_kill, bare) = (spread(&time.after_kill), spread(&time.bare));
-        println!("{:<10} {after_kill:>24} {bare:>24} {:>8.1}", time.program, time.limit_ms());
+        println!("{:<16} {after_kill:>24} {bare:>24} {:>8.1}", time.name(), time.limit_ms());
     }
 }
 

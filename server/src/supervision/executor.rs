@@ -211,11 +211,11 @@ impl Executor {
                 () = warm_up::until_warm(port, &check, &found) => {}
                 () = observer.run() => {}
             }
+            let tell = |input| inbox.send(Input::Worker { worker: worker.clone(), input });
+            // first of all: requests wait for it
+            let _ended = tell(instance::WorkerEvent::Listening).await;
             connected.send(&worker, ToShim::Warm);
-            let measured = measure(pid).await;
-            for input in [instance::WorkerEvent::Listening, instance::WorkerEvent::Limits(measured)] {
-                let _ended = inbox.send(Input::Worker { worker: worker.clone(), input }).await;
-            }
+            let _ended = tell(instance::WorkerEvent::Limits(measure(pid).await)).await;
         });
     }
 

@@ -70,6 +70,8 @@ struct ShimState {
     heard: bool,
     pid: u32,
     protocol: u32,
+    /// The shim's process, once it was heard.
+    process: Option<u32>,
     requests: u64,
     /// Asked, and not answered yet.
     unanswered: VecDeque<Request>,
@@ -120,7 +122,7 @@ impl Link {
             match opened {
                 Ok(session) => return Some(session),
                 Err(error) => {
-                    if error.is_nobody() && self.has_ended().await {
+                    if error.is_nobody() && self.has_ended(shim).await {
                         return None;
                     }
                     // A Medic that is just ending lets go in a moment.
@@ -136,17 +138,17 @@ impl Link {
     }
 
     /// Not being able to tell is no proof.
-    async fn has_ended(&self) -> bool {
-        let run_dir = self.run_dir.clone();
-        let asked = tokio::task::spawn_blocking(move || shim::has_ended(&run_dir)).await;
+    async fn has_ended(&self, shim: &ShimState) -> bool {
+        let (run_dir, process) = (self.run_dir.clone(), shim.process);
+        let asked = tokio::task::spawn_blocking(move || shim::has_ended(&run_dir, process)).await;
         matches!(asked, Ok(Ok(true)))
     }
 
     /// Tells the loop how things stand: first of all that the worker is there.
     async fn begin(&self, heard: Heard, shim: &mut ShimState) -> Result<(), LoopEnded> {
         let lives = heard.lives();
-        let Heard { pid, port, armed, spec_hash, protocol, warm, asked, past } = heard;
-        (shim.pid, shim.protocol) = (pid, protocol);
+        let Heard { pid, port, armed, spec_hash, protocol, process, warm, asked, past } = heard;
+        (shim.pid, shim.protocol, shim.process) = (pid, protocol, process);
         self.connected.know(&self.worker, Known { pid, port, spec_hash });
         let is_first = !std::mem::replace(&mut shim.heard, true);
         match self.origin {

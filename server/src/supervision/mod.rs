@@ -166,6 +166,11 @@ impl Loop {
             _ => None,
         };
         self.decide(input);
+        // a replacement without a pause does not wait for the timer, which counts in whole milliseconds
+        let now = self.clock.now();
+        if self.fleet.deadline(now).is_some_and(|due| due.since(now.monotonic).is_zero()) {
+            self.decide(Input::Tick);
+        }
         if let Some(worker) = compared.filter(|worker| self.executor.is_outdated(worker)) {
             self.replace(worker);
         }

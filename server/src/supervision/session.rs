@@ -47,6 +47,8 @@ pub(super) struct Heard {
     pub(super) spec_hash: String,
     /// Which version of the protocol the shim speaks.
     pub(super) protocol: u32,
+    /// The shim's process. Older shims do not say.
+    pub(super) process: Option<u32>,
     /// It takes requests, as an earlier Medic found. Older shims do not know.
     pub(super) warm: bool,
     /// It was asked to end.
@@ -78,9 +80,19 @@ impl Session {
         let mut session = Self { lines, writer, unwritten: VecDeque::new() };
         let mut heard = match session.next().await {
             Some(Said {
-                what: FromShim::State { pid, port, armed, spec_hash, protocol, warm, asked, .. },
+                what: FromShim::State { pid, port, armed, spec_hash, protocol, shim_pid, warm, asked, .. },
                 ..
-            }) => Heard { pid, port, armed, spec_hash, protocol, warm, asked, past: Vec::new() },
+            }) => Heard {
+                pid,
+                port,
+                armed,
+                spec_hash,
+                protocol,
+                process: shim_pid,
+                warm,
+                asked,
+                past: Vec::new(),
+            },
             Some(Said { what: FromShim::Busy { pid }, .. }) => return Err(OpenError::Busy { pid }),
             _ => return Err(OpenError::HungUp),
         };

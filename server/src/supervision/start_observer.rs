@@ -10,8 +10,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::vitals;
 
-/// Between two looks. A worker that is ready sooner is not looked at.
+/// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A worker that is ready sooner is not looked at: most are, and a look takes processor time that they need.
+const FIRST_LOOK_AFTER: Duration = Duration::from_millis(200);
 /// What uses less of a processor than this is idle: programs that wait have timers.
 const BUSY_US: u64 = 1_000_000 * LOOK_EVERY.as_secs() / 20;
 
@@ -28,6 +30,7 @@ impl StartObserver {
     /// Goes on for as long as it is awaited; the loop is told of changes alone.
     pub(super) async fn run(self) {
         let mut told = None;
+        tokio::time::sleep(FIRST_LOOK_AFTER).await;
         let mut used = self.processor_us().await;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;

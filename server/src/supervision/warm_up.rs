@@ -23,10 +23,12 @@ use crate::config::warm_up::WarmUpCheck;
 use crate::descriptors::is_shortage;
 
 /// Between two tries of a worker that does not listen, least and most: nothing tells when a port begins to listen. Within them it
-/// is a sixteenth of the time that was waited already, so that neither a program that listens after 2 ms nor one that takes 200
-/// is found much later, and one that takes a minute is not asked all the time.
-const UNTIL_LISTENING: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
-const SHARE_OF_WAIT: u32 = 16;
+/// is a share of the time that was waited already, so that neither a program that listens after 2 ms nor one that takes 200 is
+/// found much later, and one that takes a minute is not asked all the time.
+const UNTIL_LISTENING: [Duration; 2] = [Duration::from_micros(250), Duration::from_millis(20)];
+const SHARE_OF_WAIT: u32 = 32;
+/// From this length on the runtime's sleep is exact enough.
+const COARSE: Duration = Duration::from_millis(5);
 /// Between two tries of a worker that answered otherwise.
 const UNTIL_READY: Duration = Duration::from_millis(250);
 /// How much of the rest of an answer is heard out, and for how long.
@@ -57,11 +59,20 @@ pub(super) async fn until_warm(port: u16, check: &WarmUpCheck, found: &watch::Se
                 tokio::time::sleep(UNTIL_READY).await;
             }
             Err(_) => {
-                let pause = pause_after(waited);
-                tokio::time::sleep(pause).await;
-                waited += pause;
+                let length = pause_after(waited);
+                pause(length).await;
+                waited += length;
             }
         }
+    }
+}
+
+/// Waits for that long. The runtime's own sleep is counted in whole milliseconds and rounded up, which is much of a short one.
+async fn pause(length: Duration) {
+    if length < COARSE {
+        let _the_runtime_ends = tokio::task::spawn_blocking(move || std::thread::sleep(length)).await;
+    } else {
+        tokio::time::sleep(length).await;
     }
 }
 
@@ -151,9 +162,11 @@ mod tests {
 
     #[test]
     fn pauses_grow_with_what_was_waited() {
-        let ms = Duration::from_millis;
-        for (waited, pause) in [(0, 1), (16, 1), (48, 3), (160, 10), (320, 20), (60_000, 20)] {
-            assert_eq!(pause_after(ms(waited)), ms(pause), "{waited}");
+        let (ms, us) = (Duration::from_millis, Duration::from_micros);
+        for (waited_ms, pause_us) in
+            [(0, 250), (8, 250), (32, 1_000), (320, 10_000), (640, 20_000), (60_000, 20_000)]
+        {
+            assert_eq!(pause_after(ms(waited_ms)), us(pause_us), "{waited_ms}");
         }
     }
 

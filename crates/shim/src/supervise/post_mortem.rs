@@ -110,14 +110,6 @@ impl PostMortem {
 impl Shim {
     pub(super) fn worker_ended(&mut self, exit: Exit) {
         let at = self.clock.wall();
-        self.output.finish();
-        // what it leaves would hold its port and memory while the replacement runs
-        signals::kill_group(self.worker.pid);
-        self.orphans = Some(Orphans::new(self.clock.monotonic()));
-        if let Some(Err(error)) = self.worker.group.as_ref().map(OwnGroup::end) {
-            eprintln!("the processes in the worker's control group could not be ended: {error}");
-        }
-        self.end_orphans();
         self.tracer = None;
         let exit = match &self.captured {
             // a capture that took too long ends by the watchdog's kill
@@ -140,10 +132,23 @@ impl Shim {
             uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
             crash: cause.is_some(),
         };
+        // first of all: the replacement starts at once
         self.send(&ended);
         self.post_mortem =
             Some(PostMortem { ended, exit, at, cause, analyser: None, second_try: false, analysed: None });
+        self.begin_to_end_the_rest();
+        self.output.finish();
         self.start_analysis_when_complete();
+    }
+
+    /// What the worker leaves would hold its port and memory while the replacement runs.
+    fn begin_to_end_the_rest(&mut self) {
+        signals::kill_group(self.worker.pid);
+        self.orphans = Some(Orphans::new(self.clock.monotonic()));
+        if let Some(Err(error)) = self.worker.group.as_ref().map(OwnGroup::end) {
+            eprintln!("the processes in the worker's control group could not be ended: {error}");
+        }
+        self.end_orphans();
     }
 
     /// All that comes of the capture is there.

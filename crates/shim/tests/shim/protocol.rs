@@ -151,14 +151,16 @@ fn a_server_of_the_first_release_can_start_this_shim() {
 #[test]
 fn only_its_end_proves_that_a_shim_has_ended() {
     let run = Run::start(sh("exec sleep 1000"), false);
-    assert!(!shim::has_ended(&run.run_dir()).unwrap());
-    kill("STOP", run.shim_pid);
-    assert!(!shim::has_ended(&run.run_dir()).unwrap(), "stopped");
-    std::fs::remove_file(run.run_dir().join("shim.sock")).unwrap();
-    assert!(!shim::has_ended(&run.run_dir()).unwrap(), "without its socket");
-    std::fs::remove_dir_all(run.run_dir()).unwrap();
-    assert!(!shim::has_ended(&run.run_dir()).unwrap(), "without its directory");
+    let (run_dir, shim) = (run.run_dir(), run.shim_pid);
+    // whether it was heard, or is looked for
+    let has_ended = || [Some(shim), None].map(|shim| shim::has_ended(&run_dir, shim).unwrap());
+    assert_eq!(has_ended(), [false; 2]);
+    kill("STOP", shim);
+    assert_eq!(has_ended(), [false; 2], "stopped");
+    std::fs::remove_file(run_dir.join("shim.sock")).unwrap();
+    assert_eq!(has_ended(), [false; 2], "without its socket");
+    std::fs::remove_dir_all(&run_dir).unwrap();
+    assert_eq!(has_ended(), [false; 2], "without its directory");
     run.kill_shim();
-    let run_dir = run.run_dir();
-    wait_until("proven", || shim::has_ended(&run_dir).unwrap());
+    wait_until("proven", || has_ended() == [true; 2]);
 }
