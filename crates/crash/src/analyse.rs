@@ -5,7 +5,7 @@ use model::{CrashCause, Exit, Signal};
 
 use crate::dump::{self, DumpFindings, Sources};
 use crate::last_words::{self, LastWords};
-use crate::{Analysis, Death, Limits, signature, text};
+use crate::{Analysis, Death, Limits, PythonCall, python_calls, signature, text};
 
 /// How many lines of output are the message of a death without a report. Ours.
 const LAST_LINES: usize = 10;
@@ -32,7 +32,10 @@ pub fn analyse(death: &Death<'_>, limits: &Limits) -> Analysis {
         notes.extend(shells_word(death.exit));
     }
     let (exception_type, runtime) = who_names_the_type(death, words.as_ref(), dump.as_ref());
-    let (mut thread, modules) = whose_frames(words.as_ref(), dump, limits, &mut notes);
+    let calls = python_calls(death, words.as_ref(), &mut notes);
+    let is_python = !calls.is_empty() && runtime == Runtime::Native;
+    let runtime = if is_python { Runtime::Python } else { runtime };
+    let (mut thread, modules) = whose_frames(words.as_ref(), dump, calls, limits, &mut notes);
     let subject = signature::Subject {
         exception_type: &exception_type,
         runtime,
@@ -106,11 +109,34 @@ fn shells_word(exit: Exit) -> Option<String> {
         .then(|| format!("Exit status {status} is how a shell tells that its command died of {signal}"))
 }
 
+/// What a Python program was doing; where that could not be read, why.
+fn python_calls<'a>(
+    death: &'a Death<'_>,
+    words: Option<&LastWords>,
+    notes: &mut Vec<String>,
+) -> &'a [PythonCall] {
+    match death.python_calls {
+        None => &[],
+        Some(Ok(calls)) => calls,
+        Some(Err(error)) => {
+            let instead = if words.is_some_and(|words| !words.frames.is_empty()) {
+                "Those that Python printed are shown"
+            } else {
+                "Start the app with PYTHONFAULTHANDLER=1, and Python prints them as it dies"
+            };
+            notes.push(format!("The calls of the Python program could not be read: {error}. {instead}"));
+            &[]
+        }
+    }
+}
+
 /// The dump's calls win: they are complete, with modules and inlines. But a runtime that compiles as it runs, or interprets, has
-/// its own calls in machine code without names: what it printed itself is better.
+/// its own calls in machine code without names: what was read of it is put into the dump's, and what it printed itself is better
+/// where nothing was.
 fn whose_frames(
     words: Option<&LastWords>,
     dump: Option<DumpFindings>,
+    calls: &[PythonCall],
     limits: &Limits,
     notes: &mut Vec<String>,
 ) -> (Thread, Vec<model::crash::Module>) {
@@ -120,6 +146,13 @@ fn whose_frames(
         Thread { name: words.thread.clone(), frames, truncated, telling: None }
     });
     let Some(dump) = dump else { return (printed.unwrap_or_default(), Vec::new()) };
+    if !calls.is_empty() {
+        notes.extend(dump.notes);
+        let mut frames = python_calls::join(dump.thread.frames, calls);
+        let truncated = dump.thread.truncated || frames.len() > limits.frames;
+        frames.truncate(limits.frames);
+        return (Thread { frames, truncated, ..dump.thread }, dump.modules);
+    }
     let runs_managed_code = words.is_some_and(|words| {
         !words.frames.is_empty()
             && !matches!(words.runtime, Runtime::Rust | Runtime::Cpp | Runtime::Glibc | Runtime::Native)

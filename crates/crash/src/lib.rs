@@ -11,6 +11,7 @@ mod demangle;
 pub mod dump;
 mod files;
 pub mod last_words;
+mod python_calls;
 pub mod signature;
 mod text;
 
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use analyse::analyse;
 pub use files::Files;
+pub use python_calls::{PythonCall, PythonCalls};
 
 /// How a worker ended and what it left.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +38,8 @@ pub struct Death<'a> {
     pub standard_output: &'a [u8],
     /// The minidump, where the debugger was attached.
     pub dump: Option<&'a [u8]>,
+    /// What the Python program was doing, where the process was one and was stopped for the dump.
+    pub python_calls: Option<&'a PythonCalls>,
     /// Where the modules' files are.
     pub files: &'a Files,
     /// The file name of the worker's program (`argv[0]`).

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crash::dump::{DumpError, DumpFindings, Sources, read, read_with};
-use crash::{Death, Files, Limits, analyse};
+use crash::{Death, Files, Limits, PythonCall, PythonCalls, analyse};
 use model::crash::{Frame, Runtime, Trust};
 use model::{CrashCause, Exit, Signal};
 
@@ -274,7 +274,17 @@ fn modules_that_share_an_endless_name_stay_small() {
 
 fn death<'a>(exit: Exit, standard_error: &'a [u8], dump: Option<&'a [u8]>, files: &'a Files) -> Death<'a> {
     let cause = if matches!(exit, Exit::Code(_)) { CrashCause::Exit } else { CrashCause::Signal };
-    Death { exit, cause, standard_error, standard_output: b"", dump, files, program: "shop", perf_map: None }
+    Death {
+        exit,
+        cause,
+        standard_error,
+        standard_output: b"",
+        dump,
+        files,
+        program: "shop",
+        perf_map: None,
+        python_calls: None,
+    }
 }
 
 const SEGV: Exit = Exit::Signal(Signal(11));
@@ -309,6 +319,39 @@ fn the_runtime_names_the_type_and_the_dump_the_native_calls() {
     assert_eq!(findings.runtime, Runtime::Python);
     assert_eq!(places(&findings.crashing_thread.frames), ["load"]);
     assert!(!findings.modules.is_empty());
+}
+
+#[test]
+fn the_calls_of_a_python_program_stand_in_its_native_stack() {
+    let root = files();
+    let dump = bytes("shop_null");
+    let call = |function: &str, line, enters| PythonCall {
+        function: function.to_owned(),
+        file: "/srv/app.py".to_owned(),
+        line: Some(line),
+        enters,
+    };
+    let findings = |words, calls: &PythonCalls| {
+        let death = Death { python_calls: Some(calls), ..death(SEGV, words, Some(&dump), &root) };
+        analyse(&death, &Limits::default()).findings
+    };
+    let native = analyse(&death(SEGV, b"", Some(&dump), &root), &Limits::default()).findings;
+    let joined = findings(b"", &Ok(vec![call("charge", 12, false), call("<module>", 40, true)]));
+    assert_eq!((joined.runtime, &*joined.exception_type), (Runtime::Python, "SIGSEGV / SEGV_MAPERR"));
+    let (native, joined) = (native.crashing_thread.frames, joined.crashing_thread.frames);
+    assert_eq!(joined.split_at(native.len()).0, native, "there is no interpreter in this one");
+    assert_eq!(places(&joined[native.len()..]), ["charge", "<module>"]);
+
+    let printed = b"Fatal Python error: Segmentation fault\n\nCurrent thread 0x01 (most recent call first):\n  File \"/srv/a.py\", line 3 in load\n";
+    let unread = Err("Unsupported version of Python".to_owned());
+    for (words, note, places_shown) in [
+        (&b""[..], "Start the app with PYTHONFAULTHANDLER=1", places(&native)),
+        (printed, "Those that Python printed are shown", vec!["load".to_owned()]),
+    ] {
+        let findings = findings(words, &unread);
+        assert_eq!(places(&findings.crashing_thread.frames), places_shown);
+        assert!(findings.notes.iter().any(|line| line.contains(note)), "{:?}", findings.notes);
+    }
 }
 
 #[test]

@@ -203,6 +203,7 @@ fn death(tail: &[u8], exit: Exit) -> Death<'_> {
         files: machine(),
         program: "shop",
         perf_map: None,
+        python_calls: None,
     }
 }
 

@@ -12,12 +12,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crash::Analysis;
+use crash::{Analysis, PythonCalls};
 use model::crash::{Findings, Runtime, Thread};
 use model::{Clock, CrashCause, Exit, Signal};
 use serde::{Deserialize, Serialize};
 
 pub use child::analyser_main;
+pub(crate) use confine::confine_memory_reader;
 
 use crate::program::OWN_PROGRAM;
 use crate::sys::descriptors::{pipe, set_nonblocking};
@@ -31,6 +32,8 @@ const MEMORY_LIMIT_BYTES: u64 = 512 << 20;
 
 /// Its processor time and its time by the clock. Source: analyses of real crashes took up to 0.4 s.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+const RESOURCES: Resources = Resources { memory_bytes: MEMORY_LIMIT_BYTES, time: TIME_LIMIT };
 
 /// Its answer.
 const ANSWER_LIMIT_BYTES: usize = 4 << 20;
@@ -76,6 +79,9 @@ struct Job {
     /// What may be read; a shim of an older version does not say.
     #[serde(default)]
     readable: Option<Vec<PathBuf>>,
+    /// What the Python program was doing, where it was one.
+    #[serde(default)]
+    python_calls: Option<PythonCalls>,
     /// How much of what follows is standard error. A shim that was started before an update does not say, and gives it alone.
     #[serde(default)]
     standard_error_bytes: Option<usize>,
@@ -131,6 +137,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) root: Option<&'a File>,
     /// The files that it had mapped as code.
     pub(crate) mapped: &'a [PathBuf],
+    /// What the Python program was doing, where it was one.
+    pub(crate) python_calls: Option<&'a PythonCalls>,
 }
 
 impl Evidence<'_> {
@@ -147,6 +155,7 @@ impl Evidence<'_> {
             perf_map: Some(perf_map),
             has_dump: self.dump.is_some(),
             readable: Some(readable),
+            python_calls: self.python_calls.cloned(),
             standard_error_bytes: Some(self.standard_error.len()),
         }
     }
@@ -262,19 +271,44 @@ fn spawn_child(
     command: &[String],
     evidence: &Evidence<'_>,
 ) -> Result<(OwnedFd, Pid), Box<dyn std::error::Error>> {
+    let mut job = serde_json::to_vec(&evidence.job())?;
+    job.push(b'\n');
+    let job = sealed_file(&[&job, evidence.standard_error, evidence.standard_output])?;
+    let null = File::open("/dev/null")?;
+    let dump = evidence.dump.map_or(null.as_fd(), AsFd::as_fd);
+    let root = evidence.root.map_or(null.as_fd(), AsFd::as_fd);
+    // in the order of DUMP_FD and ROOT_FD
+    spawn_analyser(command, &[job.as_fd(), dump, root], RESOURCES, |_| {})
+}
+
+/// What a child that reads hostile input may use.
+#[derive(Clone, Copy)]
+pub(crate) struct Resources {
+    /// Its address space.
+    pub(crate) memory_bytes: u64,
+    /// Its processor time.
+    pub(crate) time: Duration,
+}
+
+/// Starts a child whose standard input is the first of `inputs`; the others are its descriptors from 3 on. The pipe of its standard
+/// output, and its id, which is also told before it can end.
+pub(crate) fn spawn_analyser(
+    command: &[String],
+    inputs: &[BorrowedFd<'_>],
+    resources: Resources,
+    before_exec: impl FnOnce(Pid),
+) -> Result<(OwnedFd, Pid), Box<dyn std::error::Error>> {
     let (program, arguments) = match command {
         // whatever became of its file: replaced by another version, or deleted
         [] => (PathBuf::from(OWN_PROGRAM), ["medic", "analyse"].map(str::to_owned).to_vec()),
         [name, ..] => (find_program(name, Path::new("/"), None)?, command.to_vec()),
     };
-    let mut job = serde_json::to_vec(&evidence.job())?;
-    job.push(b'\n');
-    let job = sealed_file(&[&job, evidence.standard_error, evidence.standard_output])?;
     let null = File::options().read(true).write(true).open("/dev/null")?;
     let (answer, answer_write) = pipe()?;
-    let dump = evidence.dump.map_or(null.as_fd(), AsFd::as_fd);
-    let root = evidence.root.map_or(null.as_fd(), AsFd::as_fd);
-    let seconds = TIME_LIMIT.as_secs();
+    let (input, others) = inputs.split_first().ok_or("there is nothing to read")?;
+    let mut descriptors = vec![*input, answer_write.as_fd(), null.as_fd()];
+    descriptors.extend(others);
+    let seconds = resources.time.as_secs();
     let child = Child {
         program: c_string(program.as_os_str(), "command")?,
         arguments: arguments
@@ -283,12 +317,11 @@ fn spawn_child(
             .collect::<Result<_, _>>()?,
         environment: Vec::new(),
         directory: c_string("/", "directory")?,
-        // in the order of DUMP_FD and ROOT_FD
-        descriptors: vec![job.as_fd(), answer_write.as_fd(), null.as_fd(), dump, root],
+        descriptors,
         // the replacement of the worker starts at the same time
         niceness: 10,
         limits: vec![
-            (libc::RLIMIT_AS, MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES),
+            (libc::RLIMIT_AS, resources.memory_bytes, resources.memory_bytes),
             (libc::RLIMIT_CPU, seconds, seconds + 1),
             // see the worker's: neither a core file nor a core pipe, which would be the dump again
             (libc::RLIMIT_CORE, 1, 1),
@@ -296,7 +329,7 @@ fn spawn_child(
         ],
         group: None,
     };
-    let pid = spawn(&child, |_| {})?;
+    let pid = spawn(&child, before_exec)?;
     Ok((answer, pid))
 }
 
@@ -328,6 +361,7 @@ mod tests {
             dump: None,
             root: None,
             mapped: &[],
+            python_calls: None,
         };
         let findings = evidence.minimal_findings(&AnalyserError::Time);
         let analysis = Analysis { findings, message: None, dump_error: None };

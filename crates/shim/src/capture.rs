@@ -21,11 +21,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use crash::PythonCalls;
 use model::{Clock, Signal, Timestamp};
 use sha2::{Digest, Sha256};
 
 use self::snapshot::{Snapshot, ThreadRegisters};
 use crate::memory_map::{self, MemoryMap};
+use crate::python::{self, Reader};
 use crate::signal_frame;
 use crate::sys::ptrace::{self, SignalInfo};
 use crate::sys::{Pid, signals};
@@ -100,6 +102,14 @@ pub(crate) struct Capture {
     pub(crate) dump: Result<Dump, CaptureError>,
     /// The text of its memory map; empty where it could not be read.
     pub(crate) maps: Vec<u8>,
+    /// What the Python program was doing, where it was one.
+    pub(crate) python_calls: Option<PythonCalls>,
+}
+
+impl Capture {
+    fn failed(error: CaptureError) -> Self {
+        Self { dump: Err(error), maps: Vec::new(), python_calls: None }
+    }
 }
 
 /// A process that stands still before its fatal signal.
@@ -133,6 +143,7 @@ struct UnderWay {
 /// The captures that are under way.
 pub(crate) struct Captures {
     clock: &'static dyn Clock,
+    analyser: Arc<[String]>,
     under_way: BTreeMap<Pid, UnderWay>,
     numbers: u64,
     sender: Sender<(u64, Progress)>,
@@ -143,12 +154,13 @@ pub(crate) struct Captures {
 }
 
 impl Captures {
-    /// None yet.
-    pub(crate) fn new(clock: &'static dyn Clock) -> io::Result<Self> {
+    /// None yet. `analyser` is the command of what reads hostile memory.
+    pub(crate) fn new(analyser: &[String], clock: &'static dyn Clock) -> io::Result<Self> {
         let (sender, receiver) = channel();
         let (news, tell) = UnixStream::pair()?;
         news.set_nonblocking(true)?;
-        Ok(Self { clock, under_way: BTreeMap::new(), numbers: 0, sender, receiver, news, tell })
+        let analyser = analyser.into();
+        Ok(Self { clock, analyser, under_way: BTreeMap::new(), numbers: 0, sender, receiver, news, tell })
     }
 
     /// Readable when [`Captures::progress`] has something.
@@ -176,12 +188,11 @@ impl Captures {
         let started = if self.under_way.len() > AT_ONCE {
             Err(CaptureError::TooMany)
         } else {
-            Job::new(standstill, self.clock, is_gone).and_then(|job| self.start(number, job))
+            Job::new(standstill, self, is_gone).and_then(|job| self.start(number, job))
         };
         if let Err(error) = started {
             let _received_below = self.sender.send((number, Progress::Copied(pid)));
-            let capture = Capture { dump: Err(error), maps: Vec::new() };
-            let _received_below = self.sender.send((number, Progress::Done(pid, capture)));
+            let _received_below = self.sender.send((number, Progress::Done(pid, Capture::failed(error))));
             let _full_is_read = (&self.tell).write(&[0]);
         }
     }
@@ -224,7 +235,7 @@ impl Captures {
                 self.under_way.remove(&pid);
                 // not waited for yet: see `ended`
                 let _ = signals::send(pid, libc::SIGKILL);
-                Progress::Done(pid, Capture { dump: Err(CaptureError::TooLong), maps: Vec::new() })
+                Progress::Done(pid, Capture::failed(CaptureError::TooLong))
             })
             .collect()
     }
@@ -241,6 +252,7 @@ impl Captures {
 /// One capture, in a thread of its own.
 struct Job {
     clock: &'static dyn Clock,
+    analyser: Arc<[String]>,
     pid: Pid,
     signal: Signal,
     held: Duration,
@@ -253,7 +265,7 @@ struct Job {
 impl Job {
     fn new(
         standstill: &Standstill,
-        clock: &'static dyn Clock,
+        captures: &Captures,
         is_gone: Arc<AtomicBool>,
     ) -> Result<Self, CaptureError> {
         let Standstill { pid, tid, signal, ref threads, held } = *standstill;
@@ -266,11 +278,17 @@ impl Job {
         };
         let others = threads.iter().filter(|thread| **thread != tid);
         let others = others.filter_map(|tid| ThreadRegisters::of(*tid)).collect();
-        Ok(Self { clock, pid, signal, held, captured_at: clock.wall(), crashed, others, is_gone })
+        let (clock, analyser) = (captures.clock, Arc::clone(&captures.analyser));
+        Ok(Self { clock, analyser, pid, signal, held, captured_at: clock.wall(), crashed, others, is_gone })
     }
 
     fn run(self, send: &mut dyn FnMut(Progress)) {
         let maps = memory_map::read(self.pid).unwrap_or_default();
+        // beside the copy
+        let reader = python::is_in(&maps).then(|| {
+            let thread = (self.pid, self.crashed.tid);
+            Reader::start(&self.analyser, thread, self.crashed.registers.fs_base, self.clock)
+        });
         // a third party's code on a hostile process's memory: its panic must not take the shim along
         let taken = unpanicked(|| {
             let map = MemoryMap::parse(&maps);
@@ -283,6 +301,7 @@ impl Job {
             }
             Ok((crashed, snapshot))
         });
+        let python_calls = reader.map(|reader| reader.and_then(|reader| reader.finish(self.clock)));
         send(Progress::Copied(self.pid));
         let stood_still = self.clock.monotonic().saturating_sub(self.held);
         let bytes = taken.and_then(|(thread, snapshot)| {
@@ -294,7 +313,7 @@ impl Job {
             captured_at: self.captured_at,
             stopped_us: u64::try_from(stood_still.as_micros()).unwrap_or(u64::MAX),
         });
-        send(Progress::Done(self.pid, Capture { dump, maps }));
+        send(Progress::Done(self.pid, Capture { dump, maps, python_calls }));
     }
 }
 

@@ -34,6 +34,7 @@ mod proc_status;
 mod process_tree;
 mod program;
 pub mod protocol;
+mod python;
 mod reaper;
 mod serving;
 mod serving_rule;

@@ -37,13 +37,12 @@ fn is_rust_library(file: &str) -> bool {
 /// `name` is the frame's name after normalising.
 pub(super) fn of(frame: &Frame, name: &str, runtime: Runtime) -> Kind {
     let begins = |table: &[&str]| table.iter().any(|begin| name.starts_with(begin));
-    let is_nameless_system = frame.function.is_none()
-        && frame
-            .module
-            .as_deref()
-            .is_some_and(|module| tables::SYSTEM_MODULES.iter().any(|begin| module.starts_with(begin)));
+    let module = frame.module.as_deref().unwrap_or_default();
+    let is_of = |table: &[&str]| table.iter().any(|begin| module.starts_with(begin));
+    let is_nameless_system = frame.function.is_none() && is_of(tables::SYSTEM_MODULES);
     let in_rust_library = frame.file.as_deref().is_some_and(is_rust_library);
     if is_nameless_system
+        || is_of(tables::FOREIGN_CALLS)
         || in_rust_library
         || tables::IRRELEVANT.contains(&name)
         || begins(tables::IRRELEVANT_BEGINNINGS)

@@ -337,6 +337,10 @@ pub(super) const LIBRARY_PATHS: &[&str] = &[
 /// Beginnings of files that are part of the runtime.
 pub(super) const LIBRARY_FILES: &[&str] = &["node:", "internal/", "<internal:", "<frozen "];
 
+/// Files that only carry a script's call into C code, names or not.
+pub(super) const FOREIGN_CALLS: &[&str] =
+    &["_ctypes.", "_cffi_backend.", "libffi.so", "ffi_c.so", "fiddle.so"];
+
 /// Files of the C library and its like: a call in them without a name is nobody's fault.
 pub(super) const SYSTEM_MODULES: &[&str] = &[
     "libc.so",
@@ -350,7 +354,6 @@ pub(super) const SYSTEM_MODULES: &[&str] = &[
     "libc++abi",
     "libm.so",
     "linux-gate.so",
-    "libffi.so",
     "linux-vdso.so",
     "[vdso]",
     "ntdll.",

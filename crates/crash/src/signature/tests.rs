@@ -42,6 +42,22 @@ fn a_signature_names_the_fault() {
             "SIGSEGV | memcpy | copy_order",
         ),
         (
+            Runtime::Python,
+            "SIGSEGV / SEGV_MAPERR",
+            vec![
+                call("__strlen_evex"),
+                Frame {
+                    module: Some("_ctypes.cpython-311-x86_64-linux-gnu.so".to_owned()),
+                    ..call("_ctypes_callproc")
+                },
+                nameless("libffi.so.8", 0x7052),
+                nameless("_ctypes.cpython-311-x86_64-linux-gnu.so", 0xe196),
+                in_file("string_at", "/opt/py/lib/python3.11/ctypes/__init__.py"),
+                in_file("Till.charge", "/srv/app.py"),
+            ],
+            "SIGSEGV | string_at | Till.charge",
+        ),
+        (
             Runtime::Cpp,
             "std::runtime_error",
             vec![

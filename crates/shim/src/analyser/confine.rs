@@ -30,7 +30,7 @@ const LANDLOCK: ABI = ABI::V6;
 
 /// Why the analyser cannot be confined though the kernel knows how.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ConfineError {
+pub(crate) enum ConfineError {
     /// Its memory could be looked into.
     #[error("the process cannot be made undumpable: {0}")]
     Dumpable(#[source] std::io::Error),
@@ -138,7 +138,36 @@ const ALLOWED: [libc::c_long; 29] = [
     libc::SYS_writev,
 ];
 
+/// Confines a process that reads another one's memory by [`crate::sys::foreign_memory`], in the one thread that it has: no other
+/// process's memory, nothing written, no program run, no socket. It may open files for reading and look into `/proc`, which
+/// Landlock would keep from it.
+pub(crate) fn confine_memory_reader() -> Result<(), ConfineError> {
+    be_undumpable().map_err(ConfineError::Dumpable)?;
+    let mut rules = allowed()?;
+    for call in [libc::SYS_readlink, libc::SYS_readlinkat, libc::SYS_getdents64, libc::SYS_getcwd] {
+        rules.insert(call, Vec::new());
+    }
+    // its flags are in memory, where no filter sees them
+    rules.remove(&libc::SYS_openat2);
+    rules.insert(libc::SYS_process_vm_readv, Vec::new());
+    // the narrow filter first: the wide one allows no further
+    let trapped = BTreeMap::from([(libc::SYS_process_vm_readv, Vec::new())]);
+    apply(trapped, SeccompAction::Allow, SeccompAction::Trap)?;
+    // a library may try what it can do without
+    apply(rules, SeccompAction::Errno(libc::EPERM.unsigned_abs()), SeccompAction::Allow)
+}
+
 fn restrict_calls(has_landlock: bool) -> Result<(), ConfineError> {
+    if !has_landlock {
+        // its flags are in memory, where no filter sees them: without Landlock files are opened by the older call alone. First,
+        // since the other filter allows no further
+        let rules = BTreeMap::from([(libc::SYS_openat2, Vec::new())]);
+        apply(rules, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS.unsigned_abs()))?;
+    }
+    apply(allowed()?, SeccompAction::KillProcess, SeccompAction::Allow)
+}
+
+fn allowed() -> Result<BTreeMap<i64, Vec<SeccompRule>>, ConfineError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
     let own = u64::from(process_id().unsigned_abs());
@@ -156,13 +185,7 @@ fn restrict_calls(has_landlock: bool) -> Result<(), ConfineError> {
         let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?;
         rules.insert(call, vec![SeccompRule::new(vec![condition])?]);
     }
-    apply(rules, SeccompAction::KillProcess, SeccompAction::Allow)?;
-    if !has_landlock {
-        // its flags are in memory, where no filter sees them: without Landlock files are opened by the older call alone
-        let rules = BTreeMap::from([(libc::SYS_openat2, Vec::new())]);
-        apply(rules, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS.unsigned_abs()))?;
-    }
-    Ok(())
+    Ok(rules)
 }
 
 fn apply(

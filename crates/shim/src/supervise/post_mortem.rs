@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crash::Analysis;
+use crash::{Analysis, PythonCalls};
 use model::crash::{Audit, Findings};
 use model::ending::classify;
 use model::{Clock, CrashCause, Ending, Exit, Signal, Timestamp};
@@ -32,6 +32,7 @@ pub(super) struct Captured {
     pub(super) root: Option<ForeignRoot>,
     /// The files that the worker had mapped as code.
     mapped: Vec<PathBuf>,
+    python_calls: Option<PythonCalls>,
 }
 
 /// A dump until it has been analysed.
@@ -50,7 +51,7 @@ struct HeldDump {
 
 impl Captured {
     pub(super) fn new(signal: Signal, message: FromShim, held: Duration) -> Self {
-        Self { message, held, signal, dump: None, root: None, mapped: Vec::new() }
+        Self { message, held, signal, dump: None, root: None, mapped: Vec::new(), python_calls: None }
     }
 
     fn dump(&self) -> Option<&HeldDump> {
@@ -155,6 +156,7 @@ impl Shim {
     pub(super) fn captured(&mut self, capture: Capture) {
         let Some(captured) = &mut self.captured else { return };
         captured.mapped = files_of_code(&capture.maps);
+        captured.python_calls = capture.python_calls;
         captured.dump = Some(capture.dump.map(|dump| HeldDump::new(&dump)));
         self.start_analysis_when_complete();
     }
@@ -304,6 +306,7 @@ fn with_evidence<T>(
         dump,
         root: shim.captured.as_ref().and_then(|captured| captured.root.as_ref()).map(ForeignRoot::directory),
         mapped: shim.captured.as_ref().map_or(&[], |captured| &captured.mapped),
+        python_calls: shim.captured.as_ref().and_then(|captured| captured.python_calls.as_ref()),
     };
     use_it(shim, &evidence)
 }

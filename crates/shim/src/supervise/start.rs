@@ -141,6 +141,7 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         Some(Err(error)) => (None, Some(error.to_string())),
         None => (None, None),
     };
+    let captures = Captures::new(&spec.analyser, &CLOCK).map_err(SetUpError::Machine)?;
     let (program, worker_pid) = (program_name(&spec), worker.pid);
     let members = group
         .as_ref()
@@ -162,7 +163,7 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
         serving: MainProcess(worker_pid),
         tracer,
         refusal,
-        captures: Captures::new(&CLOCK).map_err(SetUpError::Machine)?,
+        captures,
         asked: Asked::default(),
         ending: None,
         leaving: false,

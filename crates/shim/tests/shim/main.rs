@@ -10,5 +10,6 @@ mod leftovers;
 mod lifecycle;
 mod output;
 mod protocol;
+mod python;
 mod serving;
 mod support;

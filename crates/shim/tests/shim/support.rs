@@ -23,7 +23,16 @@ pub(crate) fn programs() -> &'static Path {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
         std::fs::create_dir_all(&folder).unwrap();
         compile("g++", &["-std=c++17", "-fno-omit-frame-pointer"], "crash.cpp", &folder);
-        for source in ["signals.c", "churn.c", "clones.c", "stuck.c", "threads.c", "traceme.c", "inherit.c"] {
+        for source in [
+            "signals.c",
+            "churn.c",
+            "clones.c",
+            "stuck.c",
+            "threads.c",
+            "traceme.c",
+            "inherit.c",
+            "hostile_python.c",
+        ] {
             compile("cc", &[], source, &folder);
         }
         folder

@@ -10,6 +10,8 @@ use crate::sys::ptrace;
 
 const ATTEMPT: &str = "MEDIC_TEST_ATTEMPT";
 const FILE: &str = "MEDIC_TEST_FILE";
+/// What the name of an attempt of a reader of memory begins with.
+const READER: &str = "reader: ";
 /// What an attempt ends with that the kernel refused with an error.
 const REFUSED: i32 = 40;
 /// What one ends with that succeeded.
@@ -37,8 +39,16 @@ fn confined() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let parent = std::os::unix::process::parent_id();
-    confine(&files, Some(&[readable])).unwrap();
-    let done = match name.as_str() {
+    let name = if let Some(name) = name.strip_prefix(READER) {
+        let own = File::open("/proc/self/mem").unwrap();
+        crate::sys::foreign_memory::serve_trapped_reads(own.into()).unwrap();
+        confine_memory_reader().unwrap();
+        name
+    } else {
+        confine(&files, Some(&[readable])).unwrap();
+        &name
+    };
+    let done = match name {
         "read" => File::open(&file).is_ok(),
         "find and read" => {
             let found = files.find(&file);
@@ -61,6 +71,16 @@ fn confined() {
         "connect" => std::net::TcpStream::connect(address).is_ok(),
         "exec" => Command::new("/bin/true").status().is_ok(),
         "thread" => std::thread::Builder::new().spawn(|| {}).is_ok(),
+        // of whomever it asks for, it gets what was handed over: here its own
+        "read memory" => {
+            let (here, mut copy) = ([7_u8; 3], [0; 3]);
+            let address = here.as_ptr().addr() as u64;
+            let read = |pid, address, into: &mut [u8]| crate::sys::memory::read_process(pid, address, into);
+            read(parent.cast_signed(), address, &mut copy).is_ok_and(|length| length == 3)
+                && copy == here
+                && read(parent.cast_signed(), 16, &mut copy).is_err()
+        }
+        "open memory" => File::options().write(true).open("/proc/self/mem").is_ok(),
         "trace" => ptrace::seize(parent.cast_signed()).is_ok(),
         "kill" => crate::sys::signals::send(parent.cast_signed(), 0).is_ok(),
         "work" => {
@@ -103,6 +123,24 @@ fn a_confined_process_reads_what_it_was_given_and_gets_nowhere_else() {
         assert_eq!(std::fs::read_to_string(file).unwrap(), "content");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn a_reader_of_memory_reads_what_it_was_given_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "content").unwrap();
+    let of = |name: &str| attempt(&format!("{READER}{name}"), &file, "").code();
+    for way in ["work", "read", "list", "read memory"] {
+        assert_eq!(of(way), Some(DONE), "{way}");
+    }
+    for way in ["write", "create", "truncate by another way", "remove", "connect", "exec", "thread", "trace"]
+    {
+        assert_eq!(of(way), Some(REFUSED), "{way}");
+    }
+    assert_eq!((of("kill"), of("open memory")), (Some(REFUSED), Some(REFUSED)));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "content");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 /// Without any effect on this process.
