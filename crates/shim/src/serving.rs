@@ -294,6 +294,10 @@ impl ServingRule for ServingProcesses {
         serves.is_some()
     }
 
+    fn is_server(&mut self, pid: Pid) -> bool {
+        self.known.get(&pid).is_some_and(|known| known.process.served.is_some())
+    }
+
     fn is_master(&mut self, pid: Pid) -> bool {
         let now = self.clock.monotonic();
         rule::is_master(&self.tree(), pid, |child| self.has_lived(child, now))

@@ -15,8 +15,13 @@ pub(crate) trait ServingRule {
     /// All processes that serve now, and the masters, parents before their children.
     fn watched(&mut self) -> Vec<Pid>;
 
-    /// Does it serve the port, or what stands behind a proxy of the same tree?
+    /// Is its death the worker's crash: does it serve the port, or what stands behind a proxy of the same tree, or is it the main
+    /// process?
     fn serves(&mut self, pid: Pid) -> bool;
+
+    /// Is it known to serve by itself? A main process that only waits for what it has started is not, and what a launcher starts is
+    /// no helper of its.
+    fn is_server(&mut self, pid: Pid) -> bool;
 
     /// Do its children serve beside it or for it?
     fn is_master(&mut self, pid: Pid) -> bool;
@@ -43,6 +48,10 @@ impl ServingRule for MainProcess {
     }
 
     fn serves(&mut self, pid: Pid) -> bool {
+        pid == self.0
+    }
+
+    fn is_server(&mut self, pid: Pid) -> bool {
         pid == self.0
     }
 

@@ -44,6 +44,10 @@ impl Facts for Kernel<'_> {
         self.rule.serves(pid)
     }
 
+    fn is_server(&mut self, pid: Pid) -> bool {
+        self.rule.is_server(pid)
+    }
+
     fn starts_helpers(&mut self, pid: Pid) -> bool {
         self.rule.starts_helpers(pid)
     }

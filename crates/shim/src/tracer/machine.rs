@@ -66,6 +66,8 @@ pub(super) trait Facts {
     /// Of `ServingRule`.
     fn serves(&mut self, pid: Pid) -> bool;
     /// Of `ServingRule`.
+    fn is_server(&mut self, pid: Pid) -> bool;
+    /// Of `ServingRule`.
     fn starts_helpers(&mut self, pid: Pid) -> bool;
     /// It runs another program from now on.
     fn runs_anew(&mut self, pid: Pid);
@@ -389,7 +391,7 @@ fn is_fatal(pid: Pid, stop: Stop, facts: &mut dyn Facts) -> bool {
 /// What one that serves has started, as soon as it runs a program of its own.
 fn is_helper(pid: Pid, facts: &mut dyn Facts) -> bool {
     let Some((_, parent)) = facts.process_of(pid) else { return false };
-    facts.serves(parent) && !facts.run_the_same(pid, parent)
+    facts.is_server(parent) && !facts.run_the_same(pid, parent)
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ const UNTIL: Duration = Duration::from_millis(500);
 struct Tree {
     processes: BTreeMap<Pid, (Pid, Pid)>,
     serving: BTreeSet<Pid>,
+    /// The process whose death is the worker's, serving or not.
+    main: Option<Pid>,
     starting_helpers: BTreeSet<Pid>,
     handling: BTreeSet<(Pid, i32)>,
     programs: BTreeMap<Pid, &'static str>,
@@ -67,6 +69,10 @@ impl Facts for Tree {
     }
 
     fn serves(&mut self, pid: Pid) -> bool {
+        self.main == Some(pid) || self.serving.contains(&pid)
+    }
+
+    fn is_server(&mut self, pid: Pid) -> bool {
         self.serving.contains(&pid)
     }
 
