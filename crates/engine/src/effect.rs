@@ -9,11 +9,11 @@ use model::auto_heal::config::CustomAction;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::fuse::FuseState;
 use model::auto_heal::restart::Restart;
-use model::auto_heal::{AutoHealState, Watch};
+use model::auto_heal::{AutoHealState, Evidence, Watch};
 use model::change::Change;
 use model::crash::Crash;
 use model::crash_monitor::CrashMonitorState;
-use model::{AppName, Place, Signal, WorkerId};
+use model::{AppName, Place, Signal, Timestamp, WorkerId};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,9 +66,12 @@ pub enum Effect {
     RecordChange(Box<Change>),
     /// Run the user's own action, and write down how it went.
     RunAction {
+        worker: WorkerId,
+        /// When it was decided.
+        at: Timestamp,
         action: CustomAction,
-        /// What is written down, once its result is known.
-        event: Box<HealEvent>,
+        /// What the rule saw.
+        evidence: Box<Evidence>,
     },
     /// All that the worker's shim held is safe: it may go.
     Acknowledge {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::auto_heal::RefusalReason;
-use model::auto_heal::event::{EventKind, HealEvent};
+use model::auto_heal::event::{ActionEnd, ActionResult, EventKind, HealEvent, NotStarted};
 use model::auto_heal::restart::{Restart, RestartFailure, RestartReason};
 use model::status::InstanceMessage;
 use model::time::humanise;
@@ -72,8 +72,42 @@ pub fn event_summary(event: &HealEvent) -> String {
     let rule = rules::title(event.evidence.rule);
     match &event.what {
         EventKind::Logged => format!("{rule} triggered, logged."),
-        EventKind::Ran { exe, result } => format!("{rule} ran {exe}: {result}"),
+        EventKind::Ran { exe, result } => format!("{rule} ran {exe}. {}", action_result(result)),
         EventKind::Refused { refused } => format!("{rule} triggered, no action: {}.", refusal(refused)),
+    }
+}
+
+/// What came of a custom action.
+pub fn action_result(result: &ActionResult) -> String {
+    match result {
+        ActionResult::Ended { end, output_lost: None } => format!("{}.", action_end(end)),
+        ActionResult::Ended { end, output_lost: Some(error) } => {
+            format!("{}. Its output was not saved: {error}.", action_end(end))
+        }
+        ActionResult::Recorded(text) => text.clone(),
+    }
+}
+
+fn action_end(end: &ActionEnd) -> String {
+    match end {
+        ActionEnd::NotStarted { why } => format!("Not started: {}", not_started(*why)),
+        ActionEnd::StartFailed { error } => format!("Failed to start: {error}"),
+        ActionEnd::Exited { code } => format!("Exit code {code}"),
+        ActionEnd::Signal { signal } => format!("Terminated by {signal}"),
+        ActionEnd::TimedOut { limit_ms } => {
+            format!("Killed after its time limit of {}", humanise(Duration::from_millis(*limit_ms)))
+        }
+        ActionEnd::MedicStopped => "Killed because Medic was shutting down".to_owned(),
+        ActionEnd::Lost { error } => format!("Exit unknown: {error}"),
+    }
+}
+
+const fn not_started(why: NotStarted) -> &'static str {
+    match why {
+        NotStarted::MedicStopped => "Medic was shutting down",
+        NotStarted::LastIsRunning => "the last action of this instance was still running",
+        NotStarted::UnbalancedParameters => "its parameters end within a quote or after a \\",
+        NotStarted::AppRemoved => "the app is no longer configured",
     }
 }
 
@@ -148,12 +182,23 @@ mod tests {
 
     #[test]
     fn what_a_rule_did_short_of_a_restart_is_one_sentence() {
-        let ran = EventKind::Ran { exe: "/bin/x".to_owned(), result: "It ended.".to_owned() };
+        let ran = |result| EventKind::Ran { exe: "/bin/x".to_owned(), result };
+        let recorded = ActionResult::Recorded("It ended.".to_owned());
+        let output_lost = Some("storage full".to_owned());
         let refused = |refused| EventKind::Refused { refused };
         let minimum = RefusalReason::MinimumProcessTime { remaining_ms: 90_000 };
         for (what, words) in [
             (EventKind::Logged, "Slow requests triggered, logged."),
-            (ran, "Slow requests ran /bin/x: It ended."),
+            (ran(recorded), "Slow requests ran /bin/x. It ended."),
+            (ran(ActionEnd::Exited { code: 3 }.into()), "Slow requests ran /bin/x. Exit code 3."),
+            (
+                ran(ActionResult::Ended { end: ActionEnd::TimedOut { limit_ms: 600_000 }, output_lost }),
+                "Slow requests ran /bin/x. Killed after its time limit of 10 min. Its output was not saved: storage full.",
+            ),
+            (
+                ran(ActionEnd::NotStarted { why: NotStarted::LastIsRunning }.into()),
+                "Slow requests ran /bin/x. Not started: the last action of this instance was still running.",
+            ),
             (
                 refused(minimum),
                 "Slow requests triggered, no action: the worker had 1 min 30 s left of its minimum time.",

@@ -162,7 +162,38 @@ pub struct HealEventRecord {
     pub evidence: EvidenceRecord,
     /// What came of it.
     #[serde(flatten)]
-    pub what: EventKind,
+    pub what: EventKindRecord,
+}
+
+/// What came of a rule that was met.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = EventKind))]
+pub enum EventKindRecord {
+    /// It was logged.
+    Logged,
+    /// A custom action was run. Its parameters are not kept: they may hold secrets.
+    Ran {
+        /// The program.
+        exe: String,
+        /// How it ended; one sentence.
+        result: String,
+    },
+    /// Nothing was done.
+    Refused {
+        /// Why.
+        refused: RefusalReason,
+    },
+}
+
+impl From<EventKind> for EventKindRecord {
+    fn from(what: EventKind) -> Self {
+        match what {
+            EventKind::Logged => Self::Logged,
+            EventKind::Ran { exe, result } => Self::Ran { exe, result: healing::action_result(&result) },
+            EventKind::Refused { refused } => Self::Refused { refused },
+        }
+    }
 }
 
 impl From<HealEvent> for HealEventRecord {
@@ -170,7 +201,7 @@ impl From<HealEvent> for HealEventRecord {
         let evidence = EvidenceRecord::from(&event.evidence);
         let HealEvent { worker, at, what, .. } = event;
         let node = worker.place.node.clone();
-        Self { worker, node, at, evidence, what }
+        Self { worker, node, at, evidence, what: what.into() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Text from programs that crashed or were healed, made fit to be stored: of bounded length, and without what [`model::text`] replaces, among it NUL, which PostgreSQL refuses, and ends of lines, which separate machines' names in an answer of the database.
 
-use model::auto_heal::event::{EventKind, HealEvent};
+use model::auto_heal::event::{ActionEnd, ActionResult, EventKind, HealEvent};
 use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, RuleState, RuleStateText, Sample, Seen};
 use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome};
 use model::crash::{Crash, Frame, InFlightRequest, Module, Thread};
@@ -111,10 +111,28 @@ pub(crate) fn heal_event(event: &HealEvent) -> HealEvent {
     let mut event = event.clone();
     if let EventKind::Ran { exe, result } = &mut event.what {
         *exe = text(exe, PATH);
-        *result = text(result, NOTE);
+        action_result(result);
     }
     evidence(&mut event.evidence);
     event
+}
+
+fn action_result(result: &mut ActionResult) {
+    match result {
+        ActionResult::Recorded(sentence) => *sentence = text(sentence, NOTE),
+        ActionResult::Ended { end, output_lost } => {
+            let error = match end {
+                ActionEnd::StartFailed { error }
+                | ActionEnd::Lost { error }
+                | ActionEnd::Signal { signal: error } => Some(error),
+                ActionEnd::NotStarted { .. }
+                | ActionEnd::Exited { .. }
+                | ActionEnd::TimedOut { .. }
+                | ActionEnd::MedicStopped => None,
+            };
+            error.into_iter().chain(output_lost).for_each(|error| *error = text(error, NOTE));
+        }
+    }
 }
 
 /// Of too many samples the latest are kept: they lie before what they tell of.

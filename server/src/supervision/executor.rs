@@ -10,10 +10,11 @@ use engine::instance;
 use engine::instance::WorkerLimits;
 use front_door::Target;
 use insight::healing::event_summary;
+use model::auto_heal::Evidence;
 use model::auto_heal::config::CustomAction;
-use model::auto_heal::event::{EventKind, HealEvent};
+use model::auto_heal::event::{ActionEnd, EventKind, HealEvent, NotStarted};
 use model::start::Readiness;
-use model::{AppName, Signal, WorkerId};
+use model::{AppName, Signal, Timestamp, WorkerId};
 use shim::LaunchError;
 use shim::protocol::ToShim;
 use tokio::sync::{mpsc, watch};
@@ -153,7 +154,7 @@ impl Executor {
                 self.note(Entry::Event(event));
             }
             Effect::RecordChange(change) => self.note(Entry::Change(change)),
-            Effect::RunAction { action, event } => self.run(action, event),
+            Effect::RunAction { worker, at, action, evidence } => self.run(worker, at, action, *evidence),
             Effect::RememberCrashMonitor { place, state } => self.note(Entry::CrashMonitor(place, state)),
             Effect::RememberAutoHeal { place, state } => self.note(Entry::AutoHeal(place, state)),
             Effect::RememberFuse { app, state } => self.note(Entry::Fuse(app, state)),
@@ -253,18 +254,17 @@ impl Executor {
     }
 
     /// Runs the user's action beside the loop; what came of it is written down.
-    fn run(&self, action: CustomAction, mut event: Box<HealEvent>) {
+    fn run(&self, worker: WorkerId, at: Timestamp, action: CustomAction, evidence: Evidence) {
         let (launcher, ledger, stop) = (Arc::clone(&self.launcher), self.ledger.clone(), self.stop.clone());
         tokio::spawn(async move {
-            let said = match launcher.action(&event.worker.place) {
+            let result = match launcher.action(&worker.place) {
                 Some(context) => crate::custom_action::run(&action, &context, &stop).await,
-                None => "its app is not configured any more".to_owned(),
+                None => ActionEnd::NotStarted { why: NotStarted::AppRemoved }.into(),
             };
-            if let EventKind::Ran { result, .. } = &mut event.what {
-                *result = said;
-            }
+            let what = EventKind::Ran { exe: action.exe, result };
+            let event = HealEvent { worker, at, evidence, what };
             tracing::warn!(worker = %event.worker, "{}", event_summary(&event));
-            let _stopping = ledger.send(Entry::Event(event));
+            let _stopping = ledger.send(Entry::Event(Box::new(event)));
         });
     }
 

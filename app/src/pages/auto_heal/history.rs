@@ -296,9 +296,11 @@ fn EventCard(event: HealEvent) -> impl IntoView {
     let id = event.id();
     let (severity, word, text) = match event.what {
         EventKind::Logged => (Severity::Info, "Logged", "Logged".into_any()),
-        EventKind::Ran { exe, result } => {
-            (Severity::Info, "Ran", view! { <code>{exe}</code> ": " {result} }.into_any())
-        }
+        EventKind::Ran { exe, result } => (
+            Severity::Info,
+            "Ran",
+            view! { <code>{exe}</code> ": " {healing::action_result(&result)} }.into_any(),
+        ),
         EventKind::Refused { refused } => {
             (Severity::Info, "No action", view! { "No action: " {refusal(&refused)} "." }.into_any())
         }

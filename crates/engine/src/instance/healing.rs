@@ -192,9 +192,8 @@ impl Instance {
                 }
             }
             Action::CustomAction(action) => {
-                let what = EventKind::Ran { exe: action.exe.clone(), result: String::new() };
-                let event = Box::new(HealEvent { worker: worker.clone(), at, evidence, what });
-                effects.push(Effect::RunAction { action, event });
+                let (worker, evidence) = (worker.clone(), Box::new(evidence));
+                effects.push(Effect::RunAction { worker, at, action, evidence });
             }
             _ => {
                 let event = HealEvent { worker: worker.clone(), at, evidence, what: EventKind::Logged };

@@ -1,7 +1,7 @@
 //! Recording what auto-heal did short of a restart, and reading it.
 
 use model::auto_heal::RefusalReason;
-use model::auto_heal::event::{EventKind, HealEvent};
+use model::auto_heal::event::{ActionEnd, ActionResult, EventKind, HealEvent};
 use model::auto_heal::evidence::{EvidenceText, ReadingText, Rule, RuleState, RuleStateText, Seen};
 use store::{Database, Store};
 
@@ -11,7 +11,11 @@ use crate::fixtures::{EVER, app, at, evidence, heal_event, range};
 pub(crate) async fn an_event_reads_back_as_it_was(store: Store, _: Database) {
     let kinds = [
         EventKind::Logged,
-        EventKind::Ran { exe: "/usr/bin/tar".to_owned(), result: "It ended with status 0.".to_owned() },
+        EventKind::Ran { exe: "/usr/bin/tar".to_owned(), result: ActionEnd::Exited { code: 0 }.into() },
+        EventKind::Ran {
+            exe: "/usr/bin/tar".to_owned(),
+            result: ActionResult::Recorded("It ended with status 0.".to_owned()),
+        },
         EventKind::Refused { refused: RefusalReason::MinimumProcessTime { remaining_ms: u64::MAX } },
         EventKind::Refused { refused: RefusalReason::FuseBlown { until: at(9_000) } },
     ];

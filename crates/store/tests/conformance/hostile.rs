@@ -1,6 +1,6 @@
 //! Names that a crashed program made up.
 
-use model::auto_heal::event::{EventKind, HealEvent};
+use model::auto_heal::event::{ActionResult, EventKind, HealEvent};
 use model::auto_heal::evidence::{EvidenceText, RuleState, RuleStateText, Seen};
 use model::auto_heal::restart::{RestartFailure, RestartOutcome};
 use model::crash::{InFlightRequest, Module};
@@ -96,7 +96,7 @@ pub(crate) async fn hostile_evidence_is_stored_clean_and_cut(store: Store, _: Da
     assert!(store.record_restart(&restart).await.unwrap());
     let event = HealEvent {
         evidence: restart.evidence.clone().unwrap(),
-        what: EventKind::Ran { exe: long.clone(), result: long },
+        what: EventKind::Ran { exe: long.clone(), result: ActionResult::Recorded(long) },
         ..heal_event("shop", 0)
     };
     assert!(store.record_heal_event(&event).await.unwrap());
