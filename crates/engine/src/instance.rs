@@ -31,7 +31,6 @@ use std::time::Duration;
 pub use healing::Healing;
 pub use input::{Lifecycle, Order, WorkerEvent, WorkerLimits};
 use pending_crash::PendingCrash;
-pub use restart::RestartRefused;
 use restart::{Successor, Terminating};
 use returning::Hearing;
 use start::Start;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::auto_heal::RefusalReason;
 use model::auto_heal::event::{ActionEnd, ActionResult, EventKind, HealEvent, NotStarted};
 use model::auto_heal::restart::{Restart, RestartFailure, RestartReason};
-use model::status::InstanceMessage;
+use model::status::{InstanceMessage, RestartRefused, Restarting};
 use model::time::humanise;
 
 use crate::rules;
@@ -44,6 +44,20 @@ pub fn message(message: &InstanceMessage) -> String {
         InstanceMessage::NotResponding => {
             "The worker is running and does not respond: no requests and no probe were answered.".to_owned()
         }
+    }
+}
+
+/// Why an instance cannot be restarted now.
+pub fn restart_refused(instance: u16, refused: &RestartRefused) -> String {
+    match refused {
+        RestartRefused::NotRunning { state } => {
+            let state = state.word().to_lowercase();
+            format!("Cannot restart instance {instance}: it is not running (state: {state}).")
+        }
+        RestartRefused::UnderWay(Restarting { since, reason, .. }) => format!(
+            "Cannot restart instance {instance}: a restart is in progress since {since} ({}). Wait until it completes.",
+            self::reason(reason)
+        ),
     }
 }
 
@@ -178,6 +192,23 @@ mod tests {
         let end = LastEnd::StartFailed { reason: "`nod` was not found".to_owned() };
         assert_eq!(message(&InstanceMessage::Ended { end }), "Failed to start: `nod` was not found.");
         assert!(message(&InstanceMessage::NotResponding).contains("does not respond"));
+    }
+
+    #[test]
+    fn a_restart_that_cannot_be_begun_says_why_and_since_when() {
+        use model::status::{InstanceState, RestartStage};
+        let not_running = RestartRefused::NotRunning { state: InstanceState::Waiting };
+        assert_eq!(
+            restart_refused(1, &not_running),
+            "Cannot restart instance 1: it is not running (state: waiting)."
+        );
+        let reason = RestartReason::ConfigurationChanged;
+        let under_way = Restarting { since: AT, reason, stage: RestartStage::Draining };
+        assert_eq!(
+            restart_refused(0, &RestartRefused::UnderWay(under_way)),
+            "Cannot restart instance 0: a restart is in progress since 2026-01-31T08:16:40.000Z (configuration changed). \
+             Wait until it completes."
+        );
     }
 
     #[test]

@@ -137,6 +137,23 @@ pub struct InstanceStatus {
     pub starting: Option<Starting>,
 }
 
+impl InstanceStatus {
+    pub fn restart_refused(&self) -> Option<RestartRefused> {
+        match (&self.restarting, self.state) {
+            (Some(restarting), _) => Some(RestartRefused::UnderWay(restarting.clone())),
+            (None, InstanceState::Running) => None,
+            (None, state) => Some(RestartRefused::NotRunning { state }),
+        }
+    }
+}
+
+/// Why an instance cannot be restarted now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestartRefused {
+    NotRunning { state: InstanceState },
+    UnderWay(Restarting),
+}
+
 /// What is to be said of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "snake_case")]

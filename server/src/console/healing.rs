@@ -7,7 +7,7 @@ use model::auto_heal::event::HealEvent;
 use model::auto_heal::fuse::FuseStatus;
 use model::auto_heal::restart::{Restart, RestartReason};
 use model::change::Change;
-use model::status::{InstanceState, InstanceStatus, Snapshot};
+use model::status::{InstanceStatus, Snapshot};
 use model::{AppName, TimeRange, range};
 
 use super::{LiveConsole, failed};
@@ -48,7 +48,9 @@ impl LiveConsole {
             let snapshot = self.snapshot.borrow();
             let instance = instance_of(&snapshot, app, index)
                 .ok_or_else(|| ConsoleError::Refused(format!("App \"{app}\" has no instance {index}.")))?;
-            may_restart(instance)?;
+            if let Some(refused) = instance.restart_refused() {
+                return Err(ConsoleError::Conflict(insight::healing::restart_refused(index, &refused)));
+            }
             instance.started_at
         };
         self.supervision.restart(self.place(app, index), RestartReason::ByHand { by }).await;
@@ -105,21 +107,4 @@ fn is_blown(snapshot: &Snapshot, app: &AppName) -> bool {
 
 fn instance_of<'s>(snapshot: &'s Snapshot, app: &AppName, index: u16) -> Option<&'s InstanceStatus> {
     snapshot.app(app)?.instances.iter().find(|instance| instance.index == index)
-}
-
-fn may_restart(instance: &InstanceStatus) -> Result<(), ConsoleError> {
-    let index = instance.index;
-    if let Some(restarting) = &instance.restarting {
-        let (since, reason) = (restarting.since, insight::healing::reason(&restarting.reason));
-        return Err(ConsoleError::Conflict(format!(
-            "Cannot restart instance {index}: a restart is in progress since {since} ({reason}). Wait until it completes."
-        )));
-    }
-    if instance.state != InstanceState::Running {
-        let state = instance.state.word().to_lowercase();
-        return Err(ConsoleError::Conflict(format!(
-            "Cannot restart instance {index}: it is not running (state: {state})."
-        )));
-    }
-    Ok(())
 }

@@ -158,7 +158,7 @@ impl App {
     /// A restart that cannot be begun now was refused before it came here; one that lost the race is left out.
     pub(super) fn restart(&mut self, now: Now, index: u16, reason: RestartReason, effects: &mut Vec<Effect>) {
         if let Some(place) = self.instance(index) {
-            let _under_way_already = place.restart(now, Order { at: now, reason, evidence: None }, effects);
+            let _false_if_under_way = place.restart(now, Order { at: now, reason, evidence: None }, effects);
         }
     }
 

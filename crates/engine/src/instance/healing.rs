@@ -156,7 +156,7 @@ impl Instance {
         effects: &mut Vec<Effect>,
     ) {
         let (before, mut decisions) = (self.healing.rules.state(), Vec::new());
-        let (can_restart, unspent) = (self.cannot_restart().is_none(), fuse.clone());
+        let (can_restart, unspent) = (self.can_restart(), fuse.clone());
         self.healing.rules.step(now, input, fuse, &mut decisions);
         for decision in decisions {
             match decision {
@@ -187,7 +187,7 @@ impl Instance {
             Action::Recycle | Action::Cpu(_) if action.restarts() => {
                 let reason = RestartReason::Rule { rule, blew_fuse };
                 let order = Order { at: now, reason, evidence: Some(evidence) };
-                if self.restart(now, order, effects).is_err() {
+                if !self.restart(now, order, effects) {
                     self.healing.rules.restart_failed();
                 }
             }

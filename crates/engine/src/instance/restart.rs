@@ -22,17 +22,6 @@ use model::{Monotonic, Now, Signal, WorkerId};
 use crate::instance::start::Start;
 use crate::instance::{Instance, Order, Phase, Process};
 
-/// Why a restart cannot be begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RestartRefused {
-    /// There is no worker that takes requests.
-    #[error("no worker is running on this instance, so there is nothing to restart")]
-    NotRunning,
-    /// One is under way.
-    #[error("a restart of this instance is under way")]
-    UnderWay,
-}
-
 /// The worker that is to take the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Successor {
@@ -66,19 +55,15 @@ impl Terminating {
 }
 
 impl Instance {
-    /// Begins an overlapped restart.
-    pub fn restart(
-        &mut self,
-        now: Now,
-        order: Order,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), RestartRefused> {
-        if let Some(refused) = self.cannot_restart() {
-            return Err(refused);
+    /// Begins an overlapped restart; `false` where none can be begun, for which [`model::status::InstanceStatus::restart_refused`] has the reason.
+    #[must_use]
+    pub fn restart(&mut self, now: Now, order: Order, effects: &mut Vec<Effect>) -> bool {
+        if !self.can_restart() {
+            return false;
         }
         self.begin(now, order, effects);
         self.healing.rules.restarting();
-        Ok(())
+        true
     }
 
     fn begin(&mut self, now: Now, order: Order, effects: &mut Vec<Effect>) {
@@ -88,14 +73,9 @@ impl Instance {
         }
     }
 
-    /// Why none could be begun now.
-    pub(super) fn cannot_restart(&self) -> Option<RestartRefused> {
-        match &self.phase {
-            _ if self.stop => Some(RestartRefused::NotRunning),
-            Phase::Running { next: None, .. } if !self.is_restarting() => None,
-            Phase::Running { .. } => Some(RestartRefused::UnderWay),
-            _ => Some(RestartRefused::NotRunning),
-        }
+    /// A worker takes requests, and none is being replaced.
+    pub(super) fn can_restart(&self) -> bool {
+        matches!(self.phase, Phase::Running { next: None, .. }) && !self.stop && !self.is_restarting()
     }
 
     /// A worker is being replaced by another, or has been and is not gone yet.

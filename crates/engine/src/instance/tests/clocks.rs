@@ -45,7 +45,7 @@ fn kills(effects: &[Effect]) -> bool {
 
 fn ordered(bench: &mut Bench) -> WorkerId {
     let order = Order { at: bench.now, reason: RestartReason::ByHand { by: None }, evidence: None };
-    let effects = bench.run(|instance, now, effects| instance.restart(now, order, effects).expect("begun"));
+    let effects = bench.run(|instance, now, effects| assert!(instance.restart(now, order, effects)));
     started(&effects).expect("a successor")
 }
 

@@ -8,8 +8,7 @@ use model::auto_heal::evidence::RefusalReason;
 use model::auto_heal::fuse::{FuseNumbers, FuseState};
 use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome, RestartReason};
 use model::crash_monitor::LastEnd;
-use model::status::InstanceMessage;
-use model::status::RestartStage;
+use model::status::{InstanceMessage, RestartRefused, RestartStage};
 
 fn order(now: Now) -> Order {
     Order { at: now, reason: RestartReason::ByHand { by: None }, evidence: None }
@@ -39,8 +38,7 @@ fn kill(worker: &WorkerId) -> Effect {
 
 impl Bench {
     fn restart(&mut self) -> WorkerId {
-        let effects =
-            self.run(|instance, now, effects| instance.restart(now, order(now), effects).expect("begun"));
+        let effects = self.run(|instance, now, effects| assert!(instance.restart(now, order(now), effects)));
         started(&effects).expect("a successor")
     }
 
@@ -182,17 +180,24 @@ fn when_the_old_worker_ends_by_itself_the_successor_has_the_place() {
 #[test]
 fn one_restart_at_a_time_and_none_without_a_worker() {
     let mut bench = Bench::new();
-    let refusal = |bench: &mut Bench| bench.instance.restart(bench.now, order(bench.now), &mut bench.effects);
-    assert_eq!(refusal(&mut bench), Err(RestartRefused::NotRunning));
+    let refusal = |bench: &mut Bench| {
+        let refused = bench.instance.status(bench.now).restart_refused();
+        let begun = bench.instance.restart(bench.now, order(bench.now), &mut bench.effects);
+        assert_eq!(begun, refused.is_none());
+        refused
+    };
+    let not_running = |state| Some(RestartRefused::NotRunning { state });
+    let is_under_way = |refused| matches!(refused, Some(RestartRefused::UnderWay(_)));
+    assert_eq!(refusal(&mut bench), not_running(InstanceState::Waiting));
     let (old, _) = bench.replaced();
-    assert_eq!(refusal(&mut bench), Err(RestartRefused::UnderWay), "the old one drains");
+    assert!(is_under_way(refusal(&mut bench)), "the old one drains");
     bench.tell(&old, WorkerEvent::Drained);
     let end = bench.asked_end();
     bench.tell(&old, end);
-    assert_eq!(refusal(&mut bench), Ok(()));
-    assert_eq!(refusal(&mut bench), Err(RestartRefused::UnderWay));
+    assert_eq!(refusal(&mut bench), None);
+    assert!(is_under_way(refusal(&mut bench)));
     bench.run(Instance::stop);
-    assert_eq!(refusal(&mut bench), Err(RestartRefused::NotRunning));
+    assert_eq!(refusal(&mut bench), not_running(InstanceState::Stopping));
 }
 
 #[test]
