@@ -18,7 +18,7 @@ use model::auto_heal::limit::WorkerSize;
 use model::auto_heal::restart::Restart;
 use model::auto_heal::{AutoHealConfig, NotRespondingNumbers};
 use model::change::Change;
-use model::crash::{Crash, Incident};
+use model::crash::{Crash, Incident, IncidentSummary};
 use model::crash_monitor::Numbers;
 use model::settings::{AppSettings, Setting};
 use model::status::Snapshot;
@@ -44,6 +44,12 @@ pub trait Console: Send + Sync {
     async fn crashes(&self, app: &AppName, range: TimeRange, limit: u32) -> Result<Vec<Crash>, ConsoleError>;
     /// The incidents of one app or of all, last seen first, at most `limit`.
     async fn incidents(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Incident>, ConsoleError>;
+    /// The incidents of one app in a line each, last seen first, at most `limit`.
+    async fn incident_summaries(
+        &self,
+        app: &AppName,
+        limit: u32,
+    ) -> Result<Vec<IncidentSummary>, ConsoleError>;
     /// One incident; `None` where there is none of that name.
     async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, ConsoleError>;
     /// The crashes of one incident, newest first, at most `limit`.

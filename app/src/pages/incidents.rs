@@ -2,7 +2,7 @@
 
 use insight::incident::termination;
 use leptos::prelude::*;
-use model::crash::Incident;
+use model::crash::IncidentSummary;
 
 use crate::address::INCIDENT;
 use crate::answer::{answer, asked_app, console};
@@ -20,7 +20,7 @@ pub(crate) fn IncidentsPage() -> impl IntoView {
     let status = asked_app(&*console);
     answer(async move {
         let app = status?.name;
-        let incidents = console.incidents(Some(&app), LISTED).await?;
+        let incidents = console.incident_summaries(&app, LISTED).await?;
         let crashes = incidents.iter().map(|incident| incident.count).sum();
         let is_full = incidents.len() as u64 == u64::from(LISTED);
         let view = view! {
@@ -48,8 +48,8 @@ pub(crate) fn IncidentsPage() -> impl IntoView {
 }
 
 #[component]
-fn IncidentTable(incidents: Vec<Incident>) -> impl IntoView {
-    let row = |incident: Incident| {
+fn IncidentTable(incidents: Vec<IncidentSummary>) -> impl IntoView {
+    let row = |incident: IncidentSummary| {
         view! {
             <tr>
                 <td>

@@ -1,8 +1,7 @@
 //! `…/categories/availability-and-performance/overview`: how the app and each of its instances do right now.
 
 use insight::detectors::application_crashes;
-use insight::report::{Report, Severity};
-use insight::words::counted;
+use insight::report::{Insight, Report};
 use leptos::prelude::*;
 use model::{AppName, TimeRange};
 
@@ -30,7 +29,7 @@ pub(crate) fn OverviewPage() -> impl IntoView {
         let status = status?;
         let (app, now) = (status.name.clone(), console.now());
         let range = TimeRange::last(now, model::range::LONGEST);
-        let report = recorded(console.report(&app, &application_crashes::DETECTOR, range).await)?;
+        let report = recorded(console.report(&app, &application_crashes::SUMMARY, range).await)?;
         let incidents = recorded(console.incidents(Some(&app), INCIDENTS_READ).await)?.unwrap_or_default();
         let missing = report.is_none().then(|| console.snapshot().medic.unavailable_since());
         let crashes = report.as_ref().and_then(|report| report.total).map_or(0, |total| total.count);
@@ -70,23 +69,15 @@ pub(crate) fn OverviewPage() -> impl IntoView {
     })
 }
 
-/// What the crash detector says, in short.
+/// How many crashes there were, and when.
 #[component]
 fn Crashes(report: Report, app: AppName) -> impl IntoView {
-    let signatures = report.insights.iter().filter(|insight| insight.incident.is_some()).count();
-    let crashes = report.total.map_or(0, |total| total.count);
-    let sentence = match crashes {
-        0 => "No crashes in the last 24 hours".to_owned(),
-        crashes => format!(
-            "{} in the last 24 hours, of {}.",
-            counted(crashes, "crash", "crashes"),
-            counted(signatures as u64, "signature", "signatures")
-        ),
-    };
-    let severity = report.insights.iter().map(|insight| insight.severity).min().unwrap_or(Severity::Healthy);
+    let has_crashes = report.total.is_some_and(|total| total.count > 0);
+    let sentence = |insight: Insight| view! { <Status severity=insight.severity /> " " {insight.title} " " };
     view! {
         <p class="now">
-            <Status severity=severity /> " " {sentence} " " {(crashes > 0).then(|| view! { <a href=CRASHES.href(&app)>"View crashes"</a> })}
+            {report.insights.into_iter().map(sentence).collect_view()}
+            {has_crashes.then(|| view! { <a href=CRASHES.href(&app)>"View crashes"</a> })}
         </p>
         {report.charts.into_iter().map(|chart| view! { <ChartFigure chart=chart /> }).collect_view()}
     }

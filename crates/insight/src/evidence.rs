@@ -1,11 +1,11 @@
 //! What detectors ask for. Who gathers it reads [`crate::detector::Detector::evidence`] and fills [`Evidence`] accordingly; what
 //! was not asked for stays empty.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::restart::Restart;
-use model::crash::{Audit, Crash, Incident};
+use model::crash::{Audit, Crash, Incident, IncidentInRange};
 use model::crash_monitor::Numbers;
 use model::memory::MemoryMinute;
 use model::process::Process;
@@ -18,8 +18,12 @@ use model::{IncidentId, Place, TimeRange, Timestamp, WorkerId};
 pub enum Ask {
     /// [`Evidence::crash_counts`].
     CrashCounts,
-    /// [`Evidence::incidents`] and [`Evidence::incident_counts`].
+    /// [`Evidence::incidents`].
     Incidents { limit: u32 },
+    /// [`Evidence::incidents_in_range`].
+    IncidentsInRange { limit: u32 },
+    /// [`Evidence::incident_count`].
+    IncidentCount,
     /// [`Evidence::crashes`].
     Crashes { limit: u32 },
     /// [`Evidence::audits`].
@@ -51,10 +55,12 @@ pub struct Evidence {
     pub crash_monitoring: Numbers,
     /// How many crashes, in any order.
     pub crash_counts: Vec<CrashCount>,
-    /// Last seen first. An incident's counts and times are of its whole life, not of the range.
+    /// With all that is known of them, last seen first. An incident's counts and times are of its whole life, not of the range.
     pub incidents: Vec<Incident>,
-    /// How often each of these crashed within the range.
-    pub incident_counts: BTreeMap<IncidentId, u64>,
+    /// In a line each, last seen first.
+    pub incidents_in_range: Vec<IncidentInRange>,
+    /// How many incidents crashed within the range.
+    pub incident_count: u64,
     /// Newest first.
     pub crashes: Vec<Crash>,
     /// The dumps that were taken, newest first.
@@ -115,7 +121,8 @@ impl Evidence {
             crash_monitoring,
             crash_counts: Vec::new(),
             incidents: Vec::new(),
-            incident_counts: BTreeMap::new(),
+            incidents_in_range: Vec::new(),
+            incident_count: 0,
             crashes: Vec::new(),
             audits: Vec::new(),
             restarts: Vec::new(),

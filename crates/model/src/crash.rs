@@ -336,10 +336,60 @@ pub struct Incident {
     pub notes: Vec<String>,
 }
 
+/// What of an incident stands in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentSummary {
+    pub id: IncidentId,
+    pub app: AppName,
+    pub signature: String,
+    pub exception_type: String,
+    pub cause: CrashCause,
+    pub signal: Option<String>,
+    pub exit_code: Option<i32>,
+    /// How many crashes.
+    pub count: u64,
+    pub first_seen: Timestamp,
+    pub last_seen: Timestamp,
+    /// Where they happened, as `node/instance`, sorted.
+    pub instances: Vec<String>,
+    /// The crash that it shows was captured.
+    pub has_dump: bool,
+}
+
+/// An incident that crashed in a time range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentInRange {
+    /// Its count and times are of its whole life.
+    pub incident: IncidentSummary,
+    /// How often it crashed in the range.
+    pub count: u64,
+}
+
 impl Incident {
     /// See [`Thread::top_frame`].
     pub fn top_frame(&self) -> Option<&Frame> {
         self.crashing_thread.top_frame()
+    }
+
+    /// What of it stands in a line.
+    pub fn summary(&self) -> IncidentSummary {
+        let Self { id, app, signature, exception_type, signal, instances, .. } = self.clone();
+        let Self { cause, exit_code, count, first_seen, last_seen, .. } = *self;
+        let has_dump = self.audit.is_some();
+        IncidentSummary {
+            id,
+            app,
+            signature,
+            exception_type,
+            cause,
+            signal,
+            exit_code,
+            count,
+            first_seen,
+            last_seen,
+            instances,
+            has_dump,
+        }
     }
 
     /// `3 crashes of TypeError in handle_request`.

@@ -55,7 +55,7 @@ async fn main() {
     .await;
     let counts = async || store.crash_counts(&shop, day, Duration::from_mins(5)).await.unwrap().len();
     measure("counts of crashes, for a chart", counts).await;
-    let by_incident = async || store.incident_counts(&shop, day, 200).await.unwrap().len();
+    let by_incident = async || store.incidents_in_range(&shop, day, 200).await.unwrap().len();
     measure("counts of crashes, by incident", by_incident).await;
     measure("the latest 50 crashes", async || store.crashes(&shop, day, 50).await.unwrap().len()).await;
     store.close().await;

@@ -5,7 +5,7 @@ use model::{AppName, IncidentId, Place, TimeRange, Timestamp, WorkerId};
 
 use crate::access::Writing;
 use crate::sql::{Durability, Row, Value, count, json, word};
-use crate::{AuditRow, Recorded, Store, StoreError, bounds, crash_minutes};
+use crate::{AuditRow, Recorded, Store, StoreError, bounds, crash_minutes, incidents};
 
 /// The columns that [`crash_of`] reads, of `crash AS c LEFT JOIN audit AS a`.
 macro_rules! crash_columns {
@@ -53,6 +53,7 @@ impl Store {
             insert_audit(&mut transaction, crash, audit).await?;
         }
         crash_minutes::add(&mut transaction, crash).await?;
+        incidents::count_hour(&mut transaction, crash).await?;
         let count = count_crash(&mut transaction, crash).await?;
         transaction.commit().await?;
         Ok(Recorded { new: true, count })

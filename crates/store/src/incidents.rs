@@ -1,24 +1,66 @@
-//! Incidents: crashes of one app with one signature. Count, first and last time stand in the incident's own row, so that no page
-//! scans its crashes; everything else is read from the crash that it shows: the latest captured one, else the latest.
+//! Incidents: crashes of one app with one signature. Count, first and last time stand in the incident's own row, and how many
+//! there were within an hour in a row of that hour, so that no page scans a day of crashes; everything else is read from the crash
+//! that it shows: the latest captured one, else the latest.
 
-use model::crash::{Crash, Incident, Module, Thread};
+use model::crash::{Crash, Incident, IncidentInRange, IncidentSummary, Module, Thread};
 use model::{AppName, IncidentId, NodeName, Place, TimeRange, Timestamp};
 
+use crate::access::Writing;
+use crate::crash_minutes::whole;
 use crate::crashes::{crash_columns, crash_of};
 use crate::sql::{Row, Value};
 use crate::{Store, StoreError};
 
-macro_rules! select_incidents {
-    ($which:literal) => {
+pub(crate) const HOUR_MS: i64 = 3_600_000;
+
+/// The incidents that crashed from `$1` to `$2`; of one app where `$of` says so. Where the last crash lies in the range, no other
+/// is looked for.
+macro_rules! in_range {
+    ($of:literal) => {
+        concat!(
+            "SELECT i.* FROM incident AS i WHERE ",
+            $of,
+            "i.last_seen_ms >= $1 AND i.first_seen_ms < $2 AND (i.last_seen_ms < $2 OR EXISTS (SELECT 1 FROM crash AS r \
+             WHERE r.incident = i.id AND r.at_ms >= $1 AND r.at_ms < $2))"
+        )
+    };
+}
+
+/// The last seen of them, at most `$3`.
+macro_rules! last_seen {
+    ($of:literal) => {
+        concat!(in_range!($of), " ORDER BY i.last_seen_ms DESC, i.id LIMIT $3")
+    };
+}
+
+/// Some incidents, each with the crash that it shows.
+macro_rules! select {
+    ($columns:expr, $incidents:expr, $audit:literal) => {
         concat!(
             "SELECT i.crash_count, i.first_seen_ms, i.last_seen_ms, \
              (SELECT string_agg(p.instance || '/' || p.node, '\n') FROM incident_instance AS p WHERE p.incident = i.id) AS places, ",
-            crash_columns!(),
-            " FROM incident AS i JOIN crash AS c ON c.worker = (SELECT s.worker FROM crash AS s WHERE s.incident = i.id \
-             ORDER BY s.captured DESC, s.at_ms DESC, s.worker DESC LIMIT 1) \
-             LEFT JOIN audit AS a ON a.worker = c.worker ",
-            $which
+            $columns,
+            " FROM (",
+            $incidents,
+            ") AS i JOIN crash AS c ON c.worker = (SELECT s.worker FROM crash AS s WHERE s.incident = i.id \
+             ORDER BY s.captured DESC, s.at_ms DESC, s.worker DESC LIMIT 1) ",
+            $audit,
+            " ORDER BY i.last_seen_ms DESC, i.id"
         )
+    };
+}
+
+/// With all that is known of them.
+macro_rules! select_incidents {
+    ($incidents:expr) => {
+        select!(crash_columns!(), $incidents, "LEFT JOIN audit AS a ON a.worker = c.worker")
+    };
+}
+
+/// The columns that [`summary_of`] reads.
+macro_rules! summary_columns {
+    () => {
+        "c.incident, c.app, c.signature, c.exception_type, c.cause, c.signal, c.exit_code, c.captured"
     };
 }
 
@@ -30,27 +72,19 @@ impl Store {
         range: Option<TimeRange>,
         limit: u32,
     ) -> Result<Vec<Incident>, StoreError> {
-        let (start, end) =
-            range.map_or((i64::MIN, i64::MAX), |range| (range.start.as_ms(), range.end.as_ms()));
-        let mut values: Vec<Value> = vec![start.into(), end.into(), i64::from(limit).into()];
+        let mut values = range_values(range, limit);
         let sql = if let Some(app) = app {
-            values.push(app.as_str().into());
-            select_incidents!(
-                "WHERE i.app = $4 AND i.last_seen_ms >= $1 AND i.first_seen_ms < $2 AND EXISTS (SELECT 1 FROM crash AS r \
-                 WHERE r.incident = i.id AND r.at_ms >= $1 AND r.at_ms < $2) ORDER BY i.last_seen_ms DESC, i.id LIMIT $3"
-            )
+            values.push(app.into());
+            select_incidents!(last_seen!("i.app = $4 AND "))
         } else {
-            select_incidents!(
-                "WHERE i.last_seen_ms >= $1 AND i.first_seen_ms < $2 AND EXISTS (SELECT 1 FROM crash AS r \
-                 WHERE r.incident = i.id AND r.at_ms >= $1 AND r.at_ms < $2) ORDER BY i.last_seen_ms DESC, i.id LIMIT $3"
-            )
+            select_incidents!(last_seen!(""))
         };
         self.read_incidents(sql, values).await
     }
 
     /// One incident.
     pub async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
-        let sql = select_incidents!("WHERE i.id = $1");
+        let sql = select_incidents!("SELECT * FROM incident WHERE id = $1");
         Ok(self.read_incidents(sql, vec![id.as_str().into()]).await?.pop())
     }
 
@@ -62,6 +96,92 @@ impl Store {
         let rows = self.sql.rows(sql, values).await;
         rows.and_then(|rows| rows.iter().map(incident_of).collect()).map_err(self.failed("Reading incidents"))
     }
+
+    /// An app's incidents in a line each, last seen first.
+    pub async fn incident_summaries(
+        &self,
+        app: &AppName,
+        limit: u32,
+    ) -> Result<Vec<IncidentSummary>, StoreError> {
+        let sql = select!(summary_columns!(), last_seen!("i.app = $4 AND "), "");
+        let mut values = range_values(None, limit);
+        values.push(app.into());
+        let rows = self.sql.rows(sql, values).await;
+        rows.and_then(|rows| rows.iter().map(summary_of).collect()).map_err(self.failed("Listing incidents"))
+    }
+
+    /// An app's incidents that crashed in a range, last seen first, and how often each did there.
+    pub async fn incidents_in_range(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<IncidentInRange>, StoreError> {
+        // what lies between whole hours is counted from the crashes themselves
+        let sql = select!(
+            concat!(
+                summary_columns!(),
+                ", (SELECT COUNT(*) FROM crash AS r WHERE r.incident = i.id AND r.at_ms >= $1 AND r.at_ms < $5) \
+                 + (SELECT COUNT(*) FROM crash AS r WHERE r.incident = i.id AND r.at_ms >= $6 AND r.at_ms < $2) \
+                 + (SELECT CAST(COALESCE(SUM(h.crash_count), 0) AS BIGINT) FROM incident_hour AS h \
+                 WHERE h.incident = i.id AND h.hour_ms >= $5 AND h.hour_ms < $6) AS count_in_range"
+            ),
+            last_seen!("i.app = $4 AND "),
+            ""
+        );
+        let end = range.end.as_ms();
+        let (first, last) = whole(range, HOUR_MS).unwrap_or((end, end));
+        let mut values = range_values(Some(range), limit);
+        values.extend([app.into(), first.into(), last.into()]);
+        let in_range = |row: &Row| {
+            Ok(IncidentInRange { incident: summary_of(row)?, count: row.number("count_in_range")? })
+        };
+        let rows = self.sql.rows(sql, values).await;
+        rows.and_then(|rows| rows.iter().map(in_range).collect())
+            .map_err(self.failed("Counting crashes by incident"))
+    }
+
+    /// How many of an app's incidents crashed in a range.
+    pub async fn incident_count(&self, app: &AppName, range: TimeRange) -> Result<u64, StoreError> {
+        let sql = concat!("SELECT COUNT(*) AS incidents FROM (", in_range!("i.app = $3 AND "), ") AS i");
+        let rows = self.sql.rows(sql, vec![range.start.into(), range.end.into(), app.into()]).await;
+        rows.and_then(|rows| rows.first().map_or(Ok(0), |row| row.number("incidents")))
+            .map_err(self.failed("Counting incidents"))
+    }
+}
+
+/// `$1` to `$3` of [`last_seen`].
+fn range_values(range: Option<TimeRange>, limit: u32) -> Vec<Value> {
+    let (start, end) = range.map_or((i64::MIN, i64::MAX), |range| (range.start.as_ms(), range.end.as_ms()));
+    vec![start.into(), end.into(), i64::from(limit).into()]
+}
+
+/// Counts a crash for the hour of its incident.
+pub(crate) async fn count_hour(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Result<()> {
+    let sql = "INSERT INTO incident_hour (incident, hour_ms, crash_count) VALUES ($1, $2, 1) \
+               ON CONFLICT (incident, hour_ms) DO UPDATE SET crash_count = incident_hour.crash_count + 1";
+    let at = crash.at.as_ms();
+    let values = vec![crash.incident.as_str().into(), (at - at.rem_euclid(HOUR_MS)).into()];
+    transaction.execute(sql, values).await.map(drop)
+}
+
+fn summary_of(row: &Row) -> sqlx::Result<IncidentSummary> {
+    let app = row.name("app")?;
+    let exit_code = row.maybe_int("exit_code")?;
+    Ok(IncidentSummary {
+        id: row.name("incident")?,
+        instances: instances(&app, &row.maybe_raw("places")?.unwrap_or_default()),
+        app,
+        signature: row.text("signature")?,
+        exception_type: row.text("exception_type")?,
+        cause: row.word("cause")?,
+        signal: row.maybe_text("signal")?,
+        exit_code: exit_code.and_then(|code| i32::try_from(code).ok()),
+        count: row.number("crash_count")?,
+        first_seen: Timestamp::from_ms(row.int("first_seen_ms")?),
+        last_seen: Timestamp::from_ms(row.int("last_seen_ms")?),
+        has_dump: row.int("captured")? != 0,
+    })
 }
 
 fn incident_of(row: &Row) -> sqlx::Result<Incident> {

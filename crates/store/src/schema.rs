@@ -27,7 +27,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     step!(1, "crashes, settings, requests", "0001_crashes_settings_requests.sql"),
     step!(2, "restarts, rules, memory", "0002_restarts_rules_memory.sql"),
     step!(3, "flushes, retention", "0003_flushes_retention.sql"),
@@ -37,6 +37,7 @@ const STEPS: [Step; 9] = [
     step!(7, "names of settings", "0007_setting_names.sql"),
     step!(8, "crash minutes by place", "0008_crash_place_minutes.sql"),
     step!(9, "changes", "0009_changes.sql"),
+    step!(10, "incident hours", "0010_incident_hours.sql"),
 ];
 
 /// The number of the tables that this Medic makes.

@@ -116,12 +116,12 @@ pub const TABLES: &[Table] = &[
         bound: Bound::With("incident"),
     },
     Table {
-        name: "crash_minute",
-        columns: &["app", "minute_ms", "node", "instance", "incident", "crash_count", "last_ms"],
+        name: "incident_hour",
+        columns: &["incident", "hour_ms", "crash_count"],
         bound: Bound::Age(Age {
-            delete: delete_before!("crash_minute", "app, minute_ms, node, instance, incident", "minute_ms"),
+            delete: delete_before!("incident_hour", "incident, hour_ms", "hour_ms"),
             oldest: None,
-            grace: Duration::from_mins(1),
+            grace: Duration::from_hours(1),
         }),
     },
     Table {

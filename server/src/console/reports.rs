@@ -47,8 +47,11 @@ impl LiveConsole {
             }
             Ask::Incidents { limit } => {
                 evidence.incidents = store.incidents(Some(app), Some(range), limit).await?;
-                evidence.incident_counts = store.incident_counts(app, range, limit).await?;
             }
+            Ask::IncidentsInRange { limit } => {
+                evidence.incidents_in_range = store.incidents_in_range(app, range, limit).await?;
+            }
+            Ask::IncidentCount => evidence.incident_count = store.incident_count(app, range).await?,
             Ask::Crashes { limit } => evidence.crashes = store.crashes(app, range, limit).await?,
             Ask::Audits { limit } => {
                 let rows = store.audits(app, range, limit).await?;

@@ -13,7 +13,7 @@ use model::auto_heal::AutoHealConfig;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::restart::Restart;
 use model::change::Change;
-use model::crash::{Crash, Incident};
+use model::crash::{Crash, Incident, IncidentSummary};
 use model::crash_monitor::Numbers;
 use model::settings::{AppSettings, Setting};
 use model::status::Snapshot;
@@ -86,6 +86,16 @@ impl Console for Scoped {
             self.live.known(app)?;
         }
         self.live.store.incidents(app, None, limit).await.map_err(|error| failed(&error))
+    }
+
+    async fn incident_summaries(
+        &self,
+        app: &AppName,
+        limit: u32,
+    ) -> Result<Vec<IncidentSummary>, ConsoleError> {
+        self.principal.may(Operation::SeeCrashes)?;
+        self.live.known(app)?;
+        self.live.store.incident_summaries(app, limit).await.map_err(|error| failed(&error))
     }
 
     async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, ConsoleError> {

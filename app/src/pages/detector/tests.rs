@@ -7,7 +7,7 @@ use insight::detectors::DETECTORS;
 use insight::evidence::{CrashCount, Evidence};
 use model::auto_heal::Rule;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use model::crash::{Incident, Runtime, Thread};
+use model::crash::{Incident, IncidentInRange, Runtime, Thread};
 use model::crash_monitor::Numbers;
 use model::memory::MemoryMinute;
 use model::status::{AppStatus, Health};
@@ -90,8 +90,12 @@ fn the_worst_day() -> Evidence {
         outcome: RestartOutcome::Done,
     };
     day.crash_counts = minutes(&day).map(crash).collect();
-    day.incident_counts = causes.map(|(digit, _)| (id(digit), 4_320)).into();
     day.incidents = causes.iter().map(|(digit, cause)| incident(&day, id(digit), *cause)).collect();
+    day.incidents_in_range = day
+        .incidents
+        .iter()
+        .map(|one| IncidentInRange { incident: one.summary(), count: one.count })
+        .collect();
     let rules = [Rule::PercentMemory, Rule::NotResponding];
     day.restarts = rules.iter().flat_map(|rule| minutes(&day).map(|at| restart(*rule, at))).collect();
     day

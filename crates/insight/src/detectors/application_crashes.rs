@@ -1,14 +1,18 @@
 //! Application Crashes: did the app's workers crash, where, how often, and what is the next thing to look at?
 
-use model::crash::Incident;
+use model::crash::{Incident, IncidentInRange, IncidentSummary};
 
 use crate::buckets::over_time;
 use crate::detector::{Category, Detector, Span};
 use crate::evidence::{Ask, Evidence};
 use crate::incident::{actions, termination};
 use crate::monitoring;
-use crate::report::{Action, Detail, IncidentExcerpt, Insight, Report, Severity, Target, Total};
+use crate::report::{
+    Action, Cell, Chart, Column, Detail, IncidentExcerpt, Insight, Note, Report, Severity, Table, Target,
+    Total,
+};
 use crate::tables::{self, AuditRow, RestartColumns};
+use crate::words::counted;
 
 /// The detector.
 pub static DETECTOR: Detector = Detector {
@@ -21,7 +25,8 @@ pub static DETECTOR: Detector = Detector {
     span: Span::Range,
     evidence: &[
         Ask::CrashCounts,
-        Ask::Incidents { limit: 200 },
+        Ask::IncidentsInRange { limit: LISTED },
+        Ask::Incidents { limit: EXPLAINED },
         Ask::Crashes { limit: 50 },
         Ask::Audits { limit: 50 },
         Ask::Restarts { limit: 20 },
@@ -29,14 +34,34 @@ pub static DETECTOR: Detector = Detector {
     report,
 };
 
+/// The same in one sentence and a chart, for the overview. It is in no list of detectors.
+pub static SUMMARY: Detector = Detector {
+    id: "application-crashes",
+    title: "Application Crashes",
+    category: Category::AvailabilityAndPerformance,
+    description: "How many crashes happened, and when.",
+    keywords: "",
+    span: Span::Range,
+    evidence: &[Ask::CrashCounts, Ask::IncidentCount],
+    report: summary,
+};
+
+/// So many incidents are findings with stack and advice: nobody reads more of them.
+const EXPLAINED: u32 = 20;
+/// So many have a line at least.
+const LISTED: u32 = 200;
+
 fn report(evidence: &Evidence) -> Report {
-    let Evidence { range, now, incidents, crash_counts, .. } = evidence;
+    let Evidence { range, incidents, incidents_in_range, .. } = evidence;
+    let count = |incident: &Incident| {
+        let found = incidents_in_range.iter().find(|listed| listed.incident.id == incident.id);
+        found.map(|listed| listed.count)
+    };
     let mut insights: Vec<Insight> = incidents
         .iter()
         .filter_map(|incident| {
-            let count = evidence.incident_counts.get(&incident.id)?;
-            let mut insight = insight(evidence, incident, *count);
-            insight.actions.splice(0..0, captured_one(incident, incidents));
+            let mut insight = insight(evidence, incident, count(incident)?);
+            insight.actions.splice(0..0, captured_one(incident, incidents_in_range));
             Some(insight)
         })
         .collect();
@@ -44,12 +69,93 @@ fn report(evidence: &Evidence) -> Report {
         insight.incident.as_ref().is_some_and(|incident| !incident.crashing_thread.frames.is_empty())
     };
     insights.sort_by_key(|insight| (insight.severity, !has_stack(insight)));
-    let total = crash_counts.iter().map(|crashes| crashes.count).sum();
-    if total == 0 {
+    let total = total(evidence);
+    if total.count == 0 {
         insights.push(Insight::new(Severity::Healthy, "No crashes in this time range"));
     }
+    let is_explained = |listed: &&IncidentInRange| incidents.iter().any(|one| one.id == listed.incident.id);
+    let (_, others): (Vec<_>, Vec<_>) = incidents_in_range.iter().partition(is_explained);
+    let mut tables: Vec<Table> =
+        (!others.is_empty()).then(|| other_signatures(&others)).into_iter().collect();
+    tables.extend(recorded(evidence));
+    Report {
+        range: *range,
+        total: Some(total),
+        insights,
+        charts: vec![chart(evidence)],
+        lines: vec![],
+        tables,
+    }
+}
+
+fn summary(evidence: &Evidence) -> Report {
+    let total = total(evidence);
+    let latest = evidence.crash_counts.iter().map(|crashes| crashes.at).max();
+    let insight = match latest {
+        None => Insight::new(Severity::Healthy, "No crashes in the last 24 hours"),
+        Some(latest) => Insight::new(
+            Severity::of_failure(latest, evidence.now),
+            format!(
+                "{} in the last 24 hours, of {}",
+                counted(total.count, "crash", "crashes"),
+                counted(evidence.incident_count, "signature", "signatures")
+            ),
+        ),
+    };
+    Report {
+        range: evidence.range,
+        total: Some(total),
+        insights: vec![insight],
+        charts: vec![chart(evidence)],
+        lines: vec![],
+        tables: vec![],
+    }
+}
+
+fn total(evidence: &Evidence) -> Total {
+    let count = evidence.crash_counts.iter().map(|crashes| crashes.count).sum();
+    Total { count, one: "crash", many: "crashes" }
+}
+
+fn chart(evidence: &Evidence) -> Chart {
+    let Evidence { range, places, crash_counts, .. } = evidence;
     let points = crash_counts.iter().map(|crashes| (crashes.place.clone(), crashes.at, crashes.count));
-    let chart = over_time("Crashes over time by instance", "crashes", *range, &evidence.places, points);
+    over_time("Crashes over time by instance", "crashes", *range, places, points)
+}
+
+/// The incidents that are not explained, a line each.
+fn other_signatures(incidents: &[&IncidentInRange]) -> Table {
+    let columns = vec![
+        Column::short("last_seen", "Last seen (UTC)"),
+        Column::long("incident", "Signature"),
+        Column::long("exception", "Exception"),
+        Column::short("termination", "Termination"),
+        Column::number("crashes", "Crashes"),
+        Column::long("instances", "Instances"),
+    ];
+    let mut table = Table::new("Other signatures", columns, "No other signatures");
+    let row = |IncidentInRange { incident, count }: &IncidentInRange| {
+        let IncidentSummary { id, cause, signal, exit_code, .. } = incident;
+        vec![
+            Cell::Time(incident.last_seen),
+            Cell::Link { text: incident.signature.clone(), to: Target::Incident { id: id.clone() } },
+            Cell::Code(incident.exception_type.clone()),
+            Cell::Text(termination(*cause, signal.as_deref(), *exit_code)),
+            Cell::Count(*count),
+            Cell::Text(incident.instances.join(", ")),
+        ]
+    };
+    table.rows = incidents.iter().map(|incident| row(incident)).collect();
+    if incidents.len() as u64 + u64::from(EXPLAINED) >= u64::from(LISTED) {
+        let note =
+            format!("The {LISTED} signatures that crashed last are listed, {EXPLAINED} of them above.");
+        table.notes.push(Note::new(note));
+    }
+    table
+}
+
+/// What is recorded of single crashes, and what Medic does about them.
+fn recorded(evidence: &Evidence) -> [Table; 4] {
     let audits: Vec<AuditRow<'_>> = evidence
         .audits
         .iter()
@@ -64,19 +170,12 @@ fn report(evidence: &Evidence) -> Report {
     restarts.notes.push(tables::evidence_note());
     let mut audits = tables::audits(&audits);
     audits.folded = true;
-    Report {
-        range: *range,
-        total: Some(Total { count: total, one: "crash", many: "crashes" }),
-        insights,
-        charts: vec![chart],
-        lines: vec![],
-        tables: vec![
-            tables::crashes(&evidence.crashes, true),
-            monitoring::table(&evidence.status, evidence.crash_monitoring, *now),
-            restarts,
-            audits,
-        ],
-    }
+    [
+        tables::crashes(&evidence.crashes, true),
+        monitoring::table(&evidence.status, evidence.crash_monitoring, evidence.now),
+        restarts,
+        audits,
+    ]
 }
 
 fn insight(evidence: &Evidence, incident: &Incident, count: u64) -> Insight {
@@ -106,14 +205,14 @@ fn insight(evidence: &Evidence, incident: &Incident, count: u64) -> Insight {
 }
 
 /// A crash of which only the signal is known is probably the one that was captured with its stack after it.
-fn captured_one(incident: &Incident, incidents: &[Incident]) -> Option<Action> {
+fn captured_one(incident: &Incident, listed: &[IncidentInRange]) -> Option<Action> {
     if !incident.crashing_thread.frames.is_empty() {
         return None;
     }
-    let is_captured_one = |other: &&Incident| {
-        other.signal.is_some() && other.signal == incident.signal && other.audit.is_some()
+    let is_captured_one = |other: &&IncidentSummary| {
+        other.signal.is_some() && other.signal == incident.signal && other.has_dump
     };
-    let captured = incidents.iter().find(is_captured_one)?;
+    let captured = listed.iter().map(|listed| &listed.incident).find(is_captured_one)?;
     Some(Action::at(
         format!(
             "Open the captured crash with the same signal, which is probably the same one: {}.",
@@ -129,8 +228,6 @@ mod tests {
 
     use super::*;
     use crate::detectors::tests::{NOW, evidence};
-    use std::collections::BTreeMap;
-
     use model::IncidentId;
 
     use crate::evidence::CrashCount;
@@ -172,7 +269,7 @@ mod tests {
         }
     }
 
-    /// As `crash_counts` and `incident_counts` have them.
+    /// As `crash_counts` and `incidents_in_range` have them.
     type Counted = Vec<(IncidentId, CrashCount)>;
 
     fn counts(incident: &Incident, counts: &[(Timestamp, u64)]) -> Counted {
@@ -186,13 +283,18 @@ mod tests {
         counts.iter().map(|counted| (incident.id.clone(), count(counted))).collect()
     }
 
+    fn in_range(incident: &Incident, count: u64) -> IncidentInRange {
+        IncidentInRange { incident: incident.summary(), count }
+    }
+
     fn report_of(range: TimeRange, incidents: Vec<Incident>, counted: Counted) -> Report {
-        let mut incident_counts = BTreeMap::new();
+        let mut incidents_in_range: Vec<_> = incidents.iter().map(|one| in_range(one, 0)).collect();
         for (incident, counted) in &counted {
-            *incident_counts.entry(incident.clone()).or_default() += counted.count;
+            let listed = incidents_in_range.iter_mut().find(|listed| listed.incident.id == *incident);
+            listed.unwrap().count += counted.count;
         }
         let crash_counts = counted.into_iter().map(|(_, counted)| counted).collect();
-        report(&Evidence { crash_counts, incidents, incident_counts, ..evidence(range) })
+        report(&Evidence { crash_counts, incidents, incidents_in_range, ..evidence(range) })
     }
 
     #[test]
@@ -273,6 +375,50 @@ mod tests {
             assert_eq!(trigger.map(|request| &*request.path), expected, "{cause:?} {signal:?} {count}");
             assert_eq!(actions(&one).iter().any(|step| step.text.contains("GET /new")), expected.is_some());
         }
+    }
+
+    #[test]
+    fn what_is_not_explained_has_a_line_that_leads_to_it() {
+        let range = TimeRange::last(NOW, HOUR);
+        let explained = incident('a', "pay", NOW);
+        let mut other = in_range(&incident('b', "cart::total", NOW), 7);
+        other.incident.has_dump = true;
+        let evidence = Evidence {
+            incidents_in_range: vec![in_range(&explained, 2), other],
+            incidents: vec![explained],
+            ..evidence(range)
+        };
+        let report = report(&evidence);
+        let [table, crashes, ..] = &*report.tables else { panic!("{:?}", report.tables) };
+        assert_eq!((table.title, crashes.title, table.rows.len()), ("Other signatures", "Latest crashes", 1));
+        let id = "b".repeat(16).parse().unwrap();
+        let link = Cell::Link { text: "cart::total".to_owned(), to: Target::Incident { id } };
+        assert_eq!((&table.rows[0][1], &table.rows[0][4]), (&link, &Cell::Count(7)));
+        assert!(table.notes.is_empty());
+        let many: Vec<_> = (0..180).map(|_| &evidence.incidents_in_range[1]).collect();
+        assert_eq!(
+            other_signatures(&many).notes[0].text,
+            "The 200 signatures that crashed last are listed, 20 of them above."
+        );
+    }
+
+    #[test]
+    fn the_summary_says_how_many_of_how_many_signatures() {
+        let range = TimeRange::last(NOW, 24 * HOUR);
+        let said = |report: Report| {
+            let [insight] = &*report.insights else { panic!("{:?}", report.insights) };
+            (insight.severity, insight.title.clone())
+        };
+        assert_eq!(
+            said(summary(&evidence(range))),
+            (Severity::Healthy, "No crashes in the last 24 hours".to_owned())
+        );
+        let counted = counts(&incident('a', "pay", NOW), &[(NOW - 2 * HOUR, 4), (NOW - 5 * HOUR, 1)]);
+        let crash_counts = counted.into_iter().map(|(_, counted)| counted).collect();
+        let evidence = Evidence { crash_counts, incident_count: 2, ..evidence(range) };
+        let expected = "5 crashes in the last 24 hours, of 2 signatures".to_owned();
+        assert_eq!(said(summary(&evidence)), (Severity::Warning, expected));
+        assert_eq!(summary(&evidence).charts, report(&evidence).charts);
     }
 
     #[test]

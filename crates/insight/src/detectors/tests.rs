@@ -7,7 +7,7 @@ use super::*;
 use crate::evidence::{Ask, CrashCount, DumpAudit, Evidence};
 use crate::report::Report;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use model::crash::{Audit, Crash, Findings, Incident, Runtime, Thread};
+use model::crash::{Audit, Crash, Findings, Incident, IncidentInRange, Runtime, Thread};
 use model::crash_monitor::Numbers;
 use model::memory::MemoryMinute;
 use model::process::Process;
@@ -101,6 +101,7 @@ fn one_of_each() -> Evidence {
         audit: None,
         notes: vec![],
     };
+    let in_range = IncidentInRange { incident: incident.summary(), count: 2 };
     let crash = Crash {
         worker: worker.clone(),
         place: worker.place.clone(),
@@ -158,7 +159,8 @@ fn one_of_each() -> Evidence {
             out_of_memory: 1,
         }],
         incidents: vec![incident],
-        incident_counts: [(id.clone(), 2)].into(),
+        incidents_in_range: vec![in_range],
+        incident_count: 1,
         crashes: vec![crash],
         audits: vec![DumpAudit { worker, incident: id, audit }],
         restarts: vec![restart],
@@ -174,10 +176,9 @@ fn gathered(all: &Evidence, asked: &[Ask]) -> Evidence {
     for ask in asked {
         match ask {
             Ask::CrashCounts => some.crash_counts.clone_from(&all.crash_counts),
-            Ask::Incidents { .. } => {
-                some.incidents.clone_from(&all.incidents);
-                some.incident_counts.clone_from(&all.incident_counts);
-            }
+            Ask::Incidents { .. } => some.incidents.clone_from(&all.incidents),
+            Ask::IncidentsInRange { .. } => some.incidents_in_range.clone_from(&all.incidents_in_range),
+            Ask::IncidentCount => some.incident_count = all.incident_count,
             Ask::Crashes { .. } => some.crashes.clone_from(&all.crashes),
             Ask::Audits { .. } => some.audits.clone_from(&all.audits),
             Ask::Restarts { .. } => some.restarts.clone_from(&all.restarts),

@@ -147,9 +147,9 @@ impl Whose<'_> {
                  FROM happened AS h JOIN crash AS t ON t.app = '{SAMPLE}' AND t.pid = h.kind JOIN audit AS a ON a.worker = t.worker"
             ),
             format!(
-                "INSERT INTO crash_minute (app, minute_ms, node, instance, incident, crash_count, last_ms) \
-                 SELECT app, at_ms - at_ms % 60000, node, instance, incident, COUNT(*), MAX(at_ms) FROM crash \
-                 WHERE app = '{app}' GROUP BY app, at_ms - at_ms % 60000, node, instance, incident"
+                "INSERT INTO incident_hour (incident, hour_ms, crash_count) \
+                 SELECT incident, at_ms - at_ms % 3600000, COUNT(*) FROM crash \
+                 WHERE app = '{app}' GROUP BY incident, at_ms - at_ms % 3600000"
             ),
             format!(
                 "INSERT INTO crash_place_minute (app, minute_ms, node, instance, crash_count, out_of_memory, first_ms, last_ms) \

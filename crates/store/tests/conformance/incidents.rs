@@ -1,8 +1,10 @@
 //! What an incident shows.
 
+use model::IncidentId;
 use model::crash::Incident;
 use store::{Database, Store};
 
+use crate::databases::change;
 use crate::fixtures::{EVER, app, at, captured, crash, incident, out_of_memory, place, range};
 
 fn ids(incidents: &[Incident]) -> Vec<String> {
@@ -70,6 +72,85 @@ pub(crate) async fn incidents_of_one_app_or_of_all(store: Store, _: Database) {
     assert_eq!(ids(&store.incidents(Some(&app("shop")), Some(range(0, 20)), 10).await.unwrap()), ["1"]);
     assert_eq!(ids(&store.incidents(None, None, 1).await.unwrap()), ["3"]);
     assert!(store.incidents(Some(&app("none")), None, 10).await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_summary_says_what_the_incident_says(store: Store, _: Database) {
+    let mut elsewhere = crash("shop", 5, 1);
+    elsewhere.place = place("node-b", "shop", 3);
+    for crash in [&captured("shop", 0, 1), &elsewhere, &out_of_memory("shop", 10, 2), &crash("other", 1, 3)] {
+        store.record_crash(crash).await.unwrap();
+    }
+    let incidents = store.incidents(Some(&app("shop")), None, 10).await.unwrap();
+    let summaries: Vec<_> = incidents.iter().map(Incident::summary).collect();
+    assert_eq!(store.incident_summaries(&app("shop"), 10).await.unwrap(), summaries);
+    assert_eq!(store.incident_summaries(&app("shop"), 1).await.unwrap(), summaries[..1]);
+    assert!(summaries[1].has_dump && !summaries[0].has_dump);
+    let in_range = store.incidents_in_range(&app("shop"), EVER, 10).await.unwrap();
+    assert_eq!(in_range.into_iter().map(|listed| listed.incident).collect::<Vec<_>>(), summaries);
+}
+
+/// The fixtures begin 45 minutes before a whole hour.
+const HOUR_MS: i64 = 3_600_000;
+const WHOLE: i64 = 2_700_000;
+
+async fn in_range(store: &Store, from: i64, to: i64, limit: u32) -> Vec<(IncidentId, u64)> {
+    let listed = store.incidents_in_range(&app("shop"), range(from, to), limit).await.unwrap();
+    let is_known = store.incident_count(&app("shop"), range(from, to)).await.unwrap();
+    assert_eq!(listed.len() as u64, is_known.min(limit.into()));
+    listed.into_iter().map(|listed| (listed.incident.id, listed.count)).collect()
+}
+
+pub(crate) async fn incidents_count_their_crashes_in_the_range(store: Store, _: Database) {
+    let last = WHOLE + 3 * HOUR_MS;
+    let own = [0, 10, WHOLE - 1, WHOLE, WHOLE + HOUR_MS - 1, WHOLE + 2 * HOUR_MS, last - 1, last];
+    let own = own.map(|offset_ms| crash("shop", offset_ms, 1));
+    let mut other = crash("shop", WHOLE + 5, 2);
+    other.place = place("node-b", "shop", 3);
+    for crash in own.iter().chain([&other, &crash("shop", 2 * last, 4), &crash("other", 7, 3)]) {
+        store.record_crash(crash).await.unwrap();
+        store.record_crash(crash).await.unwrap();
+    }
+    let (one, two) = (incident(1), incident(2));
+    assert_eq!(in_range(&store, 0, last + 1, 9).await, [(one.clone(), 8), (two.clone(), 1)]);
+    // the hours that a range cuts are counted exactly
+    assert_eq!(in_range(&store, 1, last, 9).await, [(one.clone(), 6), (two.clone(), 1)]);
+    assert_eq!(in_range(&store, WHOLE, last, 9).await, [(one.clone(), 4), (two.clone(), 1)]);
+    assert_eq!(in_range(&store, WHOLE + 1, WHOLE + HOUR_MS, 9).await, [(one.clone(), 1), (two, 1)]);
+    assert_eq!(in_range(&store, 10, WHOLE - 1, 9).await, [(one.clone(), 1)]);
+    assert_eq!(in_range(&store, 0, last, 1).await, [(one, 7)]);
+    assert_eq!(in_range(&store, last, 0, 9).await, []);
+    assert_eq!(in_range(&store, 11, WHOLE - 1, 9).await, [], "it crashed before and after");
+}
+
+pub(crate) async fn an_hour_that_was_counted_by_minutes_is_counted_on(store: Store, database: Database) {
+    let crashes = [WHOLE, WHOLE + 1, WHOLE + 61_000, WHOLE + HOUR_MS].map(|at| crash("shop", at, 1));
+    for crash in &crashes {
+        store.record_crash(crash).await.unwrap();
+    }
+    store.close().await;
+    count_by_minutes(&database).await;
+    for sql in [
+        "INSERT INTO crash_minute SELECT app, at_ms - at_ms % 60000, node, instance, incident, COUNT(*), MAX(at_ms) \
+         FROM crash GROUP BY app, at_ms - at_ms % 60000, node, instance, incident",
+        "DELETE FROM _sqlx_migrations WHERE version > 9",
+    ] {
+        change(&database, sql).await;
+    }
+    let store = Store::open(&database).await.unwrap();
+    store.record_crash(&crash("shop", WHOLE + 2, 1)).await.unwrap();
+    assert_eq!(in_range(&store, WHOLE, WHOLE + 2 * HOUR_MS, 9).await, [(incident(1), 5)]);
+    store.close().await;
+}
+
+/// As crashes were counted up to the ninth number of the tables, without a row.
+pub(crate) async fn count_by_minutes(database: &Database) {
+    for sql in [
+        "DROP TABLE incident_hour",
+        "CREATE TABLE crash_minute (app TEXT, minute_ms BIGINT, node TEXT, instance BIGINT, incident TEXT, crash_count BIGINT, \
+         last_ms BIGINT)",
+    ] {
+        change(database, sql).await;
+    }
 }
 
 pub(crate) async fn modules_of_the_stack_come_first(store: Store, _: Database) {

@@ -47,10 +47,11 @@ conformance! {
     crashes: a_crash_reads_back_as_it_was, a_crash_counts_once, a_worker_cannot_crash_for_two_incidents,
         concurrent_crashes_are_all_counted, one_crash_from_many_tasks_counts_once, ranges_have_their_start_and_not_their_end,
         the_newest_come_first_and_no_more_than_asked_for, crashes_are_counted_by_place_and_minute,
-        crashes_are_counted_by_incident_and_kills_for_memory_apart,
+        kills_for_memory_are_counted_apart,
         audits_are_listed_by_when_they_were_captured;
     incidents: an_incident_shows_its_latest_captured_crash, first_and_last_do_not_depend_on_the_order_of_recording,
-        incidents_are_those_that_crashed_in_the_range, incidents_of_one_app_or_of_all,
+        incidents_are_those_that_crashed_in_the_range, incidents_of_one_app_or_of_all, a_summary_says_what_the_incident_says,
+        incidents_count_their_crashes_in_the_range, an_hour_that_was_counted_by_minutes_is_counted_on,
         modules_of_the_stack_come_first, an_incident_shows_the_memory_of_its_latest_crash;
     hostile: what_cannot_be_seen_is_replaced, what_others_wrote_is_cleaned_as_it_is_read, long_names_are_cut, sql_in_a_name_is_a_name, hostile_evidence_is_stored_clean_and_cut;
     settings: settings_replace_all_of_the_apps, settings_of_an_older_medic_are_read, states_are_kept_by_node_and_instance;

@@ -7,6 +7,7 @@ use crate::databases::change;
 use crate::fixtures::{
     EVER, MINUTE, app, at, captured, flush, heal_event, healed, incident, instance, memory, node, restart,
 };
+use crate::incidents::count_by_minutes;
 
 pub(crate) async fn reopening_keeps_everything(store: Store, database: Database) {
     let crash = captured("shop", 0, 1);
@@ -94,6 +95,7 @@ pub(crate) async fn tables_of_an_older_medic_are_brought_up_to_date(store: Store
 
 /// As workers were named up to the fourth number of the tables.
 async fn name_workers_without_nodes(database: &Database) {
+    count_by_minutes(database).await;
     for sql in [
         "CREATE TABLE kept AS SELECT * FROM audit",
         "DELETE FROM audit",
@@ -105,7 +107,6 @@ async fn name_workers_without_nodes(database: &Database) {
         "UPDATE heal_event SET id = substr(id, 8), worker = substr(worker, 8)",
         "UPDATE instance_state SET state = replace(state, 'node-a/', '')",
         "DROP TABLE crash_place_minute",
-        "DROP INDEX crash_minute_by_incident",
         "DROP TABLE change",
         "DELETE FROM _sqlx_migrations WHERE version > 4",
     ] {

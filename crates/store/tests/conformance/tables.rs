@@ -48,7 +48,7 @@ pub(crate) async fn what_is_old_goes_and_what_is_configured_stays(store: Store, 
     };
     let before = counted().await;
     assert!(before.values().all(|rows| *rows > 0), "{before:?}");
-    store.purge(at(120_000)).await.unwrap();
+    store.purge(at(7_200_000)).await.unwrap();
     let after = counted().await;
     for table in TABLES {
         let left = match table.bound {
