@@ -79,6 +79,11 @@ pub(crate) fn file_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
+/// What follows the last dot of a file's name; nothing where there is none.
+pub(crate) fn extension(path: &str) -> &str {
+    file_name(path).rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
 /// A frame as a runtime printed it.
 pub(crate) fn printed(function: &str, file: &str, line: Option<u32>) -> Frame {
     Frame {

@@ -1,8 +1,10 @@
-//! The C library: a damaged heap, a smashed stack, a failed assertion; and the loader that cannot start a program.
+//! The C library (glibc, and musl where it prints anything): a damaged heap, a smashed stack, a failed assertion; and the loader
+//! that cannot start a program.
 
 use model::crash::Runtime;
 
-use super::{Ends, LastWords, Report};
+use super::report::{At, Report};
+use super::{Ends, LastWords};
 use crate::text::{name, printed};
 
 /// What the heap complains of: glibc's own texts, of 2.17 to 2.42, whole. A text that only begins like one of them is somebody
@@ -68,15 +70,15 @@ const HEAP: [&str; 58] = [
     "memory is consistent, library is buggy",
 ];
 
-pub(super) fn read(lines: &[&str], at: usize) -> Option<Report> {
-    let line = lines[at];
+pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
+    let line = at.head;
     let (words, ends) = heap(line)
         .or_else(|| starred(line))
         .or_else(|| assertion(line))
         .or_else(|| library_error(line))
         .map(|words| (words, Ends::BySignal))
         .or_else(|| loader(line).map(|words| (words, Ends::ByExit)))?;
-    Some(Report { words: words.ending(ends), end: at + 1 })
+    Some(Report::of(words.ending(ends), at, 0))
 }
 
 fn of_heap(text: &str) -> Option<&'static str> {
@@ -122,7 +124,10 @@ fn assertion(line: &str) -> Option<LastWords> {
             let function = rest.get(digits + 1..).unwrap_or_default().trim();
             let function =
                 function.split('(').next().unwrap_or(function).rsplit(' ').next().unwrap_or(function);
-            frame = Some(printed(function, file, rest[..digits].parse().ok()));
+            let is_name = |c: char| c.is_alphanumeric() || "_:~<>=!+-*/%&|^[]".contains(c);
+            let is_place = file.contains(['.', '/']) && !file.contains(' ');
+            frame = (is_place && function.chars().all(is_name))
+                .then(|| printed(function, file, rest[..digits].parse().ok()));
             break;
         }
     }
@@ -141,8 +146,16 @@ fn library_error(line: &str) -> Option<LastWords> {
     Some(LastWords::new(Runtime::Glibc, &name(begin.trim_end_matches(": "), 60)).with_message(line))
 }
 
-/// `shop: error while loading shared libraries: libpq.so.5: cannot open shared object file`.
+/// `shop: error while loading shared libraries: libpq.so.5: cannot open shared object file`; musl's `Error loading shared library
+/// libpq.so.5: No such file or directory (needed by /srv/shop)`.
 fn loader(line: &str) -> Option<LastWords> {
+    let of_musl = [
+        ("Error loading shared library ", "error while loading shared libraries"),
+        ("Error relocating ", "symbol lookup error"),
+    ];
+    if let Some((_, kind)) = of_musl.iter().find(|(begins, _)| line.starts_with(begins)) {
+        return Some(LastWords::new(Runtime::Glibc, kind).with_message(line));
+    }
     let kind = ["error while loading shared libraries", "symbol lookup error"]
         .into_iter()
         .find(|kind| line.split_once(": ").is_some_and(|(_, rest)| rest.starts_with(&format!("{kind}: "))))?;

@@ -1,26 +1,48 @@
 //! What a runtime prints when it dies, read from the end of a worker's standard error or output.
 //!
-//! One file a runtime; each tries to read a report that begins at a given line. The last report that only a dying process prints
-//! wins. A report that also stands in logs (a caught exception that was printed) is taken only where there is nothing better:
-//! many programs print what they caught and then exit by themselves.
+//! ```text
+//! the end of an output
+//!   │  prefix, streams   what containers, journals and loggers put before each line is taken off, the lines of several sources
+//!   ▼                    are told apart
+//! lines of one source
+//!   │  heads             a report may begin at a line's beginning or behind a label
+//!   ▼
+//! places where a report may begin
+//!   │  python, node, …   one reader a runtime knows how its reports begin and where they end; `json` gives them what stands in
+//!   ▼                    the fields of a log's records
+//! reports
+//!   │  choose            the last that only a dying process prints, else the last
+//!   ▼
+//! LastWords
+//! ```
+//!
+//! **A message is never a type, a frame or a file.** It may hold anything, also what is personal or looks like a report, and the
+//! rest of a report is told to everybody. `form` says what a type is; each reader asks a call for its place.
 
+mod choose;
 mod cpp;
 mod dotnet;
+mod form;
 mod glibc;
+mod glog;
 mod go;
+mod heads;
 mod java;
+mod json;
 mod node;
-mod node_native;
 mod php;
+mod prefix;
 mod python;
-mod python_group;
+mod report;
 mod ruby;
 mod rust;
 mod sanitizer;
+mod streams;
 
 use model::crash::{Frame, Runtime};
 use model::{Exit, Signal};
 
+use self::report::{At, Line, Report};
 use crate::text;
 
 /// The last fatal report of an output.
@@ -36,7 +58,7 @@ pub struct LastWords {
     pub thread: Option<String>,
     /// The calls, innermost first.
     pub frames: Vec<Frame>,
-    /// The type of what caused it, where the runtime tells.
+    /// The type of what caused it, where the runtime tells: of a chain the innermost.
     pub cause: Option<String>,
     /// How a process ends that prints this.
     pub ends: Ends,
@@ -58,51 +80,6 @@ pub enum Ends {
 }
 
 impl LastWords {
-    fn new(runtime: Runtime, exception_type: &str) -> Self {
-        Self {
-            runtime,
-            exception_type: text::name(exception_type, text::TYPE_CHARS),
-            message: None,
-            thread: None,
-            frames: Vec::new(),
-            cause: None,
-            ends: Ends::Either,
-            certain: true,
-            lines_after: 0,
-        }
-    }
-
-    fn with_message(mut self, message: &str) -> Self {
-        let message = message.trim();
-        self.message = (!message.is_empty()).then(|| message.to_owned());
-        self
-    }
-
-    fn with_thread(mut self, thread: Option<&str>) -> Self {
-        self.thread = thread.and_then(|thread| text::name_of(thread, text::THREAD_CHARS));
-        self
-    }
-
-    fn with_frames(mut self, frames: Vec<Frame>) -> Self {
-        self.frames = frames;
-        self
-    }
-
-    fn with_cause(mut self, cause: Option<&str>) -> Self {
-        self.cause = cause.and_then(|cause| text::name_of(cause, text::TYPE_CHARS));
-        self
-    }
-
-    fn ending(mut self, ends: Ends) -> Self {
-        self.ends = ends;
-        self
-    }
-
-    fn perhaps(mut self) -> Self {
-        self.certain = false;
-        self
-    }
-
     /// Could a process that printed this have ended so? A traceback in the log of a worker that was then killed by SIGSEGV
     /// is another story. What ends by a signal may also end by a status, which is a shell's word for it; Python dies of SIGINT
     /// after its traceback.
@@ -117,15 +94,8 @@ impl LastWords {
     }
 }
 
-/// One report and where the reading goes on.
-struct Report {
-    words: LastWords,
-    /// The first line after the report; always after the line where it began.
-    end: usize,
-}
-
-/// Reads the report that begins at line `at`, if one does. Every lookahead in it is bounded by the report's own shape.
-type Reader = fn(lines: &[&str], at: usize) -> Option<Report>;
+/// Reads the report that begins at a place, if one does. Every lookahead in it is bounded by the report's own shape.
+type Reader = for<'l, 't> fn(At<'l, 't>) -> Option<Report>;
 
 /// In the order in which they are asked: who needs several lines to be sure comes before who needs one.
 const READERS: &[Reader] = &[
@@ -133,48 +103,64 @@ const READERS: &[Reader] = &[
     ruby::read,
     python::read,
     node::read,
-    node_native::read,
     java::read,
     dotnet::read,
     go::read,
     rust::read,
     php::read,
     cpp::read,
+    glog::read,
     glibc::read,
 ];
 
 /// Reads the last words of a worker from the end of what it printed.
 pub fn read(tail: &[u8]) -> Option<LastWords> {
-    read_last(tail, tail.len())
+    read_where(tail, tail.len(), |_| true)
 }
 
-/// The same from the last `limit` bytes.
-pub(crate) fn read_last(tail: &[u8], limit: usize) -> Option<LastWords> {
-    read_where(tail, limit, |_| true)
-}
-
-/// The same among the reports that `fits` takes.
+/// The same from the last `limit` bytes, among the reports that `fits` takes.
 pub(crate) fn read_where(tail: &[u8], limit: usize, fits: impl Fn(&LastWords) -> bool) -> Option<LastWords> {
     let text = text::plain(tail, limit);
-    let lines: Vec<&str> = text.split('\n').map(str::trim_end).collect();
-    let mut reports = reports(&lines);
-    count_lines_after(&mut reports, &lines);
-    choose(reports.into_iter().filter(|report| fits(&report.words)).collect())
+    let text = streams::unwrapped(&text);
+    let mut all: Vec<Report> = Vec::new();
+    for lines in streams::of(&text) {
+        let mut reports = reports(&lines, &|at| json::read(at).or_else(|| plain(at)));
+        count_lines_after(&mut reports, &lines);
+        all.extend(reports);
+    }
+    all.sort_by_key(|report| report.number);
+    all.retain(|report| fits(&report.words));
+    choose::choose(all)
 }
 
-fn reports(lines: &[&str]) -> Vec<Report> {
+/// What one of the readers makes of a place.
+fn plain(at: At<'_, '_>) -> Option<Report> {
+    READERS.iter().find_map(|read| read(at))
+}
+
+/// All reports among the lines, in order.
+fn reports<'t>(lines: &[Line<'t>], read: &dyn Fn(At<'_, 't>) -> Option<Report>) -> Vec<Report> {
     let mut reports: Vec<Report> = Vec::new();
     let mut at = 0;
     while at < lines.len() {
-        let found =
-            (!lines[at].is_empty()).then(|| READERS.iter().find_map(|read| read(lines, at))).flatten();
+        let found = heads::of(lines[at].text).find_map(|head| report(At { lines, start: at, head }, read));
         at = found.as_ref().map_or(at + 1, |report| report.end.max(at + 1));
         reports.extend(found);
     }
     reports
 }
 
-fn count_lines_after(reports: &mut [Report], lines: &[&str]) {
+fn report<'t>(at: At<'_, 't>, read: &dyn Fn(At<'_, 't>) -> Option<Report>) -> Option<Report> {
+    let mut report = read(at)?;
+    report.number = at.lines[at.start].number;
+    let words = &mut report.words;
+    // A sentence of a log may quote the beginning of a report; its calls it does not.
+    let is_quoted = !at.label().trim().is_empty() && words.frames.is_empty();
+    words.certain = (words.certain && !is_quoted) || choose::is_end(at.lines, at.start, report.end);
+    Some(report)
+}
+
+fn count_lines_after(reports: &mut [Report], lines: &[Line<'_>]) {
     let (mut from, mut count) = (lines.len(), 0);
     for report in reports.iter_mut().rev() {
         let between = lines.get(report.end..from).unwrap_or_default();
@@ -182,48 +168,4 @@ fn count_lines_after(reports: &mut [Report], lines: &[&str]) {
         from = from.min(report.end);
         report.words.lines_after = count;
     }
-}
-
-/// The last certain report, else the last.
-fn choose(mut reports: Vec<Report>) -> Option<LastWords> {
-    let index = reports.iter().rposition(|report| report.words.certain).or(reports.len().checked_sub(1))?;
-    let Report { mut words, .. } = reports.swap_remove(index);
-    if let Some(before) = index.checked_sub(1).and_then(|before| reports.get(before)) {
-        let lines_after = words.lines_after;
-        join(&mut words, &before.words);
-        words.lines_after = lines_after;
-    }
-    Some(words)
-}
-
-/// Some deaths are told in two reports: glibc or C++ says what, then a runtime's signal handler or a second panic says where.
-fn join(last: &mut LastWords, before: &LastWords) {
-    let names_the_signal = last.exception_type == "SIGABRT" && last.runtime != before.runtime;
-    let told_first = matches!(before.runtime, Runtime::Glibc | Runtime::Cpp);
-    if names_the_signal && told_first && before.certain {
-        last.exception_type.clone_from(&before.exception_type);
-        last.message.clone_from(&before.message);
-    }
-    if rust::is_second_panic(last) && before.runtime == Runtime::Rust {
-        *last = before.clone();
-    }
-}
-
-/// The lines from `at` on, at most `max` of them.
-fn ahead<'t, 'l>(lines: &'l [&'t str], at: usize, max: usize) -> &'l [&'t str] {
-    let end = lines.len().min(at.saturating_add(max));
-    lines.get(at..end).unwrap_or_default()
-}
-
-/// How many lines of a message are kept. Ours: the tail has hundreds at most.
-const MESSAGE_LINES: usize = 50;
-
-/// A message's first line and those of `more` up to the first that `ends` it.
-fn message(first: &str, more: &[&str], ends: impl Fn(&str) -> bool) -> String {
-    let mut whole = first.to_owned();
-    for line in more.iter().take(MESSAGE_LINES).take_while(|line| !ends(line)) {
-        whole.push('\n');
-        whole.push_str(line);
-    }
-    whole.trim_end().to_owned()
 }

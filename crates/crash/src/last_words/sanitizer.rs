@@ -1,43 +1,150 @@
-//! The sanitizers of gcc and clang: `==123==ERROR: AddressSanitizer: heap-use-after-free on address …` and the first stack.
+//! The sanitizers of gcc and clang, with the first stack of each report.
+//!
+//! ```text
+//! ==123==ERROR: AddressSanitizer: heap-use-after-free on address …      also Leak-, Memory- and HWAddressSanitizer
+//!     #0 0x55d0c in load(int) /srv/orders.cpp:12:5
+//! ==123==ABORTING
+//!
+//! WARNING: ThreadSanitizer: data race (pid=7)                           between lines of `=`; the program goes on
+//!     #0 load /srv/orders.cpp:12:5 (shop+0x26cd7f)
+//!
+//! orders.cpp:12:21: runtime error: shift exponent 32 is too large …     UndefinedBehaviorSanitizer; the program goes on
+//!     #0 0x5612d124209a in load /srv/orders.cpp:12
+//! ```
+//!
+//! Log drains take off the indentation of the calls.
 
 use model::crash::{Frame, Runtime};
 
-use super::{LastWords, Report, ahead};
+use super::LastWords;
+use super::report::{At, Line, Report, ahead};
 use crate::text::{self, file_line, printed};
 
-pub(super) fn read(lines: &[&str], start: usize) -> Option<Report> {
-    let rest = lines[start].strip_prefix("==")?;
-    let (_pid, rest) = rest.split_once("==")?;
+const MAX_LINES: usize = 1_000;
+/// How far below a heading its first stack is looked for.
+const TO_STACK: usize = 30;
+
+/// What the undefined-behaviour sanitizer finds, by the words that its texts begin with or hold.
+const UNDEFINED: [(&str, &str); 16] = [
+    ("signed integer overflow", "signed integer overflow"),
+    ("unsigned integer overflow", "unsigned integer overflow"),
+    ("shift exponent", "shift out of bounds"),
+    ("left shift of", "shift out of bounds"),
+    ("division by zero", "division by zero"),
+    ("null pointer", "null pointer"),
+    ("misaligned", "misaligned pointer"),
+    ("out of bounds", "index out of bounds"),
+    ("with insufficient space", "object too small"),
+    ("which does not point to an object of type", "wrong dynamic type"),
+    ("not a valid value for type", "invalid value"),
+    ("is outside the range of representable values", "float cast overflow"),
+    ("unreachable", "unreachable reached"),
+    ("without returning a value", "missing return"),
+    ("applying", "pointer overflow"),
+    ("pointer index expression", "pointer overflow"),
+];
+
+pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
+    fatal(at).or_else(|| thread(at)).or_else(|| undefined(at))
+}
+
+fn fatal(at: At<'_, '_>) -> Option<Report> {
+    let (_pid, rest) = at.head.strip_prefix("==")?.split_once("==")?;
     // A warning of the memory sanitizer is as fatal as another's error.
     let rest = rest
         .strip_prefix("ERROR: ")
         .or_else(|| rest.strip_prefix("WARNING: ").filter(|rest| rest.starts_with("Memory")))?;
-    let (tool, text) = rest.split_once(": ").filter(|(tool, _)| tool.ends_with("Sanitizer"))?;
+    let (tool, text) = rest.split_once(": ").filter(|(tool, _)| is_tool(tool))?;
     let fault = text.split(' ').next().unwrap_or(text).trim_end_matches(':');
     let fault = match fault {
         "detected" => "memory leaks",
-        "attempting" => text.split(" on ").next().filter(|text| text.len() < 40).unwrap_or(fault),
-        fault => fault,
+        "attempting" => {
+            text.split(" on ").next().filter(|text| text.len() < 40 && is_fault(text)).unwrap_or(fault)
+        }
+        fault if is_fault(fault) => fault,
+        _ => "fault",
     };
-    let stack = ahead(lines, start + 1, 30).iter().position(|line| is_call(line)).map(|to| start + 1 + to);
-    let calls = stack.map_or(&[][..], |stack| ahead(lines, stack, 1_000));
-    let frames = calls.iter().take_while(|line| is_call(line)).filter_map(|line| call(line)).collect();
     // The rest, with the other stacks and the shadow bytes, is told until the tool says that it aborts.
-    let end = ahead(lines, start + 1, 1_000).iter().position(|line| line.ends_with("==ABORTING"));
-    let words =
-        LastWords::new(Runtime::Cpp, &format!("{tool}: {fault}")).with_message(text).with_frames(frames);
-    Some(Report { words, end: end.map_or(start + 1, |to| start + 2 + to) })
+    let end = at.below(MAX_LINES).iter().position(|line| line.ends_with("==ABORTING"));
+    Some(report(at, &format!("{tool}: {fault}"), text, end.map_or(0, |to| to + 1)))
+}
+
+/// The thread sanitizer goes on, and ends the program with 66 at its end.
+fn thread(at: At<'_, '_>) -> Option<Report> {
+    let warning = at.head.strip_prefix("WARNING: ").unwrap_or(at.head);
+    let (text, _) = warning.strip_prefix("ThreadSanitizer: ")?.split_once(" (pid=")?;
+    if text.len() > 60 || !is_fault(text) {
+        return None;
+    }
+    let end = at.below(MAX_LINES).iter().position(|line| line.starts_with("SUMMARY: ThreadSanitizer"));
+    let mut report = report(at, &format!("ThreadSanitizer: {text}"), text, end.map_or(0, |to| to + 1));
+    report.words = report.words.perhaps();
+    Some(report)
+}
+
+/// `orders.cpp:12:21: runtime error: shift exponent 32 is too large for 32-bit type 'int'`.
+fn undefined(at: At<'_, '_>) -> Option<Report> {
+    let (place, text) = at.head.split_once(": runtime error: ")?;
+    let (file, number) = file_line(place);
+    let fault = UNDEFINED.iter().find(|(words, _)| text.contains(words)).map(|(_, fault)| *fault)?;
+    if number.is_none() || file.contains(' ') {
+        return None;
+    }
+    let summary = at.below(TO_STACK).iter().position(|line| line.starts_with("SUMMARY: UndefinedBehavior"));
+    let kind = format!("UndefinedBehaviorSanitizer: {fault}");
+    let mut report = report(at, &kind, text, summary.map_or(0, |to| to + 1));
+    if report.words.frames.is_empty() {
+        report.words.frames.push(printed("", file, number));
+    }
+    // With `halt_on_error=1` nothing follows.
+    let goes_on = at.lines.iter().skip(report.end).any(|line| !line.is_empty());
+    report.words = if goes_on { report.words.perhaps() } else { report.words };
+    Some(report)
+}
+
+/// The first stack below the heading; the report has at least as many lines as `end`.
+fn report(at: At<'_, '_>, kind: &str, text: &str, end: usize) -> Report {
+    let stack = at.below(TO_STACK).iter().take_while(|line| !begins(line)).position(|line| is_call(line));
+    let calls = stack.map_or(&[][..], |stack| ahead(at.lines, at.start + 1 + stack, MAX_LINES));
+    let count = calls.iter().take_while(|line| is_call(line)).count();
+    let frames = calls[..count].iter().filter_map(|line| call(line)).collect();
+    let words = LastWords::new(Runtime::Cpp, kind).with_message(text).with_frames(frames);
+    Report::of(words, at, end.max(stack.map_or(0, |stack| stack + count)))
+}
+
+fn begins(line: &Line<'_>) -> bool {
+    line.contains("Sanitizer: ") || line.contains(": runtime error: ")
+}
+
+fn is_tool(tool: &str) -> bool {
+    tool.ends_with("Sanitizer") && tool.chars().all(char::is_alphabetic) && tool.len() <= 40
+}
+
+/// `heap-use-after-free`, `SEGV`, `data race`, `lock-order-inversion (potential deadlock)`.
+fn is_fault(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || " -_()".contains(c))
 }
 
 fn is_call(line: &str) -> bool {
     line.trim_start().strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// `    #1 0x55d0c in load(int) /srv/orders.cpp:12:5` or, without symbols, `(/usr/lib/libc.so.6+0x29d8f) (BuildId: …)`.
+/// `#1 0x55d0c in load(int) /srv/orders.cpp:12:5`; without symbols `(/usr/lib/libc.so.6+0x29d8f) (BuildId: …)`; the thread
+/// sanitizer's `#0 load /srv/orders.cpp:12:5 (shop+0x26cd7f)`.
 fn call(line: &str) -> Option<Frame> {
-    let (_, rest) = line.split_once(" 0x")?;
-    let rest = rest.split_once(' ').map_or("", |(_, rest)| rest.trim_start());
+    let (_, rest) = line.trim_start().split_once(' ')?;
     let rest = rest.split(" (BuildId").next().unwrap_or(rest);
+    let Some(addressed) = rest.strip_prefix("0x") else {
+        let (rest, module) = rest.rsplit_once(" (").unwrap_or((rest, ""));
+        let (function, place) =
+            rest.rsplit_once(' ').filter(|(_, place)| *place != "<null>").unwrap_or((rest, ""));
+        let mut frame = in_module(function.trim_end_matches(" <null>"), module);
+        let (file, number) = file_line(place);
+        let of_call = printed("", if number.is_some() { file } else { "" }, number);
+        (frame.file, frame.line) = (of_call.file, of_call.line);
+        return Some(frame);
+    };
+    let rest = addressed.split_once(' ').map_or("", |(_, rest)| rest.trim_start());
     let Some(rest) = rest.strip_prefix("in ") else { return Some(in_module("", rest)) };
     let (function, place) = rest.rsplit_once(' ').unwrap_or((rest, ""));
     if place.starts_with('(') {

@@ -1,0 +1,88 @@
+//! Which of an output's reports tells the end.
+//!
+//! The last report that only a dying process prints wins. A report that also stands in logs (a caught exception that was printed)
+//! is taken only where there is nothing better: many programs print what they caught and then exit by themselves.
+
+use model::crash::Runtime;
+
+use super::report::{Line, Report};
+use super::{LastWords, rust};
+
+/// How many lines above a report are searched for what announces an end, and how many below for what confirms it.
+const ABOVE: usize = 4;
+const BELOW: usize = 40;
+
+/// Frameworks that catch what ends the program say so first.
+const ANNOUNCES: [&str; 8] = [
+    "Application run failed",          // Spring Boot's SpringApplication.handleRunFailure
+    "Failed to start application",     // Quarkus
+    "Error starting Micronaut server", // Micronaut
+    "Hosting failed to start",         // Microsoft.Extensions.Hosting, before 8 without the exception
+    "Application startup exception",   // ASP.NET Core's WebHost
+    "rake aborted!",
+    "rails aborted!",
+    "bundler: failed to load command:",
+];
+
+/// What is printed when the program has ended, or because of it.
+const CONFIRMS: [&str; 7] = [
+    "Node.js v", // node 17 and later, below an uncaught exception
+    "ELIFECYCLE",
+    "Command failed with exit code",
+    "[nodemon] app crashed",
+    "Application startup failed. Exiting", // uvicorn
+    "Worker failed to boot",               // gunicorn
+    "BUILD FAILURE",                       // Maven
+];
+
+/// Is the report at these lines one of a program's end, whoever printed it?
+pub(super) fn is_end(lines: &[Line<'_>], at: usize, end: usize) -> bool {
+    let announced = lines[..at]
+        .iter()
+        .rev()
+        .filter(|line| !line.is_empty())
+        .take(ABOVE)
+        .any(|line| ANNOUNCES.iter().any(|text| line.contains(text)));
+    let below = lines.iter().skip(end).take(BELOW);
+    announced || below.into_iter().any(|line| CONFIRMS.iter().any(|text| line.contains(text)))
+}
+
+/// The last certain report, else the last; `reports` are in the order in which they were printed.
+pub(super) fn choose(mut reports: Vec<Report>) -> Option<LastWords> {
+    let index = reports.iter().rposition(|report| report.words.certain).or(reports.len().checked_sub(1))?;
+    let before = reports.get(..index).unwrap_or_default();
+    let mut words = reports[index].words.clone();
+    if let Some(told) = before.last() {
+        join(&mut words, &told.words);
+    }
+    if is_halt(&words)
+        && let Some(boot) = before.iter().rposition(|report| is_reason(&report.words))
+    {
+        let lines_after = words.lines_after;
+        words = LastWords { lines_after, certain: true, ..reports.swap_remove(boot).words };
+    }
+    Some(words)
+}
+
+/// Some deaths are told in two reports: glibc or C++ says what, then a runtime's signal handler or a second panic says where.
+fn join(last: &mut LastWords, before: &LastWords) {
+    let names_the_signal = last.exception_type == "SIGABRT" && last.runtime != before.runtime;
+    let told_first = matches!(before.runtime, Runtime::Glibc | Runtime::Cpp);
+    if names_the_signal && told_first && before.certain {
+        last.exception_type.clone_from(&before.exception_type);
+        last.message.clone_from(&before.message);
+    }
+    if rust::is_second_panic(last) && before.runtime == Runtime::Rust {
+        let lines_after = last.lines_after;
+        *last = LastWords { lines_after, ..before.clone() };
+    }
+}
+
+/// Gunicorn's master gives up because its workers could not boot: why is in the report of the worker.
+fn is_halt(words: &LastWords) -> bool {
+    words.exception_type == "gunicorn.errors.HaltServer"
+}
+
+fn is_reason(words: &LastWords) -> bool {
+    words.runtime == Runtime::Python && !is_halt(words)
+}

@@ -1,0 +1,358 @@
+//! What stands before every line of an output, taken off once for all readers.
+//!
+//! | who | what |
+//! |---|---|
+//! | `docker compose up`, overmind, hivemind | `app-1  \| ` (the container's name, padded), foreman `13:31:13 web.1   \| ` |
+//! | pm2, Docker Swarm | `0\|app  \| `, `shop_web.1.q2w@host    \| ` |
+//! | `docker logs -t`, App Service | `2024-03-01T12:34:56.789012345Z ` |
+//! | containerd, CRI-O (the CRI's log format) | `2024-03-01T12:34:56.789Z stderr F ` |
+//! | journald, syslog | `Mar 15 18:13:49 host1 app[53076]: `; `short-iso` and `short-full` have the year and the zone |
+//! | Heroku, Fly | `2019-09-18T13:31:13.945900+00:00 app[web.1]: `, `… app[3d8d] ams [info]` |
+//! | Google's, Render's and Jenkins' logs | `ERROR 2026-01-08T11:23:12.2Z [resource.labels.containerName: web] `, `Mar 15 06:13:49 PM  `, `20:26:31 ` |
+//! | Maven, sbt, npm, log4j | `[ERROR] `, `[error] `, `npm ERR! `, `npm error ` |
+//! | Puma's cluster, concurrently | `[467] `, `[0] ` |
+//! | php-fpm (`catch_workers_output`) | `[21-Nov-2026 10:00:00] WARNING: [pool www] child 7 said into stderr: "…"` |
+//! | Passenger, kubectl `--prefix`, Turborepo, systemd | `App 4711 output: `, `[pod/web-1/app] `, `web:start: `, `<3>` |
+
+use super::form;
+
+/// How many of these stand before one line at most.
+const MAX_PIECES: usize = 6;
+/// The longest name of a container, a process or a package before a line.
+const NAME_CHARS: usize = 100;
+
+/// A line with its prefix apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Split<'t> {
+    /// The container, process or package that the line is of.
+    pub(super) source: Option<&'t str>,
+    /// A level stood there.
+    pub(super) level: bool,
+    /// A time stood there.
+    time: bool,
+    /// The time was syslog's, after which the host and the program come.
+    syslog: bool,
+    pub(super) rest: &'t str,
+}
+
+impl Split<'_> {
+    /// Was anything taken off?
+    pub(super) fn is_stamped(&self, line: &str) -> bool {
+        self.rest.len() < line.len()
+    }
+}
+
+/// Takes the prefix off; a source's name only where it is `known` to be one.
+pub(super) fn split<'t>(line: &'t str, known: &dyn Fn(&str) -> bool) -> Split<'t> {
+    let mut split = Split { rest: line, ..Split::default() };
+    for _ in 0..MAX_PIECES {
+        let Some(piece) = piece(&split) else { break };
+        if piece.source.is_some_and(|source| !known(source)) {
+            break;
+        }
+        split.source = piece.source.or(split.source);
+        split.level |= piece.level;
+        split.time |= piece.time;
+        split.syslog |= piece.syslog;
+        split.rest = piece.rest;
+    }
+    split
+}
+
+fn piece<'t>(before: &Split<'t>) -> Option<Split<'t>> {
+    let line = before.rest;
+    if !line.starts_with(|c: char| c.is_ascii_alphanumeric() || "[<@_{\"".contains(c)) {
+        return None;
+    }
+    if before.syslog
+        && let Some(piece) = program(line)
+    {
+        return Some(piece);
+    }
+    let early = [container, stamp, bracketed, passenger, npm, priority, package].into_iter();
+    let late = [process, stream, fpm, request, line_of_source].into_iter().filter(|_| before.time);
+    late.chain(early).find_map(|read| read(line))
+}
+
+fn rest(rest: &str) -> Split<'_> {
+    Split { rest, ..Split::default() }
+}
+
+fn of<'t>(source: &'t str, rest: &'t str) -> Split<'t> {
+    Split { source: Some(source), rest, ..Split::default() }
+}
+
+/// What follows one blank or tab; nothing where the line ends.
+fn after_blank(text: &str) -> Option<&str> {
+    text.strip_prefix([' ', '\t']).or(Some(text).filter(|text| text.is_empty()))
+}
+
+/// `app-1  | rest`. A number alone is that of a source line in an error's excerpt (`12 | let x`).
+fn container(line: &str) -> Option<Split<'_>> {
+    let is_name = |c: char| c.is_alphanumeric() || "_.-/@|".contains(c);
+    let end = line.find(|c| !is_name(c)).unwrap_or(line.len());
+    let (name, more) = line.split_at(end);
+    let bar = more.trim_start_matches(' ').strip_prefix('|').filter(|_| more.starts_with(' '))?;
+    let is_named = name.len() <= NAME_CHARS && name.contains(char::is_alphabetic);
+    is_named.then_some(of(name, after_blank(bar)?))
+}
+
+/// `[467] `, `[ERROR] `, `[pod/web-1/app] `, `[resource.labels.containerName: web] `.
+fn bracketed(line: &str) -> Option<Split<'_>> {
+    let (inner, more) = line.strip_prefix('[')?.split_once(']')?;
+    let more = after_blank(more)?;
+    if form::is_level(inner.trim()) {
+        return Some(Split { level: true, ..rest(more) });
+    }
+    if inner.starts_with("pod/") || inner.starts_with("resource.labels.") {
+        return Some(of(inner, more)).filter(|_| inner.len() <= 2 * NAME_CHARS);
+    }
+    let is_number = inner.len() <= 8 && !inner.is_empty() && inner.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some(rest(more))
+}
+
+/// `App 4711 output: `.
+fn passenger(line: &str) -> Option<Split<'_>> {
+    let (number, more) = line.strip_prefix("App ")?.split_once(' ')?;
+    number.parse::<u32>().ok()?;
+    let more = ["output:", "stdout:", "stderr:"].iter().find_map(|word| more.strip_prefix(word))?;
+    after_blank(more).map(rest)
+}
+
+fn npm(line: &str) -> Option<Split<'_>> {
+    line.strip_prefix("npm ERR!").or_else(|| line.strip_prefix("npm error")).and_then(after_blank).map(rest)
+}
+
+/// `<3>`.
+fn priority(line: &str) -> Option<Split<'_>> {
+    let (number, more) = line.strip_prefix('<')?.split_once('>')?;
+    (number.len() <= 2).then_some(())?;
+    number.parse::<u8>().ok().map(|_| rest(more))
+}
+
+/// `web:start: `, `@shop/api:dev: `.
+fn package(line: &str) -> Option<Split<'_>> {
+    const TASKS: [&str; 5] = ["dev", "start", "serve", "build", "preview"];
+    let (name, more) = line.split_once(": ").or_else(|| Some((line.strip_suffix(':')?, "")))?;
+    let (package, task) = name.rsplit_once(':')?;
+    let is_package = package.chars().all(|c| c.is_alphanumeric() || "@/-_.".contains(c));
+    let is_task = TASKS.contains(&task.split(':').next().unwrap_or(task));
+    (is_package && is_task && name.len() <= NAME_CHARS).then(|| of(name, more))
+}
+
+/// A time, in brackets or not, with a level beside it.
+fn stamp(line: &str) -> Option<Split<'_>> {
+    let level = line.split_once(' ').filter(|(word, _)| form::is_level(word));
+    let unlevelled = level.map_or(line, |(_, more)| more);
+    let open = unlevelled.strip_prefix('[');
+    let more = time(open.unwrap_or(unlevelled))?;
+    if open.is_none() {
+        let more = more.strip_prefix(':').unwrap_or(more);
+        let syslog = month(unlevelled).is_some();
+        return Some(Split { level: level.is_some(), time: true, syslog, ..rest(after_blank(more)?) });
+    }
+    // `[16:46:57 INF]`, `[2024-03-01 12:34:56,789: ERROR/MainProcess]`
+    let (beside, more) = more.split_once(']')?;
+    let is_word = |c: char| c.is_alphanumeric() || " :/,-_.".contains(c);
+    (beside.len() <= 40 && beside.chars().all(is_word)).then_some(())?;
+    let has_level =
+        beside.split(|c: char| !c.is_alphabetic()).any(|word| form::is_level(word) || is_short(word));
+    let level = level.is_some() || has_level;
+    Some(Split { level, time: true, ..rest(after_blank(more)?) })
+}
+
+/// Serilog's levels of three letters.
+fn is_short(word: &str) -> bool {
+    ["VRB", "DBG", "INF", "WRN", "FTL"].contains(&word)
+}
+
+/// What follows a time in one of the forms that stand before lines.
+fn time(text: &str) -> Option<&str> {
+    let text = weekday(text).unwrap_or(text);
+    iso(text).or_else(|| clock(text)).or_else(|| day_and_month(text)).or_else(|| month_and_day(text))
+}
+
+/// `Fri ` of `Fri 2024-03-15 18:13:49 UTC`.
+fn weekday(text: &str) -> Option<&str> {
+    let (day, more) = text.split_at_checked(3)?;
+    let is_day = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].contains(&day);
+    is_day.then(|| more.strip_prefix(',').unwrap_or(more)).and_then(|more| more.strip_prefix(' '))
+}
+
+/// `2024-03-01T12:34:56.789Z`, `2024/03/01 12:34:56`, `2024-03-01, 12:34:56 UTC`.
+fn iso(text: &str) -> Option<&str> {
+    let text = digits(text, 4)?.strip_prefix(['-', '/'])?;
+    let text = digits(digits(text, 2)?.strip_prefix(['-', '/'])?, 2)?;
+    clock(text.strip_prefix(", ").or_else(|| text.strip_prefix(['T', ' ', '\t']))?)
+}
+
+/// `01-Jul-2020 15:34:08`, `01/Jul/2020:15:34:08`.
+fn day_and_month(text: &str) -> Option<&str> {
+    let text = month(digits(text, 2)?.strip_prefix(['-', '/'])?)?.strip_prefix(['-', '/'])?;
+    clock(digits(text, 4)?.strip_prefix([' ', ':'])?)
+}
+
+/// `Mar 15 18:13:49`, `Mar  5 06:13:49 PM`, `Jul 01 15:34:08.123456 2020`.
+fn month_and_day(text: &str) -> Option<&str> {
+    let text = month(text)?.strip_prefix(' ')?.trim_start_matches(' ');
+    let text = digits(text, 2).or_else(|| digits(text, 1))?.strip_prefix(' ')?;
+    let text = clock(text)?;
+    Some(text.strip_prefix(' ').and_then(|text| digits(text, 4)).unwrap_or(text))
+}
+
+fn month(text: &str) -> Option<&str> {
+    const MONTHS: &str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
+    let (month, more) = text.split_at_checked(3)?;
+    MONTHS.split(' ').any(|known| known == month).then_some(more)
+}
+
+/// `18:13:49`, with a fraction, a zone or half of the day.
+fn clock(text: &str) -> Option<&str> {
+    let text = digits(digits(digits(text, 2)?.strip_prefix(':')?, 2)?.strip_prefix(':')?, 2)?;
+    let text = text
+        .strip_prefix(['.', ','])
+        .map_or(text, |fraction| fraction.trim_start_matches(|c: char| c.is_ascii_digit()));
+    let words = ["Z", " UTC", " GMT", " AM", " PM"];
+    Some(words.iter().find_map(|word| text.strip_prefix(word)).or_else(|| offset(text)).unwrap_or(text))
+}
+
+/// `+00:00`, ` +0000`.
+fn offset(text: &str) -> Option<&str> {
+    let text = text.strip_prefix(' ').unwrap_or(text).strip_prefix(['+', '-'])?;
+    let text = digits(text, 2)?;
+    digits(text.strip_prefix(':').unwrap_or(text), 2)
+}
+
+fn digits(text: &str, count: usize) -> Option<&str> {
+    let (number, more) = text.split_at_checked(count)?;
+    number.bytes().all(|byte| byte.is_ascii_digit()).then_some(more)
+}
+
+/// A host's, a program's or a region's name begins a text: its end.
+fn name_end(text: &str) -> Option<usize> {
+    let end = text.find(|c: char| !(c.is_alphanumeric() || "_.-/@".contains(c)))?;
+    (1..=NAME_CHARS).contains(&end).then_some(end)
+}
+
+/// `host1 traffic_manager[53076]: `, `app[web.1]: `, `app[3d8d] ams [info] `.
+fn process(line: &str) -> Option<Split<'_>> {
+    let end = name_end(line)?;
+    let host = if line[end..].starts_with(' ') { end + 1 } else { 0 };
+    let (_, more) = line[host..].split_at(name_end(&line[host..])?);
+    let (id, more) = more.strip_prefix('[')?.split_once(']')?;
+    if id.len() > NAME_CHARS {
+        return None;
+    }
+    let source = &line[..line.len() - more.len()];
+    if let Some(more) = more.strip_prefix(':') {
+        return after_blank(more).map(|more| of(source, more));
+    }
+    let (region, more) = more.strip_prefix(' ').filter(|_| host == 0)?.split_once(" [")?;
+    let (level, more) = more.split_once(']')?;
+    let is_ours = form::is_level(level) && region.len() <= 5;
+    is_ours.then_some(Split { level: true, ..of(source, after_blank(more)?) })
+}
+
+/// `host1 app: `, without a number.
+fn program(line: &str) -> Option<Split<'_>> {
+    let (_, more) = line.split_at(name_end(line)?);
+    let more = more.strip_prefix(' ')?;
+    let more = more[name_end(more)?..].strip_prefix(':')?;
+    after_blank(more).map(|rest| of(&line[..line.len() - more.len()], rest))
+}
+
+/// `stderr F `: the stream, and whether the line is whole or a part.
+fn stream(line: &str) -> Option<Split<'_>> {
+    let more = line.strip_prefix("stderr ").or_else(|| line.strip_prefix("stdout "))?;
+    more.strip_prefix(['F', 'P']).and_then(after_blank).map(rest)
+}
+
+/// `WARNING: [pool www] child 7 said into stderr: "rest"`.
+fn fpm(line: &str) -> Option<Split<'_>> {
+    let (_, said) = line.strip_prefix("WARNING: [pool ")?.split_once("] child ")?;
+    let (_, said) = said.split_once(" said into std")?;
+    let said = said.strip_prefix("err: \"").or_else(|| said.strip_prefix("out: \""))?;
+    Some(rest(said.strip_suffix("\", pipe is closed").or_else(|| said.strip_suffix('"')).unwrap_or(said)))
+}
+
+/// The request's id in the logs of AWS Lambda.
+fn request(line: &str) -> Option<Split<'_>> {
+    let (id, more) = line.split_once('\t')?;
+    let is_id = id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    is_id.then_some(rest(more))
+}
+
+/// `{taskinstance.py:1937} ERROR - ` of Airflow.
+fn line_of_source(line: &str) -> Option<Split<'_>> {
+    let (place, more) = line.strip_prefix('{')?.split_once("} ")?;
+    let (level, more) = more.split_once(" - ").or_else(|| Some((more.strip_suffix(" -")?, "")))?;
+    let is_ours = place.contains(".py:") && place.len() <= NAME_CHARS && form::is_level(level);
+    is_ours.then(|| Split { level: true, ..rest(more) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_prefix_is_taken_off() {
+        let lines = [
+            "app-1  | x",
+            "0|app  | x",
+            "shop_web.1.q2w@host    | x",
+            "13:31:13 web.1   | x",
+            "2024-03-01T12:34:56.789012345Z x",
+            "2024-03-01T12:34:56.789Z stderr F x",
+            "Mar 15 18:13:49 host1 traffic_manager[53076]: x",
+            "Mar  5 18:13:49 host1 app: x",
+            "2024-03-15T18:13:49+0000 host1 app[7]: x",
+            "Fri 2024-03-15 18:13:49 UTC host1 app[7]: x",
+            "2019-09-18T13:31:13.945900+00:00 app[web.1]: x",
+            "2024-03-15T18:13:49Z app[3d8d] ams [info] x",
+            "ERROR 2026-01-08T11:23:12.208Z [resource.labels.containerName: web] x",
+            "Mar 15 06:13:49 PM x",
+            "20:26:31 x",
+            "[2024-01-01T00:00:00.000Z] x",
+            "[ERROR] x",
+            "npm ERR! x",
+            "[467] x",
+            "[21-Nov-2026 10:00:00] WARNING: [pool www] child 7 said into stderr: \"x\"",
+            "App 4711 output: x",
+            "[pod/web-1/app] x",
+            "@shop/web:start: x",
+            "<3>x",
+            "[2024-01-01, 00:00:00 UTC] {a.py:12} ERROR - x",
+            "[2025-09-06 13:50:21 +0000] [7] [ERROR] x",
+            "[Wed Jul 01 15:34:08.123456 2020] x",
+            "app-1  | 2024-03-01T12:34:56Z [ERROR] x",
+        ];
+        for line in lines {
+            let split = split(line, &|_| true);
+            assert_eq!(split.rest, "x", "{line}");
+            assert!(split.is_stamped(line));
+        }
+        assert_eq!(split("gathio-1  |", &|_| true).rest, "");
+        assert_eq!(split("app-1  |     at f", &|_| true), of("app-1", "    at f"));
+    }
+
+    #[test]
+    fn what_only_looks_like_a_prefix_stays() {
+        let lines = [
+            "12 | let x = 1;",
+            "Error: 2024-03-01 12:34:56",
+            "  |   File \"a.py\", line 1, in f",
+            "Node.js v22.12.0",
+            "[ioredis] Unhandled error event: Error: x",
+            "goroutine 1 [running]:",
+            "FATAL ERROR: Reached heap limit",
+            "node:internal/process/promises:394",
+            "[signal SIGSEGV: segmentation violation code=0x1 addr=0x28 pc=0x4eb15b]",
+            "127.0.0.1 - - [01/Jul/2020:15:34:08 +0000] \"GET / HTTP/1.1\" 200",
+            "[1]    2620 abort (core dumped)  ./form",
+        ];
+        for line in &lines[..10] {
+            assert_eq!(split(line, &|_| true).rest, *line);
+        }
+        assert_eq!(split("a | b", &|_| false).rest, "a | b");
+    }
+}

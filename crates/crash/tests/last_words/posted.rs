@@ -1,0 +1,100 @@
+//! Last words of real programs as people posted them, prefixes and log lines around them included, each with what has to be read
+//! from it: `EXPECTED.json` beside them.
+//!
+//! `posted` are the words themselves, shortened, with the names of people, hosts and private code replaced. `typed` were written
+//! after what runtimes of other versions and other loggers print.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use crash::{Analysis, Limits, analyse};
+use model::{Exit, Signal};
+use serde::Deserialize;
+
+use crate::death;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    /// The exception's type holds one of these.
+    #[serde(rename = "type")]
+    types: Vec<String>,
+    /// Some frame holds it; empty where none is asked for.
+    frame: String,
+    /// No frame holds it.
+    not_frame: Option<String>,
+    /// Part of the message: nowhere in the findings.
+    message: Option<String>,
+    /// Told as the exception's cause.
+    cause: Option<String>,
+    /// `ABRT`, 139 for SIGSEGV, else the exit status.
+    end: String,
+}
+
+impl Expected {
+    fn exit(&self) -> Exit {
+        match self.end.as_str() {
+            "ABRT" => Exit::Signal(Signal(6)),
+            "139" => Exit::Signal(Signal(11)),
+            code => Exit::Code(code.parse().unwrap()),
+        }
+    }
+
+    /// What is wrong with the analysis.
+    fn complaints(&self, analysis: &Analysis) -> Vec<String> {
+        let findings = &analysis.findings;
+        let mut wrong = Vec::new();
+        if !self.types.iter().any(|kind| findings.exception_type.contains(kind)) {
+            wrong.push(format!("type {}, not {:?}", findings.exception_type, self.types));
+        }
+        let functions: Vec<String> =
+            findings.crashing_thread.frames.iter().map(model::crash::Frame::place).collect();
+        if !self.frame.is_empty() && !functions.iter().any(|function| function.contains(&self.frame)) {
+            wrong.push(format!("no {} in {functions:?}", self.frame));
+        }
+        let json = serde_json::to_string(findings).unwrap();
+        let frames = serde_json::to_string(&findings.crashing_thread).unwrap();
+        if self.not_frame.as_ref().is_some_and(|never| frames.contains(never)) {
+            wrong.push(format!("{:?} in {frames}", self.not_frame));
+        }
+        if self.message.as_ref().is_some_and(|never| json.contains(never)) {
+            wrong.push(format!("{:?} in {json}", self.message));
+        }
+        let told = |cause: &String| findings.notes.iter().any(|note| *note == format!("Caused by {cause}"));
+        if self.cause.as_ref().is_some_and(|cause| !told(cause)) {
+            wrong.push(format!("cause {:?} not in {:?}", self.cause, findings.notes));
+        }
+        wrong
+    }
+}
+
+fn samples(folder: &str) -> Vec<(String, Vec<u8>, Expected)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/last_words").join(folder);
+    let expected = std::fs::read(folder.join("EXPECTED.json")).unwrap();
+    let expected: BTreeMap<String, Expected> = serde_json::from_slice(&expected).unwrap();
+    let files = std::fs::read_dir(&folder).unwrap().count() - 1;
+    assert_eq!(files, expected.len(), "each sample in {} has its expectation", folder.display());
+    let read = |name: &str| std::fs::read(folder.join(format!("{name}.stderr"))).unwrap();
+    expected.into_iter().map(|(name, expected)| (name.clone(), read(&name), expected)).collect()
+}
+
+fn all_right(folder: &str) {
+    let mut classes: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut report = String::new();
+    for (name, tail, expected) in samples(folder) {
+        let wrong = expected.complaints(&analyse(&death(&tail, expected.exit()), &Limits::default()));
+        let class = classes.entry(name.split('_').next().unwrap_or_default().to_owned()).or_default();
+        class.0 += usize::from(wrong.is_empty());
+        class.1 += 1;
+        for complaint in wrong {
+            writeln!(report, "{name}: {complaint}").unwrap();
+        }
+    }
+    assert!(report.is_empty(), "right of all by class: {classes:?}\n{report}");
+}
+
+#[test]
+fn what_people_posted_is_read() {
+    all_right("posted");
+}
