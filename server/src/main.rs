@@ -43,6 +43,7 @@ enum Command {
     Serve(PathBuf),
     CheckConfig(PathBuf),
     DefaultConfig,
+    ForkServer,
     Shim(PathBuf),
     Analyse,
     Help,
@@ -63,7 +64,8 @@ fn main() -> ExitCode {
         }
     };
     let done = match command {
-        // Before any runtime or thread exists: the shim forks.
+        // Before any runtime or thread exists: these fork.
+        Command::ForkServer => return shim::fork_server_main(),
         Command::Shim(run_dir) => return shim::shim_main(&run_dir),
         Command::Analyse => return shim::analyser_main(),
         Command::Serve(path) => serve(&path),
@@ -91,23 +93,24 @@ fn command() -> Result<Command, Option<lexopt::Error>> {
     let mut parser = lexopt::Parser::from_env();
     let mut word = None;
     let mut path = PathBuf::from("medic.toml");
-    let mut run_dir = None;
+    let mut of_shim = None;
     while let Some(argument) = parser.next()? {
         match argument {
             Long("config") | Short('c') => path = parser.value()?.into(),
             Long("help") | Short('h') => return Ok(Command::Help),
             Long("version") | Short('V') => return Ok(Command::Version),
             Value(value) if word.is_none() => word = Some(value.string()?),
-            Value(value) if word.as_deref() == Some("shim") && run_dir.is_none() => {
-                run_dir = Some(PathBuf::from(value));
+            Value(value) if matches!(word.as_deref(), Some("shim" | "fork-server")) && of_shim.is_none() => {
+                of_shim = Some(PathBuf::from(value));
             }
             other => return Err(Some(other.unexpected())),
         }
     }
-    match (word.as_deref(), run_dir) {
+    match (word.as_deref(), of_shim) {
         (Some("serve"), _) => Ok(Command::Serve(path)),
         (Some("check-config"), _) => Ok(Command::CheckConfig(path)),
         (Some("default-config"), _) => Ok(Command::DefaultConfig),
+        (Some("fork-server"), Some(_room)) => Ok(Command::ForkServer),
         (Some("shim"), Some(run_dir)) => Ok(Command::Shim(run_dir)),
         (Some("analyse"), _) => Ok(Command::Analyse),
         (Some("help"), _) => Ok(Command::Help),

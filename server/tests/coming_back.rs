@@ -93,7 +93,8 @@ fn started_beside(medic: &Medic, command: Vec<String>, later: i64, spec_hash: St
         spec_hash,
     };
     let run_dir = beside.with_file_name(format!("0-{}", ms + later));
-    shim::launch(Path::new(env!("CARGO_BIN_EXE_medic")), &run_dir, &spec).unwrap();
+    let fork_server = shim::ForkServer::new(Path::new(env!("CARGO_BIN_EXE_medic")));
+    shim::launch(&fork_server, &run_dir, &spec).unwrap();
     let FromShim::State { pid, .. } = client(&run_dir).1 else { panic!("no state") };
     u64::from(pid)
 }

@@ -95,7 +95,7 @@ fn run(target: &Path, arguments: &[String], arm: bool, fits: impl Fn(&FromShim) 
         open_files: None,
         spec_hash: String::new(),
     };
-    shim::launch(exe, &run_dir, &spec).expect("the target starts");
+    shim::launch(&shim::ForkServer::new(exe), &run_dir, &spec).expect("the target starts");
     let stream = shim::connect(&run_dir).expect("its shim answers");
     for line in BufReader::new(&stream).lines() {
         let message = serde_json::from_str(&line.expect("a line")).expect("a message");

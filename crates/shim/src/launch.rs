@@ -6,14 +6,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use model::Clock;
 
 use crate::SystemClock;
-use crate::program::Program;
+use crate::fork_server::ForkServer;
 use crate::protocol::{SOCKET_NAME, WorkerSpec};
+use crate::start_request::StartRequest;
 use crate::sys::descriptors::{Interest, pipe, poll};
 use crate::sys::memory::sealed_file;
 use crate::sys::{Pid, signals};
@@ -21,7 +21,7 @@ use crate::sys::{Pid, signals};
 /// How long a start may take: a program on a slow network file system is waited for, a hung one is not.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// The word of the command line that makes a shim, before its run directory.
+/// The word of a shim's command line before its run directory.
 pub(crate) const COMMAND: &str = "shim";
 
 /// What a shim writes when its worker runs.
@@ -54,11 +54,11 @@ pub enum LaunchError {
     TimedOut,
 }
 
-/// Starts `program shim RUN_DIR`, which leaves this process, starts the worker and goes on as its parent. Returns when the worker
-/// was started. `run_dir` is made (mode 0700) and must not exist. Blocks for as long as the start takes, at most 30 s.
+/// Has a shim forked, which leaves this process, starts the worker and goes on as its parent. Returns when the worker was started.
+/// `run_dir` is made (mode 0700) and must not exist. Blocks for as long as the start takes, at most 30 s.
 ///
 /// The specification is handed over in memory: nothing of it is on a disk or a command line, and a full disk takes none.
-pub fn launch(program: impl Into<Program>, run_dir: &Path, spec: &WorkerSpec) -> Result<(), LaunchError> {
+pub fn launch(fork_server: &ForkServer, run_dir: &Path, spec: &WorkerSpec) -> Result<(), LaunchError> {
     let set_up = |source| LaunchError::RunDirectory { path: run_dir.to_owned(), source };
     let spec = handed_over(spec).map_err(LaunchError::Memory)?;
     // whoever looks for its process looks for this name
@@ -67,7 +67,8 @@ pub fn launch(program: impl Into<Program>, run_dir: &Path, spec: &WorkerSpec) ->
         DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(set_up)?;
     }
     DirBuilder::new().mode(0o700).create(run_dir).map_err(set_up)?;
-    let result = try_socket(run_dir).map_err(set_up).and_then(|()| start(&program.into(), run_dir, spec));
+    let result =
+        claim(run_dir).map_err(set_up).and_then(|claimed| start(fork_server, run_dir, &spec, &claimed));
     if result.is_err() {
         // the error is what matters; a directory that cannot be removed is found by the next start
         let _ = std::fs::remove_dir_all(run_dir);
@@ -83,7 +84,7 @@ pub fn connect(run_dir: &Path) -> io::Result<UnixStream> {
 /// Where the shim of a run directory listens. The directory's path may be longer than a socket's address, so it is reached
 /// through a descriptor, as long as this lives.
 pub struct Address {
-    _directory: File,
+    directory: File,
     path: PathBuf,
 }
 
@@ -92,7 +93,7 @@ impl Address {
     pub fn of(run_dir: &Path) -> io::Result<Self> {
         let directory = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(run_dir)?;
         let path = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET_NAME}", directory.as_raw_fd()));
-        Ok(Self { _directory: directory, path })
+        Ok(Self { directory, path })
     }
 
     /// What to connect to.
@@ -113,41 +114,67 @@ fn handed_over(spec: &WorkerSpec) -> io::Result<File> {
     sealed_file(&[&serde_json::to_vec(&spec)?])
 }
 
-/// A disk that is full, or can only be read, is better known before a shim is started there.
-fn try_socket(run_dir: &Path) -> io::Result<()> {
-    let directory = Address::of(run_dir)?;
-    drop(UnixListener::bind(directory.path())?);
-    std::fs::remove_file(directory.path())
+/// A run directory that is a shim's.
+pub(crate) struct Claimed {
+    /// The directory, locked. Who looks whether a shim lives holds the lock for a moment, so it is waited for. A file system without
+    /// locks gives none; there the command line must do.
+    pub(crate) lock: File,
+    pub(crate) listener: UnixListener,
+}
+
+/// A disk that is full, or can only be read, is better known before there is a shim.
+pub(crate) fn claim(run_dir: &Path) -> io::Result<Claimed> {
+    let address = Address::of(run_dir)?;
+    let _without_locks = address.directory.lock();
+    let listener = UnixListener::bind(address.path())?;
+    listener.set_nonblocking(true)?;
+    Ok(Claimed { lock: address.directory, listener })
 }
 
 fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-fn start(program: &Program, run_dir: &Path, spec: File) -> Result<(), LaunchError> {
-    let failed = |source| LaunchError::Shim { exe: program.name().to_owned(), source };
+fn start(
+    fork_server: &ForkServer,
+    run_dir: &Path,
+    spec: &File,
+    claimed: &Claimed,
+) -> Result<(), LaunchError> {
+    let failed = |source| LaunchError::Shim { exe: fork_server.program().name().to_owned(), source };
     let log_path = run_dir.join("shim.log");
-    let (report, report_write) = pipe().map_err(failed)?;
-    let mut first = program
-        .command()
-        .arg(COMMAND)
-        .arg(run_dir)
-        // the server's environment may hold secrets that the shim does not need
-        .env_clear()
-        .stdin(spec)
-        .stdout(report_write)
-        // it is for a shim that fails, and no reason to start none
-        .stderr(private_file(&log_path).map_or_else(|_| Stdio::null(), Stdio::from))
-        .spawn()
-        .map_err(failed)?;
-    let words = read_report(report);
-    // it ends as soon as it has handed over to the process that stays
-    if words.is_err() {
-        let _ = first.kill();
-    }
-    let _ = first.wait();
-    let words = words?;
-    let (_pid, words) = words.split_once('\n').unwrap_or(("", &words));
+    // it is for a shim that fails, and no reason to start none
+    let log = private_file(&log_path).or_else(|_| File::options().write(true).open("/dev/null"));
+    let log = log.map_err(failed)?;
+    let ask = || {
+        let (report, its_report) = pipe().map_err(failed)?;
+        let request = StartRequest {
+            run_dir: run_dir.to_owned(),
+            spec: spec.as_fd(),
+            lock: claimed.lock.as_fd(),
+            listener: claimed.listener.as_fd(),
+            log: log.as_fd(),
+            report: its_report.as_fd(),
+        };
+        let process = fork_server.process().map_err(failed)?;
+        process.send(&request).map_err(failed)?;
+        drop(its_report);
+        let words = read_report(report);
+        if matches!(words, Err(LaunchError::TimedOut)) {
+            // one that is stopped would start the worker when it goes on
+            process.kill();
+        }
+        Ok((words?, process.has_ended()))
+    };
+    let words = match ask()? {
+        // it was killed before it had read the request
+        (words, true) if words.is_empty() => ask()?.0,
+        (words, _) => words,
+    };
+    let words = match words.split_once('\n') {
+        Some((pid, words)) if pid.parse::<Pid>().is_ok() => words,
+        _ => &words,
+    };
     match words.trim_end() {
         STARTED => Ok(()),
         "" => {

@@ -7,14 +7,15 @@
 //! dying process's memory, has a thread of its own.
 //!
 //! ```text
-//!                reaper (ends what is left when the shim is killed)
-//!                   │
+//!  fork server ── reaper (ends what is left when the shim is killed)
+//!       │            │
 //!  server ──shim.sock── shim ──pipes, wait, ptrace── worker
 //!                        └── analyser (short-lived, confined; gets the dump as a sealed memory file)
 //! ```
 //!
 //! [`launch`] starts one, [`connect`] reaches it, [`has_ended`] tells that none is left, and [`protocol`] is what is said. The
-//! program that the server belongs to runs [`shim_main`] for `shim RUN_DIR` and [`analyser_main`] for `analyse`. All `unsafe` of Medic is in the module `sys`.
+//! program that the server belongs to runs [`fork_server_main`] for `fork-server`, from which shims are forked, [`analyser_main`]
+//! for `analyse`, and [`shim_main`] for `shim RUN_DIR`, which the first release says. All `unsafe` of Medic is in the module `sys`.
 
 mod analyser;
 mod capture;
@@ -22,6 +23,8 @@ pub mod cgroup;
 mod client;
 mod clock;
 mod cores;
+mod first_release;
+mod fork_server;
 mod launch;
 mod liveness;
 mod local_worker;
@@ -39,19 +42,22 @@ mod reaper;
 mod serving;
 mod serving_rule;
 mod signal_frame;
+mod start_request;
 mod supervise;
 mod sys;
+mod title;
 mod tracer;
 mod worker;
 
 pub use analyser::analyser_main;
 pub use clock::SystemClock;
+pub use first_release::shim_main;
+pub use fork_server::{ForkServer, fork_server_main};
 pub use launch::{Address, LaunchError, connect, launch};
 pub use liveness::has_ended;
 pub use local_worker::LocalWorker;
 pub use open_files::OpenFiles;
 pub use program::Program;
-pub use supervise::shim_main;
 pub use sys::socket::own_user;
 
 /// Undoes what a program inherited from the one that started it: signals that were ignored or blocked there. An ignored SIGCHLD

@@ -1,4 +1,4 @@
-//! Which program is started as a shim or an analyser: this process's own, whatever became of its file.
+//! Which program is started as a fork server or an analyser: this process's own, whatever became of its file.
 //!
 //! A program's file may be deleted or replaced while it runs: by an upgrade, or by mistake. What started by its path would then
 //! be missing, or be another version that speaks another way. The kernel keeps the file of a running program, and names it.

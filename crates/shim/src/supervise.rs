@@ -41,7 +41,7 @@ use crate::sys::descriptors::{Interest, Readiness, poll};
 use crate::sys::signals::SignalFd;
 use crate::tracer::{Report, Tracer, next_untraced};
 
-pub use start::shim_main;
+pub(crate) use start::run_shim;
 
 /// How many changes of state are dealt with before the rest of the loop has its turn.
 const CHANGES_A_TURN: usize = 1_000;

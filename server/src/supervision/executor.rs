@@ -286,16 +286,17 @@ async fn launch(
 ) -> Result<PathBuf, String> {
     let _turn = launcher.turn().await;
     let spec = launcher.spec(worker, arm).map_err(|error| error.to_string())?;
-    let (program, run_dirs, worker) = (launcher.program().clone(), run_dirs.clone(), worker.clone());
+    let (fork_server, run_dirs, worker) =
+        (Arc::clone(launcher.fork_server()), run_dirs.clone(), worker.clone());
     let launch = move || {
         let run_dir = run_dirs.for_new(&worker);
-        let refused = match shim::launch(program.clone(), &run_dir, &spec) {
+        let refused = match shim::launch(&fork_server, &run_dir, &spec) {
             Ok(()) => return Ok(run_dir),
             Err(error @ LaunchError::RunDirectory { .. }) => error,
             Err(error) => return Err(error.to_string()),
         };
         let instead = run_dirs.instead(&worker).ok_or_else(|| refused.to_string())?;
-        shim::launch(program, &instead, &spec).map_err(|error| format!("{refused}; and {error}"))?;
+        shim::launch(&fork_server, &instead, &spec).map_err(|error| format!("{refused}; and {error}"))?;
         tracing::warn!(%worker, instead = %instead.display(), "{refused}; until then its run folder is in memory");
         Ok(instead)
     };

@@ -10,9 +10,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use app_service::environment::{INSTANCE_ID, PORT, SITE_NAME};
 use model::{AppName, Place, WorkerId};
 use sha2::{Digest, Sha256};
-use shim::Program;
 use shim::cgroup::Home;
 use shim::protocol::WorkerSpec;
+use shim::{ForkServer, Program};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::App;
@@ -46,7 +46,7 @@ pub enum SpecError {
 
 /// Knows how to start every app's workers.
 pub struct Launcher {
-    program: Program,
+    fork_server: Arc<ForkServer>,
     data_dir: PathBuf,
     inherited: BTreeMap<String, String>,
     apps: RwLock<BTreeMap<AppName, App>>,
@@ -60,7 +60,8 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    /// `program` is where Medic's own executable was found, which is also the shim and the analyser; `inherited` its environment.
+    /// `program` is where Medic's own executable was found, which is also the fork server, the shims and the analyser; `inherited`
+    /// its environment.
     pub fn new(
         program: PathBuf,
         data_dir: &Path,
@@ -75,7 +76,7 @@ impl Launcher {
         let spread = u16::try_from(spread).unwrap_or(0);
         Self {
             // the one that runs, whatever is at that path by now
-            program: Program::own(program),
+            fork_server: Arc::new(ForkServer::new(Program::own(program))),
             data_dir: data_dir.to_owned(),
             inherited,
             apps,
@@ -96,9 +97,9 @@ impl Launcher {
         Arc::clone(&self.turns).acquire_owned().await.expect("nobody closes the semaphore")
     }
 
-    /// The executable that becomes the shim.
-    pub fn program(&self) -> &Program {
-        &self.program
+    /// What shims are forked from.
+    pub fn fork_server(&self) -> &Arc<ForkServer> {
+        &self.fork_server
     }
 
     /// Where everything is kept.

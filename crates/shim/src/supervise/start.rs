@@ -1,8 +1,9 @@
-//! From the command line to a running worker.
+//! From a start request to a running worker.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,37 +11,27 @@ use std::process::ExitCode;
 use model::Clock;
 
 use super::{Asked, Shim, Worker};
-use crate::SystemClock;
 use crate::capture::Captures;
 use crate::cgroup::{OomCounter, OwnGroup};
-use crate::cores;
-use crate::launch::STARTED;
-use crate::open_files;
+use crate::launch::{COMMAND, STARTED};
 use crate::output::{LogFiles, LogLimits, Output};
-use crate::protocol::{SOCKET_NAME, SPEC_NAME, WorkerSpec};
-use crate::reaper::{self, reaper};
+use crate::protocol::WorkerSpec;
 use crate::serving::{Members, ServingProcesses};
 use crate::serving_rule::MainProcess;
-use crate::sys::descriptors::{close_all_but_standard, replace};
-use crate::sys::process::{
-    Role, adopt_orphans, leave_parent, make_files_private, name_as_called, process_id,
-};
-use crate::sys::signals::{SignalFd, ignore, reset_inherited};
+use crate::start_request::{Report, StartRequest};
+use crate::sys::descriptors::replace;
+use crate::sys::process::{Fork, adopt_orphans, fork, new_session, process_id};
+use crate::sys::signals::{SignalFd, ignore};
 use crate::tracer::Tracer;
 use crate::worker::{self, StartError};
+use crate::{SystemClock, cores, open_files, reaper, title};
 
 /// Why a shim has nothing to watch.
 #[derive(Debug, thiserror::Error)]
 enum SetUpError {
     /// Its specification cannot be read.
-    #[error("no specification can be read from standard input, nor from {SPEC_NAME} in {}: {source}", run_dir.display())]
-    Spec { run_dir: PathBuf, source: io::Error },
-    /// The run directory is another's, or gone.
-    #[error("the run directory {} cannot be locked: {source}", run_dir.display())]
-    Lock { run_dir: PathBuf, source: io::Error },
-    /// Its socket cannot be made.
-    #[error("no socket can be made in {}: {source}", run_dir.display())]
-    Socket { run_dir: PathBuf, source: io::Error },
+    #[error("the worker's specification cannot be read: {0}")]
+    Spec(#[source] io::Error),
     /// Something of the machine's.
     #[error("the shim cannot be set up: {0}")]
     Machine(#[source] io::Error),
@@ -49,63 +40,53 @@ enum SetUpError {
     Worker(#[from] StartError),
 }
 
-/// What `medic shim RUN_DIR` runs, before any runtime or thread exists: leaves its parent, starts the worker whose
-/// specification is its standard input, says so on standard output, and watches the worker until its end is acknowledged. Its own
-/// parent is then the reaper, which ends what is left should this process be killed.
-pub fn shim_main(run_dir: &Path) -> ExitCode {
-    reset_inherited();
-    close_all_but_standard();
-    make_files_private();
-    name_as_called();
-    let run_dir = match std::path::absolute(run_dir) {
-        Ok(run_dir) => run_dir,
-        Err(error) => return refuse(&error),
-    };
-    match leave_parent(reaper::prepare) {
-        Ok(Role::Parent) => return ExitCode::SUCCESS,
-        Ok(Role::Reaper(shim)) => {
-            close_report();
-            reaper(shim);
-            return ExitCode::SUCCESS;
+/// Goes on as the reaper, and in a child of it as the shim, which starts the worker, says so, and watches the worker until its end
+/// is acknowledged. The reaper ends what is left should the shim be killed.
+///
+/// For a process of one thread that was forked for this, with nothing open but the request and the standard descriptors.
+pub(crate) fn run_shim(request: StartRequest<OwnedFd>) -> ExitCode {
+    let _without_a_log = replace(request.log.as_fd(), 2);
+    reaper::prepare();
+    match new_session().and_then(|()| fork()) {
+        Ok(Fork::Parent(shim)) => {
+            // whoever has the lock, the socket or the report is taken for the shim
+            drop(request);
+            reaper::reaper(shim);
+            ExitCode::SUCCESS
         }
-        Ok(Role::Shim) => {}
-        Err(error) => return refuse(&error),
+        Ok(Fork::Child) => watch(request),
+        Err(error) => refuse(&mut Report::new(request.report), &error),
     }
-    report(&std::process::id());
-    match set_up(run_dir) {
+}
+
+fn watch(request: StartRequest<OwnedFd>) -> ExitCode {
+    let StartRequest { run_dir, spec, lock, listener, log: _, report } = request;
+    let mut report = Report::new(report);
+    report.say(&process_id());
+    let title = [title::program().into_vec(), COMMAND.into(), run_dir.as_os_str().as_bytes().to_vec()];
+    match set_up(run_dir, spec.into(), lock.into(), listener.into()) {
         Ok(mut shim) => {
-            report(&STARTED);
-            close_report();
+            report.say(&STARTED);
+            drop(report);
+            // now that the worker is on its way
+            if let Err(error) = title::set(&title) {
+                eprintln!("the shim is not named in lists of processes: {error}");
+            }
             shim.run();
             ExitCode::SUCCESS
         }
-        Err(error) => refuse(&error),
+        Err(error) => refuse(&mut report, &error),
     }
 }
 
-/// A line for the process that started this one. If it is gone, its successor will find the run directory.
-fn report(line: &dyn std::fmt::Display) {
-    let _ = writeln!(io::stdout(), "{line}");
-}
-
-fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
-    report(error);
+fn refuse(report: &mut Report, error: &dyn std::fmt::Display) -> ExitCode {
+    report.say(error);
     ExitCode::FAILURE
 }
 
-/// The reader of standard output waits for its end.
-fn close_report() {
-    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
-        let _ = replace(null.as_fd(), 0);
-        let _ = replace(null.as_fd(), 1);
-    }
-}
-
-fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
+fn set_up(run_dir: PathBuf, spec: File, lock: File, listener: UnixListener) -> Result<Shim, SetUpError> {
     static CLOCK: SystemClock = SystemClock;
-    let lock = lock(&run_dir).map_err(|source| SetUpError::Lock { run_dir: run_dir.clone(), source })?;
-    let mut spec =
-        read_spec(&run_dir).map_err(|source| SetUpError::Spec { run_dir: run_dir.clone(), source })?;
+    let mut spec = read(spec).map_err(SetUpError::Spec)?;
     // what the worker's processes leave as orphans is this one's to end
     adopt_orphans().map_err(SetUpError::Machine)?;
     // the worker inherits it
@@ -119,8 +100,6 @@ fn set_up(run_dir: PathBuf) -> Result<Shim, SetUpError> {
     ignore(libc::SIGPIPE);
     let signals =
         SignalFd::new(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT]).map_err(SetUpError::Machine)?;
-    let listener =
-        listen(&run_dir).map_err(|source| SetUpError::Socket { run_dir: run_dir.clone(), source })?;
     let files = log_files(&spec);
     let (started_at, started) = (CLOCK.wall(), CLOCK.monotonic());
     let mut armed = None;
@@ -182,32 +161,10 @@ fn own_group(folder: &Path) -> Option<OwnGroup> {
         .ok()
 }
 
-/// From memory; a server of the first release, whose binary was replaced while it ran, has written a file instead.
-fn read_spec(run_dir: &Path) -> io::Result<WorkerSpec> {
+fn read(mut spec: File) -> io::Result<WorkerSpec> {
     let mut json = Vec::new();
-    io::stdin().read_to_end(&mut json)?;
-    if json.is_empty() {
-        let file = run_dir.join(SPEC_NAME);
-        json = std::fs::read(&file)?;
-        std::fs::remove_file(file)?;
-    }
+    spec.read_to_end(&mut json)?;
     Ok(serde_json::from_slice(&json)?)
-}
-
-/// Who looks whether a shim lives holds the lock for a moment, so it is waited for. A file system without locks gives none;
-/// there the command line must do.
-fn lock(run_dir: &Path) -> io::Result<File> {
-    let directory = File::open(run_dir)?;
-    let _without_one = directory.lock();
-    Ok(directory)
-}
-
-/// By a relative name: the directory's path may be longer than a socket's address.
-fn listen(run_dir: &Path) -> io::Result<UnixListener> {
-    std::env::set_current_dir(run_dir)?;
-    let listener = UnixListener::bind(SOCKET_NAME)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 fn program_name(spec: &WorkerSpec) -> String {

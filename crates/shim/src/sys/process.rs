@@ -1,15 +1,13 @@
-//! Waiting for processes, leaving the starting one, limits.
+//! Waiting for processes, forking this one, limits.
 #![expect(unsafe_code, reason = "system calls; see the SAFETY comments")]
 
 use std::ffi::CString;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use model::{Exit, Signal};
 
-use super::descriptors::pipe;
 use super::{Pid, check};
 
 /// A change of a child's or a traced thread's state.
@@ -92,7 +90,7 @@ pub(crate) fn reap(pid: Pid) -> Option<Exit> {
 }
 
 /// Which side of a fork this is.
-enum Fork {
+pub(crate) enum Fork {
     /// The old process, with the new one's id.
     Parent(Pid),
     /// The new process.
@@ -100,48 +98,18 @@ enum Fork {
 }
 
 /// Forks a process that has a single thread, so that the child may go on with any code.
-fn fork() -> io::Result<Fork> {
-    // SAFETY: the callers are at the start of the program, before any thread was made, so no lock is held by another thread.
+pub(crate) fn fork() -> io::Result<Fork> {
+    // SAFETY: the callers' programs have made no thread, so no lock is held by another thread.
     match check(unsafe { libc::fork() })? {
         0 => Ok(Fork::Child),
         pid => Ok(Fork::Parent(pid)),
     }
 }
 
-/// Leaves the starting process behind: own session, no controlling terminal. Returns three times: `Parent` in the old process,
-/// which must end at once, `Reaper` in the new one, whose parent is then init, and `Shim` in the child of that, which waits until
-/// the reaper has done what it must have done before.
-///
-/// Only for the start of a program, before any thread exists.
-pub(crate) fn leave_parent(prepare_reaper: impl FnOnce()) -> io::Result<Role> {
-    if let Fork::Parent(_) = fork()? {
-        return Ok(Role::Parent);
-    }
+/// Leaves session, process group and controlling terminal of the process that this was forked from.
+pub(crate) fn new_session() -> io::Result<()> {
     // SAFETY: setsid takes nothing.
-    check(unsafe { libc::setsid() })?;
-    let (prepared, preparing) = pipe()?;
-    Ok(match fork()? {
-        Fork::Parent(shim) => {
-            prepare_reaper();
-            Role::Reaper(shim)
-        }
-        Fork::Child => {
-            drop(preparing);
-            // until the other side is closed; a reaper that has ended has closed it too
-            let _nothing = File::from(prepared).read(&mut [0]);
-            Role::Shim
-        }
-    })
-}
-
-/// Which of the processes this is that a start makes of one.
-pub(crate) enum Role {
-    /// The one that was started.
-    Parent,
-    /// The shim's parent, with the shim's id.
-    Reaper(Pid),
-    /// The shim.
-    Shim,
+    check(unsafe { libc::setsid() }).map(drop)
 }
 
 /// Descendants whose parents end become children of this process instead of init's.

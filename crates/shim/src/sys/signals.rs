@@ -104,6 +104,12 @@ pub(crate) fn ignore(signal: i32) {
     unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
+/// Gives a signal its default action.
+pub(crate) fn give_default_action(signal: i32) {
+    // SAFETY: SIG_DFL runs no code of ours.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+}
+
 /// Sends a signal to a process.
 pub(crate) fn send(pid: Pid, signal: i32) -> io::Result<()> {
     if pid <= 0 {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use model::{Exit, Signal};
+use shim::ForkServer;
 
 use crate::support::{Crashed, Run, program, sh};
 
@@ -193,7 +194,7 @@ fn a_run_directory_may_have_a_long_name() {
     let folder = tempfile::tempdir().unwrap();
     let long = folder.path().join("d".repeat(120)).join("e".repeat(120));
     let spec = crate::support::spec(folder.path(), sh("exit 0"), false);
-    shim::launch(crate::support::exe(), &long, &spec).unwrap();
+    shim::launch(&ForkServer::new(crate::support::exe()), &long, &spec).unwrap();
     let mut stream = shim::connect(&long).unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(stream.try_clone().unwrap()));
     assert!(lines.any(|line| line.unwrap().contains("\"ended\"")));

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use model::{Exit, Signal};
-use shim::LaunchError;
 use shim::protocol::{FromShim, ToShim, WorkerSpec};
+use shim::{ForkServer, LaunchError};
 
 use crate::support::{Run, exe, has_ended, kill, program, sh, spec, status_field, wait_until};
 
@@ -20,7 +20,7 @@ fn refusal(command: Vec<String>, directory: &str) -> String {
     std::fs::write(folder.path().join("lost"), "#!/no/such/interpreter\n").unwrap();
     std::fs::set_permissions(folder.path().join("lost"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let run_dir = folder.path().join("run");
-    let error = shim::launch(exe(), &run_dir, &spec).unwrap_err();
+    let error = shim::launch(&ForkServer::new(exe()), &run_dir, &spec).unwrap_err();
     assert!(!run_dir.exists());
     let LaunchError::Refused(reason) = error else { panic!("{error}") };
     reason
@@ -48,7 +48,7 @@ fn a_command_that_cannot_be_run_is_refused_with_the_reason() {
 #[test]
 fn a_run_directory_is_never_used_twice() {
     let run = Run::start(sh("exec sleep 1000"), false);
-    let error = shim::launch(exe(), &run.run_dir(), &run.spec).unwrap_err();
+    let error = shim::launch(&ForkServer::new(exe()), &run.run_dir(), &run.spec).unwrap_err();
     assert!(matches!(error, LaunchError::RunDirectory { .. }), "{error}");
     assert!(run.run_dir().exists());
 }
@@ -57,10 +57,11 @@ fn a_run_directory_is_never_used_twice() {
 fn a_shim_that_cannot_be_run_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let spec = spec(folder.path(), sh("true"), false);
-    let error =
-        shim::launch(folder.path().join("none").as_path(), &folder.path().join("run"), &spec).unwrap_err();
+    let launch =
+        |exe: &Path| shim::launch(&ForkServer::new(exe), &folder.path().join("run"), &spec).unwrap_err();
+    let error = launch(&folder.path().join("none"));
     assert!(matches!(error, LaunchError::Shim { .. }), "{error}");
-    let error = shim::launch(Path::new("/bin/true"), &folder.path().join("run"), &spec).unwrap_err();
+    let error = launch(Path::new("/bin/true"));
     assert!(matches!(error, LaunchError::Lost(_)), "{error}");
 }
 

@@ -4,6 +4,7 @@
 
 mod crashes;
 mod files;
+mod fork_server;
 mod hostile;
 mod kernel;
 mod leftovers;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use model::crash::{Audit, Findings};
 use model::{Clock, Exit};
-use shim::SystemClock;
 use shim::protocol::{FromShim, ToShim, WorkerSpec};
+use shim::{ForkServer, SystemClock};
 
 /// How long anything may take. Not a measurement: a test that reaches it has failed.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -107,10 +107,19 @@ impl Run {
         arm: bool,
         change: impl FnOnce(&mut WorkerSpec),
     ) -> Self {
+        Self::start_from(&ForkServer::new(exe), command, arm, change)
+    }
+
+    pub(crate) fn start_from(
+        fork_server: &ForkServer,
+        command: Vec<String>,
+        arm: bool,
+        change: impl FnOnce(&mut WorkerSpec),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut spec = spec(folder.path(), command, arm);
         change(&mut spec);
-        if let Err(error) = shim::launch(exe, &folder.path().join("run"), &spec) {
+        if let Err(error) = shim::launch(fork_server, &folder.path().join("run"), &spec) {
             panic!("{error}");
         }
         let (reader, state) = Self::open(&folder.path().join("run"));
