@@ -13,6 +13,7 @@
 //! `PTRACE_O_EXITKILL` is not set: a shim that dies must not be what kills a worker by this way too.
 
 mod attach;
+mod events;
 mod facts;
 mod machine;
 
@@ -22,9 +23,10 @@ use model::Clock;
 
 pub(crate) use self::attach::AttachError;
 use self::attach::seize_all;
+pub(crate) use self::events::Report;
+use self::events::{Event, Request, Stop};
 use self::facts::Kernel;
-pub(crate) use self::machine::Report;
-use self::machine::{Event, Machine, Request, STOP_LIMIT, Stop};
+use self::machine::{Machine, STOP_LIMIT};
 use crate::proc_status::Dispositions;
 use crate::serving_rule::ServingRule;
 use crate::sys::process::{Change, next_change, next_change_of};
@@ -76,8 +78,9 @@ impl Tracer {
     }
 
     /// Attaches to whatever serves, or is a master, and is not ours yet. A master's next children are ours by themselves, so a
-    /// round that finds nobody new is the last.
+    /// round that finds nobody new is the last. To be called whenever who serves may have changed.
     pub(crate) fn follow(&mut self, rule: &mut dyn ServingRule) {
+        self.step(Event::Reconsider, rule);
         for _ in 0..ROUNDS {
             let mut found = false;
             for pid in rule.watched() {
@@ -208,7 +211,8 @@ impl Tracer {
         // a thread that is gone meanwhile is reported by wait
         let _gone_meanwhile = match request {
             Request::Resume { tid, signal } => {
-                self.passed_on = signal != 0;
+                // a child's end brings no other
+                self.passed_on = !matches!(signal, 0 | libc::SIGCHLD);
                 ptrace::resume(tid, signal)
             }
             Request::Listen { tid } => ptrace::listen(tid),

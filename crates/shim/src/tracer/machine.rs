@@ -25,33 +25,11 @@ use std::time::Duration;
 
 use model::{Exit, Signal};
 
+use super::events::{Event, Outcome, Report, Request, Stop};
 use crate::sys::{Pid, ptrace};
 
 /// How long all threads of a process may take to stop. Threads in an uninterruptible wait never do; they are left out.
 pub(super) const STOP_LIMIT: Duration = Duration::from_millis(500);
-
-/// How a thread is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stop {
-    pub(super) signal: i32,
-    pub(super) event: i32,
-}
-
-impl Stop {
-    /// What the thread was about to get.
-    pub(super) fn pending_signal(self) -> i32 {
-        if self.event == 0 { self.signal } else { 0 }
-    }
-
-    fn is_group_stop(self) -> bool {
-        self.event == ptrace::EVENT_STOP
-            && matches!(self.signal, libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU)
-    }
-
-    fn is_fork(self) -> bool {
-        matches!(self.event, libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK)
-    }
-}
 
 /// What is asked about processes that are stopped.
 pub(super) trait Facts {
@@ -75,65 +53,21 @@ pub(super) trait Facts {
     fn forget(&mut self, pid: Pid);
 }
 
-/// What happened, or what was decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
-    /// A running thread is ours from now on, with what it forks.
-    Seized { tid: Pid, pid: Pid },
-    /// A thread of ours, or one that was just made, is stopped.
-    Stopped { tid: Pid, stop: Stop },
-    /// A thread is gone; a process, where it is its last.
-    Ended { tid: Pid, exit: Exit },
-    /// The process that was just held is to be captured: its threads may take until then to stop.
-    Capture { pid: Pid, until: Duration },
-    /// The process that was just held dies without a capture.
-    PassOn { pid: Pid },
-    /// What is wanted of a process that stood still has been copied.
-    Copied { pid: Pid },
-    /// Time has passed.
-    Tick { now: Duration },
-    /// Everything is to be let go.
-    Leave,
-}
-
-/// What is asked of the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Request {
-    /// Run on and get this signal; 0 is none.
-    Resume { tid: Pid, signal: i32 },
-    /// Stay in the group stop.
-    Listen { tid: Pid },
-    /// Stop.
-    Interrupt { tid: Pid },
-    /// Run on for good, as if there had been no debugger.
-    LetGo { tid: Pid, stop: Stop },
-    /// What this stopped thread forks from now on is ours, or not.
-    FollowForks { tid: Pid, follow: bool },
-}
-
-/// What the debugger's owner is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Report {
-    /// This thread is held: the signal is about to kill its process, which serves. Answered by a capture or by passing it on.
-    Fatal { pid: Pid, tid: Pid, signal: Signal },
-    /// The process stands still, all of it but what does not stop: to be copied.
-    Still { pid: Pid, tid: Pid, signal: Signal, threads: Vec<Pid> },
-    /// A process is gone, followed or not.
-    Ended { pid: Pid, exit: Exit },
-}
-
-/// What comes of an event.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Outcome {
-    pub(super) requests: Vec<Request>,
-    pub(super) reports: Vec<Report>,
-}
-
 struct Thread {
     process: Pid,
     /// `None` while it runs, as far as is known.
     stop: Option<Stop>,
-    follows_forks: bool,
+    forks: Forks,
+}
+
+/// What is done about processes that a thread makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Forks {
+    Followed,
+    /// They are helpers, and the thread does not stop for them.
+    Unseen,
+    /// To be followed again from the thread's next stop on.
+    ToFollow,
 }
 
 /// How far a process is on the way to its death.
@@ -171,6 +105,7 @@ impl Machine {
             Event::Capture { pid, until } => self.capture(pid, until, facts, &mut outcome),
             Event::PassOn { pid } | Event::Copied { pid } => self.let_die(pid, &mut outcome),
             Event::Tick { now } => self.give_up_stopping(now, &mut outcome),
+            Event::Reconsider => self.reconsider(facts, &mut outcome),
             Event::Leave => self.leave(&mut outcome),
         }
         outcome
@@ -214,7 +149,7 @@ impl Machine {
 
     fn add(&mut self, tid: Pid, pid: Pid) {
         self.processes.entry(pid).or_insert(Life::Running);
-        self.threads.insert(tid, Thread { process: pid, stop: None, follows_forks: true });
+        self.threads.insert(tid, Thread { process: pid, stop: None, forks: Forks::Followed });
     }
 
     fn stopped(&mut self, tid: Pid, stop: Stop, facts: &mut dyn Facts, out: &mut Outcome) {
@@ -265,14 +200,29 @@ impl Machine {
         true
     }
 
-    /// One that starts helpers is not stopped for the next one; it may turn out to be a master when a child of it ends.
+    /// One that starts helpers is not stopped for the next one.
     fn choose_forks(&mut self, tid: Pid, stop: Stop, facts: &mut dyn Facts, out: &mut Outcome) {
         let Some(thread) = self.threads.get_mut(&tid) else { return };
-        let child_ended = stop.event == 0 && stop.signal == libc::SIGCHLD;
-        let is_asked = if thread.follows_forks { stop.is_fork() } else { child_ended };
-        if is_asked && facts.starts_helpers(thread.process) == thread.follows_forks {
-            thread.follows_forks = !thread.follows_forks;
-            out.requests.push(Request::FollowForks { tid, follow: thread.follows_forks });
+        let forks = match thread.forks {
+            Forks::Followed if stop.is_fork() && facts.starts_helpers(thread.process) => Forks::Unseen,
+            Forks::ToFollow => Forks::Followed,
+            _ => return,
+        };
+        thread.forks = forks;
+        out.requests.push(Request::FollowForks { tid, follow: forks == Forks::Followed });
+    }
+
+    /// Options can be set of a stopped thread alone.
+    fn reconsider(&mut self, facts: &mut dyn Facts, out: &mut Outcome) {
+        let mut answers = BTreeMap::new();
+        for (tid, thread) in self.threads.iter_mut().filter(|(_, thread)| thread.forks == Forks::Unseen) {
+            let pid = thread.process;
+            if !*answers.entry(pid).or_insert_with(|| facts.starts_helpers(pid)) {
+                thread.forks = Forks::ToFollow;
+                if thread.stop.is_none() {
+                    out.requests.push(Request::Interrupt { tid: *tid });
+                }
+            }
         }
     }
 

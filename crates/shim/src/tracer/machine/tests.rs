@@ -1,8 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Event::{Capture, Copied, Ended, Leave, PassOn, Seized, Stopped, Tick};
-use super::Request::{FollowForks, Interrupt, LetGo, Listen, Resume};
 use super::*;
+use crate::tracer::events::Event::{
+    Capture, Copied, Ended, Leave, PassOn, Reconsider, Seized, Stopped, Tick,
+};
+use crate::tracer::events::Request::{FollowForks, Interrupt, LetGo, Listen, Resume};
 
 const UNTIL: Duration = Duration::from_millis(500);
 
@@ -331,11 +333,15 @@ fn one_that_turns_out_to_be_a_master_is_followed_again() {
             ),
         ],
     );
+    assert_eq!(machine.step(Reconsider, &mut tree), Outcome::default());
     tree.starting_helpers.clear();
-    let outcome = machine.step(signal(20, libc::SIGUSR1), &mut tree);
-    assert_eq!(outcome.requests, [resumed(20, libc::SIGUSR1)]);
+    // nothing is asked for with each signal
     let outcome = machine.step(signal(20, libc::SIGCHLD), &mut tree);
-    assert_eq!(outcome.requests, [FollowForks { tid: 20, follow: true }, resumed(20, libc::SIGCHLD)]);
+    assert_eq!(outcome.requests, [resumed(20, libc::SIGCHLD)]);
+    assert_eq!(machine.step(Reconsider, &mut tree).requests, [Interrupt { tid: 20 }]);
+    assert_eq!(machine.step(Reconsider, &mut tree), Outcome::default());
+    let outcome = machine.step(first(20), &mut tree);
+    assert_eq!(outcome.requests, [FollowForks { tid: 20, follow: true }, resumed(20, 0)]);
     assert_eq!(machine.step(first(31), &mut tree).requests, [resumed(31, 0)]);
 }
 
