@@ -15,6 +15,7 @@ use model::auto_heal::cpu::CpuRule;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::fuse::FuseNumbers;
 use model::auto_heal::limit::WorkerSize;
+use model::auto_heal::path_glob::PathGlob;
 use model::auto_heal::restart::Restart;
 use model::auto_heal::{AutoHealConfig, NotRespondingNumbers};
 use model::change::Change;
@@ -107,7 +108,7 @@ pub type RulesChange<'a> =
     &'a (dyn Fn(&AutoHealConfig) -> Result<AutoHealConfig, ConsoleError> + Send + Sync);
 
 /// What the proactive rules of an app go by. What is fixed (90% for 30 s, 80% of at least 5 requests) is in `engine`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProactiveNumbers {
     /// When too many restarts switch the rules off, and for how long.
     pub fuse: FuseNumbers,
@@ -115,6 +116,8 @@ pub struct ProactiveNumbers {
     pub worker_size: WorkerSize,
     /// The app's own limit of private bytes, in place of the worker size's.
     pub memory_limit_bytes: Option<u64>,
+    /// Paths that percent request leaves out, such as long polls.
+    pub percent_request_exclude: Vec<PathGlob>,
     /// The rule on workers that answer nobody.
     pub not_responding: NotRespondingNumbers,
     /// Proactive CPU monitoring, where it is set.

@@ -73,6 +73,7 @@ pub fn spec(app: &App) -> AppSpec {
             worker_size: app.worker_size,
             memory_limit_bytes: app.memory_limit_bytes,
             fuse: app.fuse,
+            percent_request_excludes: app.percent_request_exclude.clone(),
             not_responding: app.not_responding,
             cpu: app.cpu,
         },

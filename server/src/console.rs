@@ -114,6 +114,7 @@ impl ConfiguredApp {
                 fuse: app.fuse,
                 worker_size: app.worker_size,
                 memory_limit_bytes: app.memory_limit_bytes,
+                percent_request_exclude: app.percent_request_exclude.clone(),
                 not_responding: app.not_responding,
                 cpu: app.cpu,
             },

@@ -96,6 +96,13 @@ impl Door {
         }
     }
 
+    /// See [`FrontDoor::worker_ends`].
+    pub fn worker_ends(&self, worker: &WorkerId) {
+        if let Some(open) = self.open.get() {
+            open.worker_ends(worker);
+        }
+    }
+
     /// See [`FrontDoor::is_drained`].
     pub fn is_drained(&self, worker: &WorkerId) -> bool {
         self.open.get().is_none_or(|open| open.is_drained(worker))

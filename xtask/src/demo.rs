@@ -170,7 +170,10 @@ fn heal_a_leak(medic: &mut Medic, setting: &Setting) -> Result<()> {
         medic.api("/api/v1/apps/shop/restarts").ok()?.as_array()?.first().cloned()
     })?;
     let (failed, drained) = (&restart["failed"], &restart["drained"]);
-    println!("It was replaced: {failed} requests failed, {drained} were drained.");
+    let (streams, tunnels) = (&restart["streams_ended"], &restart["tunnels_ended"]);
+    println!(
+        "It was replaced: {failed} requests failed, {drained} were drained, {streams} streams and {tunnels} tunnels ended."
+    );
     let page = "categories/diagnostic-tools/tools/auto-heal?tab=history";
     println!("\n  why it was restarted    http://{}/apps/shop/{page}", setting.dashboard);
     Ok(())

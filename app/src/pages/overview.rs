@@ -33,6 +33,7 @@ pub(crate) fn OverviewPage() -> impl IntoView {
         let incidents = recorded(console.incidents(Some(&app), INCIDENTS_READ).await)?.unwrap_or_default();
         let missing = report.is_none().then(|| console.snapshot().medic.unavailable_since());
         let crashes = report.as_ref().and_then(|report| report.total).map_or(0, |total| total.count);
+        let heal = console.snapshot().heal.get(&app).cloned();
         let alerts = alerts(&status, &incidents, now);
         let numbers = console.crash_monitoring(&app).unwrap_or_default();
         let links = Links::of_app(app.clone());
@@ -54,7 +55,7 @@ pub(crate) fn OverviewPage() -> impl IntoView {
                         "Listen address: "
                         <code>{listen}</code>
                     </p>
-                    <InstanceTable status=instances now=now />
+                    <InstanceTable status=instances heal=heal now=now />
                 </LiveRegion>
                 <LiveRegion name="crashes" heading="Application Crashes">
                     {missing.map(|since| view! { <Missing since=since /> })}

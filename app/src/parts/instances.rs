@@ -1,10 +1,10 @@
 //! The instances of an app as they are, with the button that restarts one.
 
-use insight::healing;
 use insight::report::Severity;
 use insight::start;
+use insight::{healing, words};
 use leptos::prelude::*;
-use model::status::{AppStatus, InstanceState, InstanceStatus, RestartStage, Restarting};
+use model::status::{AppHeal, AppStatus, InstanceState, InstanceStatus, RestartStage, Restarting};
 use model::time::humanise;
 use model::{AppName, Timestamp};
 
@@ -18,6 +18,8 @@ use crate::address::RESTART;
 pub(crate) fn InstanceTable(
     /// The app now.
     status: AppStatus,
+    /// What auto-heal sees of it.
+    heal: Option<AppHeal>,
     /// The wall clock.
     now: Timestamp,
 ) -> impl IntoView {
@@ -34,6 +36,7 @@ pub(crate) fn InstanceTable(
                 <td>{restart}</td>
                 <td class="number">{instance.pid}</td>
                 <td class="number">{instance.port}</td>
+                <td>{open_streams(heal.as_ref(), instance.index)}</td>
                 <td title=humanise(now.since(instance.since))>
                     <When at=instance.since bare=true />
                 </td>
@@ -57,6 +60,7 @@ pub(crate) fn InstanceTable(
                         <th scope="col" class="number">
                             "Port"
                         </th>
+                        <th scope="col">"Open streams"</th>
                         <th scope="col">"Since (UTC)"</th>
                         <th scope="col">"Reason"</th>
                     </tr>
@@ -65,7 +69,7 @@ pub(crate) fn InstanceTable(
             </table>
         </Scroll>
         <p class="quiet">
-            "Restarts are graceful: the new worker takes over, then the old one finishes its requests (limited by stop_grace)."
+            "Restarts are graceful: the new worker takes over, then the old one finishes its requests (limited by stop_grace). Streams and WebSockets that are still open then end with the old worker."
         </p>
     }
 }
@@ -75,6 +79,11 @@ fn reason(instance: &InstanceStatus) -> String {
     let message = instance.message.as_ref().map(healing::message);
     let activity = instance.starting.as_ref().map(start::activity);
     [message, activity].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+fn open_streams(heal: Option<&AppHeal>, index: u16) -> String {
+    let instance = heal.and_then(|heal| heal.instances.iter().find(|instance| instance.index == index));
+    instance.and_then(|instance| words::open_streams(&instance.open)).unwrap_or_else(|| "–".to_owned())
 }
 
 /// How far the restart is that is under way, or the button that begins one; nothing where no worker could be replaced.

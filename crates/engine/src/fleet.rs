@@ -22,6 +22,7 @@ use crate::instance::{Instance, Lifecycle, NameIncident};
 use model::auto_heal::cpu::CpuRule;
 use model::auto_heal::fuse::{FuseNumbers, FuseState};
 use model::auto_heal::limit::WorkerSize;
+use model::auto_heal::path_glob::PathGlob;
 use model::auto_heal::restart::RestartReason;
 use model::auto_heal::{AutoHealConfig, AutoHealState, NotRespondingNumbers, Observation};
 use model::crash_monitor::{CrashMonitorState, Numbers};
@@ -47,7 +48,7 @@ pub struct AppSpec {
 }
 
 /// What an app's auto-heal goes by, beside the user's rules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealSpec {
     /// Its workers' size.
     pub worker_size: WorkerSize,
@@ -55,6 +56,8 @@ pub struct HealSpec {
     pub memory_limit_bytes: Option<u64>,
     /// When too many restarts switch the proactive rules off.
     pub fuse: FuseNumbers,
+    /// Paths that percent request leaves out, such as long polls.
+    pub percent_request_excludes: Vec<PathGlob>,
     /// The rule on workers that answer nobody.
     pub not_responding: NotRespondingNumbers,
     /// Proactive CPU monitoring, where it is set.

@@ -136,7 +136,12 @@ impl FrontDoor {
         }
     }
 
-    /// The requests (and open tunnels) that a worker is serving.
+    /// A worker is asked to end: whatever streams and tunnels it still has end for that.
+    pub fn worker_ends(&self, worker: &WorkerId) {
+        self.known().iter().filter(|known| known.id == *worker).for_each(|known| known.note_ending());
+    }
+
+    /// The requests (streams and open tunnels among them) that a worker is serving.
     pub fn in_flight(&self, worker: &WorkerId) -> u32 {
         self.known().iter().filter(|known| known.id == *worker).map(|known| known.in_flight()).sum()
     }
@@ -144,11 +149,12 @@ impl FrontDoor {
     /// What was counted since the last call: one row per instance and minute, oldest first. Whoever calls it several times a
     /// minute gets several rows of that minute, to be merged.
     ///
-    /// A request is counted when its answer's last byte is handed to the client's connection (a tunnel when it is opened), in
-    /// that moment's minute, for the instance that answered or last had it; one that no worker took counts for the lowest
-    /// instance that was routed. A client that went away before its answer counts as 4xx, like nginx's 499. What hyper refuses
-    /// before it is a request (malformed, headers too large) is not counted. `most_in_flight` is a single worker's: during a
-    /// replacement the old and the new one of an instance are not added up.
+    /// A request is counted when its answer's last byte is handed to the client's connection (an event stream when its head is
+    /// there, a tunnel when it is opened), in that moment's minute, with its time (see the module `answer_time`), for the
+    /// instance that answered or last had it; one that no worker took counts for the lowest instance that was routed. A client
+    /// that went away before its answer counts as 4xx, like nginx's 499. What hyper refuses before it is a request (malformed,
+    /// headers too large) is not counted. `most_in_flight` is a single worker's: during a replacement the old and the new one of
+    /// an instance are not added up.
     pub fn take_minutes(&self) -> impl Future<Output = Vec<RequestMinute>> + Send + use<> {
         let rows = self.ask(Command::TakeMinutes);
         async { minutes::merge(rows.all().await) }
@@ -168,8 +174,10 @@ impl FrontDoor {
 
     /// For each worker that takes requests: those that ended since the last call, and those that are running now. A request
     /// counts for the worker that has it, so one that waits for a worker counts for none. A tunnel has ended when it is opened,
-    /// with the status 101; a client that went away ended its request with 499. A request that it gave up before a byte came, or
-    /// that the worker did not take a connection for, is told apart, and whether a byte came for any.
+    /// with the status 101, and an event stream when its head is there. What is open of them is told apart, and so is every other
+    /// answer that goes on for long: those are no running requests unless the worker stalls. A client that went away ended its
+    /// request with 499. A request that it gave up before a byte came, or that the worker did not take a connection for, is told
+    /// apart, and whether a byte came for any.
     pub fn tallies(&self) -> impl Future<Output = Vec<(WorkerId, Tallies)>> + Send + use<> {
         let (watched, counts) = {
             let watched = self.watched();

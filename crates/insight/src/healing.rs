@@ -158,6 +158,8 @@ mod tests {
                 duration_ms: 1,
                 drained: 0,
                 failed: 0,
+                streams_ended: 0,
+                tunnels_ended: 0,
                 outcome: RestartOutcome::Done,
             };
             assert_eq!(restart_summary(&restart), format!("Restarted: {words}."));

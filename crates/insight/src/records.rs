@@ -8,6 +8,7 @@ use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::auto_heal::{Evidence, HealStatus, LastHeal, Refusal, RefusalReason};
 use model::start::Starting;
 use model::status::{AppHeal, InstanceHeal, RestartStage, Restarting};
+use model::streams::OpenStreams;
 use model::{NodeName, Place, Timestamp, WorkerId};
 use serde::Serialize;
 
@@ -110,6 +111,10 @@ pub struct RestartRecord {
     pub drained: u64,
     /// Requests that were answered by an error for it, as the front door counted.
     pub failed: u64,
+    /// Streams that it ended: event streams, long downloads and the like.
+    pub streams_ended: u64,
+    /// Tunnels, such as WebSockets, that it ended.
+    pub tunnels_ended: u64,
     /// What became of it.
     #[serde(flatten)]
     pub outcome: OutcomeRecord,
@@ -142,8 +147,33 @@ impl From<Restart> for RestartRecord {
     fn from(restart: Restart) -> Self {
         let evidence = restart.evidence.as_ref().map(EvidenceRecord::from);
         let outcome = OutcomeRecord::from(&restart.outcome);
-        let Restart { old, new, place, at, reason, duration_ms, drained, failed, .. } = restart;
-        Self { old, new, place, at, reason, evidence, duration_ms, drained, failed, outcome }
+        let Restart {
+            old,
+            new,
+            place,
+            at,
+            reason,
+            duration_ms,
+            drained,
+            failed,
+            streams_ended,
+            tunnels_ended,
+            ..
+        } = restart;
+        Self {
+            old,
+            new,
+            place,
+            at,
+            reason,
+            evidence,
+            duration_ms,
+            drained,
+            failed,
+            streams_ended,
+            tunnels_ended,
+            outcome,
+        }
     }
 }
 
@@ -235,13 +265,15 @@ pub struct InstanceHealRecord {
     pub waiting: u64,
     /// Requests that their clients gave up on since the last byte came from the worker.
     pub given_up: u64,
+    /// Streams and tunnels that are open.
+    pub open_streams: OpenStreams,
 }
 
 impl From<&InstanceHeal> for InstanceHealRecord {
     fn from(heal: &InstanceHeal) -> Self {
-        let InstanceHeal { index, status, refused, waiting, given_up } = heal;
-        let (index, waiting, given_up) = (*index, *waiting, *given_up);
-        Self { index, status: status.into(), refused: refused.as_ref().map(Into::into), waiting, given_up }
+        let InstanceHeal { index, status, refused, waiting, given_up, open } = heal;
+        let (status, refused) = (status.into(), refused.as_ref().map(Into::into));
+        Self { index: *index, status, refused, waiting: *waiting, given_up: *given_up, open_streams: *open }
     }
 }
 

@@ -83,7 +83,11 @@ pub fn restarts(
         columns
             .extend([Column::number("duration", "Duration"), Column::number("drained", "Requests drained")]);
     }
-    columns.push(Column::number("failed", "Requests failed"));
+    columns.extend([
+        Column::number("failed", "Requests failed"),
+        Column::number("streams", "Streams ended"),
+        Column::number("tunnels", "Tunnels ended"),
+    ]);
     if is_whole {
         columns.push(Column::long("observed", "Observed"));
     }
@@ -115,7 +119,7 @@ fn restart_row(restart: &Restart, is_whole: bool) -> Vec<Cell> {
     if is_whole {
         row.extend([Cell::DurationMs(restart.duration_ms), Cell::Count(restart.drained)]);
     }
-    row.push(Cell::Count(restart.failed));
+    row.extend([restart.failed, restart.streams_ended, restart.tunnels_ended].map(Cell::Count));
     if is_whole {
         let observed = restart.evidence.as_ref().map(|evidence| rules::evidence(evidence).observed);
         row.push(Cell::text(observed.map(|observed| words::capitalized(&observed))));
@@ -208,6 +212,8 @@ mod tests {
             duration_ms: 1_200,
             drained: 17,
             failed: 4,
+            streams_ended: 6,
+            tunnels_ended: 2,
             outcome: RestartOutcome::Failed {
                 why: RestartFailure::Recorded("It did not listen.".to_owned()),
             },
@@ -216,7 +222,7 @@ mod tests {
             let table = restarts("Restarts", std::slice::from_ref(&restart), has, "None.");
             assert_eq!(table.rows[0].len(), table.columns.len());
             assert_eq!(table.rows[0].contains(&Cell::Count(17)), drained);
-            assert!(table.rows[0].contains(&Cell::Count(4)));
+            assert!([4, 6, 2].iter().all(|count| table.rows[0].contains(&Cell::Count(*count))));
             assert!(table.rows[0].contains(&Cell::Text("Percent memory (restart limit reached)".to_owned())));
             assert!(table.rows[0].contains(&Cell::Status {
                 severity: Severity::Warning,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::auto_heal::limit::{Bitness, LimitSource, MemoryLimit};
 use model::crash_monitor::LastEnd;
+use model::streams::{OpenCount, OpenStreams};
 use model::time::humanise;
 
 use crate::start;
@@ -39,6 +40,25 @@ pub fn counted<N: Copy + Display + PartialEq + From<u8>>(number: N, one: &str, m
 /// `1 request`, `5 requests`.
 pub fn requests(count: u64) -> String {
     counted(count, "request", "requests")
+}
+
+/// `6 streams and 2 tunnels`; nothing where there are none.
+pub fn streams(streams: u64, tunnels: u64) -> Option<String> {
+    let streams = (streams > 0).then(|| counted(streams, "stream", "streams"));
+    let tunnels = (tunnels > 0).then(|| counted(tunnels, "tunnel", "tunnels"));
+    let all: Vec<String> = streams.into_iter().chain(tunnels).collect();
+    (!all.is_empty()).then(|| all.join(" and "))
+}
+
+/// What is open: `6 streams (oldest 12 min), 2 tunnels (oldest 3 s)`.
+pub fn open_streams(open: &OpenStreams) -> Option<String> {
+    let told = |OpenCount { count, oldest_ms }: OpenCount, one, many| {
+        let age = humanise(Duration::from_secs(oldest_ms / 1_000));
+        (count > 0).then(|| format!("{} (oldest {age})", counted(count, one, many)))
+    };
+    let streams = told(open.streams, "stream", "streams");
+    let all: Vec<String> = streams.into_iter().chain(told(open.tunnels, "tunnel", "tunnels")).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// `5 requests within 2 min`.

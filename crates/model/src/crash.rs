@@ -231,12 +231,16 @@ pub struct AffectedRequests {
     pub requests: Vec<InFlightRequest>,
     /// The one that may have killed it, and was not tried again for that.
     pub suspect: Option<InFlightRequest>,
-    /// Requests, tunnels included, that it finished after it was retired.
+    /// Requests, streams and tunnels that it finished after it was retired and before it was asked to end, and requests that it
+    /// finished then.
     pub drained: u64,
-    /// Its requests that ended by an error of the front door's own (502, a cut answer, a cut tunnel) since it was retired or
-    /// because it died. One that was tried again is not among them, unless no worker took it in time; a later call tells that.
+    /// Its requests that ended by an error of the front door's own (502, a cut answer) since it was retired or because it died. One that was tried again is not among them, unless no worker took it in time; a later call tells that.
     /// One whose answer was on its way when the worker died is, though the answer still arrives.
     pub failed: u64,
+    /// Streams that were cut since it was retired or because it died, or that ended after it was asked to end.
+    pub streams_ended: u64,
+    /// Tunnels, likewise.
+    pub tunnels_ended: u64,
 }
 
 /// One crash, as it is stored.

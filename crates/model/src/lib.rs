@@ -17,6 +17,7 @@ pub mod requests;
 pub mod settings;
 pub mod start;
 pub mod status;
+pub mod streams;
 pub mod text;
 pub mod time;
 pub mod violation;

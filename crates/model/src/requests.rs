@@ -96,7 +96,8 @@ pub struct RequestMinute {
     pub minute: Timestamp,
     /// Answers by status class: 1xx, 2xx, 3xx, 4xx, 5xx; an answer that the front door gave for the worker (502, 503) counts too.
     pub by_class: [u64; 5],
-    /// From the request's first byte to the answer's last.
+    /// How long the worker kept each client waiting in one piece (see [`crate::streams`]): for the answer's head or, if that was
+    /// longer, for more of its body. How long a body takes that goes on is not in it.
     pub latency: LatencySketch,
     /// The most requests under way at once.
     pub most_in_flight: u32,

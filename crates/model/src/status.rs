@@ -11,6 +11,7 @@ use crate::auto_heal::restart::{RestartFailure, RestartReason};
 use crate::auto_heal::{HealStatus, Refusal};
 use crate::crash_monitor::{EndsInARow, LastEnd, RecentCrashes};
 use crate::start::Starting;
+use crate::streams::OpenStreams;
 use crate::{AppName, Timestamp};
 
 pub use medic::{BegunAnew, ClosedAddress, DatabaseHealth, DatabaseState, MedicHealth, Problem};
@@ -210,6 +211,8 @@ pub struct InstanceHeal {
     pub waiting: u64,
     /// Requests that their clients gave up on since the last byte came from the worker.
     pub given_up: u64,
+    /// Streams and tunnels that are open at the worker that takes requests.
+    pub open: OpenStreams,
 }
 
 /// What an instance is doing.

@@ -14,8 +14,8 @@ impl Store {
 
     async fn insert_restart(&self, restart: &Restart) -> sqlx::Result<bool> {
         let sql = "INSERT INTO restart (id, app, at_ms, node, instance, old_worker, new_worker, reason, reason_fields, \
-                   outcome, outcome_fields, failed, drained, duration_ms, evidence) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING";
+                   outcome, outcome_fields, failed, drained, streams_ended, tunnels_ended, duration_ms, evidence) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING";
         let [reason, reason_fields] = tagged("kind", &restart.reason)?;
         let [outcome, outcome_fields] = tagged("outcome", &restart.outcome)?;
         let values = vec![
@@ -32,6 +32,8 @@ impl Store {
             outcome_fields,
             count(restart.failed),
             count(restart.drained),
+            count(restart.streams_ended),
+            count(restart.tunnels_ended),
             count(restart.duration_ms),
             json(&restart.evidence)?,
         ];
@@ -46,7 +48,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Restart>, StoreError> {
         let sql = "SELECT app, at_ms, node, instance, old_worker, new_worker, reason, reason_fields, outcome, \
-                   outcome_fields, failed, drained, duration_ms, evidence FROM restart \
+                   outcome_fields, failed, drained, streams_ended, tunnels_ended, duration_ms, evidence FROM restart \
                    WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms DESC, id DESC LIMIT $4";
         let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
         let rows = self.sql.rows(sql, values).await;
@@ -66,6 +68,8 @@ fn restart_of(row: &Row) -> sqlx::Result<Restart> {
         duration_ms: row.number("duration_ms")?,
         drained: row.number("drained")?,
         failed: row.number("failed")?,
+        streams_ended: row.number("streams_ended")?,
+        tunnels_ended: row.number("tunnels_ended")?,
         outcome: row.tagged("outcome", "outcome", "outcome_fields")?,
     })
 }

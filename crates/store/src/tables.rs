@@ -182,6 +182,8 @@ pub const TABLES: &[Table] = &[
             "drained",
             "duration_ms",
             "evidence",
+            "streams_ended",
+            "tunnels_ended",
         ],
         bound: age!("restart", "id", "at_ms"),
     },

@@ -11,6 +11,7 @@ use model::auto_heal::NotRespondingNumbers;
 use model::auto_heal::cpu::CpuRule;
 use model::auto_heal::fuse::FuseNumbers;
 use model::auto_heal::limit::WorkerSize;
+use model::auto_heal::path_glob::PathGlob;
 use model::crash_monitor::Numbers;
 
 use super::reader::{Reader, Section};
@@ -62,6 +63,8 @@ pub struct App {
     pub cpu: Option<CpuRule>,
     /// When too many proactive restarts switch the proactive rules off.
     pub fuse: FuseNumbers,
+    /// Paths that percent request leaves out.
+    pub percent_request_exclude: Vec<PathGlob>,
     /// When a worker that answers nobody is replaced.
     pub not_responding: NotRespondingNumbers,
 }
@@ -145,6 +148,8 @@ fn read<'t>(
     reader.finish(&monitoring);
     let mut healing = reader.section(section, "auto_heal");
     let fuse = auto_heal::fuse(reader, &mut healing, numbers.fuse);
+    let percent_request_exclude =
+        reader.or(&mut healing, "percent_request_exclude", "", auto_heal::excluded_paths);
     let not_responding = auto_heal::not_responding(reader, &mut healing, numbers.not_responding);
     reader.finish(&healing);
     let cpu = auto_heal::cpu(reader, section);
@@ -168,6 +173,7 @@ fn read<'t>(
         memory_limit_bytes,
         cpu,
         fuse,
+        percent_request_exclude,
         not_responding,
     })
 }

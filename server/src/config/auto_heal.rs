@@ -6,6 +6,7 @@ use model::auto_heal::config::Violation;
 use model::auto_heal::cpu::{CpuMode, CpuRule};
 use model::auto_heal::fuse::FuseNumbers;
 use model::auto_heal::limit::WorkerSize;
+use model::auto_heal::path_glob::{PathGlob, PathGlobError};
 
 use super::reader::{Reader, Section};
 use super::values::{Raw, Size, Span, count, duration, size, text, truth};
@@ -56,6 +57,20 @@ pub(super) fn not_responding<'t>(
         complain(reader, section, numbers.check(), |field| field.replacen('.', "_", 1));
     }
     numbers
+}
+
+/// Paths that percent request leaves out, such as long polls: a list, or words with commas between them.
+pub(super) fn excluded_paths(raw: &Raw) -> Result<Vec<PathGlob>, String> {
+    let listed = match raw {
+        Raw::List(list) => list.join(","),
+        _ => text(raw)?,
+    };
+    let path = |path: &str| {
+        path.parse().map_err(|error: PathGlobError| {
+            format!("must be paths of {} (got \"{}\")", error.accepted(), path.escape_debug())
+        })
+    };
+    listed.split(',').map(str::trim).filter(|path| !path.is_empty()).map(path).collect()
 }
 
 /// Proactive CPU monitoring, where it is set. What is left out is App Service's default, except for the mode: a dump cannot be

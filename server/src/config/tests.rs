@@ -133,6 +133,20 @@ fn an_app_opts_out_of_not_responding_alone_and_has_numbers_of_its_own() {
     assert_eq!(parse(&text).unwrap().apps[0].not_responding, own);
 }
 
+#[test]
+fn an_app_says_which_paths_percent_request_leaves_out() {
+    let excluded = |keys: &str| {
+        app_with(keys).map(|app| app.percent_request_exclude.iter().map(ToString::to_string).collect())
+    };
+    assert_eq!(excluded(""), Ok(Vec::<String>::new()));
+    let keys = r#"auto_heal = { percent_request_exclude = ["/poll/*", "wait"] }"#;
+    assert_eq!(excluded(keys), Ok(vec!["/poll/*".to_owned(), "wait".to_owned()]));
+    let keys = r#"auto_heal = { percent_request_exclude = "/poll/*, /wait" }"#;
+    assert_eq!(excluded(keys), Ok(vec!["/poll/*".to_owned(), "/wait".to_owned()]));
+    let refused = excluded(r#"auto_heal = { percent_request_exclude = ["/poll?x"] }"#).unwrap_err();
+    assert!(refused[0].contains("app.auto_heal.percent_request_exclude: must be paths"), "{refused:?}");
+}
+
 /// What an app needs stands in the first four lines, so `keys` begin in the fifth.
 fn app_with(keys: &str) -> Result<App, Vec<String>> {
     let text = format!("{APP}{keys}");

@@ -136,6 +136,9 @@ impl Executor {
             Effect::Probe { worker } => self.probe(worker),
             Effect::AskHealth { worker, within } => self.ask_health(worker, within),
             Effect::Signal { worker, signal: Signal(signal) } => {
+                if let Some(front_door) = self.front_doors.get(&worker.place.app) {
+                    front_door.worker_ends(&worker);
+                }
                 self.connected.send(&worker, ToShim::Signal { signal });
             }
             Effect::Arm { worker } => self.connected.send(&worker, ToShim::Arm),

@@ -238,10 +238,10 @@ impl Waiting {
 }
 
 fn log(restart: &Restart) {
-    let Restart { old, failed, drained, reason, outcome, .. } = restart;
+    let Restart { old, failed, drained, streams_ended, tunnels_ended, reason, outcome, .. } = restart;
     match outcome {
         RestartOutcome::Done => {
-            tracing::info!(worker = %old, failed, drained, "{}", healing::restart_summary(restart));
+            tracing::info!(worker = %old, failed, drained, streams_ended, tunnels_ended, "{}", healing::restart_summary(restart));
         }
         RestartOutcome::Failed { why } => {
             tracing::warn!(worker = %old, reason = healing::reason(reason), "not replaced: {}", healing::failure(why));

@@ -259,6 +259,14 @@ fn RestartCard(restart: Restart) -> impl IntoView {
                         <dd>{restart.failed}</dd>
                     </div>
                     <div>
+                        <dt>"Streams ended"</dt>
+                        <dd>{restart.streams_ended}</dd>
+                    </div>
+                    <div>
+                        <dt>"Tunnels ended"</dt>
+                        <dd>{restart.tunnels_ended}</dd>
+                    </div>
+                    <div>
                         <dt>"Instance"</dt>
                         <dd>{restart.place.within_app()}</dd>
                     </div>
@@ -344,6 +352,8 @@ mod tests {
             duration_ms: 1_200,
             drained: 3,
             failed: 0,
+            streams_ended: 0,
+            tunnels_ended: 0,
             outcome: RestartOutcome::Failed {
                 why: RestartFailure::Recorded("It did not <i>listen.".to_owned()),
             },

@@ -11,6 +11,7 @@ use model::auto_heal::Rule;
 use model::auto_heal::cpu::CpuRule;
 use model::auto_heal::fuse::{FuseNumbers, FuseStatus};
 use model::auto_heal::limit::{Bitness, WorkerSize};
+use model::auto_heal::path_glob::PathGlob;
 use model::auto_heal::percent_memory;
 use model::settings::Setting;
 use model::status::{AppHeal, AppStatus, InstanceHeal};
@@ -33,13 +34,14 @@ pub(super) fn tab(console: &dyn Console, status: &AppStatus) -> AnyView {
     let (enabled, name) = (status.auto_heal_enabled, console.setting_name(Setting::AutoHeal));
     let (settings, rearm) = (SETTINGS.href(app), RESUME_PROACTIVE_RULES.of_app(app));
     let fuse = heal.as_ref().map(|heal| heal.fuse);
-    let cpu = numbers.and_then(|numbers| numbers.cpu);
+    let cpu = numbers.as_ref().and_then(|numbers| numbers.cpu);
+    let limit = numbers.as_ref().map(|numbers| numbers.fuse);
     view! {
         <LiveRegion name="state" heading="State">
             <State enabled=enabled settings=settings name=name />
         </LiveRegion>
         <LiveRegion name="fuse" heading="Restart limit">
-            {fuse.map(|fuse| view! { <FuseView fuse=fuse numbers=numbers.map(|numbers| numbers.fuse) rearm=rearm /> })}
+            {fuse.map(|fuse| view! { <FuseView fuse=fuse numbers=limit rearm=rearm /> })}
         </LiveRegion>
         <LiveRegion name="readings" heading="Current values by instance">
             {match heal {
@@ -231,9 +233,10 @@ fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
         ),
     };
     let requests = format!(
-        "Acts {}. One that still runs counts by its age. Not while a worker warms up.",
+        "Acts {}. A request's time is how long the worker kept the client waiting: for the response head, or for more of the body. Streams that keep sending, event streams and WebSockets are not slow. Not while a worker warms up.",
         rules::percent_request::condition()
     );
+    let excluded = excluded(&numbers.percent_request_exclude);
     let responses = if numbers.not_responding.enabled {
         format!(
             "Acts {}. A probe is a GET of health_path, or of the warm-up path if health_path is not set. Any answer counts, errors too.",
@@ -250,7 +253,7 @@ fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
             </div>
             <div>
                 <dt>{rules::title(Rule::PercentRequest)}</dt>
-                <dd>{requests}</dd>
+                <dd>{requests} " " {excluded}</dd>
             </div>
             <div>
                 <dt>{rules::title(Rule::NotResponding)}</dt>
@@ -261,6 +264,14 @@ fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
             "Action: a graceful restart of that instance. A custom rule on memory or slow requests overrides the proactive one."
         </p>
     }
+}
+
+fn excluded(paths: &[PathGlob]) -> String {
+    if paths.is_empty() {
+        return "To leave out long polls, set percent_request_exclude in medic.toml.".to_owned();
+    }
+    let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+    format!("Excluded paths (percent_request_exclude): {}.", paths.join(", "))
 }
 
 fn size_words(size: WorkerSize) -> String {
@@ -323,20 +334,29 @@ mod tests {
             fuse: FuseNumbers::default(),
             worker_size: WorkerSize::Large,
             memory_limit_bytes: None,
+            percent_request_exclude: vec![],
             not_responding: NotRespondingNumbers::default(),
             cpu: None,
         };
-        let html = view! { <Thresholds numbers=numbers /> }.to_html();
+        let html = view! { <Thresholds numbers=numbers.clone() /> }.to_html();
         for expected in [
             "above 90% of its limit for more than 30 s",
             "Large, 7 GiB (4 GiB for 32 bit)",
             "at least 80% of the requests within 120 s took 200 s or longer",
+            "set percent_request_exclude in medic.toml",
             "no byte comes back for 1 min while at least 3 requests wait or are given up on",
         ] {
             assert!(html.contains(expected), "{expected} in {html}");
         }
-        let own = ProactiveNumbers { memory_limit_bytes: Some(512 << 20), ..numbers };
-        assert!(view! { <Thresholds numbers=own /> }.to_html().contains("memory_limit, 512 MiB"));
+        let own = ProactiveNumbers {
+            memory_limit_bytes: Some(512 << 20),
+            percent_request_exclude: vec!["/poll/*".parse().unwrap(), "/wait".parse().unwrap()],
+            ..numbers.clone()
+        };
+        let html = view! { <Thresholds numbers=own /> }.to_html();
+        for expected in ["memory_limit, 512 MiB", "(percent_request_exclude): /poll/*, /wait."] {
+            assert!(html.contains(expected), "{expected} in {html}");
+        }
         let not_responding = NotRespondingNumbers { enabled: false, ..NotRespondingNumbers::default() };
         let off = ProactiveNumbers { not_responding, ..numbers };
         assert!(view! { <Thresholds numbers=off /> }.to_html().contains("not_responding is false"));

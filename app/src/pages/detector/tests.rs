@@ -87,6 +87,8 @@ fn the_worst_day() -> Evidence {
         duration_ms: 1_200,
         drained: 1,
         failed: 0,
+        streams_ended: 0,
+        tunnels_ended: 0,
         outcome: RestartOutcome::Done,
     };
     day.crash_counts = minutes(&day).map(crash).collect();

@@ -33,6 +33,7 @@ use model::auto_heal::evidence::{Evidence, Firing, Reading, RefusalReason, Rule,
 use model::auto_heal::fuse::FuseStatus;
 use model::auto_heal::limit::MemoryLimit;
 use model::auto_heal::not_responding::NotRespondingNumbers;
+use model::auto_heal::path_glob::PathGlob;
 use model::auto_heal::watch::{Observation, Watch};
 use model::{Now, Timestamp};
 
@@ -47,6 +48,8 @@ pub struct Configure {
     pub user: AutoHealConfig,
     /// The worker's memory limit.
     pub limit: MemoryLimit,
+    /// Paths that percent request leaves out.
+    pub percent_request_excludes: Vec<PathGlob>,
     /// The rule on workers that answer nobody.
     pub not_responding: NotRespondingNumbers,
     /// Proactive CPU monitoring, where it is set.
@@ -107,7 +110,8 @@ impl AutoHeal {
 
     /// What the front door is to count, in the order that the tallies have.
     pub fn watches(&self) -> Vec<Watch> {
-        std::iter::once(PercentRequest::watch()).chain(self.user.watches()).collect()
+        let own = PercentRequest::watches(&self.settings.percent_request_excludes);
+        own.into_iter().chain(self.user.watches()).collect()
     }
 
     /// Takes in one event.
@@ -177,12 +181,12 @@ impl AutoHeal {
         self.look_at(now, fuse);
         let tallies = &seen.tallies;
         let counted =
-            tallies.of_watch.split_first().filter(|_| tallies.generation == self.settings.generation);
+            tallies.of_watch.split_first_chunk().filter(|_| tallies.generation == self.settings.generation);
         let user = self.user.observe(now, seen, counted.map(|(_, rest)| rest));
         let (memory_looks, requests_look) = self.proactive_looks();
         let memory = if memory_looks { self.memory.observe(now, seen) } else { None };
         let requests =
-            counted.filter(|_| requests_look).and_then(|(slow, _)| self.requests.observe(now, seen, *slow));
+            counted.filter(|_| requests_look).and_then(|(own, _)| self.requests.observe(now, seen, *own));
         let firings: Vec<Firing> = [user, memory, requests].into_iter().flatten().collect();
         for firing in &firings {
             if !self.restarting {
@@ -347,6 +351,9 @@ impl AutoHeal {
         self.memory.set_limit(settings.limit);
         if settings.cpu != self.settings.cpu {
             self.cpu = settings.cpu.map(|rule| ProactiveCpu::new(now, rule, None));
+        }
+        if settings.percent_request_excludes != self.settings.percent_request_excludes {
+            self.requests.clear();
         }
         self.settings = settings;
         let (memory_looks, requests_look) = self.proactive_looks();

@@ -6,12 +6,16 @@
 //!  Warming up ─────▶ Watching ──────────────────────────────▶ fires, and begins anew
 //! ```
 //!
-//! The requests are those that ended within the last 120 s and those that are running. One that its client gave up on without a
-//! byte counts if it was 200 s old; a younger one says neither that the worker is fast nor that it is slow. A running one counts as what it is by
-//! its age: slow from 200 s on, and not slow before, so that a rush of new requests speaks for the worker and not against it.
+//! The requests are those that ended within the last 120 s and those that are running; a stream is none of them while it goes on
+//! (see [`model::streams`]). One that its client gave up on without a byte counts if it was 200 s old; a younger one says neither
+//! that the worker is fast nor that it is slow. A running one counts as what it is by its time up to now: slow from 200 s on, and
+//! not slow before, so that a rush of new requests speaks for the worker and not against it. Paths that the app's settings
+//! exclude, such as long polls, count nowhere.
 //! "At least 5" counts the slow ones, as "5 requests for which the rule is broken" has it.
 
 use model::auto_heal::percent_request::{LEAST, SHARE_PERCENT, SLOW, WINDOW};
+
+use std::time::Duration;
 
 use super::samples::Samples;
 use crate::auto_heal::window::Window;
@@ -19,7 +23,8 @@ use model::Now;
 use model::auto_heal::arithmetic::{millis, percent};
 use model::auto_heal::evidence::{Evidence, Firing, Reading, Rule, RuleState, Unit};
 use model::auto_heal::measured::Measured;
-use model::auto_heal::watch::{Observation, Tallies, Tally, Watch};
+use model::auto_heal::path_glob::PathGlob;
+use model::auto_heal::watch::{Observation, Tally, Watch};
 
 /// The rule, for one instance.
 #[derive(Clone, Debug)]
@@ -44,22 +49,26 @@ impl Default for PercentRequest {
 }
 
 impl PercentRequest {
-    /// What the front door is to count for it.
-    pub const fn watch() -> Watch {
-        Watch { statuses: None, at_least: SLOW, path: None }
+    /// What the front door is to count for it: all requests, and the slow ones of them.
+    pub fn watches(excluded: &[PathGlob]) -> [Watch; 2] {
+        [Duration::ZERO, SLOW].map(|at_least| Watch {
+            statuses: None,
+            at_least,
+            path: None,
+            except: excluded.to_vec(),
+        })
     }
 
-    /// Takes in one second; `slow` is what [`PercentRequest::watch`] counted.
-    pub fn observe(&mut self, now: Now, seen: &Observation, slow: Tally) -> Option<Firing> {
+    /// Takes in one second; `all` and `slow` are what [`PercentRequest::watches`] counted.
+    pub fn observe(&mut self, now: Now, seen: &Observation, [all, slow]: [Tally; 2]) -> Option<Firing> {
         self.warm = !seen.warm_up;
         if seen.warm_up {
             self.clear();
             return None;
         }
-        let Tallies { total, unanswered, .. } = &seen.tallies;
-        self.all.push(now.monotonic, total.finished.saturating_sub(unanswered.given_up_early));
+        self.all.push(now.monotonic, all.finished.saturating_sub(all.given_up_early));
         self.slow.push(now.monotonic, slow.finished);
-        self.running = (total.running, slow.running);
+        self.running = (all.running, slow.running);
         let (all, slow) = self.counts();
         self.samples.push(now, percent(slow, all));
         // Compared by multiplication: a share of 79.9 % is not 80 %.
@@ -116,7 +125,6 @@ impl PercentRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const START: Now = Now::START;
 
@@ -126,10 +134,9 @@ mod tests {
     }
 
     fn told(rule: &mut PercentRequest, ms: u64, all: (u64, u64), slow: (u64, u64), warm_up: bool) -> bool {
-        let tally = |(finished, running)| Tally { finished, running };
-        let mut seen = Observation { warm_up, ..Observation::default() };
-        seen.tallies.total = tally(all);
-        rule.observe(START + Duration::from_millis(ms), &seen, tally(slow)).is_some()
+        let tally = |(finished, running)| Tally { finished, running, ..Tally::default() };
+        let seen = Observation { warm_up, ..Observation::default() };
+        rule.observe(START + Duration::from_millis(ms), &seen, [tally(all), tally(slow)]).is_some()
     }
 
     #[test]
@@ -156,22 +163,24 @@ mod tests {
     #[test]
     fn a_request_given_up_on_early_is_left_out_of_both_counts() {
         for (early, fires) in [(0, false), (1, false), (2, true)] {
-            let mut seen = Observation::default();
-            seen.tallies.total.finished = 8;
-            seen.tallies.unanswered.given_up = 4;
-            seen.tallies.unanswered.given_up_early = early;
-            let slow = Tally { finished: 5, running: 0 };
-            let fired = PercentRequest::default().observe(START, &seen, slow).is_some();
+            let all = Tally { finished: 8, given_up_early: early, running: 0 };
+            let slow = Tally { finished: 5, ..Tally::default() };
+            let seen = Observation::default();
+            let fired = PercentRequest::default().observe(START, &seen, [all, slow]).is_some();
             assert_eq!(fired, fires, "5 slow ones of 8 without {early}");
         }
     }
 
     #[test]
     fn slow_is_200_seconds_or_longer() {
-        let watch = PercentRequest::watch();
+        let [all, watch] = PercentRequest::watches(&["/poll/*".parse().unwrap()]);
         for (took_ms, slow) in [(199_999, false), (200_000, true)] {
             let took = Duration::from_millis(took_ms);
             assert_eq!((watch.matches(200, took, "/"), watch.matches_running(took, "/")), (slow, slow));
+            assert!(all.matches(200, took, "/") && all.matches_running(took, "/"));
+            for watch in [&all, &watch] {
+                assert!(!watch.matches(200, took, "/poll/7") && !watch.matches_running(took, "/poll/7"));
+            }
         }
     }
 

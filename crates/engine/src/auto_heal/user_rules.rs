@@ -60,7 +60,7 @@ pub fn counting(config: &AutoHealConfig) -> Vec<Counting> {
     for (rule, trigger) in slow.chain(with_path) {
         let taken = trigger.time_taken.duration();
         if let Some(path) = glob(trigger.path.as_deref()) {
-            let watch = Watch { statuses: None, at_least: taken, path };
+            let watch = Watch { statuses: None, at_least: taken, path, except: Vec::new() };
             add(rule, Some(watch), trigger.count, trigger.time_interval);
         }
     }
@@ -76,7 +76,8 @@ pub fn counting(config: &AutoHealConfig) -> Vec<Counting> {
     });
     for (rule, statuses, path, count, interval) in single.chain(range) {
         if let Some(path) = glob(path.as_deref()) {
-            let watch = Watch { statuses: Some(statuses), at_least: Duration::ZERO, path };
+            let watch =
+                Watch { statuses: Some(statuses), at_least: Duration::ZERO, path, except: Vec::new() };
             add(rule, Some(watch), count, interval);
         }
     }
@@ -239,7 +240,7 @@ impl UserRules {
         if let Some(counted) = counted {
             let mut counted = counted.iter().copied();
             for condition in &mut self.conditions {
-                let total = Tally { finished: seen.tallies.total.finished, running: 0 };
+                let total = Tally { running: 0, ..seen.tallies.total };
                 let own = condition.is.watch.as_ref().map(|_| counted.next().unwrap_or_default());
                 condition.take(now, own.unwrap_or(total));
             }

@@ -226,6 +226,7 @@ impl App {
             proactive: self.settings.is_enabled(Setting::AutoHeal),
             user: self.rules.clone(),
             limit: self.bounds().limit(),
+            percent_request_excludes: self.spec.auto_heal.percent_request_excludes.clone(),
             not_responding: self.spec.auto_heal.not_responding,
             cpu: self.spec.auto_heal.cpu,
         }

@@ -89,6 +89,7 @@ fn stopped_place(now: Now, key: &Place, name_incident: NameIncident) -> Instance
         proactive: false,
         user: AutoHealConfig::default(),
         limit: Bounds::default().limit(),
+        percent_request_excludes: Vec::new(),
         not_responding: NotRespondingNumbers::default(),
         cpu: None,
     };

@@ -12,6 +12,7 @@ use model::auto_heal::restart::RestartReason;
 use model::auto_heal::{Action, AutoHealState, Observation, Refusal, Watch};
 use model::crash_monitor::CrashMonitorState;
 use model::status::InstanceHeal;
+use model::streams::OpenStreams;
 use model::{Now, Place, WorkerId};
 
 use crate::instance::{Instance, Order, WorkerLimits};
@@ -26,6 +27,7 @@ pub struct Healing {
     bounds: Bounds,
     refused: Option<Refusal>,
     memory: Option<(WorkerId, Samples)>,
+    open: OpenStreams,
 }
 
 impl Healing {
@@ -33,7 +35,7 @@ impl Healing {
     pub fn new(now: Now, settings: Configure, bounds: Bounds, state: &AutoHealState) -> Self {
         let settings = Configure { limit: bounds.limit(), ..settings };
         let rules = AutoHeal::new(now, settings, state);
-        Self { rules, bounds, refused: None, memory: None }
+        Self { rules, bounds, refused: None, memory: None, open: OpenStreams::default() }
     }
 
     /// The private bytes of `worker` over its last minutes, oldest first.
@@ -66,6 +68,7 @@ impl Instance {
         }
         let seen = Observation { uptime: self.uptime(now), ..seen };
         self.healing.remember(now, worker, seen.private_bytes);
+        self.healing.open = seen.tallies.open;
         self.tell_rules(now, worker, HealInput::Observed(seen), fuse, effects);
     }
 
@@ -128,7 +131,8 @@ impl Instance {
 
     /// What auto-heal sees.
     pub fn healing_status(&self, now: Now, fuse: &Fuse) -> InstanceHeal {
-        let Healing { rules, refused, .. } = &self.healing;
+        let Healing { rules, refused, open, .. } = &self.healing;
+        let open = if self.ready_worker().is_some() { *open } else { OpenStreams::default() };
         let (waiting, given_up) = rules.unanswered_requests();
         InstanceHeal {
             index: self.key.instance,
@@ -136,6 +140,7 @@ impl Instance {
             refused: refused.clone(),
             waiting,
             given_up,
+            open,
         }
     }
 

@@ -260,6 +260,8 @@ impl Instance {
                 .unwrap_or(u64::MAX),
             drained: affected.drained,
             failed: affected.failed,
+            streams_ended: affected.streams_ended,
+            tunnels_ended: affected.tunnels_ended,
             outcome: RestartOutcome::Done,
         }
     }

@@ -10,6 +10,7 @@ mod clocks;
 mod restarts;
 mod returning;
 mod starts;
+mod streams;
 
 const START: Now = Now::START;
 const SECOND: Duration = Duration::from_secs(1);
@@ -30,6 +31,7 @@ fn settings() -> Configure {
         proactive: true,
         user: AutoHealConfig::default(),
         limit: Bounds::default().limit(),
+        percent_request_excludes: Vec::new(),
         not_responding: NotRespondingNumbers::default(),
         cpu: None,
     }

@@ -9,6 +9,7 @@ use model::WorkerId;
 use model::crash::{AffectedRequests, Crash, InFlightRequest};
 use model::path_template::{PathCandidate, PathLearner};
 
+use super::answer_time::Kind;
 use super::worker::Worker;
 use crate::settings::Death;
 
@@ -25,6 +26,7 @@ pub(crate) struct InterruptedRequest {
     pub(crate) method: &'static str,
     pub(crate) path: PathCandidate,
     pub(crate) age_ms: u64,
+    pub(crate) kind: Kind,
     pub(crate) outcome: Outcome,
 }
 
@@ -70,21 +72,29 @@ pub(crate) fn settle(
     // What was told before had its own suspect.
     let has_suspect = alone || (death == Death::ByItself && before == 0 && !held_up);
     let suspect = interrupted.last().filter(|_| has_suspect);
-    let of_outcome = |outcome| interrupted.iter().filter(|request| request.outcome == outcome).count();
-    let undecided = u32::try_from(of_outcome(Outcome::Undecided)).unwrap_or(u32::MAX);
+    let undecided = interrupted.iter().filter(|request| request.outcome == Outcome::Undecided).count();
+    let undecided = u32::try_from(undecided).unwrap_or(u32::MAX);
     let innocent =
         undecided - u32::from(suspect.is_some_and(|suspect| suspect.outcome == Outcome::Undecided));
     let retries = if held_up || innocent == 0 { 0 } else { grant(innocent) };
     for worker in dead {
         worker.decide_retries(retries, suspect.map(|suspect| suspect.started));
     }
-    let counted: u64 = dead.iter().map(|worker| worker.take_failed()).sum();
+    let taken = |kind| dead.iter().map(|worker| worker.take_failed(kind)).sum::<u64>();
+    let fails = |kind| {
+        let of_kind =
+            |request: &&InterruptedRequest| request.kind == kind && request.outcome == Outcome::Fails;
+        interrupted.iter().filter(of_kind).count() as u64
+    };
+    let failed = |kind| taken(kind) + fails(kind);
     // What had run for long was survived for long: the newest are the suspects.
     let surplus = interrupted.len().saturating_sub(Crash::IN_FLIGHT_KEPT);
     AffectedRequests {
         count,
         drained: dead.iter().map(|worker| worker.take_drained()).sum(),
-        failed: counted + of_outcome(Outcome::Fails) as u64 + u64::from(undecided - retries),
+        failed: failed(Kind::Request) + u64::from(undecided - retries),
+        streams_ended: failed(Kind::Stream),
+        tunnels_ended: failed(Kind::Tunnel),
         suspect: suspect.map(|suspect| suspect.described(paths)),
         requests: interrupted.iter().skip(surplus).map(|request| request.described(paths)).collect(),
     }

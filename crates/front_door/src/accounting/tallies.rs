@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::auto_heal::{Tallies, Tally, Watch, percent_request};
+use model::streams::OpenStreams;
 
+use super::answer_time::Kind;
 use super::worker::Worker;
 
 /// One thread's counts.
@@ -29,7 +31,8 @@ pub(crate) struct WorkerTallies {
 /// A request that is running.
 pub(crate) struct Running<'a> {
     pub(crate) worker: &'a Arc<Worker>,
-    pub(crate) age: Duration,
+    /// Its time up to now.
+    pub(crate) time: Duration,
     pub(crate) path: &'a str,
     /// No byte of its answer has come.
     pub(crate) waits: bool,
@@ -59,13 +62,13 @@ impl TallyCounts {
     pub(crate) fn ended(&mut self, worker: &Arc<Worker>, ended: &Ended<'_>) {
         let at = self.place(worker);
         let Some(WorkerTallies { tallies, .. }) = self.of_worker.get_mut(at) else { return };
-        tallies.total.finished += 1;
-        if ended.given_up {
-            tallies.unanswered.given_up += 1;
-            tallies.unanswered.given_up_early += u64::from(ended.took < percent_request::SLOW);
-        }
-        for (watch, tally) in self.watches.iter().zip(&mut tallies.of_watch) {
-            tally.finished += u64::from(watch.matches(ended.status, ended.took, ended.path));
+        let early = u64::from(ended.given_up && ended.took < percent_request::SLOW);
+        tallies.unanswered.given_up += u64::from(ended.given_up);
+        let matching = self.watches.iter().zip(&mut tallies.of_watch);
+        let matching = matching.filter(|(watch, _)| watch.matches(ended.status, ended.took, ended.path));
+        for tally in std::iter::once(&mut tallies.total).chain(matching.map(|(_, tally)| tally)) {
+            tally.finished += 1;
+            tally.given_up_early += early;
         }
     }
 
@@ -76,7 +79,18 @@ impl TallyCounts {
         tallies.total.running += 1;
         tallies.unanswered.waiting += u64::from(running.waits);
         for (watch, tally) in self.watches.iter().zip(&mut tallies.of_watch) {
-            tally.running += u64::from(watch.matches_running(running.age, running.path));
+            tally.running += u64::from(watch.matches_running(running.time, running.path));
+        }
+    }
+
+    /// A stream or a tunnel is open.
+    pub(crate) fn open(&mut self, worker: &Arc<Worker>, kind: Kind, age: Duration) {
+        let at = self.place(worker);
+        let Some(WorkerTallies { tallies, .. }) = self.of_worker.get_mut(at) else { return };
+        match kind {
+            Kind::Stream => tallies.open.streams.add(age),
+            Kind::Tunnel => tallies.open.tunnels.add(age),
+            Kind::Request => {}
         }
     }
 
@@ -90,6 +104,7 @@ impl TallyCounts {
         self.of_worker = counts;
         for WorkerTallies { tallies, .. } in &mut self.of_worker {
             tallies.unanswered.waiting = 0;
+            tallies.open = OpenStreams::default();
             std::iter::once(&mut tallies.total)
                 .chain(&mut tallies.of_watch)
                 .for_each(|tally| tally.running = 0);
@@ -123,8 +138,8 @@ pub(crate) fn merge(
         add(&mut merged.total, counted.tallies.total);
         let unanswered = &counted.tallies.unanswered;
         merged.unanswered.given_up += unanswered.given_up;
-        merged.unanswered.given_up_early += unanswered.given_up_early;
         merged.unanswered.waiting += unanswered.waiting;
+        merged.open = merged.open.and(counted.tallies.open);
         for (sum, tally) in merged.of_watch.iter_mut().zip(&counted.tallies.of_watch) {
             add(sum, *tally);
         }
@@ -134,6 +149,7 @@ pub(crate) fn merge(
 
 fn add(sum: &mut Tally, tally: Tally) {
     sum.finished += tally.finished;
+    sum.given_up_early += tally.given_up_early;
     sum.running += tally.running;
 }
 

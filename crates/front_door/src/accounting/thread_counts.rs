@@ -10,6 +10,7 @@ use model::requests::RequestMinute;
 use model::{AppName, NodeName, Timestamp, WorkerId};
 
 use super::affected_requests::{BrokenRequests, InterruptedRequest};
+use super::answer_time::Kind;
 use super::minutes::Minutes;
 use super::path_samples::PathSamples;
 use super::tallies::{Ended, Running, TallyCounts, WorkerTallies};
@@ -103,6 +104,11 @@ impl ThreadCounts {
     /// A request is running; to be told of all before [`ThreadCounts::take_tallies`].
     pub(crate) fn running(&self, running: &Running<'_>) {
         self.tallies.borrow_mut().running(running);
+    }
+
+    /// A stream or a tunnel is open; to be told likewise.
+    pub(crate) fn open(&self, worker: &Arc<Worker>, kind: Kind, age: Duration) {
+        self.tallies.borrow_mut().open(worker, kind, age);
     }
 
     pub(crate) fn take_tallies(&self) -> Vec<WorkerTallies> {

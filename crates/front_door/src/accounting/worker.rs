@@ -18,6 +18,7 @@ use std::time::Duration;
 use model::WorkerId;
 use tokio::sync::Notify;
 
+use super::answer_time::Kind;
 use super::passive_health::PassiveHealth;
 use crate::settings::Target;
 
@@ -29,8 +30,11 @@ pub(crate) struct Worker {
     in_flight: AtomicU32,
     state: AtomicU8,
     was_retired: AtomicBool,
+    /// It was asked to end.
+    is_ending: AtomicBool,
     drained: AtomicU64,
-    failed: AtomicU64,
+    /// Requests, streams and tunnels that ended because it leaves, by [`Kind`].
+    failed: [AtomicU64; 3],
     /// Requests that its death interrupted, as far as they have been told.
     interrupted: AtomicU32,
     /// Those of them that may still go to another worker.
@@ -56,8 +60,9 @@ impl Worker {
             in_flight: AtomicU32::new(0),
             state: AtomicU8::new(TAKES),
             was_retired: AtomicBool::new(false),
+            is_ending: AtomicBool::new(false),
             drained: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
+            failed: Default::default(),
             interrupted: AtomicU32::new(0),
             retries: AtomicU32::new(0),
             suspect_ns: AtomicU64::new(u64::MAX),
@@ -129,7 +134,10 @@ impl Worker {
         match self.state.compare_exchange(RETIRED, TAKES, SeqCst, SeqCst) {
             Ok(_) => {
                 self.take_drained();
-                self.take_failed();
+                for kind in [Kind::Request, Kind::Stream, Kind::Tunnel] {
+                    self.take_failed(kind);
+                }
+                self.is_ending.store(false, SeqCst);
                 true
             }
             Err(state) => state == TAKES,
@@ -145,21 +153,34 @@ impl Worker {
         self.id == target.worker && self.address.port() == target.port
     }
 
+    /// It is asked to end: streams and tunnels that end from now on end for that, in whatever way.
+    pub(crate) fn note_ending(&self) {
+        self.is_ending.store(true, SeqCst);
+    }
+
     /// A request of it has ended as it should.
-    pub(crate) fn note_finished(&self) {
-        if self.state.load(SeqCst) == RETIRED {
-            self.drained.fetch_add(1, SeqCst);
+    pub(crate) fn note_finished(&self, kind: impl FnOnce() -> Kind) {
+        if self.state.load(SeqCst) != RETIRED {
+            return;
+        }
+        match kind() {
+            kind @ (Kind::Stream | Kind::Tunnel) if self.is_ending.load(SeqCst) => self.add_failed(kind),
+            _ => _ = self.drained.fetch_add(1, SeqCst),
         }
     }
 
     /// A request of it has ended by an error of the front door's own; `false` if that says nothing about its leaving, since it
     /// takes requests as before.
-    pub(crate) fn note_failed(&self) -> bool {
+    pub(crate) fn note_failed(&self, kind: Kind) -> bool {
         let leaves = !self.takes_requests();
         if leaves {
-            self.failed.fetch_add(1, SeqCst);
+            self.add_failed(kind);
         }
         leaves
+    }
+
+    fn add_failed(&self, kind: Kind) {
+        self.failed[kind as usize].fetch_add(1, SeqCst);
     }
 
     /// Requests that it finished since it was retired or since the last call.
@@ -167,9 +188,9 @@ impl Worker {
         self.drained.swap(0, SeqCst)
     }
 
-    /// Requests that failed since it was retired or since the last call.
-    pub(crate) fn take_failed(&self) -> u64 {
-        self.failed.swap(0, SeqCst)
+    /// Requests that failed, or streams or tunnels that ended for it, since it was retired or since the last call.
+    pub(crate) fn take_failed(&self, kind: Kind) -> u64 {
+        self.failed[kind as usize].swap(0, SeqCst)
     }
 
     /// Its death interrupted so many more requests; says how many before.

@@ -17,6 +17,7 @@ use super::method_name::method_name;
 use super::peer::Peer;
 use super::router::Router;
 use crate::accounting::affected_requests::{InterruptedRequest, Outcome};
+use crate::accounting::answer_time::{AnswerTime, Kind};
 use crate::accounting::passive_health::UNANSWERED_AFTER;
 use crate::accounting::tallies::Running;
 use crate::accounting::worker::Worker;
@@ -39,7 +40,7 @@ pub(crate) struct Client {
 pub(crate) struct CurrentRequest {
     method: Method,
     path: Option<PathAndQuery>,
-    started: Duration,
+    pub(crate) time: AnswerTime,
     pub(crate) worker: Option<Arc<Worker>>,
     /// It was given to the worker, so it may have had an effect from then on; `true` once a byte came back.
     pub(crate) sent: Option<Rc<Cell<bool>>>,
@@ -106,14 +107,21 @@ impl Client {
         Some(current.interrupted(now, outcome))
     }
 
-    /// Shows the request that is running at a worker, if there is one.
-    pub(crate) fn running(&self, now: Duration, look: impl FnOnce(&Running<'_>)) {
-        if let Some(current) = &*self.current.borrow()
-            && let Some(worker) = &current.worker
-            && !current.counted
-        {
-            let age = now.saturating_sub(current.started);
-            look(&Running { worker, age, path: current.path(), waits: self.is_unanswered(current) });
+    /// Counts what a worker has of it now: a running request, a stream or a tunnel.
+    pub(crate) fn tally(&self, now: Duration) {
+        let current = self.current.borrow();
+        let Some(current) = &*current else { return };
+        let Some(worker) = &current.worker else { return };
+        let (kind, counts) = (current.time.kind(now), &self.router.counts);
+        match kind {
+            Kind::Stream | Kind::Tunnel => counts.open(worker, kind, current.age(now)),
+            Kind::Request if current.counted => {}
+            Kind::Request => counts.running(&Running {
+                worker,
+                time: current.time.time(|| now),
+                path: current.path(),
+                waits: self.is_unanswered(current),
+            }),
         }
     }
 
@@ -121,7 +129,7 @@ impl Client {
     pub(crate) fn count_if_unanswered(&self, now: Duration) {
         if let Some(current) = &mut *self.current.borrow_mut()
             && !current.counted_unanswered
-            && now.saturating_sub(current.started) >= UNANSWERED_AFTER
+            && current.age(now) >= UNANSWERED_AFTER
             && self.is_unanswered(current)
             && let Some(worker) = &current.worker
         {
@@ -143,7 +151,7 @@ impl CurrentRequest {
         Self {
             method,
             path,
-            started,
+            time: AnswerTime::new(started),
             worker: None,
             sent: None,
             retryable: false,
@@ -156,18 +164,24 @@ impl CurrentRequest {
         self.path.as_ref().map_or("/", PathAndQuery::path)
     }
 
+    /// How long it has been there.
+    pub(crate) fn age(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.time.started())
+    }
+
     /// It may be tried again, and no byte of an answer has come.
     pub(crate) fn may_retry(&self) -> bool {
         self.retryable && self.sent.as_ref().is_some_and(|heard| !heard.get())
     }
 
     pub(crate) fn interrupted(&self, now: Duration, outcome: Outcome) -> InterruptedRequest {
-        let age = now.saturating_sub(self.started);
+        let age = self.age(now);
         InterruptedRequest {
-            started: self.started,
+            started: self.time.started(),
             method: method_name(&self.method),
             path: PathCandidate::of(self.path()),
             age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
+            kind: self.time.kind(now),
             outcome,
         }
     }

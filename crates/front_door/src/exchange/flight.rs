@@ -12,6 +12,7 @@ use hyper::{Method, StatusCode};
 use super::client::{Client, CurrentRequest};
 use super::router::Router;
 use crate::accounting::affected_requests::Outcome;
+use crate::accounting::answer_time::Kind;
 use crate::accounting::tallies::Ended;
 use crate::accounting::worker::Worker;
 
@@ -127,11 +128,11 @@ impl Flight {
         match (status, &self.first_worker) {
             (StatusCode::BAD_GATEWAY, _) => self.fail(false),
             (StatusCode::SERVICE_UNAVAILABLE, Some(worker)) => {
-                worker.note_failed();
+                worker.note_failed(Kind::Request);
             }
             _ => {}
         }
-        self.answered(status);
+        self.answered(status, Kind::Request);
     }
 
     /// What a dead worker had is told with its death.
@@ -143,7 +144,8 @@ impl Flight {
         if let Some(current) = &*self.client.current.borrow()
             && let Some(worker) = &current.worker
         {
-            let outcome = if worker.note_failed() { Outcome::Settled } else { Outcome::Fails };
+            let kind = current.time.kind(self.router().app.clock.monotonic());
+            let outcome = if worker.note_failed(kind) { Outcome::Settled } else { Outcome::Fails };
             if broke {
                 self.remember_broken(current, worker, outcome);
             }
@@ -160,30 +162,43 @@ impl Flight {
         if let Some(current) = &*self.client.current.borrow()
             && let Some(worker) = &current.worker
         {
-            worker.note_finished();
+            worker.note_finished(|| current.time.kind(self.router().app.clock.monotonic()));
         }
     }
 
-    /// The answer's status is known.
-    pub(crate) fn answered(&mut self, status: StatusCode) {
+    /// The answer's head is there, and says that it is of this kind. A request whose time is over with it is counted: how long
+    /// an event stream or a tunnel stays open says nothing about how fast the app answers.
+    pub(crate) fn answered(&mut self, status: StatusCode, kind: Kind) {
         self.status = Some(status);
+        if let Some(current) = &mut *self.client.current.borrow_mut() {
+            current.time.head(self.router().app.clock.monotonic(), kind);
+        }
+        if kind != Kind::Request {
+            self.count();
+        }
     }
 
-    /// Counts the request, once: when its answer has ended, or when it has become a tunnel.
-    pub(crate) fn count(&mut self) {
+    /// More of the answer's body is waited for, or has come.
+    pub(crate) fn set_awaited(&self, awaited: bool) {
+        if let Some(current) = &mut *self.client.current.borrow_mut() {
+            current.time.set_awaited(awaited, || self.router().app.clock.monotonic());
+        }
+    }
+
+    /// Counts the request, once: when its answer has ended, or its time.
+    fn count(&mut self) {
         let mut current = self.client.current.borrow_mut();
         let Some(current) = current.as_mut().filter(|current| !current.counted) else { return };
         let given_up = self.was_given_up(current);
         current.counted = true;
         let clock = &self.router().app.clock;
-        let now = clock.monotonic();
-        let took = now.saturating_sub(self.started);
+        let took = current.time.time(|| clock.monotonic());
         let status = self.status.map_or(CLIENT_WENT_AWAY, |status| status.as_u16());
         if let Some(worker) = &current.worker {
             let ended = Ended { status, took, path: current.path(), given_up };
             self.router().counts.ended(worker, &ended);
             if given_up && !current.counted_unanswered {
-                worker.health.note_unanswered(now);
+                worker.health.note_unanswered(clock.monotonic());
             }
         }
         let instance = self.instance.unwrap_or_else(|| self.router().app.lowest_instance());

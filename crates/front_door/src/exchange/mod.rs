@@ -6,6 +6,7 @@ pub(crate) mod answers;
 pub(crate) mod app;
 pub(crate) mod client;
 pub(crate) mod client_timeouts;
+pub(crate) mod event_stream;
 pub(crate) mod fault;
 pub(crate) mod flight;
 pub(crate) mod headers;

@@ -70,13 +70,17 @@ impl Body for AnswerBody {
             Self::Text(text) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
             Self::Worker { held: None, .. } => return Poll::Ready(None),
             Self::Worker { incoming, held: Some(Held { connection, flight, .. }) } => {
-                match poll_incoming(incoming, connection, cx) {
+                let polled = poll_incoming(incoming, connection, cx);
+                if let Poll::Ready(Some(Err(_))) = &polled {
+                    // what stalled when it broke was a request, and what went on a stream
+                    flight.broke();
+                } else {
+                    flight.set_awaited(polled.is_pending());
+                }
+                match polled {
                     Poll::Ready(None) => None,
                     Poll::Ready(Some(Ok(frame))) => Some(Ok(headers::clean_frame(frame))),
-                    Poll::Ready(Some(Err(_))) => {
-                        flight.broke();
-                        Some(Err(Truncated))
-                    }
+                    Poll::Ready(Some(Err(_))) => Some(Err(Truncated)),
                     // whatever it sent before it died has been passed on
                     Poll::Pending if flight.client.is_interrupted() => Some(Err(Truncated)),
                     Poll::Pending => return Poll::Pending,

@@ -106,7 +106,7 @@ impl AppConnections {
     pub(crate) fn take_tallies(&self) -> Vec<WorkerTallies> {
         let now = self.router.app.clock.monotonic();
         for (_, entry) in self.clients.borrow().iter() {
-            entry.client.running(now, |running| self.router.counts.running(running));
+            entry.client.tally(now);
         }
         self.router.counts.take_tallies()
     }

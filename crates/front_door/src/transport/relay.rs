@@ -29,10 +29,12 @@ use super::request_body::RequestBody;
 use super::tunnel::Tunnel;
 use super::worker_connection::{Sent, WorkerConnection};
 use super::worker_socket::WorkerSocket;
+use crate::accounting::answer_time::Kind;
 use crate::accounting::worker::Worker;
 use crate::exchange::affinity::Affinity;
 use crate::exchange::answers::{Refusal, answer};
 use crate::exchange::client::Client;
+use crate::exchange::event_stream::is_event_stream;
 use crate::exchange::fault::Fault;
 use crate::exchange::flight::Flight;
 use crate::exchange::table::{Route, Table};
@@ -52,7 +54,8 @@ pub(crate) async fn serve(
     let mut flight = Flight::begin(Rc::clone(client), method.clone(), path);
     let refusal = match relay(app, &mut flight, parts, body).await {
         Ok(Relayed::Answer(response, connection)) => {
-            flight.answered(response.status());
+            let lasts = is_event_stream(response.headers());
+            flight.answered(response.status(), if lasts { Kind::Stream } else { Kind::Request });
             let held = Held { app: Rc::clone(app), connection, flight };
             return Ok(response.map(|body| AnswerBody::of_worker(body, held)));
         }
@@ -79,9 +82,7 @@ struct Opened {
 }
 
 fn open_tunnel(mut flight: Flight, opened: Opened) -> Tunnel {
-    flight.answered(StatusCode::SWITCHING_PROTOCOLS);
-    // how long a tunnel stays open says nothing about how fast the app answers
-    flight.count();
+    flight.answered(StatusCode::SWITCHING_PROTOCOLS, Kind::Tunnel);
     let Opened { client, worker, ahead } = opened;
     Tunnel { client, worker, ahead, flight }
 }

@@ -101,7 +101,8 @@ async fn what_fails_while_it_drains_is_told() {
     assert_eq!(nonsense.answered().await.0, 502);
     until(|| door.is_drained(&old.id)).await;
     let affected = door.worker_died(&old.id, Death::Killed).await;
-    assert_eq!((affected.drained, affected.failed), (0, 4), "who gave up was neither finished nor failed");
+    assert_eq!((affected.drained, affected.failed), (0, 3), "who gave up was neither finished nor failed");
+    assert_eq!((affected.streams_ended, affected.tunnels_ended), (0, 1));
 }
 
 #[tokio::test]
@@ -132,7 +133,8 @@ async fn what_is_cut_at_the_end_of_its_grace_has_failed() {
     upstream.answer(200, b"").await;
     client.answered().await;
     until(|| door.in_flight(&old.id) == 2).await;
-    assert_eq!(numbers(&door.worker_died(&old.id, Death::Killed).await), (1, 2, 2));
+    let affected = door.worker_died(&old.id, Death::Killed).await;
+    assert_eq!((numbers(&affected), affected.tunnels_ended), ((1, 1, 2), 1));
     talker.rest().await;
     slow.rest().await;
     until(|| door.is_drained(&old.id)).await;

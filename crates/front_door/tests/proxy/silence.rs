@@ -157,7 +157,7 @@ async fn what_is_not_answered_is_told_apart() {
     upstream.head().await;
     clock.forward(Duration::from_secs(200));
     let seen = unanswered(&door, &worker).await;
-    assert_eq!(seen, Unanswered { given_up: 1, given_up_early: 1, waiting: 1, heard: false });
+    assert_eq!(seen, Unanswered { given_up: 1, waiting: 1, heard: false });
     drop(old);
     upstream.rest().await;
     until(|| door.in_flight(&worker.id) == 0).await;

@@ -1,12 +1,6 @@
 //! Bodies pass as they come, in both directions, and none is held whole.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-use crate::support::{Wire, door, header, soon, status};
+use crate::support::{Wire, door, header, pour, soon, stands_still, status};
 
 #[tokio::test]
 async fn a_request_streams() {
@@ -121,46 +115,6 @@ const LARGE: usize = 96 * 1024 * 1024;
 /// What may be under way when nobody reads: the kernel's buffers on both hops and hyper's.
 const UNDER_WAY: usize = LARGE / 2;
 
-/// Sends a large body and counts what the kernel has taken of it.
-fn pour(wire: Wire) -> (Arc<AtomicUsize>, tokio::task::JoinHandle<Wire>) {
-    let sent = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&sent);
-    let mut wire = wire;
-    let task = tokio::spawn(async move {
-        let chunk = vec![b'x'; 64 * 1024];
-        for _ in 0..LARGE / chunk.len() {
-            soon(wire.socket.write_all(&chunk)).await.unwrap();
-            counter.fetch_add(chunk.len(), Ordering::SeqCst);
-        }
-        wire
-    });
-    (sent, task)
-}
-
-async fn swallow(wire: &mut Wire, mut expected: usize) {
-    let mut buffer = vec![0; 256 * 1024];
-    expected -= wire.take_what_is_there(expected);
-    while expected > 0 {
-        let length = soon(wire.socket.read(&mut buffer)).await.unwrap();
-        assert!(length > 0 && length <= expected);
-        expected -= length;
-    }
-}
-
-/// Waits until no more is taken.
-async fn stands_still(sent: &AtomicUsize) -> usize {
-    soon(async {
-        loop {
-            let before = sent.load(Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            if before > 0 && sent.load(Ordering::SeqCst) == before {
-                return before;
-            }
-        }
-    })
-    .await
-}
-
 #[tokio::test]
 async fn a_large_answer_waits_for_a_slow_client() {
     let (door, [worker]) = door().await;
@@ -169,10 +123,10 @@ async fn a_large_answer_waits_for_a_slow_client() {
     let mut upstream = worker.accept().await;
     upstream.head().await;
     upstream.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n")).await;
-    let (sent, pouring) = pour(upstream);
+    let (sent, pouring) = pour(upstream, LARGE);
     client.head().await;
     assert!(stands_still(&sent).await < UNDER_WAY);
-    swallow(&mut client, LARGE).await;
+    client.swallow(LARGE).await;
     let mut upstream = soon(pouring).await.unwrap();
     client.ask("GET", "/next").await;
     upstream.head().await;
@@ -183,11 +137,11 @@ async fn a_large_request_waits_for_a_slow_worker() {
     let (door, [worker]) = door().await;
     let mut client = Wire::connect(&door).await;
     client.send(format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {LARGE}\r\n\r\n")).await;
-    let (sent, pouring) = pour(client);
+    let (sent, pouring) = pour(client, LARGE);
     let mut upstream = worker.accept().await;
     upstream.head().await;
     assert!(stands_still(&sent).await < UNDER_WAY);
-    swallow(&mut upstream, LARGE).await;
+    upstream.swallow(LARGE).await;
     upstream.answer(200, b"thanks").await;
     assert_eq!(soon(pouring).await.unwrap().answered().await, (200, b"thanks".to_vec()));
 }

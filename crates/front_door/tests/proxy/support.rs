@@ -1,7 +1,7 @@
 //! Both ends of the wire: a test is the client and the worker, and says byte by byte what each of them does.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -235,7 +235,7 @@ impl Wire {
     }
 
     /// Throws away what has been read already, up to `length` bytes; says how many.
-    pub(crate) fn take_what_is_there(&mut self, length: usize) -> usize {
+    fn take_what_is_there(&mut self, length: usize) -> usize {
         let length = length.min(self.ahead.len());
         self.ahead.drain(..length);
         length
@@ -272,10 +272,50 @@ impl Wire {
         }
     }
 
+    /// Reads so much and throws it away.
+    pub(crate) async fn swallow(&mut self, mut expected: usize) {
+        let mut buffer = vec![0; 256 * 1024];
+        expected -= self.take_what_is_there(expected);
+        while expected > 0 {
+            let length = soon(self.socket.read(&mut buffer)).await.unwrap();
+            assert!(length > 0 && length <= expected);
+            expected -= length;
+        }
+    }
+
     async fn read_more(&mut self) -> bool {
         let read = soon(self.socket.read_buf(&mut self.ahead)).await;
         read.is_ok_and(|length| length > 0)
     }
+}
+
+/// Sends `length` bytes of a body and counts what the kernel has taken of it.
+pub(crate) fn pour(mut wire: Wire, length: usize) -> (Arc<AtomicUsize>, tokio::task::JoinHandle<Wire>) {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&sent);
+    let task = tokio::spawn(async move {
+        let chunk = vec![b'x'; 64 * 1024];
+        for _ in 0..length / chunk.len() {
+            soon(wire.socket.write_all(&chunk)).await.unwrap();
+            counter.fetch_add(chunk.len(), Ordering::SeqCst);
+        }
+        wire
+    });
+    (sent, task)
+}
+
+/// Waits until no more is taken.
+pub(crate) async fn stands_still(sent: &AtomicUsize) -> usize {
+    soon(async {
+        loop {
+            let before = sent.load(Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if before > 0 && sent.load(Ordering::SeqCst) == before {
+                return before;
+            }
+        }
+    })
+    .await
 }
 
 pub(crate) fn status(head: &str) -> u16 {

@@ -14,11 +14,12 @@ fn watch(statuses: Option<(u16, u16)>, at_least_s: u64, path: Option<&str>) -> W
         statuses: statuses.map(|(first, last)| first..=last),
         at_least: Duration::from_secs(at_least_s),
         path: path.map(|path| path.parse().unwrap()),
+        except: Vec::new(),
     }
 }
 
 fn tally(finished: u64, running: u64) -> Tally {
-    Tally { finished, running }
+    Tally { finished, running, ..Tally::default() }
 }
 
 fn heard() -> Unanswered {
@@ -98,7 +99,8 @@ async fn what_has_no_answer_has_ended_too() {
     assert_eq!(client.answered().await.0, 502);
     until(|| door.in_flight(&worker.id) == 0).await;
     let tallies = of_one(&door).await;
-    assert_eq!((tallies.total, &tallies.of_watch[..]), (tally(2, 0), &[tally(1, 0), tally(1, 0)][..]));
+    let given_up = |finished| Tally { given_up_early: 1, ..tally(finished, 0) };
+    assert_eq!((tallies.total, &tallies.of_watch[..]), (given_up(2), &[given_up(1), tally(1, 0)][..]));
 }
 
 #[tokio::test]
@@ -132,7 +134,13 @@ async fn a_new_list_begins_anew_and_the_total_goes_on() {
     answered(&door, &worker, "/", 200).await;
     assert_eq!(
         of_one(&door).await,
-        Tallies { generation: 3, total: tally(1, 0), of_watch: Vec::new(), unanswered: heard() }
+        Tallies {
+            generation: 3,
+            total: tally(1, 0),
+            of_watch: Vec::new(),
+            unanswered: heard(),
+            ..Tallies::default()
+        }
     );
 }
 

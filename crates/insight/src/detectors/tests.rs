@@ -135,6 +135,8 @@ fn one_of_each() -> Evidence {
         duration_ms: 1,
         drained: 1,
         failed: 1,
+        streams_ended: 0,
+        tunnels_ended: 0,
         outcome: RestartOutcome::Done,
     };
     let memory =

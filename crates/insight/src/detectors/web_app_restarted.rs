@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::words::counted;
-use crate::{healing, rules};
+use crate::{healing, rules, words};
 use model::auto_heal::evidence::Rule;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::time::humanise;
@@ -25,7 +25,7 @@ pub static DETECTOR: Detector = Detector {
     title: "Web App Restarted",
     category: Category::AvailabilityAndPerformance,
     description: "How often Medic restarted workers, for which reason, and which requests that affected.",
-    keywords: "restart recycle replace reboot auto-heal reason overlapped graceful drained failed requests fuse restart limit \
+    keywords: "restart recycle replace reboot auto-heal reason overlapped graceful drained failed requests streams websockets fuse restart limit \
                by hand configuration",
     span: Span::Range,
     // Ours: a restart every 9 seconds of a day.
@@ -43,6 +43,7 @@ fn report(evidence: &Evidence) -> Report {
     let crashes = &*evidence.crash_counts;
     let mut insights = Vec::new();
     insights.extend(failed_requests(&restarts, *now));
+    insights.extend(ended_streams(&restarts));
     insights.extend(limit_reached(&restarts, *now));
     insights.extend(failed_attempts(&restarts, *now));
     for (reason, done) in by_reason(&restarts) {
@@ -141,6 +142,7 @@ fn of_reason(reason: Reason, done: &[&Restart], places: &[Place], now: Timestamp
     details.push(Detail::text("Longest duration", humanise(Duration::from_millis(longest))));
     details.push(Detail::text("Requests drained", drained.to_string()));
     details.push(Detail::text("Requests failed", failed.to_string()));
+    details.extend(streams_ended(done).map(|ended| Detail::text("Streams ended", ended)));
     if let Some(evidence) = done.last().and_then(|latest| latest.evidence.as_ref()) {
         details.push(Detail::text("Reason (latest)", rules::summary(evidence)));
     }
@@ -240,13 +242,35 @@ fn crash_replacements(crashes: &[CrashCount], places: &[Place], now: Timestamp) 
     })
 }
 
-/// Nothing was replaced, or no request failed for it.
+/// What the restarts ended that was meant to last.
+fn ended_streams(restarts: &[&Restart]) -> Option<Insight> {
+    let costly: Vec<&Restart> = restarts.iter().copied().filter(|restart| restart.ended_streams()).collect();
+    let ended = streams_ended(&costly)?;
+    let failed: u64 = costly.iter().map(|restart| restart.failed).sum();
+    let mut details = times_of(&costly);
+    details.push(Detail::text("Requests failed", failed.to_string()));
+    let title = format!("{ended} ended during {}", counted(costly.len(), "restart", "restarts"));
+    Some(Insight {
+        details,
+        actions: vec![Action::new(
+            "Streams and tunnels (such as WebSockets) that are open at the end of stop_grace end with the old worker. Make clients reconnect, or close them when the app receives SIGTERM.",
+        )],
+        ..Insight::new(Severity::Info, title)
+    })
+}
+
+fn streams_ended(restarts: &[&Restart]) -> Option<String> {
+    let sum = |of: fn(&Restart) -> u64| restarts.iter().map(|restart| of(restart)).sum();
+    words::streams(sum(|restart| restart.streams_ended), sum(|restart| restart.tunnels_ended))
+}
+
+/// Nothing was replaced, or no request failed for it and no stream ended.
 fn all_is_well(restarts: &[&Restart], crashes: &[CrashCount]) -> Option<Insight> {
     if restarts.is_empty() {
         return crashes.is_empty().then(|| Insight::new(Severity::Healthy, "No restarts in this time range"));
     }
     let drained: u64 = restarts.iter().map(|restart| restart.drained).sum();
-    restarts.iter().all(|restart| restart.failed == 0).then(|| Insight {
+    restarts.iter().all(|restart| restart.failed == 0 && !restart.ended_streams()).then(|| Insight {
         details: vec![Detail::text("Requests drained", drained.to_string())],
         ..Insight::new(
             Severity::Healthy,

@@ -11,7 +11,9 @@ use crate::words;
 
 /// What is counted: `answers of /api/* with status 500`.
 pub fn what(counted: Option<&Watch>) -> String {
-    let Some(Watch { statuses, at_least, path }) = counted else { return "requests that ended".to_owned() };
+    let Some(Watch { statuses, at_least, path, .. }) = counted else {
+        return "requests that ended".to_owned();
+    };
     let of = path.as_ref().map(|path| format!(" of {path}")).unwrap_or_default();
     match statuses {
         None => format!("requests{of} that took {} or longer", humanise(*at_least)),

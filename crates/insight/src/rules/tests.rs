@@ -124,7 +124,7 @@ fn proactive_cpu_says_how_busy_it_was_and_how_often_it_may_still_act() {
 fn a_rule_that_counts_says_what() {
     let watch = |statuses, seconds, path: Option<&str>| {
         let path = path.map(|path| path.parse().unwrap());
-        Some(Watch { statuses, at_least: Duration::from_secs(seconds), path })
+        Some(Watch { statuses, at_least: Duration::from_secs(seconds), path, except: vec![] })
     };
     let measured = |counted, running| Measured::Requests {
         counted,

@@ -80,12 +80,21 @@ pub struct Restart {
     pub drained: u64,
     /// Requests that were answered by an error for it, as the front door counted.
     pub failed: u64,
+    /// Streams that it ended.
+    pub streams_ended: u64,
+    /// Tunnels, such as WebSockets, that it ended.
+    pub tunnels_ended: u64,
     /// What became of it.
     #[serde(flatten)]
     pub outcome: RestartOutcome,
 }
 
 impl Restart {
+    /// Whether it ended anything that was meant to last.
+    pub const fn ended_streams(&self) -> bool {
+        self.streams_ended > 0 || self.tunnels_ended > 0
+    }
+
     /// Its name, `node/app/instance/start in ms/decision in ms`: a worker may be tried to be replaced more than once.
     pub fn id(&self) -> String {
         format!("{}/{}", self.old, self.at.as_ms())
@@ -118,6 +127,8 @@ mod tests {
             duration_ms: 1_200,
             drained: 3,
             failed: 0,
+            streams_ended: 6,
+            tunnels_ended: 2,
             outcome: RestartOutcome::Failed {
                 why: RestartFailure::NewWorker {
                     end: LastEnd::NotReady { limit_ms: 5_000, readiness: None },

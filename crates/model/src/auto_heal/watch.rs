@@ -2,8 +2,9 @@
 //!
 //! The front door holds the list that the engine gives, looks at each request of a worker once when it has
 //! ended, and once a second says for each watch how many ended since it last said so, and how many that are still running
-//! match by their age now. A request that its client gave up, or that had no answer, has ended too; an upgraded connection is
-//! no request once it is upgraded. Counts are those of the worker that takes an instance's new requests: what an old worker
+//! match by their time up to now. A request's time is how long the worker kept the client waiting in one piece
+//! ([`crate::streams`]). A request that its client gave up, or that had no answer, has ended too. A stream is no running request
+//! while it goes on; an event stream has ended as a request when its head is there, an upgraded connection when it is upgraded. Counts are those of the worker that takes an instance's new requests: what an old worker
 //! still finishes is not its successor's.
 
 use std::ops::RangeInclusive;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::auto_heal::path_glob::PathGlob;
+use crate::streams::OpenStreams;
 
 /// The requests to count. What is not said does not matter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,9 @@ pub struct Watch {
     pub at_least: Duration,
     /// Their path.
     pub path: Option<PathGlob>,
+    /// Not of these paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<PathGlob>,
 }
 
 impl Watch {
@@ -36,7 +41,9 @@ impl Watch {
     }
 
     fn fits(&self, took: Duration, path: &str) -> bool {
-        took >= self.at_least && self.path.as_ref().is_none_or(|glob| glob.matches(path))
+        took >= self.at_least
+            && self.path.as_ref().is_none_or(|glob| glob.matches(path))
+            && !self.except.iter().any(|glob| glob.matches(path))
     }
 }
 
@@ -45,6 +52,9 @@ impl Watch {
 pub struct Tally {
     /// Requests that ended since the last tally.
     pub finished: u64,
+    /// Those of them that were given up on before a byte came and were younger than [`super::percent_request::SLOW`].
+    #[serde(default)]
+    pub given_up_early: u64,
     /// Requests that are running now.
     pub running: u64,
 }
@@ -54,8 +64,6 @@ pub struct Tally {
 pub struct Unanswered {
     /// Given up on by their clients since the last tally, or by the front door, because the worker took no connection.
     pub given_up: u64,
-    /// Those of them that were younger than [`super::percent_request::SLOW`].
-    pub given_up_early: u64,
     /// Waiting now.
     pub waiting: u64,
     /// A byte came, for whatever request, since the last tally.
@@ -73,6 +81,9 @@ pub struct Tallies {
     pub of_watch: Vec<Tally>,
     /// Those that the worker does not answer.
     pub unanswered: Unanswered,
+    /// Streams and tunnels, which are no requests any more.
+    #[serde(default)]
+    pub open: OpenStreams,
 }
 
 /// What an instance is seen to do, about once a second.
@@ -96,7 +107,7 @@ mod tests {
 
     fn watch(statuses: Option<RangeInclusive<u16>>, at_least_ms: u64, path: Option<&str>) -> Watch {
         let path = path.map(|path| path.parse().unwrap());
-        Watch { statuses, at_least: Duration::from_millis(at_least_ms), path }
+        Watch { statuses, at_least: Duration::from_millis(at_least_ms), path, except: Vec::new() }
     }
 
     #[test]
@@ -117,6 +128,18 @@ mod tests {
                 expected,
                 "{watch:?} {status}"
             );
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_left_out_counts_nowhere() {
+        let watch = Watch {
+            except: vec!["/poll/*".parse().unwrap(), "/wait".parse().unwrap()],
+            ..watch(None, 0, Some("/*"))
+        };
+        for (path, counts) in [("/poll/1", false), ("/wait", false), ("/wait/1", true), ("/", true)] {
+            assert_eq!(watch.matches(200, Duration::ZERO, path), counts, "{path}");
+            assert_eq!(watch.matches_running(Duration::ZERO, path), counts, "{path}");
         }
     }
 

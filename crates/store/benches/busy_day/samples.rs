@@ -168,6 +168,8 @@ pub(super) fn restart(place: Place, at: Timestamp) -> Restart {
         duration_ms: 1_200,
         drained: 3,
         failed: 0,
+        streams_ended: 0,
+        tunnels_ended: 0,
         outcome: RestartOutcome::Done,
         place,
     }

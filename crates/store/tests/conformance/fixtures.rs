@@ -153,6 +153,8 @@ pub(crate) fn restart(app_name: &str, offset_ms: i64) -> Restart {
         duration_ms: 1_200,
         drained: 3,
         failed: 0,
+        streams_ended: 0,
+        tunnels_ended: 0,
         outcome: RestartOutcome::Done,
     }
 }
@@ -165,6 +167,8 @@ pub(crate) fn healed(app_name: &str, offset_ms: i64) -> Restart {
         reason: RestartReason::Rule { rule: Rule::StatusCode { index: 2 }, blew_fuse: true },
         evidence: Some(evidence(Rule::StatusCode { index: 2 })),
         failed: 1,
+        streams_ended: 6,
+        tunnels_ended: 2,
         outcome: RestartOutcome::Failed {
             why: RestartFailure::NewWorker { end: LastEnd::NotReady { limit_ms: 5_000, readiness: None } },
         },
@@ -209,7 +213,9 @@ pub(crate) fn evidence(rule: Rule) -> Evidence {
 }
 
 fn measured() -> Seen<EvidenceText> {
-    let counted = Watch { statuses: None, at_least: Duration::from_secs(30), path: "/api/*".parse().ok() };
+    let except = vec!["/poll/*".parse().unwrap()];
+    let counted =
+        Watch { statuses: None, at_least: Duration::from_secs(30), path: "/api/*".parse().ok(), except };
     let (at_least, interval) = (5, Duration::from_mins(2));
     Measured::Requests { counted: Some(counted), at_least, interval, count: u64::MAX, running: 1 }.into()
 }

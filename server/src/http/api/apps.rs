@@ -6,7 +6,8 @@ use axum::extract::Path;
 use insight::healing;
 use insight::records::{RestartingRecord, StartingRecord};
 use insight::verdict::{Verdict, verdict};
-use model::status::{AppStatus, ClosedAddress, Health, InstanceStatus, Snapshot};
+use model::status::{AppHeal, AppStatus, ClosedAddress, Health, InstanceStatus, Snapshot};
+use model::streams::OpenStreams;
 use model::{AppName, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -45,20 +46,25 @@ struct InstanceBody {
     restarting: Option<RestartingRecord>,
     /// The start that is under way.
     starting: Option<StartingRecord>,
+    /// Streams and tunnels that are open at its worker.
+    open_streams: OpenStreams,
 }
 
-impl From<InstanceStatus> for InstanceBody {
-    fn from(status: InstanceStatus) -> Self {
+impl InstanceBody {
+    fn new(status: InstanceStatus, heal: Option<&AppHeal>) -> Self {
+        let heal = heal.and_then(|heal| heal.instances.iter().find(|heal| heal.index == status.index));
+        let open_streams = heal.map(|heal| heal.open).unwrap_or_default();
         let restarting = status.restarting.as_ref().map(RestartingRecord::from);
         let starting = status.starting.as_ref().map(StartingRecord::from);
         let message = status.message.as_ref().map(healing::message);
-        Self { status, message, restarting, starting }
+        Self { status, message, restarting, starting, open_streams }
     }
 }
 
 impl AppBody {
     fn new(status: &AppStatus, snapshot: &Snapshot, now: Timestamp) -> Self {
-        let verdict = verdict(status, snapshot.heal.get(&status.name), now);
+        let heal = snapshot.heal.get(&status.name);
+        let verdict = verdict(status, heal, now);
         let AppStatus {
             name,
             health,
@@ -73,7 +79,7 @@ impl AppBody {
             health,
             listen,
             not_listening,
-            instances: instances.into_iter().map(InstanceBody::from).collect(),
+            instances: instances.into_iter().map(|status| InstanceBody::new(status, heal)).collect(),
             crash_monitoring_enabled,
             auto_heal_enabled,
             verdict,

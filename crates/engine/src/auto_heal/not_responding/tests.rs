@@ -18,8 +18,7 @@ impl Bench {
     fn see(&mut self, given_up: u64, heard: bool) -> bool {
         self.now = self.now + SECOND;
         let mut seen = Observation::default();
-        seen.tallies.unanswered =
-            Unanswered { given_up, waiting: self.waiting, heard, ..Unanswered::default() };
+        seen.tallies.unanswered = Unanswered { given_up, waiting: self.waiting, heard };
         let within = self.rule.observe(self.now, &seen, true);
         within == Some(NotRespondingNumbers::default().answer_within)
     }

@@ -28,8 +28,10 @@ impl Bench {
     fn count(&mut self, ms: u64, total: u64, watched: &[(u64, u64)]) -> Option<Firing> {
         let mut seen = Observation { uptime: self.uptime, ..Observation::default() };
         seen.tallies.total.finished = total;
-        let counted: Vec<_> =
-            watched.iter().map(|&(finished, running)| Tally { finished, running }).collect();
+        let counted: Vec<_> = watched
+            .iter()
+            .map(|&(finished, running)| Tally { finished, running, ..Tally::default() })
+            .collect();
         self.rules.observe(START + Duration::from_millis(ms), &seen, Some(&counted))
     }
 
@@ -58,6 +60,7 @@ fn each_trigger_asks_the_front_door_for_what_it_counts() {
         statuses,
         at_least: Duration::from_secs(seconds),
         path: path.map(|path| path.parse().unwrap()),
+        except: vec![],
     };
     assert_eq!(
         rules.watches(),
@@ -92,7 +95,12 @@ fn a_status_counts_by_its_own_watch() {
     let firing = bench.count(1_000, 100, &[(0, 0), (1, 0)]).unwrap();
     assert_eq!(firing.evidence.rule, Rule::StatusCode { index: 1 });
     let measured = Measured::Requests {
-        counted: Some(Watch { statuses: Some(502..=502), at_least: Duration::ZERO, path: None }),
+        counted: Some(Watch {
+            statuses: Some(502..=502),
+            at_least: Duration::ZERO,
+            path: None,
+            except: vec![],
+        }),
         at_least: 2,
         interval: Duration::from_mins(1),
         count: 2,

@@ -14,7 +14,7 @@ fn order(now: Now) -> Order {
     Order { at: now, reason: RestartReason::ByHand { by: None }, evidence: None }
 }
 
-fn restart_of(effects: &[Effect]) -> Option<Restart> {
+pub(super) fn restart_of(effects: &[Effect]) -> Option<Restart> {
     effects.iter().find_map(|effect| match effect {
         Effect::RecordRestart(restart) => Some((**restart).clone()),
         _ => None,
@@ -47,7 +47,7 @@ impl Bench {
     }
 
     /// Runs, with a successor that has taken over and an old worker that drains.
-    fn replaced(&mut self) -> (WorkerId, WorkerId) {
+    pub(super) fn replaced(&mut self) -> (WorkerId, WorkerId) {
         let old = self.running();
         let new = self.restart();
         self.tell(&new, WorkerEvent::Started { pid: 8, port: 20_001, armed: false });

@@ -35,6 +35,8 @@ fn restart(at: Timestamp, rule: Rule) -> Restart {
         duration_ms: 2_000,
         drained: 0,
         failed: 0,
+        streams_ended: 0,
+        tunnels_ended: 0,
         outcome: RestartOutcome::Done,
     }
 }

@@ -18,6 +18,8 @@ fn restart(at: Timestamp, reason: RestartReason) -> Restart {
         duration_ms: 2_000,
         drained: 3,
         failed: 0,
+        streams_ended: 0,
+        tunnels_ended: 0,
         outcome: RestartOutcome::Done,
     }
 }
@@ -143,4 +145,23 @@ fn the_table_lists_the_newest_and_says_how_many_there_are() {
     assert_eq!((table.rows.len(), table.rows[0][0].clone()), (100, Cell::Time(at(0))));
     assert_eq!(table.notes[0].text, "The newest 100 of 101 are listed.");
     assert_eq!(report.total.unwrap().count, 101);
+}
+
+#[test]
+fn where_streams_ended_it_is_not_said_that_nothing_failed() {
+    let cut = Restart { streams_ended: 6, tunnels_ended: 1, ..by_memory(NOW - HOUR, false) };
+    let none = Restart { streams_ended: 0, tunnels_ended: 0, ..by_memory(NOW - 2 * HOUR, false) };
+    let report = report_of(vec![cut, none.clone()], vec![]);
+    assert_eq!(
+        said(&report),
+        [
+            (Severity::Warning, "2 restarts by rule Percent memory"),
+            (Severity::Info, "6 streams and 1 tunnel ended during 1 restart"),
+        ]
+    );
+    let ended = Detail::text("Streams ended", "6 streams and 1 tunnel");
+    assert_eq!(detail(&report.insights[0], "Streams ended"), &ended);
+    assert_eq!(detail(&report.insights[1], "Requests failed"), &Detail::text("Requests failed", "0"));
+    let quiet = report_of(vec![none], vec![]);
+    assert!(said(&quiet).contains(&(Severity::Healthy, "No requests failed during 1 restart")));
 }

@@ -115,10 +115,14 @@ impl Connection {
     }
 
     /// An answer whose parts are sent as they come.
-    pub(crate) fn respond_in_chunks(&mut self, mut next: impl FnMut() -> Option<String>) -> io::Result<()> {
-        self.writer.write_all(
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n",
-        )?;
+    pub(crate) fn respond_in_chunks(
+        &mut self,
+        content_type: &str,
+        mut next: impl FnMut() -> Option<String>,
+    ) -> io::Result<()> {
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n");
+        self.writer.write_all(head.as_bytes())?;
         while let Some(part) = next() {
             self.writer.write_all(format!("{:x}\r\n{part}\r\n", part.len()).as_bytes())?;
         }

@@ -8,6 +8,7 @@
 //! | `/orders/{id}` | an order as JSON |
 //! | `/slow?ms=` | the same after a pause, at most 60 s |
 //! | `/stream?chunks=&ms=` | lines, one chunk each, with pauses between them |
+//! | `/events?ms=` | server-sent events without end, with pauses between them, the first at once |
 //! | `/post-count` | how many bytes the request's body had |
 //! | `/headers` | the request's head as it arrived |
 //! | `/in-flight` | how many requests are being answered, this one included |

@@ -13,6 +13,9 @@ const PAGE: &str = include_str!("page.html");
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
+/// Longer than anybody waits: a worker that sends nothing.
+const LONGEST_PAUSE_MS: u64 = 3_600_000;
+
 /// How many requests are being answered.
 static IN_FLIGHT: AtomicUsize = AtomicUsize::new(0);
 
@@ -50,6 +53,7 @@ pub(crate) fn answer(request: &Request, connection: &mut Connection) -> io::Resu
             connection.respond(200, TEXT, "slow\n")
         }
         ("stream", "") => stream(request, connection),
+        ("events", "") => events(request, connection),
         ("post-count", "") => {
             let bytes = connection.drain_body()?;
             connection.respond(200, TEXT, &format!("{bytes}\n"))
@@ -81,9 +85,9 @@ fn order(id: &str, connection: &mut Connection) -> io::Result<()> {
 
 fn stream(request: &Request, connection: &mut Connection) -> io::Result<()> {
     let chunks = request.number("chunks", 10, 100_000);
-    let pause = Duration::from_millis(request.number("ms", 50, 10_000));
+    let pause = Duration::from_millis(request.number("ms", 50, LONGEST_PAUSE_MS));
     let mut sent = 0;
-    connection.respond_in_chunks(|| {
+    connection.respond_in_chunks("text/plain", || {
         if sent == chunks {
             return None;
         }
@@ -92,6 +96,18 @@ fn stream(request: &Request, connection: &mut Connection) -> io::Result<()> {
         }
         sent += 1;
         Some(format!("line {sent} of {chunks}\n"))
+    })
+}
+
+fn events(request: &Request, connection: &mut Connection) -> io::Result<()> {
+    let pause = Duration::from_millis(request.number("ms", 1_000, LONGEST_PAUSE_MS));
+    let mut sent = 0_u64;
+    connection.respond_in_chunks("text/event-stream", || {
+        if sent > 0 {
+            sleep(pause);
+        }
+        sent += 1;
+        Some(format!("data: event {sent}\n\n"))
     })
 }
 

@@ -49,6 +49,7 @@ fn of_every_kind() -> Vec<Measured> {
         statuses: Some(500..=530),
         at_least: Duration::from_millis(1_500),
         path: Some("/api/*".parse().unwrap()),
+        except: Vec::new(),
     };
     vec![
         Measured::PercentMemory { limit, threshold_bytes: 1 << 29, bytes: Some(u64::MAX), above_ms: None },
