@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
+use crate::in_flight::InFlight;
+
 const HEAD_LIMIT_BYTES: u64 = 64 * 1024;
 const BODY_LIMIT_BYTES: u64 = 1 << 30;
 
@@ -41,6 +43,8 @@ pub(crate) struct Connection {
     writer: TcpStream,
     body: Body,
     keep_alive: bool,
+    /// The request that is being answered.
+    counted: Option<InFlight>,
 }
 
 #[derive(Clone, Copy)]
@@ -53,7 +57,7 @@ enum Body {
 impl Connection {
     pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
         let writer = stream.try_clone()?;
-        Ok(Self { reader: BufReader::new(stream), writer, body: Body::Read, keep_alive: true })
+        Ok(Self { reader: BufReader::new(stream), writer, body: Body::Read, keep_alive: true, counted: None })
     }
 
     pub(crate) fn keeps_alive(&self) -> bool {
@@ -62,6 +66,7 @@ impl Connection {
 
     /// The next request; none when the client closed the connection.
     pub(crate) fn read_request(&mut self) -> io::Result<Option<Request>> {
+        self.counted = None;
         self.drain_body()?;
         let Some(request) = read_head(&mut self.reader)? else { return Ok(None) };
         self.body = match request.header("content-length") {
@@ -69,6 +74,7 @@ impl Connection {
             Some(length) => Body::Length(length.trim().parse().map_err(|_| bad("Content-Length"))?),
             None => Body::Read,
         };
+        self.counted = Some(InFlight::enter());
         self.keep_alive = !request.says("connection", "close");
         if request.says("expect", "100-continue") {
             self.writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
@@ -111,6 +117,7 @@ impl Connection {
         if status != 204 && status != 304 {
             answer.push_str(body);
         }
+        self.counted = None;
         self.writer.write_all(answer.as_bytes())
     }
 

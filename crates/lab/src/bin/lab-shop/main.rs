@@ -26,6 +26,7 @@ use std::process::ExitCode;
 mod cart;
 mod checkout;
 mod http;
+mod in_flight;
 mod misbehave;
 mod pool;
 mod routes;

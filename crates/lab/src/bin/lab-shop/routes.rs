@@ -1,13 +1,12 @@
 //! Which address does what.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
 use crate::checkout;
 use crate::http::{Connection, Request};
-use crate::misbehave;
+use crate::{in_flight, misbehave};
 
 const PAGE: &str = include_str!("page.html");
 const JSON: &str = "application/json";
@@ -16,28 +15,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// Longer than anybody waits: a worker that sends nothing.
 const LONGEST_PAUSE_MS: u64 = 3_600_000;
 
-/// How many requests are being answered.
-static IN_FLIGHT: AtomicUsize = AtomicUsize::new(0);
-
-/// Counts one request for as long as it lives.
-struct InFlight;
-
-impl InFlight {
-    fn enter() -> Self {
-        IN_FLIGHT.fetch_add(1, Ordering::SeqCst);
-        Self
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        IN_FLIGHT.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 /// Answers one request, or dies of it.
 pub(crate) fn answer(request: &Request, connection: &mut Connection) -> io::Result<()> {
-    let _counted = InFlight::enter();
     misbehave::wait_while_hung();
     let path = request.path.trim_matches('/');
     match path.split_once('/').unwrap_or((path, "")) {
@@ -59,9 +38,7 @@ pub(crate) fn answer(request: &Request, connection: &mut Connection) -> io::Resu
             connection.respond(200, TEXT, &format!("{bytes}\n"))
         }
         ("headers", "") => connection.respond(200, TEXT, &head(request)),
-        ("in-flight", "") => {
-            connection.respond(200, TEXT, &format!("{}\n", IN_FLIGHT.load(Ordering::SeqCst)))
-        }
+        ("in-flight", "") => connection.respond(200, TEXT, &format!("{}\n", in_flight::count())),
         ("env", "") => connection.respond(200, JSON, &environment()),
         ("echo", "") if request.header("upgrade").is_some() => {
             connection.echo(request.header("upgrade").unwrap_or_default())
