@@ -132,7 +132,7 @@ pub(crate) async fn an_hour_that_was_counted_by_minutes_is_counted_on(store: Sto
     for sql in [
         "INSERT INTO crash_minute SELECT app, at_ms - at_ms % 60000, node, instance, incident, COUNT(*), MAX(at_ms) \
          FROM crash GROUP BY app, at_ms - at_ms % 60000, node, instance, incident",
-        "DELETE FROM _sqlx_migrations WHERE version > 9",
+        "DELETE FROM _sqlx_migrations WHERE version = 10",
     ] {
         change(&database, sql).await;
     }
