@@ -80,19 +80,17 @@ fn pure_crates_are_built_from_nothing_that_reaches_outside() {
 }
 
 /// Crates whose modules import one another in one direction only.
-const WITHOUT_CIRCLES: [&str; 12] = [
+const WITHOUT_CIRCLES: [&str; 10] = [
     "server/src",
     "crates/model/src",
     "crates/engine/src",
     "crates/insight/src",
     "crates/app_service/src",
     "crates/crash/src",
-    "crates/shim/src",
     "crates/front_door/src",
     "crates/front_door/src/accounting",
     "crates/front_door/src/exchange",
     "crates/front_door/src/transport",
-    "crates/store/src",
 ];
 
 /// The first-level modules of the reverse proxy, and which of the others each may import.

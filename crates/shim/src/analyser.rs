@@ -17,7 +17,7 @@ use model::crash::{Findings, Runtime, Thread};
 use model::{Clock, CrashCause, Exit, Signal};
 use serde::{Deserialize, Serialize};
 
-pub use child::analyser_main;
+pub(crate) use child::run;
 pub(crate) use confine::confine_memory_reader;
 
 use crate::program::OWN_PROGRAM;

@@ -49,7 +49,6 @@ mod title;
 mod tracer;
 mod worker;
 
-pub use analyser::analyser_main;
 pub use clock::SystemClock;
 pub use first_release::shim_main;
 pub use fork_server::{ForkServer, fork_server_main};
@@ -59,6 +58,11 @@ pub use local_worker::LocalWorker;
 pub use open_files::OpenFiles;
 pub use program::Program;
 pub use sys::socket::own_user;
+
+/// What `medic analyse` runs.
+pub fn analyser_main() -> std::process::ExitCode {
+    analyser::run(python::answer)
+}
 
 /// Undoes what a program inherited from the one that started it: signals that were ignored or blocked there. An ignored SIGCHLD
 /// would take the ends of children away before anybody could ask for them. Call it first in `main`.

@@ -23,7 +23,7 @@ use crash::PythonCalls;
 use model::Clock;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use child::calls_of;
+pub(crate) use child::answer;
 
 use crate::analyser::{Resources, spawn_analyser};
 use crate::sys::Pid;

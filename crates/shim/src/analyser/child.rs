@@ -8,32 +8,32 @@ use crash::{Death, Files, Limits};
 
 use super::confine::confine;
 use super::{Answer, DUMP_FD, Job, ROOT_FD};
-use crate::python;
 use crate::sys::descriptors::inherited;
 use crate::sys::{process, signals};
 
 /// The largest dump that is read. A dump of 1,024 threads with 64 KiB of stack each stays below it.
 const DUMP_LIMIT_BYTES: u64 = 96 << 20;
 
-/// What `medic analyse` runs: reads one job from standard input and the dump, or the memory of a Python program, from descriptor
-/// 3, and writes what was found to standard output, as JSON. It is started by a shim alone, with limits of memory and time.
-pub fn analyser_main() -> ExitCode {
+/// Reads one job from standard input and the dump, or the memory of a Python program, from descriptor
+/// 3, and writes what was found to standard output, as JSON. It is started by a shim alone, with limits of memory and time. `python`
+/// answers a job about a Python program, and nothing where the job is none.
+pub(crate) fn run(python: fn(&[u8]) -> Option<Vec<u8>>) -> ExitCode {
     signals::reset_inherited();
     process::name_as_called();
     // whatever a panic has to say may hold what the dump held
     std::panic::set_hook(Box::new(|_| {}));
-    match analyse() {
+    match analyse(python) {
         Some(answer) if std::io::stdout().write_all(&answer).is_ok() => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }
 
-fn analyse() -> Option<Vec<u8>> {
+fn analyse(python: fn(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
     let mut input = Vec::new();
     std::io::stdin().read_to_end(&mut input).ok()?;
     let end_of_line = input.iter().position(|byte| *byte == b'\n')?;
-    if let Ok(job) = serde_json::from_slice::<python::Job>(&input[..end_of_line]) {
-        return serde_json::to_vec(&python::calls_of(&job)).ok();
+    if let Some(answer) = python(&input[..end_of_line]) {
+        return Some(answer);
     }
     let job: Job = serde_json::from_slice(&input[..end_of_line]).ok()?;
     let files = if job.has_root() { Files::below(inherited(ROOT_FD)?) } else { Files::of_machine() };

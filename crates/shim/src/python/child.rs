@@ -20,8 +20,14 @@ const CALLS_KEPT: usize = 200;
 /// How much of an error of the library's is told.
 const ERROR_CHARS: usize = 200;
 
+/// The answer to a line that is a job about a Python program, as JSON.
+pub(crate) fn answer(line: &[u8]) -> Option<Vec<u8>> {
+    let job = serde_json::from_slice(line).ok()?;
+    serde_json::to_vec(&calls_of(&job)).ok()
+}
+
 /// The calls of the job's thread; none where it runs no Python.
-pub(crate) fn calls_of(job: &Job) -> PythonCalls {
+fn calls_of(job: &Job) -> PythonCalls {
     let memory = inherited(MEMORY_FD).ok_or("no memory was handed over")?;
     serve_trapped_reads(memory).map_err(|error| error.to_string())?;
     // nothing of the process has been looked at so far
