@@ -80,13 +80,15 @@ fn pure_crates_are_built_from_nothing_that_reaches_outside() {
 }
 
 /// Crates whose modules import one another in one direction only.
-const WITHOUT_CIRCLES: [&str; 10] = [
+const WITHOUT_CIRCLES: [&str; 12] = [
     "server/src",
     "crates/model/src",
     "crates/engine/src",
     "crates/insight/src",
     "crates/app_service/src",
     "crates/crash/src",
+    "crates/shim/src",
+    "crates/store/src",
     "crates/front_door/src",
     "crates/front_door/src/accounting",
     "crates/front_door/src/exchange",

@@ -13,19 +13,13 @@ use model::Clock;
 use crate::SystemClock;
 use crate::fork_server::ForkServer;
 use crate::protocol::{SOCKET_NAME, WorkerSpec};
-use crate::start_request::StartRequest;
+use crate::start_request::{STARTED, StartRequest};
 use crate::sys::descriptors::{Interest, pipe, poll};
 use crate::sys::memory::sealed_file;
 use crate::sys::{Pid, signals};
 
 /// How long a start may take: a program on a slow network file system is waited for, a hung one is not.
 const START_LIMIT: Duration = Duration::from_secs(30);
-
-/// The word of a shim's command line before its run directory.
-pub(crate) const COMMAND: &str = "shim";
-
-/// What a shim writes when its worker runs.
-pub(crate) const STARTED: &str = "started";
 
 /// Why no worker was started. Nothing is left behind.
 #[derive(Debug, thiserror::Error)]

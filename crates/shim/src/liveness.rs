@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path};
 
-use crate::launch::COMMAND;
+use crate::start_request::COMMAND;
 use crate::sys::Pid;
 use crate::sys::held_process::HeldProcess;
 use crate::sys::socket::own_user;

@@ -19,6 +19,12 @@ use rustix::net::{
     SendFlags, recvmsg, sendmsg,
 };
 
+/// The word of a shim's command line before its run directory.
+pub(crate) const COMMAND: &str = "shim";
+
+/// What a shim reports when its worker runs.
+pub(crate) const STARTED: &str = "started";
+
 /// The longest path that the kernel takes.
 pub(crate) const LONGEST_PATH: usize = 4_096;
 

@@ -1,22 +1,12 @@
 //! Crashes, one row each, and the audit rows of their dumps.
 
-use model::crash::{Audit, Crash, Findings};
-use model::{AppName, IncidentId, Place, TimeRange, Timestamp, WorkerId};
+use model::crash::{Audit, Crash};
+use model::{AppName, IncidentId, Place, TimeRange, WorkerId};
 
 use crate::access::Writing;
+use crate::crash_row::{audit_of, crash_columns, crash_of};
 use crate::sql::{Durability, Row, Value, count, json, word};
 use crate::{AuditRow, Recorded, Store, StoreError, bounds, crash_minutes, incidents};
-
-/// The columns that [`crash_of`] reads, of `crash AS c LEFT JOIN audit AS a`.
-macro_rules! crash_columns {
-    () => {
-        "c.worker, c.app, c.at_ms, c.node, c.instance, c.incident, c.pid, c.uptime_ms, c.cause, c.signal, \
-         c.exit_code, c.exception_type, c.runtime, c.signature, c.in_flight_count, c.in_flight, c.notes, \
-         c.crashing_thread, c.modules, c.memory, a.size_bytes, a.sha256, a.captured_at_ms, a.dropped_at_ms, a.stopped_us, \
-         a.result"
-    };
-}
-pub(crate) use crash_columns;
 
 macro_rules! select_crashes {
     ($which:literal) => {
@@ -189,44 +179,6 @@ async fn count_crash(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Resu
                WHERE id = $1 RETURNING crash_count";
     let rows = transaction.rows(sql, vec![crash.incident.as_str().into(), crash.at.into()]).await?;
     rows.first().ok_or(sqlx::Error::RowNotFound)?.number("crash_count")
-}
-
-pub(crate) fn crash_of(row: &Row) -> sqlx::Result<Crash> {
-    let exit_code = row.maybe_int("exit_code")?;
-    Ok(Crash {
-        worker: row.name("worker")?,
-        place: row.place()?,
-        pid: row.number("pid")?,
-        at: Timestamp::from_ms(row.int("at_ms")?),
-        uptime_ms: row.number("uptime_ms")?,
-        cause: row.word("cause")?,
-        signal: row.maybe_text("signal")?,
-        exit_code: exit_code.and_then(|code| i32::try_from(code).ok()),
-        findings: Findings {
-            exception_type: row.text("exception_type")?,
-            runtime: row.word("runtime")?,
-            signature: row.text("signature")?,
-            crashing_thread: row.json("crashing_thread")?,
-            modules: row.json("modules")?,
-            notes: row.texts("notes")?,
-        },
-        in_flight: row.json("in_flight")?,
-        in_flight_count: row.number("in_flight_count")?,
-        memory: row.json("memory")?,
-        audit: row.maybe_int("size_bytes")?.map(|_| audit_of(row)).transpose()?,
-        incident: row.name("incident")?,
-    })
-}
-
-fn audit_of(row: &Row) -> sqlx::Result<Audit> {
-    Ok(Audit {
-        size_bytes: row.number("size_bytes")?,
-        sha256: row.text("sha256")?,
-        captured_at: Timestamp::from_ms(row.int("captured_at_ms")?),
-        dropped_at: Timestamp::from_ms(row.int("dropped_at_ms")?),
-        stopped_us: row.number("stopped_us")?,
-        result: row.text("result")?,
-    })
 }
 
 fn audit_row_of(row: &Row) -> sqlx::Result<AuditRow> {

@@ -7,7 +7,7 @@ use model::{AppName, IncidentId, NodeName, Place, TimeRange, Timestamp};
 
 use crate::access::Writing;
 use crate::crash_minutes::whole;
-use crate::crashes::{crash_columns, crash_of};
+use crate::crash_row::{crash_columns, crash_of};
 use crate::sql::{Row, Value};
 use crate::{Store, StoreError};
 

@@ -21,6 +21,7 @@ mod auto_heal;
 mod bounds;
 mod changes;
 mod crash_minutes;
+mod crash_row;
 mod crashes;
 mod error;
 mod heal_events;
