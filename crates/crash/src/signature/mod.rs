@@ -7,6 +7,9 @@
 //! - the exception's type: two types in one function are two faults. Of the kernel's signals only the name: which kind of wrong
 //!   address it was is chance.
 //!
+//! The program's own call is named whole: with the parameters of templates and traits, and with its file where its name is one that
+//! every file has (`<module>`, `{main}`, `<anonymous>`).
+//!
 //! Without any call, the name is the type and the program. Nothing that differs between two runs is in it: no addresses, line
 //! numbers, process ids or thread names.
 
@@ -86,7 +89,8 @@ pub fn of(subject: &Subject<'_>) -> String {
 /// The place in `frames` of the call that the signature ends with: the one that tells this crash from others.
 pub fn telling_frame(subject: &Subject<'_>) -> Option<usize> {
     let name = calls(subject).pop()?;
-    subject.frames.iter().position(|frame| part(frame).is_some_and(|part| part == name))
+    let is_named = |named: Option<String>| named.is_some_and(|named| named == name);
+    subject.frames.iter().position(|frame| is_named(own_part(frame)) || is_named(part(frame)))
 }
 
 fn calls(subject: &Subject<'_>) -> Vec<String> {
@@ -118,7 +122,7 @@ fn says_more(kind: &str, special: Option<Special>) -> bool {
 fn walk(subject: &Subject<'_>) -> Vec<String> {
     let from = subject.frames.iter().position(kind::is_sentinel).unwrap_or(0);
     let mut parts: Vec<String> = Vec::new();
-    let mut only_irrelevant = None;
+    let (mut only_irrelevant, mut innermost_nameless) = (None, None);
     for frame in &subject.frames[from..] {
         let Some(part) = part(frame) else { continue };
         match kind::of(frame, &part, subject.runtime) {
@@ -126,17 +130,40 @@ fn walk(subject: &Subject<'_>) -> Vec<String> {
                 only_irrelevant.get_or_insert(part);
             }
             Kind::Prefix => {
+                if is_nameless(&part) && !kind::is_library(frame) {
+                    innermost_nameless.get_or_insert(frame);
+                }
                 if parts.len() < MAX_PREFIXES && parts.last() != Some(&part) {
                     parts.push(part);
                 }
             }
             Kind::Own => {
-                parts.push(part);
+                parts.extend(own_part(frame));
                 return parts;
             }
         }
     }
-    if parts.is_empty() { only_irrelevant.into_iter().collect() } else { parts }
+    match innermost_nameless.and_then(own_part) {
+        Some(own) => vec![own],
+        None if parts.is_empty() => only_irrelevant.into_iter().collect(),
+        None => parts,
+    }
+}
+
+/// The name of the program's own call, by which one crash is told from another: with the parameters of templates and traits, and
+/// with the file where it has no name of its own.
+fn own_part(frame: &Frame) -> Option<String> {
+    let Some(function) = &frame.function else { return part(frame) };
+    let name = normalise::instance(function);
+    let file = frame.file.as_deref().map(text::file_name).filter(|_| is_nameless(&name));
+    Some(file.map_or_else(|| name.clone(), |file| format!("{name} ({file})"))).filter(|name| !name.is_empty())
+}
+
+/// `<module>`, `Object.<anonymous>`, `block in <main>`.
+fn is_nameless(name: &str) -> bool {
+    let is_context =
+        |before: &str| before.is_empty() || before.ends_with(' ') || ["Object.", "main."].contains(&before);
+    tables::NAMELESS.iter().filter_map(|nameless| name.strip_suffix(nameless)).any(is_context)
 }
 
 /// The name of one call; `None` for an address that belongs to nothing.

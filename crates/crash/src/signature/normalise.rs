@@ -1,21 +1,121 @@
-//! Names without what differs between builds and runs: arguments, template parameters, hashes, numbers of closures, addresses.
+//! Names without what differs between builds and runs: arguments, hashes, numbers of closures, addresses.
+//!
+//! The parameters of templates and traits are a matter of whose code it is. `Vec<Order>::push` and `Vec<User>::push` are one
+//! function of a library; `Handler<Order>::handle` and `Handler<User>::handle` are two of the program's, and so are two types of
+//! errors.
+
+use sha2::{Digest, Sha256};
 
 use crate::text;
 
-/// A function's name for a signature.
+/// The most characters of one call in a signature, and of a type.
+const FUNCTION_CHARS: usize = 160;
+const TYPE_CHARS: usize = 120;
+
+/// A function's name for a signature, its parameters as `<…>`.
 pub fn function(name: &str) -> String {
-    let name = without_compiler_marks(name.trim());
-    let name = name
-        .replace("(anonymous namespace)", "{anonymous}")
-        .replace("`anonymous namespace'", "{anonymous}")
-        .replace("{anonymous}::", "(anonymous)::");
-    let name = without_arguments(&collapse_parameters(&name));
-    text::name(&without_numbers(&name), 160)
+    text::name(&Parts::of_function(name).written(|_| "…"), FUNCTION_CHARS)
 }
 
-/// An exception's type for a signature.
+/// The same with its parameters.
+pub(super) fn instance(name: &str) -> String {
+    let parts = Parts::of_function(name);
+    shortened(&parts.written(|number| parts.parameter(number)), FUNCTION_CHARS)
+}
+
+/// An exception's type for a signature, with its parameters.
 pub(super) fn kind(name: &str) -> String {
-    text::name(&without_numbers(&collapse_parameters(name)), 120)
+    let parts = Parts::of(name);
+    shortened(&parts.written(|number| parts.parameter(number)), TYPE_CHARS)
+}
+
+/// What does not fit is there as a digest: the end of a long name tells it from another as well as its beginning.
+fn shortened(name: &str, max: usize) -> String {
+    const DIGEST_CHARS: usize = 8;
+    if name.chars().count() <= max {
+        return text::name(name, max);
+    }
+    let digest = hex::encode(Sha256::digest(name));
+    let begins: String = name.chars().take(max - DIGEST_CHARS - 1).collect();
+    format!("{begins}…{}", &digest[..DIGEST_CHARS])
+}
+
+/// A name apart from what stands in its angle brackets.
+struct Parts {
+    /// With a [`place`] where parameters stood.
+    name: String,
+    parameters: Vec<String>,
+}
+
+/// The character that stands for the parameters of this number: Unicode leaves these to whoever wants to use them.
+fn place(number: usize) -> char {
+    u32::try_from(number).ok().and_then(|number| char::from_u32(0xe000 + number)).unwrap_or('\u{f8ff}')
+}
+
+fn number_of(place: char) -> Option<usize> {
+    ('\u{e000}'..='\u{f8ff}').contains(&place).then(|| place as usize - 0xe000)
+}
+
+impl Parts {
+    fn of_function(name: &str) -> Self {
+        let name = without_compiler_marks(name.trim());
+        let name = name
+            .replace("(anonymous namespace)", "{anonymous}")
+            .replace("`anonymous namespace'", "{anonymous}")
+            .replace("{anonymous}::", "(anonymous)::");
+        let parts = Self::of(&name);
+        Self { name: without_arguments(&parts.name), ..parts }
+    }
+
+    /// `map<int, char>::at` has parameters. What stands in angle brackets by itself is a name (`<module>`, `Object.<anonymous>`) or
+    /// a Rust type (`<Order as Drop>::drop`) and stays.
+    fn of(name: &str) -> Self {
+        let mut parts = Self { name: String::with_capacity(name.len()), parameters: Vec::new() };
+        let (mut depth, mut kept, mut before) = (0_usize, 0_usize, ' ');
+        for c in name.chars().filter(|c| number_of(*c).is_none()) {
+            let is_arrow = matches!(before, '-' | '=') && c == '>';
+            match c {
+                '<' if depth == 0 && opens_parameters(&parts.name, before) => {
+                    depth = 1;
+                    parts.name.push(place(parts.parameters.len()));
+                    parts.parameters.push(String::new());
+                }
+                '>' if depth == 1 && !is_arrow => depth = 0,
+                _ if depth > 0 => {
+                    depth = depth + usize::from(c == '<') - usize::from(c == '>' && !is_arrow);
+                    parts.parameters.last_mut().into_iter().for_each(|parameter| parameter.push(c));
+                }
+                '<' => {
+                    kept += 1;
+                    parts.name.push(c);
+                }
+                '>' if !is_arrow => {
+                    // one that closes nothing is dropped
+                    parts.name.extend((kept > 0).then_some(c));
+                    kept = kept.saturating_sub(1);
+                }
+                c => parts.name.push(c),
+            }
+            before = c;
+        }
+        parts
+    }
+
+    fn parameter(&self, number: usize) -> &str {
+        self.parameters.get(number).map_or("…", |parameter| parameter.trim())
+    }
+
+    /// The name with something in each pair of brackets, and without numbers.
+    fn written<'a>(&'a self, parameter: impl Fn(usize) -> &'a str) -> String {
+        let mut whole = String::with_capacity(self.name.len());
+        for c in self.name.chars() {
+            match number_of(c) {
+                Some(number) => whole.extend(["<", parameter(number), ">"]),
+                None => whole.push(c),
+            }
+        }
+        without_numbers(&whole)
+    }
 }
 
 const ALLOCATORS: [&str; 6] = ["malloc", "free", "calloc", "realloc", "memalign", "valloc"];
@@ -33,38 +133,6 @@ fn without_compiler_marks(name: &str) -> &str {
     let marks = [".part.", ".isra.", ".constprop.", ".cold", ".llvm.", ".lto_priv."];
     let end = marks.iter().filter_map(|mark| name.find(mark)).filter(|at| *at > 0).min();
     end.map_or(name, |end| &name[..end])
-}
-
-/// `map<int, char>::at` becomes `map<…>::at`. What stands in angle brackets by itself is a name (`<module>`, `Object.<anonymous>`)
-/// or a Rust type (`<Order as Drop>::drop`) and stays.
-fn collapse_parameters(name: &str) -> String {
-    let mut short = String::with_capacity(name.len());
-    let mut depth = 0_usize;
-    let mut kept = 0_usize;
-    let mut before = ' ';
-    for c in name.chars() {
-        let is_arrow = matches!(before, '-' | '=') && c == '>';
-        match c {
-            '<' if depth > 0 => depth += 1,
-            '<' if opens_parameters(&short, before) => {
-                depth = 1;
-                short.push_str("<…>");
-            }
-            '<' => {
-                kept += 1;
-                short.push(c);
-            }
-            '>' if depth > 0 && !is_arrow => depth -= 1,
-            '>' if kept > 0 && !is_arrow => {
-                kept -= 1;
-                short.push(c);
-            }
-            _ if depth > 0 => {}
-            _ => short.push(c),
-        }
-        before = c;
-    }
-    short
 }
 
 /// An angle bracket right behind a name opens parameters, unless the name is that of an operator.
@@ -91,10 +159,10 @@ fn without_arguments(name: &str) -> String {
         }
         _ => protected,
     };
-    // Template functions carry their return type: `void shop::load<…>`.
+    // Template functions carry their return type: `void shop::load<int>`.
     let bare = match bare.rsplit_once(' ') {
         Some((kind, path))
-            if path.contains("<…>")
+            if path.chars().any(|c| number_of(c).is_some())
                 && !kind.ends_with("operator")
                 && !kind.contains(" as")
                 && !kind.starts_with('<') =>
@@ -135,12 +203,41 @@ fn without_numbers(name: &str) -> String {
         short.push(c);
         rest = &rest[c.len_utf8()..];
     }
-    short.replace("{{closure}}", "{closure}")
+    without_place_of_closure(&short.replace("{{closure}}", "{closure}"))
+}
+
+/// `{closure:/srv/a.php:12}`, `{closure:App\\Orders::load():12}`: PHP names a closure from 8.4 on after where it is.
+fn without_place_of_closure(name: &str) -> String {
+    let Some((before, place)) = name.split_once("{closure:") else { return name.to_owned() };
+    let Some((place, after)) = place.split_once('}') else { return name.to_owned() };
+    let place = place.rsplit_once(':').map_or(place, |(place, _)| place);
+    let place = if place.starts_with('/') { text::file_name(place) } else { place };
+    format!("{before}{{closure:{place}}}{after}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instances_of_templates_and_traits_are_told_apart() {
+        for (written, whole) in [
+            ("void shop::load<int>(int)", "shop::load<int>"),
+            ("shop::Repo<shop::Order>::load(int)", "shop::Repo<shop::Order>::load"),
+            (
+                "<shop::Handler<Order> as shop::Serve<Json>>::call",
+                "<shop::Handler<Order> as shop::Serve<Json>>::call",
+            ),
+            ("shop::map<int, shop::Box<char> >::at(int) const", "shop::map<int, shop::Box<char>>::at"),
+            ("shop::Fn<fn(u32) -> u8>::call", "shop::Fn<fn(u32) -> u8>::call"),
+            ("Orders#load", "Orders#load"),
+        ] {
+            assert_eq!(instance(written), whole);
+        }
+        let long = |end: &str| kind(&format!("boost::wrap<{}{end}>", "boost::detail::clone_impl".repeat(9)));
+        assert_eq!(long("Order").chars().count(), TYPE_CHARS);
+        assert_ne!(long("Order"), long("User"));
+    }
 
     #[test]
     fn what_differs_between_runs_is_taken_out() {

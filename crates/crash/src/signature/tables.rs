@@ -22,6 +22,21 @@ pub(super) const STACK_OVERFLOW: &[&str] = &[
     "EXCEPTION_STACK_OVERFLOW",
 ];
 
+/// What runtimes call code that is in no function or in one without a name: of Python, PHP, Ruby and Node.js.
+pub(super) const NAMELESS: &[&str] = &[
+    "<module>",
+    "<lambda>",
+    "<listcomp>",
+    "<dictcomp>",
+    "<setcomp>",
+    "<genexpr>",
+    "{main}",
+    "{closure}",
+    "<main>",
+    "<top (required)>",
+    "<anonymous>",
+];
+
 /// Above these is only how the throw became an end.
 pub(super) const SENTINELS: &[&str] = &["__cxa_throw", "__cxa_rethrow", "_CxxThrowException"];
 

@@ -124,6 +124,39 @@ fn a_signature_names_the_fault() {
 }
 
 #[test]
+fn the_outermost_code_of_two_files_is_not_one_fault() {
+    let own = |function: &str, file: &str| signature(Runtime::Python, "KeyError", &[in_file(function, file)]);
+    assert_eq!(own("<module>", "/srv/releases/7/orders.py"), "KeyError | <module> (orders.py)");
+    assert_eq!(own("<module>", "/srv/releases/8/orders.py"), own("<module>", "/srv/releases/7/orders.py"));
+    for function in ["<module>", "{main}", "<main>", "block in <main>", "Object.<anonymous>", "<anonymous>"] {
+        assert_ne!(own(function, "/srv/a.x"), own(function, "/srv/b.x"));
+    }
+    let closure = |line: u32| own(&format!("{{closure:/srv/releases/{line}/a.php:{line}}}"), "/srv/a.php");
+    assert_eq!(closure(7), "KeyError | {closure:a.php}");
+    assert_eq!(closure(7), closure(8));
+    let frames = [in_file("<module>", "/srv/a.py")];
+    let subject =
+        Subject { exception_type: "KeyError", runtime: Runtime::Python, frames: &frames, program: "shop" };
+    assert_eq!(super::telling_frame(&subject), Some(0));
+}
+
+#[test]
+fn instances_of_the_programs_own_templates_and_traits_are_different_faults() {
+    let of = |kind: &str, function: &str| signature(Runtime::Cpp, kind, &[call(function), call("main")]);
+    for (one, other) in [
+        (("shop::E<A>", "f"), ("shop::E<B>", "f")),
+        (("E", "shop::Repo<A>::load(int)"), ("E", "shop::Repo<B>::load(int)")),
+        (("E", "<A as shop::Load>::load"), ("E", "<B as shop::Load>::load")),
+        (("E", "<A as shop::Load<X>>::load"), ("E", "<A as shop::Load<Y>>::load")),
+    ] {
+        assert_ne!(of(one.0, one.1), of(other.0, other.1));
+    }
+    let library = |t: &str| of("E", &format!("std::vector<{t}>::at(unsigned long)"));
+    assert_eq!(library("A"), "E | std::vector<…>::at | main");
+    assert_eq!(library("A"), library("B"));
+}
+
+#[test]
 fn where_an_endless_recursion_ends_is_chance() {
     let circle = |first: usize| -> Vec<Frame> {
         let names = ["walk", "visit", "enter"];
