@@ -25,9 +25,11 @@ const ANNOUNCES: [&str; 8] = [
 ];
 
 /// What is printed when the program has ended, or because of it.
-const CONFIRMS: [&str; 7] = [
+const CONFIRMS: [&str; 8] = [
     "Node.js v", // node 17 and later, below an uncaught exception
-    "ELIFECYCLE",
+    // Microsoft.Extensions.Hosting from 6 on
+    "A BackgroundService has thrown an unhandled exception, and the IHost instance is stopping",
+    "ELIFECYCLE", // npm, pnpm
     "Command failed with exit code",
     "[nodemon] app crashed",
     "Application startup failed. Exiting", // uvicorn
@@ -72,7 +74,11 @@ fn join(last: &mut LastWords, before: &LastWords) {
         last.exception_type.clone_from(&before.exception_type);
         last.message.clone_from(&before.message);
     }
-    if rust::is_second_panic(last) && before.runtime == Runtime::Rust {
+    // Abseil's handler follows its own failed check
+    let is_check = ["Check failed", "FATAL"].contains(&before.exception_type.as_str())
+        && before.runtime == Runtime::Cpp
+        && (last.exception_type.as_str(), last.runtime) == ("SIGABRT", Runtime::Cpp);
+    if is_check || (rust::is_second_panic(last) && before.runtime == Runtime::Rust) {
         let lines_after = last.lines_after;
         *last = LastWords { lines_after, ..before.clone() };
     }

@@ -82,6 +82,22 @@ pub(super) fn typed(line: &str, is: fn(&str) -> bool) -> Option<(&str, &str)> {
     crate::text::type_and_message(line).filter(|(kind, _)| is(kind))
 }
 
+/// Is it a function's name as native programs have it? An error's list of causes is numbered too: a sentence has blanks, a name only inside of brackets.
+pub(super) fn is_symbol(text: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || "_:<>{}$,&*[]()#'-=;.!~+/|^% ".contains(c);
+    let name = text.split("@@GLIBC").next().unwrap_or(text).split("@GLIBC").next().unwrap_or(text);
+    let name = name.strip_prefix("operator ").unwrap_or(name);
+    !name.is_empty() && name.chars().all(is_part) && !has_bare_blank(name) && !text.ends_with(['.', ':'])
+}
+
+fn has_bare_blank(name: &str) -> bool {
+    let mut depth = 0_i32;
+    name.chars().any(|c| {
+        depth += i32::from("<({[".contains(c)) - i32::from(">)}]".contains(c));
+        depth <= 0 && c == ' '
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +119,12 @@ mod tests {
         }
         for kind in ["OrderNotFound", "gunicorn.errors.HaltServer", "socket.timeout", "f.<locals>.Inner"] {
             assert!(is_own(kind), "{kind}");
+        }
+        for symbol in ["shop::load<a, b>", "<A as B>::c", "operator new(unsigned long)", "start_thread"] {
+            assert!(is_symbol(symbol), "{symbol}");
+        }
+        for text in ["alice went home", "alice@example.org", "alice said:", ""] {
+            assert!(!is_symbol(text), "{text}");
         }
         for word in ["alice", "alice.smith", "error", "INFO", "127.0.0.1", "Content-Type"] {
             assert!(!is_own(word), "{word}");

@@ -21,7 +21,7 @@
 use model::crash::{Frame, Runtime};
 
 use super::report::{At, Line, Report, ahead};
-use super::{Ends, LastWords};
+use super::{Ends, LastWords, form};
 use crate::demangle;
 use crate::text::{file_line, printed};
 
@@ -84,17 +84,22 @@ fn calls(below: &[Line<'_>]) -> (Vec<Frame>, usize) {
                 let of_call = printed("", file, number);
                 (frame.file, frame.line) = (of_call.file, of_call.line);
             }
-        } else if !text.starts_with("PC: @") && !text.starts_with("-> ") {
+        } else if !text.starts_with("PC: @") && !text.starts_with("-> ") && !goes_on(&below[at..]) {
             return (frames, at);
         }
     }
     (frames, below.len())
 }
 
+/// Drains put lines of their own between the calls.
+fn goes_on(rest: &[Line<'_>]) -> bool {
+    rest.iter().skip(1).take(2).any(|line| call(line.trim_start()).is_some())
+}
+
 /// Of `@     0x7fd0c2a3f1b0  (unknown)  shop::load()` the function; nothing where it is not known.
 fn call(text: &str) -> Option<&str> {
     let (address, rest) = text.strip_prefix("@ ")?.trim_start().split_once(' ')?;
-    let digits = address.strip_prefix("0x").unwrap_or(address);
+    let digits = address.strip_prefix("0x").unwrap_or(if address == "(nil)" { "0" } else { address });
     if digits.len() > 16 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
@@ -102,7 +107,9 @@ fn call(text: &str) -> Option<&str> {
     let rest = rest.trim_start();
     let sized = rest.split_once("  ").filter(|(size, _)| *size == "(unknown)" || size.parse::<u64>().is_ok());
     let function = sized.map_or(rest, |(_, function)| function).trim();
-    Some(if function == "(unknown)" { "" } else { function })
+    // of a template's instance the type that it returns stands before it
+    let is_function = form::is_symbol(function) || (function.contains("::") && function.ends_with(')'));
+    is_function.then_some(if function == "(unknown)" { "" } else { function })
 }
 
 /// `/srv/shop/Orders.cpp:12`.

@@ -115,6 +115,10 @@ fn typed(error: &str) -> Option<(&str, &str)> {
     if let Some(old) = error.strip_prefix("exception '") {
         return old.split_once('\'').filter(|(kind, _)| form::is_own(kind));
     }
+    // of an anonymous class the one that it extends
+    if let Some((kind, rest)) = error.split_once("@anonymous").filter(|(kind, _)| form::is_own(kind)) {
+        return Some((kind, rest.strip_prefix(": ").unwrap_or(rest)));
+    }
     let of_place = || error.split_once(" in ").map(|(kind, _)| (kind, &error[kind.len()..]));
     form::typed(error, form::is_own).or_else(of_place).filter(|(kind, _)| form::is_own(kind))
 }

@@ -13,7 +13,11 @@
 //! | Puma's cluster, concurrently | `[467] `, `[0] ` |
 //! | php-fpm (`catch_workers_output`) | `[21-Nov-2026 10:00:00] WARNING: [pool www] child 7 said into stderr: "…"` |
 //! | Passenger, kubectl `--prefix`, Turborepo, systemd | `App 4711 output: `, `[pod/web-1/app] `, `web:start: `, `<3>` |
+//! | Ray, `BuildKit`, Sidekiq | `(raylet, ip=192.0.2.7) `, `#11 0.968 `, `2024-04-05T04:17:24.044Z pid=42 tid=3dm WARN: ` |
 
+mod time;
+
+use self::time::{month, time};
 use super::form;
 
 /// How many of these stand before one line at most.
@@ -61,7 +65,7 @@ pub(super) fn split<'t>(line: &'t str, known: &dyn Fn(&str) -> bool) -> Split<'t
 
 fn piece<'t>(before: &Split<'t>) -> Option<Split<'t>> {
     let line = before.rest;
-    if !line.starts_with(|c: char| c.is_ascii_alphanumeric() || "[<@_{\"".contains(c)) {
+    if !line.starts_with(|c: char| c.is_ascii_alphanumeric() || "[<(@_#{\"".contains(c)) {
         return None;
     }
     if before.syslog
@@ -69,8 +73,10 @@ fn piece<'t>(before: &Split<'t>) -> Option<Split<'t>> {
     {
         return Some(piece);
     }
-    let early = [container, stamp, bracketed, passenger, npm, priority, package].into_iter();
-    let late = [process, stream, fpm, request, line_of_source].into_iter().filter(|_| before.time);
+    let early =
+        [container, stamp, bracketed, parenthesized, passenger, npm, priority, package, build].into_iter();
+    let late = [process, stream, fpm, request, airflow, source_place, sidekiq].into_iter();
+    let late = late.filter(|_| before.time);
     late.chain(early).find_map(|read| read(line))
 }
 
@@ -107,8 +113,29 @@ fn bracketed(line: &str) -> Option<Split<'_>> {
     if inner.starts_with("pod/") || inner.starts_with("resource.labels.") {
         return Some(of(inner, more)).filter(|_| inner.len() <= 2 * NAME_CHARS);
     }
+    // a name that is padded so that all lines begin in one column
+    let name = inner.trim_end();
+    let is_name = |c: char| c.is_alphanumeric() || "_.-".contains(c);
+    if name.len() < inner.len() && !name.is_empty() && name.chars().all(is_name) {
+        return Some(of(name, more)).filter(|_| name.len() <= NAME_CHARS);
+    }
     let is_number = inner.len() <= 8 && !inner.is_empty() && inner.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then_some(rest(more))
+}
+
+/// `(raylet, ip=192.0.2.7) `, `(Orders pid=4711) ` of Ray.
+fn parenthesized(line: &str) -> Option<Split<'_>> {
+    let (inner, more) = line.strip_prefix('(')?.split_once(')')?;
+    let is_ours = inner.len() <= NAME_CHARS && (inner.contains("pid=") || inner.starts_with("raylet"));
+    is_ours.then_some(of(inner, after_blank(more)?))
+}
+
+/// `#11 0.968 ` of `BuildKit`: the step and the seconds.
+fn build(line: &str) -> Option<Split<'_>> {
+    let (step, more) = line.strip_prefix('#')?.split_once(' ')?;
+    let (seconds, more) = more.split_once(' ').unwrap_or((more, ""));
+    let is_ours = step.parse::<u16>().is_ok() && seconds.contains('.') && seconds.parse::<f64>().is_ok();
+    is_ours.then_some(rest(more))
 }
 
 /// `App 4711 output: `.
@@ -166,68 +193,6 @@ fn is_short(word: &str) -> bool {
     ["VRB", "DBG", "INF", "WRN", "FTL"].contains(&word)
 }
 
-/// What follows a time in one of the forms that stand before lines.
-fn time(text: &str) -> Option<&str> {
-    let text = weekday(text).unwrap_or(text);
-    iso(text).or_else(|| clock(text)).or_else(|| day_and_month(text)).or_else(|| month_and_day(text))
-}
-
-/// `Fri ` of `Fri 2024-03-15 18:13:49 UTC`.
-fn weekday(text: &str) -> Option<&str> {
-    let (day, more) = text.split_at_checked(3)?;
-    let is_day = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].contains(&day);
-    is_day.then(|| more.strip_prefix(',').unwrap_or(more)).and_then(|more| more.strip_prefix(' '))
-}
-
-/// `2024-03-01T12:34:56.789Z`, `2024/03/01 12:34:56`, `2024-03-01, 12:34:56 UTC`.
-fn iso(text: &str) -> Option<&str> {
-    let text = digits(text, 4)?.strip_prefix(['-', '/'])?;
-    let text = digits(digits(text, 2)?.strip_prefix(['-', '/'])?, 2)?;
-    clock(text.strip_prefix(", ").or_else(|| text.strip_prefix(['T', ' ', '\t']))?)
-}
-
-/// `01-Jul-2020 15:34:08`, `01/Jul/2020:15:34:08`.
-fn day_and_month(text: &str) -> Option<&str> {
-    let text = month(digits(text, 2)?.strip_prefix(['-', '/'])?)?.strip_prefix(['-', '/'])?;
-    clock(digits(text, 4)?.strip_prefix([' ', ':'])?)
-}
-
-/// `Mar 15 18:13:49`, `Mar  5 06:13:49 PM`, `Jul 01 15:34:08.123456 2020`.
-fn month_and_day(text: &str) -> Option<&str> {
-    let text = month(text)?.strip_prefix(' ')?.trim_start_matches(' ');
-    let text = digits(text, 2).or_else(|| digits(text, 1))?.strip_prefix(' ')?;
-    let text = clock(text)?;
-    Some(text.strip_prefix(' ').and_then(|text| digits(text, 4)).unwrap_or(text))
-}
-
-fn month(text: &str) -> Option<&str> {
-    const MONTHS: &str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
-    let (month, more) = text.split_at_checked(3)?;
-    MONTHS.split(' ').any(|known| known == month).then_some(more)
-}
-
-/// `18:13:49`, with a fraction, a zone or half of the day.
-fn clock(text: &str) -> Option<&str> {
-    let text = digits(digits(digits(text, 2)?.strip_prefix(':')?, 2)?.strip_prefix(':')?, 2)?;
-    let text = text
-        .strip_prefix(['.', ','])
-        .map_or(text, |fraction| fraction.trim_start_matches(|c: char| c.is_ascii_digit()));
-    let words = ["Z", " UTC", " GMT", " AM", " PM"];
-    Some(words.iter().find_map(|word| text.strip_prefix(word)).or_else(|| offset(text)).unwrap_or(text))
-}
-
-/// `+00:00`, ` +0000`.
-fn offset(text: &str) -> Option<&str> {
-    let text = text.strip_prefix(' ').unwrap_or(text).strip_prefix(['+', '-'])?;
-    let text = digits(text, 2)?;
-    digits(text.strip_prefix(':').unwrap_or(text), 2)
-}
-
-fn digits(text: &str, count: usize) -> Option<&str> {
-    let (number, more) = text.split_at_checked(count)?;
-    number.bytes().all(|byte| byte.is_ascii_digit()).then_some(more)
-}
-
 /// A host's, a program's or a region's name begins a text: its end.
 fn name_end(text: &str) -> Option<usize> {
     let end = text.find(|c: char| !(c.is_alphanumeric() || "_.-/@".contains(c)))?;
@@ -282,8 +247,26 @@ fn request(line: &str) -> Option<Split<'_>> {
     is_id.then_some(rest(more))
 }
 
+/// `logging.cc:317: ` after a time.
+fn source_place(line: &str) -> Option<Split<'_>> {
+    let (file, more) = line.split_once(':')?;
+    let (number, more) = more.split_once(':')?;
+    let is_file = ["cc", "cpp", "go", "py", "rs"].contains(&crate::text::extension(file));
+    let is_place = is_file && !file.contains(' ') && number.parse::<u32>().is_ok();
+    is_place.then_some(rest(after_blank(more)?))
+}
+
+/// `pid=42 tid=3dm WARN: ` of Sidekiq.
+fn sidekiq(line: &str) -> Option<Split<'_>> {
+    let fields = line.strip_prefix("pid=")?;
+    let (fields, more) = fields.split_once(": ").or_else(|| Some((fields.strip_suffix(':')?, "")))?;
+    let has_level = fields.rsplit(' ').next().is_some_and(form::is_level);
+    let is_ours = has_level && fields.contains(" tid=") && fields.len() <= 2 * NAME_CHARS;
+    is_ours.then_some(Split { level: true, ..rest(more) })
+}
+
 /// `{taskinstance.py:1937} ERROR - ` of Airflow.
-fn line_of_source(line: &str) -> Option<Split<'_>> {
+fn airflow(line: &str) -> Option<Split<'_>> {
     let (place, more) = line.strip_prefix('{')?.split_once("} ")?;
     let (level, more) = more.split_once(" - ").or_else(|| Some((more.strip_suffix(" -")?, "")))?;
     let is_ours = place.contains(".py:") && place.len() <= NAME_CHARS && form::is_level(level);
@@ -323,6 +306,10 @@ mod tests {
             "<3>x",
             "[2024-01-01, 00:00:00 UTC] {a.py:12} ERROR - x",
             "[2025-09-06 13:50:21 +0000] [7] [ERROR] x",
+            "[app         ] 08:23:51.152 [ERROR] x",
+            "#11 0.968 x",
+            "(raylet, ip=192.0.2.7) [2022-02-13 11:46:40,549 E 149 189] logging.cc:317: x",
+            "2024-04-05T04:17:24.044Z pid=42 tid=3dm WARN: x",
             "[Wed Jul 01 15:34:08.123456 2020] x",
             "app-1  | 2024-03-01T12:34:56Z [ERROR] x",
         ];
@@ -348,10 +335,12 @@ mod tests {
             "node:internal/process/promises:394",
             "[signal SIGSEGV: segmentation violation code=0x1 addr=0x28 pc=0x4eb15b]",
             "127.0.0.1 - - [01/Jul/2020:15:34:08 +0000] \"GET / HTTP/1.1\" 200",
-            "[1]    2620 abort (core dumped)  ./form",
+            "#0 /srv/a.php(4): App\\Orders->load()",
+            "#1 0x852428 (/opt/bin/shop+0x852428)",
+            "(node:12) UnhandledPromiseRejectionWarning: Error: x",
         ];
-        for line in &lines[..10] {
-            assert_eq!(split(line, &|_| true).rest, *line);
+        for line in lines {
+            assert_eq!(split(line, &|_| true).rest, line);
         }
         assert_eq!(split("a | b", &|_| false).rest, "a | b");
     }

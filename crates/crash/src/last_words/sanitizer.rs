@@ -25,7 +25,9 @@ const MAX_LINES: usize = 1_000;
 const TO_STACK: usize = 30;
 
 /// What the undefined-behaviour sanitizer finds, by the words that its texts begin with or hold.
-const UNDEFINED: [(&str, &str); 16] = [
+const UNDEFINED: [(&str, &str); 18] = [
+    ("cannot be represented in type", "signed integer overflow"),
+    ("incorrect function type", "incorrect function type"),
     ("signed integer overflow", "signed integer overflow"),
     ("unsigned integer overflow", "unsigned integer overflow"),
     ("shift exponent", "shift out of bounds"),
@@ -86,8 +88,9 @@ fn thread(at: At<'_, '_>) -> Option<Report> {
 fn undefined(at: At<'_, '_>) -> Option<Report> {
     let (place, text) = at.head.split_once(": runtime error: ")?;
     let (file, number) = file_line(place);
-    let fault = UNDEFINED.iter().find(|(words, _)| text.contains(words)).map(|(_, fault)| *fault)?;
-    if number.is_none() || file.contains(' ') {
+    let known = UNDEFINED.iter().find(|(words, _)| text.contains(words));
+    let fault = known.map_or("undefined behavior", |(_, fault)| fault);
+    if number.is_none() || file.contains(' ') || !file.contains('.') {
         return None;
     }
     let summary = at.below(TO_STACK).iter().position(|line| line.starts_with("SUMMARY: UndefinedBehavior"));
@@ -104,10 +107,11 @@ fn undefined(at: At<'_, '_>) -> Option<Report> {
 
 /// The first stack below the heading; the report has at least as many lines as `end`.
 fn report(at: At<'_, '_>, kind: &str, text: &str, end: usize) -> Report {
-    let stack = at.below(TO_STACK).iter().take_while(|line| !begins(line)).position(|line| is_call(line));
+    let stack =
+        at.below(TO_STACK).iter().take_while(|line| !begins(line)).position(|line| call(line).is_some());
     let calls = stack.map_or(&[][..], |stack| ahead(at.lines, at.start + 1 + stack, MAX_LINES));
-    let count = calls.iter().take_while(|line| is_call(line)).count();
-    let frames = calls[..count].iter().filter_map(|line| call(line)).collect();
+    let frames: Vec<Frame> = calls.iter().map_while(|line| call(line)).collect();
+    let count = frames.len();
     let words = LastWords::new(Runtime::Cpp, kind).with_message(text).with_frames(frames);
     Report::of(words, at, end.max(stack.map_or(0, |stack| stack + count)))
 }
@@ -125,33 +129,39 @@ fn is_fault(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || " -_()".contains(c))
 }
 
-fn is_call(line: &str) -> bool {
-    line.trim_start().strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-}
-
-/// `#1 0x55d0c in load(int) /srv/orders.cpp:12:5`; without symbols `(/usr/lib/libc.so.6+0x29d8f) (BuildId: …)`; the thread
-/// sanitizer's `#0 load /srv/orders.cpp:12:5 (shop+0x26cd7f)`.
+/// `#1 0x55d0c in load(int) /srv/orders.cpp:12:5`; without symbols `#2 0x77103b (/usr/lib/libc.so.6+0x29d8f) (BuildId: …)`; the
+/// thread sanitizer's `#0 load /srv/orders.cpp:12:5 (shop+0x26cd7f)`. What has neither an address nor a module is no call.
 fn call(line: &str) -> Option<Frame> {
-    let (_, rest) = line.trim_start().split_once(' ')?;
+    let (number, rest) = line.trim_start().strip_prefix('#')?.split_once(' ')?;
+    number.parse::<u16>().ok()?;
     let rest = rest.split(" (BuildId").next().unwrap_or(rest);
     let Some(addressed) = rest.strip_prefix("0x") else {
-        let (rest, module) = rest.rsplit_once(" (").unwrap_or((rest, ""));
-        let (function, place) =
-            rest.rsplit_once(' ').filter(|(_, place)| *place != "<null>").unwrap_or((rest, ""));
-        let mut frame = in_module(function.trim_end_matches(" <null>"), module);
-        let (file, number) = file_line(place);
-        let of_call = printed("", if number.is_some() { file } else { "" }, number);
-        (frame.file, frame.line) = (of_call.file, of_call.line);
-        return Some(frame);
+        let (rest, module) = rest.strip_suffix(')')?.rsplit_once(" (")?;
+        let (function, place) = rest.rsplit_once(' ').unwrap_or((rest, ""));
+        let function = if function == "<null>" { "" } else { function };
+        return module.contains("+0x").then(|| at_place(in_module(function, module), place));
     };
-    let rest = addressed.split_once(' ').map_or("", |(_, rest)| rest.trim_start());
-    let Some(rest) = rest.strip_prefix("in ") else { return Some(in_module("", rest)) };
+    let (address, rest) = addressed.split_once(' ')?;
+    if !address.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let rest = rest.trim_start();
+    let Some(rest) = rest.strip_prefix("in ") else {
+        return rest.starts_with('(').then(|| in_module("", rest));
+    };
     let (function, place) = rest.rsplit_once(' ').unwrap_or((rest, ""));
     if place.starts_with('(') {
         return Some(in_module(function, place));
     }
     let (file, number) = file_line(place);
     Some(printed(function, file, number))
+}
+
+fn at_place(mut frame: Frame, place: &str) -> Frame {
+    let (file, number) = file_line(place);
+    let of_call = printed("", if number.is_some() { file } else { "" }, number);
+    (frame.file, frame.line) = (of_call.file, of_call.line);
+    frame
 }
 
 fn in_module(function: &str, place: &str) -> Frame {

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its fixture fails")]
 
+mod hostile;
+mod leaks;
 mod posted;
 
 use std::fmt::Write;
@@ -11,7 +13,6 @@ use std::path::{Path, PathBuf};
 use crash::last_words::{LastWords, read};
 use crash::{Analysis, Death, Files, Limits, analyse};
 use model::{CrashCause, Exit, Signal};
-use proptest::prelude::*;
 
 /// Stands in messages only.
 const SECRETS: [&str; 3] = ["SECRET", "order 42", "second line"];
@@ -28,6 +29,12 @@ fn samples() -> Vec<(String, Vec<u8>)> {
         .into_iter()
         .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read(path).unwrap()))
         .collect()
+}
+
+/// Those, and what people posted.
+fn every_sample() -> Vec<(String, Vec<u8>)> {
+    let posted = ["posted", "typed"].iter().flat_map(|folder| posted::samples(folder));
+    samples().into_iter().chain(posted.map(|(name, tail, _)| (name, tail))).collect()
 }
 
 fn row(name: &str, words: Option<&LastWords>) -> String {
@@ -70,17 +77,6 @@ fn no_message_is_among_the_findings() {
         }
     }
     assert!(with_message > 60, "the messages are told apart from the findings: {with_message}");
-}
-
-/// Most lines of the samples, each alone at the end of a cut-off report.
-#[test]
-fn a_report_whose_beginning_is_cut_off_is_no_panic() {
-    for (_, tail) in samples() {
-        for cut in (0..tail.len()).step_by(97) {
-            let _ = read(&tail[cut..]);
-            let _ = read(&tail[..cut]);
-        }
-    }
 }
 
 #[test]
@@ -176,18 +172,6 @@ fn colours_carriage_returns_and_broken_bytes_are_no_obstacle() {
     assert_eq!(words.frames[0].file.as_deref(), Some("a.py"));
 }
 
-#[test]
-fn a_tail_of_one_endless_line_is_read_fast_and_kept_short() {
-    let mut tail = b"Traceback (most recent call last):\n  File \"".to_vec();
-    tail.extend(std::iter::repeat_n(b'a', 30_000));
-    tail.extend(b"\", line 1, in ");
-    tail.extend(std::iter::repeat_n(b'b', 30_000));
-    tail.extend(b"\nKeyError: 1\n");
-    let frame = read(&tail).unwrap().frames.remove(0);
-    assert_eq!(frame.function.unwrap().chars().count(), 512);
-    assert_eq!(frame.file.unwrap().chars().count(), 512);
-}
-
 /// No file is looked at without a dump.
 fn machine() -> &'static Files {
     static FILES: std::sync::LazyLock<Files> = std::sync::LazyLock::new(Files::of_machine);
@@ -209,49 +193,6 @@ fn death(tail: &[u8], exit: Exit) -> Death<'_> {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
-    #[test]
-    fn any_bytes_are_read_without_panic(tail in proptest::collection::vec(any::<u8>(), 0..2_000)) {
-        let _ = read(&tail);
-    }
-
-    /// Lines of the reports in any order reach further into the readers than random bytes.
-    #[test]
-    fn any_lines_of_reports_are_read_without_panic(picks in proptest::collection::vec(any::<prop::sample::Index>(), 1..60)) {
-        let lines = shards();
-        let text: Vec<&str> = picks.iter().map(|pick| pick.get(&lines).as_str()).collect();
-        let words = read(text.join("\n").as_bytes());
-        if let Some(words) = words {
-            prop_assert!(words.exception_type.chars().count() <= 200);
-        }
-    }
-}
-
-/// What begins a report, again and again: no reader may call itself for each, or begin again behind each.
-#[test]
-fn a_heading_that_is_repeated_over_the_whole_tail_is_read() {
-    for (_, tail) in samples() {
-        let text = String::from_utf8_lossy(&tail);
-        let lines: Vec<&str> = text.lines().take(12).collect();
-        for length in [1, 3] {
-            let heading: String = lines.iter().take(length).flat_map(|line| [*line, "\n"]).collect();
-            if heading.trim().is_empty() {
-                continue;
-            }
-            let repeated = heading.repeat((64 << 10) / heading.len() + 1);
-            let _ = analysed(&repeated, &repeated, Exit::Code(1));
-        }
-    }
-    for heading in
-        ["/a:1\n^\n", "a:1\n\n^\n", "panic: \n", "Next a: b\n", "[BUG] x\n", "#0 a\n", "\tat a(b)\n"]
-    {
-        let repeated = heading.repeat((64 << 10) / heading.len());
-        let _ = analysed(&repeated, &repeated, Exit::Code(1));
-    }
-}
-
 /// glibc's texts are told to everybody as the type, so nothing else may pass for one.
 #[test]
 fn what_only_begins_like_a_text_of_the_c_library_is_no_type() {
@@ -267,12 +208,4 @@ fn what_only_begins_like_a_text_of_the_c_library_is_no_type() {
     ] {
         assert_eq!(kind(&format!("{text}\n")), None, "{text}");
     }
-}
-
-fn shards() -> Vec<String> {
-    samples()
-        .iter()
-        .filter(|(_, tail)| tail.len() < 4_000)
-        .flat_map(|(_, tail)| String::from_utf8_lossy(tail).lines().map(str::to_owned).collect::<Vec<_>>())
-        .collect()
 }

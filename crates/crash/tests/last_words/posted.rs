@@ -16,7 +16,7 @@ use crate::death;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Expected {
+pub(crate) struct Expected {
     /// The exception's type holds one of these.
     #[serde(rename = "type")]
     types: Vec<String>,
@@ -25,7 +25,7 @@ struct Expected {
     /// No frame holds it.
     not_frame: Option<String>,
     /// Part of the message: nowhere in the findings.
-    message: Option<String>,
+    pub(crate) message: Option<String>,
     /// Told as the exception's cause.
     cause: Option<String>,
     /// `ABRT`, 139 for SIGSEGV, else the exit status.
@@ -33,7 +33,7 @@ struct Expected {
 }
 
 impl Expected {
-    fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self.end.as_str() {
             "ABRT" => Exit::Signal(Signal(6)),
             "139" => Exit::Signal(Signal(11)),
@@ -69,7 +69,7 @@ impl Expected {
     }
 }
 
-fn samples(folder: &str) -> Vec<(String, Vec<u8>, Expected)> {
+pub(crate) fn samples(folder: &str) -> Vec<(String, Vec<u8>, Expected)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/last_words").join(folder);
     let expected = std::fs::read(folder.join("EXPECTED.json")).unwrap();
     let expected: BTreeMap<String, Expected> = serde_json::from_slice(&expected).unwrap();
@@ -97,4 +97,9 @@ fn all_right(folder: &str) {
 #[test]
 fn what_people_posted_is_read() {
     all_right("posted");
+}
+
+#[test]
+fn what_other_versions_and_loggers_print_is_read() {
+    all_right("typed");
 }

@@ -25,6 +25,9 @@ use self::calls::Calls;
 use super::report::{At, Line, Report};
 use super::{LastWords, form};
 
+/// What parts the calls of a trace on one line.
+const FLAT_CALL: &str = "   at ";
+
 /// How deep objects are looked into.
 const MAX_DEPTH: usize = 6;
 /// How many fields of a record are looked at.
@@ -36,18 +39,28 @@ const TYPES: [&str; 7] =
 const NAMES: [&str; 6] = ["type", "name", "kind", "error_class", "exception", "error"];
 const MESSAGES: [&str; 7] =
     ["message", "msg", "error", "errorMessage", "exc_value", "error.message", "exception.message"];
+const CAUSES: [&str; 5] = ["cause", "causedBy", "innerException", "previous", "inner"];
 const LEVELS: [&str; 7] = ["level", "severity", "lvl", "log.level", "@l", "levelname", "Level"];
 
 pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
-    if !(at.head.starts_with('{') && at.head.ends_with('}')) {
-        return None;
-    }
-    let Value::Object(record) = serde_json::from_str(at.head).ok()? else { return None };
+    let (record, below) = record(at)?;
     let mut found = Found::default();
-    found.object(&record, 0);
+    found.object(&record, 0, false);
     let words = found.words()?;
     let is_last = level(&record).is_some_and(is_last);
-    Some(Report::of(LastWords { certain: is_last, ..words }, at, 0))
+    Some(Report::of(LastWords { certain: is_last, ..words }, at, below))
+}
+
+/// The object that begins here, and how many lines below it has: some loggers indent their records.
+fn record(at: At<'_, '_>) -> Option<(Map<String, Value>, usize)> {
+    const MAX_LINES: usize = 300;
+    if at.head.starts_with('{') && at.head.ends_with('}') {
+        return Some((serde_json::from_str(at.head).ok()?, 0));
+    }
+    let below = at.below(MAX_LINES);
+    let end = below.iter().position(|line| line.text == "}").filter(|_| at.head == "{")?;
+    let text: String = below[..=end].iter().flat_map(|line| ["\n", line.text]).collect();
+    Some((serde_json::from_str(&format!("{{{text}")).ok()?, end + 1))
 }
 
 fn level(record: &Map<String, Value>) -> Option<&Value> {
@@ -69,49 +82,63 @@ struct Found {
     /// What a runtime's reader made of a field.
     words: Option<LastWords>,
     kind: Option<String>,
+    /// Of causes that are told as objects the innermost.
+    cause: Option<String>,
     message: Option<String>,
     calls: Calls,
     fields: usize,
 }
 
 impl Found {
-    fn object(&mut self, object: &Map<String, Value>, depth: usize) {
+    /// `of_cause`: the field's name says that it holds what caused the error.
+    fn object(&mut self, object: &Map<String, Value>, depth: usize, of_cause: bool) {
         let text = |name: &&str| object.get(*name).and_then(Value::as_str);
         let kind = TYPES
             .iter()
             .filter_map(text)
             .find(|kind| form::is_own(kind))
             .or_else(|| NAMES.iter().filter_map(text).find(|kind| form::is_error(kind)));
-        if self.kind.is_none() {
-            self.kind = kind.map(str::to_owned);
+        let is_cause = object.get("is_cause").and_then(Value::as_bool) == Some(true);
+        match kind {
+            Some(kind) if self.kind.is_none() => self.kind = Some(kind.to_owned()),
+            Some(kind) if is_cause || of_cause => self.cause = Some(kind.to_owned()),
+            _ => {}
         }
         if self.message.is_none() || kind.is_some() {
             self.message = MESSAGES.iter().find_map(text).map(str::to_owned).or(self.message.take());
         }
-        for value in object.values() {
-            self.value(value, depth + 1);
+        for (name, value) in object {
+            self.value(value, depth + 1, of_cause || CAUSES.contains(&name.as_str()));
         }
     }
 
-    fn value(&mut self, value: &Value, depth: usize) {
+    fn value(&mut self, value: &Value, depth: usize, of_cause: bool) {
         self.fields += 1;
         if depth > MAX_DEPTH || self.fields > MAX_FIELDS {
             return;
         }
         match value {
             Value::String(text) if text.contains('\n') => self.lines(text.split('\n')),
+            // .NET's console put blanks for the ends of lines, before 7
+            Value::String(text) if text.contains(FLAT_CALL) => {
+                let lines = text.split(FLAT_CALL).enumerate();
+                let lines: Vec<String> = lines
+                    .map(|(at, line)| if at == 0 { line.to_owned() } else { format!("   at {line}") })
+                    .collect();
+                self.lines(lines.iter().map(String::as_str));
+            }
             Value::Array(list) => {
                 let lines: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
-                if lines.len() == list.len() && lines.len() > 1 {
+                if lines.len() == list.len() {
                     self.lines(lines.iter().flat_map(|line| line.split('\n')));
                 } else {
                     self.calls.take(calls::of_objects(list));
                     for value in list {
-                        self.value(value, depth + 1);
+                        self.value(value, depth + 1, of_cause);
                     }
                 }
             }
-            Value::Object(object) => self.object(object, depth),
+            Value::Object(object) => self.object(object, depth, of_cause),
             _ => {}
         }
     }
@@ -133,14 +160,16 @@ impl Found {
 
     fn words(self) -> Option<LastWords> {
         let Calls { runtime, frames } = self.calls;
-        if let Some(words) = self.words {
-            // a trace may begin with a type that says less than the field beside it: `Error` of `{"type":"OrderError"}`
-            return Some(words);
+        if self.words.is_some() {
+            return self.words;
         }
         let runtime = runtime.unwrap_or(Runtime::Native);
-        let kind = self.kind.or_else(|| (!frames.is_empty()).then(|| "logged error".to_owned()))?;
+        let kind = self.kind.or_else(|| (!frames.is_empty()).then(|| "Logged error".to_owned()))?;
         (!frames.is_empty() || runtime != Runtime::Native || form::is_error(&kind)).then(|| {
-            LastWords::new(runtime, &kind).with_message(&self.message.unwrap_or_default()).with_frames(frames)
+            LastWords::new(runtime, &kind)
+                .with_message(&self.message.unwrap_or_default())
+                .with_frames(frames)
+                .with_cause(self.cause.as_deref())
         })
     }
 }

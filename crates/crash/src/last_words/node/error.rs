@@ -51,6 +51,7 @@ impl Error {
             .or_else(|| labelled(first).filter(|_| is_error && calls_at.is_some()));
         let (kind, text) = named.unwrap_or_else(|| (THROWN_VALUE.to_owned(), first));
         let ends = |line: &str| is_trailer(line) || is_thrown_value(line);
+        let calls_at = calls_at.filter(|_| is_error);
         Self::with(kind, lines, at, calls_at, message(text, &body[..calls_at.unwrap_or(body.len())], ends))
     }
 
@@ -83,20 +84,39 @@ impl Error {
             Self { runtime: Runtime::Node, kind, message, frames: Vec::new(), cause: None, end: at + 1 };
         let Some(calls_at) = calls_at else { return error };
         let rest = ahead(lines, at + 1 + calls_at, MAX_LINES);
-        error.frames = rest.iter().map_while(|line| call(line)).collect();
-        let mut used = error.frames.len();
-        let caused = rest[used..].iter().position(|line| !line.is_empty());
-        if let Some(emitted) = caused.filter(|to| rest[used + to].text.trim_start().starts_with("Emitted '"))
-        {
-            used += emitted + 1;
-            used += rest[used..].iter().take_while(|line| call(line).is_some()).count();
+        let mut used = calls(rest);
+        error.frames = rest[..used].iter().filter_map(|line| call(line)).collect();
+        while let Some((cause, lines)) = passed_on(&rest[used..]) {
+            error.cause = cause.or(error.cause);
+            used += lines;
         }
         let properties =
             properties(&rest[used..], rest.get(used.wrapping_sub(1)), indentation(lines[at].text));
-        error.cause = rest[used..used + properties].iter().rev().find_map(|line| cause(line));
+        let inner = rest[used..used + properties].iter().rev().find_map(|line| cause(line));
+        error.cause = inner.or(error.cause);
         error.end = at + 1 + calls_at + used + properties;
         error
     }
+}
+
+/// How many lines of calls begin here. Those that a cause has too are only counted by node.
+fn calls(rest: &[Line<'_>]) -> usize {
+    let is_elided = |line: &str| line.ends_with(" lines matching cause stack trace ...");
+    rest.iter().take_while(|line| call(line).is_some() || is_elided(line)).count()
+}
+
+/// Between an error's calls and its properties: `Emitted 'error' event on RedisClient instance at:` and calls, or
+/// `caused by: TypeError: x` and calls, which libraries write into the stack (`VError`, axios, pino). The cause, and how many lines.
+fn passed_on(rest: &[Line<'_>]) -> Option<(Option<String>, usize)> {
+    let text = rest.first()?.text.trim_start();
+    if text.starts_with("Emitted '") {
+        return Some((None, 1 + calls(&rest[1..])));
+    }
+    let error = text.get(.."caused by: ".len()).filter(|begins| begins.eq_ignore_ascii_case("caused by: "));
+    let (kind, _) = named(&text[error?.len()..])?;
+    let calls_at = rest.iter().take(MESSAGE_LINES).skip(1).position(|line| call(line).is_some());
+    let lines = calls_at.map_or(1, |calls_at| 1 + calls_at + calls(&rest[1 + calls_at..]));
+    Some((Some(kind).filter(|kind| form::is_error(plain(kind))), lines))
 }
 
 /// The lines of the error's own properties, which follow a call that ends with ` {` up to the closing brace.

@@ -9,11 +9,18 @@ use model::crash::Runtime;
 use super::call::call;
 use super::error::{Error, named, plain};
 use super::{THROWN_VALUE, form, is_caret};
-use crate::last_words::report::{At, Line, MESSAGE_LINES, Report, ahead, message};
+use crate::last_words::report::{At, Line, MESSAGE_LINES, Report, ahead, indentation, message};
 use crate::last_words::{Ends, LastWords};
 
+/// How many causes of an error are read.
+const MAX_CAUSES: usize = 20;
+
 pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
-    deno(at).or_else(|| bun_excerpt(at)).or_else(|| bun_crash(at))
+    deno(at)
+        .or_else(|| deno_missing(at))
+        .or_else(|| bun_excerpt(at))
+        .or_else(|| bun_crash(at))
+        .or_else(|| bun_plain(at))
 }
 
 fn deno(at: At<'_, '_>) -> Option<Report> {
@@ -21,7 +28,12 @@ fn deno(at: At<'_, '_>) -> Option<Report> {
     let error =
         error.strip_prefix("(in ").and_then(|error| error.split_once(") ")).map_or(error, |(_, error)| error);
     let body = at.below(MESSAGE_LINES);
-    let calls_at = body.iter().position(|line| call(line).is_some());
+    // the errors of an AggregateError stand before its own calls, farther in
+    let is_own = |line: &Line<'_>| indentation(line.text) <= 4;
+    let calls_at = body
+        .iter()
+        .position(|line| is_own(line) && call(line).is_some())
+        .or_else(|| body.iter().position(|line| call(line).is_some()));
     let (kind, text) = named(error)
         .filter(|(kind, _)| form::is_own(plain(kind)))
         .filter(|(kind, _)| calls_at.is_some() || form::is_error(plain(kind)))
@@ -45,31 +57,69 @@ fn deno_cause(lines: &[Line<'_>], at: usize) -> Option<(String, usize)> {
     Some((kind, at + 1 + calls))
 }
 
-/// `2 | throw new Error("x");`, up to five of them, a caret, the error and its calls.
+/// `error: Module not found "file:///srv/a.ts".` and the place of the import.
+fn deno_missing(at: At<'_, '_>) -> Option<Report> {
+    let text = at.head.strip_prefix("error: Module not found ")?;
+    let place = at.below(1).first().and_then(|line| call(line));
+    let below = usize::from(place.is_some());
+    let words = LastWords::new(Runtime::Node, "Module not found")
+        .with_message(text)
+        .with_frames(place.into_iter().collect())
+        .ending(Ends::ByExit);
+    Some(Report::of(words, at, below))
+}
+
+/// `2 | throw new Error("x");`, up to five of them, a caret, the error and its calls; then the same for its causes.
 fn bun_excerpt(at: At<'_, '_>) -> Option<Report> {
+    let mut report = bun_error(at.lines, at.start)?;
+    for _ in 0..MAX_CAUSES {
+        let empty = ahead(at.lines, report.end, 3).iter().take_while(|line| line.is_empty()).count();
+        let Some(cause) = bun_error(at.lines, report.end + empty) else { break };
+        report.words = report.words.with_cause(Some(&cause.words.exception_type));
+        report.end = cause.end;
+    }
+    Some(report)
+}
+
+fn bun_error(lines: &[Line<'_>], start: usize) -> Option<Report> {
     fn is_numbered(line: &str) -> bool {
         let number = line.trim_start().split_once(" |").map(|(number, _)| number);
         number.is_some_and(|number| number.parse::<u32>().is_ok())
     }
-    if !is_numbered(at.head) {
+    let excerpt = ahead(lines, start, 8);
+    let numbered = excerpt.iter().take_while(|line| is_numbered(line)).count();
+    if numbered == 0 || !excerpt.get(numbered).is_some_and(|line| is_caret(line)) {
         return None;
     }
-    let below = at.below(8);
-    let caret = below.iter().position(|line| is_caret(line))?;
-    if !below[..caret].iter().all(|line| is_numbered(line)) {
-        return None;
-    }
-    let error_at = at.start + caret + 2;
-    let first = at.lines.get(error_at)?.text;
-    let body = ahead(at.lines, error_at + 1, MESSAGE_LINES);
-    let calls_at = body.iter().position(|line| call(line).is_some())?;
-    let (kind, text) = match first.strip_prefix("error: ") {
-        Some(text) => ("Error".to_owned(), text),
-        None => named(first).filter(|(kind, _)| form::is_own(plain(kind)))?,
-    };
+    let error_at = start + numbered + 1;
+    let first = lines.get(error_at)?.text;
+    let body = ahead(lines, error_at + 1, MESSAGE_LINES);
+    // a message may have lines that look like calls: Bun's own are farther in
+    let is_own = |line: &Line<'_>| indentation(line.text) >= 6 && call(line).is_some();
+    let calls_at =
+        body.iter().position(is_own).or_else(|| body.iter().position(|line| call(line).is_some()))?;
+    let (kind, text) = bun_named(first)?;
     let text = message(text, &body[..calls_at], |_| false);
-    let report = Error::with(kind, at.lines, error_at, Some(calls_at), text).report();
-    Some(report)
+    Some(Error::with(kind, lines, error_at, Some(calls_at), text).report())
+}
+
+/// `error: x` of a plain `Error`, `TypeError: x`.
+fn bun_named(line: &str) -> Option<(String, &str)> {
+    match line.strip_prefix("error: ") {
+        Some(text) => Some(("Error".to_owned(), text)),
+        None => named(line).filter(|(kind, _)| form::is_own(plain(kind))),
+    }
+}
+
+/// An error without excerpt and calls, as those of the resolver and of `fetch` are: only properties stand between it and Bun's
+/// version.
+fn bun_plain(at: At<'_, '_>) -> Option<Report> {
+    let (kind, text) = bun_named(at.head).filter(|(kind, _)| form::is_error(plain(kind)))?;
+    let below = at.below(20);
+    let end = below.iter().position(|line| line.starts_with("Bun v"))?;
+    let is_property = |line: &Line<'_>| line.is_empty() || line.starts_with([' ', '\t']);
+    let words = LastWords::new(Runtime::Node, &kind).with_message(text).ending(Ends::ByExit);
+    below[..end].iter().all(is_property).then(|| Report::of(words, at, end + 1))
 }
 
 fn bun_crash(at: At<'_, '_>) -> Option<Report> {

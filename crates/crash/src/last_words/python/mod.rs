@@ -76,8 +76,13 @@ fn traceback(at: At<'_, '_>) -> Option<Report> {
     while let Some(next) = chained(&lines, last.at + 1) {
         // of a chain that breaks off, what was read is told: to begin again behind each of its links would take for ever
         let Some(link) = one(&lines, next, lines[next].trim()) else { break };
-        cause = Some(last.kind);
-        last = link;
+        last = if is_remote(&lines, heading) && link.kind == last.kind {
+            // the same exception, as it was raised in the pool's process and as it was raised again where it was waited for
+            Block { frames: last.frames.into_iter().chain(link.frames).collect(), ..link }
+        } else {
+            cause = Some(last.kind);
+            link
+        };
     }
     let end = last.at + 1;
     let whole = message(last.message, ahead(&lines, end, MESSAGE_LINES), str::is_empty);
@@ -89,6 +94,12 @@ fn traceback(at: At<'_, '_>) -> Option<Report> {
 /// One traceback, of a group or not.
 fn one<'t>(lines: &[super::Line<'t>], heading: usize, head: &str) -> Option<Block<'t>> {
     if head == group::HEADING { group::read(lines, heading) } else { block(lines, heading + 1) }
+}
+
+/// Is the traceback at `heading` one that a process of a pool sent? `multiprocessing.pool.RemoteTraceback:` and three quotes stand
+/// before it.
+fn is_remote(lines: &[super::Line<'_>], heading: usize) -> bool {
+    lines[heading.saturating_sub(2)..heading].iter().any(|line| line.contains("RemoteTraceback:"))
 }
 
 /// `Thread-1 (worker)` is the name and the function that it ran.

@@ -16,7 +16,7 @@
 use model::crash::{Frame, Runtime};
 
 use super::traceback::exception;
-use super::{CHAINS, LastWords};
+use super::{CHAINS, LastWords, was_logged};
 use crate::last_words::Ends;
 use crate::last_words::report::{At, Line, MESSAGE_LINES, Report, ahead, message};
 use crate::text::{extension, file_line, printed};
@@ -39,7 +39,7 @@ pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
         .with_frames(boxed.frames)
         .with_cause(cause)
         .ending(Ends::ByExit);
-    Some(Report::new(words, end))
+    Some(Report::new(if was_logged(at) { words.perhaps() } else { words }, end))
 }
 
 struct Boxed<'t> {

@@ -4,7 +4,7 @@
 use model::crash::{Frame, Runtime};
 
 use super::place;
-use crate::last_words::report::{At, Line, Report, ahead};
+use crate::last_words::report::{At, Line, Report};
 use crate::last_words::{Ends, LastWords};
 use crate::text::{file_line, printed};
 
@@ -53,16 +53,18 @@ pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
     Some(Report::of(words, at, end(body)))
 }
 
-/// The report ends with Ruby's note, or where the tail does: of the rest nothing is another report.
+/// The report ends with Ruby's note, or with the map of the memory: of the rest nothing is another report.
 fn end(body: &[Line<'_>]) -> usize {
-    let note = body.iter().position(|line| line.starts_with("[NOTE]"));
+    let is_map = |line: &str| line.bytes().take(8).all(|byte| byte.is_ascii_hexdigit());
     let belongs = |line: &str| {
-        line.is_empty() || line.starts_with(['-', '/', ' ', '*', '<', '(']) || is_control_frame(line)
+        line.is_empty()
+            || line.starts_with(['-', '/', ' ', '*', '<', '(', '['])
+            || line.starts_with("ruby")
+            || is_control_frame(line)
+            || is_map(line)
     };
-    note.map_or_else(
-        || ahead(body, 1, MAX_LINES).iter().take_while(|line| belongs(line)).count(),
-        |at| at + 1,
-    )
+    let note = body.iter().position(|line| line.starts_with("[NOTE]"));
+    note.map_or_else(|| body.iter().take_while(|line| belongs(line)).count(), |note| note + 1)
 }
 
 fn is_control_frame(line: &str) -> bool {

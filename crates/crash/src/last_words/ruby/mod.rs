@@ -81,12 +81,13 @@ fn caller(line: &str) -> Option<Frame> {
 /// `a.rb:4:in 'Orders#load': message`, with the back quote that Ruby had before 3.4; and what follows the place.
 fn place(line: &str) -> Option<(Frame, &str)> {
     let (before, rest) = line.split_once(":in ")?;
-    let (file, number) = before.rsplit_once(':')?;
-    let number = number.parse().ok()?;
+    // code that has no line of its own has none in the report
+    let numbered = before.rsplit_once(':').and_then(|(file, number)| Some((file, number.parse().ok()?)));
+    let (file, number) = numbered.map_or((before, None), |(file, number)| (file, Some(number)));
     let rest = rest.strip_prefix(['`', '\''])?;
     let (method, text) =
         rest.split_once("': ").or_else(|| rest.strip_suffix('\'').map(|method| (method, "")))?;
-    Some((printed(method, file_of(file)?, Some(number)), text))
+    Some((printed(method, file_of(file)?, number), text))
 }
 
 /// The path that ends a text: a label may stand before it, but a path of Ruby code has no blank.
@@ -134,27 +135,47 @@ fn reversed_caller(line: &str) -> Option<Frame> {
     self::place(place).map(|(frame, _)| frame)
 }
 
-/// `NoMethodError: message`, and the places below it. Bundler, Rake and Rails print it at the program's end, and then any class
-/// may be the type.
+/// `NoMethodError: message`, and the places below it; then `Caused by:` and the same. Bundler, Rake and Rails print it at the
+/// program's end, and then any class may be the type.
 fn told(at: At<'_, '_>) -> Option<Report> {
     const TELLERS: [&str; 3] = ["bundler: failed to load command:", "rake aborted!", "rails aborted!"];
     let is_end = at.above().is_some_and(|line| TELLERS.iter().any(|teller| line.contains(teller)));
-    let (kind, text) = form::typed(at.head, if is_end { form::is_own } else { form::is_error })?;
-    let below = at.below(MESSAGE_LINES);
-    let calls_at = below.iter().position(|line| told_call(line).is_some())?;
-    if below[..calls_at].iter().any(|line| form::typed(line.text, form::is_error).is_some()) {
-        return None;
+    let is_type = if is_end { form::is_own } else { form::is_error };
+    let mut told = Error::told(at.lines, at.start, at.head, is_type)?;
+    let mut cause = None;
+    while let Some(next) = caused(at.lines, told.end) {
+        let Some(inner) = Error::told(at.lines, next, at.lines[next].text, is_type) else { break };
+        cause = Some(inner.kind);
+        told.end = inner.end;
     }
-    let frames: Vec<Frame> = ahead(at.lines, at.start + 1 + calls_at, MAX_CALLS)
-        .iter()
-        .map_while(|line| told_call(line))
-        .collect();
-    let end = calls_at + frames.len();
-    let words = LastWords::new(Runtime::Ruby, kind)
-        .with_message(&message(text, &below[..calls_at], |_| false))
-        .with_frames(frames)
+    let words = LastWords::new(Runtime::Ruby, told.kind)
+        .with_message(&told.message)
+        .with_frames(told.frames)
+        .with_cause(cause)
         .ending(Ends::ByExit);
-    Some(Report::of(if is_end { words } else { words.perhaps() }, at, end))
+    Some(Report::new(if is_end { words } else { words.perhaps() }, told.end))
+}
+
+impl<'t> Error<'t> {
+    /// The one that is told so at `at`.
+    fn told(lines: &[Line<'t>], at: usize, head: &'t str, is_type: fn(&str) -> bool) -> Option<Self> {
+        let (kind, text) = form::typed(head, is_type)?;
+        let below = ahead(lines, at + 1, MESSAGE_LINES);
+        let calls_at = below.iter().position(|line| told_call(line).is_some())?;
+        if below[..calls_at].iter().any(|line| form::typed(line.text, form::is_error).is_some()) {
+            return None;
+        }
+        let frames: Vec<Frame> =
+            ahead(lines, at + 1 + calls_at, MAX_CALLS).iter().map_while(|line| told_call(line)).collect();
+        let message = message(text, &below[..calls_at], |_| false);
+        Some(Self { kind, message, end: at + 1 + calls_at + frames.len(), frames })
+    }
+}
+
+/// The line below `Caused by:`.
+fn caused(lines: &[Line<'_>], at: usize) -> Option<usize> {
+    let empty = usize::from(lines.get(at)?.is_empty());
+    (lines.get(at + empty)?.text == "Caused by:" && at + empty + 1 < lines.len()).then_some(at + empty + 1)
 }
 
 /// A line that is only a place with its method.

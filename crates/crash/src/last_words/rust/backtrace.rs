@@ -11,6 +11,7 @@
 
 use model::crash::Frame;
 
+use crate::last_words::form::is_symbol;
 use crate::last_words::report::{Line, ahead, indentation};
 use crate::text::{extension, file_line, printed};
 
@@ -50,22 +51,6 @@ fn numbered(text: &str) -> Option<&str> {
     let call = call.trim_start();
     let addressed = call.strip_prefix("0x").and_then(|call| call.split_once(" - "));
     Some(addressed.map_or(call, |(_, call)| call).trim())
-}
-
-/// Is it a function's name? An error's list of causes is numbered too: a sentence has blanks, a name only inside of brackets.
-fn is_symbol(text: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || "_:<>{}$,&*[]()#'-=;.!~+/|^% ".contains(c);
-    let name = text.split("@@GLIBC").next().unwrap_or(text).split("@GLIBC").next().unwrap_or(text);
-    let name = name.strip_prefix("operator ").unwrap_or(name);
-    !name.is_empty() && name.chars().all(is_part) && !has_bare_blank(name) && !text.ends_with(['.', ':'])
-}
-
-fn has_bare_blank(name: &str) -> bool {
-    let mut depth = 0_i32;
-    name.chars().any(|c| {
-        depth += i32::from("<({[".contains(c)) - i32::from(">)}]".contains(c));
-        depth <= 0 && c == ' '
-    })
 }
 
 /// `./src/main.rs:5:70`.
