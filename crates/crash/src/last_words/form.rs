@@ -6,8 +6,10 @@ use crate::text::is_path;
 /// What the last part of an exception's type ends with in every language that names them.
 const ENDINGS: [&str; 5] = ["Error", "Exception", "ExceptionGroup", "Throwable", "PromiseRejection"];
 
-/// Types that end otherwise: of Python, Node.js, Java, .NET and Ruby.
-const KNOWN: [&str; 8] = [
+/// Types that end otherwise: of Python, Node.js, Java, .NET and Ruby; and PHP's own ones that begin small.
+const KNOWN: [&str; 10] = [
+    "mysqli_sql_exception",
+    "com_exception",
     "KeyboardInterrupt",
     "SystemExit",
     "StopIteration",
@@ -64,7 +66,9 @@ pub(super) fn is_error(path: &str) -> bool {
 pub(super) fn is_own(path: &str) -> bool {
     let last = last_part(path);
     let is_small = last.len() < path.len() && SMALL.contains(&last);
-    is_path(path) && !LEVELS.contains(&path) && (last.starts_with(char::is_uppercase) || is_small)
+    is_path(path)
+        && !LEVELS.contains(&path)
+        && (last.starts_with(char::is_uppercase) || is_small || KNOWN.contains(&path))
 }
 
 /// `ERROR`, `warning`.

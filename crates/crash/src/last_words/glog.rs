@@ -71,24 +71,31 @@ fn check(at: At<'_, '_>) -> Option<Report> {
     Some(Report::of(words, at, trace.map_or(0, |trace| trace + 1 + lines)))
 }
 
-/// The calls from here on, the place of a call below it; and how many lines they have.
+/// The calls from here on, the place of a call below it; and how many lines they have. Abseil has the innermost only as `PC`.
 fn calls(below: &[Line<'_>]) -> (Vec<Frame>, usize) {
+    let frame = |function: &str| printed(&demangle::function(function), "", None);
     let mut frames: Vec<Frame> = Vec::new();
+    let mut innermost = None;
+    let mut lines = below.len();
     for (at, line) in below.iter().enumerate() {
         let text = line.trim_start();
         if let Some(function) = call(text) {
             // one that is not known is a call nevertheless
-            frames.extend((!function.is_empty()).then(|| printed(&demangle::function(function), "", None)));
+            frames.extend((!function.is_empty()).then(|| frame(function)));
+        } else if let Some(function) = text.strip_prefix("PC: ").and_then(call) {
+            innermost = (!function.is_empty()).then(|| frame(function));
         } else if let Some((file, number)) = place(text).filter(|_| !frames.is_empty()) {
             if let Some(frame) = frames.last_mut() {
                 let of_call = printed("", file, number);
                 (frame.file, frame.line) = (of_call.file, of_call.line);
             }
         } else if !text.starts_with("PC: @") && !text.starts_with("-> ") && !goes_on(&below[at..]) {
-            return (frames, at);
+            lines = at;
+            break;
         }
     }
-    (frames, below.len())
+    let innermost = innermost.filter(|frame| !frames.iter().any(|other| other.function == frame.function));
+    (innermost.into_iter().chain(frames).collect(), lines)
 }
 
 /// Drains put lines of their own between the calls.

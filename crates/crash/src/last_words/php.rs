@@ -27,6 +27,12 @@ pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
 }
 
 fn fatal(at: At<'_, '_>) -> Option<Report> {
+    // Apache's log has the whole report on one line
+    if at.head.contains("\\nStack trace:\\n") {
+        let lines: Vec<Line<'_>> = at.head.split("\\n").map(|line| Line::bare(line, 0)).collect();
+        let report = fatal(At { lines: &lines, start: 0, head: lines.first()?.text })?;
+        return Some(Report::of(report.words, at, 0));
+    }
     let (kind, text) = head(at.head)?;
     let words = match text.strip_prefix("Uncaught ") {
         Some(error) => return Some(uncaught(at, error)),
@@ -47,14 +53,9 @@ fn head(line: &str) -> Option<(&'static str, &str)> {
 
 /// Memory and time limits, syntax errors: the text is PHP's, with the place at its end.
 fn plain_error(kind: &'static str, text: &str) -> LastWords {
-    let place =
-        text.rsplit_once(" on line ").and_then(|(text, line)| Some((text.rsplit_once(" in ")?, line)));
-    let (text, frame) = match place {
-        Some(((text, file), line)) if is_file(file) => {
-            (text, Some(printed("{main}", file, line.trim().parse().ok())))
-        }
-        _ => (text, None),
-    };
+    let place = text.rsplit_once(" in ").and_then(|(text, place)| Some((text, place_on_line(place)?)));
+    let (text, frame) =
+        place.map_or((text, None), |(text, (file, line))| (text, Some(printed("{main}", file, line))));
     let kind = if text.starts_with("Allowed memory size of") || text.starts_with("Out of memory") {
         "Out of memory"
     } else if text.starts_with("Maximum execution time") {
@@ -100,7 +101,9 @@ fn exception(lines: &[Line<'_>], start: usize, error: &str) -> Exception {
         body.iter().take_while(|line| head(line).is_none()).position(|line| line.text == "Stack trace:");
     let (kind, text) = typed(error).unwrap_or((UNCAUGHT, error));
     let whole = message(text, &body[..trace.unwrap_or(0)], |_| false);
-    let place = whole.rsplit_once(" in ").and_then(|(text, place)| Some((text, place_of(place)?)));
+    let place = whole
+        .rsplit_once("in ")
+        .and_then(|(text, place)| Some((text, place_of(place).or_else(|| place_on_line(place))?)));
     let (text, (file, line)) = place.unwrap_or((whole.as_str(), ("", None)));
     let calls_at = start + 2 + trace.unwrap_or(0);
     let calls = trace.map_or(&[][..], |_| ahead(lines, calls_at, MAX_CALLS));
@@ -169,6 +172,12 @@ fn parenthesized(place: &str) -> Option<(&str, Option<u32>)> {
 fn place_of(place: &str) -> Option<(&str, Option<u32>)> {
     let (file, line) = file_line(place);
     (line.is_some() && is_file(file)).then_some((file, line))
+}
+
+/// `/srv/a.php on line 4`.
+fn place_on_line(place: &str) -> Option<(&str, Option<u32>)> {
+    let (file, line) = place.split_once(" on line ")?;
+    is_file(file).then_some((file, Some(line.trim().parse().ok()?)))
 }
 
 /// A path, or what PHP calls code without one.

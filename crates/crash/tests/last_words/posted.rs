@@ -69,37 +69,60 @@ impl Expected {
     }
 }
 
+/// Those of a folder beside this file.
 pub(crate) fn samples(folder: &str) -> Vec<(String, Vec<u8>, Expected)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/last_words").join(folder);
+    samples_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/last_words").join(folder))
+}
+
+fn samples_in(folder: &Path) -> Vec<(String, Vec<u8>, Expected)> {
     let expected = std::fs::read(folder.join("EXPECTED.json")).unwrap();
     let expected: BTreeMap<String, Expected> = serde_json::from_slice(&expected).unwrap();
-    let files = std::fs::read_dir(&folder).unwrap().count() - 1;
+    let is_sample = |file: std::io::Result<std::fs::DirEntry>| {
+        file.unwrap().path().extension().is_some_and(|extension| extension == "stderr")
+    };
+    let files = std::fs::read_dir(folder).unwrap().filter_map(|file| is_sample(file).then_some(())).count();
     assert_eq!(files, expected.len(), "each sample in {} has its expectation", folder.display());
     let read = |name: &str| std::fs::read(folder.join(format!("{name}.stderr"))).unwrap();
     expected.into_iter().map(|(name, expected)| (name.clone(), read(&name), expected)).collect()
 }
 
-fn all_right(folder: &str) {
+/// The table of right and all by class, and what is wrong with the others.
+fn judged(samples: Vec<(String, Vec<u8>, Expected)>) -> (String, String) {
     let mut classes: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    let mut report = String::new();
-    for (name, tail, expected) in samples(folder) {
+    let mut wrongs = String::new();
+    for (name, tail, expected) in samples {
         let wrong = expected.complaints(&analyse(&death(&tail, expected.exit()), &Limits::default()));
         let class = classes.entry(name.split('_').next().unwrap_or_default().to_owned()).or_default();
         class.0 += usize::from(wrong.is_empty());
         class.1 += 1;
         for complaint in wrong {
-            writeln!(report, "{name}: {complaint}").unwrap();
+            writeln!(wrongs, "{name}: {complaint}").unwrap();
         }
     }
-    assert!(report.is_empty(), "right of all by class: {classes:?}\n{report}");
+    let row = |(class, (right, all)): (&String, &(usize, usize))| format!("{class:10} {right:3} of {all}\n");
+    (classes.iter().map(row).collect(), wrongs)
+}
+
+fn all_right(samples: Vec<(String, Vec<u8>, Expected)>) {
+    let (table, wrongs) = judged(samples);
+    println!("{table}");
+    assert!(wrongs.is_empty(), "right by class:\n{table}{wrongs}");
 }
 
 #[test]
 fn what_people_posted_is_read() {
-    all_right("posted");
+    all_right(samples("posted"));
 }
 
 #[test]
 fn what_other_versions_and_loggers_print_is_read() {
-    all_right("typed");
+    all_right(samples("typed"));
+}
+
+/// For last words that are kept elsewhere: the table is printed with `--nocapture`.
+#[test]
+#[ignore = "reads the folder that MEDIC_LAST_WORDS names"]
+fn what_is_in_another_folder_is_read() {
+    let folder = std::env::var_os("MEDIC_LAST_WORDS").expect("MEDIC_LAST_WORDS names a folder");
+    all_right(samples_in(Path::new(&folder)));
 }

@@ -38,10 +38,15 @@ pub(super) fn call(line: &str) -> Option<Frame> {
     Some(printed(method, file, number))
 }
 
-/// `Shop.Orders.Load`, `Program.<Main>$`, `Host.ForeachService[T]`, ``Func`2.Invoke``, `S..ctor`, `Shop.IOrders.Load`.
+/// `Shop.Orders.Load`, `Program.<Main>$`, `Host.ForeachService[T]`, ``Func`2.Invoke``, `S..ctor`, `Shop.IOrders.Load`. Blanks
+/// stand only between the parts of an assembly's name: ``List`1[[Shop.Order, Shop, Version=1.0]].Add``.
 fn is_method(method: &str) -> bool {
-    let is_name = |c: char| c.is_alphanumeric() || "_.<>`+$|[],@{}=-*&/".contains(c);
-    !method.is_empty() && method.chars().all(is_name)
+    let mut depth = 0_i32;
+    let mut is_name = |c: char| {
+        depth += i32::from(c == '[') - i32::from(c == ']');
+        c.is_alphanumeric() || "_.<>`+$|[],@{}=-*&/".contains(c) || (c == ' ' && depth >= 2)
+    };
+    !method.is_empty() && method.chars().all(&mut is_name)
 }
 
 /// `Int32 id`, `System.String`, ``IEnumerable`1 services``, `String& found`; nothing of a method without any.
@@ -80,6 +85,7 @@ mod tests {
             ("   at Program.<Main>$(String[] args)", "Program.<Main>$", ""),
             ("   at System.Environment.FailFast(System.String)", "System.Environment.FailFast", ""),
             ("   at A.Run[T](IEnumerable`1 all, Boolean one, List`1 found)", "A.Run[T]", ""),
+            ("   at A.B`1[[C.D, C, Version=1.0]].E(Int32)", "A.B`1[[C.D, C, Version=1.0]].E", ""),
             ("   at A.<>c.<Run>b__0_1()", "A.<>c.<Run>b__0_1", ""),
             ("  at P.Load (System.Int32 id) [0x00000] in <f2e>:0", "P.Load", ""),
             ("   at A..ctor(Int32, Boolean) in /_/src/A.cs:line 3", "A..ctor", "/_/src/A.cs:3"),

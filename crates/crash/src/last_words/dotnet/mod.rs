@@ -12,7 +12,7 @@ use model::crash::Runtime;
 
 use self::call::{call, calls};
 use self::exception::{Exception, typed};
-use super::report::{At, Line, MESSAGE_LINES, Report, message};
+use super::report::{At, MESSAGE_LINES, Report, message};
 use super::{Ends, LastWords, form};
 
 /// How many lines of a stack are read.
@@ -22,7 +22,7 @@ pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
     unhandled(at)
         .or_else(|| fatal_error(at))
         .or_else(|| terminated(at))
-        .or_else(|| stack_overflow(at))
+        .or_else(|| exhausted(at))
         .or_else(|| logged(at))
 }
 
@@ -83,27 +83,27 @@ fn terminated(at: At<'_, '_>) -> Option<Report> {
     (at.head.starts_with("Process") || !report.words.frames.is_empty()).then_some(report)
 }
 
-/// `Stack overflow.` and the calls, of which repeated ones are counted.
-fn stack_overflow(at: At<'_, '_>) -> Option<Report> {
-    if at.head != "Stack overflow." {
-        return None;
-    }
+/// `Stack overflow.` or `Out of memory.` and the calls.
+fn exhausted(at: At<'_, '_>) -> Option<Report> {
+    let kind = at.head.strip_suffix('.').filter(|kind| ["Stack overflow", "Out of memory"].contains(kind))?;
     let body = at.below(MAX_LINES);
-    let belongs = |line: &str| call(line).is_some() || line.starts_with("---") || line.starts_with("Repeat ");
-    let count = body.iter().take_while(|line| belongs(line)).count();
-    let words = LastWords::new(Runtime::Dotnet, "Stack overflow")
-        .with_frames(calls(&body[..count]))
-        .ending(Ends::BySignal);
-    Some(Report::of(words, at, count))
+    let count = body.iter().take_while(|line| is_of_stack(line)).count();
+    let words =
+        LastWords::new(Runtime::Dotnet, kind).with_frames(calls(&body[..count])).ending(Ends::BySignal);
+    (kind == "Stack overflow" || !words.frames.is_empty()).then(|| Report::of(words, at, count))
+}
+
+/// A call, or what says that those between two lines were repeated.
+fn is_of_stack(line: &str) -> bool {
+    call(line).is_some() || line.starts_with("---") || line.starts_with("Repeat ")
 }
 
 /// A message of some lines and calls.
 fn simple(at: At<'_, '_>, kind: &str, text: &str) -> Report {
-    let is_line = |line: &Line<'_>| call(line).is_some();
-    let calls_at = at.below(MESSAGE_LINES).iter().position(is_line);
+    let calls_at = at.below(MESSAGE_LINES).iter().position(|line| is_of_stack(line));
     let body = at.below(MAX_LINES);
     let stack = calls_at.map_or(&[][..], |calls_at| &body[calls_at..]);
-    let stack = &stack[..stack.iter().take_while(|line| is_line(line)).count()];
+    let stack = &stack[..stack.iter().take_while(|line| is_of_stack(line)).count()];
     let words = LastWords::new(Runtime::Dotnet, kind)
         .with_message(&message(text, &body[..calls_at.unwrap_or(0)], |_| false))
         .with_frames(calls(stack))

@@ -170,7 +170,7 @@ fn failed_start(at: At<'_, '_>) -> Option<Report> {
         "Error: Could not create the Java Virtual Machine",
     ];
     BEGINNINGS.iter().find(|begins| at.head.starts_with(**begins))?;
-    let next = at.below(1).first().map_or("", |line| line.text);
+    let next = at.below(1).first().map_or("", |line| line.text.trim_start());
     let cause = next.strip_prefix(CAUSED).or(Some(next).filter(|line| line.starts_with("java.lang.")));
     let kind = cause.and_then(|cause| form::typed(cause, is_own_class));
     let words = LastWords::new(Runtime::Java, kind.map_or("Java start-up error", |(kind, _)| kind))

@@ -11,6 +11,9 @@ use crate::text::{extension, file_line, printed};
 const EXTENSIONS: [&str; 14] =
     ["js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx", "vue", "svelte", "coffee", "json", "wasm", "node"];
 
+/// Ends of names of files that no script is in: their calls are other runtimes'.
+const FOREIGN: [&str; 10] = ["rs", "cs", "java", "kt", "go", "py", "rb", "php", "c", "cpp"];
+
 /// The call of a line.
 pub(super) fn call(line: &str) -> Option<Frame> {
     let call = line.trim_start().strip_prefix("at ")?;
@@ -58,6 +61,9 @@ pub(super) fn is_file(file: &str) -> bool {
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "-+.".contains(c))
     });
     let extension = extension(file);
+    if FOREIGN.contains(&extension) {
+        return false;
+    }
     file.starts_with('/')
         || has_scheme
         || ["[eval]", "[stdin]", "evalmachine.<anonymous>"].contains(&file)
@@ -121,6 +127,7 @@ mod tests {
             "    at alice (home)",
             "    at the office of alice:4:2",
             "\tat shop.Orders.load(Orders.java:4)",
+            "             at ./src/main.rs:14:5",
             "    at jdk.Method.invoke (Method.java:580)",
             "   at Shop.Program.Main(String[] args) in /src/Program.cs:line 31",
         ] {

@@ -14,6 +14,8 @@ use crate::text;
 const USE_TRACE: &str = "(Use `node --trace-uncaught";
 /// What it calls a stack that is not the value's own.
 const THROWN_AT: &str = "Thrown at:";
+/// How the client of PostgreSQL (`pg`) names the errors of its server.
+const SMALL: &str = "error";
 /// How many calls and lines of properties are read.
 const MAX_LINES: usize = 1_000;
 
@@ -46,7 +48,7 @@ impl Error {
         let is_error = ahead(lines, at + 1 + body.len(), 1).first().is_none_or(|line| !is_thrown_value(line));
         // behind a label where an error's text is a stack that somebody made
         let named = named(first)
-            .filter(|(kind, _)| is_error && form::is_own(plain(kind)))
+            .filter(|(kind, _)| is_error && (form::is_own(plain(kind)) || kind == SMALL))
             .filter(|(kind, _)| calls_at.is_some() || form::is_error(plain(kind)))
             .or_else(|| labelled(first).filter(|_| is_error && calls_at.is_some()));
         let (kind, text) = named.unwrap_or_else(|| (THROWN_VALUE.to_owned(), first));
@@ -57,9 +59,12 @@ impl Error {
 
     /// An error in a log: its type has the form of one, and calls follow. Lines of its message may stand between, also empty ones.
     pub(super) fn logged(at: At<'_, '_>) -> Option<Self> {
-        let (kind, text) = named(at.head).filter(|(kind, _)| form::is_error(plain(kind)))?;
+        let (kind, text) = named(at.head).filter(|(kind, _)| form::is_error(plain(kind)) || kind == SMALL)?;
         let body = at.below(MESSAGE_LINES);
         let calls_at = body.iter().position(|line| call(line).is_some())?;
+        if kind == SMALL && calls_at > 0 {
+            return None;
+        }
         // the calls are those of the nearest error above them
         let is_nearer = |line: &Line<'_>| {
             indentation(line.text) == 0
@@ -92,7 +97,7 @@ impl Error {
         }
         let properties =
             properties(&rest[used..], rest.get(used.wrapping_sub(1)), indentation(lines[at].text));
-        let inner = rest[used..used + properties].iter().rev().find_map(|line| cause(line));
+        let inner = (used..used + properties).rev().find_map(|at| cause(&rest[at..]));
         error.cause = inner.or(error.cause);
         error.end = at + 1 + calls_at + used + properties;
         error
@@ -130,13 +135,17 @@ fn properties(rest: &[Line<'_>], last_call: Option<&Line<'_>>, indent: usize) ->
     rest.iter().position(closes).map_or(0, |closing| closing + 1)
 }
 
-/// `  [cause]: Error: connect ECONNREFUSED ::1:5432`; where the property can be seen, without brackets.
-fn cause(line: &str) -> Option<String> {
-    let line = line.trim_start();
+/// `  [cause]: Error: connect ECONNREFUSED ::1:5432`; where the property can be seen, without brackets. A type of any form has its
+/// calls below it.
+fn cause(lines: &[Line<'_>]) -> Option<String> {
+    let line = lines.first()?.text.trim_start();
     let error = line.strip_prefix("[cause]: ").or_else(|| line.strip_prefix("cause: "))?;
-    named(error.trim_end_matches(" {"))
-        .map(|(kind, _)| kind)
-        .filter(|kind| form::is_error(plain(kind)) || (line.starts_with('[') && form::is_own(plain(kind))))
+    let has_calls = ahead(lines, 1, MESSAGE_LINES).iter().any(|line| call(line).is_some());
+    let is_type = |kind: &str| {
+        form::is_error(kind)
+            || (has_calls && (kind == SMALL || (line.starts_with('[') && form::is_own(kind))))
+    };
+    named(error.trim_end_matches(" {")).map(|(kind, _)| kind).filter(|kind| is_type(plain(kind)))
 }
 
 /// `TypeError: x`, `Error [ERR_X]: x`, `AggregateError [ECONNREFUSED]:`, `[Error: x] {`, `Uncaught Error: x`.

@@ -14,6 +14,8 @@ use super::{Ends, LastWords};
 use crate::text::printed;
 
 const BACKTRACE: &str = "stack backtrace:";
+/// The same of color-eyre.
+const DRAWN_BACKTRACE: &str = "━ BACKTRACE ━";
 
 pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
     panic(at)
@@ -92,7 +94,7 @@ fn frames_below(at: At<'_, '_>, used: usize, place: Place<'_>) -> (Vec<Frame>, u
     let trace = below
         .iter()
         .take_while(|line| !line.starts_with("thread '"))
-        .position(|line| line.text == BACKTRACE || line.contains("━ BACKTRACE ━"));
+        .position(|line| line.text == BACKTRACE || line.contains(DRAWN_BACKTRACE));
     let (mut frames, end) = trace.map_or((Vec::new(), start), |to| backtrace(at.lines, start + to + 1));
     if let Some((file, line)) = place.filter(|_| frames.is_empty()) {
         frames.push(printed("", file, line));
@@ -160,7 +162,8 @@ fn returned_error(at: At<'_, '_>) -> Option<Report> {
     if kind.is_none() && !has_causes && location.is_none() {
         return None;
     }
-    let trace = starts("Stack backtrace:").filter(|_| has_causes);
+    let drawn = body.iter().position(|line| line.contains(DRAWN_BACKTRACE)).filter(|_| location.is_some());
+    let trace = starts("Stack backtrace:").filter(|_| has_causes).or(drawn);
     let (mut frames, mut end) =
         trace.map_or((Vec::new(), at.start + 1), |to| backtrace(at.lines, at.start + 2 + to));
     if let Some(location) = location {
@@ -168,7 +171,7 @@ fn returned_error(at: At<'_, '_>) -> Option<Report> {
         frames.extend(place.filter(|_| frames.is_empty()).map(|(file, line)| printed("", file, line)));
         end = end.max(at.start + 2 + location);
     }
-    let list = if kind.is_some() { 0 } else { trace.or(location).unwrap_or(body.len()) };
+    let list = if kind.is_some() { 0 } else { location.or(trace).unwrap_or(body.len()) };
     let words = LastWords::new(Runtime::Rust, kind.unwrap_or("Error"))
         .with_message(&message(text, &body[..list], |_| false))
         .with_frames(frames)
