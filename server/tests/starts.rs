@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use support::Medic;
@@ -21,6 +21,17 @@ fn starting(way: &[&str], app: &str) -> Option<Medic> {
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Where it is installed; `None` where it is not, which is said.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    if found.is_none() {
+        assert!(std::env::var_os("MEDIC_TEST_ALL").is_none(), "{name} is not installed");
+        eprintln!("skipped: {name} is not installed");
+    }
+    found
 }
 
 fn text(path: &Path) -> &str {
@@ -52,6 +63,46 @@ fn a_slow_start_says_what_the_worker_does_and_is_waited_for() {
         medic.until_running();
         assert_eq!(medic.shop("/").status, 200);
         assert!(medic.instances()[0]["starting"].is_null());
+    }
+}
+
+#[test]
+fn an_app_is_reached_wherever_on_this_machine_it_listens() {
+    for address in ["::1", "::", "0.0.0.0", "127.0.0.1", "127.1.2.3"] {
+        let Some(mut medic) = starting(&["at", address], "") else { return };
+        medic.until_running();
+        let pid = medic.instances()[0]["pid"].clone();
+        assert_eq!(medic.shop("/").body.trim(), pid.to_string(), "{address}");
+        medic.kill();
+        medic.start();
+        medic.until_running();
+        assert_eq!(medic.shop("/").body.trim(), pid.to_string(), "{address}: taken over and reached");
+    }
+}
+
+#[test]
+fn node_that_listens_on_localhost_is_reached() {
+    let Some(node) = program("node") else { return };
+    let server = "require('http').createServer((_, answer) => answer.end('node')).listen(process.env.PORT, 'localhost')";
+    let medic = Medic::with_command(&[node, "-e".into(), server.into()], "", "");
+    medic.until_running();
+    assert_eq!(medic.shop("/").body, "node");
+}
+
+#[test]
+fn an_app_that_listens_elsewhere_says_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let (other, socket) = (support::free_address(), folder.path().join("socket"));
+    for (way, words) in [
+        (["port", &other.port().to_string()], format!("listening on port {} instead of $PORT", other.port())),
+        (["unix", text(&socket)], "listening on a Unix socket instead of $PORT".to_owned()),
+    ] {
+        let Some(medic) = starting(&way, "warm_up = \"3s\"") else { return };
+        until_says(&medic, &format!("Starting: {words}"), |instance| &instance["starting"]["activity"]);
+        let words = format!("Not ready within 3 s: {words}");
+        until_says(&medic, &words, |instance| &instance["message"]);
+        let reason = medic.json("/api/v1/apps/shop")["verdict"]["reason"].as_str().unwrap().to_owned();
+        assert!(reason.starts_with(&words), "{reason}");
     }
 }
 

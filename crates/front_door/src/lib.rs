@@ -6,7 +6,7 @@
 //! goes away, and what is counted.
 //!
 //! ```text
-//!  clients ──▶ SO_REUSEPORT ──▶ thread 0: runtime, connections, pool, counts ──▶ workers at 127.0.0.1:port
+//!  clients ──▶ SO_REUSEPORT ──▶ thread 0: runtime, connections, pool, counts ──▶ workers, mostly at 127.0.0.1
 //!                          └──▶ thread 1: …                      │
 //!                                   ▲ routing table (arc-swap) ◀─┴─ route()
 //! ```

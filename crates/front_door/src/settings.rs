@@ -92,13 +92,13 @@ impl Default for Limits {
     }
 }
 
-/// A worker that takes requests, at `127.0.0.1:port`.
+/// A worker that takes requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The worker.
     pub worker: WorkerId,
-    /// Its port on the loopback address.
-    pub port: u16,
+    /// Where it listens.
+    pub address: SocketAddr,
 }
 
 /// How a worker died.

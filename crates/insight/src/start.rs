@@ -9,6 +9,12 @@ use model::time::humanise;
 pub fn readiness(found: &Readiness) -> String {
     match found {
         Readiness::NotListening => "not listening on $PORT".to_owned(),
+        Readiness::Elsewhere { ports } => {
+            let list: Vec<String> = ports.iter().map(u16::to_string).collect();
+            let noun = if ports.len() == 1 { "port" } else { "ports" };
+            format!("listening on {noun} {} instead of $PORT", list.join(", "))
+        }
+        Readiness::UnixSocket => "listening on a Unix socket instead of $PORT".to_owned(),
         Readiness::NoResponse => "listening on $PORT, no response".to_owned(),
         Readiness::NotHttp => "the response on $PORT is not HTTP".to_owned(),
         Readiness::Status { status } => format!("HTTP status {status} in the readiness check"),
@@ -67,6 +73,18 @@ mod tests {
         for (found, words) in [
             (None, "Not ready within 30 s: no valid response on $PORT"),
             (Some(Readiness::NotListening), "Not ready within 30 s: not listening on $PORT"),
+            (
+                Some(Readiness::Elsewhere { ports: vec![3_000] }),
+                "Not ready within 30 s: listening on port 3000 instead of $PORT",
+            ),
+            (
+                Some(Readiness::Elsewhere { ports: vec![3_000, 9_229] }),
+                "Not ready within 30 s: listening on ports 3000, 9229 instead of $PORT",
+            ),
+            (
+                Some(Readiness::UnixSocket),
+                "Not ready within 30 s: listening on a Unix socket instead of $PORT",
+            ),
             (Some(Readiness::NotHttp), "Not ready within 30 s: the response on $PORT is not HTTP"),
         ] {
             assert_eq!(not_ready(30_000, found.as_ref()), words);

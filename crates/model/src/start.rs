@@ -26,6 +26,10 @@ pub struct StartSeen {
 pub enum Readiness {
     /// Nobody listens on the port.
     NotListening,
+    /// Nobody listens on the port, and the worker listens on others.
+    Elsewhere { ports: Vec<u16> },
+    /// Nobody listens on the port, nor does the worker on any other; it listens on a Unix socket.
+    UnixSocket,
     /// A connection is taken, and no response comes.
     NoResponse,
     /// What comes is no HTTP response.

@@ -26,6 +26,7 @@ mod cores;
 mod first_release;
 mod fork_server;
 mod launch;
+mod listening;
 mod liveness;
 mod local_worker;
 mod memory_map;
@@ -53,10 +54,12 @@ pub use clock::SystemClock;
 pub use first_release::shim_main;
 pub use fork_server::{ForkServer, fork_server_main};
 pub use launch::{Address, LaunchError, connect, launch};
+pub use listening::{Listening, WorkerTree};
 pub use liveness::has_ended;
 pub use local_worker::LocalWorker;
 pub use open_files::OpenFiles;
 pub use program::Program;
+pub use sys::sock_diag::{ConnectionEnd, established_end};
 pub use sys::socket::own_user;
 
 /// What `medic analyse` runs.

@@ -19,6 +19,7 @@
 //! know, and lets the latest client win. So a server asks only for what the shim's version has.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use model::crash::{Audit, Findings};
@@ -135,7 +136,11 @@ pub enum ToShim {
         lines: usize,
     },
     /// The worker takes requests: every later client is told. Answered by `Done`. Since version 1.
-    Warm,
+    Warm {
+        /// Where it was reached.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<SocketAddr>,
+    },
     /// Everything is recorded: remove the run directory and exit. Ignored while the worker runs or is being analysed.
     Acknowledge,
 }
@@ -169,6 +174,9 @@ pub enum FromShim {
         /// A server said that the worker takes requests. Version 0 does not know.
         #[serde(default)]
         warm: bool,
+        /// Where the server reached it then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<SocketAddr>,
         /// The worker was asked to end. Version 0 does not say.
         #[serde(default)]
         asked: bool,

@@ -18,7 +18,7 @@
 //! once a second while there is nothing but a main process that serves.
 
 mod rule;
-mod sockets;
+pub(crate) mod sockets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;

@@ -16,6 +16,7 @@ mod start;
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -57,6 +58,8 @@ struct Worker {
     oom_counter: Option<OomCounter>,
     /// A server said that it takes requests.
     warm: bool,
+    /// Where.
+    address: Option<SocketAddr>,
     /// Removed with the shim, when what was killed with the worker has had its time to end.
     group: Option<OwnGroup>,
 }

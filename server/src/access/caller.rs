@@ -12,10 +12,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
+use shim::ConnectionEnd;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OnceCell, Semaphore};
-
-use super::sock_diag::{self, End};
 
 /// How many connections are looked up at the same time. Each takes some microseconds of a thread beside the runtime.
 static LOOK_UPS: Semaphore = Semaphore::const_new(4);
@@ -90,8 +89,8 @@ async fn look_up(peer: SocketAddr, own: SocketAddr, own_inode: Option<u64>) -> R
     let _turn = LOOK_UPS.acquire().await.map_err(|error| Unproven::NoAnswer(error.to_string()))?;
     let look = move || {
         // in this order: see the module
-        let theirs = sock_diag::established(peer, own)?;
-        let ours = sock_diag::established(own, peer)?;
+        let theirs = shim::established_end(peer, own)?;
+        let ours = shim::established_end(own, peer)?;
         Ok::<_, std::io::Error>((theirs, ours))
     };
     let (theirs, ours) = tokio::task::spawn_blocking(look)
@@ -101,7 +100,7 @@ async fn look_up(peer: SocketAddr, own: SocketAddr, own_inode: Option<u64>) -> R
     judge(theirs, ours, own_inode).ok_or(Unproven::NotConnected)
 }
 
-fn judge(theirs: Option<End>, ours: Option<End>, own_inode: Option<u64>) -> Option<u32> {
+fn judge(theirs: Option<ConnectionEnd>, ours: Option<ConnectionEnd>, own_inode: Option<u64>) -> Option<u32> {
     let (theirs, ours) = (theirs?, ours?);
     (Some(u64::from(ours.inode)) == own_inode && theirs.inode != ours.inode).then_some(theirs.user)
 }
@@ -112,7 +111,7 @@ mod tests {
 
     #[test]
     fn only_both_ends_together_are_a_proof() {
-        let (theirs, ours) = (End { user: 1_000, inode: 7 }, End { user: 0, inode: 8 });
+        let (theirs, ours) = (ConnectionEnd { user: 1_000, inode: 7 }, ConnectionEnd { user: 0, inode: 8 });
         assert_eq!(judge(Some(theirs), Some(ours), Some(8)), Some(1_000));
         for (theirs, ours, own_inode) in [
             (None, Some(ours), Some(8)),

@@ -16,7 +16,6 @@ mod guard;
 mod host;
 mod operation;
 mod principal;
-mod sock_diag;
 
 pub use caller::Caller;
 pub use guard::let_in;

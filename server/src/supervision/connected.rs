@@ -1,9 +1,11 @@
 //! The workers that have a shim, from the moment it is started or found: what the loop asks of one is sent through here.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use model::WorkerId;
+use shim::WorkerTree;
 use shim::protocol::ToShim;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -13,8 +15,10 @@ use tokio::task::AbortHandle;
 pub(super) struct Known {
     /// Its process.
     pub(super) pid: u32,
-    /// Its port.
-    pub(super) port: u16,
+    /// Where it is reached: at the loopback address, as long as it was not found elsewhere.
+    pub(super) address: SocketAddr,
+    /// All its processes.
+    pub(super) tree: WorkerTree,
     /// What it was started from.
     pub(super) spec_hash: String,
 }
@@ -48,6 +52,13 @@ impl Connected {
     pub(super) fn know(&self, worker: &WorkerId, known: Known) {
         if let Some(worker) = self.lock().get_mut(worker) {
             worker.known = Some(known);
+        }
+    }
+
+    /// It answers there.
+    pub(super) fn reached(&self, worker: &WorkerId, address: SocketAddr) {
+        if let Some(known) = self.lock().get_mut(worker).and_then(|worker| worker.known.as_mut()) {
+            known.address = address;
         }
     }
 

@@ -203,34 +203,42 @@ impl Executor {
     }
 
     fn probe(&self, worker: WorkerId) {
-        let known = self.connected.of(&worker, |known| (known.pid, known.port));
+        let known = self.connected.of(&worker, |known| (known.pid, known.address.port(), known.tree.clone()));
         let check = self.launcher.warm_up_check(&worker.place.app);
-        let (Some((pid, port)), Some(check)) = (known, check) else { return };
+        let (Some((pid, port, tree)), Some(check)) = (known, check) else { return };
         let (inbox, connected) = (self.inbox.clone(), self.connected.clone());
         let id = worker.clone();
         self.connected.work(&id, async move {
             let (found, seen) = watch::channel(Readiness::NotListening);
-            let observer = StartObserver { worker: worker.clone(), pid, found: seen, inbox: inbox.clone() };
-            tokio::select! {
-                () = warm_up::until_warm(port, &check, &found) => {}
-                () = observer.run() => {}
-            }
+            let observer = StartObserver {
+                worker: worker.clone(),
+                pid,
+                port,
+                tree: tree.clone(),
+                found: seen,
+                inbox: inbox.clone(),
+            };
+            let address = tokio::select! {
+                address = warm_up::until_warm(port, &tree, &check, &found) => address,
+                never = observer.run() => match never {},
+            };
+            connected.reached(&worker, address);
             let tell = |input| inbox.send(Input::Worker { worker: worker.clone(), input });
             // first of all: requests wait for it
             let _ended = tell(instance::WorkerEvent::Listening).await;
-            connected.send(&worker, ToShim::Warm);
+            connected.send(&worker, ToShim::Warm { address: Some(address) });
             let _ended = tell(instance::WorkerEvent::Limits(measure(pid).await)).await;
         });
     }
 
     fn ask_health(&self, worker: WorkerId, within: Duration) {
-        let known = self.connected.of(&worker, |known| known.port);
+        let known = self.connected.of(&worker, |known| known.address);
         let path = self.launcher.health_path(&worker.place.app);
-        let (Some(port), Some(path)) = (known, path) else { return };
+        let (Some(address), Some(path)) = (known, path) else { return };
         let inbox = self.inbox.clone();
         let id = worker.clone();
         self.connected.work(&id, async move {
-            let answered = warm_up::answers(port, &path, within).await;
+            let answered = warm_up::answers(address, &path, within).await;
             tracing::debug!(%worker, answered, path, "the worker's health path was asked for");
             let _ended = inbox.send(Input::Health { worker, answered }).await;
         });
@@ -251,7 +259,7 @@ impl Executor {
     fn route(&self, app: &AppName, workers: Vec<WorkerId>) {
         let Some(front_door) = self.front_doors.get(app) else { return };
         let target = |worker: WorkerId| {
-            self.connected.of(&worker, |known| Target { port: known.port, worker: worker.clone() })
+            self.connected.of(&worker, |known| Target { address: known.address, worker: worker.clone() })
         };
         front_door.route(workers.into_iter().filter_map(target).collect());
     }

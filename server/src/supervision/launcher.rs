@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -196,14 +196,23 @@ impl Launcher {
         let count = PORTS.end - PORTS.start;
         for _ in 0..count {
             let port = PORTS.start + self.next_port.fetch_add(1, Ordering::Relaxed) % count;
-            match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-                Ok(_) => return Ok(port),
+            match is_free(port) {
+                Ok(()) => return Ok(port),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
                 // the next would fail in the same way
                 Err(error) => return Err(SpecError::Port(error)),
             }
         }
         Err(SpecError::NoPort)
+    }
+}
+
+/// At both loopback addresses: an app may take either. A machine without IPv6 has one.
+fn is_free(port: u16) -> io::Result<()> {
+    drop(TcpListener::bind((Ipv4Addr::LOCALHOST, port))?);
+    match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+        _ => Ok(()),
     }
 }
 

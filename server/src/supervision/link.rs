@@ -24,6 +24,7 @@ use front_door::Death;
 use model::crash::AffectedRequests;
 use model::start::Readiness;
 use model::{Exit, Signal, WorkerId, ending};
+use shim::WorkerTree;
 use shim::protocol::{FromShim, Request, SPEC_NAME, Said, ToShim};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
@@ -147,9 +148,14 @@ impl Link {
     /// Tells the loop how things stand: first of all that the worker is there.
     async fn begin(&self, heard: Heard, shim: &mut ShimState) -> Result<(), LoopEnded> {
         let lives = heard.lives();
-        let Heard { pid, port, armed, spec_hash, protocol, process, warm, asked, past } = heard;
+        let Heard { pid, port, address, armed, spec_hash, protocol, process, warm, asked, past } = heard;
         (shim.pid, shim.protocol, shim.process) = (pid, protocol, process);
-        self.connected.know(&self.worker, Known { pid, port, spec_hash });
+        let tree = match process {
+            Some(process) => WorkerTree::below_shim(process, self.group.clone()),
+            None => WorkerTree::of_worker(pid, self.group.clone()),
+        };
+        let address = address.unwrap_or_else(|| warm_up::loopback(port));
+        self.connected.know(&self.worker, Known { pid, address, tree: tree.clone(), spec_hash });
         let is_first = !std::mem::replace(&mut shim.heard, true);
         match self.origin {
             Origin::Launched if is_first => {
@@ -159,7 +165,7 @@ impl Link {
                 self.forget_specification().await;
                 if lives {
                     tracing::info!(worker = %self.worker, "taking over");
-                    let warm = warm || (!asked && self.is_warm(port).await);
+                    let warm = warm || (!asked && self.is_warm(port, &tree).await);
                     self.tell(instance::WorkerEvent::Found { pid, port, armed, warm, asked }).await?;
                 }
             }
@@ -184,10 +190,11 @@ impl Link {
         }
     }
 
-    async fn is_warm(&self, port: u16) -> bool {
+    async fn is_warm(&self, port: u16, tree: &WorkerTree) -> bool {
         let Some(check) = &self.warm_up_check else { return false };
         let found = watch::Sender::new(Readiness::NotListening);
-        timeout(QUICK_LOOK, warm_up::until_warm(port, check, &found)).await.is_ok()
+        let warm = timeout(QUICK_LOOK, warm_up::until_warm(port, tree, check, &found)).await;
+        warm.map(|address| self.connected.reached(&self.worker, address)).is_ok()
     }
 
     /// Carries messages both ways until the connection is over.
@@ -302,7 +309,7 @@ impl ShimState {
     /// `None` for what the shim does not know.
     fn request(&mut self, what: ToShim) -> Option<Request> {
         self.acknowledged |= what == ToShim::Acknowledge;
-        if self.protocol == 0 && what == ToShim::Warm {
+        if self.protocol == 0 && matches!(what, ToShim::Warm { .. }) {
             return None;
         }
         self.requests += 1;

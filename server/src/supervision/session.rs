@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use shim::protocol::{FromShim, LINE_LIMIT, Request, Said, ToShim};
@@ -39,8 +40,10 @@ impl OpenError {
 pub(super) struct Heard {
     /// The worker's process.
     pub(super) pid: u32,
-    /// The worker's port.
+    /// The port that the worker was told to listen on.
     pub(super) port: u16,
+    /// Where an earlier Medic reached it.
+    pub(super) address: Option<SocketAddr>,
     /// The debugger is attached.
     pub(super) armed: bool,
     /// What it was started from.
@@ -80,11 +83,15 @@ impl Session {
         let mut session = Self { lines, writer, unwritten: VecDeque::new() };
         let mut heard = match session.next().await {
             Some(Said {
-                what: FromShim::State { pid, port, armed, spec_hash, protocol, shim_pid, warm, asked, .. },
+                what:
+                    FromShim::State {
+                        pid, port, address, armed, spec_hash, protocol, shim_pid, warm, asked, ..
+                    },
                 ..
             }) => Heard {
                 pid,
                 port,
+                address,
                 armed,
                 spec_hash,
                 protocol,

@@ -5,7 +5,7 @@
 
 use std::error::Error as _;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use model::start::Readiness;
+use shim::WorkerTree;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -29,31 +30,48 @@ const UNTIL_LISTENING: [Duration; 2] = [Duration::from_micros(250), Duration::fr
 const SHARE_OF_WAIT: u32 = 32;
 /// From this length on the runtime's sleep is exact enough.
 const COARSE: Duration = Duration::from_millis(5);
+/// How often it is looked where else the worker may listen, while it is not at the loopback address.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Between two tries of a worker that answered otherwise.
 const UNTIL_READY: Duration = Duration::from_millis(250);
 /// How much of the rest of an answer is heard out, and for how long.
 const REST_LIMIT_BYTES: u64 = 1 << 20;
 const REST_LIMIT: Duration = Duration::from_secs(5);
 
-/// Ends when the worker on `port` is warm; until then `found` says how far it is.
-pub(super) async fn until_warm(port: u16, check: &WarmUpCheck, found: &watch::Sender<Readiness>) {
-    let mut waited = Duration::ZERO;
+/// Where a worker is looked for first, and mostly found.
+pub(super) fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Ends when the worker on `port` is warm, with the address that it answers at; until then `found` says how far it is.
+pub(super) async fn until_warm(
+    port: u16,
+    tree: &WorkerTree,
+    check: &WarmUpCheck,
+    found: &watch::Sender<Readiness>,
+) -> SocketAddr {
+    let mut address = loopback(port);
+    let (mut waited, mut look_at) = (Duration::ZERO, LOOK_EVERY);
     loop {
-        let answer = match connect(port).await {
+        let answer = match TcpStream::connect(address).await {
             Ok(stream) => {
                 found.send_replace(Readiness::NoResponse);
-                exchange(stream, port, &check.path).await
+                exchange(stream, address, &check.path).await
             }
             Err(error) => {
                 // one that Medic was not able to ask may listen
                 if !is_shortage(&error) {
                     found.send_replace(Readiness::NotListening);
                 }
+                if waited >= look_at {
+                    look_at = waited + LOOK_EVERY;
+                    address = listen_address(tree, port).await.unwrap_or(address);
+                }
                 Err(error)
             }
         };
         match answer {
-            Ok(Some(status)) if check.statuses.accept(status) => return,
+            Ok(Some(status)) if check.statuses.accept(status) => return address,
             Ok(status) => {
                 found.send_replace(status.map_or(Readiness::NotHttp, |status| Readiness::Status { status }));
                 tokio::time::sleep(UNTIL_READY).await;
@@ -76,19 +94,26 @@ async fn pause(length: Duration) {
     }
 }
 
+/// Where one of the worker's processes listens on its port: an app that binds `localhost` may be at `::1` alone.
+async fn listen_address(tree: &WorkerTree, port: u16) -> Option<SocketAddr> {
+    let tree = tree.clone();
+    let looked = tokio::task::spawn_blocking(move || tree.address(port)).await;
+    looked.ok()?.ok()?
+}
+
 fn pause_after(waited: Duration) -> Duration {
     let [least, most] = UNTIL_LISTENING;
     (waited / SHARE_OF_WAIT).clamp(least, most)
 }
 
-/// Whether the worker on `port` answers within this time, whatever it answers. One that Medic was not able to ask, because it had
+/// Whether the worker at `address` answers within this time, whatever it answers. One that Medic was not able to ask, because it had
 /// no file left for it, is not blamed.
-pub(super) async fn answers(port: u16, path: &str, within: Duration) -> bool {
+pub(super) async fn answers(address: SocketAddr, path: &str, within: Duration) -> bool {
     let mut nothing_left = false;
     let asking = async {
         loop {
             nothing_left = false;
-            match ask(port, path).await {
+            match ask(address, path).await {
                 Err(error) if is_shortage(&error) => nothing_left = true,
                 answer => return matches!(answer, Ok(Some(_))),
             }
@@ -100,17 +125,13 @@ pub(super) async fn answers(port: u16, path: &str, within: Duration) -> bool {
 }
 
 /// The status that the worker answers with; `None` where what comes is no answer. An error where it cannot be reached.
-async fn ask(port: u16, path: &str) -> io::Result<Option<u16>> {
-    exchange(connect(port).await?, port, path).await
+async fn ask(address: SocketAddr, path: &str) -> io::Result<Option<u16>> {
+    exchange(TcpStream::connect(address).await?, address, path).await
 }
 
-async fn connect(port: u16) -> io::Result<TcpStream> {
-    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await
-}
-
-async fn exchange(stream: TcpStream, port: u16, path: &str) -> io::Result<Option<u16>> {
+async fn exchange(stream: TcpStream, address: SocketAddr, path: &str) -> io::Result<Option<u16>> {
     let request = Request::get(path)
-        .header(header::HOST, format!("localhost:{port}"))
+        .header(header::HOST, format!("localhost:{}", address.port()))
         .header(header::USER_AGENT, "Medic-WarmUp")
         .header(header::ACCEPT, "*/*")
         .header(header::CONNECTION, "close")
@@ -184,14 +205,14 @@ mod tests {
             (b"", None),
         ] {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-            let port = listener.local_addr().unwrap().port();
+            let address = listener.local_addr().unwrap();
             let worker = async {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut head = [0; 4_096];
                 assert_ne!(stream.read(&mut head).await.unwrap(), 0);
                 stream.write_all(answer).await.unwrap();
             };
-            let (status, ()) = tokio::join!(ask(port, "/"), worker);
+            let (status, ()) = tokio::join!(ask(address, "/"), worker);
             assert_eq!(status.unwrap(), expected, "{}", String::from_utf8_lossy(answer));
         }
     }
@@ -199,17 +220,17 @@ mod tests {
     #[tokio::test]
     async fn an_error_is_an_answer_and_silence_or_an_end_is_none() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let asked = tokio::spawn(async move { answers(port, "/", Duration::from_mins(1)).await });
+        let address = listener.local_addr().unwrap();
+        let asked = tokio::spawn(async move { answers(address, "/", Duration::from_mins(1)).await });
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.write_all(b"HTTP/1.1 500 No\r\n\r\n").await.unwrap();
         assert!(asked.await.unwrap());
-        let asked = tokio::spawn(async move { answers(port, "/", Duration::from_mins(1)).await });
+        let asked = tokio::spawn(async move { answers(address, "/", Duration::from_mins(1)).await });
         drop(listener.accept().await.unwrap());
         assert!(!asked.await.unwrap());
-        assert!(!answers(port, "/", Duration::from_millis(20)).await, "accepted and never answered");
+        assert!(!answers(address, "/", Duration::from_millis(20)).await, "accepted and never answered");
         drop(listener);
-        assert!(!answers(port, "/", Duration::from_mins(1)).await, "refused");
+        assert!(!answers(address, "/", Duration::from_mins(1)).await, "refused");
     }
 
     /// Runs itself once more in a process that may open few files.
@@ -227,15 +248,15 @@ mod tests {
         }
         let files: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).take(100).collect();
         assert!(files.len() < 100, "the limit holds");
-        assert!(answers(1, "/", Duration::from_millis(50)).await);
+        assert!(answers(loopback(1), "/", Duration::from_millis(50)).await);
         drop(files);
-        assert!(!answers(1, "/", Duration::from_mins(1)).await, "nobody listens there");
+        assert!(!answers(loopback(1), "/", Duration::from_mins(1)).await, "nobody listens there");
     }
 
     #[tokio::test]
     async fn a_worker_is_asked_until_it_answers_as_it_should() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let address = listener.local_addr().unwrap();
         let worker = tokio::spawn(async move {
             let mut asked = Vec::new();
             let page = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(600_000));
@@ -250,7 +271,8 @@ mod tests {
         });
         let check = WarmUpCheck { path: "/warm?x=1".to_owned(), statuses: "200-299".parse().unwrap() };
         let (found, seen) = watch::channel(Readiness::NotListening);
-        until_warm(port, &check, &found).await;
+        let tree = WorkerTree::of_worker(std::process::id(), None);
+        assert_eq!(until_warm(address.port(), &tree, &check, &found).await, address);
         assert_eq!(*seen.borrow(), Readiness::NoResponse, "the last one was asked and answered");
         let asked = worker.await.unwrap();
         assert!(asked.iter().all(|head| head.starts_with("GET /warm?x=1 HTTP/1.1\r\nHost: localhost:")));

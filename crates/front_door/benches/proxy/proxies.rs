@@ -174,7 +174,10 @@ pub(crate) fn be_front_door(backend: u16) -> Result<()> {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let settings = FrontDoorSettings::new("localhost".parse()?, "bench".parse()?, listen);
     let door = FrontDoor::bind(settings, Arc::new(RealClock), &ServingThreads::start(1)?)?;
-    door.route(vec![Target { worker: "localhost/bench/0/1".parse()?, port: backend }]);
+    door.route(vec![Target {
+        worker: "localhost/bench/0/1".parse()?,
+        address: ([127, 0, 0, 1], backend).into(),
+    }]);
     println!("{}", door.address());
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())

@@ -10,7 +10,7 @@
 //!    └────────────────────── worker_died() ───────────────┘
 //! ```
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -54,7 +54,7 @@ const DEAD: u8 = 2;
 impl Worker {
     pub(crate) fn new(target: Target) -> Self {
         Self {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, target.port)),
+            address: target.address,
             id: target.worker,
             health: PassiveHealth::default(),
             in_flight: AtomicU32::new(0),
@@ -150,7 +150,7 @@ impl Worker {
     }
 
     pub(crate) fn is(&self, target: &Target) -> bool {
-        self.id == target.worker && self.address.port() == target.port
+        self.id == target.worker && self.address == target.address
     }
 
     /// It is asked to end: streams and tunnels that end from now on end for that, in whatever way.

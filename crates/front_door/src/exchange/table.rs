@@ -103,8 +103,10 @@ mod tests {
     use super::*;
 
     fn table(instances: u16) -> Table {
-        let target =
-            |index| Target { worker: format!("node-a/shop/{index}/1").parse().unwrap(), port: 1_000 + index };
+        let target = |index| Target {
+            worker: format!("node-a/shop/{index}/1").parse().unwrap(),
+            address: ([127, 0, 0, 1], 1_000 + index).into(),
+        };
         Table::next((0..instances).map(target).collect(), &[])
     }
 
@@ -199,7 +201,7 @@ mod tests {
         let targets = || {
             first
                 .workers()
-                .map(|worker| Target { worker: worker.id.clone(), port: worker.address.port() })
+                .map(|worker| Target { worker: worker.id.clone(), address: worker.address })
                 .collect()
         };
         let second = Table::next(targets(), &first.workers().cloned().collect::<Vec<_>>());

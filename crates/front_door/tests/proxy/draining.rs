@@ -71,7 +71,7 @@ async fn former_workers_are_forgotten_in_the_end() {
         let restarts = if worker.id == old.id { 256 } else { 100 };
         for number in 0..=restarts {
             let successor = format!("node-a/shop/0/{number}").parse().unwrap();
-            door.route(vec![front_door::Target { worker: successor, port: 9 }]);
+            door.route(vec![front_door::Target { worker: successor, address: ([127, 0, 0, 1], 9).into() }]);
         }
     }
     assert_eq!(door.worker_died(&old.id, Death::Killed).await.drained, 0);

@@ -82,7 +82,7 @@ impl Process {
             }
         };
         let worker = format!("node-a/shop/{index}/{}", child.id()).parse().unwrap();
-        Self { target: Target { worker, port }, child, output }
+        Self { target: Target { worker, address: ([127, 0, 0, 1], port).into() }, child, output }
     }
 
     /// Waits for its end, tells the front door as its parent would, and adds the POSTs that had reached it.

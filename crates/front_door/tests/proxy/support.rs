@@ -131,7 +131,7 @@ impl Worker {
     }
 
     pub(crate) fn target(&self) -> Target {
-        Target { worker: self.id.clone(), port: self.port }
+        Target { worker: self.id.clone(), address: ([127, 0, 0, 1], self.port).into() }
     }
 
     /// The next connection that a request comes over; the front door also connects to see whether a worker lives.

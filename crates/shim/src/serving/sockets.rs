@@ -28,14 +28,14 @@ impl Listening {
 
     fn of(listeners: &[Listener], port: u16) -> Self {
         let (on_port, others): (Vec<&Listener>, Vec<&Listener>) =
-            listeners.iter().partition(|listener| listener.port == Some(port));
+            listeners.iter().partition(|listener| listener.port() == Some(port));
         let inodes = |listeners: Vec<&Listener>| listeners.into_iter().map(|one| one.inode).collect();
         Self { port: inodes(on_port), elsewhere: inodes(others) }
     }
 }
 
 /// The sockets that a process holds now: inode and descriptor.
-pub(super) fn held_by(pid: Pid) -> BTreeMap<u64, RawFd> {
+pub(crate) fn held_by(pid: Pid) -> BTreeMap<u64, RawFd> {
     let Ok(folder) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return BTreeMap::new() };
     let socket = |entry: io::Result<std::fs::DirEntry>| {
         let entry = entry.ok()?;

@@ -72,6 +72,7 @@ impl Shim {
             protocol: VERSION,
             shim_pid: Some(std::process::id()),
             warm: self.worker.warm,
+            address: self.worker.address,
             asked: self.asked.to_end,
         }
     }
@@ -99,8 +100,9 @@ impl Shim {
                 let lines = fitting(self.output.last_lines(lines));
                 self.reply(re, &FromShim::Tail { lines });
             }
-            ToShim::Warm => {
+            ToShim::Warm { address } => {
                 self.worker.warm = true;
+                self.worker.address = address;
                 self.done(re);
             }
             ToShim::Acknowledge => {

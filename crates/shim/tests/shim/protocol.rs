@@ -83,15 +83,21 @@ fn every_client_is_told_whether_the_worker_takes_requests_and_was_asked_to_end()
     let mut run = Run::start(sh("trap '' TERM; echo ready; while :; do sleep 1; done"), false);
     run.wait_for_line("ready");
     let told = |state: FromShim| match state {
-        FromShim::State { warm, asked, protocol: VERSION, shim_pid, .. } => (warm, asked, shim_pid),
+        FromShim::State { warm, address, asked, protocol: VERSION, shim_pid, .. } => {
+            (warm, address, asked, shim_pid)
+        }
         other => panic!("{other:?}"),
     };
     let shim = Some(run.shim_pid);
-    assert_eq!(told(run.reconnect()), (false, false, shim));
-    run.send(&ToShim::Warm);
-    assert_eq!(told(run.reconnect()), (true, false, shim));
+    assert_eq!(told(run.reconnect()), (false, None, false, shim));
+    // as Medics said it that knew no other address than the loopback one
+    run.send(&ToShim::Warm { address: None });
+    assert_eq!(told(run.reconnect()), (true, None, false, shim));
+    let address = "[::1]:20000".parse().ok();
+    run.send(&ToShim::Warm { address });
+    assert_eq!(told(run.reconnect()), (true, address, false, shim));
     run.send(&ToShim::Signal { signal: libc::SIGTERM });
-    assert_eq!(told(run.reconnect()), (true, true, shim));
+    assert_eq!(told(run.reconnect()), (true, address, true, shim));
 }
 
 #[test]
@@ -102,6 +108,20 @@ fn a_message_of_the_first_release_is_understood() {
     else {
         panic!("{:?}", serde_json::from_str::<Said>(line))
     };
+}
+
+#[test]
+fn a_request_of_an_earlier_release_is_understood_and_one_of_this_by_it() {
+    #[derive(serde::Deserialize)]
+    #[serde(tag = "type", rename_all = "snake_case")]
+    enum Earlier {
+        Warm,
+    }
+    let warm = ToShim::Warm { address: "[::1]:20000".parse().ok() };
+    let json = serde_json::to_string(&warm).unwrap();
+    assert!(matches!(serde_json::from_str(&json), Ok(Earlier::Warm)), "{json}");
+    let early = serde_json::from_str::<ToShim>(r#"{"type":"warm"}"#);
+    assert_eq!(early.ok(), Some(ToShim::Warm { address: None }));
 }
 
 #[test]
