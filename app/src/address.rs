@@ -11,7 +11,7 @@ use leptos_router::{SsrMode, path};
 use model::{AppName, IncidentId};
 
 use crate::pages::{
-    AppHomePage, AppsPage, AutoHealPage, DetectorPage, IncidentPage, IncidentsPage, NotFoundPage,
+    AppHomePage, AppsPage, AutoHealPage, DetectorPage, IncidentPage, IncidentsPage, NotFoundPage, OutputPage,
     OverviewPage, SettingsPage,
 };
 
@@ -29,6 +29,13 @@ impl Address {
         let part =
             |part: &str| part.strip_prefix(':').map_or_else(|| part.to_owned(), |name| format!("{{{name}}}"));
         self.path.split('/').map(part).collect::<Vec<_>>().join("/")
+    }
+
+    /// Does this path lead here?
+    pub fn matches(&self, path: &str) -> bool {
+        let (mut parts, mut given) = (self.path.split('/'), path.split('/'));
+        let fits = |part: &str| given.next().is_some_and(|given| part.starts_with(':') || part == given);
+        parts.all(fits) && given.next().is_none()
     }
 
     /// Of this app.
@@ -90,6 +97,7 @@ pages! {
     DETECTOR: "/apps/:app/categories/:category/detectors/:detector", "Detector", DetectorPage;
     AUTO_HEAL: "/apps/:app/categories/diagnostic-tools/tools/auto-heal", "Auto-heal", AutoHealPage;
     INCIDENTS: "/apps/:app/incidents", "Incidents", IncidentsPage;
+    OUTPUT: "/apps/:app/instances/:instance/output", "Output", OutputPage;
     SETTINGS: "/apps/:app/settings", "Settings", SettingsPage;
     INCIDENT: "/incidents/:id", "Incident", IncidentPage;
 }
@@ -102,6 +110,9 @@ pub const RESTART: Address = Address { path: "/apps/:app/instances/:instance/res
 pub const RESUME_PROACTIVE_RULES: Address = Address { path: "/apps/:app/auto-heal/resume", title: "" };
 /// The user's rules, by the API.
 pub const AUTO_HEAL_API: Address = Address { path: "/api/v1/apps/:app/auto-heal", title: "" };
+
+/// The last lines of an instance's output, by the API.
+pub const OUTPUT_API: Address = Address { path: "/api/v1/apps/:app/instances/:instance/output", title: "" };
 
 /// Tells open pages that something changed.
 pub const EVENTS: Address = Address { path: "/events", title: "" };
@@ -124,6 +135,15 @@ mod tests {
         assert_eq!(APP_HOME.of_app(&app), "/apps/shop");
         assert_eq!(RESTART.template(), "/apps/{app}/instances/{instance}/restart");
         assert_eq!(APPS.template(), "/");
+        assert!(OUTPUT.matches(&OUTPUT.of_instance(&app, 3)));
+        for other in [
+            "/apps/shop/instances/3/output/",
+            "/apps/shop/instances/3",
+            "/apps/shop/instances/3/restart",
+            "/",
+        ] {
+            assert!(!OUTPUT.matches(other), "{other}");
+        }
     }
 
     #[test]

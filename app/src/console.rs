@@ -81,6 +81,8 @@ pub trait Console: Send + Sync {
     async fn rearm_fuse(&self, app: &AppName) -> Result<bool, ConsoleError>;
     /// Asks for an overlapped restart of one instance. Returns when it has begun.
     async fn restart(&self, app: &AppName, instance: u16) -> Result<(), ConsoleError>;
+    /// The end of what an instance wrote, read now; `None` where there is no such instance.
+    async fn output(&self, app: &AppName, instance: u16) -> Result<Option<WorkerOutput>, ConsoleError>;
     /// The restarts of one app in `range`, newest first, at most `limit`.
     async fn restarts(
         &self,
@@ -124,6 +126,15 @@ pub struct ProactiveNumbers {
     pub cpu: Option<CpuRule>,
 }
 
+/// The end of an instance's output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkerOutput {
+    /// The log file; none where nothing was written yet.
+    pub file: Option<String>,
+    /// Oldest first.
+    pub lines: Vec<String>,
+}
+
 /// One line of an app's effective configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigurationLine {
@@ -152,6 +163,9 @@ pub enum ConsoleError {
     /// 409: it cannot be done now, and why.
     #[error("{0}")]
     Conflict(String),
+    /// 500: a file cannot be read, and why.
+    #[error("{0}")]
+    Unreadable(String),
     /// 500, 503 or 507: the database failed.
     #[error("{0}")]
     Store(StoreFailure),
@@ -179,7 +193,7 @@ impl ConsoleError {
             Self::Refused(_) | Self::Invalid(_) => 400,
             Self::Forbidden(_) => 403,
             Self::Conflict(_) => 409,
-            Self::Store(StoreFailure::Failed) => 500,
+            Self::Unreadable(_) | Self::Store(StoreFailure::Failed) => 500,
             Self::Store(StoreFailure::Unavailable(_)) => 503,
             Self::Store(StoreFailure::Full) => 507,
         }

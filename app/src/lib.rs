@@ -32,6 +32,7 @@ pub use answer::AnswerStatus;
 #[cfg(feature = "ssr")]
 pub use console::{
     ConfigurationLine, Console, ConsoleError, ProactiveNumbers, RulesChange, SettingChanges, StoreFailure,
+    WorkerOutput,
 };
 #[cfg(feature = "ssr")]
 pub use pages::auto_heal::{

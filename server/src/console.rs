@@ -2,11 +2,13 @@
 
 mod healing;
 mod maintenance;
+mod output;
 mod reports;
 mod saving;
 mod scoped;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use app::{ConsoleError, ProactiveNumbers, StoreFailure};
@@ -46,6 +48,7 @@ pub fn open(
         changing: Mutex::default(),
         saved: std::sync::Mutex::new(saved),
         restarting: Mutex::default(),
+        data_dir: config.data_dir.clone(),
     };
     let live = Arc::new(live);
     (Consoles::new(Arc::clone(&live)), Maintenance::new(live))
@@ -65,6 +68,7 @@ struct LiveConsole {
     saved: std::sync::Mutex<BTreeMap<AppName, Saved>>,
     /// Held from asking for a restart until it has begun.
     restarting: Mutex<()>,
+    data_dir: PathBuf,
 }
 
 /// What the configuration says.

@@ -21,6 +21,7 @@ mod serve;
 mod stopping;
 mod supervision;
 mod vitals;
+mod worker_output;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use support::Medic;
 
+const OVERVIEW: &str = "/apps/shop/categories/availability-and-performance/overview";
+
 /// A Medic whose one app starts in this way; `None` where there is no Python, which is said.
 fn starting(way: &[&str], app: &str) -> Option<Medic> {
     match lab::start(way) {
@@ -57,7 +59,7 @@ fn a_slow_start_says_what_the_worker_does_and_is_waited_for() {
         let app = medic.json("/api/v1/apps/shop");
         assert_eq!(app["instances"][0]["starting"]["limit_ms"], 230_000, "App Service's");
         assert_eq!(app["verdict"]["reason"], activity);
-        let page = medic.get("/apps/shop/categories/availability-and-performance/overview").body;
+        let page = medic.get(OVERVIEW).body;
         assert!(page.contains(activity), "{page}");
         std::fs::write(go, "").unwrap();
         medic.until_running();
@@ -104,6 +106,88 @@ fn an_app_that_listens_elsewhere_says_where() {
         let reason = medic.json("/api/v1/apps/shop")["verdict"]["reason"].as_str().unwrap().to_owned();
         assert!(reason.starts_with(&words), "{reason}");
     }
+}
+
+/// The verdict's reason, as soon as it begins so.
+fn until_reason(medic: &Medic, words: &str) -> String {
+    medic.until(words, || {
+        let reason = medic.json("/api/v1/apps/shop")["verdict"]["reason"].as_str().unwrap().to_owned();
+        reason.starts_with(words).then_some(reason)
+    })
+}
+
+#[test]
+fn a_port_in_use_is_said_with_what_to_look_at() {
+    let taken = std::net::TcpListener::bind(support::free_address()).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let Some(medic) = starting(&["port", &port], "") else { return };
+    let reason = until_reason(&medic, "Exit code 1: address already in use");
+    assert!(reason.contains("Make the app listen on $PORT"), "{reason}");
+    let page = medic.get(OVERVIEW).body;
+    assert!(
+        page.contains("Exit code 1: address already in use") && page.contains("/instances/0/output"),
+        "{page}"
+    );
+}
+
+#[test]
+fn what_is_not_there_or_may_not_be_run_is_said() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let script = |name: &str, text: &str, mode: u32| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path
+    };
+    let no_interpreter = script("app", "#!/no/such/interpreter\n", 0o755);
+    let not_executable = script("data", "#!/bin/sh\nexec sleep 1000\n", 0o644);
+    let sh = |line: &str| vec!["/bin/sh".into(), "-c".into(), line.into()];
+    for (command, words, remedy) in [
+        (vec![no_interpreter], "Failed to start: the program", "the interpreter of a script's first line"),
+        (vec![not_executable.clone()], "Failed to start: the program", "chmod +x"),
+        (sh("no-such-program-4711; exit $?"), "Exit code 127: command not found", "full path"),
+        (
+            sh(&format!("exec {}", not_executable.display())),
+            "Exit code 126: permission denied",
+            "owner and mode",
+        ),
+        (sh("cat /no/such/file"), "Exit code 1: file not found", "Check command, directory"),
+    ] {
+        let medic = Medic::with_command(&command, "", "");
+        let reason = until_reason(&medic, words);
+        assert!(reason.contains(remedy), "{reason}");
+    }
+}
+
+#[test]
+fn the_last_lines_of_output_are_the_operators_alone() {
+    let line = "echo first; echo my-secret-4711 >&2; exit 3";
+    let medic = Medic::with_command(&["/bin/sh".into(), "-c".into(), line.into()], "", "back_off = \"1h\"");
+    medic.until("the pause, which follows the second end", || {
+        medic.instances()[0]["ends"]["count"].as_u64().filter(|count| *count >= 2)
+    });
+    let output = medic.json("/api/v1/apps/shop/instances/0/output");
+    let lines: Vec<&str> =
+        output["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert!(lines.contains(&"first") && lines.contains(&"my-secret-4711"), "{lines:?}");
+    assert!(output["file"].as_str().unwrap().contains("/logfiles/application/0-"));
+    let page = medic.get("/apps/shop/instances/0/output").body;
+    assert!(page.contains("my-secret-4711"));
+    for path in ["/apps/shop/instances/0/output", "/api/v1/apps/shop/instances/0/output"] {
+        let proxied = [("X-Forwarded-For", "203.0.113.7")];
+        let refused = support::request(medic.address, "GET", path, &proxied, "");
+        assert_eq!(refused.status, 403);
+        assert!(
+            !refused.body.contains("4711") && refused.body.contains("Output refused"),
+            "{}",
+            refused.body
+        );
+    }
+    assert_eq!(medic.get("/apps/shop/instances/1/output").status, 404);
+    let database = std::fs::read(medic.data_dir().join("medic.db")).unwrap();
+    let has = |bytes: &[u8]| bytes.windows(4).any(|window| window == b"4711");
+    assert!(!has(&database) && !medic.log().contains("4711"), "the output is in no database and no log");
 }
 
 #[test]

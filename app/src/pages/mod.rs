@@ -7,6 +7,7 @@ mod detector;
 mod error;
 mod incident;
 mod incidents;
+mod output;
 mod overview;
 mod settings;
 
@@ -17,5 +18,6 @@ pub(crate) use detector::DetectorPage;
 pub(crate) use error::{ErrorPage, NotFoundPage};
 pub(crate) use incident::IncidentPage;
 pub(crate) use incidents::IncidentsPage;
+pub(crate) use output::OutputPage;
 pub(crate) use overview::OverviewPage;
 pub(crate) use settings::SettingsPage;

@@ -11,7 +11,7 @@ use model::{AppName, Timestamp};
 use super::frame::Scroll;
 use super::icon::Status;
 use super::when::When;
-use crate::address::RESTART;
+use crate::address::{OUTPUT, RESTART};
 
 /// Every instance: state, process, since when, and why.
 #[component]
@@ -41,7 +41,7 @@ pub(crate) fn InstanceTable(
                     <When at=instance.since bare=true />
                 </td>
                 <td class="wrap">
-                    {reason(&instance)} {instance.next_start.map(|at| view! { " Next attempt "<When at=at /> })}
+                    {reason(&instance)} {output_link(&app, &instance)} {instance.next_start.map(|at| view! { " Next attempt "<When at=at /> })}
                 </td>
             </tr>
         }
@@ -84,6 +84,12 @@ fn reason(instance: &InstanceStatus) -> String {
 fn open_streams(heal: Option<&AppHeal>, index: u16) -> String {
     let instance = heal.and_then(|heal| heal.instances.iter().find(|instance| instance.index == index));
     instance.and_then(|instance| words::open_streams(&instance.open)).unwrap_or_else(|| "–".to_owned())
+}
+
+/// What its output says of a worker that is not running or not ready.
+fn output_link(app: &AppName, instance: &InstanceStatus) -> Option<impl IntoView + use<>> {
+    let is_wanted = instance.ends.is_some() || instance.starting.is_some();
+    is_wanted.then(|| view! { " "<a href=OUTPUT.of_instance(app, instance.index)>"Last output"</a> })
 }
 
 /// How far the restart is that is under way, or the button that begins one; nothing where no worker could be replaced.

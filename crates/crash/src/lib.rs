@@ -13,6 +13,7 @@ mod files;
 pub mod last_words;
 mod python_calls;
 pub mod signature;
+mod start_fault;
 mod text;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use analyse::analyse;
 pub use files::Files;
 pub use python_calls::{PythonCall, PythonCalls};
+pub use start_fault::start_fault;
 
 /// How a worker ended and what it left.
 #[derive(Clone, Copy, Debug)]

@@ -162,8 +162,8 @@ impl Instance {
             WorkerEvent::Fatal { pid, signal, at, affected } => {
                 self.fatal(now, worker, (pid, signal, at), affected, effects);
             }
-            WorkerEvent::Ended { pid, exit, ending, at, uptime, affected } => {
-                self.ended(now, worker, (pid, exit, ending, at, uptime), affected, effects);
+            WorkerEvent::Ended { pid, exit, ending, at, uptime, affected, fault } => {
+                self.ended(now, worker, (pid, exit, ending, at, uptime), (affected, fault), effects);
             }
             WorkerEvent::Analysed { findings, audit } => self.analysed(now, worker, findings, audit, effects),
             WorkerEvent::Recorded => {

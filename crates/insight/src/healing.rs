@@ -170,9 +170,12 @@ mod tests {
     fn a_failed_restart_says_why_and_so_does_its_instance() {
         let new_worker = |end| RestartFailure::NewWorker { end };
         for (why, words) in [
-            (new_worker(LastEnd::ExitCode { code: 3 }), "The new worker did not take over. Exit code 3."),
             (
-                new_worker(LastEnd::NotReady { limit_ms: 30_000, readiness: None }),
+                new_worker(LastEnd::ExitCode { code: 3, fault: None }),
+                "The new worker did not take over. Exit code 3.",
+            ),
+            (
+                new_worker(LastEnd::NotReady { limit_ms: 30_000, readiness: None, fault: None }),
                 "The new worker did not take over. Not ready within 30 s: no valid response on $PORT.",
             ),
             (

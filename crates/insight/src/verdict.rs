@@ -68,7 +68,7 @@ pub struct Verdict {
     pub status: VerdictStatus,
     /// The first moment of the present streak, across restarts of Medic.
     pub since: Timestamp,
-    /// Why; a sentence, or empty where there is nothing to say.
+    /// Why, and what to look at; sentences, or empty where there is nothing to say.
     pub reason: String,
     /// Whom it hurts; a sentence, or empty.
     pub impact: String,
@@ -293,12 +293,13 @@ fn is_running(instance: &InstanceStatus) -> bool {
     instance.state == InstanceState::Running
 }
 
-/// `Exit code 3, 20 consecutive exits.`
+/// `Exit code 3, 20 consecutive exits.` And what to look at, where that is known.
 fn reason(ends: &EndsInARow) -> String {
     let last = last_end(&ends.last);
+    let remedy = start::remedy(&ends.last).map_or_else(String::new, |remedy| format!(" {remedy}"));
     match ends.count {
-        0 | 1 => format!("{last}."),
-        count => format!("{last}, {count} consecutive exits."),
+        0 | 1 => format!("{last}.{remedy}"),
+        count => format!("{last}, {count} consecutive exits.{remedy}"),
     }
 }
 

@@ -87,13 +87,18 @@ pub fn memory_limit(limit: MemoryLimit) -> String {
 /// How a worker ended, in a few words.
 pub fn last_end(end: &LastEnd) -> String {
     match end {
-        LastEnd::ExitCode { code: 0 } => {
+        LastEnd::ExitCode { code, fault: Some(fault) } => {
+            format!("Exit code {code}: {}", start::fault(*fault))
+        }
+        LastEnd::ExitCode { code: 0, .. } => {
             "Exit code 0: a worker must keep running; set a command that does not exit".to_owned()
         }
-        LastEnd::ExitCode { code } => format!("Exit code {code}"),
+        LastEnd::ExitCode { code, .. } => format!("Exit code {code}"),
         LastEnd::Signal { signal } => format!("Terminated by {signal}"),
         LastEnd::OutOfMemory => "Out of memory".to_owned(),
-        LastEnd::NotReady { limit_ms, readiness } => start::not_ready(*limit_ms, readiness.as_ref()),
+        LastEnd::NotReady { limit_ms, readiness, fault } => {
+            start::not_ready(*limit_ms, readiness.as_ref(), *fault)
+        }
         LastEnd::StartFailed { reason } => format!("Failed to start: {}", reason.trim_end_matches('.')),
         LastEnd::ShimKilled => "The shim process was killed, and the worker with it".to_owned(),
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::start::Readiness;
+use crate::start::{Readiness, StartFault};
 use crate::{Timestamp, WorkerId};
 
 /// The numbers, with the announcement's defaults.
@@ -58,6 +58,9 @@ pub struct EndsInARow {
 pub enum LastEnd {
     ExitCode {
         code: i32,
+        /// What the output of a worker names as the reason that never took requests.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<StartFault>,
     },
     Signal {
         signal: String,
@@ -68,6 +71,8 @@ pub enum LastEnd {
         /// What the readiness check found last; absent in what older releases remembered.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         readiness: Option<Readiness>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<StartFault>,
     },
     StartFailed {
         reason: String,

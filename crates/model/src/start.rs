@@ -19,6 +19,23 @@ pub struct StartSeen {
     pub is_busy: bool,
 }
 
+/// Why a program could not start, by the last known phrase of its output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum StartFault {
+    AddressInUse,
+    PermissionDenied,
+    FileNotFound,
+    /// A part of the program: a module, a class, a library.
+    ModuleNotFound,
+    /// A shell did not find what it was to run.
+    CommandNotFound,
+    /// By something that the program needs.
+    ConnectionRefused,
+    HostNotFound,
+}
+
 /// What the readiness check finds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "found", rename_all = "snake_case")]

@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use model::crash::{Audit, Findings};
+use model::start::StartFault;
 use model::{Exit, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -219,6 +220,9 @@ pub enum FromShim {
         uptime_ms: u64,
         /// It is a crash, so `Analysed` follows.
         crash: bool,
+        /// What its output names as the reason, where it never took requests.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<StartFault>,
     },
     /// What is known of the crash.
     Analysed {

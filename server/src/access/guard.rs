@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use app::address;
 use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -37,12 +38,18 @@ pub async fn let_in(mut request: Request, next: Next) -> Response {
     if let Err(refusal) = check_names(&request, is_change) {
         return answer(&refusal, request.uri().path());
     }
+    let caller = request.extensions().get::<Arc<Caller>>().cloned();
     if !is_change {
-        request.extensions_mut().insert(Principal::anybody());
+        let is_private = [address::OUTPUT, address::OUTPUT_API]
+            .iter()
+            .any(|address| address.matches(request.uri().path()));
+        // what is not everybody's is for this server's own pages, as a change is
+        let is_own = is_private && check_names(&request, true).is_ok();
+        let principal = reader(caller.as_deref(), is_own, request.headers()).await;
+        request.extensions_mut().insert(principal);
         return next.run(request).await;
     }
     let what = format!("{} {}", request.method(), logged(request.uri().path()));
-    let caller = request.extensions().get::<Arc<Caller>>().cloned();
     let principal = match prove(caller.as_deref(), request.headers()).await {
         Ok(principal) => principal,
         Err(unproven) => {
@@ -60,6 +67,12 @@ pub async fn let_in(mut request: Request, next: Next) -> Response {
         "change requested: {what}"
     );
     response
+}
+
+/// Who reads is asked where that is not everybody's; whoever cannot be told is nobody there, too.
+async fn reader(caller: Option<&Caller>, is_asked: bool, headers: &HeaderMap) -> Principal {
+    let known = if is_asked { prove(caller, headers).await.ok() } else { None };
+    known.unwrap_or(Principal::anybody())
 }
 
 fn check_names(request: &Request, is_change: bool) -> Result<(), Refusal> {

@@ -27,6 +27,8 @@ pub enum Operation {
     Resume,
     /// Replace a worker.
     Restart,
+    /// What workers wrote: an app may write anything there.
+    SeeOutput,
 }
 
 /// Who somebody is to this Medic.
@@ -46,6 +48,8 @@ pub(super) enum Denial {
     UnknownSender,
     /// It runs a program as Medic's user.
     RunsProgram,
+    /// It may hold personal data and secrets.
+    PrivateOutput,
 }
 
 type Decision = Result<(), Denial>;
@@ -61,6 +65,8 @@ const READ: Row = Row { anybody: Ok(()), user: Ok(()), operator: Ok(()) };
 const CHANGE: Row = Row { anybody: Err(Denial::UnknownSender), user: Ok(()), operator: Ok(()) };
 const RUN_PROGRAM: Row =
     Row { anybody: Err(Denial::UnknownSender), user: Err(Denial::RunsProgram), operator: Ok(()) };
+const READ_OUTPUT: Row =
+    Row { anybody: Err(Denial::PrivateOutput), user: Err(Denial::PrivateOutput), operator: Ok(()) };
 
 /// The table.
 const fn row(operation: Operation) -> Row {
@@ -75,6 +81,7 @@ const fn row(operation: Operation) -> Row {
         | Operation::TryRules => READ,
         Operation::ChangeSettings | Operation::ChangeRules | Operation::Resume | Operation::Restart => CHANGE,
         Operation::ChangeCustomAction => RUN_PROGRAM,
+        Operation::SeeOutput => READ_OUTPUT,
     }
 }
 
@@ -96,7 +103,7 @@ mod tests {
     fn the_table() {
         use Operation::{
             ChangeCustomAction, ChangeRules, ChangeSettings, Restart, Resume, SeeCrashes, SeeHistory,
-            SeeProcesses, SeeReports, SeeRules, SeeSettings, SeeStatus, TryRules,
+            SeeOutput, SeeProcesses, SeeReports, SeeRules, SeeSettings, SeeStatus, TryRules,
         };
         let all = [
             SeeStatus,
@@ -112,6 +119,7 @@ mod tests {
             ChangeCustomAction,
             Resume,
             Restart,
+            SeeOutput,
         ];
         let line = |operation| {
             let decided =
@@ -136,6 +144,7 @@ mod tests {
         ChangeCustomAction: UnknownSender, RunsProgram, allowed
         Resume: UnknownSender, allowed, allowed
         Restart: UnknownSender, allowed, allowed
+        SeeOutput: PrivateOutput, PrivateOutput, allowed
         ");
     }
 }

@@ -68,6 +68,10 @@ impl Principal {
         if sets_custom_action(rules, held) { self.may(Operation::ChangeCustomAction) } else { Ok(()) }
     }
 
+    fn sender(self) -> String {
+        self.user().map_or_else(|| "an unknown user".to_owned(), |user| format!("uid {user}"))
+    }
+
     const fn role(self) -> Role {
         match self.0 {
             Kind::Anybody => Role::Anybody,
@@ -79,9 +83,16 @@ impl Principal {
     fn said(self, denial: Denial) -> String {
         match denial {
             Denial::UnknownSender => "Change refused: the sender of the request is unknown.".to_owned(),
+            Denial::PrivateOutput => {
+                let own = OWN.map_or_else(String::new, |own| format!(" or uid {own}"));
+                format!(
+                    "Output refused: it may hold personal data, and {} sent the request. Open the page as root \
+                     (uid 0){own} on this machine, without a proxy in between.",
+                    self.sender()
+                )
+            }
             Denial::RunsProgram => {
-                let user =
-                    self.user().map_or_else(|| "an unknown user".to_owned(), |user| format!("uid {user}"));
+                let user = self.sender();
                 let own = OWN.map_or_else(String::new, |own| format!(" or uid {own}"));
                 format!(
                     "Custom action refused: it runs a program as Medic's user, and {user} sent the request. Send it \

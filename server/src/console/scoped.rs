@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use app::{ConfigurationLine, Console, ConsoleError, ProactiveNumbers, RulesChange, SettingChanges};
+use app::{
+    ConfigurationLine, Console, ConsoleError, ProactiveNumbers, RulesChange, SettingChanges, WorkerOutput,
+};
 use async_trait::async_trait;
 use insight::detector::Detector;
 use insight::dry_run::DryRun;
@@ -175,6 +177,11 @@ impl Console for Scoped {
     async fn restart(&self, app: &AppName, instance: u16) -> Result<(), ConsoleError> {
         self.principal.may(Operation::Restart)?;
         self.live.restart_by_hand(app, instance, self.principal.name()).await
+    }
+
+    async fn output(&self, app: &AppName, instance: u16) -> Result<Option<WorkerOutput>, ConsoleError> {
+        self.principal.may(Operation::SeeOutput)?;
+        self.live.output_of(app, instance).await
     }
 
     async fn restarts(

@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::config::App;
 use crate::config::warm_up::WarmUpCheck;
 use crate::custom_action::Context;
+use crate::worker_output;
 
 /// Ports are taken below Linux' ephemeral range (32768–60999), so that no outgoing connection takes a worker's port between
 /// its choice and the worker's `listen`.
@@ -189,7 +190,7 @@ impl Launcher {
     }
 
     fn logs(&self, app: &AppName) -> PathBuf {
-        self.data_dir.join("apps").join(app.as_str()).join("logfiles")
+        worker_output::log_folder(&self.data_dir, app)
     }
 
     fn free_port(&self) -> Result<u16, SpecError> {

@@ -247,14 +247,17 @@ impl Link {
                 let affected = self.affected(Death::ByItself).await;
                 instance::WorkerEvent::Fatal { pid, signal: Signal(signal), at, affected }
             }
-            FromShim::Ended { exit, asked, oom_killed, at, uptime_ms, .. } => instance::WorkerEvent::Ended {
-                pid,
-                exit,
-                ending: ending::classify(exit, asked, oom_killed),
-                at,
-                uptime: Duration::from_millis(uptime_ms),
-                affected: self.affected(death(exit, oom_killed)).await,
-            },
+            FromShim::Ended { exit, asked, oom_killed, at, uptime_ms, fault, .. } => {
+                instance::WorkerEvent::Ended {
+                    pid,
+                    exit,
+                    ending: ending::classify(exit, asked, oom_killed),
+                    at,
+                    uptime: Duration::from_millis(uptime_ms),
+                    affected: self.affected(death(exit, oom_killed)).await,
+                    fault,
+                }
+            }
             FromShim::Analysed { findings, audit } => {
                 instance::WorkerEvent::Analysed { findings: Box::new(findings), audit }
             }

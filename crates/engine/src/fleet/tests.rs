@@ -92,7 +92,11 @@ impl World {
                 let (exit, ending) = (Exit::Signal(Signal::TERM), Ending::Asked);
                 let affected = AffectedRequests::default();
                 let (at, uptime) = (self.now.wall, SECOND);
-                say(worker, instance::WorkerEvent::Ended { pid: 7, exit, ending, at, uptime, affected });
+                let fault = None;
+                say(
+                    worker,
+                    instance::WorkerEvent::Ended { pid: 7, exit, ending, at, uptime, affected, fault },
+                );
             }
             Effect::Route { workers, .. } => self.routed.clone_from(workers),
             Effect::Watch { generation, .. } => self.generation = *generation,
@@ -410,6 +414,7 @@ fn a_worker_of_an_app_that_is_not_configured_any_more_is_ended_and_its_crash_is_
         at: now.wall,
         uptime: SECOND,
         affected: affected.clone(),
+        fault: None,
     };
     assert_eq!(step(now, Some(ended)), [], "it waits for the analysis");
     let effects = step(now, Some(instance::WorkerEvent::Lost { affected }));

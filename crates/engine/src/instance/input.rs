@@ -8,7 +8,7 @@ use model::auto_heal::Evidence;
 use model::auto_heal::limit::Bitness;
 use model::auto_heal::restart::RestartReason;
 use model::crash::{AffectedRequests, Audit, Findings};
-use model::start::StartSeen;
+use model::start::{StartFault, StartSeen};
 use model::{Ending, Exit, Now, Signal, Timestamp};
 
 /// An app's numbers for each of its instances.
@@ -109,6 +109,8 @@ pub enum WorkerEvent {
         uptime: Duration,
         /// What it was answering, beyond what `Fatal` told.
         affected: AffectedRequests,
+        /// What its output names as the reason, where it never took requests.
+        fault: Option<StartFault>,
     },
     /// Its crash is analysed.
     Analysed {

@@ -10,6 +10,7 @@ use crate::instance::{Instance, Phase, Process};
 use model::auto_heal::restart::RestartFailure;
 use model::crash::{AffectedRequests, Audit, Findings};
 use model::crash_monitor::LastEnd;
+use model::start::StartFault;
 use model::status::InstanceMessage;
 use model::{CrashCause, Ending, Exit, Now, Signal, Timestamp, WorkerId, text};
 
@@ -104,7 +105,7 @@ impl Instance {
             uptime,
         });
         self.monitor.step(now, crash_monitor::MonitorInput::Fatal { worker: worker.clone() }, effects);
-        let end = last_end(Exit::Signal(signal), CrashCause::Signal);
+        let end = last_end(Exit::Signal(signal), CrashCause::Signal, None);
         if self.holds(worker) {
             self.message = Some(InstanceMessage::Ended { end: end.clone() });
             self.note_end(now, end, effects);
@@ -119,7 +120,7 @@ impl Instance {
         now: Now,
         worker: &WorkerId,
         end: (u32, Exit, Ending, Timestamp, Duration),
-        affected: AffectedRequests,
+        (affected, fault): (AffectedRequests, Option<StartFault>),
         effects: &mut Vec<Effect>,
     ) {
         self.heard_gone(worker);
@@ -146,11 +147,13 @@ impl Instance {
             effects.push(Effect::Acknowledge { worker: worker.clone() });
         }
         let end = match ending {
-            Ending::Asked | Ending::Finished => last_end(exit, CrashCause::Exit),
-            Ending::Crash(cause) => last_end(exit, cause),
+            Ending::Asked | Ending::Finished => last_end(exit, CrashCause::Exit, fault),
+            Ending::Crash(cause) => last_end(exit, cause, fault),
         };
         if self.holds(worker) {
-            if ending != Ending::Asked {
+            if ending == Ending::Asked {
+                self.add_start_fault(fault, effects);
+            } else {
                 self.message = Some(InstanceMessage::Ended { end: end.clone() });
                 self.note_end(now, end, effects);
             }
@@ -254,10 +257,10 @@ impl Instance {
     }
 }
 
-fn last_end(exit: Exit, cause: CrashCause) -> LastEnd {
+fn last_end(exit: Exit, cause: CrashCause, fault: Option<StartFault>) -> LastEnd {
     match exit {
         _ if cause == CrashCause::OutOfMemory => LastEnd::OutOfMemory,
-        Exit::Code(code) => LastEnd::ExitCode { code },
+        Exit::Code(code) => LastEnd::ExitCode { code, fault },
         Exit::Signal(signal) => LastEnd::Signal { signal: signal.to_string() },
     }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use crate::effect::Effect;
 use crate::instance::{Instance, Phase, Process};
 use model::auto_heal::arithmetic::millis;
-use model::crash_monitor::LastEnd;
-use model::start::{StartSeen, Starting};
+use model::crash_monitor::{EndsInARow, LastEnd};
+use model::start::{StartFault, StartSeen, Starting};
+use model::status::InstanceMessage;
 use model::{Monotonic, Now, WorkerId};
 
 /// The most that a slow start prolongs the next one's limit to: App Service's largest `WEBSITES_CONTAINER_START_TIME_LIMIT`.
@@ -35,7 +36,7 @@ impl Start {
     /// How it ended when it was not ready by then.
     pub(super) fn not_ready(&self) -> LastEnd {
         let readiness = self.seen.as_ref().map(|seen| seen.readiness.clone());
-        LastEnd::NotReady { limit_ms: millis(self.limit), readiness }
+        LastEnd::NotReady { limit_ms: millis(self.limit), readiness, fault: None }
     }
 }
 
@@ -75,6 +76,19 @@ impl Instance {
         };
         if start.worker == *worker {
             start.seen = Some(seen);
+        }
+    }
+
+    /// One that was given up has ended, and its output has a reason for not having been ready.
+    pub(super) fn add_start_fault(&mut self, found: Option<StartFault>, effects: &mut Vec<Effect>) {
+        let Some(InstanceMessage::Ended { end: LastEnd::NotReady { fault, .. } }) = &mut self.message else {
+            return;
+        };
+        *fault = found;
+        let mut ends = self.monitor.state().ends.clone();
+        if let Some(EndsInARow { last: LastEnd::NotReady { fault, .. }, .. }) = &mut ends {
+            *fault = found;
+            self.monitor.set_ends(ends, effects);
         }
     }
 

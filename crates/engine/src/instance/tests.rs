@@ -124,6 +124,7 @@ fn ended(now: Now, exit: Exit, ending: Ending) -> WorkerEvent {
         at: now.wall,
         uptime: SECOND,
         affected: AffectedRequests::default(),
+        fault: None,
     }
 }
 
@@ -282,7 +283,7 @@ fn a_worker_that_does_not_listen_within_the_warm_up_is_replaced_and_said() {
     let now = bench.now;
     let next = started(&bench.tell(&worker, ended(now, Exit::Signal(Signal::TERM), Ending::Asked)));
     assert!(next.is_some_and(|next| next != worker));
-    let end = LastEnd::NotReady { limit_ms: 30_000, readiness: None };
+    let end = LastEnd::NotReady { limit_ms: 30_000, readiness: None, fault: None };
     assert_eq!(bench.instance.status(now).message, Some(InstanceMessage::Ended { end }));
 }
 
@@ -392,6 +393,7 @@ fn a_worker_that_is_never_warm_is_started_after_growing_pauses_however_long_its_
             at: bench.now.wall,
             uptime: 600 * SECOND,
             affected: AffectedRequests::default(),
+            fault: None,
         };
         let (asked, mut next) = (bench.now.monotonic, started(&bench.tell(&worker, end)));
         if next.is_none() {

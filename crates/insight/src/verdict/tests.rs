@@ -64,7 +64,7 @@ fn of(instances: Vec<InstanceStatus>) -> Verdict {
 #[test]
 fn each_status_has_its_since_its_reason_and_what_comes_next() {
     use VerdictStatus::*;
-    let exits = |count, was_ready| ended(0, count, was_ready, LastEnd::ExitCode { code: 3 });
+    let exits = |count, was_ready| ended(0, count, was_ready, LastEnd::ExitCode { code: 3, fault: None });
     let up_again = InstanceStatus { state: InstanceState::Running, next_start: None, ..exits(5, true) };
     let hung = InstanceStatus { not_responding: true, not_responding_since: Some(ago(20)), ..running(0) };
     let crashes = RecentCrashes { first: ago(500), last: ago(360), count: 2 };
@@ -152,11 +152,11 @@ fn an_app_that_nobody_can_reach_is_down_whatever_its_workers_do() {
 #[test]
 fn how_a_worker_ended_is_said_in_the_terms_of_the_field() {
     let cases = [
-        (LastEnd::ExitCode { code: 3 }, "Exit code 3"),
+        (LastEnd::ExitCode { code: 3, fault: None }, "Exit code 3"),
         (LastEnd::Signal { signal: "SIGSEGV".to_owned() }, "Terminated by SIGSEGV"),
         (LastEnd::OutOfMemory, "Out of memory"),
         (
-            LastEnd::NotReady { limit_ms: 30_000, readiness: None },
+            LastEnd::NotReady { limit_ms: 30_000, readiness: None, fault: None },
             "Not ready within 30 s: no valid response on $PORT",
         ),
         (LastEnd::StartFailed { reason: "no such file.".to_owned() }, "Failed to start: no such file"),
@@ -164,7 +164,7 @@ fn how_a_worker_ended_is_said_in_the_terms_of_the_field() {
     for (end, text) in cases {
         assert_eq!(last_end(&end), text);
     }
-    assert!(last_end(&LastEnd::ExitCode { code: 0 }).contains("must keep running"));
+    assert!(last_end(&LastEnd::ExitCode { code: 0, fault: None }).contains("must keep running"));
 }
 
 #[test]

@@ -131,7 +131,7 @@ mod tests {
             tunnels_ended: 2,
             outcome: RestartOutcome::Failed {
                 why: RestartFailure::NewWorker {
-                    end: LastEnd::NotReady { limit_ms: 5_000, readiness: None },
+                    end: LastEnd::NotReady { limit_ms: 5_000, readiness: None, fault: None },
                 },
             },
         };

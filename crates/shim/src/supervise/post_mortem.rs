@@ -7,6 +7,7 @@ use std::time::Duration;
 use crash::{Analysis, PythonCalls};
 use model::crash::{Audit, Findings};
 use model::ending::classify;
+use model::start::StartFault;
 use model::{Clock, CrashCause, Ending, Exit, Signal, Timestamp};
 
 use super::Shim;
@@ -132,6 +133,7 @@ impl Shim {
             at,
             uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
             crash: cause.is_some(),
+            fault: self.start_fault(exit),
         };
         // first of all: the replacement starts at once
         self.send(&ended);
@@ -150,6 +152,16 @@ impl Shim {
             eprintln!("the processes in the worker's control group could not be ended: {error}");
         }
         self.end_orphans();
+    }
+
+    /// Why it could not start, where it never took requests: then nobody minds that its last output is read first.
+    fn start_fault(&mut self, exit: Exit) -> Option<StartFault> {
+        if self.worker.warm {
+            return None;
+        }
+        self.output.read();
+        let [standard_output, standard_error] = self.output.ends();
+        crash::start_fault(exit, standard_error, standard_output)
     }
 
     /// All that comes of the capture is there.

@@ -170,7 +170,9 @@ pub(crate) fn healed(app_name: &str, offset_ms: i64) -> Restart {
         streams_ended: 6,
         tunnels_ended: 2,
         outcome: RestartOutcome::Failed {
-            why: RestartFailure::NewWorker { end: LastEnd::NotReady { limit_ms: 5_000, readiness: None } },
+            why: RestartFailure::NewWorker {
+                end: LastEnd::NotReady { limit_ms: 5_000, readiness: None, fault: None },
+            },
         },
         ..restart(app_name, offset_ms)
     }

@@ -30,6 +30,9 @@ pub(in crate::http) enum ApiError {
     /// 409.
     #[error("{0}")]
     Conflict(String),
+    /// 500.
+    #[error("{0}")]
+    Unreadable(String),
     /// 500, 503 or 507.
     #[error("{0}")]
     Store(StoreFailure),
@@ -89,6 +92,9 @@ impl ApiError {
                 "See /api/v1/openapi.json for its methods.",
             ),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Wait until this is over, then retry."),
+            Self::Unreadable(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "unreadable", "Check the file and the folders above it.")
+            }
             Self::Store(StoreFailure::Failed) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "database_failed", "See the Medic log for the cause.")
             }
@@ -120,6 +126,7 @@ impl From<ConsoleError> for ApiError {
             ConsoleError::Invalid(violations) => Self::Invalid(arm::named(violations)),
             ConsoleError::Forbidden(reason) => Self::Forbidden(reason),
             ConsoleError::Conflict(reason) => Self::Conflict(reason),
+            ConsoleError::Unreadable(reason) => Self::Unreadable(reason),
             ConsoleError::Store(failure) => Self::Store(failure),
         }
     }

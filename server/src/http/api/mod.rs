@@ -10,6 +10,7 @@ mod dry_run;
 mod error;
 mod heal_events;
 mod incidents;
+mod output;
 mod query;
 mod restart;
 mod restarts;
@@ -55,7 +56,8 @@ fn operations() -> OpenApiRouter<Consoles> {
         .routes(routes!(restarts::restarts))
         .routes(routes!(heal_events::heal_events))
         .routes(routes!(changes::changes))
-        .routes(routes!(restart::restart));
+        .routes(routes!(restart::restart))
+        .routes(routes!(output::output));
     OpenApiRouter::with_openapi(Description::openapi()).merge(below)
 }
 

@@ -93,7 +93,7 @@ async fn switch(console: &dyn Console, app: &AppName, draft: AutoHealDraft, on: 
     match console.change_auto_heal(app, &switched).await {
         Ok(()) => Outcome::Back(if on { "on" } else { "off" }),
         Err(ConsoleError::NoSuchApp(_)) => Outcome::NotFound,
-        Err(ConsoleError::Store(_)) => Outcome::Back("failed"),
+        Err(ConsoleError::Store(_) | ConsoleError::Unreadable(_)) => Outcome::Back("failed"),
         Err(error @ ConsoleError::Forbidden(_)) => {
             Outcome::Again(Box::new(AutoHealSubmission { draft, reply: AutoHealReply::NotSaved(error) }))
         }
@@ -145,7 +145,7 @@ pub(super) async fn restart(
         Err(ConsoleError::NoSuchApp(_)) => return StatusCode::NOT_FOUND.into_response(),
         Err(ConsoleError::Conflict(_)) => "busy",
         Err(ConsoleError::Refused(_) | ConsoleError::Forbidden(_) | ConsoleError::Invalid(_)) => "refused",
-        Err(ConsoleError::Store(_)) => "failed",
+        Err(ConsoleError::Store(_) | ConsoleError::Unreadable(_)) => "failed",
     };
     let overview = app::address::OVERVIEW.of_app(&app);
     Redirect::to(&format!("{overview}?restarted={word}")).into_response()

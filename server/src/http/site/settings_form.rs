@@ -31,7 +31,7 @@ pub(super) async fn save(
             | ConsoleError::Invalid(_)
             | ConsoleError::Conflict(_),
         ) => "refused",
-        Err(ConsoleError::Store(_)) => "failed",
+        Err(ConsoleError::Store(_) | ConsoleError::Unreadable(_)) => "failed",
     };
     Redirect::to(&format!("{}?saved={word}", app::address::SETTINGS.of_app(&app))).into_response()
 }

@@ -69,6 +69,7 @@ impl Bench {
             at: self.now.wall,
             uptime: 60 * SECOND,
             affected,
+            fault: None,
         }
     }
 }
@@ -111,7 +112,9 @@ fn a_successor_that_is_not_warm_in_time_goes_and_the_old_worker_stays() {
     let effects = bench.tick();
     assert_eq!(bench.now, START + 30 * SECOND);
     assert!(effects.contains(&term(&new)));
-    let failure = RestartFailure::NewWorker { end: LastEnd::NotReady { limit_ms: 30_000, readiness: None } };
+    let failure = RestartFailure::NewWorker {
+        end: LastEnd::NotReady { limit_ms: 30_000, readiness: None, fault: None },
+    };
     assert_eq!(why(&restart_of(&effects).unwrap()), &failure);
     assert_eq!((bench.instance.ready_worker(), bench.stage()), (Some(&old), None));
     bench.advance();

@@ -1,7 +1,7 @@
 //! How long a start may take, and what is said of it meanwhile.
 
 use super::*;
-use model::start::{Readiness, StartSeen, Starting};
+use model::start::{Readiness, StartFault, StartSeen, Starting};
 
 const STARTED: WorkerEvent = WorkerEvent::Started { pid: 7, port: 20_000, armed: false };
 
@@ -94,6 +94,20 @@ fn what_the_worker_does_is_said_while_it_starts_and_when_it_is_given_up() {
     let status = bench.instance.status(bench.now);
     assert_eq!(status.starting, None);
     let readiness = Some(Readiness::Status { status: 503 });
-    let end = LastEnd::NotReady { limit_ms: 30_000, readiness };
+    let end = LastEnd::NotReady { limit_ms: 30_000, readiness: readiness.clone(), fault: None };
+    assert_eq!(status.message, Some(InstanceMessage::Ended { end }));
+
+    // it was asked to end, and then its output is known
+    let fault = Some(StartFault::ConnectionRefused);
+    let end = match ended(bench.now, Exit::Signal(Signal::TERM), Ending::Asked) {
+        WorkerEvent::Ended { pid, exit, ending, at, uptime, affected, .. } => {
+            WorkerEvent::Ended { pid, exit, ending, at, uptime, affected, fault }
+        }
+        other => other,
+    };
+    bench.tell(&worker, end);
+    let status = bench.instance.status(bench.now);
+    let end = LastEnd::NotReady { limit_ms: 30_000, readiness, fault };
+    assert_eq!(status.ends.map(|ends| ends.last), Some(end.clone()));
     assert_eq!(status.message, Some(InstanceMessage::Ended { end }));
 }

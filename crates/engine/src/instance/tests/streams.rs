@@ -46,7 +46,9 @@ fn a_restart_says_what_it_ended() {
     let exit = Exit::Signal(Signal(11));
     let ending = Ending::Crash(model::CrashCause::Signal);
     let (at, affected) = (bench.now.wall, part(2, 1));
-    let effects = bench.tell(&old, WorkerEvent::Ended { pid: 7, exit, ending, at, uptime: SECOND, affected });
+    let fault = None;
+    let end = WorkerEvent::Ended { pid: 7, exit, ending, at, uptime: SECOND, affected, fault };
+    let effects = bench.tell(&old, end);
     let restart = restart_of(&effects).expect("a record");
     assert_eq!((restart.streams_ended, restart.tunnels_ended, restart.failed), (6, 2, 0));
 }
