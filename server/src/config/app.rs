@@ -129,7 +129,14 @@ fn read<'t>(
             "create it, or use the folder that the app runs in".to_owned(),
         );
     }
-    let environment = reader.optional(section, "environment", environment).unwrap_or_default();
+    if let Some(command) = &command {
+        doubt_variables(reader, section, command);
+    }
+    let files = reader.optional(section, "environment_file", files).unwrap_or_default();
+    let mut environment_of_files = read_files(reader, section, folder, &files);
+    let own = reader.optional(section, "environment", environment).unwrap_or_default();
+    environment_of_files.extend(own);
+    let environment = environment_of_files;
     let core_dumps = reader.or(section, "core_dumps", "false", truth);
     let listen = reader.required(section, "listen", "\"127.0.0.1:8080\"", address);
     let instances = reader.or_else(section, "instances", 1, count::<u16>(1, INSTANCES_LIMIT));
@@ -197,11 +204,76 @@ fn command(raw: &Raw) -> Result<Vec<String>, String> {
     }
 }
 
+/// A `$NAME` that the program gets as it stands is mostly meant otherwise.
+fn doubt_variables<'t>(reader: &mut Reader<'t>, section: &Section<'t>, command: &[String]) {
+    let names = super::command::not_expanded(command);
+    if !names.is_empty() {
+        let list: Vec<String> = names.iter().map(|name| format!("${name}")).collect();
+        let what =
+            format!("{} is passed to the program as it stands, because no shell runs it", list.join(", "));
+        let remedy = "use command = [\"/bin/sh\", \"-c\", \"exec …\"]; Medic replaces $PORT, $WEBSITE_INSTANCE_ID and \
+                      $WEBSITE_SITE_NAME alone";
+        reader.doubt(section, "command", what, remedy.to_owned());
+    }
+}
+
+/// One file or several.
+fn files(raw: &Raw) -> Result<Vec<String>, String> {
+    match raw {
+        Raw::Text(file) if !file.is_empty() => Ok(vec![file.clone()]),
+        Raw::List(files) if files.iter().all(|file| !file.is_empty()) => Ok(files.clone()),
+        _ => Err(format!(
+            "must be a file or a list of files, such as [\".env\", \".env.local\"] (got {})",
+            got(raw)
+        )),
+    }
+}
+
+/// The variables of these files, the later ones' before the earlier ones'.
+fn read_files<'t>(
+    reader: &mut Reader<'t>,
+    section: &Section<'t>,
+    folder: &Path,
+    files: &[String],
+) -> BTreeMap<String, String> {
+    const KEY: &str = "environment_file";
+    let mut all = BTreeMap::new();
+    if let Some(source) = reader.source_of(section, KEY) {
+        reader.instead(section, KEY, &files.join(", "), source);
+    }
+    for file in files {
+        let path = folder.join(file);
+        let refused = match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                match super::dotenv::parse(&text).map_err(|error| error.to_string()).and_then(checked) {
+                    Ok(variables) => {
+                        let shown = super::values::shown(&Raw::Map(variables.clone()));
+                        reader.add_line(section, "environment", &shown, path.display().to_string());
+                        all.extend(variables);
+                        continue;
+                    }
+                    Err(what) => (format!("{}: {what}", path.display()), "use NAME=value in each line"),
+                }
+            }
+            Err(error) => (
+                format!("cannot read {}: {error}", path.display()),
+                "use a file that the user of Medic may read",
+            ),
+        };
+        reader.complain(section, KEY, refused.0, refused.1.to_owned());
+    }
+    all
+}
+
 fn environment(raw: &Raw) -> Result<BTreeMap<String, String>, String> {
     let Raw::Map(map) = raw else {
         return Err(format!("must be a table of text, such as {{ NAME = \"value\" }} (got {})", got(raw)));
     };
-    for (key, value) in map {
+    checked(map.clone())
+}
+
+fn checked(map: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, String> {
+    for (key, value) in &map {
         if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
             return Err(format!(
                 "invalid variable \"{}\"; remove = from its name, and NUL from its name and value",
@@ -212,5 +284,5 @@ fn environment(raw: &Raw) -> Result<BTreeMap<String, String>, String> {
             return Err(format!("{key} is set by Medic for each worker; remove it"));
         }
     }
-    Ok(map.clone())
+    Ok(map)
 }

@@ -5,6 +5,8 @@
 
 mod app;
 mod auto_heal;
+pub mod command;
+mod dotenv;
 mod problem;
 mod reader;
 mod reload;

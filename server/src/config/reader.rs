@@ -35,6 +35,7 @@ pub(super) struct Reader<'t> {
     file: &'t str,
     environment: BTreeMap<String, String>,
     problems: Vec<Problem>,
+    doubts: Vec<Problem>,
     lines: Vec<Line>,
 }
 
@@ -55,7 +56,7 @@ impl<'t> Reader<'t> {
             .filter(|(name, _)| is_setting(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        Self { text, file, environment, problems: Vec::new(), lines: Vec::new() }
+        Self { text, file, environment, problems: Vec::new(), doubts: Vec::new(), lines: Vec::new() }
     }
 
     pub(super) fn root(&self) -> Result<Section<'t>, ConfigError> {
@@ -255,6 +256,18 @@ impl<'t> Reader<'t> {
 
     /// Says that a value that could be read cannot be used.
     pub(super) fn complain(&mut self, section: &Section<'t>, key: &str, what: String, remedy: String) {
+        let place = self.place_of(section, key);
+        self.problems.push(Problem { place, key: full(section, key), what, remedy });
+    }
+
+    /// Where a setting that was read came from.
+    pub(super) fn source_of(&self, section: &Section<'t>, key: &str) -> Option<String> {
+        let is_one = |line: &&Line| line.key == shown_key(section, key) && line.app == section.app;
+        self.lines.iter().rev().find(is_one).map(|line| line.source.clone())
+    }
+
+    /// Where the setting that was read last under this name came from.
+    fn place_of(&self, section: &Section<'t>, key: &str) -> String {
         let line = section
             .asked
             .iter()
@@ -262,15 +275,24 @@ impl<'t> Reader<'t> {
             .find(|(asked, _)| asked == key)
             .and_then(|(_, line)| *line)
             .or(section.line);
-        let place = self
-            .lines
+        self.lines
             .iter()
             .rev()
             .find(|said| {
                 said.key == shown_key(section, key) && said.app == section.app && said.source != "default"
             })
-            .map_or_else(|| self.place(line), |said| said.source.clone());
-        self.problems.push(Problem { place, key: full(section, key), what, remedy });
+            .map_or_else(|| self.place(line), |said| said.source.clone())
+    }
+
+    /// Says that what was read is probably not meant.
+    pub(super) fn doubt(&mut self, section: &Section<'t>, key: &str, what: String, remedy: String) {
+        let place = self.place_of(section, key);
+        self.doubts.push(Problem { place, key: full(section, key), what, remedy });
+    }
+
+    /// One more line of a setting, which comes from elsewhere.
+    pub(super) fn add_line(&mut self, section: &Section<'t>, key: &str, value: &str, source: String) {
+        self.say(section, key, value, source);
     }
 
     /// What is left in the table was not asked for by anybody.
@@ -297,7 +319,7 @@ impl<'t> Reader<'t> {
             what: "unknown setting".to_owned(),
             remedy: "variables are named MEDIC_SECTION_KEY, such as MEDIC_SERVER_LISTEN".to_owned(),
         };
-        let doubts = self.environment.into_keys().map(doubt).collect();
+        let doubts = self.doubts.into_iter().chain(self.environment.into_keys().map(doubt)).collect();
         if self.problems.is_empty() {
             Ok((self.lines, doubts))
         } else {

@@ -29,7 +29,7 @@ fn example() -> (Config, Config) {
 #[test]
 fn the_example_equals_the_defaults() {
     let (without_app, with_app) = example();
-    let stripped = |config: Config| Config { lines: Vec::new(), ..config };
+    let stripped = |config: Config| Config { lines: Vec::new(), doubts: Vec::new(), ..config };
     assert_eq!(stripped(without_app), stripped(parse("").unwrap()));
     assert_eq!(stripped(with_app.clone()), stripped(parse(APP).unwrap()));
     // Every setting that exists stands in the example.
@@ -336,4 +336,68 @@ fn paths_are_absolute_though_the_file_was_named_without_a_folder() {
     let file = tempfile::Builder::new().suffix(".toml").tempfile_in(&here).unwrap();
     let name = Path::new(file.path().file_name().unwrap());
     assert_eq!(Config::load(name, &BTreeMap::new()).unwrap().data_dir, here.join("data"));
+}
+
+#[test]
+fn environment_files_are_read_in_order_and_told_without_their_values() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.env"), "A=hunter2\nB=1\n").unwrap();
+    std::fs::write(folder.path().join("b.env"), "B=2\nWEBSITE_WARMUP_PATH=/warm\n").unwrap();
+    let parse =
+        |keys: &str| Config::parse(&format!("{APP}{keys}"), "medic.toml", folder.path(), &BTreeMap::new());
+    let config = parse("environment_file = [\"a.env\", \"b.env\"]\nenvironment = { C = \"3\" }\n").unwrap();
+    let app = &config.apps[0];
+    let variables: Vec<_> = app.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(variables, ["A=hunter2", "B=2", "C=3", "WEBSITE_WARMUP_PATH=/warm"]);
+    assert_eq!(app.warm_up_check.path, "/warm");
+    let told = |key: &str| -> Vec<(&str, &str)> {
+        let lines = config.lines.iter().filter(|line| line.key == key);
+        lines.map(|line| (line.value.as_str(), line.source.as_str())).collect()
+    };
+    assert_eq!(told("environment_file"), [("a.env, b.env", "medic.toml:5")]);
+    let [a, b] = ["a.env", "b.env"].map(|name| folder.path().join(name).display().to_string());
+    assert_eq!(
+        told("environment"),
+        [
+            ("A=*** B=***", a.as_str()),
+            ("B=*** WEBSITE_WARMUP_PATH=***", b.as_str()),
+            ("C=***", "medic.toml:6")
+        ]
+    );
+    assert_eq!(parse("environment_file = \"a.env\"\n").unwrap().apps[0].environment.len(), 2);
+
+    std::fs::write(folder.path().join("bad.env"), "A=1\nhunter2\n").unwrap();
+    std::fs::write(folder.path().join("port.env"), "PORT=80\n").unwrap();
+    for (file, expected) in [
+        (
+            "none.env",
+            format!(
+                "medic.toml:5 app.environment_file: cannot read {}",
+                folder.path().join("none.env").display()
+            ),
+        ),
+        ("bad.env", "bad.env: line 2: must be NAME=value. Use NAME=value in each line.".to_owned()),
+        ("port.env", "port.env: PORT is set by Medic for each worker".to_owned()),
+    ] {
+        let error = parse(&format!("environment_file = [\"{file}\"]\n")).unwrap_err().to_string();
+        assert!(error.contains(&expected) && !error.contains("hunter2"), "{error}");
+    }
+    let error = parse("environment_file = 7\n").unwrap_err().to_string();
+    assert!(error.contains("must be a file or a list of files"), "{error}");
+}
+
+#[test]
+fn a_variable_of_the_command_that_nobody_expands_is_a_hint() {
+    let doubts = |command: &str| -> Vec<String> {
+        let text = format!("[[app]]\nname = \"shop\"\ncommand = {command}\nlisten = \"127.0.0.1:8080\"\n");
+        let doubts = parse(&text).unwrap().doubts;
+        doubts.iter().filter(|doubt| doubt.key == "app.command").map(ToString::to_string).collect()
+    };
+    let told = doubts(r#"["node", "--port=$PORT", "--db=$DATABASE_URL"]"#);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].starts_with("medic.toml:3 app.command: $DATABASE_URL is passed to the program as it stands"),
+        "{told:?}"
+    );
+    assert_eq!(doubts(r#"["sh", "-c", "exec node --db=$DATABASE_URL"]"#), [] as [&str; 0]);
 }

@@ -15,8 +15,8 @@ use shim::protocol::WorkerSpec;
 use shim::{ForkServer, Program};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::App;
 use crate::config::warm_up::WarmUpCheck;
+use crate::config::{App, command};
 use crate::custom_action::Context;
 use crate::worker_output;
 
@@ -151,11 +151,12 @@ impl Launcher {
         let app = self.app(&worker.place.app).ok_or(SpecError::NoSuchApp)?;
         let port = self.free_port()?;
         let logs = self.logs(&app.name);
+        let environment = self.environment(&app, &worker.place, Some(port));
         Ok(WorkerSpec {
             worker: worker.into(),
-            command: app.command.clone(),
+            command: command::expanded(&app.command, &environment),
             directory: Some(app.directory.clone()),
-            environment: self.environment(&app, &worker.place, Some(port)),
+            environment,
             port,
             application_log_dir: logs.join("application"),
             crash_log_dir: logs.join("crashdumps"),

@@ -91,7 +91,7 @@ impl Medic {
 
     fn prepared(folder: tempfile::TempDir, command: &[PathBuf], head: &str, app: &str) -> Self {
         let (address, front_door) = (free_address(), free_address());
-        let command: Vec<String> = command.iter().map(|part| format!("\"{}\"", part.display())).collect();
+        let command: Vec<String> = command.iter().map(|part| serde_json::to_string(part).unwrap()).collect();
         let config = format!(
             "[server]\nlisten = \"{address}\"\ndata_dir = \"data\"\n{head}\n[[app]]\nname = \"shop\"\ncommand = [{}]\nlisten = \"{front_door}\"\n{app}\n",
             command.join(", ")
