@@ -144,6 +144,8 @@ pub struct ConfigurationLine {
     pub value: String,
     /// Where it comes from: `medic.toml:12`, `default`, `MEDIC_…`.
     pub source: String,
+    /// Why it is probably not meant, and what to do.
+    pub hint: Option<String>,
 }
 
 /// Why the console has no answer.

@@ -1,7 +1,7 @@
 //! Runs the program that a user's auto-heal rule names.
 //!
-//! It runs as Medic's own user, which is every worker's user too: an app has no other. It gets the app's environment, in the
-//! app's directory, and no shell: `$`, `*` and `;` in its parameters are what they are, quotes keep words together. What it
+//! It runs as the app's user, as its workers do, and is started by Medic. It gets the app's environment, in the app's directory,
+//! and no shell: `$`, `*` and `;` in its parameters are what they are, quotes keep words together. What it
 //! prints replaces what the instance's last action printed, in `custom-action-<instance>.log` beside the worker's own output:
 //! it may be private, so it is neither in the result nor in Medic's log.
 //!
@@ -24,6 +24,7 @@ use model::auto_heal::config::CustomAction;
 use model::auto_heal::event::{ActionEnd, ActionResult, NotStarted};
 use model::{Place, Signal};
 use shim::OpenFiles;
+use shim::protocol::Identity;
 use tokio::fs::File;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
@@ -50,6 +51,10 @@ pub struct Context {
     pub log_folder: PathBuf,
     /// How many files it may have open, where Medic itself may have more.
     pub open_files: Option<u64>,
+    /// Who it runs as, where that is not Medic's own user.
+    pub identity: Option<Identity>,
+    /// Which permissions its new files do not have.
+    pub umask: u32,
 }
 
 /// Runs an action to its end, for at most 10 minutes. The result holds neither its parameters nor its output.
@@ -124,6 +129,7 @@ fn start(action: &CustomAction, words: &[String], context: &Context) -> io::Resu
     if let Some(soft) = context.open_files {
         OpenFiles::give_back(command.as_std_mut(), soft);
     }
+    shim::run_as(command.as_std_mut(), context.identity.clone(), context.umask);
     let child = command.spawn()?;
     Ok((child, Receiver::from_owned_fd(OwnedFd::from(output))?))
 }

@@ -241,7 +241,7 @@ impl Descriptors {
         if let Some(least) = self.rest.too_low_for {
             value.extend([". ", &too_low(self.rest.limit, least, self.needs)]);
         }
-        Line { app: None, key: "open files".to_owned(), value, source: "this machine".to_owned() }
+        Line { app: None, key: "open files".to_owned(), value, source: "this machine".to_owned(), hint: None }
     }
 }
 

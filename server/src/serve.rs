@@ -196,7 +196,7 @@ async fn hasten(mut signals: Signals, stopper: Stopper, supervision: Supervision
 fn control_groups() -> (Option<Home>, Line) {
     let line = |value: String| {
         let (key, source) = ("control groups".to_owned(), "this machine".to_owned());
-        Line { app: None, key, value, source }
+        Line { app: None, key, value, source, hint: None }
     };
     match Home::open() {
         Ok(home) => {

@@ -90,6 +90,9 @@ fn started_beside(medic: &Medic, command: Vec<String>, later: i64, spec_hash: St
         core_dumps: false,
         cgroup: None,
         open_files: None,
+        identity: None,
+        umask: None,
+        limits: shim::protocol::ResourceLimits::default(),
         spec_hash,
     };
     let run_dir = beside.with_file_name(format!("0-{}", ms + later));

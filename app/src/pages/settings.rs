@@ -182,6 +182,7 @@ fn ConfigurationTable(lines: Vec<ConfigurationLine>) -> impl IntoView {
                                     </th>
                                     <td class="wrap">
                                         <code>{line.value}</code>
+                                        {line.hint.map(|hint| view! { <p class="message warning">{hint}</p> })}
                                     </td>
                                     <td>{line.source}</td>
                                 </tr>

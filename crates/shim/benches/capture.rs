@@ -93,6 +93,9 @@ fn run(target: &Path, arguments: &[String], arm: bool, fits: impl Fn(&FromShim) 
         core_dumps: false,
         cgroup: None,
         open_files: None,
+        identity: None,
+        umask: None,
+        limits: shim::protocol::ResourceLimits::default(),
         spec_hash: String::new(),
     };
     shim::launch(&shim::ForkServer::new(exe), &run_dir, &spec).expect("the target starts");

@@ -320,6 +320,8 @@ pub(crate) fn spawn_analyser(
         descriptors,
         // the replacement of the worker starts at the same time
         niceness: 10,
+        identity: None,
+        umask: None,
         limits: vec![
             (libc::RLIMIT_AS, resources.memory_bytes, resources.memory_bytes),
             (libc::RLIMIT_CPU, seconds, seconds + 1),

@@ -79,8 +79,35 @@ pub struct WorkerSpec {
     /// Whatever the server has where not given.
     #[serde(default)]
     pub open_files: Option<u64>,
+    /// Who it runs as, where that is not the server's own user.
+    #[serde(default)]
+    pub identity: Option<Identity>,
+    /// Which permissions new files of it do not have (`umask`). As this process has it where not given.
+    #[serde(default)]
+    pub umask: Option<u32>,
+    /// How many files it may have open, soft and hard, and how many processes its user may have.
+    #[serde(default)]
+    pub limits: ResourceLimits,
     /// What the server compares to know whether a worker that it takes over still fits the configuration.
     pub spec_hash: String,
+}
+
+/// Who a process runs as.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub user: u32,
+    pub group: u32,
+    /// All of its groups.
+    pub groups: Vec<u32>,
+}
+
+/// Limits that an app is given; what is not given stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceLimits {
+    #[serde(default)]
+    pub open_files: Option<u64>,
+    #[serde(default)]
+    pub processes: Option<u64>,
 }
 
 /// Without the environment and the arguments, which hold secrets.

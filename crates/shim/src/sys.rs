@@ -14,6 +14,7 @@ pub(crate) mod signals;
 pub(crate) mod sock_diag;
 pub(crate) mod socket;
 pub(crate) mod spawn;
+pub(crate) mod users;
 
 use std::io;
 

@@ -12,7 +12,8 @@ use crate::cgroup::OwnGroup;
 use crate::protocol::WorkerSpec;
 use crate::sys::Pid;
 use crate::sys::descriptors::pipe;
-use crate::sys::spawn::{Child, SpawnError, spawn};
+use crate::sys::spawn::{Child, Resource, SpawnError, spawn};
+use crate::sys::users::give_to;
 
 /// Where programs are looked for when the environment has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -47,6 +48,9 @@ pub(crate) enum StartError {
         path: PathBuf,
         source: io::Error,
     },
+    /// The app's user is another one, and Medic has no right to become it.
+    #[error("the worker cannot be started as the app's user: {0}; run Medic as root, or remove user")]
+    User(#[source] io::Error),
     /// Something of the machine's.
     #[error("the worker cannot be started: {0}")]
     Machine(String),
@@ -87,6 +91,11 @@ pub(crate) fn start(
     let null = File::open("/dev/null").map_err(machine)?;
     let (output, output_write) = pipe().map_err(machine)?;
     let (error, error_write) = pipe().map_err(machine)?;
+    for pipe in [&output_write, &error_write] {
+        if let Some(identity) = &spec.identity {
+            give_to(pipe.as_fd(), identity).map_err(machine)?;
+        }
+    }
     let entry = group.as_ref().and_then(|group| group.entry().ok());
     let mut child = Child {
         program: c_string(program.as_os_str(), "command")?,
@@ -103,9 +112,9 @@ pub(crate) fn start(
         directory: c_string(directory, "directory")?,
         descriptors: vec![null.as_fd(), output_write.as_fd(), error_write.as_fd()],
         niceness: 0,
-        // 1 instead of 0: too small for a core file, and the one value that also keeps the kernel from feeding a core to a
-        // program that core_pattern names
-        limits: if spec.core_dumps { Vec::new() } else { vec![(libc::RLIMIT_CORE, 1, 1)] },
+        identity: spec.identity.as_ref(),
+        umask: spec.umask,
+        limits: limits(spec),
         group: entry.as_ref(),
     };
     let made_in_group = entry.is_some().then(|| spawn(&child, &mut before_exec));
@@ -126,10 +135,21 @@ pub(crate) fn start(
             Err(StartError::Directory { path: directory.to_owned(), source })
         }
         Err(SpawnError::Program(source)) => Err(StartError::Program { path: program, source }),
+        Err(SpawnError::User(source)) => Err(StartError::User(source)),
         Err(error @ (SpawnError::Process(_) | SpawnError::SetUp(_) | SpawnError::Group(_))) => {
             Err(StartError::Machine(error.to_string()))
         }
     }
+}
+
+fn limits(spec: &WorkerSpec) -> Vec<(Resource, u64, u64)> {
+    // 1 instead of 0: too small for a core file, and the one value that also keeps the kernel from feeding a core to a program
+    // that core_pattern names
+    let cores = (!spec.core_dumps).then_some((libc::RLIMIT_CORE, 1, 1));
+    let both = |resource, limit: Option<u64>| limit.map(|limit| (resource, limit, limit));
+    let files = both(libc::RLIMIT_NOFILE, spec.limits.open_files);
+    let processes = both(libc::RLIMIT_NPROC, spec.limits.processes);
+    [cores, files, processes].into_iter().flatten().collect()
 }
 
 /// Moves a process that exists already.

@@ -14,6 +14,7 @@ use model::auto_heal::limit::WorkerSize;
 use model::auto_heal::path_glob::PathGlob;
 use model::crash_monitor::Numbers;
 
+use super::identity::{self, RunAs};
 use super::reader::{Reader, Section};
 use super::values::{Raw, address, count, duration, got, text, truth};
 use super::warm_up::{self, WarmUpCheck};
@@ -33,6 +34,8 @@ pub struct App {
     pub directory: PathBuf,
     /// Added to Medic's own environment.
     pub environment: BTreeMap<String, String>,
+    /// Whose processes its workers are.
+    pub run_as: RunAs,
     /// The kernel may write core dumps of its workers, with what they had in memory.
     pub core_dumps: bool,
     /// Its front door.
@@ -137,6 +140,7 @@ fn read<'t>(
     let own = reader.optional(section, "environment", environment).unwrap_or_default();
     environment_of_files.extend(own);
     let environment = environment_of_files;
+    let run_as = identity::read(reader, section);
     let core_dumps = reader.or(section, "core_dumps", "false", truth);
     let listen = reader.required(section, "listen", "\"127.0.0.1:8080\"", address);
     let instances = reader.or_else(section, "instances", 1, count::<u16>(1, INSTANCES_LIMIT));
@@ -165,6 +169,7 @@ fn read<'t>(
         command: command?,
         directory,
         environment,
+        run_as,
         core_dumps,
         listen: listen?,
         instances,

@@ -7,6 +7,7 @@ mod app;
 mod auto_heal;
 pub mod command;
 mod dotenv;
+mod identity;
 mod problem;
 mod reader;
 mod reload;
@@ -23,6 +24,7 @@ use model::auto_heal::fuse::FuseNumbers;
 use model::crash_monitor::Numbers;
 
 pub use app::App;
+pub use identity::{Account, RunAs};
 pub use problem::{ConfigError, Problem};
 use reader::{Reader, Section};
 use values::{Span, address, count, duration, text};
@@ -67,6 +69,8 @@ pub struct Line {
     pub value: String,
     /// `medic.toml:12`, `default`, `MEDIC_SERVER_LISTEN`.
     pub source: String,
+    /// Why it is probably not meant, and what to do; sentences.
+    pub hint: Option<String>,
 }
 
 /// What holds for an app that has no numbers of its own.

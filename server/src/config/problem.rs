@@ -45,9 +45,20 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.place, self.key, self.what)?;
-        let mut letters = self.remedy.chars();
-        let Some(first) = letters.next() else { return Ok(()) };
-        let stop = if self.remedy.ends_with('?') { "" } else { "." };
-        write!(f, ". {}{}{stop}", first.to_uppercase(), letters.as_str())
+        if self.remedy.is_empty() { Ok(()) } else { write!(f, ". {}", sentence(&self.remedy)) }
     }
+}
+
+impl Problem {
+    /// What is wrong and what to do, where the place stands beside it.
+    pub(super) fn sentences(&self) -> String {
+        format!("{} {}", sentence(&self.what), sentence(&self.remedy)).trim_end().to_owned()
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let Some(first) = letters.next() else { return String::new() };
+    let stop = if text.ends_with('?') { "" } else { "." };
+    format!("{}{}{stop}", first.to_uppercase(), letters.as_str())
 }

@@ -287,7 +287,13 @@ impl<'t> Reader<'t> {
     /// Says that what was read is probably not meant.
     pub(super) fn doubt(&mut self, section: &Section<'t>, key: &str, what: String, remedy: String) {
         let place = self.place_of(section, key);
-        self.doubts.push(Problem { place, key: full(section, key), what, remedy });
+        let doubt = Problem { place, key: full(section, key), what, remedy };
+        let shown = shown_key(section, key);
+        let mut lines = self.lines.iter_mut().rev();
+        if let Some(line) = lines.find(|line| line.key == shown && line.app == section.app) {
+            line.hint = Some(doubt.sentences());
+        }
+        self.doubts.push(doubt);
     }
 
     /// One more line of a setting, which comes from elsewhere.
@@ -330,7 +336,13 @@ impl<'t> Reader<'t> {
     /// A page shows it, so everything in it can be seen.
     fn say(&mut self, section: &Section<'t>, key: &str, value: &str, source: String) {
         let value = seen(value).into_owned();
-        self.lines.push(Line { app: section.app.clone(), key: shown_key(section, key), value, source });
+        self.lines.push(Line {
+            app: section.app.clone(),
+            key: shown_key(section, key),
+            value,
+            source,
+            hint: None,
+        });
     }
 
     fn problem(&mut self, line: Option<usize>, key: &str, what: String, remedy: String) {

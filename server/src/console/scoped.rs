@@ -136,6 +136,7 @@ impl Console for Scoped {
             key: line.key.clone(),
             value: line.value.clone(),
             source: line.source.clone(),
+            hint: line.hint.clone(),
         };
         Some(self.live.configured().lines.iter().filter(concerns).map(line).collect())
     }

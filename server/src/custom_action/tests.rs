@@ -30,6 +30,8 @@ fn app(instance: u16) -> App {
         environment: BTreeMap::from([("WEBSITE_SITE_NAME".to_owned(), "shop".to_owned())]),
         log_folder: folder.path().join("logfiles/application"),
         open_files: None,
+        identity: None,
+        umask: 0o022,
     };
     App { folder, context }
 }
@@ -74,6 +76,21 @@ async fn it_may_have_as_many_files_open_as_medic_was_started_with() {
     assert_eq!(run(&action("/bin/sh", "-c 'ulimit -Sn'"), &context).await, DONE.into());
     let output = std::fs::read_to_string(context.log_folder.join("custom-action-8.log")).unwrap();
     assert_eq!(output, "123\n");
+}
+
+#[tokio::test]
+async fn it_runs_as_the_apps_user_where_medic_may_change_users() {
+    if !shim::may_change_user() {
+        eprintln!("skipped: this process may not change its user");
+        return;
+    }
+    let app = app(9);
+    std::fs::set_permissions(&app.context.directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let identity = Identity { user: 65_534, group: 65_534, groups: vec![65_534] };
+    let context = Context { identity: Some(identity), umask: 0o027, ..app.context };
+    assert_eq!(run(&action("/bin/sh", "-c 'id -u; id -G; umask'"), &context).await, DONE.into());
+    let output = std::fs::read_to_string(context.log_folder.join("custom-action-9.log")).unwrap();
+    assert_eq!(output, "65534\n65534\n0027\n");
 }
 
 #[tokio::test]

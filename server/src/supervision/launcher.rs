@@ -16,7 +16,7 @@ use shim::{ForkServer, Program};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::warm_up::WarmUpCheck;
-use crate::config::{App, command};
+use crate::config::{Account, App, RunAs, command};
 use crate::custom_action::Context;
 use crate::worker_output;
 
@@ -138,6 +138,8 @@ impl Launcher {
             environment: self.environment(&app, place, None),
             log_folder: self.logs(&app.name).join("application"),
             open_files: self.open_files,
+            identity: app.run_as.identity(),
+            umask: app.run_as.umask,
         })
     }
 
@@ -168,6 +170,9 @@ impl Launcher {
             core_dumps: app.core_dumps,
             cgroup: self.group_of(worker),
             open_files: self.open_files,
+            identity: app.run_as.identity(),
+            umask: Some(app.run_as.umask),
+            limits: app.run_as.limits,
             spec_hash: spec_hash(&app),
         })
     }
@@ -179,6 +184,13 @@ impl Launcher {
         let mut environment: BTreeMap<String, String> =
             inherited.map(|(name, value)| (name.clone(), value.clone())).collect();
         environment.entry("RUST_BACKTRACE".to_owned()).or_insert_with(|| "1".to_owned());
+        if let Some(account) = &app.run_as.account {
+            let Account { name, home, shell, .. } = account;
+            let own = [("HOME", home), ("USER", name), ("LOGNAME", name), ("SHELL", shell)];
+            environment.extend(own.map(|(variable, value)| (variable.to_owned(), value.clone())));
+            // those of Medic's own user
+            environment.retain(|variable, _| !variable.starts_with("XDG_") && !variable.starts_with("SUDO_"));
+        }
         environment.extend(app.environment.clone());
         environment.extend(port.map(|port| (PORT.to_owned(), port.to_string())));
         environment.insert(SITE_NAME.to_owned(), app.name.to_string());
@@ -227,11 +239,17 @@ fn instance_id(Place { node, app, instance }: &Place) -> String {
 const HASH_PREFIX: &str = "2:";
 
 /// The same for the same way to run the app, whatever built this program: its command, folder,
-/// environment and whether it may leave cores, written as JSON.
+/// environment, whether it may leave cores, and whose process it is, written as JSON.
 fn spec_hash(app: &App) -> String {
     let directory = app.directory.as_os_str().as_encoded_bytes();
     let way = (&app.command, directory, &app.environment, app.core_dumps);
-    let json = serde_json::to_vec(&way).expect("texts and numbers");
+    let mut json = serde_json::to_vec(&way).expect("texts and numbers");
+    // one that sets nothing of it is what it was before this could be set
+    if app.run_as.is_set() {
+        let RunAs { account, umask, limits } = &app.run_as;
+        let who = account.as_ref().map(|account| (&account.identity, &account.home, &account.shell));
+        json.extend(serde_json::to_vec(&(who, umask, limits)).expect("texts and numbers"));
+    }
     format!("{HASH_PREFIX}{}", hex::encode(Sha256::digest(json)))
 }
 

@@ -95,6 +95,8 @@ mod tests {
             directory: text("/"),
             descriptors: Vec::new(),
             niceness: 0,
+            identity: None,
+            umask: None,
             limits: Vec::new(),
             group: Some(&entry),
         };

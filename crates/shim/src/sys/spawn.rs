@@ -13,6 +13,7 @@ use std::ptr;
 
 use super::descriptors::pipe;
 use super::{Pid, check, process};
+use crate::protocol::Identity;
 
 /// What to start and how.
 pub(crate) struct Child<'a> {
@@ -28,6 +29,10 @@ pub(crate) struct Child<'a> {
     pub(crate) descriptors: Vec<BorrowedFd<'a>>,
     /// How much it gives way to others: 0 to 19.
     pub(crate) niceness: i32,
+    /// Who it is, where that is another user.
+    pub(crate) identity: Option<&'a Identity>,
+    /// Which permissions its new files do not have; this process's mask where not given.
+    pub(crate) umask: Option<u32>,
     /// Its resource limits, soft and hard.
     pub(crate) limits: Vec<(Resource, u64, u64)>,
     /// The control group that it is made in; that of this process where not given.
@@ -57,6 +62,9 @@ pub(crate) enum SpawnError {
     /// It could not enter its directory.
     #[error("{0}")]
     Directory(#[source] io::Error),
+    /// It could not become its user.
+    #[error("the process could not change to its user: {0}")]
+    User(#[source] io::Error),
     /// It could not be set up.
     #[error("the process could not be set up: {0}")]
     SetUp(#[source] io::Error),
@@ -73,6 +81,7 @@ enum Step {
     Directory = 2,
     Program = 3,
     Group = 4,
+    User = 5,
 }
 
 /// Starts a child and calls `before_exec` with its id when the process exists but the program does not run yet.
@@ -120,6 +129,7 @@ pub(crate) fn spawn(child: &Child<'_>, before_exec: impl FnOnce(Pid)) -> Result<
         step if step == Step::Group as u8 => SpawnError::Group(error),
         step if step == Step::Directory as u8 => SpawnError::Directory(error),
         step if step == Step::Program as u8 => SpawnError::Program(error),
+        step if step == Step::User as u8 => SpawnError::User(error),
         _ => SpawnError::SetUp(error),
     })
 }
@@ -199,6 +209,7 @@ unsafe fn become_program(prepared: &Prepared<'_>) -> ! {
         match enter_group(prepared)
             .map_err(|error| (Step::Group, error))
             .and_then(|()| set_up(prepared).map_err(|error| (Step::SetUp, error)))
+            .and_then(|()| become_user(prepared).map_err(|error| (Step::User, error)))
         {
             Err(failed) => failed,
             Ok(()) => match check(libc::chdir(prepared.child.directory.as_ptr())) {
@@ -231,11 +242,7 @@ unsafe fn set_up(prepared: &Prepared<'_>) -> io::Result<()> {
     // SAFETY: system calls with integers and with structures that live through the calls.
     unsafe {
         check(libc::setpgid(0, 0))?;
-        // a child without its parent must not linger
-        check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong))?;
-        if libc::getppid() != prepared.parent {
-            return Err(io::Error::from_raw_os_error(libc::ESRCH));
-        }
+        end_with_parent(prepared.parent)?;
         // says who may trace it where Yama restricts that; elsewhere the kernel refuses, which does no harm
         libc::prctl(libc::PR_SET_PTRACER, libc::c_long::from(prepared.parent));
         // by the system call: the C library keeps two signals to itself, which a parent may have left ignored. All zero is the
@@ -262,6 +269,54 @@ unsafe fn set_up(prepared: &Prepared<'_>) -> io::Result<()> {
             check(libc::setrlimit(*resource, &raw const limit))?;
         }
         place_descriptors(prepared.descriptors)
+    }
+}
+
+/// A child without its parent must not linger.
+///
+/// # Safety
+/// As [`become_program`].
+unsafe fn end_with_parent(parent: Pid) -> io::Result<()> {
+    // SAFETY: system calls with integers.
+    unsafe {
+        check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong))?;
+        if libc::getppid() != parent {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+    }
+    Ok(())
+}
+
+/// # Safety
+/// As [`become_program`].
+unsafe fn become_user(prepared: &Prepared<'_>) -> io::Result<()> {
+    // SAFETY: system calls with integers; the identity was made before the fork.
+    unsafe {
+        if let Some(umask) = prepared.child.umask {
+            libc::umask(umask);
+        }
+        let Some(identity) = prepared.child.identity else { return Ok(()) };
+        change_identity(identity)?;
+        // with the user the kernel takes the request away
+        end_with_parent(prepared.parent)
+    }
+}
+
+/// Changes user and groups of this thread, for good. By the system calls themselves: the C library's would look for this
+/// process's other threads, which a forked child does not have, however many it knows.
+///
+/// # Safety
+/// Only between fork and exec: other threads stay who they are.
+pub(crate) unsafe fn change_identity(identity: &Identity) -> io::Result<()> {
+    let Identity { user, group, groups } = identity;
+    let call = |result: libc::c_long| check(result).map(drop);
+    // SAFETY: system calls with integers, and with an array that lives through the call.
+    unsafe {
+        call(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()))?;
+        call(libc::syscall(libc::SYS_setresgid, *group, *group, *group))?;
+        // rights that a service was given for itself are not the app's; a kernel without them has none to take
+        libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong, 0, 0, 0);
+        call(libc::syscall(libc::SYS_setresuid, *user, *user, *user))
     }
 }
 

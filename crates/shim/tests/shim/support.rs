@@ -300,6 +300,9 @@ pub(crate) fn spec(folder: &Path, command: Vec<String>, arm: bool) -> WorkerSpec
         core_dumps: false,
         cgroup: None,
         open_files: None,
+        identity: None,
+        umask: None,
+        limits: shim::protocol::ResourceLimits::default(),
         spec_hash: "hash".to_owned(),
     }
 }
