@@ -6,6 +6,7 @@
 
 mod access;
 mod apps;
+mod check;
 mod config;
 mod console;
 mod custom_action;
@@ -131,8 +132,12 @@ fn load(path: &std::path::Path) -> anyhow::Result<Config> {
 
 fn check_config(path: &std::path::Path) -> anyhow::Result<()> {
     let config = load(path)?;
-    for doubt in &config.doubts {
+    let found = check::look(&config, std::env::var("PATH").ok().as_deref());
+    for doubt in config.doubts.iter().chain(&found.doubts) {
         eprintln!("medic: {doubt}");
+    }
+    if !found.problems.is_empty() {
+        return Err(config::ConfigError::Wrong(found.problems).into());
     }
     print(&format!(
         "{}: OK. Apps: {}. Dashboard: http://{}",

@@ -21,8 +21,35 @@ fn the_printed_example_is_a_good_configuration() {
     let example = medic(folder.path(), &["default-config"]);
     assert!(example.status.success());
     std::fs::write(folder.path().join("medic.toml"), example.stdout).unwrap();
-    let checked = medic(folder.path(), &["check-config"]);
+    // the example's own address may be taken on this machine
+    let checked = Command::new(env!("CARGO_BIN_EXE_medic"))
+        .current_dir(folder.path())
+        .arg("check-config")
+        .env("MEDIC_SERVER_LISTEN", support::free_address().to_string())
+        .output()
+        .unwrap();
     assert!(checked.status.success(), "{}", words(&checked));
+}
+
+#[test]
+fn what_cannot_work_on_this_machine_is_named_and_what_the_own_server_holds_is_free() {
+    let medic_serves = support::Medic::with_shop("", "");
+    let folder = medic_serves.folder();
+    let checked = medic(&folder, &["check-config"]);
+    assert!(checked.status.success(), "{}", words(&checked));
+    let other = TcpListener::bind(support::free_address()).unwrap();
+    let address = other.local_addr().unwrap();
+    let app = format!("\n[[app]]\nname = \"other\"\ncommand = [\"no-such-4711\"]\nlisten = \"{address}\"\n");
+    medic_serves.edit(|config| config + &app);
+    let refused = medic(&folder, &["check-config"]);
+    let words = words(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{words}");
+    assert!(
+        words.contains(&format!("app.listen: address {address} is in use by another program"))
+            && words.contains("app.command: the program `no-such-4711` is in none of the folders of PATH")
+            && words.matches("app.listen: ").count() + words.matches("app.command: ").count() == 2,
+        "{words}"
+    );
 }
 
 #[test]

@@ -60,8 +60,9 @@ pub use local_worker::LocalWorker;
 pub use open_files::OpenFiles;
 pub use program::Program;
 pub use sys::sock_diag::{ConnectionEnd, established_end};
-pub use sys::socket::own_user;
+pub use sys::socket::{listener_of, own_user};
 pub use sys::users::{Account, account, group, groups_of, may_change_user, own_group, run_as};
+pub use worker::{StartError, check_program};
 
 /// What `medic analyse` runs.
 pub fn analyser_main() -> std::process::ExitCode {

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, OsStr};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -20,7 +20,7 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Why the worker cannot be started.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
+pub enum StartError {
     /// The command is empty.
     #[error("the command is empty: name the program to run")]
     NoCommand,
@@ -51,6 +51,9 @@ pub(crate) enum StartError {
     /// The app's user is another one, and Medic has no right to become it.
     #[error("the worker cannot be started as the app's user: {0}; run Medic as root, or remove user")]
     User(#[source] io::Error),
+    /// A script names a program that is not there.
+    #[error("the interpreter {} that the first line of {} names is not there: install it, or change that line", interpreter.display(), script.display())]
+    Interpreter { script: PathBuf, interpreter: PathBuf },
     /// Something of the machine's.
     #[error("the worker cannot be started: {0}")]
     Machine(String),
@@ -150,6 +153,29 @@ fn limits(spec: &WorkerSpec) -> Vec<(Resource, u64, u64)> {
     let files = both(libc::RLIMIT_NOFILE, spec.limits.open_files);
     let processes = both(libc::RLIMIT_NPROC, spec.limits.processes);
     [cores, files, processes].into_iter().flatten().collect()
+}
+
+/// The file that a worker's command would run, where nothing is known that keeps it from being run: for whoever asks before.
+pub fn check_program(program: &str, directory: &Path, path: Option<&str>) -> Result<PathBuf, StartError> {
+    const HEAD_BYTES: u64 = 256;
+    let file = find_program(program, directory, path)?;
+    let refused = |source| StartError::Program { path: file.clone(), source };
+    let kind = std::fs::metadata(&file).map_err(refused)?;
+    if !kind.is_file() || kind.permissions().mode() & 0o111 == 0 {
+        return Err(refused(io::Error::from_raw_os_error(libc::EACCES)));
+    }
+    let mut head = Vec::new();
+    // one that may be run and not read says nothing of an interpreter
+    if let Ok(opened) = File::open(&file) {
+        opened.take(HEAD_BYTES).read_to_end(&mut head).map_err(refused)?;
+    }
+    let line = head.strip_prefix(b"#!").and_then(|rest| rest.split(|byte| *byte == b'\n').next());
+    let named = line.and_then(|line| line.split(u8::is_ascii_whitespace).find(|word| !word.is_empty()));
+    let interpreter = named.map(|named| directory.join(OsStr::from_bytes(named)));
+    match interpreter.filter(|interpreter| !interpreter.exists()) {
+        Some(interpreter) => Err(StartError::Interpreter { script: file, interpreter }),
+        None => Ok(file),
+    }
 }
 
 /// Moves a process that exists already.

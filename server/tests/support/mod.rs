@@ -222,6 +222,17 @@ impl Medic {
         self.server.take().unwrap().wait().unwrap().success()
     }
 
+    /// Ends it and leaves the workers running; tells whether it said that it ended well.
+    pub(crate) fn hand_over(&mut self) -> bool {
+        self.signal("USR1");
+        self.server.take().unwrap().wait().unwrap().success()
+    }
+
+    /// Where its configuration is.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
     /// Signals until it has ended: of signals that come close together the kernel delivers one.
     pub(crate) fn hasten(&mut self) -> bool {
         loop {

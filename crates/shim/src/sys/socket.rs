@@ -33,6 +33,11 @@ pub(crate) fn peer(stream: &UnixStream) -> io::Result<Peer> {
     Ok(Peer { pid: credentials.pid, uid: credentials.uid })
 }
 
+/// The process that listens where this socket is connected to, or has done so when it began.
+pub fn listener_of(stream: &UnixStream) -> io::Result<u32> {
+    Ok(peer(stream)?.pid.unsigned_abs())
+}
+
 /// This process's effective user.
 pub fn own_user() -> u32 {
     // SAFETY: geteuid takes nothing.
