@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::http;
 use crate::medic::Medic;
 use crate::process::{cargo, interruption, on_path, run};
+use crate::setup;
 use crate::site;
 use crate::stopwatch::text;
 use crate::test::npm_ci;
@@ -58,6 +59,10 @@ struct Setting {
 
 /// Builds, runs and explains.
 pub(crate) fn run_demo(options: &Options) -> Result<()> {
+    if options.screenshots.is_some() {
+        // before the minutes that come first
+        setup::for_screenshots()?;
+    }
     site::build(site::Profile::Dev)?;
     run(cargo().args(["build", "--locked", "--package", "server"]))?;
     // Its frames name files as the repository does, wherever that lies.

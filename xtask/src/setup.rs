@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::postgres;
 use crate::process::{cargo, line, on_path, read, run};
@@ -28,7 +28,8 @@ const PYTHON_SERVERS: &[&str] = &["gunicorn==23.0.0", "uvicorn==0.34.0"];
 /// From `PyPI`, which carries a .NET runtime; the compiler is Mono's.
 const DOTNET: &str = "dotnetcore2==3.1.23";
 
-const TEST_NEEDS: &[Need] = &[
+/// What takes pictures of the pages and tries them.
+const PAGE_NEEDS: &[Need] = &[
     Need {
         name: "Chromium",
         is_there: has_chromium,
@@ -37,6 +38,9 @@ const TEST_NEEDS: &[Need] = &[
     },
     Need { name: "Node.js", is_there: || on_path("node").is_some(), packages: &["nodejs"], tests: PAGES },
     Need { name: "npm", is_there: || on_path("npm").is_some(), packages: &["npm"], tests: PAGES },
+];
+
+const TEST_NEEDS: &[Need] = &[
     Need {
         name: "PostgreSQL",
         is_there: || postgres::programs().is_some(),
@@ -153,7 +157,7 @@ pub(crate) fn add_components() -> Result<()> {
 
 /// Installs what the tests need. Returns what is still missing, one sentence each.
 pub(crate) fn for_tests() -> Result<Vec<String>> {
-    let mut missing = install(TEST_NEEDS)?;
+    let mut missing = install(&PAGE_NEEDS.iter().chain(TEST_NEEDS).collect::<Vec<_>>())?;
     if let Err(error) = install_dotnet() {
         missing.push(format!(".NET is missing ({error:#}): the crashes of .NET programs are skipped"));
     }
@@ -166,7 +170,23 @@ pub(crate) fn for_tests() -> Result<Vec<String>> {
 
 /// The same for the benches.
 pub(crate) fn for_benches() -> Result<Vec<String>> {
-    install(BENCH_NEEDS)
+    install(&BENCH_NEEDS.iter().collect::<Vec<_>>())
+}
+
+/// The same for pictures of the pages, without which there are none.
+pub(crate) fn for_screenshots() -> Result<()> {
+    install(&PAGE_NEEDS.iter().collect::<Vec<_>>())?;
+    let missing: Vec<_> = PAGE_NEEDS.iter().filter(|need| !(need.is_there)()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = missing.iter().map(|need| need.name).collect();
+    let packages: Vec<_> = missing.iter().flat_map(|need| need.packages).copied().collect();
+    bail!(
+        "--screenshots needs {}; on Debian: apt-get install {} (or name the program: CHROMIUM=/path/to/chromium)",
+        names.join(", "),
+        packages.join(" ")
+    )
 }
 
 /// $CHROMIUM, or the first that is installed.
@@ -188,9 +208,9 @@ fn has_pip() -> bool {
     on_path("dotnet").is_some() || read(Command::new("python3").args(["-m", "pip", "--version"])).is_ok()
 }
 
-fn install(needs: &[Need]) -> Result<Vec<String>> {
+fn install(needs: &[&Need]) -> Result<Vec<String>> {
     let missing =
-        |needs: &[Need]| -> Vec<usize> { (0..needs.len()).filter(|n| !(needs[*n].is_there)()).collect() };
+        |needs: &[&Need]| -> Vec<usize> { (0..needs.len()).filter(|n| !(needs[*n].is_there)()).collect() };
     let packages: Vec<&str> = missing(needs).into_iter().flat_map(|n| needs[n].packages).copied().collect();
     if !packages.is_empty() {
         if on_path("apt-get").is_some() && postgres::is_root()? {
