@@ -16,9 +16,11 @@ mod health;
 mod housekeeping;
 mod http;
 mod http_server;
+mod install;
 mod log;
 mod panics;
 mod serve;
+mod service_manager;
 mod stopping;
 mod supervision;
 mod vitals;
@@ -37,6 +39,7 @@ Medic keeps web apps running, catches their crashes and explains them.
   medic serve [--config FILE]          run the apps and the dashboard
   medic check-config [--config FILE]   check the configuration
   medic default-config                 print all settings with their defaults
+  medic install [--config FILE]        show the systemd unit, then write it (--yes: without a question; --unit: where)
   medic --version
 
 The default FILE is medic.toml. MEDIC_LOG=debug logs more. NO_COLOR=1 logs without colors.";
@@ -45,6 +48,7 @@ enum Command {
     Serve(PathBuf),
     CheckConfig(PathBuf),
     DefaultConfig,
+    Install(install::Install),
     ForkServer,
     Shim(PathBuf),
     Analyse,
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         Command::Analyse => return shim::analyser_main(),
         Command::Serve(path) => serve(&path),
         Command::CheckConfig(path) => check_config(&path),
+        Command::Install(install) => install::install(&install).map_err(Into::into),
         Command::DefaultConfig => print(config::DEFAULT.trim_end()),
         Command::Help => print(HELP),
         Command::Version => print(concat!("medic ", env!("CARGO_PKG_VERSION"))),
@@ -96,9 +101,12 @@ fn command() -> Result<Command, Option<lexopt::Error>> {
     let mut word = None;
     let mut path = PathBuf::from("medic.toml");
     let mut of_shim = None;
+    let (mut unit, mut yes) = (None, false);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("config") | Short('c') => path = parser.value()?.into(),
+            Long("unit") if word.as_deref() == Some("install") => unit = Some(parser.value()?.into()),
+            Long("yes") if word.as_deref() == Some("install") => yes = true,
             Long("help") | Short('h') => return Ok(Command::Help),
             Long("version") | Short('V') => return Ok(Command::Version),
             Value(value) if word.is_none() => word = Some(value.string()?),
@@ -112,6 +120,7 @@ fn command() -> Result<Command, Option<lexopt::Error>> {
         (Some("serve"), _) => Ok(Command::Serve(path)),
         (Some("check-config"), _) => Ok(Command::CheckConfig(path)),
         (Some("default-config"), _) => Ok(Command::DefaultConfig),
+        (Some("install"), _) => Ok(Command::Install(install::Install { config: path, unit, yes })),
         (Some("fork-server"), Some(_room)) => Ok(Command::ForkServer),
         (Some("shim"), Some(run_dir)) => Ok(Command::Shim(run_dir)),
         (Some("analyse"), _) => Ok(Command::Analyse),

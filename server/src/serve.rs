@@ -29,6 +29,7 @@ use crate::console::{self, Maintenance};
 use crate::descriptors::Descriptors;
 use crate::doors::{self, Doors};
 use crate::health::Health;
+use crate::service_manager::ServiceManager;
 use crate::stopping::{self, Stop, Stopper};
 use crate::supervision::{self, Dependencies, Launcher, MemoryMinutes, Supervision};
 use crate::{housekeeping, http};
@@ -72,12 +73,14 @@ pub enum ServeError {
 /// killed workers to end, and for a last crash to be analysed and recorded.
 const DOORS_STOP: Duration = Duration::from_secs(5);
 const WORKERS_STOP: Duration = Duration::from_mins(1);
+/// How long requests in flight have when Medic hands over: nobody reaches the apps meanwhile.
+const HAND_OVER_GRACE: Duration = Duration::from_secs(5);
 /// For answers of the dashboard, which has 5 seconds itself; the last counts; the database.
 const HTTP_STOP: Duration = Duration::from_secs(7);
 const COUNTS_STOP: Duration = Duration::from_secs(10);
 const DATABASE_STOP: Duration = Duration::from_secs(10);
 
-/// Runs until SIGTERM or SIGINT; SIGHUP reads the configuration at `path` again.
+/// Runs until SIGTERM or SIGINT, or until SIGUSR1, which leaves the workers to the next Medic; SIGHUP reads the configuration at `path` again.
 pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeError> {
     for doubt in &config.doubts {
         tracing::warn!("{doubt}");
@@ -148,13 +151,26 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     let dashboard = Dashboard { address: config.listen, health, clock, router, shares, shutting_down };
     let http = tokio::spawn(dashboard.serve(listener, dashboard::unix_socket(&config.data_dir)));
 
-    while signals.next().await == Asked::Reload {
-        reload(path, &config, &maintenance).await;
-    }
-    tracing::info!("shutting down; repeat the signal to force");
+    let manager = Arc::new(ServiceManager::of(&environment()));
+    let alive = tokio::spawn(keep_alive(Arc::clone(&manager), supervision.clone())).abort_handle();
+    manager.ready();
+    let asked = until_stop(&mut signals, path, &config, &maintenance).await;
     stopper.stop();
-    let hastening = tokio::spawn(hasten(signals, stopper, supervision.clone())).abort_handle();
-    stop_in_order(&supervision, &doors, &config.apps, loop_ended, &stop).await;
+    let hands_over = asked == Asked::HandOver;
+    let said = if hands_over {
+        "handing over; the apps go on running"
+    } else {
+        "shutting down; repeat the signal to force"
+    };
+    tracing::info!("{said}");
+    manager.stopping(said);
+    let workers = (!hands_over).then(|| supervision.clone());
+    let hastening = tokio::spawn(hasten(signals, stopper, workers)).abort_handle();
+    if hands_over {
+        hand_over(&supervision, &doors, &config.apps, loop_ended, &stop).await;
+    } else {
+        stop_in_order(&supervision, &doors, &config.apps, loop_ended, &stop).await;
+    }
     recalling.abort();
     shut_down.send_replace(true);
     let _panicked = stop.wait("the dashboard's last answers", HTTP_STOP, http).await;
@@ -162,7 +178,23 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     stop.wait("the database", DATABASE_STOP, store.close()).await;
     keeping.abort();
     hastening.abort();
+    alive.abort();
     Ok(())
+}
+
+/// Reads the configuration again whenever that is asked for; which way to end was asked for in the end.
+async fn until_stop(
+    signals: &mut Signals,
+    path: &Path,
+    running: &Config,
+    maintenance: &Maintenance,
+) -> Asked {
+    loop {
+        match signals.next().await {
+            Asked::Reload => reload(path, running, maintenance).await,
+            asked => return asked,
+        }
+    }
 }
 
 /// Reads the configuration again. One that is wrong changes nothing; what only a start can change is said.
@@ -182,12 +214,18 @@ async fn reload(path: &Path, running: &Config, maintenance: &Maintenance) {
     tracing::info!("configuration reloaded");
 }
 
-/// Every further signal that means it hastens the stop.
-async fn hasten(mut signals: Signals, stopper: Stopper, supervision: Supervision) {
+async fn keep_alive(manager: Arc<ServiceManager>, supervision: Supervision) {
+    manager.keep_alive(|| supervision.answers()).await;
+}
+
+/// Every further signal that means it hastens the stop, of the workers too where those are stopped.
+async fn hasten(mut signals: Signals, stopper: Stopper, workers: Option<Supervision>) {
     loop {
-        if signals.next().await == Asked::Stop {
+        if signals.next().await != Asked::Reload {
             stopper.stop();
-            supervision.hasten().await;
+            if let Some(supervision) = &workers {
+                supervision.hasten().await;
+            }
         }
     }
 }
@@ -223,22 +261,46 @@ async fn stop_in_order(
     stopped: JoinHandle<()>,
     stop: &Stop,
 ) {
-    let grace = apps.iter().map(|app| app.stop_grace).max().unwrap_or_default();
-    let mut closing = JoinSet::new();
-    for app in apps {
-        if let Some(door) = doors.get(&app.name).cloned() {
-            let grace = app.stop_grace;
-            closing.spawn(async move { door.shut_down(grace).await });
-        }
-    }
-    let drained = stop.wait("requests in flight", grace + DOORS_STOP, closing.join_all());
-    tokio::select! { _ = drained => {}, () = stop.hastened() => {} }
+    let grace = close_doors(doors, apps, Duration::MAX, stop).await;
     let ended = async {
         supervision.stop().await;
         let _panicked = stopped.await;
     };
     // what is left then is the next Medic's, by its shim
     stop.wait("workers to end", 2 * grace + WORKERS_STOP, ended).await;
+}
+
+/// No new requests, then those in flight, for a short time: meanwhile the apps cannot be reached. Then the loop alone: whoever runs
+/// goes on running.
+async fn hand_over(
+    supervision: &Supervision,
+    doors: &Doors,
+    apps: &[App],
+    stopped: JoinHandle<()>,
+    stop: &Stop,
+) {
+    close_doors(doors, apps, HAND_OVER_GRACE, stop).await;
+    let ended = async {
+        supervision.hand_over().await;
+        let _panicked = stopped.await;
+    };
+    stop.wait("the last records", WORKERS_STOP, ended).await;
+}
+
+/// Closes the listen addresses and waits for the requests in flight, each app's stop grace and `most` at the longest. The longest
+/// grace.
+async fn close_doors(doors: &Doors, apps: &[App], most: Duration, stop: &Stop) -> Duration {
+    let grace = apps.iter().map(|app| app.stop_grace.min(most)).max().unwrap_or_default();
+    let mut closing = JoinSet::new();
+    for app in apps {
+        if let Some(door) = doors.get(&app.name).cloned() {
+            let grace = app.stop_grace.min(most);
+            closing.spawn(async move { door.shut_down(grace).await });
+        }
+    }
+    let drained = stop.wait("requests in flight", grace + DOORS_STOP, closing.join_all());
+    tokio::select! { _ = drained => {}, () = stop.hastened() => {} }
+    grace
 }
 
 fn database(config: &Config) -> Database {

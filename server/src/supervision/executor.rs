@@ -79,10 +79,12 @@ impl Executor {
     }
 
     /// Waits until everything that was decided is written, and every shim that may go has heard so, as long as Medic may wait for
-    /// that.
-    pub(super) async fn finish(self) {
+    /// that. Shims whose workers go on running are only left.
+    pub(super) async fn finish(self, hands_over: bool) {
         self.links.close();
-        let _one_hangs = self.stop.wait("the shims", LAST_WORDS, self.links.wait()).await;
+        if !hands_over {
+            let _one_hangs = self.stop.wait("the shims", LAST_WORDS, self.links.wait()).await;
+        }
         self.run_dirs.tidy();
         drop(self.ledger);
         let _panicked = self.stop.wait("the last records", RECORDS_LIMIT, self.writing).await;

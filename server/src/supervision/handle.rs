@@ -22,6 +22,8 @@ pub(super) enum Command {
     Input(Input),
     /// Run the apps as they are configured now.
     Reload(Vec<(App, AppSpec, AppSettings)>),
+    /// End, and leave every worker to the next Medic.
+    HandOver,
 }
 
 /// The loop, seen from outside.
@@ -80,6 +82,16 @@ impl Supervision {
     /// Stops every worker, each within its grace.
     pub async fn stop(&self) {
         self.tell(Input::Stop).await;
+    }
+
+    /// Ends the loop; every worker goes on running.
+    pub async fn hand_over(&self) {
+        self.ask(Command::HandOver).await;
+    }
+
+    /// Ends when the loop has had its turn.
+    pub async fn answers(&self) {
+        self.tell(Input::Tick).await;
     }
 
     /// Kills what was asked to stop and has not.

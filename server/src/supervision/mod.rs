@@ -83,7 +83,8 @@ pub fn start(
     let sampler = sampler::Sampler::new(&dependencies, snapshot.clone());
     let sampling = tokio::spawn(sampler.run(inbox.clone())).abort_handle();
     let executor = Executor::new(dependencies, inbox, remembered.is_some());
-    let mut running = Loop { fleet, clock, events, requests, executor, health, publish, number: 0 };
+    let mut running =
+        Loop { fleet, clock, events, requests, executor, health, publish, number: 0, hands_over: false };
     // Whoever asks from now on is told of every app.
     running.take_over();
     let ended = tokio::spawn(async move {
@@ -102,6 +103,8 @@ struct Loop {
     health: watch::Receiver<MedicHealth>,
     publish: watch::Sender<Arc<Snapshot>>,
     number: u64,
+    /// The workers are the next Medic's.
+    hands_over: bool,
 }
 
 impl Loop {
@@ -112,7 +115,7 @@ impl Loop {
     }
 
     async fn run(mut self) {
-        while !self.fleet.is_stopped() {
+        while !self.fleet.is_stopped() && !self.hands_over {
             let now = self.clock.now();
             let due = self.fleet.deadline(now).map_or(LONGEST_SLEEP, |at| at.since(now.monotonic));
             let wait = due.min(LONGEST_SLEEP);
@@ -126,13 +129,14 @@ impl Loop {
                 () = tokio::time::sleep(wait) => self.step(Input::Tick),
             }
         }
-        self.executor.finish().await;
+        self.executor.finish(self.hands_over).await;
     }
 
     fn fulfil(&mut self, command: Command) {
         match command {
             Command::Input(input) => self.step(input),
             Command::Reload(apps) => self.reload(apps),
+            Command::HandOver => self.hands_over = true,
         }
     }
 
