@@ -104,6 +104,8 @@ pages! {
 
 /// An incident as Markdown.
 pub const INCIDENT_MARKDOWN: Address = Address { path: "/incidents/:id/markdown", title: "" };
+/// `POST`: an incident is resolved, ignored for a time, or opened again.
+pub const INCIDENT_STATE: Address = Address { path: "/incidents/:id/state", title: "" };
 /// `POST`: a graceful restart of one instance.
 pub const RESTART: Address = Address { path: "/apps/:app/instances/:instance/restart", title: "" };
 /// `POST`: the proactive rules go on after too many restarts.
@@ -120,7 +122,8 @@ pub const EVENTS: Address = Address { path: "/events", title: "" };
 pub const HEALTH: Address = Address { path: "/healthz", title: "" };
 
 /// What is answered by something else than a page.
-pub const ACTIONS: &[Address] = &[INCIDENT_MARKDOWN, RESTART, RESUME_PROACTIVE_RULES, EVENTS, HEALTH];
+pub const ACTIONS: &[Address] =
+    &[INCIDENT_MARKDOWN, INCIDENT_STATE, RESTART, RESUME_PROACTIVE_RULES, EVENTS, HEALTH];
 
 #[cfg(test)]
 mod tests {

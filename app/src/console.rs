@@ -21,6 +21,7 @@ use model::auto_heal::{AutoHealConfig, NotRespondingNumbers};
 use model::change::Change;
 use model::crash::{Crash, Incident, IncidentSummary};
 use model::crash_monitor::Numbers;
+use model::incident_state::IncidentDecision;
 use model::settings::{AppSettings, Setting};
 use model::status::Snapshot;
 use model::{AppName, IncidentId, NodeName, TimeRange, Timestamp};
@@ -53,6 +54,13 @@ pub trait Console: Send + Sync {
     ) -> Result<Vec<IncidentSummary>, ConsoleError>;
     /// One incident; `None` where there is none of that name.
     async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, ConsoleError>;
+    /// Resolves an incident, ignores it for a time or opens it again, and says what it is then; `None` where there is none of that
+    /// name.
+    async fn change_incident(
+        &self,
+        id: &IncidentId,
+        decision: IncidentDecision,
+    ) -> Result<Option<Incident>, ConsoleError>;
     /// The crashes of one incident, newest first, at most `limit`.
     async fn crashes_of(&self, id: &IncidentId, limit: u32) -> Result<Vec<Crash>, ConsoleError>;
     /// The settings that hold: what was saved, and the app's environment where nothing was.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use insight::incident::{actions, termination};
+use insight::incident::{actions, state, termination};
 use insight::words::bytes;
 use model::crash::{Crash, Frame, Incident};
 use model::text::seen;
@@ -41,6 +41,7 @@ fn write(
         "- Ended by: {}",
         plain(&termination(incident.cause, incident.signal.as_deref(), incident.exit_code))
     )?;
+    writeln!(text, "- State: {}", plain(&state(&incident.state)))?;
     writeln!(text, "- Crashes: {}", incident.count)?;
     writeln!(text, "- First seen: {} UTC", seconds_text(incident.first_seen))?;
     writeln!(text, "- Last seen: {} UTC", seconds_text(incident.last_seen))?;

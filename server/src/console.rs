@@ -1,6 +1,7 @@
 //! What the pages and the API are answered: the console port over the store and the loop's snapshot.
 
 mod healing;
+mod incidents;
 mod maintenance;
 mod output;
 mod reports;

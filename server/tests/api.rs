@@ -72,6 +72,7 @@ fn another_site_can_neither_change_nor_read_anything() {
         ("PUT", "/api/v1/apps/shop/auto-heal"),
         ("POST", "/api/v1/apps/shop/auto-heal/dry-run"),
         ("POST", "/api/v1/apps/shop/auto-heal/resume"),
+        ("PUT", "/api/v1/incidents/0123456789abcdef/state"),
         ("POST", "/api/v1/apps/shop/instances/0/restart"),
     ];
     for (method, path) in changes {
@@ -83,6 +84,63 @@ fn another_site_can_neither_change_nor_read_anything() {
     }
     assert_eq!(medic.json("/api/v1/apps/shop/auto-heal")["autoHealEnabled"], false);
     assert_eq!(request(medic.address, "GET", "/", &[("Host", "evil.example")], "").status, 403);
+}
+
+#[test]
+fn an_incident_is_resolved_ignored_for_a_time_and_opened_again() {
+    let medic = Medic::with_shop("", "");
+    medic.until_running();
+    medic.crash("exit");
+    let id = medic.json("/api/v1/incidents")[0]["id"].as_str().unwrap().to_owned();
+    let state = || medic.json(&format!("/api/v1/incidents/{id}"))["state"].clone();
+    assert_eq!(state()["state"], "open");
+    let path = format!("/api/v1/incidents/{id}/state");
+    let put = |body: &Value| {
+        let headers = [("Content-Type", "application/json")];
+        request(medic.address, "PUT", &path, &headers, &body.to_string())
+    };
+    let answer = put(&json!({"state": "resolved", "fixed_in": " 4.2 "}));
+    assert_eq!((answer.status, &answer.json()["state"]), (200, &state()), "{}", answer.body);
+    assert_eq!((&state()["state"], &state()["fixed_in"]), (&json!("resolved"), &json!("4.2")));
+    assert!(state()["resolved_by"].as_str().unwrap().contains("uid"), "{}", state());
+    for wrong in [
+        json!({"state": "regressed"}),
+        json!({"state": "ignored"}),
+        json!({"state": "ignored", "until": "2026-01-01T00:00:00Z"}),
+        json!({"state": "resolved", "fixed_in": "x".repeat(201)}),
+    ] {
+        assert_eq!(put(&wrong).status, 400, "{wrong}");
+    }
+    assert_eq!(state()["state"], "resolved");
+    // whoever was running then may go on crashing; who was started later is later code
+    medic.until_running();
+    assert_eq!(put(&json!({"state": "resolved"})).status, 200);
+    medic.crash("exit");
+    assert_eq!(state()["state"], "resolved");
+    medic.crash("exit");
+    assert_eq!(state()["state"], "regressed");
+    let page = format!("/incidents/{id}");
+    let post = |form: &str| {
+        let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+        request(medic.address, "POST", &format!("{page}/state"), &headers, form).status
+    };
+    assert_eq!(post("decision=ignore&days=7&fixed_in="), 303);
+    assert_eq!(state()["state"], "ignored");
+    assert!(medic.get(&page).body.contains("Ignored until"));
+    assert_eq!(post("decision=reopen"), 303);
+    assert_eq!(state()["state"], "open");
+    let changes = medic.json("/api/v1/apps/shop/changes");
+    assert_eq!(changes.as_array().unwrap().len(), 4);
+    assert_eq!(changes[0]["summary"], format!("Incident {id} reopened"));
+    assert_eq!(post("decision=nothing"), 303);
+    let missing = request(
+        medic.address,
+        "POST",
+        "/incidents/0123456789abcdef/state",
+        &[("Content-Type", "application/x-www-form-urlencoded")],
+        "decision=reopen",
+    );
+    assert_eq!(missing.status, 404);
 }
 
 #[test]

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use insight::incident::{actions, termination};
+use insight::incident::{actions, state, termination};
 use insight::report::{Detail, LineChart, Table};
 use insight::tables::{self, AuditRow, RestartColumns};
 use leptos::prelude::*;
 use model::auto_heal::evidence::{Sample, Unit};
 use model::auto_heal::restart::Restart;
 use model::crash::{Crash, Incident, Module};
+use model::incident_state::IncidentState;
 use model::{CrashCause, IncidentId, TimeRange};
 
-use crate::address::INCIDENT_MARKDOWN;
-use crate::answer::{PageError, answer, console, path_part};
+use crate::address::{INCIDENT_MARKDOWN, INCIDENT_STATE};
+use crate::answer::{PageError, answer, console, path_part, query_part};
 use crate::catalog::INCIDENTS;
 use crate::parts::frame::{Counter, LiveRegion, Page, Scroll, app_crumbs};
 use crate::parts::in_flight::InFlight;
@@ -36,6 +37,7 @@ const NEAR: Duration = Duration::from_mins(30);
 pub(crate) fn IncidentPage() -> impl IntoView {
     let console = console();
     let id = path_part("id").parse::<IncidentId>();
+    let changed = query_part("changed");
     answer(async move {
         let id = id.map_err(|error| PageError::NotFound(error.to_string()))?;
         let missing = || PageError::NotFound(format!("Incident {id} not found"));
@@ -48,6 +50,7 @@ pub(crate) fn IncidentPage() -> impl IntoView {
         let view = view! {
             <Page title=format!("{app}: {title}") crumbs=crumbs app=Some(app) here=INCIDENTS.href(&incident.app)>
                 <Counter count=incident.count one="crash" many="crashes" />
+                <Outcome word=changed />
                 <Content incident=incident crashes=crashes restarts=restarts />
             </Page>
         };
@@ -80,6 +83,7 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
     let actions = view! { <Actions actions=actions(&incident) links=&links /> }.into_any();
     let in_flight = view! { <InFlight incident=&incident /> }.into_any();
     let is_memory = incident.cause == CrashCause::OutOfMemory;
+    let is_open = incident.state == IncidentState::Open;
     let Incident { id, crashing_thread, modules, notes, memory, .. } = incident;
     view! {
         <LiveRegion name="facts">
@@ -91,6 +95,7 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
             </p>
             <Details details=facts />
         </LiveRegion>
+        <StateForm id=id.clone() is_open=is_open />
         <LiveRegion name="stack" heading="Stack trace">
             <Stack thread=crashing_thread key=format!("stack-{id}") fault=fault />
             <Notes notes=notes />
@@ -122,6 +127,60 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
     }
 }
 
+/// How the last change of the state went. The words are ours, whatever the address says.
+#[component]
+fn Outcome(word: Option<String>) -> impl IntoView {
+    let (good, text) = match word.as_deref()? {
+        "yes" => (true, "State changed."),
+        "refused" => (false, "State not changed: a value is missing, too long or not allowed."),
+        "failed" => (false, "State not changed: database unavailable. See the Medic log."),
+        _ => return None,
+    };
+    let (class, role) = if good { ("message success", "status") } else { ("message critical", "alert") };
+    Some(view! {
+        <p class=class role=role>
+            {text}
+        </p>
+    })
+}
+
+/// Not in a region that is asked for again: what was typed would be lost.
+#[component]
+fn StateForm(id: IncidentId, is_open: bool) -> impl IntoView {
+    const DAYS: [(u16, &str); 3] = [(1, "1 day"), (7, "7 days"), (30, "30 days")];
+    view! {
+        <form class="settings" method="post" action=INCIDENT_STATE.of_incident(&id)>
+            <div class="field">
+                <label for="fixed_in">"Fixed in (build id, revision or deploy; optional)"</label>
+                <input id="fixed_in" name="fixed_in" maxlength="200" autocomplete="off" />
+                <button class="button" type="submit" name="decision" value="resolve">
+                    "Resolve"
+                </button>
+            </div>
+            <div class="field">
+                <label for="days">"Ignore for"</label>
+                <select id="days" name="days">
+                    {DAYS
+                        .into_iter()
+                        .map(|(days, text)| view! { <option value=days.to_string()>{text}</option> })
+                        .collect_view()}
+                </select>
+                <button class="button" type="submit" name="decision" value="ignore">
+                    "Ignore"
+                </button>
+            </div>
+            {(!is_open)
+                .then(|| {
+                    view! {
+                        <button class="button" type="submit" name="decision" value="reopen">
+                            "Reopen"
+                        </button>
+                    }
+                })}
+        </form>
+    }
+}
+
 fn facts(incident: &Incident) -> Vec<Detail> {
     vec![
         Detail::code("Exception", incident.exception_type.clone()),
@@ -131,6 +190,7 @@ fn facts(incident: &Incident) -> Vec<Detail> {
             termination(incident.cause, incident.signal.as_deref(), incident.exit_code),
         ),
         Detail::code("Signature", incident.signature.clone()),
+        Detail::text("State", state(&incident.state)),
         Detail::text("Crashes", incident.count.to_string()),
         Detail::time("First seen", incident.first_seen),
         Detail::time("Last seen", incident.last_seen),

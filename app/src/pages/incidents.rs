@@ -1,6 +1,6 @@
 //! `/apps/{app}/incidents`: every incident of an app, last seen first.
 
-use insight::incident::termination;
+use insight::incident::{state_word, termination};
 use leptos::prelude::*;
 use model::crash::IncidentSummary;
 
@@ -64,6 +64,7 @@ fn IncidentTable(incidents: Vec<IncidentSummary>) -> impl IntoView {
                     <code>{incident.exception_type}</code>
                 </td>
                 <td>{termination(incident.cause, incident.signal.as_deref(), incident.exit_code)}</td>
+                <td>{state_word(&incident.state)}</td>
                 <td class="number">{incident.count}</td>
                 <td>
                     <When at=incident.first_seen bare=true />
@@ -81,6 +82,7 @@ fn IncidentTable(incidents: Vec<IncidentSummary>) -> impl IntoView {
                         <th scope="col">"Signature"</th>
                         <th scope="col">"Type"</th>
                         <th scope="col">"Termination"</th>
+                        <th scope="col">"State"</th>
                         <th scope="col" class="number">
                             "Crashes"
                         </th>

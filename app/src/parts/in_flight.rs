@@ -95,6 +95,7 @@ fn row(request: &InFlightRequest, is_suspect: bool) -> impl IntoView + use<> {
 mod tests {
     use super::*;
     use model::crash::{Runtime, Thread};
+    use model::incident_state::IncidentState;
     use model::{CrashCause, Timestamp};
 
     fn html(signal: &str, count: u32) -> String {
@@ -125,6 +126,7 @@ mod tests {
             memory: vec![],
             audit: None,
             notes: vec![],
+            state: IncidentState::Open,
         };
         view! { <InFlight incident=&incident /> }.to_html()
     }

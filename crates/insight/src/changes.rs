@@ -1,6 +1,8 @@
 //! What people changed, in words.
 
+use model::IncidentId;
 use model::change::{Change, Changed};
+use model::incident_state::{IncidentState, Resolution};
 use model::settings::Setting;
 use serde::Serialize;
 
@@ -34,6 +36,21 @@ pub fn summary(change: &Change) -> String {
         Changed::Rules { enabled: false } => "Custom rules saved (disabled)".to_owned(),
         Changed::Resumed { was_paused: true } => "Proactive rules resumed".to_owned(),
         Changed::Resumed { was_paused: false } => "Restart counter reset".to_owned(),
+        Changed::Incident { incident, became } => became_of(incident, became),
+    }
+}
+
+fn became_of(incident: &IncidentId, state: &IncidentState) -> String {
+    match state {
+        IncidentState::Open => format!("Incident {incident} reopened"),
+        IncidentState::Resolved(Resolution { fixed_in: Some(build), .. }) => {
+            format!("Incident {incident} resolved, fixed in {build}")
+        }
+        IncidentState::Resolved(_) => format!("Incident {incident} resolved"),
+        IncidentState::Regressed { .. } => format!("Incident {incident} regressed"),
+        IncidentState::Ignored { until, .. } => {
+            format!("Incident {incident} ignored until {}", words::minute(*until))
+        }
     }
 }
 

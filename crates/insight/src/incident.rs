@@ -1,9 +1,11 @@
 //! What is said of an incident wherever it is shown: how its worker ended, which request is the likely trigger, what to do.
 
 use model::crash::{Frame, InFlightRequest, Incident, Trust};
+use model::incident_state::{IncidentState, Resolution};
 use model::{CrashCause, Signal};
 
 use crate::report::{Action, Target};
+use crate::words;
 
 /// How the worker ended: `SIGSEGV (signal 11)`, `Exit code 3`, `Out of memory (killed by the kernel)`.
 pub fn termination(cause: CrashCause, signal: Option<&str>, exit_code: Option<i32>) -> String {
@@ -16,6 +18,43 @@ pub fn termination(cause: CrashCause, signal: Option<&str>, exit_code: Option<i3
         (_, None, Some(code)) => format!("Exit code {code}"),
         (_, None, None) => "Unknown".to_owned(),
     }
+}
+
+/// Whether it is still somebody's task, in one word.
+pub const fn state_word(state: &IncidentState) -> &'static str {
+    match state {
+        IncidentState::Open => "Open",
+        IncidentState::Resolved(_) => "Resolved",
+        IncidentState::Regressed { .. } => "Regressed",
+        IncidentState::Ignored { .. } => "Ignored",
+    }
+}
+
+/// The same with what is known of it: `Resolved by alice (uid 1000) on 2026-01-31 08:15 UTC, fixed in 4.2`.
+pub fn state(state: &IncidentState) -> String {
+    match state {
+        IncidentState::Open => "Open".to_owned(),
+        IncidentState::Resolved(resolution) => format!("Resolved{}", resolved(resolution)),
+        IncidentState::Regressed { regressed_at, regressed_in, resolution } => format!(
+            "Regressed: crashed again on {}{}, after it was resolved{}",
+            words::minute(*regressed_at),
+            regressed_in.as_ref().map(|build| format!(" in build {build}")).unwrap_or_default(),
+            resolved(resolution),
+        ),
+        IncidentState::Ignored { until, by } => {
+            format!("Ignored until {}{}", words::minute(*until), by_whom(by.as_deref()))
+        }
+    }
+}
+
+fn resolved(resolution: &Resolution) -> String {
+    let Resolution { resolved_at, resolved_by, fixed_in, .. } = resolution;
+    let fixed_in = fixed_in.as_ref().map(|build| format!(", fixed in {build}")).unwrap_or_default();
+    format!("{} on {}{fixed_in}", by_whom(resolved_by.as_deref()), words::minute(*resolved_at))
+}
+
+fn by_whom(by: Option<&str>) -> String {
+    by.map(|by| format!(" by {by}")).unwrap_or_default()
 }
 
 /// The request that most likely killed the worker at the crash shown: the newest, since what had run for long was survived for

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use model::Timestamp;
 use model::auto_heal::limit::{Bitness, LimitSource, MemoryLimit};
 use model::crash_monitor::LastEnd;
 use model::streams::{OpenCount, OpenStreams};
@@ -23,6 +24,11 @@ pub fn bytes(count: u64) -> String {
         (whole, part) if part % 10 == 0 => format!("{whole}.{} {unit}", part / 10),
         (whole, part) => format!("{whole}.{part:02} {unit}"),
     }
+}
+
+/// `2026-01-31 08:15 UTC`.
+pub fn minute(at: Timestamp) -> String {
+    at.to_utc().format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// As a sentence or a cell begins.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::incident_state::IncidentState;
 use crate::settings::Setting;
-use crate::{AppName, NodeName, Timestamp};
+use crate::{AppName, IncidentId, NodeName, Timestamp};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,16 +46,23 @@ pub enum Changed {
         /// They were paused after too many restarts; otherwise only the count of restarts began anew.
         was_paused: bool,
     },
+    /// An incident was resolved, ignored for a time, or opened again.
+    Incident {
+        incident: IncidentId,
+        /// What it is since then.
+        became: IncidentState,
+    },
 }
 
 impl Change {
     /// Its name, `node/app/decision in ms/kind`.
     pub fn id(&self) -> String {
         let Self { node, app, at, .. } = self;
-        let kind = match self.what {
+        let kind = match &self.what {
             Changed::Settings { .. } => "settings",
             Changed::Rules { .. } => "rules",
             Changed::Resumed { .. } => "resumed",
+            Changed::Incident { incident, .. } => incident.as_str(),
         };
         format!("{node}/{app}/{}/{kind}", at.as_ms())
     }

@@ -3,12 +3,15 @@
 //!
 //! Every text in them came from a process, so [`crate::text`] cleans each as it is read: from a shim of any age, and from the store.
 
+mod incident;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::incident::{Incident, IncidentInRange, IncidentSummary};
 use crate::auto_heal::evidence::Sample;
-use crate::{AppName, CrashCause, Exit, IncidentId, Place, Timestamp, WorkerId, text};
+use crate::{CrashCause, Exit, IncidentId, Place, Timestamp, WorkerId, text};
 
 /// How a frame was found, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -285,6 +288,11 @@ impl Crash {
     /// How many of the requests in flight are listed. Ours: enough to see the pattern, few enough for a row.
     pub const IN_FLIGHT_KEPT: usize = 20;
 
+    /// The GNU build id of the code that crashed: of the file that holds the call which tells this crash from others.
+    pub fn build_id(&self) -> Option<&str> {
+        build_id(&self.findings.crashing_thread, &self.findings.modules)
+    }
+
     /// The signal and status as the store and the pages have them.
     pub fn exit_parts(exit: Exit) -> (Option<String>, Option<i32>) {
         match exit {
@@ -294,114 +302,7 @@ impl Crash {
     }
 }
 
-/// Crashes of one app with one signature, from the first to the last. What is not a count or a time is the latest captured
-/// crash's, or the latest crash's where none was captured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Incident {
-    /// Its permanent name.
-    pub id: IncidentId,
-    /// Its app.
-    pub app: AppName,
-    /// The crashes' common name.
-    pub signature: String,
-    /// The exception's type.
-    pub exception_type: String,
-    /// Who said so.
-    pub runtime: Runtime,
-    /// What made it a crash.
-    pub cause: CrashCause,
-    /// The fatal signal, such as `SIGSEGV`.
-    pub signal: Option<String>,
-    /// The exit status where no signal ended it.
-    pub exit_code: Option<i32>,
-    /// How many crashes.
-    pub count: u64,
-    /// The first of them.
-    pub first_seen: Timestamp,
-    /// The last of them.
-    pub last_seen: Timestamp,
-    /// Where they happened, as `node/instance`, sorted.
-    pub instances: Vec<String>,
-    /// The thread that crashed.
-    pub crashing_thread: Thread,
-    /// What was loaded, of the frames' files first.
-    pub modules: Vec<Module>,
-    /// What was under way at the crash shown.
-    pub in_flight: Vec<InFlightRequest>,
-    /// How many requests were under way at the crash shown.
-    pub in_flight_count: u32,
-    /// Private bytes over the last minutes before the crash shown, oldest first; empty where memory did not end the worker.
-    #[serde(default)]
-    pub memory: Vec<Sample>,
-    /// The proof of the dump's deletion, where one was taken.
-    pub audit: Option<Audit>,
-    /// What the reader should know about the analysis.
-    pub notes: Vec<String>,
-}
-
-/// What of an incident stands in a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IncidentSummary {
-    pub id: IncidentId,
-    pub app: AppName,
-    pub signature: String,
-    pub exception_type: String,
-    pub cause: CrashCause,
-    pub signal: Option<String>,
-    pub exit_code: Option<i32>,
-    /// How many crashes.
-    pub count: u64,
-    pub first_seen: Timestamp,
-    pub last_seen: Timestamp,
-    /// Where they happened, as `node/instance`, sorted.
-    pub instances: Vec<String>,
-    /// The crash that it shows was captured.
-    pub has_dump: bool,
-}
-
-/// An incident that crashed in a time range.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IncidentInRange {
-    /// Its count and times are of its whole life.
-    pub incident: IncidentSummary,
-    /// How often it crashed in the range.
-    pub count: u64,
-}
-
-impl Incident {
-    /// See [`Thread::top_frame`].
-    pub fn top_frame(&self) -> Option<&Frame> {
-        self.crashing_thread.top_frame()
-    }
-
-    /// What of it stands in a line.
-    pub fn summary(&self) -> IncidentSummary {
-        let Self { id, app, signature, exception_type, signal, instances, .. } = self.clone();
-        let Self { cause, exit_code, count, first_seen, last_seen, .. } = *self;
-        let has_dump = self.audit.is_some();
-        IncidentSummary {
-            id,
-            app,
-            signature,
-            exception_type,
-            cause,
-            signal,
-            exit_code,
-            count,
-            first_seen,
-            last_seen,
-            instances,
-            has_dump,
-        }
-    }
-
-    /// `3 crashes of TypeError in handle_request`.
-    pub fn title(&self) -> String {
-        let crashes = if self.count == 1 { "1 crash".to_owned() } else { format!("{} crashes", self.count) };
-        match self.top_frame() {
-            Some(frame) => format!("{crashes} of {} in {}", self.exception_type, frame.place()),
-            None => format!("{crashes} of {}", self.exception_type),
-        }
-    }
+fn build_id<'a>(thread: &Thread, modules: &'a [Module]) -> Option<&'a str> {
+    let name = thread.top_frame()?.module.as_deref()?;
+    modules.iter().find(|module| module.name == name)?.build_id.as_deref()
 }

@@ -8,6 +8,7 @@ pub mod change;
 pub mod crash;
 pub mod crash_monitor;
 pub mod ending;
+pub mod incident_state;
 pub mod memory;
 pub mod names;
 pub mod path_template;

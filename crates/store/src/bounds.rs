@@ -5,6 +5,7 @@ use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, RuleState, RuleStateTex
 use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome};
 use model::crash::{Crash, Frame, InFlightRequest, Module, Thread};
 use model::crash_monitor::LastEnd;
+use model::incident_state::{IncidentState, Resolution};
 use model::text::seen;
 
 /// A signature's length in characters, as [`model::crash::Findings`] has it, and that of other short names.
@@ -61,6 +62,27 @@ pub(crate) fn crash(crash: &Crash) -> Crash {
     findings.notes.truncate(NOTES);
     findings.notes.iter_mut().for_each(|note| *note = text(note, NOTE));
     crash
+}
+
+/// The state of an incident as it is stored.
+pub(crate) fn incident_state(state: &IncidentState) -> IncidentState {
+    let short = |text: &mut Option<String>| *text = text.as_deref().map(name);
+    let resolution = |resolution: &mut Resolution| {
+        short(&mut resolution.resolved_by);
+        short(&mut resolution.fixed_in);
+        short(&mut resolution.faulty_build);
+    };
+    let mut state = state.clone();
+    match &mut state {
+        IncidentState::Open => {}
+        IncidentState::Resolved(resolved) => resolution(resolved),
+        IncidentState::Regressed { regressed_in, resolution: resolved, .. } => {
+            short(regressed_in);
+            resolution(resolved);
+        }
+        IncidentState::Ignored { by, .. } => short(by),
+    }
+    state
 }
 
 fn request(request: &mut InFlightRequest) {

@@ -176,9 +176,11 @@ async fn count_crash(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Resu
     let sql = "UPDATE incident SET crash_count = crash_count + 1, \
                first_seen_ms = CASE WHEN first_seen_ms < $2 THEN first_seen_ms ELSE $2 END, \
                last_seen_ms = CASE WHEN last_seen_ms > $2 THEN last_seen_ms ELSE $2 END \
-               WHERE id = $1 RETURNING crash_count";
+               WHERE id = $1 RETURNING crash_count, state, state_fields";
     let rows = transaction.rows(sql, vec![crash.incident.as_str().into(), crash.at.into()]).await?;
-    rows.first().ok_or(sqlx::Error::RowNotFound)?.number("crash_count")
+    let incident = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    incidents::take_notice(transaction, crash, incident).await?;
+    incident.number("crash_count")
 }
 
 fn audit_row_of(row: &Row) -> sqlx::Result<AuditRow> {

@@ -2,14 +2,18 @@
 //! there were within an hour in a row of that hour, so that no page scans a day of crashes; everything else is read from the crash
 //! that it shows: the latest captured one, else the latest.
 
+use std::time::Duration;
+
+use model::change::Change;
 use model::crash::{Crash, Incident, IncidentInRange, IncidentSummary, Module, Thread};
+use model::incident_state::IncidentState;
 use model::{AppName, IncidentId, NodeName, Place, TimeRange, Timestamp};
 
 use crate::access::Writing;
 use crate::crash_minutes::whole;
 use crate::crash_row::{crash_columns, crash_of};
-use crate::sql::{Row, Value};
-use crate::{Store, StoreError};
+use crate::sql::{Durability, Row, Value, tagged};
+use crate::{Store, StoreError, bounds, changes};
 
 pub(crate) const HOUR_MS: i64 = 3_600_000;
 
@@ -37,7 +41,7 @@ macro_rules! last_seen {
 macro_rules! select {
     ($columns:expr, $incidents:expr, $audit:literal) => {
         concat!(
-            "SELECT i.crash_count, i.first_seen_ms, i.last_seen_ms, \
+            "SELECT i.crash_count, i.first_seen_ms, i.last_seen_ms, i.state, i.state_fields, \
              (SELECT string_agg(p.instance || '/' || p.node, '\n') FROM incident_instance AS p WHERE p.incident = i.id) AS places, ",
             $columns,
             " FROM (",
@@ -86,6 +90,30 @@ impl Store {
     pub async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
         let sql = select_incidents!("SELECT * FROM incident WHERE id = $1");
         Ok(self.read_incidents(sql, vec![id.as_str().into()]).await?.pop())
+    }
+
+    /// Makes something of an incident and remembers who it was, in one transaction, durably. False where there is no such incident.
+    pub async fn change_incident(
+        &self,
+        id: &IncidentId,
+        state: &IncidentState,
+        change: &Change,
+    ) -> Result<bool, StoreError> {
+        self.replace_state(id, state, change).await.map_err(self.failed("Changing an incident's state"))
+    }
+
+    async fn replace_state(
+        &self,
+        id: &IncidentId,
+        state: &IncidentState,
+        change: &Change,
+    ) -> sqlx::Result<bool> {
+        let mut transaction = self.sql.begin(Durability::Durable).await?;
+        if set_state(&mut transaction, id, state).await? == 0 {
+            return Ok(false);
+        }
+        transaction.execute(changes::INSERT, changes::values(change)?).await?;
+        transaction.commit().await.map(|()| true)
     }
 
     async fn read_incidents(
@@ -156,6 +184,25 @@ fn range_values(range: Option<TimeRange>, limit: u32) -> Vec<Value> {
     vec![start.into(), end.into(), i64::from(limit).into()]
 }
 
+/// A resolved incident that crashes in later code has regressed. `row` has the incident as it is.
+pub(crate) async fn take_notice(transaction: &mut Writing<'_>, crash: &Crash, row: &Row) -> sqlx::Result<()> {
+    let started_at = crash.at - Duration::from_millis(crash.uptime_ms);
+    match state_of(row)?.after_crash(crash.at, started_at, crash.build_id()) {
+        Some(state) => set_state(transaction, &crash.incident, &state).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+async fn set_state(
+    transaction: &mut Writing<'_>,
+    id: &IncidentId,
+    state: &IncidentState,
+) -> sqlx::Result<u64> {
+    let [word, fields] = tagged("state", bounds::incident_state(state))?;
+    let sql = "UPDATE incident SET state = $2, state_fields = $3 WHERE id = $1";
+    transaction.execute(sql, vec![id.as_str().into(), word, fields]).await
+}
+
 /// Counts a crash for the hour of its incident.
 pub(crate) async fn count_hour(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Result<()> {
     let sql = "INSERT INTO incident_hour (incident, hour_ms, crash_count) VALUES ($1, $2, 1) \
@@ -181,6 +228,7 @@ fn summary_of(row: &Row) -> sqlx::Result<IncidentSummary> {
         first_seen: Timestamp::from_ms(row.int("first_seen_ms")?),
         last_seen: Timestamp::from_ms(row.int("last_seen_ms")?),
         has_dump: row.int("captured")? != 0,
+        state: state_of(row)?,
     })
 }
 
@@ -219,7 +267,12 @@ fn incident_of(row: &Row) -> sqlx::Result<Incident> {
         memory,
         audit,
         notes: findings.notes,
+        state: state_of(row)?,
     })
+}
+
+fn state_of(row: &Row) -> sqlx::Result<IncidentState> {
+    row.tagged("state", "state", "state_fields")
 }
 
 /// From lines of `instance/node` to `node/instance`, by node and then number.

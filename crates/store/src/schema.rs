@@ -27,7 +27,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     step!(1, "crashes, settings, requests", "0001_crashes_settings_requests.sql"),
     step!(2, "restarts, rules, memory", "0002_restarts_rules_memory.sql"),
     step!(3, "flushes, retention", "0003_flushes_retention.sql"),
@@ -39,6 +39,7 @@ const STEPS: [Step; 11] = [
     step!(9, "changes", "0009_changes.sql"),
     step!(10, "incident hours", "0010_incident_hours.sql"),
     step!(11, "streams", "0011_streams.sql"),
+    step!(12, "incident states", "0012_incident_states.sql"),
 ];
 
 /// The number of the tables that this Medic makes.

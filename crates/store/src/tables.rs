@@ -107,7 +107,16 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "incident",
-        columns: &["id", "app", "signature", "crash_count", "first_seen_ms", "last_seen_ms"],
+        columns: &[
+            "id",
+            "app",
+            "signature",
+            "crash_count",
+            "first_seen_ms",
+            "last_seen_ms",
+            "state",
+            "state_fields",
+        ],
         bound: Bound::With("crash"),
     },
     Table {

@@ -21,6 +21,8 @@ pub enum Operation {
     TryRules,
     ChangeSettings,
     ChangeRules,
+    /// Resolve an incident, ignore it for a time, open it again.
+    ChangeIncidents,
     /// A custom action is a program that Medic runs as its own user.
     ChangeCustomAction,
     /// Proactive rules go on after the restart limit.
@@ -79,7 +81,11 @@ const fn row(operation: Operation) -> Row {
         | Operation::SeeRules
         | Operation::SeeHistory
         | Operation::TryRules => READ,
-        Operation::ChangeSettings | Operation::ChangeRules | Operation::Resume | Operation::Restart => CHANGE,
+        Operation::ChangeSettings
+        | Operation::ChangeRules
+        | Operation::ChangeIncidents
+        | Operation::Resume
+        | Operation::Restart => CHANGE,
         Operation::ChangeCustomAction => RUN_PROGRAM,
         Operation::SeeOutput => READ_OUTPUT,
     }
@@ -102,8 +108,8 @@ mod tests {
     #[test]
     fn the_table() {
         use Operation::{
-            ChangeCustomAction, ChangeRules, ChangeSettings, Restart, Resume, SeeCrashes, SeeHistory,
-            SeeOutput, SeeProcesses, SeeReports, SeeRules, SeeSettings, SeeStatus, TryRules,
+            ChangeCustomAction, ChangeIncidents, ChangeRules, ChangeSettings, Restart, Resume, SeeCrashes,
+            SeeHistory, SeeOutput, SeeProcesses, SeeReports, SeeRules, SeeSettings, SeeStatus, TryRules,
         };
         let all = [
             SeeStatus,
@@ -116,6 +122,7 @@ mod tests {
             TryRules,
             ChangeSettings,
             ChangeRules,
+            ChangeIncidents,
             ChangeCustomAction,
             Resume,
             Restart,
@@ -141,6 +148,7 @@ mod tests {
         TryRules: allowed, allowed, allowed
         ChangeSettings: UnknownSender, allowed, allowed
         ChangeRules: UnknownSender, allowed, allowed
+        ChangeIncidents: UnknownSender, allowed, allowed
         ChangeCustomAction: UnknownSender, RunsProgram, allowed
         Resume: UnknownSender, allowed, allowed
         Restart: UnknownSender, allowed, allowed

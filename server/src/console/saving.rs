@@ -154,7 +154,7 @@ impl LiveConsole {
         Ok(())
     }
 
-    fn change(&self, app: &AppName, by: Option<String>, what: Changed) -> Change {
+    pub(super) fn change(&self, app: &AppName, by: Option<String>, what: Changed) -> Change {
         Change { app: app.clone(), node: self.node.clone(), at: self.clock.wall(), by, what }
     }
 

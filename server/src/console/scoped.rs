@@ -17,6 +17,7 @@ use model::auto_heal::restart::Restart;
 use model::change::Change;
 use model::crash::{Crash, Incident, IncidentSummary};
 use model::crash_monitor::Numbers;
+use model::incident_state::IncidentDecision;
 use model::settings::{AppSettings, Setting};
 use model::status::Snapshot;
 use model::{AppName, IncidentId, NodeName, TimeRange, Timestamp};
@@ -84,10 +85,7 @@ impl Console for Scoped {
 
     async fn incidents(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Incident>, ConsoleError> {
         self.principal.may(Operation::SeeCrashes)?;
-        if let Some(app) = app {
-            self.live.known(app)?;
-        }
-        self.live.store.incidents(app, None, limit).await.map_err(|error| failed(&error))
+        self.live.incidents_of(app, limit).await
     }
 
     async fn incident_summaries(
@@ -96,13 +94,21 @@ impl Console for Scoped {
         limit: u32,
     ) -> Result<Vec<IncidentSummary>, ConsoleError> {
         self.principal.may(Operation::SeeCrashes)?;
-        self.live.known(app)?;
-        self.live.store.incident_summaries(app, limit).await.map_err(|error| failed(&error))
+        self.live.incident_summaries_of(app, limit).await
     }
 
     async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, ConsoleError> {
         self.principal.may(Operation::SeeCrashes)?;
-        self.live.store.incident(id).await.map_err(|error| failed(&error))
+        self.live.incident_of(id).await
+    }
+
+    async fn change_incident(
+        &self,
+        id: &IncidentId,
+        decision: IncidentDecision,
+    ) -> Result<Option<Incident>, ConsoleError> {
+        self.principal.may(Operation::ChangeIncidents)?;
+        self.live.decide_incident(id, decision, self.principal.name()).await
     }
 
     async fn crashes_of(&self, id: &IncidentId, limit: u32) -> Result<Vec<Crash>, ConsoleError> {

@@ -9,6 +9,7 @@ use model::auto_heal::Rule;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::{Incident, IncidentInRange, Runtime, Thread};
 use model::crash_monitor::Numbers;
+use model::incident_state::IncidentState;
 use model::memory::MemoryMinute;
 use model::status::{AppStatus, Health};
 use model::{CrashCause, IncidentId, Place, TimeRange, Timestamp, WorkerId};
@@ -124,6 +125,7 @@ fn incident(day: &Evidence, id: IncidentId, cause: CrashCause) -> Incident {
         memory: vec![],
         audit: None,
         notes: vec![],
+        state: IncidentState::Open,
     }
 }
 

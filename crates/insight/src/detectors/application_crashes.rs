@@ -232,6 +232,7 @@ mod tests {
 
     use crate::evidence::CrashCount;
     use model::crash::{Audit, Frame, InFlightRequest, Runtime, Thread, Trust};
+    use model::incident_state::IncidentState;
     use model::{CrashCause, TimeRange, Timestamp};
 
     const HOUR: Duration = Duration::from_hours(1);
@@ -266,6 +267,7 @@ mod tests {
             memory: vec![],
             audit: None,
             notes: vec![],
+            state: IncidentState::Open,
         }
     }
 

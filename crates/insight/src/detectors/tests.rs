@@ -9,6 +9,7 @@ use crate::report::Report;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::{Audit, Crash, Findings, Incident, IncidentInRange, Runtime, Thread};
 use model::crash_monitor::Numbers;
+use model::incident_state::IncidentState;
 use model::memory::MemoryMinute;
 use model::process::Process;
 use model::status::{AppStatus, Health};
@@ -68,21 +69,10 @@ fn whoever_knows_nothing_still_says_something_and_every_row_has_all_cells() {
     }
 }
 
-/// One of everything that a detector uses by now; what none uses is empty.
-fn one_of_each() -> Evidence {
-    let worker: WorkerId = "a/shop/0/1769847000000".parse().unwrap();
-    let (id, at): (IncidentId, _) = ("a".repeat(16).parse().unwrap(), NOW - Duration::from_mins(3));
-    let audit = Audit {
-        size_bytes: 1,
-        sha256: "ab".to_owned(),
-        captured_at: at,
-        dropped_at: at,
-        stopped_us: 1,
-        result: "analysed".to_owned(),
-    };
-    let incident = Incident {
-        id: id.clone(),
-        app: worker.place.app.clone(),
+fn out_of_memory(id: IncidentId, at: Timestamp) -> Incident {
+    Incident {
+        id,
+        app: "shop".parse().unwrap(),
         signature: "OutOfMemory".to_owned(),
         exception_type: "OutOfMemory".to_owned(),
         runtime: Runtime::Native,
@@ -100,7 +90,23 @@ fn one_of_each() -> Evidence {
         memory: vec![],
         audit: None,
         notes: vec![],
+        state: IncidentState::Open,
+    }
+}
+
+/// One of everything that a detector uses by now; what none uses is empty.
+fn one_of_each() -> Evidence {
+    let worker: WorkerId = "a/shop/0/1769847000000".parse().unwrap();
+    let (id, at): (IncidentId, _) = ("a".repeat(16).parse().unwrap(), NOW - Duration::from_mins(3));
+    let audit = Audit {
+        size_bytes: 1,
+        sha256: "ab".to_owned(),
+        captured_at: at,
+        dropped_at: at,
+        stopped_us: 1,
+        result: "analysed".to_owned(),
     };
+    let incident = out_of_memory(id.clone(), at);
     let in_range = IncidentInRange { incident: incident.summary(), count: 2 };
     let crash = Crash {
         worker: worker.clone(),

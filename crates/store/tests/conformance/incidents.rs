@@ -1,7 +1,9 @@
 //! What an incident shows.
 
 use model::IncidentId;
-use model::crash::Incident;
+use model::change::{Change, Changed};
+use model::crash::{Crash, Incident};
+use model::incident_state::{IncidentState, Resolution};
 use store::{Database, Store};
 
 use crate::databases::change;
@@ -162,4 +164,85 @@ pub(crate) async fn modules_of_the_stack_come_first(store: Store, _: Database) {
     assert_eq!(names(&crash.findings.modules), ["ld.so", "libc.so.6", "shop"]);
     let incident = store.incident(&incident(1)).await.unwrap().unwrap();
     assert_eq!(names(&incident.modules), ["libc.so.6", "shop", "ld.so"]);
+}
+
+/// Said by somebody at `offset_ms`.
+async fn give_state(store: &Store, number: u64, offset_ms: i64, state: &IncidentState) -> bool {
+    let id = incident(number);
+    let what = Changed::Incident { incident: id.clone(), became: state.clone() };
+    let change = Change { what, ..crate::fixtures::change("shop", offset_ms) };
+    store.change_incident(&id, state, &change).await.unwrap()
+}
+
+async fn state_of(store: &Store, number: u64) -> IncidentState {
+    store.incident(&incident(number)).await.unwrap().unwrap().state
+}
+
+fn resolved_at(offset_ms: i64, faulty_build: Option<&str>) -> Resolution {
+    Resolution {
+        resolved_at: at(offset_ms),
+        resolved_by: Some("alice (uid 1000)".to_owned()),
+        fixed_in: Some("4.2".to_owned()),
+        faulty_build: faulty_build.map(str::to_owned),
+    }
+}
+
+pub(crate) async fn an_incident_is_in_the_state_that_it_was_given(store: Store, _: Database) {
+    assert!(!give_state(&store, 1, 0, &IncidentState::Open).await, "there is no such incident");
+    assert!(store.changes(&app("shop"), EVER, 10).await.unwrap().is_empty());
+    store.record_crash(&crash("shop", 0, 1)).await.unwrap();
+    store.record_crash(&crash("shop", 1, 2)).await.unwrap();
+    assert_eq!(state_of(&store, 1).await, IncidentState::Open);
+    let states = [
+        IncidentState::Ignored { until: at(900), by: None },
+        IncidentState::Regressed {
+            regressed_at: at(5),
+            regressed_in: Some("b".to_owned()),
+            resolution: resolved_at(3, None),
+        },
+        IncidentState::Open,
+        IncidentState::Resolved(resolved_at(4, Some("a"))),
+    ];
+    for (offset_ms, state) in (10..).zip(&states) {
+        assert!(give_state(&store, 1, offset_ms, state).await);
+        assert_eq!(state_of(&store, 1).await, *state);
+    }
+    let [other, summary] = &store.incident_summaries(&app("shop"), 10).await.unwrap()[..] else { panic!() };
+    assert_eq!((&summary.state, &other.state), (&states[3], &IncidentState::Open));
+    assert_eq!(store.changes(&app("shop"), EVER, 10).await.unwrap().len(), states.len());
+    // what nobody can read on a line is cut and cleaned
+    let long = Resolution { fixed_in: Some("\0".repeat(1_000)), ..resolved_at(4, None) };
+    assert!(give_state(&store, 1, 20, &IncidentState::Resolved(long)).await);
+    let IncidentState::Resolved(kept) = state_of(&store, 1).await else { panic!() };
+    let kept = kept.fixed_in.unwrap();
+    assert!(kept.chars().count() == 255 && !kept.contains('\0'), "{kept:?}");
+}
+
+pub(crate) async fn a_resolved_incident_regresses_by_a_crash_of_a_later_build(store: Store, _: Database) {
+    let of_build = |offset_ms: i64, build: &str| {
+        let mut crash = captured("shop", offset_ms, 1);
+        let is_shop = |module: &&mut model::crash::Module| module.name == "shop";
+        crash.findings.modules.iter_mut().find(is_shop).unwrap().build_id = Some(build.to_owned());
+        crash
+    };
+    let record = async |crash: &Crash| store.record_crash(crash).await.unwrap().count;
+    record(&of_build(0, "a")).await;
+    let build = store.incident(&incident(1)).await.unwrap().unwrap().build_id().map(str::to_owned);
+    assert_eq!(build.as_deref(), Some("a"));
+    let resolution = resolved_at(10, build.as_deref());
+    give_state(&store, 1, 10, &IncidentState::Resolved(resolution.clone())).await;
+    // a worker that was running already, and the faulty build started once more
+    for crash in [of_build(20, "a"), crash("shop", 30, 1), of_build(100_000, "a")] {
+        record(&crash).await;
+        assert_eq!(state_of(&store, 1).await, IncidentState::Resolved(resolution.clone()));
+    }
+    record(&of_build(200_000, "b")).await;
+    let regressed = IncidentState::Regressed {
+        regressed_at: at(200_000),
+        regressed_in: Some("b".to_owned()),
+        resolution,
+    };
+    assert_eq!(state_of(&store, 1).await, regressed);
+    assert_eq!(record(&of_build(300_000, "c")).await, 6, "every crash counts");
+    assert_eq!(state_of(&store, 1).await, regressed, "since when it has regressed stays");
 }

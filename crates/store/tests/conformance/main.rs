@@ -52,7 +52,8 @@ conformance! {
     incidents: an_incident_shows_its_latest_captured_crash, first_and_last_do_not_depend_on_the_order_of_recording,
         incidents_are_those_that_crashed_in_the_range, incidents_of_one_app_or_of_all, a_summary_says_what_the_incident_says,
         incidents_count_their_crashes_in_the_range, an_hour_that_was_counted_by_minutes_is_counted_on,
-        modules_of_the_stack_come_first, an_incident_shows_the_memory_of_its_latest_crash;
+        modules_of_the_stack_come_first, an_incident_shows_the_memory_of_its_latest_crash,
+        an_incident_is_in_the_state_that_it_was_given, a_resolved_incident_regresses_by_a_crash_of_a_later_build;
     hostile: what_cannot_be_seen_is_replaced, what_others_wrote_is_cleaned_as_it_is_read, long_names_are_cut, sql_in_a_name_is_a_name, hostile_evidence_is_stored_clean_and_cut;
     settings: settings_replace_all_of_the_apps, settings_of_an_older_medic_are_read, states_are_kept_by_node_and_instance;
     restarts: a_restart_reads_back_as_it_was, a_failure_of_an_older_medic_reads_as_it_was_told, a_restart_counts_once, restarts_of_one_app_in_a_range_newest_first;

@@ -111,6 +111,8 @@ async fn name_workers_without_nodes(database: &Database) {
         "DROP TABLE change",
         "ALTER TABLE restart DROP COLUMN streams_ended",
         "ALTER TABLE restart DROP COLUMN tunnels_ended",
+        "ALTER TABLE incident DROP COLUMN state",
+        "ALTER TABLE incident DROP COLUMN state_fields",
         "DELETE FROM _sqlx_migrations WHERE version > 4",
     ] {
         change(database, sql).await;

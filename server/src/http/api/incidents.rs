@@ -33,6 +33,10 @@ pub(in crate::http) async fn incidents(
     Ok(Json(console.incidents(app.as_ref(), ROWS_LIMIT).await?))
 }
 
+pub(super) fn missing() -> ApiError {
+    ApiError::NotFound("Incident not found. It may be past the retention period.".to_owned())
+}
+
 /// One incident.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", params(("id" = String, Path)), responses(
     (status = 200, body = Incident), (status = 404, body = ErrorBody)))]
@@ -40,8 +44,6 @@ pub(in crate::http) async fn incident(
     Asked(console): Asked,
     Path(id): Path<String>,
 ) -> Result<Json<Incident>, ApiError> {
-    let missing =
-        || ApiError::NotFound("Incident not found. It may be past the retention period.".to_owned());
     let id: IncidentId = id.parse().map_err(|_| missing())?;
     console.incident(&id).await?.map(Json).ok_or_else(missing)
 }

@@ -9,6 +9,7 @@ mod detectors;
 mod dry_run;
 mod error;
 mod heal_events;
+mod incident_state;
 mod incidents;
 mod output;
 mod query;
@@ -49,6 +50,7 @@ fn operations() -> OpenApiRouter<Consoles> {
         .routes(routes!(settings::settings, settings::save_settings))
         .routes(routes!(incidents::incidents))
         .routes(routes!(incidents::incident))
+        .routes(routes!(incident_state::change_incident))
         .routes(routes!(rules::auto_heal, rules::save_auto_heal))
         .routes(routes!(auto_heal_status::auto_heal_status))
         .routes(routes!(dry_run::dry_run))

@@ -5,6 +5,7 @@
 
 mod assets;
 mod auto_heal_form;
+mod incident_form;
 mod incident_markdown;
 mod settings_form;
 
@@ -79,6 +80,7 @@ pub(super) fn router(consoles: Consoles) -> Router {
         .route(&address::AUTO_HEAL.template(), post(auto_heal_form::submit))
         .route(&address::RESTART.template(), post(auto_heal_form::restart))
         .route(&address::RESUME_PROACTIVE_RULES.template(), post(auto_heal_form::resume))
+        .route(&address::INCIDENT_STATE.template(), post(incident_form::submit))
         .route(&address::INCIDENT_MARKDOWN.template(), get(incident_markdown::show))
         .with_state(Site { consoles, options: options.clone() });
     Router::new()

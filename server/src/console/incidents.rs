@@ -1,0 +1,100 @@
+//! Incidents, and what people make of them.
+
+use std::time::Duration;
+
+use app::ConsoleError;
+use model::change::Changed;
+use model::crash::{Incident, IncidentSummary};
+use model::incident_state::{IncidentDecision, IncidentState, Resolution};
+use model::{AppName, IncidentId};
+
+use super::{LiveConsole, failed};
+
+/// The longest name of a build, a revision or a deploy in characters. Ours: an image with its digest has about 150.
+const FIXED_IN_CHARS: usize = 200;
+/// Ours: who wants to hear of it never again says so once a year.
+const LONGEST_IGNORED: Duration = Duration::from_hours(366 * 24);
+
+impl LiveConsole {
+    /// Those of one app or of all.
+    pub(super) async fn incidents_of(
+        &self,
+        app: Option<&AppName>,
+        limit: u32,
+    ) -> Result<Vec<Incident>, ConsoleError> {
+        if let Some(app) = app {
+            self.known(app)?;
+        }
+        let incidents = self.store.incidents(app, None, limit).await.map_err(|error| failed(&error))?;
+        Ok(incidents.into_iter().map(|incident| self.as_it_is(incident)).collect())
+    }
+
+    pub(super) async fn incident_summaries_of(
+        &self,
+        app: &AppName,
+        limit: u32,
+    ) -> Result<Vec<IncidentSummary>, ConsoleError> {
+        self.known(app)?;
+        let now = self.clock.wall();
+        let incidents = self.store.incident_summaries(app, limit).await.map_err(|error| failed(&error))?;
+        let as_it_is =
+            |incident: IncidentSummary| IncidentSummary { state: incident.state.at(now), ..incident };
+        Ok(incidents.into_iter().map(as_it_is).collect())
+    }
+
+    pub(super) async fn incident_of(&self, id: &IncidentId) -> Result<Option<Incident>, ConsoleError> {
+        let incident = self.store.incident(id).await.map_err(|error| failed(&error))?;
+        Ok(incident.map(|incident| self.as_it_is(incident)))
+    }
+
+    fn as_it_is(&self, incident: Incident) -> Incident {
+        Incident { state: incident.state.at(self.clock.wall()), ..incident }
+    }
+
+    /// What the incident is then; `None` where there is no such incident.
+    pub(super) async fn decide_incident(
+        &self,
+        id: &IncidentId,
+        decision: IncidentDecision,
+        by: Option<String>,
+    ) -> Result<Option<Incident>, ConsoleError> {
+        let Some(incident) = self.incident_of(id).await? else { return Ok(None) };
+        let state = self.decided(&incident, decision, by.clone())?;
+        let what = Changed::Incident { incident: id.clone(), became: state.clone() };
+        let change = self.change(&incident.app, by, what);
+        let is_there =
+            self.store.change_incident(id, &state, &change).await.map_err(|error| failed(&error))?;
+        Ok(is_there.then_some(Incident { state, ..incident }))
+    }
+
+    fn decided(
+        &self,
+        incident: &Incident,
+        decision: IncidentDecision,
+        by: Option<String>,
+    ) -> Result<IncidentState, ConsoleError> {
+        let now = self.clock.wall();
+        match decision {
+            IncidentDecision::Resolve { fixed_in } => {
+                let fixed_in =
+                    fixed_in.map(|build| build.trim().to_owned()).filter(|build| !build.is_empty());
+                if fixed_in.as_ref().is_some_and(|build| build.chars().count() > FIXED_IN_CHARS) {
+                    let limit = format!("fixed_in: at most {FIXED_IN_CHARS} characters.");
+                    return Err(ConsoleError::Refused(limit));
+                }
+                let faulty_build = incident.build_id().map(str::to_owned);
+                Ok(IncidentState::Resolved(Resolution {
+                    resolved_at: now,
+                    resolved_by: by,
+                    fixed_in,
+                    faulty_build,
+                }))
+            }
+            IncidentDecision::Ignore { until } if until <= now || until > now + LONGEST_IGNORED => {
+                Err(ConsoleError::Refused("until: a time within the next 366 days.".to_owned()))
+            }
+            IncidentDecision::Ignore { until } => Ok(IncidentState::Ignored { until, by }),
+            IncidentDecision::Reopen => Ok(IncidentState::Open),
+        }
+    }
+}

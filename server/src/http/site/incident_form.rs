@@ -1,0 +1,83 @@
+//! `POST /incidents/{id}/state`: the incident page's form. It always answers with the way back to the page (303), so that a reload
+//! does not send the form again; `?changed=` tells the page how it went.
+
+use std::time::Duration;
+
+use app::{Console, ConsoleError};
+use axum::Form;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use model::incident_state::IncidentDecision;
+use model::{IncidentId, Timestamp};
+use serde::Deserialize;
+
+use crate::http::Asked;
+
+/// What the form holds: which of its buttons was pressed, and the fields of all.
+#[derive(Deserialize)]
+pub(super) struct Fields {
+    decision: String,
+    #[serde(default)]
+    fixed_in: String,
+    #[serde(default)]
+    days: String,
+}
+
+impl Fields {
+    fn read(self, now: Timestamp) -> Option<IncidentDecision> {
+        match self.decision.as_str() {
+            "resolve" => Some(IncidentDecision::Resolve { fixed_in: Some(self.fixed_in) }),
+            "ignore" => {
+                let days: u16 = self.days.parse().ok()?;
+                Some(IncidentDecision::Ignore { until: now + Duration::from_hours(u64::from(days) * 24) })
+            }
+            "reopen" => Some(IncidentDecision::Reopen),
+            _ => None,
+        }
+    }
+}
+
+/// Changes the incident's state.
+pub(super) async fn submit(
+    Asked(console): Asked,
+    Path(id): Path<String>,
+    Form(fields): Form<Fields>,
+) -> Response {
+    let Ok(id) = id.parse::<IncidentId>() else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(word) = outcome(&*console, &id, fields).await else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    Redirect::to(&format!("{}?changed={word}", app::address::INCIDENT.of_incident(&id))).into_response()
+}
+
+/// The word that tells the page how it went; `None` where there is no such incident.
+async fn outcome(console: &dyn Console, id: &IncidentId, fields: Fields) -> Option<&'static str> {
+    let Some(decision) = fields.read(console.now()) else { return Some("refused") };
+    match console.change_incident(id, decision).await {
+        Ok(Some(_)) => Some("yes"),
+        Ok(None) => None,
+        Err(ConsoleError::Store(_)) => Some("failed"),
+        Err(_) => Some("refused"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_button_is_a_decision() {
+        let now = Timestamp::from_ms(0);
+        let read = |decision: &str, days: &str| {
+            let fixed_in = "4.2".to_owned();
+            Fields { decision: decision.to_owned(), fixed_in, days: days.to_owned() }.read(now)
+        };
+        assert_eq!(read("resolve", ""), Some(IncidentDecision::Resolve { fixed_in: Some("4.2".to_owned()) }));
+        let until = Timestamp::from_ms(7 * 86_400_000);
+        assert_eq!(read("ignore", "7"), Some(IncidentDecision::Ignore { until }));
+        assert_eq!(read("reopen", ""), Some(IncidentDecision::Reopen));
+        assert_eq!(read("ignore", "many"), None);
+        assert_eq!(read("delete", ""), None);
+    }
+}
