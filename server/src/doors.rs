@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use front_door::{BindError, Death, FrontDoor, FrontDoorSettings, ServingThreads, Target};
+use front_door::{BindError, Death, FrontDoor, FrontDoorSettings, Listeners, ServingThreads, Target};
 use model::auto_heal::{Tallies, Watch};
 use model::crash::AffectedRequests;
 use model::requests::RequestMinute;
@@ -14,11 +14,15 @@ use model::{AppName, Clock, NodeName, WorkerId};
 use crate::config::App;
 use crate::descriptors::Descriptors;
 use crate::health::Health;
+use crate::service_manager::ServiceManager;
 
 /// The pause after the first attempt to open a door that failed; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Between two looks whether requests are still running. Ours: who has just connected has said by then what it wants.
+const RUNNING: Duration = Duration::from_millis(300);
 
 /// The front doors of all apps.
 pub type Doors = Arc<BTreeMap<AppName, Arc<Door>>>;
@@ -28,6 +32,7 @@ pub struct Door {
     settings: FrontDoorSettings,
     clock: Arc<dyn Clock>,
     serving: ServingThreads,
+    service_manager: Arc<ServiceManager>,
     open: OnceLock<FrontDoor>,
     deferred: Mutex<Deferred>,
     /// What was counted last, when it was shut.
@@ -48,6 +53,7 @@ pub fn open(
     clock: &Arc<dyn Clock>,
     descriptors: &Descriptors,
     health: &Health,
+    service_manager: &Arc<ServiceManager>,
 ) -> Doors {
     let door = |app: &App| {
         let settings = FrontDoorSettings {
@@ -56,7 +62,7 @@ pub fn open(
             sockets: descriptors.shares().listening,
             ..FrontDoorSettings::new(node.clone(), app.name.clone(), app.listen)
         };
-        let door = Arc::new(Door::new(settings, Arc::clone(clock), descriptors.serving().clone()));
+        let door = Arc::new(Door::new(settings, clock, descriptors, service_manager));
         if let Err(error) = door.open() {
             door.say_closed(&error, health);
             tracing::error!("{error}; trying again");
@@ -68,9 +74,21 @@ pub fn open(
 }
 
 impl Door {
-    fn new(settings: FrontDoorSettings, clock: Arc<dyn Clock>, serving: ServingThreads) -> Self {
-        let open = OnceLock::new();
-        Self { settings, clock, serving, open, deferred: Mutex::default(), left: Mutex::default() }
+    fn new(
+        settings: FrontDoorSettings,
+        clock: &Arc<dyn Clock>,
+        descriptors: &Descriptors,
+        service_manager: &Arc<ServiceManager>,
+    ) -> Self {
+        Self {
+            settings,
+            clock: Arc::clone(clock),
+            serving: descriptors.serving().clone(),
+            service_manager: Arc::clone(service_manager),
+            open: OnceLock::new(),
+            deferred: Mutex::default(),
+            left: Mutex::default(),
+        }
     }
 
     /// Does it take requests?
@@ -141,15 +159,50 @@ impl Door {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(rows);
     }
 
+    /// Whoever connects once this process has ended is refused.
+    pub fn give_up(&self) {
+        self.service_manager.give_up(self.settings.listen);
+    }
+
+    /// Stops taking requests and lets those that run finish within `limit`. Streams and tunnels are not waited for: they end with
+    /// the last request.
+    pub async fn hand_over(&self, limit: Duration) {
+        let mut closing = std::pin::pin!(self.shut_down(limit));
+        let none_runs = async {
+            while {
+                tokio::time::sleep(RUNNING).await;
+                self.tallies().await.iter().any(|(_, tallies)| tallies.total.running > 0)
+            } {}
+        };
+        tokio::select! {
+            () = &mut closing => {}
+            () = none_runs => {
+                tokio::join!(closing, self.shut_down(Duration::ZERO));
+            }
+        }
+    }
+
     fn open(&self) -> Result<(), BindError> {
         let mut deferred = self.deferred();
-        let open = FrontDoor::bind(self.settings.clone(), Arc::clone(&self.clock), &self.serving)?;
+        let listeners = self.listeners()?;
+        self.service_manager.keep(listeners.address(), listeners.sockets());
+        let open = FrontDoor::open(self.settings.clone(), Arc::clone(&self.clock), &self.serving, listeners)?;
         if let Some((generation, watches)) = deferred.watch.take() {
             open.watch(generation, watches);
         }
         open.route(std::mem::take(&mut deferred.route));
         let _was_closed = self.open.set(open);
         Ok(())
+    }
+
+    /// Those of the last Medic, with the clients who wait there; else new ones.
+    fn listeners(&self) -> Result<Listeners, BindError> {
+        let FrontDoorSettings { app, listen, sockets, .. } = &self.settings;
+        let count = self.serving.sockets(*sockets);
+        match self.service_manager.take(*listen) {
+            kept if kept.is_empty() => Listeners::bind(app, *listen, count),
+            kept => Listeners::adopt(app, *listen, kept, count),
+        }
     }
 
     async fn open_later(self: Arc<Self>, health: Health) {

@@ -7,6 +7,7 @@
 mod access;
 mod apps;
 mod check;
+mod command_line;
 mod config;
 mod console;
 mod custom_action;
@@ -21,44 +22,24 @@ mod log;
 mod panics;
 mod serve;
 mod service_manager;
+mod stop;
 mod stopping;
 mod supervision;
 mod vitals;
 mod worker_output;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use command_line::{Command, HELP};
 use config::Config;
-
-const HELP: &str = "\
-Medic keeps web apps running, catches their crashes and explains them.
-
-  medic serve [--config FILE]          run the apps and the dashboard
-  medic check-config [--config FILE]   check the configuration
-  medic default-config                 print all settings with their defaults
-  medic install [--config FILE]        show the systemd unit, then write it (--yes: without a question; --unit: where)
-  medic --version
-
-The default FILE is medic.toml. MEDIC_LOG=debug logs more. NO_COLOR=1 logs without colors.";
-
-enum Command {
-    Serve(PathBuf),
-    CheckConfig(PathBuf),
-    DefaultConfig,
-    Install(install::Install),
-    ForkServer,
-    Shim(PathBuf),
-    Analyse,
-    Help,
-    Version,
-}
+use serve::Purpose;
+use service_manager::ServiceManager;
 
 fn main() -> ExitCode {
     shim::reset_signals();
-    let command = match command() {
+    let (command, path) = match command_line::command() {
         Ok(command) => command,
         Err(None) => {
             eprintln!("{HELP}");
@@ -74,9 +55,12 @@ fn main() -> ExitCode {
         Command::ForkServer => return shim::fork_server_main(),
         Command::Shim(run_dir) => return shim::shim_main(&run_dir),
         Command::Analyse => return shim::analyser_main(),
-        Command::Serve(path) => serve(&path),
-        Command::CheckConfig(path) => check_config(&path),
-        Command::Install(install) => install::install(&install).map_err(Into::into),
+        Command::Serve => serve(&path, Purpose::Serve),
+        Command::Stop { keep_apps } => stop(&path, keep_apps),
+        Command::CheckConfig => check_config(&path),
+        Command::Install { unit, yes } => {
+            install::install(&install::Install { config: path, unit, yes }).map_err(Into::into)
+        }
         Command::DefaultConfig => print(config::DEFAULT.trim_end()),
         Command::Help => print(HELP),
         Command::Version => print(concat!("medic ", env!("CARGO_PKG_VERSION"))),
@@ -91,42 +75,6 @@ fn main() -> ExitCode {
             }
             ExitCode::FAILURE
         }
-    }
-}
-
-/// What the arguments ask for. No error text where nothing was asked for.
-fn command() -> Result<Command, Option<lexopt::Error>> {
-    use lexopt::prelude::{Long, Short, Value, ValueExt};
-    let mut parser = lexopt::Parser::from_env();
-    let mut word = None;
-    let mut path = PathBuf::from("medic.toml");
-    let mut of_shim = None;
-    let (mut unit, mut yes) = (None, false);
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("config") | Short('c') => path = parser.value()?.into(),
-            Long("unit") if word.as_deref() == Some("install") => unit = Some(parser.value()?.into()),
-            Long("yes") if word.as_deref() == Some("install") => yes = true,
-            Long("help") | Short('h') => return Ok(Command::Help),
-            Long("version") | Short('V') => return Ok(Command::Version),
-            Value(value) if word.is_none() => word = Some(value.string()?),
-            Value(value) if matches!(word.as_deref(), Some("shim" | "fork-server")) && of_shim.is_none() => {
-                of_shim = Some(PathBuf::from(value));
-            }
-            other => return Err(Some(other.unexpected())),
-        }
-    }
-    match (word.as_deref(), of_shim) {
-        (Some("serve"), _) => Ok(Command::Serve(path)),
-        (Some("check-config"), _) => Ok(Command::CheckConfig(path)),
-        (Some("default-config"), _) => Ok(Command::DefaultConfig),
-        (Some("install"), _) => Ok(Command::Install(install::Install { config: path, unit, yes })),
-        (Some("fork-server"), Some(_room)) => Ok(Command::ForkServer),
-        (Some("shim"), Some(run_dir)) => Ok(Command::Shim(run_dir)),
-        (Some("analyse"), _) => Ok(Command::Analyse),
-        (Some("help"), _) => Ok(Command::Help),
-        (Some(other), _) => Err(Some(format!("unknown command \"{other}\"").into())),
-        (None, _) => Err(None),
     }
 }
 
@@ -156,12 +104,26 @@ fn check_config(path: &std::path::Path) -> anyhow::Result<()> {
     ))
 }
 
-fn serve(path: &std::path::Path) -> anyhow::Result<()> {
+/// Where no server runs, what the last one left is taken over to be ended.
+fn stop(path: &std::path::Path, keep_apps: bool) -> anyhow::Result<()> {
+    let config = load(path)?;
+    match stop::stop(&config.data_dir, keep_apps)? {
+        stop::Stopped::Server => print(if keep_apps { "stopped; the apps keep running" } else { "stopped" }),
+        stop::Stopped::NoServer if keep_apps || !supervision::are_workers_left(&config.data_dir) => {
+            print("no server is running")
+        }
+        stop::Stopped::NoServer => serve(path, Purpose::EndWorkers),
+    }
+}
+
+fn serve(path: &std::path::Path, purpose: Purpose) -> anyhow::Result<()> {
     let config = load(path)?;
     log::start();
+    let service_manager = ServiceManager::of_environment(|name| std::env::var(name).ok());
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    let served = runtime.block_on(serve::serve(path, config, Arc::new(shim::SystemClock)));
+    let served =
+        runtime.block_on(serve::serve(path, config, Arc::new(shim::SystemClock), service_manager, purpose));
     // what still reads or writes a file beside the runtime keeps nobody waiting
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     Ok(served?)

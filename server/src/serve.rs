@@ -1,12 +1,12 @@
 //! `medic serve`: the apps first. The data folder is held, then the front doors are opened, then the workers that live are taken
 //! over; what cannot be had (an address, the database, the dashboard's own address) is tried again beside it and said on every
-//! page. Then it runs until it is told to stop, and stops in order: no new requests, the requests in flight, the workers, the
-//! store.
+//! page. Then it runs until it is told to end, with its workers or without them, and ends in order (see `ending`).
 //!
 //! What the database holds is waited for a second at most. What comes later is taken over then (see `recall`).
 
 mod dashboard;
 mod data_dir;
+mod ending;
 mod recall;
 mod signals;
 
@@ -22,18 +22,16 @@ use model::{Clock, NodeName};
 use shim::cgroup::Home;
 use store::{Database, Store, StoreError};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
 
-use crate::config::{App, Config, Line};
+use crate::config::{Config, Line};
 use crate::console::{self, Maintenance};
 use crate::descriptors::Descriptors;
-use crate::doors::{self, Doors};
 use crate::health::Health;
-use crate::service_manager::ServiceManager;
-use crate::stopping::{self, Stop, Stopper};
+use crate::service_manager::{self, ServiceManager};
 use crate::supervision::{self, Dependencies, Launcher, MemoryMinutes, Supervision};
-use crate::{housekeeping, http};
+use crate::{doors, housekeeping, http, stopping};
 use dashboard::Dashboard;
+use ending::Ending;
 use signals::{Asked, Signals};
 
 /// Why Medic did not start, or why it ended.
@@ -69,19 +67,30 @@ pub enum ServeError {
     System { what: &'static str, source: io::Error },
 }
 
-/// How long each part may take when Medic stops. Beyond what apps are granted: for the front doors to cut what is left; for
-/// killed workers to end, and for a last crash to be analysed and recorded.
-const DOORS_STOP: Duration = Duration::from_secs(5);
-const WORKERS_STOP: Duration = Duration::from_mins(1);
-/// How long requests in flight have when Medic hands over: nobody reaches the apps meanwhile.
-const HAND_OVER_GRACE: Duration = Duration::from_secs(5);
-/// For answers of the dashboard, which has 5 seconds itself; the last counts; the database.
+/// What Medic is started for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To serve until it is told to end.
+    Serve,
+    /// To end the workers that the last one left.
+    EndWorkers,
+}
+
+/// How long each part may take when Medic ends, beside what `ending` waits for. For answers of the dashboard, which has 5 seconds itself; the last counts; the database.
 const HTTP_STOP: Duration = Duration::from_secs(7);
 const COUNTS_STOP: Duration = Duration::from_secs(10);
 const DATABASE_STOP: Duration = Duration::from_secs(10);
 
-/// Runs until SIGTERM or SIGINT, or until SIGUSR1, which leaves the workers to the next Medic; SIGHUP reads the configuration at `path` again.
-pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Result<(), ServeError> {
+/// Runs until SIGTERM or SIGINT, which end the workers, or SIGUSR1, which leaves them to the next Medic; SIGHUP reads the
+/// configuration at `path` again.
+pub async fn serve(
+    path: &Path,
+    mut config: Config,
+    clock: Arc<dyn Clock>,
+    service_manager: ServiceManager,
+    purpose: Purpose,
+) -> Result<(), ServeError> {
+    let service_manager = Arc::new(service_manager);
     for doubt in &config.doubts {
         tracing::warn!("{doubt}");
     }
@@ -91,8 +100,9 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     let health = Health::new(Arc::clone(&clock));
     let descriptors = Descriptors::share_out(ServingThreads::start(0)?, &config.apps);
     let node = node_name();
-    let doors = doors::open(&node, &config.apps, &clock, &descriptors, &health);
-    let listener = dashboard::listen(config.listen, &health).await;
+    let doors = doors::open(&node, &config.apps, &clock, &descriptors, &health, &service_manager);
+    let listener = dashboard::listen(config.listen, &health, &service_manager).await;
+    service_manager.give_up_rest();
     let listener = match listener {
         Err(source) if !doors.values().any(|door| door.is_open()) => {
             return Err(ServeError::Listen { address: config.listen, source });
@@ -148,29 +158,30 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     let noting = maintenance.clone();
     let add_line = move |line| noting.note(line);
     tokio::spawn(descriptors.watch(supervision.snapshot(), add_line, shutting_down.clone()));
-    let dashboard = Dashboard { address: config.listen, health, clock, router, shares, shutting_down };
+    let dashboard = Dashboard {
+        address: config.listen,
+        health,
+        service_manager: Arc::clone(&service_manager),
+        clock,
+        router,
+        shares,
+        shutting_down,
+    };
     let http = tokio::spawn(dashboard.serve(listener, dashboard::unix_socket(&config.data_dir)));
 
-    let manager = Arc::new(ServiceManager::of(&environment()));
-    let alive = tokio::spawn(keep_alive(Arc::clone(&manager), supervision.clone())).abort_handle();
-    manager.ready();
-    let asked = until_stop(&mut signals, path, &config, &maintenance).await;
-    stopper.stop();
-    let hands_over = asked == Asked::HandOver;
-    let said = if hands_over {
-        "handing over; the apps go on running"
-    } else {
-        "shutting down; repeat the signal to force"
+    let watched = tokio::spawn(watchdog(Arc::clone(&service_manager), supervision.clone())).abort_handle();
+
+    let asked = match purpose {
+        Purpose::Serve => until_end(&mut signals, path, &config, &maintenance, &service_manager).await,
+        Purpose::EndWorkers => Asked::Stop,
     };
-    tracing::info!("{said}");
-    manager.stopping(said);
-    let workers = (!hands_over).then(|| supervision.clone());
-    let hastening = tokio::spawn(hasten(signals, stopper, workers)).abort_handle();
-    if hands_over {
-        hand_over(&supervision, &doors, &config.apps, loop_ended, &stop).await;
-    } else {
-        stop_in_order(&supervision, &doors, &config.apps, loop_ended, &stop).await;
+    let ending = Ending { supervision, doors, loop_ended, stop: stop.clone() };
+    let hastening = ending.begin(asked, signals, stopper, &service_manager);
+    match asked {
+        Asked::HandOver => ending.hand_over().await,
+        Asked::Stop | Asked::Reload => ending.stop(&config.apps).await,
     }
+    watched.abort();
     recalling.abort();
     shut_down.send_replace(true);
     let _panicked = stop.wait("the dashboard's last answers", HTTP_STOP, http).await;
@@ -178,22 +189,38 @@ pub async fn serve(path: &Path, mut config: Config, clock: Arc<dyn Clock>) -> Re
     stop.wait("the database", DATABASE_STOP, store.close()).await;
     keeping.abort();
     hastening.abort();
-    alive.abort();
     Ok(())
 }
 
-/// Reads the configuration again whenever that is asked for; which way to end was asked for in the end.
-async fn until_stop(
+/// Says that all is ready, and reads the configuration again whenever that is asked for, until the end is; which end.
+async fn until_end(
     signals: &mut Signals,
     path: &Path,
     running: &Config,
     maintenance: &Maintenance,
+    service_manager: &ServiceManager,
 ) -> Asked {
+    service_manager.ready();
     loop {
         match signals.next().await {
-            Asked::Reload => reload(path, running, maintenance).await,
+            Asked::Reload => {
+                service_manager.reloading();
+                reload(path, running, maintenance).await;
+                service_manager.ready();
+            }
+            Asked::HandOver if service_manager.is_machine_stopping().await => return Asked::Stop,
             asked => return asked,
         }
+    }
+}
+
+/// Tells the service manager that the loop works, as often as it wants to hear so.
+async fn watchdog(service_manager: Arc<ServiceManager>, supervision: Supervision) {
+    let Some(limit) = service_manager.watchdog() else { return };
+    loop {
+        supervision.answers().await;
+        service_manager.works();
+        tokio::time::sleep(limit / 3).await;
     }
 }
 
@@ -212,22 +239,6 @@ async fn reload(path: &Path, running: &Config, maintenance: &Maintenance) {
     }
     maintenance.reload(&config).await;
     tracing::info!("configuration reloaded");
-}
-
-async fn keep_alive(manager: Arc<ServiceManager>, supervision: Supervision) {
-    manager.keep_alive(|| supervision.answers()).await;
-}
-
-/// Every further signal that means it hastens the stop, of the workers too where those are stopped.
-async fn hasten(mut signals: Signals, stopper: Stopper, workers: Option<Supervision>) {
-    loop {
-        if signals.next().await != Asked::Reload {
-            stopper.stop();
-            if let Some(supervision) = &workers {
-                supervision.hasten().await;
-            }
-        }
-    }
 }
 
 /// Where workers get control groups of their own, and what the settings page says of it.
@@ -253,56 +264,6 @@ fn control_groups() -> (Option<Home>, Line) {
     }
 }
 
-/// No new requests, then the requests in flight (within each app's stop grace), then the workers.
-async fn stop_in_order(
-    supervision: &Supervision,
-    doors: &Doors,
-    apps: &[App],
-    stopped: JoinHandle<()>,
-    stop: &Stop,
-) {
-    let grace = close_doors(doors, apps, Duration::MAX, stop).await;
-    let ended = async {
-        supervision.stop().await;
-        let _panicked = stopped.await;
-    };
-    // what is left then is the next Medic's, by its shim
-    stop.wait("workers to end", 2 * grace + WORKERS_STOP, ended).await;
-}
-
-/// No new requests, then those in flight, for a short time: meanwhile the apps cannot be reached. Then the loop alone: whoever runs
-/// goes on running.
-async fn hand_over(
-    supervision: &Supervision,
-    doors: &Doors,
-    apps: &[App],
-    stopped: JoinHandle<()>,
-    stop: &Stop,
-) {
-    close_doors(doors, apps, HAND_OVER_GRACE, stop).await;
-    let ended = async {
-        supervision.hand_over().await;
-        let _panicked = stopped.await;
-    };
-    stop.wait("the last records", WORKERS_STOP, ended).await;
-}
-
-/// Closes the listen addresses and waits for the requests in flight, each app's stop grace and `most` at the longest. The longest
-/// grace.
-async fn close_doors(doors: &Doors, apps: &[App], most: Duration, stop: &Stop) -> Duration {
-    let grace = apps.iter().map(|app| app.stop_grace.min(most)).max().unwrap_or_default();
-    let mut closing = JoinSet::new();
-    for app in apps {
-        if let Some(door) = doors.get(&app.name).cloned() {
-            let grace = app.stop_grace.min(most);
-            closing.spawn(async move { door.shut_down(grace).await });
-        }
-    }
-    let drained = stop.wait("requests in flight", grace + DOORS_STOP, closing.join_all());
-    tokio::select! { _ = drained => {}, () = stop.hastened() => {} }
-    grace
-}
-
 fn database(config: &Config) -> Database {
     match &config.database_url {
         Some(url) => Database::Postgres(url.clone()),
@@ -314,9 +275,10 @@ fn node_name() -> NodeName {
     NodeName::of_hostname(&std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default())
 }
 
-/// This process's environment; what is not UTF-8 can be neither a setting nor a worker's variable.
+/// This process's environment, as it may be the workers', too; what is not UTF-8 can be neither a setting nor a worker's variable.
 pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| !service_manager::is_own_variable(name))
         .collect()
 }

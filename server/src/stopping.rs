@@ -1,7 +1,7 @@
 //! How Medic is asked to stop, and how long anything may be waited for then.
 //!
 //! ```text
-//!  Serving ── SIGTERM, SIGINT ──▶ Stopping ── a second one ──▶ Hastened
+//!  Serving ── SIGTERM, SIGINT, SIGUSR1 ──▶ Stopping ── a second one ──▶ Hastened
 //! ```
 //! Every wait at the end goes through [`Stop::wait`] or [`Stop::over`]: it has a bound of its own, and the second signal cuts it
 //! short, wherever it is.

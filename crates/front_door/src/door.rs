@@ -18,7 +18,7 @@ use crate::exchange::app::App;
 use crate::exchange::table::Table;
 use crate::settings::{BindError, Death, FrontDoorSettings, Target};
 use crate::transport::app_task::{Command, Reply};
-use crate::transport::listen::listen;
+use crate::transport::listen::Listeners;
 use crate::transport::serving_threads::ServingThreads;
 
 /// A thread answers a command between two requests, within microseconds. One that does not, on a machine that stands still, is
@@ -54,17 +54,21 @@ impl FrontDoor {
         clock: Arc<dyn Clock>,
         serving: &ServingThreads,
     ) -> Result<Self, BindError> {
-        let every = serving.count();
-        let count = if settings.sockets == 0 { every } else { settings.sockets.min(every) };
-        let listeners = listen(&settings.app, settings.listen, count)?;
-        let address = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(settings.listen);
-        let name = settings.app.clone();
+        let listeners = Listeners::bind(&settings.app, settings.listen, serving.sockets(settings.sockets))?;
+        Self::open(settings, clock, serving, listeners)
+    }
+
+    /// Has the threads serve whoever comes to the `listeners`.
+    pub fn open(
+        settings: FrontDoorSettings,
+        clock: Arc<dyn Clock>,
+        serving: &ServingThreads,
+        listeners: Listeners,
+    ) -> Result<Self, BindError> {
+        let (name, address) = (settings.app.clone(), listeners.address());
         let app = Arc::new(App::new(settings, clock, address));
-        let threads = serving.open(&app, listeners).map_err(|source| BindError::Other {
-            app: name,
-            address,
-            source,
-        })?;
+        let opened = serving.open(&app, listeners.into_sockets());
+        let threads = opened.map_err(|source| BindError::Other { app: name, address, source })?;
         Ok(Self {
             app,
             address,

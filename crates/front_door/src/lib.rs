@@ -59,4 +59,5 @@ mod transport;
 pub use accounting::connections::ConnectionCounts;
 pub use door::FrontDoor;
 pub use settings::{BindError, Death, FrontDoorSettings, Limits, Scheme, StartError, Target};
+pub use transport::listen::Listeners;
 pub use transport::serving_threads::ServingThreads;

@@ -165,3 +165,15 @@ pub enum BindError {
         source: io::Error,
     },
 }
+
+impl BindError {
+    pub(crate) fn from_system(app: &AppName, address: SocketAddr, source: io::Error) -> Self {
+        let app = app.clone();
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse { app, address },
+            io::ErrorKind::PermissionDenied => Self::Permission { app, address },
+            io::ErrorKind::AddrNotAvailable => Self::NoSuchAddress { app, address },
+            _ => Self::Other { app, address, source },
+        }
+    }
+}

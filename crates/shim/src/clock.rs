@@ -23,6 +23,14 @@ impl Clock for SystemClock {
     }
 }
 
+impl SystemClock {
+    /// The machine's own monotonic time, for those outside of this process who are told a moment.
+    pub fn since_boot() -> Duration {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        Duration::try_from(now).unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

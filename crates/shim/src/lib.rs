@@ -75,6 +75,13 @@ pub fn reset_signals() {
     sys::signals::reset_inherited();
 }
 
+/// The descriptors after the standard ones that this process was started with, such as a service manager passes; what it starts
+/// itself does not inherit them. Call it once, before anything else could own one.
+pub fn take_inherited_sockets(count: usize) -> Vec<std::os::fd::OwnedFd> {
+    let end = i32::try_from(count).unwrap_or(0).saturating_add(3);
+    (3..end).filter_map(sys::descriptors::inherited_alone).collect()
+}
+
 /// Ends every process of a process group, which is named by the id of its first process. For programs that are started without
 /// a shim, in groups of their own.
 pub fn kill_group(first: u32) {

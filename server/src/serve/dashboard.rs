@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::descriptors::Shares;
 use crate::health::Health;
 use crate::http_server::{self as server, Limits, UnixSocket};
+use crate::service_manager::ServiceManager;
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -23,6 +24,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(super) struct Dashboard {
     pub(super) address: SocketAddr,
     pub(super) health: Health,
+    pub(super) service_manager: Arc<ServiceManager>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) router: Router,
     /// How many connections there may be.
@@ -30,9 +32,20 @@ pub(super) struct Dashboard {
     pub(super) shutting_down: watch::Receiver<bool>,
 }
 
-/// Listens at once, if it can.
-pub(super) async fn listen(address: SocketAddr, health: &Health) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await.inspect_err(|error| {
+/// Listens at once, if it can: on the last Medic's socket, where a service manager kept it.
+pub(super) async fn listen(
+    address: SocketAddr,
+    health: &Health,
+    service_manager: &ServiceManager,
+) -> io::Result<TcpListener> {
+    let opened = match service_manager.take(address).pop() {
+        Some(kept) => kept.set_nonblocking(true).and_then(|()| TcpListener::from_std(kept)),
+        None => TcpListener::bind(address).await,
+    };
+    if let Ok(listener) = &opened {
+        service_manager.keep(address, &[listener]);
+    }
+    opened.inspect_err(|error| {
         let reason = match error.kind() {
             io::ErrorKind::AddrInUse => "the address is in use by another program",
             io::ErrorKind::AddrNotAvailable => "this machine does not have the address",
@@ -93,7 +106,7 @@ impl Dashboard {
                 return listener;
             }
             tokio::time::sleep(PAUSE).await;
-            listener = listen(address, &self.health).await;
+            listener = listen(address, &self.health, &self.service_manager).await;
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The data folder: made for its owner alone, and held by one Medic at a time.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use super::ServeError;
+use crate::stop::LOCK;
 
 /// Holds the folder for this process; the kernel gives it back when the process is gone, however it went.
 pub(super) fn lock(data_dir: &Path) -> Result<File, ServeError> {
@@ -15,7 +16,11 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, ServeError> {
     }
     let file = open(data_dir).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            // who asks it to end finds it by that; where nothing can be written, by other means
+            let _full_or_read_only = file.set_len(0).and_then(|()| writeln!(&file, "{}", std::process::id()));
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => Err(ServeError::InUse(data_dir.to_owned())),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
@@ -23,7 +28,7 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, ServeError> {
 
 /// Where nothing can be written just now, a lock is still to be had: on the file that is there, else on the folder itself.
 fn open(data_dir: &Path) -> io::Result<File> {
-    let path = data_dir.join("medic.lock");
+    let path = data_dir.join(LOCK);
     match File::options().create(true).truncate(false).write(true).open(&path) {
         Err(error)
             if matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull) =>

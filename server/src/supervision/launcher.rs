@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::config::warm_up::WarmUpCheck;
 use crate::config::{Account, App, RunAs, command};
 use crate::custom_action::Context;
-use crate::{service_manager, worker_output};
+use crate::worker_output;
 
 /// Ports are taken below Linux' ephemeral range (32768–60999), so that no outgoing connection takes a worker's port between
 /// its choice and the worker's `listen`.
@@ -180,8 +180,7 @@ impl Launcher {
     /// Medic's own environment without its settings, then what helps a crash to be understood, then the app's own, which wins,
     /// then what only Medic can know.
     fn environment(&self, app: &App, place: &Place, port: Option<u16>) -> BTreeMap<String, String> {
-        let is_medics = |name: &str| name.starts_with("MEDIC_") || service_manager::VARIABLES.contains(&name);
-        let inherited = self.inherited.iter().filter(|(name, _)| !is_medics(name));
+        let inherited = self.inherited.iter().filter(|(name, _)| !name.starts_with("MEDIC_"));
         let mut environment: BTreeMap<String, String> =
             inherited.map(|(name, value)| (name.clone(), value.clone())).collect();
         environment.entry("RUST_BACKTRACE".to_owned()).or_insert_with(|| "1".to_owned());

@@ -44,6 +44,12 @@ const REQUESTS: usize = 64;
 /// What is due by the wall clock may be due at any moment when that is set: nobody tells, so it is looked at now and then.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
+/// Are there run folders of workers, with a server or without one?
+pub fn are_workers_left(data_dir: &std::path::Path) -> bool {
+    let node = NodeName::of_hostname("");
+    run_dir::RunDirs::of(data_dir, &node).workers().is_ok_and(|workers| !workers.is_empty())
+}
+
 /// What the loop needs of the rest of Medic.
 pub struct Dependencies {
     /// This machine's name.

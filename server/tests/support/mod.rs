@@ -58,6 +58,15 @@ impl Medic {
         medic
     }
 
+    /// The lab's shop, with more in Medic's environment.
+    pub(crate) fn with_shop_in(environment: &[(&str, String)], head: &str, app: &str) -> Self {
+        let mut medic = Self::prepared(tempfile::tempdir().unwrap(), &[lab::shop()], head, app);
+        medic.environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        medic.start();
+        medic
+    }
+
     /// The lab's shop with its data in another folder, run by another program with more in its environment.
     pub(crate) fn with_shop_at(
         data_dir: &Path,
@@ -231,6 +240,17 @@ impl Medic {
     /// Where its configuration is.
     pub(crate) fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
+    }
+
+    /// Waits for the end that somebody else has asked for.
+    pub(crate) fn has_ended_well(&mut self) -> bool {
+        self.server.take().unwrap().wait().unwrap().success()
+    }
+
+    /// Starts the server by another program.
+    pub(crate) fn start_by(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
+        self.start();
     }
 
     /// Signals until it has ended: of signals that come close together the kernel delivers one.

@@ -32,6 +32,9 @@ use crate::settings::Limits;
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1024 * 1024;
 
+/// How long a client that has just connected may take to send something once the front door closes.
+const FIRST_BYTE: Duration = Duration::from_millis(250);
+
 /// hyper's settings for clients. Time limits are [`ClientTimeouts`]'; `pipeline_flush` stays off, since with it whole bodies
 /// are buffered for slow readers.
 pub(crate) fn http(limits: &Limits) -> http1::Builder {
@@ -113,18 +116,23 @@ fn peer(app: &AppThread, address: SocketAddr) -> Peer {
 async fn serve(app: &Rc<AppThread>, client: &Rc<Client>, mut socket: ClientSocket, http: &http1::Builder) {
     // what the connection becomes once its answer 101 is sent; it holds the client, so the client does not hold it
     let tunnel: Cell<Option<Tunnel>> = Cell::default();
-    while readable(app, client, &socket).await {
+    let mut is_new = true;
+    while readable(app, client, &socket, is_new).await {
+        is_new = false;
         // boxed here and below, so that an idle connection does not keep the room that others need
         let service = service_fn(|request| Box::pin(relay::serve(app, client, &tunnel, request)));
         let mut connection = Box::new(http.serve_connection(socket, service).with_upgrades());
         let mut told_to_close = false;
         let ended = std::future::poll_fn(|cx| {
             client.set_waker(cx.waker());
-            if app.connections.closing.get() && !told_to_close {
+            let mut polled = Pin::new(&mut *connection).poll(cx);
+            // Only once it has read: hyper closes a connection of which it has not seen a byte.
+            if polled.is_pending() && app.connections.closing.get() && !told_to_close {
                 told_to_close = true;
                 Pin::new(&mut *connection).graceful_shutdown();
+                polled = Pin::new(&mut *connection).poll(cx);
             }
-            match Pin::new(&mut *connection).poll(cx) {
+            match polled {
                 Poll::Pending if client.needs_no_buffers() => Poll::Ready(None),
                 polled => polled.map(Some),
             }
@@ -149,16 +157,21 @@ async fn serve(app: &Rc<AppThread>, client: &Rc<Client>, mut socket: ClientSocke
     }
 }
 
-/// Waits until the client has sent something; `false` if the connection is to be closed instead.
-async fn readable(app: &AppThread, client: &Client, socket: &ClientSocket) -> bool {
-    std::future::poll_fn(|cx| {
+/// Waits until the client has sent something; `false` if the connection is to be closed instead. What has come by then is served,
+/// and who has just connected is given the time to say why.
+async fn readable(app: &AppThread, client: &Client, socket: &ClientSocket, is_new: bool) -> bool {
+    let until_closing = std::future::poll_fn(|cx| {
         client.set_waker(cx.waker());
-        if app.connections.closing.get() {
-            return Poll::Ready(false);
+        match socket.poll_readable(cx) {
+            Poll::Pending if app.connections.closing.get() => Poll::Ready(false),
+            polled => polled.map(|()| true),
         }
-        socket.poll_readable(cx).map(|()| true)
-    })
-    .await
+    });
+    if until_closing.await {
+        return true;
+    }
+    let sent = std::future::poll_fn(|cx| socket.poll_readable(cx));
+    if is_new { tokio::time::timeout(FIRST_BYTE, sent).await.is_ok() } else { socket.has_unread() }
 }
 
 async fn linger(mut socket: TcpStream) {

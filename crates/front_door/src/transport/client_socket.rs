@@ -1,6 +1,7 @@
 //! A client's socket that notes its progress.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,6 +9,7 @@ use std::task::{Context, Poll};
 use hyper::body::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::exchange::client_timeouts::ClientTimeouts;
@@ -37,6 +39,12 @@ impl ClientSocket {
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         // an error comes with the reading
         self.socket.inner().poll_read_ready(cx).map(|_| ())
+    }
+
+    /// Has something come that nobody has read? Asked past the runtime, which may not have heard of it.
+    pub(crate) fn has_unread(&self) -> bool {
+        let peeked = SockRef::from(self.socket.inner()).peek(&mut [MaybeUninit::uninit()]);
+        peeked.is_ok_and(|bytes| bytes > 0)
     }
 
     pub(crate) fn into_inner(self) -> TcpStream {

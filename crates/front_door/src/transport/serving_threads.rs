@@ -63,6 +63,11 @@ impl ServingThreads {
         self.threads.len()
     }
 
+    /// How many listening sockets a front door has whose settings ask for so many (see [`crate::FrontDoorSettings::sockets`]).
+    pub fn sockets(&self, asked: usize) -> usize {
+        if asked == 0 { self.count() } else { asked.min(self.count()) }
+    }
+
     /// All apps together may have so many connections open from now on, half of them to clients; there is no limit before.
     /// Where there are more, idle ones are closed, those that have been idle the longest first.
     pub fn limit_connections(&self, connections: usize) {

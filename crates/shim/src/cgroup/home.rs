@@ -57,6 +57,13 @@ pub enum NoHome {
     /// Memory limits would not reach groups below.
     #[error("the control group {} does not pass its memory limit on; set memory.use_hierarchy to 1", .0.display())]
     NotHierarchical(PathBuf),
+    /// systemd would not get Medic back into a group that it has divided.
+    #[error(
+        "systemd starts Medic in {}, and could not do so again while workers have groups below; that needs systemd 254 and \
+         DelegateSubgroup=medic",
+        .0.display()
+    )]
+    NoSubgroup(PathBuf),
     /// The kernel refused.
     #[error(
         "the control group {} is not Medic's to divide: {source}; run it as a service with Delegate=memory",
@@ -159,6 +166,9 @@ fn second_version(own: &Group, controller: &str) -> Result<PathBuf, NoHome> {
     let refused = |source| NoHome::Refused { group: home.to_owned(), source };
     // the machine's topmost group, which has no type, may have processes and groups with controllers
     if home.join("cgroup.type").exists() {
+        if !is_in_leaf && std::env::var_os("NOTIFY_SOCKET").is_some() {
+            return Err(NoHome::NoSubgroup(home.to_owned()));
+        }
         clear(home)?;
     }
     write_existing(&home.join("cgroup.subtree_control"), &format!("+{controller}")).map_err(refused)?;

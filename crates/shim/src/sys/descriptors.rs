@@ -53,6 +53,13 @@ pub(crate) fn inherited(fd: RawFd) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// The same, close-on-exec from now on.
+pub(crate) fn inherited_alone(fd: RawFd) -> Option<OwnedFd> {
+    let fd = inherited(fd)?;
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).ok()?;
+    Some(fd)
+}
+
 /// One descriptor to wait for.
 #[derive(Clone, Copy)]
 pub(crate) struct Interest<'fd> {

@@ -1,0 +1,69 @@
+//! What is asked of the program by its arguments.
+
+use std::path::PathBuf;
+
+use lexopt::prelude::{Long, Short, Value, ValueExt};
+
+pub const HELP: &str = "\
+Medic keeps web apps running, catches their crashes and explains them.
+
+  medic serve [--config FILE]          run the apps and the dashboard
+  medic stop [--keep-apps]             stop the server and the apps; --keep-apps leaves the apps running
+  medic check-config [--config FILE]   check the configuration
+  medic default-config                 print all settings with their defaults
+  medic install [--config FILE]        show the systemd unit, then write it (--yes: without a question; --unit: where)
+  medic --version
+
+The default FILE is medic.toml. MEDIC_LOG=debug logs more. NO_COLOR=1 logs without colors.";
+
+/// What to do.
+pub enum Command {
+    Serve,
+    Stop { keep_apps: bool },
+    CheckConfig,
+    DefaultConfig,
+    Install { unit: Option<PathBuf>, yes: bool },
+    ForkServer,
+    Shim(PathBuf),
+    Analyse,
+    Help,
+    Version,
+}
+
+/// The command, and where the configuration is. No error text where nothing was asked for.
+pub fn command() -> Result<(Command, PathBuf), Option<lexopt::Error>> {
+    let mut parser = lexopt::Parser::from_env();
+    let mut word = None;
+    let mut path = PathBuf::from("medic.toml");
+    let mut of_shim = None;
+    let (mut keep_apps, mut unit, mut yes) = (false, None, false);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("config") | Short('c') => path = parser.value()?.into(),
+            Long("help") | Short('h') => return Ok((Command::Help, path)),
+            Long("version") | Short('V') => return Ok((Command::Version, path)),
+            Long("keep-apps") if word.as_deref() == Some("stop") => keep_apps = true,
+            Long("unit") if word.as_deref() == Some("install") => unit = Some(parser.value()?.into()),
+            Long("yes") if word.as_deref() == Some("install") => yes = true,
+            Value(value) if word.is_none() => word = Some(value.string()?),
+            Value(value) if matches!(word.as_deref(), Some("shim" | "fork-server")) && of_shim.is_none() => {
+                of_shim = Some(PathBuf::from(value));
+            }
+            other => return Err(Some(other.unexpected())),
+        }
+    }
+    let command = match (word.as_deref(), of_shim) {
+        (Some("serve"), _) => Command::Serve,
+        (Some("stop"), _) => Command::Stop { keep_apps },
+        (Some("check-config"), _) => Command::CheckConfig,
+        (Some("default-config"), _) => Command::DefaultConfig,
+        (Some("install"), _) => Command::Install { unit, yes },
+        (Some("fork-server"), Some(_room)) => Command::ForkServer,
+        (Some("shim"), Some(run_dir)) => Command::Shim(run_dir),
+        (Some("analyse"), _) => Command::Analyse,
+        (Some("help"), _) => Command::Help,
+        (Some(other), _) => return Err(Some(format!("unknown command \"{other}\"").into())),
+        (None, _) => return Err(None),
+    };
+    Ok((command, path))
+}
