@@ -191,6 +191,42 @@ fn the_last_lines_of_output_are_the_operators_alone() {
 }
 
 #[test]
+fn a_daemon_is_the_worker_and_nothing_of_it_is_left_after_a_stop() {
+    let Some(mut medic) = starting(&["daemon"], "") else { return };
+    medic.until_running();
+    let answered: u64 = medic.shop("/").body.trim().parse().unwrap();
+    let pid = medic.until("the daemon's process", || {
+        medic.instances()[0]["pid"].as_u64().filter(|pid| *pid == answered)
+    });
+    medic.kill();
+    medic.start();
+    medic.until_running();
+    assert_eq!(medic.shop("/").body.trim(), pid.to_string(), "taken over");
+    assert_eq!(medic.instances()[0]["pid"], pid);
+    assert!(support::kill(pid, "KILL"));
+    medic.until("its crash", || (medic.crashes() == 1).then_some(()));
+    medic.until("another daemon", || {
+        let next = medic.instances()[0]["pid"].as_u64()?;
+        (next != pid && medic.shop("/").body.trim() == next.to_string()).then_some(())
+    });
+    let next = medic.instances()[0]["pid"].as_u64().unwrap();
+    assert!(medic.stop());
+    assert!(!support::is_alive(next) && support::processes_below(&medic.data_dir()).is_empty());
+}
+
+#[test]
+fn a_daemon_that_listens_nowhere_is_ended_with_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("pid");
+    let line = format!("setsid sh -c 'echo $$ >> {}; exec sleep 1000' & sleep 0.2", told.display());
+    let command = ["/bin/sh".into(), "-c".into(), line.into()];
+    let medic = Medic::with_command(&command, "", "warm_up = \"2s\"\nback_off = \"1h\"");
+    until_reason(&medic, "Not ready within 2 s: ");
+    let pid: u64 = std::fs::read_to_string(told).unwrap().lines().next().unwrap().parse().unwrap();
+    support::wait_until("the daemon's end", move || !support::is_alive(pid));
+}
+
+#[test]
 fn a_start_that_takes_too_long_says_what_was_found_last() {
     let folder = tempfile::tempdir().unwrap();
     let never = folder.path().join("never");

@@ -144,6 +144,7 @@ impl Instance {
                 self.found(now, worker, (Process { pid, port, armed, uptime }, warm, asked), effects);
             }
             WorkerEvent::StartFailed { reason } => self.start_failed(now, worker, &reason, effects),
+            WorkerEvent::Moved { pid } => self.moved(worker, pid),
             WorkerEvent::Seen(seen) => self.seen(worker, seen),
             WorkerEvent::Listening => self.listening(now, worker, effects),
             WorkerEvent::Limits(limits) => self.set_limits(worker, limits),

@@ -27,6 +27,12 @@ pub(crate) fn parent_of(pid: Pid) -> Option<Pid> {
     stat_field(&stat, 4)?.try_into().ok()
 }
 
+/// The session that a process is in.
+pub(crate) fn session_of(pid: Pid) -> Option<Pid> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    stat_field(&stat, 6)?.try_into().ok()
+}
+
 /// Who started a process, or adopted it, and when it was started, in ticks since the machine's start.
 pub(crate) fn parent_and_start(pid: Pid) -> Option<(Pid, u64)> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;

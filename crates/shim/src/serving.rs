@@ -109,6 +109,11 @@ impl ServingProcesses {
         Self { clock, main, port, members, known: BTreeMap::new(), look_at: Duration::ZERO }
     }
 
+    /// Another process has taken the main one's place.
+    pub(crate) fn set_main(&mut self, main: Pid) {
+        self.main = main;
+    }
+
     /// When the tree is to be looked at, by the monotonic clock.
     pub(crate) fn deadline(&self) -> Duration {
         self.look_at

@@ -5,9 +5,11 @@
 //!     │                                                                ▼
 //!     └─ fatal signal ─► captured ─► ended, crash ─► analysed ─► acknowledged ─► gone
 //! ```
+//! A main process that only goes into the background is replaced by what it leaves, see [`background`].
 //!
 //! A message of a state that was reached is sent to every client that connects later, until one acknowledges.
 
+mod background;
 mod ending;
 mod origin;
 mod post_mortem;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use model::{Clock, Exit, Signal, Timestamp};
 
+use self::background::Background;
 use self::ending::Ending;
 use self::origin::ForeignRoot;
 use self::post_mortem::{Captured, PostMortem};
@@ -60,6 +63,8 @@ struct Worker {
     warm: bool,
     /// Where.
     address: Option<SocketAddr>,
+    /// It took the place of the process that was started.
+    was_in_background: bool,
     /// Removed with the shim, when what was killed with the worker has had its time to end.
     group: Option<OwnGroup>,
 }
@@ -124,6 +129,8 @@ struct Shim {
     refusal: Option<String>,
     captures: Captures,
     asked: Asked,
+    /// The main process has ended, and what it left may go on in its place.
+    background: Option<Background>,
     /// Serving processes that were asked to end before the main one is.
     ending: Option<Ending>,
     /// This shim itself was asked to end.
@@ -151,6 +158,7 @@ impl Shim {
             self.take_changes();
             self.go_on_with_captures();
             self.go_on_ending();
+            self.go_on_in_background();
             if self.post_mortem.is_none() {
                 self.processes.look_if_due();
             }
@@ -183,6 +191,7 @@ impl Shim {
             let deadlines = analyser.map(Analyser::deadline).into_iter();
             let deadlines = deadlines.chain(self.orphans.as_ref().map(Orphans::deadline));
             let deadlines = deadlines.chain(self.captures.deadline());
+            let deadlines = deadlines.chain(self.background.as_ref().map(Background::deadline));
             let deadlines = deadlines.chain(self.post_mortem.is_none().then(|| self.processes.deadline()));
             let next = deadlines.chain(self.tracer.as_ref().and_then(Tracer::deadline)).min();
             next.filter(|next| *next != Duration::MAX).map(|next| next.saturating_sub(self.clock.monotonic()))
@@ -267,7 +276,7 @@ impl Shim {
                     if self.analyser().is_some_and(|analyser| analyser.pid() == pid) {
                         self.analyser_ended(exit);
                     } else if pid == self.worker.pid && self.post_mortem.is_none() {
-                        self.worker_ended(exit);
+                        self.main_ended(exit);
                     }
                 }
             }

@@ -55,6 +55,13 @@ impl Connected {
         }
     }
 
+    /// Another process of it goes on in its place.
+    pub(super) fn moved(&self, worker: &WorkerId, pid: u32) {
+        if let Some(known) = self.lock().get_mut(worker).and_then(|worker| worker.known.as_mut()) {
+            known.pid = pid;
+        }
+    }
+
     /// It answers there.
     pub(super) fn reached(&self, worker: &WorkerId, address: SocketAddr) {
         if let Some(known) = self.lock().get_mut(worker).and_then(|worker| worker.known.as_mut()) {

@@ -229,6 +229,8 @@ impl Executor {
             // first of all: requests wait for it
             let _ended = tell(instance::WorkerEvent::Listening).await;
             connected.send(&worker, ToShim::Warm { address: Some(address) });
+            // it may have gone into the background
+            let pid = connected.of(&worker, |known| known.pid).unwrap_or(pid);
             let _ended = tell(instance::WorkerEvent::Limits(measure(pid).await)).await;
         });
     }

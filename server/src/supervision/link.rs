@@ -224,6 +224,11 @@ impl Link {
 
     async fn hear(&self, said: FromShim, shim: &mut ShimState) -> Result<(), LoopEnded> {
         shim.ended |= matches!(said, FromShim::Ended { .. });
+        if let FromShim::State { pid, .. } = said {
+            shim.pid = pid;
+            self.connected.moved(&self.worker, pid);
+            return self.tell(instance::WorkerEvent::Moved { pid }).await;
+        }
         match self.translate(said, shim.pid).await {
             Some(input) => self.tell(input).await,
             None => Ok(()),

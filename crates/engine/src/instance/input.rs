@@ -112,6 +112,8 @@ pub enum WorkerEvent {
         /// What its output names as the reason, where it never took requests.
         fault: Option<StartFault>,
     },
+    /// It went into the background: another process is the worker now.
+    Moved { pid: u32 },
     /// Its crash is analysed.
     Analysed {
         /// What was found.

@@ -79,6 +79,21 @@ impl Instance {
         }
     }
 
+    /// Another process goes on in its place.
+    pub(super) fn moved(&mut self, worker: &WorkerId, pid: u32) {
+        let process = match &mut self.phase {
+            Phase::Starting(start) if start.worker == *worker => start.process.as_mut(),
+            Phase::Running { next: Some(next), .. } if next.start.worker == *worker => {
+                next.start.process.as_mut()
+            }
+            Phase::Running { worker: running, process, .. } if running == worker => Some(process),
+            _ => None,
+        };
+        if let Some(process) = process {
+            process.pid = pid;
+        }
+    }
+
     /// One that was given up has ended, and its output has a reason for not having been ready.
     pub(super) fn add_start_fault(&mut self, found: Option<StartFault>, effects: &mut Vec<Effect>) {
         let Some(InstanceMessage::Ended { end: LastEnd::NotReady { fault, .. } }) = &mut self.message else {

@@ -26,6 +26,9 @@ impl Shim {
             return;
         }
         self.asked.note(signal);
+        if self.signal_background(signal) {
+            return;
+        }
         if signal == libc::SIGTERM {
             self.ask_to_end();
         } else {

@@ -60,7 +60,7 @@ impl Shim {
         }
     }
 
-    fn state(&self) -> FromShim {
+    pub(super) fn state(&self) -> FromShim {
         FromShim::State {
             worker: self.spec.worker.clone(),
             pid: u32::try_from(self.worker.pid).unwrap_or(0),
@@ -77,7 +77,7 @@ impl Shim {
         }
     }
 
-    fn is_armed(&self) -> bool {
+    pub(super) fn is_armed(&self) -> bool {
         self.tracer.as_ref().is_some_and(|tracer| !tracer.is_leaving())
     }
 
