@@ -119,6 +119,30 @@ fn what_other_versions_and_loggers_print_is_read() {
     all_right(samples("typed"));
 }
 
+/// Many programs have one stream for everything, and Spring Boot's report is on standard output as a rule. What only a dying
+/// process prints is believed there too.
+#[test]
+fn what_ends_a_program_is_read_from_standard_output() {
+    let served = "GET / 200\n".repeat(300);
+    for name in [
+        "java_spring_failed_start",
+        "php_fpm_notice",
+        "node_compose_prefix",
+        "py_uvicorn_level_prefix",
+        "py_gunicorn_boot",
+        "ruby_bundler_failed",
+        "go_nil_old",
+        "rust_color_eyre",
+        "dotnet_npgsql_hresult",
+    ] {
+        let (_, tail, expected) = samples("posted").into_iter().find(|(sample, ..)| sample == name).unwrap();
+        let output = [served.as_bytes(), &tail].concat();
+        let death = crash::Death { standard_output: &output, ..death(b"", expected.exit()) };
+        let wrong = expected.complaints(&analyse(&death, &Limits::default()));
+        assert!(wrong.is_empty(), "{name}: {wrong:?}");
+    }
+}
+
 /// For last words that are kept elsewhere: the table is printed with `--nocapture`.
 #[test]
 #[ignore = "reads the folder that MEDIC_LAST_WORDS names"]
