@@ -5,7 +5,7 @@
 
 use model::crash::Runtime;
 
-use super::report::{Line, Report};
+use super::report::{At, Report};
 use super::{LastWords, rust};
 
 /// How many lines above a report are searched for what announces an end, and how many below for what confirms it.
@@ -13,19 +13,24 @@ const ABOVE: usize = 4;
 const BELOW: usize = 40;
 
 /// Frameworks that catch what ends the program say so first.
-const ANNOUNCES: [&str; 8] = [
+const ANNOUNCES: [&str; 13] = [
     "Application run failed",          // Spring Boot's SpringApplication.handleRunFailure
     "Failed to start application",     // Quarkus
     "Error starting Micronaut server", // Micronaut
     "Hosting failed to start",         // Microsoft.Extensions.Hosting, before 8 without the exception
     "Application startup exception",   // ASP.NET Core's WebHost
+    "Host terminated unexpectedly",    // Serilog's templates for ASP.NET Core
+    "Application terminated unexpectedly",
+    "Application start-up failed",
+    "uncaughtException: ", // winston's exception handler
+    "[ExceptionHandler]",  // Nest, when the application cannot be made
     "rake aborted!",
     "rails aborted!",
     "bundler: failed to load command:",
 ];
 
 /// What is printed when the program has ended, or because of it.
-const CONFIRMS: [&str; 8] = [
+const CONFIRMS: [&str; 9] = [
     "Node.js v", // node 17 and later, below an uncaught exception
     // Microsoft.Extensions.Hosting from 6 on
     "A BackgroundService has thrown an unhandled exception, and the IHost instance is stopping",
@@ -34,19 +39,23 @@ const CONFIRMS: [&str; 8] = [
     "[nodemon] app crashed",
     "Application startup failed. Exiting", // uvicorn
     "Worker failed to boot",               // gunicorn
-    "BUILD FAILURE",                       // Maven
+    "Reason: App failed to load",
+    "BUILD FAILURE", // Maven
 ];
 
-/// Is the report at these lines one of a program's end, whoever printed it?
-pub(super) fn is_end(lines: &[Line<'_>], at: usize, end: usize) -> bool {
-    let announced = lines[..at]
-        .iter()
-        .rev()
-        .filter(|line| !line.is_empty())
-        .take(ABOVE)
-        .any(|line| ANNOUNCES.iter().any(|text| line.contains(text)));
+/// Does a sentence say that what follows it ends the program?
+pub(super) fn announces(sentence: &str) -> bool {
+    ANNOUNCES.iter().any(|text| sentence.contains(text))
+}
+
+/// Is the report from `at` to the line `end` one of a program's end, whoever printed it?
+pub(super) fn is_end(at: At<'_, '_>, end: usize) -> bool {
+    let At { lines, start, .. } = at;
+    let above = lines[..start].iter().rev().filter(|line| !line.is_empty()).take(ABOVE);
     let below = lines.iter().skip(end).take(BELOW);
-    announced || below.into_iter().any(|line| CONFIRMS.iter().any(|text| line.contains(text)))
+    announces(at.label())
+        || above.into_iter().any(|line| announces(line))
+        || below.into_iter().any(|line| CONFIRMS.iter().any(|text| line.contains(text)))
 }
 
 /// The last certain report, else the last; `reports` are in the order in which they were printed.

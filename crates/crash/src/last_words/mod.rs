@@ -156,7 +156,7 @@ fn report<'t>(at: At<'_, 't>, read: &dyn Fn(At<'_, 't>) -> Option<Report>) -> Op
     let words = &mut report.words;
     // A sentence of a log may quote the beginning of a report; its calls it does not.
     let is_quoted = !at.label().trim().is_empty() && words.frames.is_empty();
-    words.certain = (words.certain && !is_quoted) || choose::is_end(at.lines, at.start, report.end);
+    words.certain = (words.certain && !is_quoted) || choose::is_end(at, report.end);
     Some(report)
 }
 

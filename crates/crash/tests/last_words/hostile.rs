@@ -106,8 +106,7 @@ fn a_heading_that_is_repeated_over_the_whole_tail_is_read_within_the_limits_of_t
 fn what_is_on_standard_input_is_read() {
     let mut tail = Vec::new();
     std::io::stdin().read_to_end(&mut tail).unwrap();
-    let death = crash::Death { standard_output: &tail, ..death(&tail, Exit::Code(1)) };
-    assert!(!analyse(&death, &Limits::default()).findings.signature.is_empty());
+    assert!(!analyse(&death(&tail, Exit::Code(1)), &Limits::default()).findings.signature.is_empty());
 }
 
 /// Most lines of the samples, each alone at the end of a cut-off report.

@@ -135,6 +135,24 @@ fn an_exception_in_a_log_on_standard_output_is_not_the_end() {
 }
 
 #[test]
+fn an_exception_that_a_log_calls_the_end_is_the_end() {
+    let kind = |output: &str| analysed("", output, Exit::Code(1)).findings.exception_type;
+    let trace = "java.lang.IllegalStateException: x\n\tat shop.Main.main(Main.java:3)\n";
+    assert_eq!(kind(trace), "exit status 1");
+    let json =
+        serde_json::json!({"level": "ERROR", "message": "Application run failed", "stack_trace": trace});
+    for output in [
+        format!("Application run failed\n\n{trace}"),
+        format!("2026-01-01 ERROR (main) Failed to start application: {trace}"),
+        format!("{json}\n"),
+    ] {
+        assert_eq!(kind(&output), "java.lang.IllegalStateException", "{output}");
+    }
+    let uncaught = "error: uncaughtException: x\nTypeError: x\n    at f (/srv/a.js:1:1)\n";
+    assert_eq!(kind(uncaught), "TypeError");
+}
+
+#[test]
 fn an_end_without_a_report_keeps_the_last_lines() {
     let message = |error: &str, output: &str| analysed(error, output, Exit::Code(1)).message;
     assert_eq!(message("no database\n", "GET /\n").as_deref(), Some("no database"));

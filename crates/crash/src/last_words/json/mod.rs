@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 
 use self::calls::Calls;
 use super::report::{At, Line, Report};
-use super::{LastWords, form};
+use super::{LastWords, choose, form};
 
 /// What parts the calls of a trace on one line.
 const FLAT_CALL: &str = "   at ";
@@ -47,7 +47,8 @@ pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
     let mut found = Found::default();
     found.object(&record, 0, false);
     let words = found.words()?;
-    let is_last = level(&record).is_some_and(is_last);
+    let sentences = MESSAGES.iter().filter_map(|name| record.get(*name)?.as_str());
+    let is_last = level(&record).is_some_and(is_last) || sentences.into_iter().any(choose::announces);
     Some(Report::of(LastWords { certain: is_last, ..words }, at, below))
 }
 
