@@ -9,17 +9,21 @@ Medic keeps web apps running, catches their crashes and explains them.
 
   medic serve [--config FILE]          run the apps and the dashboard
   medic stop [--keep-apps]             stop the server and the apps; --keep-apps leaves the apps running
+  medic backup FILE                    copy the database, beside a running server or without one
+  medic restore FILE                   put a copy in the database's place; what was there is kept
   medic check-config [--config FILE]   check the configuration
   medic default-config                 print all settings with their defaults
   medic install [--config FILE]        show the systemd unit, then write it (--yes: without a question; --unit: where)
   medic --version
 
-The default FILE is medic.toml. MEDIC_LOG=debug logs more. NO_COLOR=1 logs without colors.";
+FILE of --config is medic.toml where not given. MEDIC_LOG=debug logs more. NO_COLOR=1 logs without colors.";
 
 /// What to do.
 pub enum Command {
     Serve,
     Stop { keep_apps: bool },
+    Backup(PathBuf),
+    Restore(PathBuf),
     CheckConfig,
     DefaultConfig,
     Install { unit: Option<PathBuf>, yes: bool },
@@ -35,7 +39,7 @@ pub fn command() -> Result<(Command, PathBuf), Option<lexopt::Error>> {
     let mut parser = lexopt::Parser::from_env();
     let mut word = None;
     let mut path = PathBuf::from("medic.toml");
-    let mut of_shim = None;
+    let mut file = None;
     let (mut keep_apps, mut unit, mut yes) = (false, None, false);
     while let Some(argument) = parser.next()? {
         match argument {
@@ -46,15 +50,20 @@ pub fn command() -> Result<(Command, PathBuf), Option<lexopt::Error>> {
             Long("unit") if word.as_deref() == Some("install") => unit = Some(parser.value()?.into()),
             Long("yes") if word.as_deref() == Some("install") => yes = true,
             Value(value) if word.is_none() => word = Some(value.string()?),
-            Value(value) if matches!(word.as_deref(), Some("shim" | "fork-server")) && of_shim.is_none() => {
-                of_shim = Some(PathBuf::from(value));
+            Value(value) if file.is_none() && word.as_deref().is_some_and(takes_file) => {
+                file = Some(PathBuf::from(value));
             }
             other => return Err(Some(other.unexpected())),
         }
     }
-    let command = match (word.as_deref(), of_shim) {
+    let command = match (word.as_deref(), file) {
         (Some("serve"), _) => Command::Serve,
         (Some("stop"), _) => Command::Stop { keep_apps },
+        (Some("backup"), Some(file)) => Command::Backup(file),
+        (Some("restore"), Some(file)) => Command::Restore(file),
+        (Some(word @ ("backup" | "restore")), None) => {
+            return Err(Some(format!("name a file: medic {word} FILE").into()));
+        }
         (Some("check-config"), _) => Command::CheckConfig,
         (Some("default-config"), _) => Command::DefaultConfig,
         (Some("install"), _) => Command::Install { unit, yes },
@@ -66,4 +75,8 @@ pub fn command() -> Result<(Command, PathBuf), Option<lexopt::Error>> {
         (None, _) => return Err(None),
     };
     Ok((command, path))
+}
+
+fn takes_file(word: &str) -> bool {
+    matches!(word, "backup" | "restore" | "shim" | "fork-server")
 }

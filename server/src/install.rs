@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 /// Where an administrator's units are.
 const UNIT: &str = "/etc/systemd/system/medic.service";
 
+/// It exists where systemd runs the machine, as `sd_booted(3)` says.
+const SYSTEMD: &str = "/run/systemd/system";
+
 /// The unit of the package, and what in it is the package's own.
 const PACKAGED: &str = include_str!("../../packaging/medic.service");
 const PACKAGED_PROGRAM: &str = "/usr/bin/medic";
@@ -30,6 +33,10 @@ pub enum InstallError {
     Path(PathBuf),
     #[error("{} not found. To create it: medic default-config > {}", .0.display(), .0.display())]
     NoConfig(PathBuf),
+    #[error(
+        "systemd does not run this machine ({SYSTEMD} does not exist); start `medic serve` by what does, or name a file with --unit"
+    )]
+    NoSystemd,
     #[error("cannot write {}: {source}; run medic install as root, or name another file with --unit", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("cannot write to standard output: {0}")]
@@ -48,6 +55,9 @@ pub fn install(install: &Install) -> Result<(), InstallError> {
     let mut out = io::stdout();
     let mut say = |text: &str| writeln!(out, "{text}").map_err(InstallError::Output);
     say(&format!("# {}\n{unit}", path.display()))?;
+    if install.unit.is_none() && !Path::new(SYSTEMD).is_dir() {
+        return Err(InstallError::NoSystemd);
+    }
     if !install.yes && !is_wanted(&path).map_err(InstallError::Output)? {
         return say("Nothing was written. To write the unit without a question: medic install --yes");
     }

@@ -6,6 +6,7 @@
 
 mod access;
 mod apps;
+mod backup;
 mod check;
 mod command_line;
 mod config;
@@ -57,6 +58,8 @@ fn main() -> ExitCode {
         Command::Analyse => return shim::analyser_main(),
         Command::Serve => serve(&path, Purpose::Serve),
         Command::Stop { keep_apps } => stop(&path, keep_apps),
+        Command::Backup(file) => back_up(&path, &file),
+        Command::Restore(file) => restore(&path, &file),
         Command::CheckConfig => check_config(&path),
         Command::Install { unit, yes } => {
             install::install(&install::Install { config: path, unit, yes }).map_err(Into::into)
@@ -104,6 +107,23 @@ fn check_config(path: &std::path::Path) -> anyhow::Result<()> {
     ))
 }
 
+fn back_up(path: &std::path::Path, file: &std::path::Path) -> anyhow::Result<()> {
+    let config = load(path)?;
+    runtime()?.block_on(backup::back_up(&config, file))?;
+    print(&format!("backed up to {}", file.display()))
+}
+
+fn restore(path: &std::path::Path, file: &std::path::Path) -> anyhow::Result<()> {
+    let config = load(path)?;
+    let kept = runtime()?.block_on(backup::restore(&config, file))?;
+    let kept = kept.map_or_else(String::new, |kept| format!("; what was there is in {}", kept.display()));
+    print(&format!("restored {}{kept}", file.display()))
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")
+}
+
 /// Where no server runs, what the last one left is taken over to be ended.
 fn stop(path: &std::path::Path, keep_apps: bool) -> anyhow::Result<()> {
     let config = load(path)?;
@@ -120,8 +140,7 @@ fn serve(path: &std::path::Path, purpose: Purpose) -> anyhow::Result<()> {
     let config = load(path)?;
     log::start();
     let service_manager = ServiceManager::of_environment(|name| std::env::var(name).ok());
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    let runtime = runtime()?;
     let served =
         runtime.block_on(serve::serve(path, config, Arc::new(shim::SystemClock), service_manager, purpose));
     // what still reads or writes a file beside the runtime keeps nobody waiting

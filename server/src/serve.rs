@@ -31,6 +31,7 @@ use crate::service_manager::{self, ServiceManager};
 use crate::supervision::{self, Dependencies, Launcher, MemoryMinutes, Supervision};
 use crate::{doors, housekeeping, http, stopping};
 use dashboard::Dashboard;
+pub use data_dir::lock;
 use ending::Ending;
 use signals::{Asked, Signals};
 
@@ -96,7 +97,7 @@ pub async fn serve(
     }
     let mut signals = Signals::listen()?;
     let (stopper, stop) = stopping::channel();
-    let _lock = data_dir::lock(&config.data_dir)?;
+    let _lock = lock(&config.data_dir)?;
     let health = Health::new(Arc::clone(&clock));
     let descriptors = Descriptors::share_out(ServingThreads::start(0)?, &config.apps);
     let node = node_name();
@@ -264,7 +265,8 @@ fn control_groups() -> (Option<Home>, Line) {
     }
 }
 
-fn database(config: &Config) -> Database {
+/// Where everything is remembered.
+pub fn database(config: &Config) -> Database {
     match &config.database_url {
         Some(url) => Database::Postgres(url.clone()),
         None => Database::Sqlite(config.data_dir.join("medic.db")),

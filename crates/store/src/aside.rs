@@ -1,4 +1,4 @@
-//! A damaged file is put aside under a name with the time, never over anything, with what SQLite keeps beside it: nothing of it
+//! A database that is replaced is put aside under a name with the time, never over anything, with what SQLite keeps beside it: nothing of it
 //! is deleted, and a person can still try to read it.
 
 use std::ffi::OsString;
@@ -11,6 +11,7 @@ use model::status::BegunAnew;
 /// More damaged files than this are not kept: a disk that damages every new file would be filled by them.
 const KEPT_LIMIT: usize = 20;
 const MARK: &str = ".damaged-";
+const REPLACED: &str = ".replaced-";
 /// What SQLite keeps beside a database.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
@@ -19,15 +20,33 @@ pub(crate) fn put(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     if kept(path)?.len() >= KEPT_LIMIT {
         return Err(io::Error::other(format!("{KEPT_LIMIT} damaged files are kept already; delete some")));
     }
-    let aside = free_name(path, now)?;
+    let aside = free_name(path, MARK, now)?;
     std::fs::rename(path, &aside)?;
+    move_beside(path, &aside)?;
+    Ok(aside)
+}
+
+/// Gives the database at `path`, which something else is to replace, another name. It keeps its own as long as nothing does.
+pub(crate) fn link_replaced(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    let aside = replaced_name(path, now)?;
+    std::fs::hard_link(path, &aside)?;
+    move_beside(path, &aside)?;
+    Ok(aside)
+}
+
+/// The name that what is replaced gets.
+pub(crate) fn replaced_name(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    free_name(path, REPLACED, now)
+}
+
+fn move_beside(path: &Path, aside: &Path) -> io::Result<()> {
     for end in BESIDE {
-        match std::fs::rename(with(path, end), with(&aside, end)) {
+        match std::fs::rename(with(path, end), with(aside, end)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
-    Ok(aside)
+    Ok(())
 }
 
 /// The latest damaged file that is still kept.
@@ -50,10 +69,10 @@ fn kept(path: &Path) -> io::Result<Vec<(Timestamp, PathBuf)>> {
     Ok(kept)
 }
 
-fn free_name(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+fn free_name(path: &Path, mark: &str, now: Timestamp) -> io::Result<PathBuf> {
     let mut at = Timestamp::from_ms(now.as_ms() / 1_000 * 1_000);
     loop {
-        let aside = with(path, &format!("{MARK}{}", write(at)));
+        let aside = with(path, &format!("{mark}{}", write(at)));
         if !aside.try_exists()? {
             return Ok(aside);
         }
@@ -75,7 +94,8 @@ fn read(text: &str) -> Option<Timestamp> {
     (write(at) == text).then_some(at)
 }
 
-fn with(path: &Path, end: &str) -> PathBuf {
+/// The path with more at its end.
+pub(crate) fn with(path: &Path, end: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(end);
     PathBuf::from(name)

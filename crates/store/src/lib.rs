@@ -18,6 +18,7 @@
 mod access;
 mod aside;
 mod auto_heal;
+mod backup;
 mod bounds;
 mod changes;
 mod crash_minutes;
@@ -48,6 +49,7 @@ use model::{Clock, IncidentId, Place, Timestamp, WorkerId};
 use tokio::sync::watch;
 
 pub use access::StoreStatus;
+pub use backup::{BackupError, back_up, restore};
 pub use error::{Cause, StoreError};
 pub use keeper::Keeper;
 

@@ -18,7 +18,7 @@ use crate::sql::{Pools, SqlitePools};
 use crate::{Database, StoreError, schema};
 
 /// How long a writer waits for another one; longer than any transaction of ours takes.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a reader waits for one that keeps even readers out, such as a database shell: a page waits for it.
 const READER_LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a call waits for a free connection, a writer's turn included.

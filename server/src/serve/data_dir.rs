@@ -9,7 +9,7 @@ use super::ServeError;
 use crate::stop::LOCK;
 
 /// Holds the folder for this process; the kernel gives it back when the process is gone, however it went.
-pub(super) fn lock(data_dir: &Path) -> Result<File, ServeError> {
+pub fn lock(data_dir: &Path) -> Result<File, ServeError> {
     let failed = |source| ServeError::DataDir { path: data_dir.to_owned(), source };
     if !data_dir.is_dir() {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed)?;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod auto_heal;
+mod backup;
 mod changes;
 mod crashes;
 mod databases;
@@ -68,6 +69,7 @@ conformance! {
     tables: the_tables_are_described_as_they_are, what_is_old_goes_and_what_is_configured_stays;
     retention: purge_keeps_what_is_newer, how_far_history_reaches_is_kept, purge_works_through_many_batches, an_incident_outlives_its_captured_crash,
         recording_goes_on_while_purging, purge_forgets_old_restarts_events_and_memory;
+    backup: a_backup_is_restored_into_either_database, what_cannot_be_restored_changes_nothing;
     opening: reopening_keeps_everything, two_stores_share_one_database, a_newer_schema_is_refused,
         tables_of_an_older_medic_are_brought_up_to_date, workers_of_an_older_medic_get_their_nodes,
         a_closed_store_refuses_and_says_so, a_value_changed_by_hand_is_named;
