@@ -3,7 +3,8 @@
 
 use std::fmt::Write as _;
 
-use insight::incident::{actions, state, termination};
+use insight::incident::{actions, process, state, termination};
+use insight::report::{Detail, DetailValue};
 use insight::words::bytes;
 use model::crash::{Crash, Frame, Incident};
 use model::text::seen;
@@ -41,6 +42,11 @@ fn write(
         "- Ended by: {}",
         plain(&termination(incident.cause, incident.signal.as_deref(), incident.exit_code))
     )?;
+    for Detail { name, value } in process(incident) {
+        if let DetailValue::Text(said) = value {
+            writeln!(text, "- {name}: {}", plain(&said))?;
+        }
+    }
     writeln!(text, "- State: {}", plain(&state(&incident.state)))?;
     writeln!(text, "- Crashes: {}", incident.count)?;
     writeln!(text, "- First seen: {} UTC", seconds_text(incident.first_seen))?;

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use shim::LocalWorker;
-use shim::protocol::{FromShim, WorkerSpec};
+use shim::protocol::{FromShim, Watched, WorkerSpec};
 use support::{Medic, is_alive, wait_until};
 
 fn pid(medic: &Medic, index: usize) -> u64 {
@@ -86,6 +86,7 @@ fn started_beside(medic: &Medic, command: Vec<String>, later: i64, spec_hash: St
         log_file_limit_bytes: 1 << 20,
         log_files_kept: 2,
         arm: false,
+        watch: Watched::Serving,
         analyser: Vec::new(),
         core_dumps: false,
         cgroup: None,

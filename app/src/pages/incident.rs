@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use insight::incident::{actions, state, termination};
+use insight::incident::{actions, process, state, termination};
 use insight::report::{Detail, LineChart, Table};
 use insight::tables::{self, AuditRow, RestartColumns};
 use leptos::prelude::*;
@@ -10,7 +10,7 @@ use model::auto_heal::evidence::{Sample, Unit};
 use model::auto_heal::restart::Restart;
 use model::crash::{Crash, Incident, Module};
 use model::incident_state::IncidentState;
-use model::{CrashCause, IncidentId, TimeRange};
+use model::{CrashCause, CrashId, IncidentId, TimeRange};
 
 use crate::address::{INCIDENT_MARKDOWN, INCIDENT_STATE};
 use crate::answer::{PageError, answer, console, path_part, query_part};
@@ -182,13 +182,16 @@ fn StateForm(id: IncidentId, is_open: bool) -> impl IntoView {
 }
 
 fn facts(incident: &Incident) -> Vec<Detail> {
-    vec![
+    let mut facts = vec![
         Detail::code("Exception", incident.exception_type.clone()),
         Detail::text("Runtime", incident.runtime.to_string()),
         Detail::text(
             "Termination",
             termination(incident.cause, incident.signal.as_deref(), incident.exit_code),
         ),
+    ];
+    facts.extend(process(incident));
+    facts.extend([
         Detail::code("Signature", incident.signature.clone()),
         Detail::text("State", state(&incident.state)),
         Detail::text("Crashes", incident.count.to_string()),
@@ -196,19 +199,22 @@ fn facts(incident: &Incident) -> Vec<Detail> {
         Detail::time("Last seen", incident.last_seen),
         Detail::text("Instances", incident.instances.join(", ")),
         Detail::code("Incident", incident.id.to_string()),
-    ]
+    ]);
+    facts
 }
 
 /// The proofs of the crashes listed, and of the crash shown where it is not among them any more.
 fn audits(incident: &Incident, crashes: &[Crash]) -> Table {
+    let ids: Vec<CrashId> = crashes.iter().map(Crash::id).collect();
     let mut rows: Vec<AuditRow<'_>> = crashes
         .iter()
-        .filter_map(|crash| {
-            Some(AuditRow { worker: Some(&crash.worker), incident: None, audit: crash.audit.as_ref()? })
+        .zip(&ids)
+        .filter_map(|(crash, id)| {
+            Some(AuditRow { crash: Some(id), incident: None, audit: crash.audit.as_ref()? })
         })
         .collect();
     let unlisted = incident.audit.as_ref().filter(|audit| rows.iter().all(|row| row.audit != *audit));
-    rows.extend(unlisted.map(|audit| AuditRow { worker: None, incident: None, audit }));
+    rows.extend(unlisted.map(|audit| AuditRow { crash: None, incident: None, audit }));
     tables::audits(&rows)
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn SettingsPage() -> impl IntoView {
                             setting=Setting::CrashMonitoring
                             name=crash_monitoring
                             label="Proactive crash monitoring"
-                            hint="After too many crashes on one instance, records the stack trace of the next one. Takes effect at once, without a restart."
+                            hint="After too many crashes on one instance, records the stack trace of the next one. Takes effect at once, without a restart. Crashes of every serving process count, such as gunicorn's workers, which goes deliberately beyond App Service; with watch = \"main\" in medic.toml only those of the main process do."
                             settings=settings.clone()
                         />
                         <Switch

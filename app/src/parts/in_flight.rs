@@ -94,7 +94,7 @@ fn row(request: &InFlightRequest, is_suspect: bool) -> impl IntoView + use<> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::crash::{Runtime, Thread};
+    use model::crash::{ProcessRole, Runtime, Thread};
     use model::incident_state::IncidentState;
     use model::{CrashCause, Timestamp};
 
@@ -115,6 +115,8 @@ mod tests {
             cause: CrashCause::Signal,
             signal: Some(signal.to_owned()),
             exit_code: None,
+            pid: 7,
+            role: ProcessRole::Main,
             count: 1,
             first_seen: at,
             last_seen: at,

@@ -57,7 +57,7 @@ pub fn analyse(death: &Death<'_>, limits: &Limits) -> Analysis {
 /// Standard output is asked last and believed least: it is where logs go, with every exception that was dealt with. A report
 /// there counts where only a dying process prints it and next to nothing came after it.
 fn last_words(death: &Death<'_>, limits: &Limits, notes: &mut Vec<String>) -> Option<LastWords> {
-    if death.cause == CrashCause::OutOfMemory {
+    if matches!(death.cause, CrashCause::OutOfMemory | CrashCause::KilledByMaster) {
         return None;
     }
     let fits = |words: &LastWords| words.explains(death.exit);
@@ -86,6 +86,9 @@ fn who_names_the_type(
 ) -> (String, Runtime) {
     if death.cause == CrashCause::OutOfMemory {
         return ("Out of memory".to_owned(), Runtime::Native);
+    }
+    if death.cause == CrashCause::KilledByMaster {
+        return ("Killed by master process".to_owned(), dump.map_or(Runtime::Native, |dump| dump.runtime));
     }
     let of_dump = dump.map(|dump| dump.exception_type.as_str()).filter(|kind| !kind.is_empty());
     match (words, of_dump) {

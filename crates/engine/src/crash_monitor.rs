@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Opting out takes the debugger off at once, from every state. An armed debugger stays until the worker has crashed, even when
-//! the crashes that armed it have left the window. What guards people, the counted crashes and the pause, is a
+//! the crashes that armed it have left the window. A serving process that the worker has started counts as the worker does; the
+//! worker stays, and the debugger with it. What guards people, the counted crashes and the pause, is a
 //! [`CrashMonitorState`], which is remembered across restarts of Medic and goes by the wall clock; a crash is counted once,
 //! however often it is reported.
 
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
 use model::status::Monitoring;
-use model::{Monotonic, Now, Place, Timestamp, WorkerId, text};
+use model::{Monotonic, Now, Place, ProcessId, Timestamp, WorkerId, text};
 
 /// An attach that was refused is tried again after this long (another tracer may have gone by then).
 pub const ARM_RETRY: Duration = Duration::from_secs(30);
@@ -55,6 +56,10 @@ pub enum MonitorInput {
     },
     /// The debugger stopped the worker at its fatal signal.
     Fatal { worker: WorkerId },
+    /// The debugger, which stays, stopped a serving process that the worker has started at its fatal signal.
+    ChildFatal { worker: WorkerId },
+    /// Such a process crashed.
+    ChildCrashed { worker: WorkerId, process: ProcessId, at: Timestamp },
     /// The worker is gone.
     Ended {
         worker: WorkerId,
@@ -130,7 +135,7 @@ impl CrashMonitor {
     /// Adds what was remembered of an earlier run to what this one has counted; the longer pause holds.
     pub fn recall(&mut self, now: Now, earlier: &CrashMonitorState, effects: &mut Vec<Effect>) {
         for crash in &earlier.crashes {
-            self.count_once(crash.worker.clone(), crash.at);
+            self.count_once(crash.worker.clone(), crash.process, crash.at);
         }
         self.state.paused_until = self.state.paused_until.max(earlier.paused_until);
         let ends = [self.state.ends.take(), earlier.ends.clone()].into_iter().flatten();
@@ -221,10 +226,12 @@ impl CrashMonitor {
                 self.unwatch(&worker);
                 self.capturing = Some(worker);
             }
+            MonitorInput::ChildFatal { worker } => self.capturing = Some(worker),
+            MonitorInput::ChildCrashed { worker, process, at } => self.count_once(worker, Some(process), at),
             MonitorInput::Ended { worker, at, crashed } => {
                 self.unwatch(&worker);
                 if crashed {
-                    self.count_once(worker, at);
+                    self.count_once(worker, None, at);
                 } else if self.capturing.as_ref() == Some(&worker) {
                     self.capturing = None;
                 }
@@ -279,9 +286,10 @@ impl CrashMonitor {
         u32::try_from(self.state.crashes.iter().filter(counts).count()).unwrap_or(u32::MAX)
     }
 
-    fn count_once(&mut self, worker: WorkerId, at: Timestamp) {
-        if self.state.crashes.iter().all(|crash| crash.worker != worker) {
-            self.state.crashes.push(Counted { worker, at });
+    fn count_once(&mut self, worker: WorkerId, process: Option<ProcessId>, at: Timestamp) {
+        let is_other = |crash: &Counted| crash.worker != worker || crash.process != process;
+        if self.state.crashes.iter().all(is_other) {
+            self.state.crashes.push(Counted { worker, process, at });
             self.state.crashes.sort_by_key(|crash| crash.at);
         }
     }

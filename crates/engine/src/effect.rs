@@ -13,7 +13,7 @@ use model::auto_heal::{AutoHealState, Evidence, Watch};
 use model::change::Change;
 use model::crash::Crash;
 use model::crash_monitor::CrashMonitorState;
-use model::{AppName, Place, Signal, Timestamp, WorkerId};
+use model::{AppName, Place, ProcessId, Signal, Timestamp, WorkerId};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,8 @@ pub enum Effect {
         /// What the rule saw.
         evidence: Box<Evidence>,
     },
+    /// The crash of this process is safe: the worker's shim may forget it.
+    AcknowledgeChild { worker: WorkerId, process: ProcessId },
     /// All that the worker's shim held is safe: it may go.
     Acknowledge {
         /// Whose shim.

@@ -17,6 +17,7 @@
 //! lived is *terminating* until it has ended: it finishes its requests, then it is asked to end, then killed. And a place that
 //! workers of the last Medic may still be on starts none before these are heard, or take too long (see `returning`).
 
+mod child;
 mod healing;
 mod input;
 mod life;
@@ -29,7 +30,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use healing::Healing;
-pub use input::{Lifecycle, Order, WorkerEvent, WorkerLimits};
+pub use input::{ChildEvent, Lifecycle, Order, WorkerEvent, WorkerLimits};
 use pending_crash::PendingCrash;
 use restart::{Successor, Terminating};
 use returning::Hearing;
@@ -42,7 +43,7 @@ use crate::effect::Effect;
 use model::auto_heal::restart::RestartFailure;
 use model::crash_monitor::{EndsInARow, LastEnd};
 use model::status::{InstanceMessage, InstanceState, InstanceStatus};
-use model::{AppName, IncidentId, Monotonic, Now, Place, Signal, Timestamp, WorkerId};
+use model::{AppName, CrashId, IncidentId, Monotonic, Now, Place, Signal, Timestamp, WorkerId};
 
 /// A crash that could not be written down is tried again after this long.
 pub const RECORD_RETRY: Duration = Duration::from_secs(10);
@@ -93,7 +94,7 @@ pub struct Instance {
     phase: Phase,
     since: Timestamp,
     message: Option<InstanceMessage>,
-    pending_crashes: BTreeMap<WorkerId, PendingCrash>,
+    pending_crashes: BTreeMap<CrashId, PendingCrash>,
     terminating: BTreeMap<WorkerId, Terminating>,
     /// Until it is known who outlived the last Medic.
     hearing: Option<Hearing>,
@@ -167,15 +168,12 @@ impl Instance {
                 self.ended(now, worker, (pid, exit, ending, at, uptime), (affected, fault), effects);
             }
             WorkerEvent::Analysed { findings, audit } => self.analysed(now, worker, findings, audit, effects),
+            WorkerEvent::Child { process, event } => self.child(now, worker, process, event, effects),
             WorkerEvent::Recorded => {
-                self.pending_crashes.remove(worker);
+                self.pending_crashes.remove(&CrashId::of_main(worker.clone()));
                 effects.push(Effect::Acknowledge { worker: worker.clone() });
             }
-            WorkerEvent::NotRecorded => {
-                if let Some(pending) = self.pending_crashes.get_mut(worker) {
-                    pending.record_at = Some(now.monotonic + RECORD_RETRY);
-                }
-            }
+            WorkerEvent::NotRecorded => self.record_later(now, &CrashId::of_main(worker.clone())),
             WorkerEvent::Lost { affected } => self.lost(now, worker, &affected, effects),
         }
         self.decide_when_heard(now, effects);
@@ -185,14 +183,15 @@ impl Instance {
     /// Does what is due by now.
     pub fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.monitor.step(now, crash_monitor::MonitorInput::Tick, effects);
-        let due: Vec<WorkerId> = self
+        let is_due = |pending: &PendingCrash| pending.record_at.is_some_and(|at| at <= now.monotonic);
+        let due: Vec<CrashId> = self
             .pending_crashes
             .iter()
-            .filter(|(_, l)| l.record_at.is_some_and(|at| at <= now.monotonic))
-            .map(|(w, _)| w.clone())
+            .filter(|(_, pending)| is_due(pending))
+            .map(|(id, _)| id.clone())
             .collect();
-        for worker in due {
-            self.record(&worker, effects);
+        for id in due {
+            self.record(&id, effects);
         }
         self.advance_terminating(now, effects);
         self.decide_when_heard(now, effects);

@@ -11,7 +11,7 @@ use model::memory::MemoryMinute;
 use model::process::Process;
 use model::requests::RequestMinute;
 use model::status::AppStatus;
-use model::{IncidentId, Place, TimeRange, Timestamp, WorkerId};
+use model::{CrashId, IncidentId, Place, TimeRange, Timestamp};
 
 /// One kind of evidence, all of it within the range. A limit keeps the newest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub struct CrashCount {
 /// A dump that was taken: whose, of which incident, and the proof of its deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DumpAudit {
-    pub worker: WorkerId,
+    pub crash: CrashId,
     pub incident: IncidentId,
     pub audit: Audit,
 }

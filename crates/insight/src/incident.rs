@@ -1,16 +1,17 @@
 //! What is said of an incident wherever it is shown: how its worker ended, which request is the likely trigger, what to do.
 
-use model::crash::{Frame, InFlightRequest, Incident, Trust};
+use model::crash::{Frame, InFlightRequest, Incident, ProcessRole, Trust};
 use model::incident_state::{IncidentState, Resolution};
 use model::{CrashCause, Signal};
 
-use crate::report::{Action, Target};
+use crate::report::{Action, Detail, Target};
 use crate::words;
 
 /// How the worker ended: `SIGSEGV (signal 11)`, `Exit code 3`, `Out of memory (killed by the kernel)`.
 pub fn termination(cause: CrashCause, signal: Option<&str>, exit_code: Option<i32>) -> String {
     match (cause, signal, exit_code) {
         (CrashCause::OutOfMemory, _, _) => "Out of memory (killed by the kernel)".to_owned(),
+        (CrashCause::KilledByMaster, Some(signal), _) => format!("{signal} from its master process"),
         (_, Some(signal), _) => match Signal::named(signal) {
             Some(Signal(number)) => format!("{signal} (signal {number})"),
             None => signal.to_owned(),
@@ -57,6 +58,35 @@ fn by_whom(by: Option<&str>) -> String {
     by.map(|by| format!(" by {by}")).unwrap_or_default()
 }
 
+/// What a process was to its worker, in a table.
+pub(crate) const fn role(role: ProcessRole) -> &'static str {
+    match role {
+        ProcessRole::Main => "Main",
+        ProcessRole::Child => "Child",
+        ProcessRole::BehindLauncher => "Behind launcher",
+    }
+}
+
+/// Which process crashed at the crash shown, and who starts another where that is not Medic.
+pub fn process(incident: &Incident) -> Vec<Detail> {
+    let pid = incident.pid;
+    let (what, replacement) = match incident.role {
+        ProcessRole::Main => (format!("Main process (PID {pid})"), None),
+        ProcessRole::Child => (
+            format!("Child process (PID {pid}) of the app's own master process"),
+            Some(
+                "The master process starts another child. Medic starts nothing, and the instance keeps running.",
+            ),
+        ),
+        ProcessRole::BehindLauncher => (
+            format!("Server (PID {pid}) behind a launcher, such as npm or sh"),
+            Some("Medic starts nothing for the server. It restarts the instance when the launcher exits."),
+        ),
+    };
+    let replacement = replacement.map(|said| Detail::text("Replacement", said.to_owned()));
+    std::iter::once(Detail::text("Process", what)).chain(replacement).collect()
+}
+
 /// The request that most likely killed the worker at the crash shown: the newest, since what had run for long was survived for
 /// long. SIGKILL comes from outside and blames none, unless it was the only one.
 pub fn likely_trigger(incident: &Incident) -> Option<&InFlightRequest> {
@@ -88,6 +118,12 @@ pub fn actions(incident: &Incident) -> Vec<Action> {
 }
 
 fn by_exception(incident: &Incident) -> Option<Action> {
+    if incident.cause == CrashCause::KilledByMaster {
+        return Some(Action::new(
+            "Find what the child was doing: master processes kill children that do not respond in time (gunicorn: timeout, \
+             puma: worker_timeout, PHP-FPM: request_terminate_timeout).",
+        ));
+    }
     let kind = incident.exception_type.to_ascii_lowercase();
     let is = |names: &[&str]| names.iter().any(|name| kind.contains(name));
     if incident.cause == CrashCause::OutOfMemory {

@@ -2,9 +2,9 @@
 
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::{Audit, Crash};
-use model::{IncidentId, WorkerId};
+use model::{CrashId, IncidentId};
 
-use crate::incident::termination;
+use crate::incident::{role, termination};
 use crate::report::{Cell, Column, Note, Severity, Table, Target};
 use crate::{healing, rules, words};
 
@@ -24,6 +24,7 @@ pub fn crashes(crashes: &[Crash], with_incident: bool) -> Table {
         Column::number("in_flight", "In-flight requests"),
         Column::short("stack_source", "Stack source"),
         Column::number("pid", "PID"),
+        Column::short("process", "Process"),
     ]);
     let empty = "No crashes in this time range. A crash is a fatal signal, a nonzero exit code, or an out-of-memory kill.";
     let mut table = Table::new("Latest crashes", columns, empty);
@@ -52,6 +53,7 @@ fn crash_row(crash: &Crash, with_incident: bool) -> Vec<Cell> {
         Cell::Count(crash.in_flight_count.into()),
         Cell::Text(source.to_owned()),
         Cell::Count(crash.pid.into()),
+        Cell::Text(role(crash.role).to_owned()),
     ]);
     row
 }
@@ -142,7 +144,7 @@ fn reason(reason: &RestartReason) -> String {
 
 /// One dump: whose it was, where that is known; of which incident, where the page is not about it; and what is left of it.
 pub struct AuditRow<'a> {
-    pub worker: Option<&'a WorkerId>,
+    pub crash: Option<&'a CrashId>,
     pub incident: Option<&'a IncidentId>,
     pub audit: &'a Audit,
 }
@@ -171,7 +173,7 @@ pub fn audits(rows: &[AuditRow<'_>]) -> Table {
     table
 }
 
-fn audit_row(AuditRow { worker, incident, audit }: &AuditRow<'_>, with_incident: bool) -> Vec<Cell> {
+fn audit_row(AuditRow { crash, incident, audit }: &AuditRow<'_>, with_incident: bool) -> Vec<Cell> {
     let retained = audit.dropped_at.since(audit.captured_at);
     let mut row = vec![
         Cell::Time(audit.captured_at),
@@ -181,7 +183,7 @@ fn audit_row(AuditRow { worker, incident, audit }: &AuditRow<'_>, with_incident:
         Cell::Bytes(audit.size_bytes),
         Cell::Hash(audit.sha256.clone()),
         Cell::Text(audit.result.clone()),
-        worker.map_or(Cell::None, |worker| Cell::Code(worker.to_string())),
+        crash.map_or(Cell::None, |crash| Cell::Code(crash.to_string())),
     ];
     if with_incident {
         row.push(incident.map_or(Cell::None, |id| Cell::Link {
@@ -195,9 +197,9 @@ fn audit_row(AuditRow { worker, incident, audit }: &AuditRow<'_>, with_incident:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::Timestamp;
     use model::auto_heal::Rule;
     use model::auto_heal::restart::RestartFailure;
+    use model::{Timestamp, WorkerId};
 
     #[test]
     fn every_row_has_a_cell_for_each_column_and_says_what_it_cost() {
@@ -240,7 +242,8 @@ mod tests {
         };
         let incident: IncidentId = "a".repeat(16).parse().unwrap();
         for incident in [None, Some(&incident)] {
-            let table = audits(&[AuditRow { worker: Some(&old), incident, audit: &audit }]);
+            let table =
+                audits(&[AuditRow { crash: Some(&CrashId::of_main(old.clone())), incident, audit: &audit }]);
             assert_eq!(table.rows[0].len(), table.columns.len());
             for cell in [
                 Cell::DurationMs(850),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::incident::{Incident, IncidentInRange, IncidentSummary};
 use crate::auto_heal::evidence::Sample;
-use crate::{CrashCause, Exit, IncidentId, Place, Timestamp, WorkerId, text};
+use crate::{CrashCause, CrashId, Exit, IncidentId, Place, ProcessId, Timestamp, WorkerId, text};
 
 /// How a frame was found, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -246,21 +246,40 @@ pub struct AffectedRequests {
     pub tunnels_ended: u64,
 }
 
+/// What a process that crashed was to its worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum ProcessRole {
+    /// The process that Medic started.
+    #[default]
+    Main,
+    /// A child that a server of the same program has started to serve, and that it replaces.
+    Child,
+    /// What a launcher has started to serve, such as the program behind `npm start`.
+    BehindLauncher,
+}
+
 /// One crash, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Crash {
-    /// The worker that crashed; no worker crashes twice, so this names the crash too.
+    /// The worker whose process crashed.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub worker: WorkerId,
     /// Where the worker ran.
     #[serde(flatten)]
     pub place: Place,
-    /// The worker's process id.
+    /// The process that crashed.
     pub pid: u32,
+    /// What it was to the worker.
+    #[serde(default)]
+    pub role: ProcessRole,
+    /// When the process was started; of a main one, when that was decided.
+    pub process_started_at: Timestamp,
     /// When it ended.
     pub at: Timestamp,
-    /// How long it had run.
+    /// How long the process had run.
     pub uptime_ms: u64,
     /// What made it a crash.
     pub cause: CrashCause,
@@ -291,6 +310,12 @@ impl Crash {
     /// The GNU build id of the code that crashed: of the file that holds the call which tells this crash from others.
     pub fn build_id(&self) -> Option<&str> {
         build_id(&self.findings.crashing_thread, &self.findings.modules)
+    }
+
+    /// Its name.
+    pub fn id(&self) -> CrashId {
+        let process = ProcessId { pid: self.pid, started_at: self.process_started_at };
+        CrashId { worker: self.worker.clone(), process: (self.role != ProcessRole::Main).then_some(process) }
     }
 
     /// The signal and status as the store and the pages have them.

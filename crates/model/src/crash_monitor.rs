@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::start::{Readiness, StartFault};
-use crate::{Timestamp, WorkerId};
+use crate::{ProcessId, Timestamp, WorkerId};
 
 /// The numbers, with the announcement's defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,5 +98,8 @@ pub const RECENT: Duration = Duration::from_mins(15);
 pub struct Counted {
     /// Who crashed.
     pub worker: WorkerId,
+    /// Which of its processes, where it was not the main one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessId>,
     pub at: Timestamp,
 }

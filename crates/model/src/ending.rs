@@ -1,7 +1,10 @@
 //! How a worker ended, and whether that is a crash.
 //!
-//! A crash is one worker's end by an unhandled exception: a fatal signal, a non-zero exit of its own accord, or a kill by the
-//! kernel for want of memory. What Medic asked for is none, nor is an exit with status 0.
+//! A crash is the end of one of a worker's serving processes by an unhandled exception: a fatal signal, a non-zero exit of its
+//! own accord, or a kill by the kernel for want of memory. What Medic asked for is none, nor is an exit with status 0.
+//!
+//! Of those that another process than Medic has started (a prefork server's children), that process may ask for the end, too:
+//! by a signal that asks programs to end. When it kills one, by SIGKILL or SIGABRT, that is its time-out.
 
 use std::fmt;
 
@@ -21,6 +24,11 @@ impl Signal {
     /// Is its default action to end the process with a core dump? Those are what Linux itself calls a crash (signal(7)).
     pub const fn dumps_core(self) -> bool {
         matches!(self.0, 3..=8 | 11 | 24 | 25 | 31)
+    }
+
+    /// Does it ask a program to end, in whatever order that needs?
+    pub const fn asks_to_end(self) -> bool {
+        matches!(self.0, 1..=3 | 15)
     }
 
     /// `SIGSEGV` and the like; `SIG35` for what has no name.
@@ -108,6 +116,8 @@ pub enum CrashCause {
     Exit,
     /// The kernel killed it for want of memory.
     OutOfMemory,
+    /// The process that had started it killed it, as servers do whose child does not answer in time.
+    KilledByMaster,
 }
 
 /// What an end was.
@@ -118,6 +128,8 @@ pub enum Ending {
     Asked,
     /// It exited with status 0 by itself.
     Finished,
+    /// A launcher that ended because what it had started had crashed: that crash has a record of its own.
+    PassedOn,
     /// It crashed.
     Crash(CrashCause),
 }
@@ -131,6 +143,17 @@ pub fn classify(exit: Exit, asked: bool, oom_killed: bool) -> Ending {
         Exit::Signal(_) => Ending::Crash(CrashCause::Signal),
         Exit::Code(0) => Ending::Finished,
         Exit::Code(_) => Ending::Crash(CrashCause::Exit),
+    }
+}
+
+/// The same for a serving process that another process of the worker has started. `by_master`: that process had sent the signal.
+pub fn classify_child(exit: Exit, asked: bool, oom_killed: bool, by_master: bool) -> Ending {
+    match exit {
+        Exit::Signal(signal) if signal.asks_to_end() => Ending::Asked,
+        // the status of a program that deals with such a signal and says so
+        Exit::Code(code) if code > 128 && Signal(code - 128).asks_to_end() => Ending::Asked,
+        Exit::Signal(_) if by_master && !asked => Ending::Crash(CrashCause::KilledByMaster),
+        exit => classify(exit, asked, oom_killed),
     }
 }
 
@@ -155,6 +178,31 @@ mod tests {
         for (exit, asked, oom, ending) in cases {
             assert_eq!(classify(exit, asked, oom), ending, "{exit:?} asked={asked} oom={oom}");
         }
+    }
+
+    #[test]
+    fn a_child_that_its_master_ends_has_not_crashed() {
+        let signal = |number| Exit::Signal(Signal(number));
+        let crash = Ending::Crash;
+        let cases = [
+            (signal(11), false, false, crash(CrashCause::Signal)),
+            (signal(11), true, false, Ending::Asked),
+            (signal(9), false, false, crash(CrashCause::Signal)),
+            (signal(9), false, true, crash(CrashCause::KilledByMaster)),
+            (signal(6), false, true, crash(CrashCause::KilledByMaster)),
+            (signal(9), true, true, Ending::Asked),
+            (signal(15), false, true, Ending::Asked),
+            (signal(2), false, false, Ending::Asked),
+            (signal(13), false, false, crash(CrashCause::Signal)),
+            (Exit::Code(0), false, false, Ending::Finished),
+            (Exit::Code(1), false, false, crash(CrashCause::Exit)),
+            (Exit::Code(143), false, false, Ending::Asked),
+            (Exit::Code(139), false, false, crash(CrashCause::Exit)),
+        ];
+        for (exit, asked, by_master, ending) in cases {
+            assert_eq!(classify_child(exit, asked, false, by_master), ending, "{exit:?} {asked} {by_master}");
+        }
+        assert_eq!(classify_child(signal(9), false, true, false), crash(CrashCause::OutOfMemory));
     }
 
     #[test]

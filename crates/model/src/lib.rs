@@ -24,7 +24,7 @@ pub mod time;
 pub mod violation;
 
 pub use ending::{CrashCause, Ending, Exit, Signal};
-pub use names::{AppName, IncidentId, NameError, NodeName, Place, WorkerId};
+pub use names::{AppName, CrashId, IncidentId, NameError, NodeName, Place, ProcessId, WorkerId};
 pub use range::TimeRange;
 pub use time::{Clock, Monotonic, Now, Timestamp};
 pub use violation::Violation;

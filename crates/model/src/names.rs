@@ -23,6 +23,11 @@ pub enum NameError {
     /// Not a worker's id.
     #[error("`{0}` is no worker id: it reads `node/app/instance/start in ms`")]
     Worker(String),
+    /// Not a crash's id.
+    #[error(
+        "`{0}` is no crash id: it reads `node/app/instance/start in ms`, or with `/pid/start in ms` behind it"
+    )]
+    Crash(String),
     /// Not an incident's id.
     #[error("`{0}` is no incident id: it is 16 of 0-9 and a-f")]
     Incident(String),
@@ -198,6 +203,78 @@ impl FromStr for WorkerId {
     }
 }
 
+/// One process of a worker's tree: its number, and when it was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// Its number, which another has when this one is gone.
+    pub pid: u32,
+    pub started_at: Timestamp,
+}
+
+/// `pid/start in ms`.
+impl fmt::Display for ProcessId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.pid, self.started_at.as_ms())
+    }
+}
+
+/// One crash, by the process that crashed: a worker's main one, or another of its serving processes. No process crashes twice.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CrashId {
+    pub worker: WorkerId,
+    /// Where it is not the main process.
+    pub process: Option<ProcessId>,
+}
+
+impl CrashId {
+    /// The crash of the worker's main process.
+    pub const fn of_main(worker: WorkerId) -> Self {
+        Self { worker, process: None }
+    }
+}
+
+/// `node/app/instance/start in ms` for a main process, and for another `/pid/start in ms` behind it.
+impl fmt::Display for CrashId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.process {
+            None => write!(f, "{}", self.worker),
+            Some(process) => write!(f, "{}/{process}", self.worker),
+        }
+    }
+}
+
+impl FromStr for CrashId {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let refused = || NameError::Crash(shorten(text));
+        let mut parts = text.splitn(5, '/');
+        let worker: Vec<&str> = parts.by_ref().take(4).collect();
+        let worker = worker.join("/").parse().map_err(|_| refused())?;
+        let process = parts.next().map(|rest| {
+            let (pid, ms) = rest.split_once('/').ok_or_else(refused)?;
+            let started_at = Timestamp::from_ms(ms.parse().map_err(|_| refused())?);
+            Ok(ProcessId { pid: pid.parse().map_err(|_| refused())?, started_at })
+        });
+        Ok(Self { worker, process: process.transpose()? })
+    }
+}
+
+impl TryFrom<String> for CrashId {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<CrashId> for String {
+    fn from(crash: CrashId) -> String {
+        crash.to_string()
+    }
+}
+
 impl TryFrom<String> for WorkerId {
     type Error = NameError;
 
@@ -253,6 +330,23 @@ mod tests {
         );
         for bad in ["shop/1/1769847300000", "web-1/shop/1", "web-1/shop/x/1", "web-1/shop/1/x", ""] {
             assert!(bad.parse::<WorkerId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_crash_is_named_by_its_process_and_reads_back() {
+        let worker: WorkerId = "web-1/shop/1/1769847300000".parse().unwrap();
+        let process = ProcessId { pid: 4_711, started_at: Timestamp::from_ms(1_769_847_301_230) };
+        for (process, text) in [
+            (None, "web-1/shop/1/1769847300000"),
+            (Some(process), "web-1/shop/1/1769847300000/4711/1769847301230"),
+        ] {
+            let id = CrashId { worker: worker.clone(), process };
+            assert_eq!(id.to_string(), text);
+            assert_eq!(text.parse::<CrashId>().unwrap(), id);
+        }
+        for bad in ["web-1/shop/1", "web-1/shop/1/17/4711", "web-1/shop/1/17/x/1", "web-1/shop/1/17/1/2/3"] {
+            assert!(bad.parse::<CrashId>().is_err(), "{bad}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use shim::protocol::{FromShim, WorkerSpec};
+use shim::protocol::{FromShim, Watched, WorkerSpec};
 
 const ROUNDS: usize = 7;
 const MEMORY_MIB: u32 = 64;
@@ -96,6 +96,7 @@ fn run(target: &Path, arguments: &[String], arm: bool, fits: impl Fn(&FromShim) 
         identity: None,
         umask: None,
         limits: shim::protocol::ResourceLimits::default(),
+        watch: Watched::Serving,
         spec_hash: String::new(),
     };
     shim::launch(&shim::ForkServer::new(exe), &run_dir, &spec).expect("the target starts");

@@ -56,6 +56,9 @@ pub(crate) enum AnalyserError {
     /// It ended without an answer.
     #[error("the analyser ended with {0}; it may have reached its limit of {limit} MiB", limit = MEMORY_LIMIT_BYTES >> 20)]
     Ended(Exit),
+    /// Too many wait for it.
+    #[error("too many crashes of this worker wait to be analysed")]
+    TooMany,
     /// Its answer is none.
     #[error("the analyser's answer could not be read: {0}")]
     Answer(String),

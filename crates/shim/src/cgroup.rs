@@ -152,7 +152,8 @@ fn field(file: &Path, name: &str) -> Option<u64> {
 /// A counter of kills for want of memory, and what it said when the worker was started.
 pub(crate) struct OomCounter {
     file: PathBuf,
-    at_start: u64,
+    /// As far as it was asked for.
+    seen: u64,
 }
 
 impl OomCounter {
@@ -173,12 +174,13 @@ impl OomCounter {
     }
 
     fn first(files: impl IntoIterator<Item = PathBuf>) -> Option<Self> {
-        files.into_iter().find_map(|file| Some(Self { at_start: field(&file, "oom_kill")?, file }))
+        files.into_iter().find_map(|file| Some(Self { seen: field(&file, "oom_kill")?, file }))
     }
 
-    /// Did it count a kill since the start?
-    pub(crate) fn grew(&self) -> bool {
-        field(&self.file, "oom_kill").is_some_and(|now| now > self.at_start)
+    /// Did it count a kill since the start, or the last call?
+    pub(crate) fn take_growth(&mut self) -> bool {
+        let now = field(&self.file, "oom_kill").unwrap_or(self.seen);
+        now > std::mem::replace(&mut self.seen, now)
     }
 }
 
@@ -311,10 +313,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("memory.events");
         fs::write(&file, "low 0\noom 3\noom_kill 2\noom_group_kill 0\n").unwrap();
-        let counter = OomCounter { at_start: field(&file, "oom_kill").unwrap(), file: file.clone() };
-        assert_eq!(counter.at_start, 2);
-        assert!(!counter.grew());
+        let mut counter = OomCounter { seen: field(&file, "oom_kill").unwrap(), file: file.clone() };
+        assert_eq!(counter.seen, 2);
+        assert!(!counter.take_growth());
         fs::write(&file, "oom_kill 3\n").unwrap();
-        assert!(counter.grew());
+        assert!(counter.take_growth());
+        assert!(!counter.take_growth(), "told once");
     }
 }

@@ -38,14 +38,14 @@ impl Orphans {
         if self.done { Duration::MAX } else { self.deadline }
     }
 
-    /// One round: ends every child but `spared`. Says, once, which could not be ended.
-    pub(crate) fn end(&mut self, spared: Option<Pid>, now: Duration) -> Vec<String> {
+    /// One round: ends every child but the `spared`. Says, once, which could not be ended.
+    pub(crate) fn end(&mut self, spared: &[Pid], now: Duration) -> Vec<String> {
         if self.done {
             return Vec::new();
         }
         let left: Vec<(Pid, io::Result<()>)> = children_of(process_id())
             .into_iter()
-            .filter(|child| Some(*child) != spared)
+            .filter(|child| !spared.contains(child))
             .map(|child| (child, signals::send(child, libc::SIGKILL)))
             .collect();
         // those of another user can only be told

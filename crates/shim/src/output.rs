@@ -11,10 +11,14 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use model::Clock;
 
 pub(crate) use log_files::{LogFiles, LogLimits};
 
 use self::lines::LineSplitter;
+use crate::SystemClock;
 use crate::sys::descriptors::{pipe_capacity, set_nonblocking};
 
 /// How much of the end of each the analysis gets.
@@ -29,12 +33,23 @@ const LINE_KEPT_BYTES: usize = 2_048;
 /// What one turn of the loop reads from one pipe at most, so that a chattering worker does not keep the loop from the rest.
 const TURN_BYTES: usize = 256 << 10;
 
+/// How long before its death a process says its last words. Ours: Ruby's report of a fault takes a second on a busy machine.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What came within this time is told apart from nothing.
+const MARK_EVERY: Duration = Duration::from_millis(100);
+
+/// So many marks reach further back than [`LAST_WORDS`].
+const MARKS: usize = 64;
+
 /// One of the two pipes.
 struct Source {
     /// Closed when the other side is.
     pipe: Option<File>,
     lines: LineSplitter,
     end: VecDeque<u8>,
+    /// When the parts of `end` came, by the monotonic clock, and how long they are; the oldest may be cut off already.
+    marks: VecDeque<(Duration, usize)>,
 }
 
 /// Both pipes and where their content goes.
@@ -44,6 +59,7 @@ pub(crate) struct Output {
     files: LogFiles,
     last_lines: VecDeque<Vec<u8>>,
     buffer: Vec<u8>,
+    clock: SystemClock,
 }
 
 impl Output {
@@ -55,6 +71,7 @@ impl Output {
             pipe: Some(File::from(pipe)),
             lines: LineSplitter::default(),
             end: VecDeque::new(),
+            marks: VecDeque::new(),
         };
         Ok(Self {
             stdout: source(output),
@@ -62,6 +79,7 @@ impl Output {
             files,
             last_lines: VecDeque::new(),
             buffer: vec![0; 64 << 10],
+            clock: SystemClock,
         })
     }
 
@@ -95,8 +113,18 @@ impl Output {
     }
 
     /// The end of each, standard output first.
-    pub(crate) fn ends(&mut self) -> [&[u8]; 2] {
-        [&mut self.stdout, &mut self.stderr].map(|source| &*source.end.make_contiguous())
+    pub(crate) fn ends(&self) -> [Vec<u8>; 2] {
+        [&self.stdout, &self.stderr].map(|source| source.end.iter().copied().collect())
+    }
+
+    /// What of it came lately: the last words of one of several processes that write there.
+    pub(crate) fn latest(&self) -> [Vec<u8>; 2] {
+        let since = self.clock.monotonic().saturating_sub(LAST_WORDS);
+        [&self.stdout, &self.stderr].map(|source| {
+            let recent = source.marks.iter().rev().take_while(|(at, _)| *at >= since);
+            let length = recent.map(|(_, length)| length).sum();
+            source.end.iter().skip(source.end.len().saturating_sub(length)).copied().collect()
+        })
     }
 
     /// The last lines, oldest first.
@@ -106,9 +134,10 @@ impl Output {
     }
 
     fn read_up_to(&mut self, limit: usize) {
-        let Self { stdout, stderr, files, last_lines, buffer } = self;
+        let Self { stdout, stderr, files, last_lines, buffer, clock } = self;
+        let now = clock.monotonic();
         for source in [stdout, stderr] {
-            read_source(source, buffer, limit, files, last_lines);
+            read_source(source, buffer, (limit, now), files, last_lines);
         }
     }
 }
@@ -116,7 +145,7 @@ impl Output {
 fn read_source(
     source: &mut Source,
     buffer: &mut [u8],
-    limit: usize,
+    (limit, now): (usize, Duration),
     files: &mut LogFiles,
     last_lines: &mut VecDeque<Vec<u8>>,
 ) {
@@ -129,6 +158,7 @@ fn read_source(
                 total += length;
                 let chunk = &buffer[..length];
                 keep_end(&mut source.end, chunk);
+                mark(&mut source.marks, now, length);
                 let whole = source.lines.push(chunk);
                 for line in whole.split_inclusive(|byte| *byte == b'\n') {
                     keep(last_lines, line);
@@ -147,6 +177,16 @@ fn keep_end(end: &mut VecDeque<u8>, chunk: &[u8]) {
     let excess = (end.len() + chunk.len()).saturating_sub(END_KEPT_BYTES);
     end.drain(..excess);
     end.extend(chunk);
+}
+
+fn mark(marks: &mut VecDeque<(Duration, usize)>, now: Duration, length: usize) {
+    match marks.back_mut() {
+        Some((at, marked)) if now.saturating_sub(*at) < MARK_EVERY => *marked += length,
+        _ => marks.push_back((now, length)),
+    }
+    if marks.len() > MARKS {
+        marks.pop_front();
+    }
 }
 
 fn keep(last_lines: &mut VecDeque<Vec<u8>>, line: &[u8]) {
@@ -182,9 +222,22 @@ mod tests {
         assert_eq!(output.last_lines(9), ["one", "Traceback", "two"]);
         assert_eq!(output.last_lines(1), ["two"]);
         assert_eq!(output.ends(), [&b"one\ntwo"[..], b"Traceback\n"]);
+        assert_eq!(output.latest(), output.ends());
         assert_eq!(output.descriptors().iter().flatten().count(), 0);
         let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
         assert_eq!(std::fs::read(file).unwrap(), b"one\nTraceback\ntwo\n");
+    }
+
+    #[test]
+    fn what_came_long_ago_are_nobodys_last_words() {
+        let mut marks = VecDeque::new();
+        let second = Duration::from_secs(1);
+        for (at, length) in [(0, 10), (0, 5), (7, 3), (9, 2)] {
+            mark(&mut marks, second * at, length);
+        }
+        assert_eq!(marks, [(Duration::ZERO, 15), (second * 7, 3), (second * 9, 2)]);
+        (0..1_000).for_each(|at| mark(&mut marks, second * at, 1));
+        assert_eq!(marks.len(), MARKS);
     }
 
     #[test]

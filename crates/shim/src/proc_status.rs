@@ -39,6 +39,11 @@ pub(crate) fn parent_and_start(pid: Pid) -> Option<(Pid, u64)> {
     Some((stat_field(&stat, 4)?.try_into().ok()?, stat_field(&stat, 22)?))
 }
 
+/// What `wait` will say of a process that has ended, the last field of its `stat`; 0 to those that may not know.
+pub(crate) fn exit_status(stat: &[u8]) -> Option<i32> {
+    stat_field(stat, 52)?.try_into().ok()
+}
+
 /// Where the arguments of a process are in its memory, from its `stat`: first byte and end.
 pub(crate) fn arguments(stat: &[u8]) -> Option<(u64, u64)> {
     Some((stat_field(stat, 48)?, stat_field(stat, 49)?))

@@ -1,8 +1,8 @@
 //! What the server and a shim say to each other: one JSON object a line, over the unix socket `shim.sock` in the run directory.
 //!
 //! The shim speaks first, with [`FromShim::State`], after every connect. Then it replays what the worker's end produced so far
-//! ([`FromShim::Ended`], [`FromShim::Analysed`]), so that a server that was killed loses nothing. Only
-//! [`ToShim::Acknowledge`] makes it forget.
+//! ([`FromShim::Ended`], [`FromShim::Analysed`]), and the crashes of its children (`Child…`), so that a server that was killed
+//! loses nothing. Only [`ToShim::Acknowledge`] and [`ToShim::AcknowledgeChild`] make it forget.
 //!
 //! ```text
 //!  server                                     shim
@@ -22,9 +22,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use model::crash::{Audit, Findings};
+use model::crash::{Audit, Findings, ProcessRole};
 use model::start::StartFault;
-use model::{Exit, Timestamp};
+use model::{CrashCause, Exit, ProcessId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::LocalWorker;
@@ -32,8 +32,9 @@ use crate::LocalWorker;
 /// The longest line that either side accepts, in bytes. An analysis with every frame, module and note stays below it.
 pub const LINE_LIMIT: usize = 1 << 20;
 
-/// The version of what is said here. 1: requests have numbers, `Warm`, `Done`, `Refused`, `Busy`.
-pub const VERSION: u32 = 1;
+/// The version of what is said here. 1: requests have numbers, `Warm`, `Done`, `Refused`, `Busy`. 2: `Watch`, and crashes of
+/// serving processes that the worker has started (`ChildCrashing`, `ChildEnded`, `ChildAnalysed`, `AcknowledgeChild`).
+pub const VERSION: u32 = 2;
 
 /// The socket's name in the run directory.
 pub const SOCKET_NAME: &str = "shim.sock";
@@ -64,6 +65,9 @@ pub struct WorkerSpec {
     pub log_files_kept: u32,
     /// Attach the debugger before the program's first instruction.
     pub arm: bool,
+    /// Whose crashes are the worker's. A server of an older release does not say.
+    #[serde(default)]
+    pub watch: Watched,
     /// The analyser child's command, such as `[/usr/bin/medic, analyse]`; where empty, the shim's own program as it was when the
     /// shim was started.
     #[serde(default)]
@@ -122,6 +126,17 @@ impl std::fmt::Debug for WorkerSpec {
     }
 }
 
+/// Whose crashes are a worker's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Watched {
+    /// Its main process's alone.
+    #[default]
+    Main,
+    /// Those of all its serving processes.
+    Serving,
+}
+
 /// A request with its number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
@@ -169,6 +184,12 @@ pub enum ToShim {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         address: Option<SocketAddr>,
     },
+    /// Whose crashes count from now on. Answered by `Done`. Since version 2.
+    Watch { processes: Watched },
+    /// Who serves beside the main process; answered by `Serving`. Since version 2.
+    Serving,
+    /// The crash of this process is recorded: forget it. Answered by `Done`. Since version 2.
+    AcknowledgeChild { process: ProcessId },
     /// Everything is recorded: remove the run directory and exit. Ignored while the worker runs or is being analysed.
     Acknowledge,
 }
@@ -250,6 +271,9 @@ pub enum FromShim {
         /// What its output names as the reason, where it never took requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fault: Option<StartFault>,
+        /// It was a launcher and ended because what it had started had crashed, as was said by `ChildEnded`. Since version 2.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        passed_on: bool,
     },
     /// What is known of the crash.
     Analysed {
@@ -258,6 +282,23 @@ pub enum FromShim {
         /// The proof of the dump's deletion, where one was taken.
         audit: Option<Audit>,
     },
+    /// A serving process that the worker has started is stopped at its fatal signal; its dump comes next, then its end. Since
+    /// version 2, as is all that speaks of these.
+    ChildCrashing { process: ProcessId, role: ProcessRole, signal: i32, at: Timestamp },
+    /// It crashed. What ends otherwise is not told.
+    ChildEnded {
+        process: ProcessId,
+        role: ProcessRole,
+        exit: Exit,
+        cause: CrashCause,
+        at: Timestamp,
+        /// How long it had run.
+        uptime_ms: u64,
+    },
+    /// What is known of its crash.
+    ChildAnalysed { process: ProcessId, findings: Findings, audit: Option<Audit> },
+    /// Who is known to serve beside the main process.
+    Serving { processes: Vec<ProcessId> },
     /// The last lines of the output.
     Tail {
         /// Oldest first, without line ends; not UTF-8 replaced.

@@ -43,7 +43,7 @@ pub(crate) fn reaper(shim: Pid) {
             continue;
         };
         let now = clock.monotonic();
-        for sentence in orphans.end(None, now) {
+        for sentence in orphans.end(&[], now) {
             eprintln!("{sentence}");
         }
         if orphans.is_done() {

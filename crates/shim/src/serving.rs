@@ -11,30 +11,36 @@
 //! ```
 //!
 //! A process that was just forked holds its parent's sockets until it runs a program of its own, so that a helper looks like one
-//! that serves for a moment. Only what is older counts; a process that is stopped for the debugger is what it is.
+//! that serves for a moment. Only what is older counts, or what dies of a fault, which helpers that have not begun do not do; a
+//! process that is stopped for the debugger is what it is.
 //!
 //! A look costs some ten microseconds where nothing has changed (who there is), and some hundred where somebody is new (sockets
-//! and their holders). So it is done five times a second, less often where it costs more than a hundredth of a processor, and
+//! and their holders). So it is done five times a second, more often at the start and after an end, less often where it costs more than a hundredth of a processor, and
 //! once a second while there is nothing but a main process that serves.
 
+mod deaths;
+mod known;
 mod rule;
 pub(crate) mod sockets;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::Clock;
+use model::{Clock, ProcessId};
 
-use self::rule::{Executable, Process, Sockets};
+pub(crate) use self::deaths::Death;
+use self::known::{Known, executable_of};
+use self::rule::{Process, Sockets};
 use self::sockets::Listening;
 use crate::SystemClock;
 use crate::cgroup;
 use crate::proc_status;
 use crate::process_tree::{self, MEMBERS_LIMIT};
+use crate::protocol::Watched;
 use crate::serving_rule::ServingRule;
 use crate::sys::Pid;
+use crate::sys::epoll::Epoll;
 use crate::sys::held_process::HeldProcess;
 use crate::sys::process::process_id;
 
@@ -44,8 +50,21 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The same for a main process that serves and has no children.
 const ALONE_EVERY: Duration = Duration::from_secs(1);
 
+/// The same while nobody serves yet, and for a while after one that serves was found or has ended: what else serves, or replaces
+/// it, may end as soon as it does.
+const CLOSELY_EVERY: Duration = Duration::from_millis(20);
+
+/// How long. Ours: gunicorn and puma start a child again within a tenth of a second, and it takes as long to serve.
+const CLOSELY_FOR: Duration = Duration::from_millis(500);
+
+/// One that starts for longer is not looked at so closely.
+const START_LIMIT: Duration = Duration::from_mins(1);
+
 /// A look is not worth more of a processor than this part of the time between two of them.
 const COST_LIMIT: u32 = 100;
+
+/// The same while it is looked closely.
+const CLOSELY_COST_LIMIT: u32 = 5;
 
 /// How old a process is when it has surely run the program that it was forked for.
 const FORK_LIMIT: Duration = Duration::from_millis(100);
@@ -55,25 +74,6 @@ const AGAIN: [Duration; 2] = [LOOK_EVERY, Duration::from_secs(5)];
 
 /// A child of the same program that is older is no helper.
 const MASTER_AFTER: Duration = Duration::from_secs(1);
-
-/// By this variable node's cluster tells a process that it makes what it is.
-const CLUSTER_MARK: &[u8] = b"NODE_UNIQUE_ID=";
-
-/// The kernel's `USER_HZ`: 100 a second on every machine that Medic runs on.
-const TICK_MS: u64 = 10;
-
-/// What is known of one process of the tree.
-struct Known {
-    process: Process,
-    /// In ticks since the machine's start; with the number it names the process.
-    started: u64,
-    /// By the monotonic clock, zero where that was before it began.
-    born: Duration,
-    /// Sockets that are no connections of the port.
-    strangers: BTreeSet<u64>,
-    looks: u32,
-    look_at: Duration,
-}
 
 /// Where the tree's processes are found.
 pub(crate) enum Members {
@@ -99,19 +99,51 @@ pub(crate) struct ServingProcesses {
     main: Pid,
     port: u16,
     members: Members,
+    watched: Watched,
     known: BTreeMap<Pid, Known>,
+    one_has_served: bool,
+    main_has_served: bool,
+    /// Where the ends of those that serve are heard of.
+    deaths: Option<Epoll>,
     look_at: Duration,
+    closely_until: Duration,
 }
 
 impl ServingProcesses {
     /// Nothing is known yet of the tree below `main`, which is to listen on `port`.
     pub(crate) fn new(clock: SystemClock, main: Pid, port: u16, members: Members) -> Self {
-        Self { clock, main, port, members, known: BTreeMap::new(), look_at: Duration::ZERO }
+        Self {
+            clock,
+            main,
+            port,
+            members,
+            watched: Watched::Serving,
+            known: BTreeMap::new(),
+            one_has_served: false,
+            main_has_served: false,
+            deaths: Epoll::new().ok(),
+            look_at: Duration::ZERO,
+            closely_until: clock.monotonic() + START_LIMIT,
+        }
+    }
+
+    /// Whose crashes count from now on.
+    pub(crate) fn watch(&mut self, watched: Watched) {
+        self.watched = watched;
+    }
+
+    pub(crate) fn watched_processes(&self) -> Watched {
+        self.watched
     }
 
     /// Another process has taken the main one's place.
     pub(crate) fn set_main(&mut self, main: Pid) {
         self.main = main;
+        if let Some(known) = self.known.get_mut(&main) {
+            // its end is told by the kernel now, as a child's
+            known.held = None;
+            self.main_has_served |= known.process.served.is_some();
+        }
     }
 
     /// When the tree is to be looked at, by the monotonic clock.
@@ -119,28 +151,52 @@ impl ServingProcesses {
         self.look_at
     }
 
-    /// Looks at the tree if it is time to.
-    pub(crate) fn look_if_due(&mut self) {
+    /// Looks at the tree if it is time to. Says whether somebody was found to serve who was not known to.
+    pub(crate) fn look_if_due(&mut self) -> bool {
+        let count = |serving: &Self| serving.known.values().filter(|known| known.held.is_some()).count();
+        let before = count(self);
         if self.clock.monotonic() >= self.look_at {
             self.look();
         }
+        count(self) > before
     }
 
     /// Looks who there is, and at those that are new or have not served yet.
     pub(crate) fn look(&mut self) {
         let began = self.clock.monotonic();
         let pids = self.members.pids();
-        self.known.retain(|pid, _| pids.contains(pid));
+        // the end of one that served is still to be heard of
+        self.known.retain(|pid, known| pids.contains(pid) || known.held.is_some());
         let due = |pid: &&Pid| self.known.get(pid).is_none_or(|known| known.look_at <= began);
         let due: Vec<Pid> = pids.iter().filter(due).copied().collect();
         self.examine(&due, began);
         let took = self.clock.monotonic().saturating_sub(began);
         let serves = |known: &Known| known.process.served.is_some();
         let is_alone = self.known.len() == 1 && self.known.values().all(serves);
-        let pause = if is_alone { ALONE_EVERY } else { LOOK_EVERY };
-        let next = began + pause.max(took * COST_LIMIT);
+        let next = began
+            + match is_alone {
+                _ if began < self.closely_until => CLOSELY_EVERY.max(took * CLOSELY_COST_LIMIT),
+                true => ALONE_EVERY.max(took * COST_LIMIT),
+                false => LOOK_EVERY.max(took * COST_LIMIT),
+            };
         let young = self.known.values().filter(|known| !serves(known)).map(|known| known.look_at);
         self.look_at = young.filter(|at| *at > began).min().map_or(next, |at| next.min(at));
+    }
+
+    /// The main process serves, or did as long as it was there.
+    pub(crate) fn main_has_served(&self) -> bool {
+        self.main_has_served
+    }
+
+    /// Another process serves.
+    pub(crate) fn others_serve(&self) -> bool {
+        !self.others().is_empty()
+    }
+
+    /// Who serves beside the main process.
+    pub(crate) fn others(&self) -> Vec<ProcessId> {
+        let serves = |(pid, known): &(&Pid, &Known)| **pid != self.main && known.process.served.is_some();
+        self.known.iter().filter(serves).map(|(pid, known)| known.id(*pid)).collect()
     }
 
     /// The processes that serve while none above them does, which are to be asked to end before the rest is.
@@ -185,14 +241,31 @@ impl ServingProcesses {
             }
         }
         let found = rule::serving(&self.tree());
-        for (pid, serves) in found {
-            if let Some(known) = self.known.get_mut(&pid).filter(|known| known.is_grown(now)) {
-                known.process.served.get_or_insert(serves);
+        for (pid, known) in &mut self.known {
+            let serves = found.get(pid).copied();
+            known.is_likely = serves.is_some();
+            if known.is_grown(now) {
+                known.process.served = known.process.served.or(serves);
+            }
+            if !known.is_likely {
+                // it has run a program of its own since
+                known.held = None;
             }
         }
+        let one_serves = self.known.values().any(|known| known.process.served.is_some());
+        if one_serves && !std::mem::replace(&mut self.one_has_served, true) {
+            self.closely_until = now + CLOSELY_FOR;
+        }
+        self.main_has_served |=
+            self.known.get(&self.main).is_some_and(|known| known.process.served.is_some());
+        self.hold_serving();
     }
 
     fn examine_one(&mut self, pid: Pid, listening: &Listening, now: Duration) {
+        let is_over = |known: &Known| known.held.as_ref().is_some_and(|held| held.process().has_ended());
+        if self.known.get(&pid).is_some_and(is_over) {
+            return;
+        }
         let executable = executable_of(pid);
         let Some((parent, started)) = proc_status::parent_and_start(pid) else {
             self.known.remove(&pid);
@@ -204,13 +277,9 @@ impl ServingProcesses {
                 && (known.process.executable == executable || known.process.served.is_none())
         };
         let known = self.known.remove(&pid).filter(is_same);
-        let mut known = known.unwrap_or_else(|| Known::new(parent, started, now));
-        let changed = known.process.executable != executable;
+        let mut known = known.unwrap_or_else(|| Known::new(parent, started, now, self.clock.wall()));
         known.process.parent = parent;
-        known.process.executable = executable;
-        if changed {
-            known.process.is_cluster_worker = is_cluster_worker(pid);
-        }
+        known.set_executable(pid, executable);
         let held = sockets::held_by(pid);
         known.process.sockets = sockets::listening_of(&held, listening);
         let is_of_a_server = self.known.get(&parent).is_some_and(|above| {
@@ -226,41 +295,11 @@ impl ServingProcesses {
     }
 }
 
-impl Known {
-    fn new(parent: Pid, started: u64, now: Duration) -> Self {
-        let process = Process {
-            parent,
-            executable: None,
-            sockets: Sockets::default(),
-            is_cluster_worker: false,
-            served: None,
-        };
-        let born = now.saturating_sub(age(started));
-        Self { process, started, born, strangers: BTreeSet::new(), looks: 0, look_at: now }
-    }
-
-    /// It has run the program that it was forked for.
-    fn is_grown(&self, now: Duration) -> bool {
-        now.saturating_sub(self.born) >= FORK_LIMIT
-    }
-
-    fn plan_next_look(&mut self, now: Duration) {
-        let [first, longest] = AGAIN;
-        let pause = if self.process.served.is_some() {
-            longest
-        } else {
-            longest.min(first * 2_u32.saturating_pow(self.looks.min(16)))
-        };
-        self.looks += 1;
-        self.look_at = now + pause;
-        if !self.is_grown(now) {
-            self.look_at = self.look_at.min(self.born + FORK_LIMIT + Duration::from_millis(TICK_MS));
-        }
-    }
-}
-
 impl ServingRule for ServingProcesses {
     fn watched(&mut self) -> Vec<Pid> {
+        if self.watched == Watched::Main {
+            return vec![self.main];
+        }
         self.look();
         let tree = self.tree();
         let now = self.clock.monotonic();
@@ -281,8 +320,9 @@ impl ServingRule for ServingProcesses {
     }
 
     fn serves(&mut self, pid: Pid) -> bool {
-        if pid == self.main {
-            return true;
+        // the main process's parent, this one, is none of the tree
+        if pid == self.main || pid == process_id() || self.watched == Watched::Main {
+            return pid == self.main;
         }
         let start = proc_status::parent_and_start(pid).map(|(_, started)| started);
         let known = self.known.get(&pid).filter(|known| Some(known.started) == start);
@@ -296,6 +336,7 @@ impl ServingRule for ServingProcesses {
         if let Some(known) = self.known.get_mut(&pid) {
             known.process.served = known.process.served.or(serves);
         }
+        self.hold_serving();
         serves.is_some()
     }
 
@@ -305,15 +346,37 @@ impl ServingRule for ServingProcesses {
 
     fn is_master(&mut self, pid: Pid) -> bool {
         let now = self.clock.monotonic();
-        rule::is_master(&self.tree(), pid, |child| self.has_lived(child, now))
+        self.watched == Watched::Serving
+            && rule::is_master(&self.tree(), pid, |child| self.has_lived(child, now))
     }
 
+    /// One that held one before and is no master has had a request in its hands: what it starts is a helper, as before.
     fn holds_connection(&mut self, pid: Pid) -> bool {
-        let listening = Listening::now(self.port).unwrap_or_default();
-        HeldProcess::open(pid).is_ok_and(|process| {
-            let held = sockets::held_by(pid);
-            sockets::one_is_connection(&process, &held, &listening, self.port, &mut BTreeSet::new())
-        })
+        if self.known.get(&pid).is_some_and(|known| known.process.sockets.has_connection) {
+            return true;
+        }
+        let holds = HeldProcess::open(pid).is_ok_and(|process| {
+            let (held, none) = (sockets::held_by(pid), Listening::default());
+            sockets::one_is_connection(&process, &held, &none, self.port, &mut BTreeSet::new())
+        });
+        if let Some(known) = self.known.get_mut(&pid) {
+            known.process.sockets.has_connection |= holds;
+        }
+        holds
+    }
+
+    fn starts_helpers(&mut self, pid: Pid) -> bool {
+        // nothing that it starts is watched
+        self.watched == Watched::Main || (self.holds_connection(pid) && !self.is_master(pid))
+    }
+
+    fn runs_anew(&mut self, pid: Pid) {
+        if let Some(known) = self.known.get_mut(&pid) {
+            known.process.served = None;
+            known.is_likely = false;
+            known.process.sockets = Sockets::default();
+            known.look_at = self.clock.monotonic();
+        }
     }
 }
 
@@ -321,25 +384,6 @@ impl ServingProcesses {
     fn has_lived(&self, pid: Pid, now: Duration) -> bool {
         self.known.get(&pid).is_some_and(|known| now.saturating_sub(known.born) >= MASTER_AFTER)
     }
-}
-
-fn executable_of(pid: Pid) -> Option<Executable> {
-    let file = std::fs::metadata(format!("/proc/{pid}/exe")).ok()?;
-    Some(Executable { device: file.dev(), inode: file.ino() })
-}
-
-/// Only whether the mark is there is looked at, and nothing is kept.
-fn is_cluster_worker(pid: Pid) -> bool {
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(CLUSTER_MARK))
-}
-
-/// How long ago a process was started that was at this tick.
-fn age(started: u64) -> Duration {
-    let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
-    let seconds = uptime.split(' ').next().and_then(|uptime| uptime.parse::<f64>().ok()).unwrap_or(0.0);
-    let started = Duration::from_millis(started.saturating_mul(TICK_MS));
-    Duration::try_from_secs_f64(seconds).unwrap_or_default().saturating_sub(started)
 }
 
 #[cfg(test)]

@@ -10,13 +10,16 @@
 //! A message of a state that was reached is sent to every client that connects later, until one acknowledges.
 
 mod background;
+mod captured;
+mod case;
+mod children;
 mod ending;
 mod origin;
 mod post_mortem;
 mod requests;
 mod start;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -27,21 +30,24 @@ use std::time::Duration;
 use model::{Clock, Exit, Signal, Timestamp};
 
 use self::background::Background;
+use self::captured::Captured;
+use self::children::Children;
 use self::ending::Ending;
 use self::origin::ForeignRoot;
-use self::post_mortem::{Captured, PostMortem};
+use self::post_mortem::PostMortem;
 use crate::SystemClock;
 use crate::analyser::Analyser;
-use crate::capture::{Captures, Progress, Standstill};
+use crate::capture::{Capture, Captures, Progress, Standstill};
 use crate::cgroup::{OomCounter, OwnGroup};
 use crate::client::Client;
 use crate::orphans::Orphans;
 use crate::output::Output;
+use crate::proc_status;
 use crate::protocol::{FromShim, WorkerSpec};
 use crate::serving::ServingProcesses;
-use crate::serving_rule::MainProcess;
 use crate::sys::Pid;
 use crate::sys::descriptors::{Interest, Readiness, poll};
+use crate::sys::ptrace::signal_info;
 use crate::sys::signals::SignalFd;
 use crate::tracer::{Report, Tracer, next_untraced};
 
@@ -108,6 +114,7 @@ enum Source {
     Answer,
     Captures,
     Ending,
+    Deaths,
 }
 
 struct Shim {
@@ -121,9 +128,8 @@ struct Shim {
     listener: UnixListener,
     client: Option<Client>,
     worker: Worker,
-    processes: ServingProcesses,
     output: Output,
-    serving: MainProcess,
+    serving: ServingProcesses,
     tracer: Option<Tracer>,
     /// Why the debugger is not attached though it was asked for.
     refusal: Option<String>,
@@ -137,10 +143,12 @@ struct Shim {
     leaving: bool,
     /// What the worker left, from its end on.
     orphans: Option<Orphans>,
-    /// What could not be ended of it, in sentences.
-    left: Vec<String>,
-    /// The fatal signal that was caught.
-    captured: Option<Captured>,
+    /// The fatal signals that were caught, of processes that have not ended yet.
+    captured: BTreeMap<Pid, Captured>,
+    /// Crashes of serving processes other than the main one.
+    children: Children,
+    /// How and when the last of those ended, where that was a crash.
+    last_crash: Option<(Exit, Duration)>,
     /// Set once the worker has ended.
     post_mortem: Option<PostMortem>,
     acknowledged: bool,
@@ -159,13 +167,9 @@ impl Shim {
             self.go_on_with_captures();
             self.go_on_ending();
             self.go_on_in_background();
-            if self.post_mortem.is_none() {
-                self.processes.look_if_due();
-            }
+            self.look_at_processes();
             let now = self.clock.monotonic();
-            if let Some(analyser) = self.analyser() {
-                analyser.check_time(now);
-            }
+            self.analysers_mut().for_each(|analyser| analyser.check_time(now));
             self.end_orphans();
             self.client.take_if(|client| client.is_lost());
         }
@@ -176,23 +180,42 @@ impl Shim {
     fn is_done(&self) -> bool {
         let settled = self.post_mortem.as_ref().is_some_and(PostMortem::is_settled);
         let is_alone = self.orphans.as_ref().is_none_or(Orphans::is_done);
-        settled && is_alone && (self.acknowledged || self.leaving)
+        let is_recorded = self.acknowledged && self.children.are_recorded();
+        settled && self.children.are_settled() && is_alone && (is_recorded || self.leaving)
     }
 
-    fn analyser(&mut self) -> Option<&mut Analyser> {
-        self.post_mortem.as_mut()?.analyser.as_mut()
+    fn analysers(&self) -> impl Iterator<Item = &Analyser> {
+        let of_main = self.post_mortem.as_ref().and_then(|after| after.case.as_ref()?.analyser());
+        of_main.into_iter().chain(self.children.analyser())
+    }
+
+    fn analysers_mut(&mut self) -> impl Iterator<Item = &mut Analyser> {
+        let of_main = self.post_mortem.as_mut().and_then(|after| after.case.as_mut()?.analyser_mut());
+        of_main.into_iter().chain(self.children.analyser_mut())
+    }
+
+    /// Finds who serves, and has the debugger follow those that it does not know.
+    fn look_at_processes(&mut self) {
+        if self.post_mortem.is_some() {
+            return;
+        }
+        if self.serving.look_if_due()
+            && let Some(tracer) = &mut self.tracer
+        {
+            tracer.follow(&mut self.serving);
+            self.changes_left = true;
+        }
     }
 
     fn wait(&mut self) -> Vec<(Source, Readiness)> {
-        let analyser = self.post_mortem.as_ref().and_then(|post_mortem| post_mortem.analyser.as_ref());
         let timeout = if self.changes_left {
             Some(Duration::ZERO)
         } else {
-            let deadlines = analyser.map(Analyser::deadline).into_iter();
+            let deadlines = self.analysers().map(Analyser::deadline);
             let deadlines = deadlines.chain(self.orphans.as_ref().map(Orphans::deadline));
             let deadlines = deadlines.chain(self.captures.deadline());
             let deadlines = deadlines.chain(self.background.as_ref().map(Background::deadline));
-            let deadlines = deadlines.chain(self.post_mortem.is_none().then(|| self.processes.deadline()));
+            let deadlines = deadlines.chain(self.post_mortem.is_none().then(|| self.serving.deadline()));
             let next = deadlines.chain(self.tracer.as_ref().and_then(Tracer::deadline)).min();
             next.filter(|next| *next != Duration::MAX).map(|next| next.saturating_sub(self.clock.monotonic()))
         };
@@ -206,7 +229,9 @@ impl Shim {
             sources.push((Source::Client, Interest { fd: client.descriptor(), write: client.is_owed() }));
         }
         sources.extend(self.output.descriptors().into_iter().flatten().map(|fd| reading(Source::Output, fd)));
-        sources.extend(analyser.and_then(Analyser::descriptor).map(|fd| reading(Source::Answer, fd)));
+        let answers = self.analysers().filter_map(Analyser::descriptor);
+        sources.extend(answers.map(|fd| reading(Source::Answer, fd)));
+        sources.extend(self.serving.descriptor().map(|fd| reading(Source::Deaths, fd)));
         let ending = self.ending.iter().flat_map(Ending::descriptors);
         sources.extend(ending.map(|fd| reading(Source::Ending, fd)));
         let (tags, interests): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
@@ -231,11 +256,8 @@ impl Shim {
             Source::Output => self.output.read(),
             // looked at in every turn
             Source::Captures | Source::Ending => {}
-            Source::Answer => {
-                if let Some(analyser) = self.analyser() {
-                    analyser.read();
-                }
-            }
+            Source::Answer => self.analysers_mut().for_each(Analyser::read),
+            Source::Deaths => self.take_deaths(),
         }
     }
 
@@ -265,18 +287,21 @@ impl Shim {
     fn take_reports(&mut self, reports: Vec<Report>) {
         for report in reports {
             match report {
-                Report::Fatal { pid, signal, .. } => self.hold(pid, signal),
+                Report::Fatal { pid, tid, signal } => self.hold(pid, tid, signal),
                 Report::Still { pid, tid, signal, threads } => {
-                    let Some(captured) = &mut self.captured else { continue };
+                    let Some(captured) = self.captured.get_mut(&pid) else { continue };
                     captured.root = ForeignRoot::of(pid);
                     self.captures.begin(&Standstill { pid, tid, signal, threads, held: captured.held });
                 }
                 Report::Ended { pid, exit } => {
                     self.captures.ended(pid);
-                    if self.analyser().is_some_and(|analyser| analyser.pid() == pid) {
-                        self.analyser_ended(exit);
-                    } else if pid == self.worker.pid && self.post_mortem.is_none() {
+                    if self.main_analyser_ended(pid, exit) || self.child_analyser_ended(pid, exit) {
+                        continue;
+                    }
+                    if pid == self.worker.pid && self.post_mortem.is_none() {
                         self.main_ended(exit);
+                    } else if let Some(death) = self.serving.ended(pid, exit) {
+                        self.child_ended(&death);
                     }
                 }
             }
@@ -284,18 +309,29 @@ impl Shim {
     }
 
     /// The moment between the fatal signal and the death.
-    fn hold(&mut self, pid: Pid, signal: Signal) {
+    fn hold(&mut self, pid: Pid, tid: Pid, signal: Signal) {
         let Some(tracer) = &mut self.tracer else { return };
-        if self.captured.is_some() || self.asked.for_signal(signal) {
+        let at = self.clock.wall();
+        let message = if pid == self.worker.pid {
+            Some(FromShim::Crashing { signal: signal.0, at })
+        } else {
+            let identity = self.serving.identity(pid).filter(|_| self.post_mortem.is_none());
+            identity.map(|(process, role)| FromShim::ChildCrashing { process, role, signal: signal.0, at })
+        };
+        let Some(message) =
+            message.filter(|_| !self.asked.for_signal(signal) && !self.captured.contains_key(&pid))
+        else {
             tracer.pass_on(pid, &mut self.serving);
             return;
-        }
-        let message = FromShim::Crashing { signal: signal.0, at: self.clock.wall() };
+        };
         // first of all: the replacement starts at the signal, not after the dump
         if let Some(client) = &mut self.client {
             client.send(&message);
         }
-        self.captured = Some(Captured::new(signal, message, self.clock.monotonic()));
+        let sender = signal_info(tid).ok().and_then(|info| info.sender());
+        let by_parent = sender.is_some() && sender == proc_status::parent_of(pid);
+        let captured = Captured::new(signal, message, self.clock.monotonic(), by_parent);
+        self.captured.insert(pid, captured);
         let reports = tracer.capture(pid, &mut self.serving);
         self.take_reports(reports);
     }
@@ -316,8 +352,21 @@ impl Shim {
                     }
                     self.changes_left = true;
                 }
-                Progress::Done(_, capture) => self.captured(capture),
+                Progress::Done(pid, capture) => self.capture_done(pid, capture),
             }
         }
+    }
+
+    /// All that comes of a capture is there, before the end of its process or after.
+    fn capture_done(&mut self, pid: Pid, capture: Capture) {
+        if let Some(captured) = self.captured.get_mut(&pid) {
+            captured.complete(capture);
+        } else if let Some(case) = self.children.case_of(pid) {
+            case.complete(capture);
+        } else if let Some(case) = self.post_mortem.as_mut().and_then(|after| after.case.as_mut()) {
+            case.complete(capture);
+        }
+        self.start_analysis_when_complete();
+        self.begin_next_case();
     }
 }

@@ -4,6 +4,7 @@
 //! else in this crate is safe code.
 
 pub(crate) mod descriptors;
+pub(crate) mod epoll;
 pub(crate) mod foreign_memory;
 pub(crate) mod held_process;
 pub(crate) mod limits;

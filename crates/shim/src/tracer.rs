@@ -93,6 +93,11 @@ impl Tracer {
         }
     }
 
+    /// It is attached to this process.
+    pub(crate) fn follows(&self, pid: Pid) -> bool {
+        self.machine.has_process(pid)
+    }
+
     fn seize(&mut self, pid: Pid, rule: &mut dyn ServingRule) -> Result<(), AttachError> {
         let mut ours = Vec::new();
         let result = seize_all(pid, |tid| ours.push(tid));

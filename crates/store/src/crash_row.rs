@@ -1,14 +1,14 @@
 //! A crash with its audit, as a row that was read.
 
-use model::Timestamp;
 use model::crash::{Audit, Crash, Findings};
+use model::{CrashId, Timestamp};
 
 use crate::sql::Row;
 
 /// The columns that [`crash_of`] reads, of `crash AS c LEFT JOIN audit AS a`.
 macro_rules! crash_columns {
     () => {
-        "c.worker, c.app, c.at_ms, c.node, c.instance, c.incident, c.pid, c.uptime_ms, c.cause, c.signal, \
+        "c.id, c.app, c.at_ms, c.node, c.instance, c.incident, c.pid, c.role, c.uptime_ms, c.cause, c.signal, \
          c.exit_code, c.exception_type, c.runtime, c.signature, c.in_flight_count, c.in_flight, c.notes, \
          c.crashing_thread, c.modules, c.memory, a.size_bytes, a.sha256, a.captured_at_ms, a.dropped_at_ms, a.stopped_us, \
          a.result"
@@ -18,10 +18,13 @@ pub(crate) use crash_columns;
 
 pub(crate) fn crash_of(row: &Row) -> sqlx::Result<Crash> {
     let exit_code = row.maybe_int("exit_code")?;
+    let CrashId { worker, process } = row.name("id")?;
     Ok(Crash {
-        worker: row.name("worker")?,
         place: row.place()?,
         pid: row.number("pid")?,
+        role: row.word("role")?,
+        process_started_at: process.map_or(worker.started_at, |process| process.started_at),
+        worker,
         at: Timestamp::from_ms(row.int("at_ms")?),
         uptime_ms: row.number("uptime_ms")?,
         cause: row.word("cause")?,

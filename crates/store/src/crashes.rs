@@ -1,7 +1,7 @@
 //! Crashes, one row each, and the audit rows of their dumps.
 
 use model::crash::{Audit, Crash};
-use model::{AppName, IncidentId, Place, TimeRange, WorkerId};
+use model::{AppName, CrashId, IncidentId, Place, TimeRange};
 
 use crate::access::Writing;
 use crate::crash_row::{audit_of, crash_columns, crash_of};
@@ -13,14 +13,14 @@ macro_rules! select_crashes {
         concat!(
             "SELECT ",
             crash_columns!(),
-            " FROM crash AS c LEFT JOIN audit AS a ON a.worker = c.worker ",
+            " FROM crash AS c LEFT JOIN audit AS a ON a.crash = c.id ",
             $which
         )
     };
 }
 
 impl Store {
-    /// Remembers a crash and counts it for its incident, in one transaction, durably. A worker crashes once: handed in again, it
+    /// Remembers a crash and counts it for its incident, in one transaction, durably. A process crashes once: handed in again, it
     /// changes nothing.
     pub async fn record_crash(&self, crash: &Crash) -> Result<Recorded, StoreError> {
         self.record(&bounds::crash(crash)).await.map_err(self.failed("Recording a crash"))
@@ -28,7 +28,7 @@ impl Store {
 
     async fn record(&self, crash: &Crash) -> sqlx::Result<Recorded> {
         let mut transaction = self.sql.begin(Durability::Durable).await?;
-        if let Some(count) = known(&mut transaction, &crash.worker).await? {
+        if let Some(count) = known(&mut transaction, &crash.id()).await? {
             return Ok(Recorded { new: false, count });
         }
         insert_incident(&mut transaction, crash).await?;
@@ -36,7 +36,7 @@ impl Store {
             // another node's connection was faster; what this transaction did to the incident is dropped with it
             drop(transaction);
             let mut transaction = self.sql.begin(Durability::Durable).await?;
-            let count = known(&mut transaction, &crash.worker).await?.unwrap_or(0);
+            let count = known(&mut transaction, &crash.id()).await?.unwrap_or(0);
             return Ok(Recorded { new: false, count });
         }
         if let Some(audit) = &crash.audit {
@@ -49,10 +49,10 @@ impl Store {
         Ok(Recorded { new: true, count })
     }
 
-    /// The crash of one worker.
-    pub async fn crash(&self, worker: &WorkerId) -> Result<Option<Crash>, StoreError> {
-        let sql = select_crashes!("WHERE c.worker = $1");
-        Ok(self.read_crashes(sql, vec![worker.to_string().into()]).await?.pop())
+    /// The crash of one process.
+    pub async fn crash(&self, id: &CrashId) -> Result<Option<Crash>, StoreError> {
+        let sql = select_crashes!("WHERE c.id = $1");
+        Ok(self.read_crashes(sql, vec![id.to_string().into()]).await?.pop())
     }
 
     /// An app's crashes in a range, newest first.
@@ -63,7 +63,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Crash>, StoreError> {
         let sql = select_crashes!(
-            "WHERE c.app = $1 AND c.at_ms >= $2 AND c.at_ms < $3 ORDER BY c.at_ms DESC, c.worker DESC LIMIT $4"
+            "WHERE c.app = $1 AND c.at_ms >= $2 AND c.at_ms < $3 ORDER BY c.at_ms DESC, c.id DESC LIMIT $4"
         );
         let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
         self.read_crashes(sql, values).await
@@ -71,7 +71,7 @@ impl Store {
 
     /// An incident's crashes, newest first.
     pub async fn crashes_of_incident(&self, id: &IncidentId, limit: u32) -> Result<Vec<Crash>, StoreError> {
-        let sql = select_crashes!("WHERE c.incident = $1 ORDER BY c.at_ms DESC, c.worker DESC LIMIT $2");
+        let sql = select_crashes!("WHERE c.incident = $1 ORDER BY c.at_ms DESC, c.id DESC LIMIT $2");
         self.read_crashes(sql, vec![id.as_str().into(), i64::from(limit).into()]).await
     }
 
@@ -87,9 +87,9 @@ impl Store {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<AuditRow>, StoreError> {
-        let sql = "SELECT worker, incident, size_bytes, sha256, captured_at_ms, dropped_at_ms, stopped_us, result \
+        let sql = "SELECT crash, incident, size_bytes, sha256, captured_at_ms, dropped_at_ms, stopped_us, result \
                    FROM audit WHERE app = $1 AND captured_at_ms >= $2 AND captured_at_ms < $3 \
-                   ORDER BY captured_at_ms DESC, worker DESC LIMIT $4";
+                   ORDER BY captured_at_ms DESC, crash DESC LIMIT $4";
         let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
         let rows = self.sql.rows(sql, values).await;
         rows.and_then(|rows| rows.iter().map(audit_row_of).collect())
@@ -98,10 +98,9 @@ impl Store {
 }
 
 /// How many crashes the incident of an already recorded one counts.
-async fn known(transaction: &mut Writing<'_>, worker: &WorkerId) -> sqlx::Result<Option<u64>> {
-    let sql =
-        "SELECT i.crash_count FROM crash AS c JOIN incident AS i ON i.id = c.incident WHERE c.worker = $1";
-    let rows = transaction.rows(sql, vec![worker.to_string().into()]).await?;
+async fn known(transaction: &mut Writing<'_>, id: &CrashId) -> sqlx::Result<Option<u64>> {
+    let sql = "SELECT i.crash_count FROM crash AS c JOIN incident AS i ON i.id = c.incident WHERE c.id = $1";
+    let rows = transaction.rows(sql, vec![id.to_string().into()]).await?;
     rows.first().map(|row| row.number("crash_count")).transpose()
 }
 
@@ -124,13 +123,13 @@ async fn insert_incident(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::
 }
 
 async fn insert_crash(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Result<u64> {
-    let sql = "INSERT INTO crash (worker, app, at_ms, node, instance, incident, captured, pid, uptime_ms, cause, signal, \
+    let sql = "INSERT INTO crash (id, app, at_ms, node, instance, incident, captured, pid, role, uptime_ms, cause, signal, \
                exit_code, exception_type, runtime, signature, in_flight_count, in_flight, notes, crashing_thread, modules, memory) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
-               ON CONFLICT (worker) DO NOTHING";
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) \
+               ON CONFLICT (id) DO NOTHING";
     let findings = &crash.findings;
     let values = vec![
-        crash.worker.to_string().into(),
+        crash.id().to_string().into(),
         (&crash.place.app).into(),
         crash.at.into(),
         (&crash.place.node).into(),
@@ -138,6 +137,7 @@ async fn insert_crash(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Res
         crash.incident.as_str().into(),
         i64::from(crash.audit.is_some()).into(),
         i64::from(crash.pid).into(),
+        word(crash.role)?,
         count(crash.uptime_ms),
         word(crash.cause)?,
         Value::MaybeText(crash.signal.clone()),
@@ -156,10 +156,10 @@ async fn insert_crash(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Res
 }
 
 async fn insert_audit(transaction: &mut Writing<'_>, crash: &Crash, audit: &Audit) -> sqlx::Result<()> {
-    let sql = "INSERT INTO audit (worker, app, incident, size_bytes, sha256, captured_at_ms, dropped_at_ms, stopped_us, result) \
+    let sql = "INSERT INTO audit (crash, app, incident, size_bytes, sha256, captured_at_ms, dropped_at_ms, stopped_us, result) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let values = vec![
-        crash.worker.to_string().into(),
+        crash.id().to_string().into(),
         (&crash.place.app).into(),
         crash.incident.as_str().into(),
         count(audit.size_bytes),
@@ -184,5 +184,5 @@ async fn count_crash(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Resu
 }
 
 fn audit_row_of(row: &Row) -> sqlx::Result<AuditRow> {
-    Ok(AuditRow { worker: row.name("worker")?, incident: row.name("incident")?, audit: audit_of(row)? })
+    Ok(AuditRow { crash: row.name("crash")?, incident: row.name("incident")?, audit: audit_of(row)? })
 }

@@ -46,8 +46,8 @@ macro_rules! select {
             $columns,
             " FROM (",
             $incidents,
-            ") AS i JOIN crash AS c ON c.worker = (SELECT s.worker FROM crash AS s WHERE s.incident = i.id \
-             ORDER BY s.captured DESC, s.at_ms DESC, s.worker DESC LIMIT 1) ",
+            ") AS i JOIN crash AS c ON c.id = (SELECT s.id FROM crash AS s WHERE s.incident = i.id \
+             ORDER BY s.captured DESC, s.at_ms DESC, s.id DESC LIMIT 1) ",
             $audit,
             " ORDER BY i.last_seen_ms DESC, i.id"
         )
@@ -57,7 +57,7 @@ macro_rules! select {
 /// With all that is known of them.
 macro_rules! select_incidents {
     ($incidents:expr) => {
-        select!(crash_columns!(), $incidents, "LEFT JOIN audit AS a ON a.worker = c.worker")
+        select!(crash_columns!(), $incidents, "LEFT JOIN audit AS a ON a.crash = c.id")
     };
 }
 
@@ -235,6 +235,8 @@ fn summary_of(row: &Row) -> sqlx::Result<IncidentSummary> {
 fn incident_of(row: &Row) -> sqlx::Result<Incident> {
     let Crash {
         place: Place { app, .. },
+        pid,
+        role,
         cause,
         signal,
         exit_code,
@@ -256,6 +258,8 @@ fn incident_of(row: &Row) -> sqlx::Result<Incident> {
         cause,
         signal,
         exit_code,
+        pid,
+        role,
         count: row.number("crash_count")?,
         first_seen: Timestamp::from_ms(row.int("first_seen_ms")?),
         last_seen: Timestamp::from_ms(row.int("last_seen_ms")?),

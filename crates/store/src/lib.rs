@@ -45,7 +45,7 @@ use std::sync::Arc;
 use access::Access;
 use model::crash::Audit;
 use model::status::DatabaseState;
-use model::{Clock, IncidentId, Place, Timestamp, WorkerId};
+use model::{Clock, CrashId, IncidentId, Place, Timestamp};
 use tokio::sync::watch;
 
 pub use access::StoreStatus;
@@ -111,8 +111,8 @@ pub struct CrashCount {
 /// One dump's proof of deletion, and whose it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRow {
-    /// The worker that crashed.
-    pub worker: WorkerId,
+    /// The crash.
+    pub crash: CrashId,
     /// The incident its crash belongs to.
     pub incident: IncidentId,
     /// The proof.

@@ -27,7 +27,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     step!(1, "crashes, settings, requests", "0001_crashes_settings_requests.sql"),
     step!(2, "restarts, rules, memory", "0002_restarts_rules_memory.sql"),
     step!(3, "flushes, retention", "0003_flushes_retention.sql"),
@@ -40,6 +40,7 @@ const STEPS: [Step; 12] = [
     step!(10, "incident hours", "0010_incident_hours.sql"),
     step!(11, "streams", "0011_streams.sql"),
     step!(12, "incident states", "0012_incident_states.sql"),
+    step!(13, "processes of crashes", "0013_crash_processes.sql"),
 ];
 
 /// The number of the tables that this Medic makes.

@@ -66,7 +66,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "crash",
         columns: &[
-            "worker",
+            "id",
             "app",
             "at_ms",
             "node",
@@ -74,6 +74,7 @@ pub const TABLES: &[Table] = &[
             "incident",
             "captured",
             "pid",
+            "role",
             "uptime_ms",
             "cause",
             "signal",
@@ -88,12 +89,12 @@ pub const TABLES: &[Table] = &[
             "modules",
             "memory",
         ],
-        bound: age!("crash", "worker", "at_ms"),
+        bound: age!("crash", "id", "at_ms"),
     },
     Table {
         name: "audit",
         columns: &[
-            "worker",
+            "crash",
             "app",
             "incident",
             "size_bytes",

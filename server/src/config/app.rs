@@ -13,6 +13,7 @@ use model::auto_heal::fuse::FuseNumbers;
 use model::auto_heal::limit::WorkerSize;
 use model::auto_heal::path_glob::PathGlob;
 use model::crash_monitor::Numbers;
+use shim::protocol::Watched;
 
 use super::identity::{self, RunAs};
 use super::reader::{Reader, Section};
@@ -38,6 +39,8 @@ pub struct App {
     pub run_as: RunAs,
     /// The kernel may write core dumps of its workers, with what they had in memory.
     pub core_dumps: bool,
+    /// Whose crashes are its workers'.
+    pub watch: Watched,
     /// Its front door.
     pub listen: SocketAddr,
     /// How many workers.
@@ -142,6 +145,7 @@ fn read<'t>(
     let environment = environment_of_files;
     let run_as = identity::read(reader, section);
     let core_dumps = reader.or(section, "core_dumps", "false", truth);
+    let watch = reader.or(section, "watch", "serving", watched);
     let listen = reader.required(section, "listen", "\"127.0.0.1:8080\"", address);
     let instances = reader.or_else(section, "instances", 1, count::<u16>(1, INSTANCES_LIMIT));
     let warm_up = reader.or(section, "warm_up", "230s", duration);
@@ -171,6 +175,7 @@ fn read<'t>(
         environment,
         run_as,
         core_dumps,
+        watch,
         listen: listen?,
         instances,
         warm_up,
@@ -188,6 +193,14 @@ fn read<'t>(
         percent_request_exclude,
         not_responding,
     })
+}
+
+fn watched(raw: &Raw) -> Result<Watched, String> {
+    match text(raw)?.as_str() {
+        "serving" => Ok(Watched::Serving),
+        "main" => Ok(Watched::Main),
+        _ => Err(format!("must be \"serving\" or \"main\" (got {})", got(raw))),
+    }
 }
 
 fn name(raw: &Raw) -> Result<AppName, String> {

@@ -1,6 +1,8 @@
 use model::auto_heal::cpu::{CpuMode, CpuRule};
 use model::auto_heal::limit::WorkerSize;
 
+use shim::protocol::Watched;
+
 use super::*;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -262,6 +264,10 @@ fn wrong_values_of_auto_heal_are_told_with_their_range() {
 
 #[test]
 fn cores_are_written_only_where_an_app_asks_for_them() {
+    assert_eq!(app_with("").unwrap().watch, Watched::Serving);
+    assert_eq!(app_with("watch = \"main\"\n").unwrap().watch, Watched::Main);
+    let told = app_with("watch = \"all\"\n").unwrap_err();
+    assert!(told[0].contains("app.watch: must be \"serving\" or \"main\" (got \"all\")"), "{told:?}");
     assert!(!app_with("").unwrap().core_dumps);
     assert!(app_with("core_dumps = true\n").unwrap().core_dumps);
     let told = app_with("core_dumps = \"yes\"\n").unwrap_err();

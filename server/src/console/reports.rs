@@ -56,7 +56,7 @@ impl LiveConsole {
             Ask::Audits { limit } => {
                 let rows = store.audits(app, range, limit).await?;
                 let audit = |row: store::AuditRow| DumpAudit {
-                    worker: row.worker,
+                    crash: row.crash,
                     incident: row.incident,
                     audit: row.audit,
                 };

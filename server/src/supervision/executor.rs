@@ -111,6 +111,14 @@ impl Executor {
         self.connected.of(worker, is_outdated).unwrap_or(false)
     }
 
+    /// The app's workers are watched as it is configured now.
+    pub(super) fn watch(&self, app: &AppName) {
+        let Some(processes) = self.launcher.watched(app) else { return };
+        for worker in self.connected.all(|worker, _| worker.place.app == *app) {
+            self.connected.send(&worker, ToShim::Watch { processes });
+        }
+    }
+
     /// Links with every shim that may have outlived the last Medic, beside the loop; each says what its worker is, or that it is
     /// gone. Returns which they are; `None` where that cannot be told yet: then they come later.
     pub(super) fn take_over(&self) -> Option<Vec<WorkerId>> {
@@ -163,6 +171,9 @@ impl Executor {
             Effect::RememberCrashMonitor { place, state } => self.note(Entry::CrashMonitor(place, state)),
             Effect::RememberAutoHeal { place, state } => self.note(Entry::AutoHeal(place, state)),
             Effect::RememberFuse { app, state } => self.note(Entry::Fuse(app, state)),
+            Effect::AcknowledgeChild { worker, process } => {
+                self.connected.send(&worker, ToShim::AcknowledgeChild { process });
+            }
             Effect::Acknowledge { worker } => {
                 self.connected.send(&worker, ToShim::Acknowledge);
                 self.connected.remove(&worker);
@@ -181,12 +192,15 @@ impl Executor {
                 Ok(run_dir) => {
                     let origin = Origin::Launched;
                     let (warm_up_check, group) = (None, launcher.group_of(&worker));
+                    // as it was started
+                    let watched = None;
                     let link = Link {
                         worker,
                         run_dir,
                         origin,
                         front_door,
                         warm_up_check,
+                        watched,
                         inbox,
                         connected,
                         requests,

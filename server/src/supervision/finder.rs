@@ -44,6 +44,7 @@ impl Finder {
                 run_dir,
                 front_door: self.front_doors.get(app).cloned(),
                 warm_up_check: self.launcher.warm_up_check(app),
+                watched: self.launcher.watched(app),
                 inbox: self.inbox.clone(),
                 connected: self.connected.clone(),
                 requests,

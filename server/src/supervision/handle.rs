@@ -19,7 +19,7 @@ pub(super) type Request = (Command, oneshot::Sender<()>);
 /// What is asked of it.
 pub(super) enum Command {
     /// Take this in.
-    Input(Input),
+    Input(Box<Input>),
     /// Run the apps as they are configured now.
     Reload(Vec<(App, AppSpec, AppSettings)>),
     /// End, and leave every worker to the next Medic.
@@ -100,7 +100,7 @@ impl Supervision {
     }
 
     async fn tell(&self, input: Input) {
-        self.ask(Command::Input(input)).await;
+        self.ask(Command::Input(Box::new(input))).await;
     }
 
     /// A loop that has ended has nothing to do any more.

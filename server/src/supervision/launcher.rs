@@ -11,7 +11,7 @@ use app_service::environment::{INSTANCE_ID, PORT, SITE_NAME};
 use model::{AppName, Place, WorkerId};
 use sha2::{Digest, Sha256};
 use shim::cgroup::Home;
-use shim::protocol::WorkerSpec;
+use shim::protocol::{Watched, WorkerSpec};
 use shim::{ForkServer, Program};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -113,6 +113,11 @@ impl Launcher {
         self.app(app).is_some_and(|app| !fits(&app, spec_hash))
     }
 
+    /// Whose crashes are those of the app's workers.
+    pub fn watched(&self, app: &AppName) -> Option<Watched> {
+        self.app(app).map(|app| app.watch)
+    }
+
     /// What a new worker of the app is asked for until it is warm.
     pub fn warm_up_check(&self, app: &AppName) -> Option<WarmUpCheck> {
         self.app(app).map(|app| app.warm_up_check)
@@ -167,6 +172,7 @@ impl Launcher {
             arm,
             // the shim's own program
             analyser: Vec::new(),
+            watch: app.watch,
             core_dumps: app.core_dumps,
             cgroup: self.group_of(worker),
             open_files: self.open_files,

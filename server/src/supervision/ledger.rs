@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use engine::fleet::Input;
 use engine::instance;
+use engine::instance::ChildEvent;
 use insight::healing;
 use model::auto_heal::AutoHealState;
 use model::auto_heal::event::HealEvent;
@@ -20,7 +21,7 @@ use model::auto_heal::restart::{Restart, RestartOutcome};
 use model::change::Change;
 use model::crash::Crash;
 use model::crash_monitor::CrashMonitorState;
-use model::{AppName, NodeName, Place, WorkerId};
+use model::{AppName, CrashId, NodeName, Place, WorkerId};
 use store::{Store, StoreError};
 use tokio::sync::mpsc;
 
@@ -89,7 +90,7 @@ impl Ledger {
                     let recorded = record(&self.store, &crash);
                     let recorded =
                         self.stop.wait("a crash's record; its shim keeps it", WRITE_LIMIT, recorded);
-                    let input = recorded.await.unwrap_or(instance::WorkerEvent::NotRecorded);
+                    let input = input(&crash.id(), recorded.await.unwrap_or(false));
                     let worker: WorkerId = crash.worker;
                     // The loop may be gone: then the shim keeps the crash for the next Medic.
                     let _ended = self.inbox.send(Input::Worker { worker, input }).await;
@@ -131,21 +132,29 @@ fn say(error: &StoreError, what: &str) {
     }
 }
 
-async fn record(store: &Store, crash: &Crash) -> instance::WorkerEvent {
+/// How it went with the record of a crash.
+fn input(crash: &CrashId, is_recorded: bool) -> instance::WorkerEvent {
+    match (crash.process, is_recorded) {
+        (None, true) => instance::WorkerEvent::Recorded,
+        (None, false) => instance::WorkerEvent::NotRecorded,
+        (Some(process), true) => instance::WorkerEvent::Child { process, event: ChildEvent::Recorded },
+        (Some(process), false) => instance::WorkerEvent::Child { process, event: ChildEvent::NotRecorded },
+    }
+}
+
+/// Whether it was.
+async fn record(store: &Store, crash: &Crash) -> bool {
     match store.record_crash(crash).await {
         Ok(recorded) => {
             if recorded.new {
-                tracing::info!(worker = %crash.worker, incident = %crash.incident, count = recorded.count, "crash recorded");
+                tracing::info!(crash = %crash.id(), incident = %crash.incident, count = recorded.count, "crash recorded");
             }
-            instance::WorkerEvent::Recorded
+            true
         }
         Err(error) => {
-            let worker = &crash.worker;
-            say(
-                &error,
-                &format!("the crash of {worker} could not be recorded; its shim keeps it until it can"),
-            );
-            instance::WorkerEvent::NotRecorded
+            let id = crash.id();
+            say(&error, &format!("the crash of {id} could not be recorded; its shim keeps it until it can"));
+            false
         }
     }
 }

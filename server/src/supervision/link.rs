@@ -20,12 +20,14 @@ use std::time::Duration;
 
 use engine::fleet::Input;
 use engine::instance;
+use engine::instance::ChildEvent;
 use front_door::Death;
 use model::crash::AffectedRequests;
+use model::ending::{Ending, classify};
 use model::start::Readiness;
-use model::{Exit, Signal, WorkerId, ending};
+use model::{Exit, Signal, WorkerId};
 use shim::WorkerTree;
-use shim::protocol::{FromShim, Request, SPEC_NAME, Said, ToShim};
+use shim::protocol::{FromShim, Request, SPEC_NAME, Said, ToShim, Watched};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
@@ -58,6 +60,8 @@ pub(super) struct Link {
     pub(super) origin: Origin,
     pub(super) front_door: Option<Arc<Door>>,
     pub(super) warm_up_check: Option<WarmUpCheck>,
+    /// Whose crashes count, where the worker may have been started with another answer.
+    pub(super) watched: Option<Watched>,
     pub(super) inbox: mpsc::Sender<Input>,
     pub(super) connected: Connected,
     pub(super) requests: mpsc::UnboundedReceiver<ToShim>,
@@ -163,6 +167,9 @@ impl Link {
             }
             Origin::Found if is_first => {
                 self.forget_specification().await;
+                if let Some(processes) = self.watched {
+                    self.connected.send(&self.worker, ToShim::Watch { processes });
+                }
                 if lives {
                     tracing::info!(worker = %self.worker, "taking over");
                     let warm = warm || (!asked && self.is_warm(port, &tree).await);
@@ -239,6 +246,7 @@ impl Link {
         Some(match said {
             FromShim::State { .. }
             | FromShim::Disarmed
+            | FromShim::Serving { .. }
             | FromShim::Tail { .. }
             | FromShim::Busy { .. }
             | FromShim::Done => return None,
@@ -252,11 +260,11 @@ impl Link {
                 let affected = self.affected(Death::ByItself).await;
                 instance::WorkerEvent::Fatal { pid, signal: Signal(signal), at, affected }
             }
-            FromShim::Ended { exit, asked, oom_killed, at, uptime_ms, fault, .. } => {
+            FromShim::Ended { exit, asked, oom_killed, at, uptime_ms, passed_on, fault, .. } => {
                 instance::WorkerEvent::Ended {
                     pid,
                     exit,
-                    ending: ending::classify(exit, asked, oom_killed),
+                    ending: if passed_on { Ending::PassedOn } else { classify(exit, asked, oom_killed) },
                     at,
                     uptime: Duration::from_millis(uptime_ms),
                     affected: self.affected(death(exit, oom_killed)).await,
@@ -265,6 +273,20 @@ impl Link {
             }
             FromShim::Analysed { findings, audit } => {
                 instance::WorkerEvent::Analysed { findings: Box::new(findings), audit }
+            }
+            FromShim::ChildCrashing { process, role, signal, at } => {
+                let affected = AffectedRequests::default();
+                let event = ChildEvent::Fatal { role, signal: Signal(signal), at, affected };
+                instance::WorkerEvent::Child { process, event }
+            }
+            FromShim::ChildEnded { process, role, exit, cause, at, uptime_ms } => {
+                let (uptime, affected) = (Duration::from_millis(uptime_ms), AffectedRequests::default());
+                let event = ChildEvent::Ended { role, exit, cause, at, uptime, affected };
+                instance::WorkerEvent::Child { process, event }
+            }
+            FromShim::ChildAnalysed { process, findings, audit } => {
+                let event = ChildEvent::Analysed { findings: Box::new(findings), audit };
+                instance::WorkerEvent::Child { process, event }
             }
         })
     }
@@ -317,7 +339,12 @@ impl ShimState {
     /// `None` for what the shim does not know.
     fn request(&mut self, what: ToShim) -> Option<Request> {
         self.acknowledged |= what == ToShim::Acknowledge;
-        if self.protocol == 0 && matches!(what, ToShim::Warm { .. }) {
+        let since = match what {
+            ToShim::Warm { .. } => 1,
+            ToShim::Watch { .. } | ToShim::AcknowledgeChild { .. } => 2,
+            _ => 0,
+        };
+        if self.protocol < since {
             return None;
         }
         self.requests += 1;

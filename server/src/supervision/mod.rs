@@ -140,7 +140,7 @@ impl Loop {
 
     fn fulfil(&mut self, command: Command) {
         match command {
-            Command::Input(input) => self.step(input),
+            Command::Input(input) => self.step(*input),
             Command::Reload(apps) => self.reload(apps),
             Command::HandOver => self.hands_over = true,
         }
@@ -150,6 +150,7 @@ impl Loop {
         for (app, spec, settings) in apps {
             let name = app.name.clone();
             if self.executor.launcher().replace(app) {
+                self.executor.watch(&name);
                 self.step(Input::Respec(Box::new(spec)));
                 self.step(Input::Settings { app: name, settings });
             }
@@ -188,10 +189,8 @@ impl Loop {
 
     fn decide(&mut self, input: Input) {
         let now = self.clock.now();
-        let written = matches!(
-            &input,
-            Input::Written | Input::Worker { input: engine::instance::WorkerEvent::Recorded, .. }
-        );
+        let written = matches!(&input, Input::Written)
+            || matches!(&input, Input::Worker { input, .. } if input.is_recorded());
         let is_recalled = matches!(&input, Input::Recalled(_));
         let mut effects = Vec::new();
         self.fleet.step(now, input, &mut effects);

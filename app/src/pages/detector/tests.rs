@@ -7,7 +7,7 @@ use insight::detectors::DETECTORS;
 use insight::evidence::{CrashCount, Evidence};
 use model::auto_heal::Rule;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use model::crash::{Incident, IncidentInRange, Runtime, Thread};
+use model::crash::{Incident, IncidentInRange, ProcessRole, Runtime, Thread};
 use model::crash_monitor::Numbers;
 use model::incident_state::IncidentState;
 use model::memory::MemoryMinute;
@@ -114,6 +114,8 @@ fn incident(day: &Evidence, id: IncidentId, cause: CrashCause) -> Incident {
         cause,
         signal: None,
         exit_code: None,
+        pid: 7,
+        role: ProcessRole::Main,
         count: 4_320,
         first_seen: day.range.start,
         last_seen: day.now,

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use model::auto_heal::Evidence;
 use model::auto_heal::limit::Bitness;
 use model::auto_heal::restart::RestartReason;
-use model::crash::{AffectedRequests, Audit, Findings};
+use model::crash::{AffectedRequests, Audit, Findings, ProcessRole};
 use model::start::{StartFault, StartSeen};
-use model::{Ending, Exit, Now, Signal, Timestamp};
+use model::{CrashCause, Ending, Exit, Now, ProcessId, Signal, Timestamp};
 
 /// An app's numbers for each of its instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +121,8 @@ pub enum WorkerEvent {
         /// The dump's proof of deletion.
         audit: Option<Audit>,
     },
+    /// Something happened to a serving process that it has started.
+    Child { process: ProcessId, event: ChildEvent },
     /// Its crash is written down.
     Recorded,
     /// Its crash could not be written down.
@@ -132,7 +134,35 @@ pub enum WorkerEvent {
     },
 }
 
+/// What the instance is told about a serving process that a worker has started. The worker lives on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChildEvent {
+    /// The debugger stopped it at its fatal signal.
+    Fatal { role: ProcessRole, signal: Signal, at: Timestamp, affected: AffectedRequests },
+    /// It crashed.
+    Ended {
+        role: ProcessRole,
+        exit: Exit,
+        cause: CrashCause,
+        at: Timestamp,
+        uptime: Duration,
+        /// What it was answering, beyond what `Fatal` told.
+        affected: AffectedRequests,
+    },
+    /// Its crash is analysed.
+    Analysed { findings: Box<Findings>, audit: Option<Audit> },
+    /// Its crash is written down.
+    Recorded,
+    /// Its crash could not be written down.
+    NotRecorded,
+}
+
 impl WorkerEvent {
+    /// A crash has just been written down.
+    pub fn is_recorded(&self) -> bool {
+        matches!(self, Self::Recorded | Self::Child { event: ChildEvent::Recorded, .. })
+    }
+
     /// It is there, or takes over: what it runs is to be compared with what it should.
     pub fn is_arrival(&self) -> bool {
         matches!(self, Self::Started { .. } | Self::Found { .. } | Self::Listening)

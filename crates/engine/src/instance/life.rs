@@ -6,13 +6,13 @@ use crate::crash_monitor;
 use crate::effect::Effect;
 use crate::instance::pending_crash::End;
 use crate::instance::start::Start;
-use crate::instance::{Instance, Phase, Process};
+use crate::instance::{Instance, Phase, Process, RECORD_RETRY};
 use model::auto_heal::restart::RestartFailure;
-use model::crash::{AffectedRequests, Audit, Findings};
+use model::crash::{AffectedRequests, Audit, Findings, ProcessRole};
 use model::crash_monitor::LastEnd;
 use model::start::StartFault;
 use model::status::InstanceMessage;
-use model::{CrashCause, Ending, Exit, Now, Signal, Timestamp, WorkerId, text};
+use model::{CrashCause, CrashId, Ending, Exit, Now, Signal, Timestamp, WorkerId, text};
 
 impl Instance {
     pub(super) fn start(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -94,11 +94,12 @@ impl Instance {
         effects: &mut Vec<Effect>,
     ) {
         self.heard_gone(worker);
-        let pending = self.pending_crashes.entry(worker.clone()).or_default();
+        let pending = self.pending_crashes.entry(CrashId::of_main(worker.clone())).or_default();
         pending.add(affected);
         let uptime = at.since(worker.started_at);
         pending.end.get_or_insert(End {
             pid,
+            role: ProcessRole::Main,
             exit: Exit::Signal(signal),
             cause: CrashCause::Signal,
             at,
@@ -131,7 +132,8 @@ impl Instance {
             crash_monitor::MonitorInput::Ended { worker: worker.clone(), at, crashed },
             effects,
         );
-        let pending = self.pending_crashes.entry(worker.clone()).or_default();
+        let id = CrashId::of_main(worker.clone());
+        let pending = self.pending_crashes.entry(id.clone()).or_default();
         pending.add(affected);
         // what it took with it at its fatal signal counts, too
         let affected = pending.affected().clone();
@@ -139,15 +141,15 @@ impl Instance {
         if let Ending::Crash(cause) = ending {
             let memory =
                 if cause == CrashCause::OutOfMemory { self.healing.memory(worker) } else { Vec::new() };
-            let pending = self.pending_crashes.entry(worker.clone()).or_default();
-            pending.end = Some(End { pid, exit, cause, at, uptime });
+            let pending = self.pending_crashes.entry(id).or_default();
+            pending.end = Some(End { pid, role: ProcessRole::Main, exit, cause, at, uptime });
             pending.memory = memory;
         } else {
-            self.pending_crashes.remove(worker);
+            self.pending_crashes.remove(&id);
             effects.push(Effect::Acknowledge { worker: worker.clone() });
         }
         let end = match ending {
-            Ending::Asked | Ending::Finished => last_end(exit, CrashCause::Exit, fault),
+            Ending::Asked | Ending::Finished | Ending::PassedOn => last_end(exit, CrashCause::Exit, fault),
             Ending::Crash(cause) => last_end(exit, cause, fault),
         };
         if self.holds(worker) {
@@ -174,19 +176,35 @@ impl Instance {
         let captured_at = audit.as_ref().map(|audit| audit.captured_at);
         let input = crash_monitor::MonitorInput::Analysed { worker: worker.clone(), captured_at };
         self.monitor.step(now, input, effects);
-        if let Some(pending) = self.pending_crashes.get_mut(worker)
+        self.complete(&CrashId::of_main(worker.clone()), (findings, audit), effects);
+    }
+
+    /// What the analysis found of a crash is there: all that is known of it is written down.
+    pub(super) fn complete(
+        &mut self,
+        id: &CrashId,
+        analysis: (Box<Findings>, Option<Audit>),
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(pending) = self.pending_crashes.get_mut(id)
             && pending.analysis.is_none()
         {
-            pending.analysis = Some((findings, audit));
-            self.record(worker, effects);
+            pending.analysis = Some(analysis);
+            self.record(id, effects);
         }
     }
 
-    pub(super) fn record(&mut self, worker: &WorkerId, effects: &mut Vec<Effect>) {
-        let Some(pending) = self.pending_crashes.get_mut(worker) else { return };
+    pub(super) fn record(&mut self, id: &CrashId, effects: &mut Vec<Effect>) {
+        let Some(pending) = self.pending_crashes.get_mut(id) else { return };
         pending.record_at = None;
-        let crash = pending.crash(worker, self.name_incident);
+        let crash = pending.crash(id, self.name_incident);
         effects.extend(crash.map(|crash| Effect::Record(Box::new(crash))));
+    }
+
+    pub(super) fn record_later(&mut self, now: Now, id: &CrashId) {
+        if let Some(pending) = self.pending_crashes.get_mut(id) {
+            pending.record_at = Some(now.monotonic + RECORD_RETRY);
+        }
     }
 
     pub(super) fn lost(
@@ -197,7 +215,8 @@ impl Instance {
         effects: &mut Vec<Effect>,
     ) {
         self.heard_gone(worker);
-        let crash = self.pending_crashes.get_mut(worker).and_then(|pending| {
+        let id = CrashId::of_main(worker.clone());
+        let crash = self.pending_crashes.get_mut(&id).and_then(|pending| {
             pending.add(affected.clone());
             Some((pending.end?, pending.affected().clone()))
         });
@@ -214,8 +233,9 @@ impl Instance {
         match crash {
             // its end is known, if nothing more: that is a crash all the same
             Some((end, _)) => self.analysed(now, worker, Box::new(end.findings()), None, effects),
-            None => drop(self.pending_crashes.remove(worker)),
+            None => drop(self.pending_crashes.remove(&id)),
         }
+        self.children_lost(worker, effects);
         let end = LastEnd::ShimKilled;
         if self.holds(worker) {
             self.message = Some(InstanceMessage::Ended { end: end.clone() });

@@ -1,11 +1,11 @@
-//! A worker that will not come back, until everything about it is written down.
+//! A process that will not come back, until everything about its crash is written down.
 
 use std::time::Duration;
 
 use crate::instance::NameIncident;
 use model::auto_heal::evidence::Sample;
-use model::crash::{AffectedRequests, Audit, Crash, Findings, Runtime, Thread};
-use model::{CrashCause, Exit, Monotonic, Timestamp, WorkerId};
+use model::crash::{AffectedRequests, Audit, Crash, Findings, ProcessRole, Runtime, Thread};
+use model::{CrashCause, CrashId, Exit, Monotonic, Timestamp};
 
 /// What is known of it so far.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,7 @@ pub(super) struct PendingCrash {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
     pub(super) pid: u32,
+    pub(super) role: ProcessRole,
     pub(super) exit: Exit,
     pub(super) cause: CrashCause,
     pub(super) at: Timestamp,
@@ -36,7 +37,7 @@ impl End {
     pub(super) fn findings(&self) -> Findings {
         let exception_type = match self.cause {
             CrashCause::OutOfMemory => "OutOfMemory".to_owned(),
-            CrashCause::Signal | CrashCause::Exit => self.exit.to_string(),
+            CrashCause::Signal | CrashCause::Exit | CrashCause::KilledByMaster => self.exit.to_string(),
         };
         Findings {
             signature: exception_type.clone(),
@@ -71,13 +72,16 @@ impl PendingCrash {
     }
 
     /// The crash, once its end and its analysis are there.
-    pub(super) fn crash(&self, worker: &WorkerId, name_incident: NameIncident) -> Option<Crash> {
+    pub(super) fn crash(&self, id: &CrashId, name_incident: NameIncident) -> Option<Crash> {
         let (end, (findings, audit)) = (self.end?, self.analysis.as_ref()?);
         let (signal, exit_code) = Crash::exit_parts(end.exit);
+        let worker = &id.worker;
         Some(Crash {
             worker: worker.clone(),
             place: worker.place.clone(),
             pid: end.pid,
+            role: end.role,
+            process_started_at: id.process.map_or(worker.started_at, |process| process.started_at),
             at: end.at,
             uptime_ms: u64::try_from(end.uptime.as_millis()).unwrap_or(u64::MAX),
             cause: end.cause,

@@ -6,6 +6,7 @@ use model::crash::{AffectedRequests, Audit, Crash, Findings, InFlightRequest, Ru
 use model::crash_monitor::{CrashMonitorState, Numbers};
 use model::{Ending, Exit};
 
+mod children;
 mod clocks;
 mod restarts;
 mod returning;

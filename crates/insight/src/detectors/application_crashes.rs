@@ -5,7 +5,7 @@ use model::crash::{Incident, IncidentInRange, IncidentSummary};
 use crate::buckets::over_time;
 use crate::detector::{Category, Detector, Span};
 use crate::evidence::{Ask, Evidence};
-use crate::incident::{actions, termination};
+use crate::incident::{actions, process, termination};
 use crate::monitoring;
 use crate::report::{
     Action, Cell, Chart, Column, Detail, IncidentExcerpt, Insight, Note, Report, Severity, Table, Target,
@@ -159,7 +159,7 @@ fn recorded(evidence: &Evidence) -> [Table; 4] {
     let audits: Vec<AuditRow<'_>> = evidence
         .audits
         .iter()
-        .map(|of| AuditRow { worker: Some(&of.worker), incident: Some(&of.incident), audit: &of.audit })
+        .map(|of| AuditRow { crash: Some(&of.crash), incident: Some(&of.incident), audit: &of.audit })
         .collect();
     let mut restarts = tables::restarts(
         "Restarts in this time range",
@@ -189,6 +189,7 @@ fn insight(evidence: &Evidence, incident: &Incident, count: u64) -> Insight {
         ),
         Detail::code("Signature", incident.signature.clone()),
     ];
+    details.extend(process(incident));
     if incident.count != count {
         details.insert(2, Detail::text("Crashes since first seen", incident.count.to_string()));
     }
@@ -231,7 +232,7 @@ mod tests {
     use model::IncidentId;
 
     use crate::evidence::CrashCount;
-    use model::crash::{Audit, Frame, InFlightRequest, Runtime, Thread, Trust};
+    use model::crash::{Audit, Frame, InFlightRequest, ProcessRole, Runtime, Thread, Trust};
     use model::incident_state::IncidentState;
     use model::{CrashCause, TimeRange, Timestamp};
 
@@ -256,6 +257,8 @@ mod tests {
             cause: CrashCause::Signal,
             signal: Some("SIGSEGV".into()),
             exit_code: None,
+            pid: 7,
+            role: ProcessRole::Main,
             count: 9,
             first_seen: last_seen,
             last_seen,

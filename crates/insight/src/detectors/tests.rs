@@ -7,13 +7,13 @@ use super::*;
 use crate::evidence::{Ask, CrashCount, DumpAudit, Evidence};
 use crate::report::Report;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use model::crash::{Audit, Crash, Findings, Incident, IncidentInRange, Runtime, Thread};
+use model::crash::{Audit, Crash, Findings, Incident, IncidentInRange, ProcessRole, Runtime, Thread};
 use model::crash_monitor::Numbers;
 use model::incident_state::IncidentState;
 use model::memory::MemoryMinute;
 use model::process::Process;
 use model::status::{AppStatus, Health};
-use model::{CrashCause, IncidentId, TimeRange, Timestamp, WorkerId};
+use model::{CrashCause, CrashId, IncidentId, TimeRange, Timestamp, WorkerId};
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
 pub(super) const DAY: TimeRange =
@@ -79,6 +79,8 @@ fn out_of_memory(id: IncidentId, at: Timestamp) -> Incident {
         cause: CrashCause::OutOfMemory,
         signal: None,
         exit_code: None,
+        pid: 7,
+        role: ProcessRole::Main,
         count: 1,
         first_seen: at,
         last_seen: at,
@@ -108,29 +110,6 @@ fn one_of_each() -> Evidence {
     };
     let incident = out_of_memory(id.clone(), at);
     let in_range = IncidentInRange { incident: incident.summary(), count: 2 };
-    let crash = Crash {
-        worker: worker.clone(),
-        place: worker.place.clone(),
-        pid: 7,
-        at,
-        uptime_ms: 1,
-        cause: CrashCause::OutOfMemory,
-        signal: None,
-        exit_code: None,
-        findings: Findings {
-            exception_type: "OutOfMemory".to_owned(),
-            runtime: Runtime::Native,
-            signature: "OutOfMemory".to_owned(),
-            crashing_thread: Thread::default(),
-            modules: vec![],
-            notes: vec![],
-        },
-        in_flight: vec![],
-        in_flight_count: 0,
-        memory: vec![],
-        audit: None,
-        incident: id.clone(),
-    };
     let restart = Restart {
         old: worker.clone(),
         new: None,
@@ -169,12 +148,40 @@ fn one_of_each() -> Evidence {
         incidents: vec![incident],
         incidents_in_range: vec![in_range],
         incident_count: 1,
-        crashes: vec![crash],
-        audits: vec![DumpAudit { worker, incident: id, audit }],
+        crashes: vec![crash_of(&worker, &id, at)],
+        audits: vec![DumpAudit { crash: CrashId::of_main(worker), incident: id, audit }],
         restarts: vec![restart],
         memory: vec![memory],
         processes: vec![("a/shop/0".parse().unwrap(), vec![process])],
         ..evidence(DAY)
+    }
+}
+
+fn crash_of(worker: &WorkerId, incident: &IncidentId, at: Timestamp) -> Crash {
+    Crash {
+        worker: worker.clone(),
+        place: worker.place.clone(),
+        pid: 7,
+        role: ProcessRole::Main,
+        process_started_at: at,
+        at,
+        uptime_ms: 1,
+        cause: CrashCause::OutOfMemory,
+        signal: None,
+        exit_code: None,
+        findings: Findings {
+            exception_type: "OutOfMemory".to_owned(),
+            runtime: Runtime::Native,
+            signature: "OutOfMemory".to_owned(),
+            crashing_thread: Thread::default(),
+            modules: vec![],
+            notes: vec![],
+        },
+        in_flight: vec![],
+        in_flight_count: 0,
+        memory: vec![],
+        audit: None,
+        incident: incident.clone(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Audit, Frame, InFlightRequest, Module, Runtime, Thread, build_id};
+use super::{Audit, Frame, InFlightRequest, Module, ProcessRole, Runtime, Thread, build_id};
 use crate::auto_heal::evidence::Sample;
 use crate::incident_state::IncidentState;
 use crate::{AppName, CrashCause, IncidentId, Timestamp};
@@ -28,6 +28,10 @@ pub struct Incident {
     pub signal: Option<String>,
     /// The exit status where no signal ended it.
     pub exit_code: Option<i32>,
+    /// The process of the crash shown.
+    pub pid: u32,
+    /// What it was to its worker.
+    pub role: ProcessRole,
     /// How many crashes.
     pub count: u64,
     /// The first of them.

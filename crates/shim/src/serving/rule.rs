@@ -57,7 +57,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    fn runs_the_same_as(&self, other: &Self) -> bool {
+    pub(super) fn runs_the_same_as(&self, other: &Self) -> bool {
         self.executable.is_some() && self.executable == other.executable
     }
 

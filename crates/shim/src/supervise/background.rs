@@ -16,10 +16,8 @@ use crate::listening::WorkerTree;
 use crate::proc_status;
 use crate::process_tree::children_of;
 use crate::protocol::FromShim;
-use crate::serving_rule::MainProcess;
 use crate::sys::process::process_id;
 use crate::sys::{Pid, signals};
-use crate::tracer::Tracer;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long what is left may take to get a session of its own: a daemon does so first of all. Anything else was left by accident.
@@ -106,17 +104,15 @@ impl Shim {
     fn becomes_main(&mut self, pid: Pid) {
         self.worker.pid = pid;
         self.worker.was_in_background = true;
-        self.processes.set_main(pid);
-        self.serving = MainProcess(pid);
-        if self.is_armed() {
-            match Tracer::attach(pid, &mut self.serving, self.clock) {
-                Ok(tracer) => self.tracer = Some(tracer),
-                Err(error) => {
-                    self.tracer = None;
-                    let reason = error.to_string();
-                    self.refusal = Some(reason.clone());
-                    self.send(&FromShim::ArmRefused { reason });
-                }
+        self.serving.set_main(pid);
+        if let Some(tracer) = self.tracer.as_mut().filter(|tracer| !tracer.is_leaving()) {
+            // it has followed the forks where all that serves is watched
+            tracer.follow(&mut self.serving);
+            if !tracer.follows(pid) {
+                tracer.detach(&mut self.serving);
+                let reason = format!("process {pid}, which went into the background, cannot be debugged");
+                self.refusal = Some(reason.clone());
+                self.send(&FromShim::ArmRefused { reason });
             }
             self.changes_left = true;
         }

@@ -38,7 +38,7 @@ impl Shim {
     }
 
     fn ask_to_end(&mut self) {
-        let serving = self.processes.topmost().into_iter();
+        let serving = self.serving.topmost().into_iter();
         let behind = serving.filter(|(pid, _)| *pid != self.worker.pid).map(|(_, process)| process);
         let asked = behind.filter(|process| process.signal(libc::SIGTERM).is_ok()).collect();
         self.ending = Some(Ending(asked));

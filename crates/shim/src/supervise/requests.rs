@@ -25,8 +25,11 @@ impl Shim {
             if let Some(reason) = &self.refusal {
                 client.send(&FromShim::ArmRefused { reason: reason.clone() });
             }
-            if let Some(captured) = &self.captured {
-                client.send(&captured.message);
+            for message in self.captured.values().map(|captured| &captured.message) {
+                client.send(message);
+            }
+            for message in self.children.messages() {
+                client.send(message);
             }
             for message in self.post_mortem.iter().flat_map(PostMortem::messages) {
                 client.send(message);
@@ -103,6 +106,18 @@ impl Shim {
             ToShim::Warm { address } => {
                 self.worker.warm = true;
                 self.worker.address = address;
+                self.done(re);
+            }
+            ToShim::Watch { processes } => {
+                self.serving.watch(processes);
+                self.done(re);
+            }
+            ToShim::Serving => {
+                let processes = self.serving.others();
+                self.reply(re, &FromShim::Serving { processes });
+            }
+            ToShim::AcknowledgeChild { process } => {
+                self.children.forget(process);
                 self.done(re);
             }
             ToShim::Acknowledge => {

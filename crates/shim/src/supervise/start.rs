@@ -1,5 +1,6 @@
 //! From a start request to a running worker.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 
 use model::Clock;
 
+use super::children::Children;
 use super::{Asked, Shim, Worker};
 use crate::capture::Captures;
 use crate::cgroup::{OomCounter, OwnGroup};
@@ -124,13 +126,14 @@ fn set_up(run_dir: PathBuf, spec: File, lock: File, listener: UnixListener) -> R
     let members = group
         .as_ref()
         .map_or_else(|| Members::Below(process_id()), |group| Members::Group(group.folder().to_owned()));
+    let mut serving = ServingProcesses::new(CLOCK, worker_pid, spec.port, members);
+    serving.watch(spec.watch);
     // nothing here needs them any more, and they hold secrets
     spec.environment.clear();
     spec.command.clear();
     Ok(Shim {
         clock: &CLOCK,
         output: Output::new(worker.output, worker.error, files).map_err(SetUpError::Machine)?,
-        processes: ServingProcesses::new(CLOCK, worker_pid, spec.port, members),
         worker: Worker {
             pid: worker_pid,
             program,
@@ -148,7 +151,7 @@ fn set_up(run_dir: PathBuf, spec: File, lock: File, listener: UnixListener) -> R
         signals,
         listener,
         client: None,
-        serving: MainProcess(worker_pid),
+        serving,
         tracer,
         refusal,
         captures,
@@ -157,8 +160,9 @@ fn set_up(run_dir: PathBuf, spec: File, lock: File, listener: UnixListener) -> R
         ending: None,
         leaving: false,
         orphans: None,
-        left: Vec::new(),
-        captured: None,
+        captured: BTreeMap::new(),
+        children: Children::default(),
+        last_crash: None,
         post_mortem: None,
         acknowledged: false,
         changes_left: true,

@@ -47,10 +47,6 @@ impl HeldProcess {
         Ok(unsafe { OwnedFd::from_raw_fd(descriptor(fd)?) })
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "nobody asks yet how other processes than the main one ended")
-    )]
     /// How it ended, once its parent has asked for that, whoever that is (Linux 6.15).
     pub(crate) fn exit(&self) -> Option<Exit> {
         /// `struct pidfd_info` of the kernel, as long as it was when it got the exit status.

@@ -99,6 +99,13 @@ impl SignalInfo {
         Self { signal: info.si_signo, code: info.si_code, errno: info.si_errno, address }
     }
 
+    /// Who sent it, where a process did.
+    pub(crate) fn sender(&self) -> Option<Pid> {
+        // SI_USER, SI_QUEUE and SI_TKILL: `si_pid` lies where the address of a fault would
+        let is_sent = matches!(self.code, 0 | -1 | -6);
+        is_sent.then_some(self.address & u64::from(u32::MAX)).and_then(|pid| Pid::try_from(pid).ok())
+    }
+
     /// From the bytes that the kernel put on a stack (x86-64: number, errno, code, padding, address).
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let word = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(i32::from_le_bytes);

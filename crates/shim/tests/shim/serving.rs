@@ -1,8 +1,11 @@
 //! Workers that are more than one process: launchers, and servers that start their own children.
 
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 
-use shim::protocol::{FromShim, ToShim};
+use model::crash::{Audit, Findings, ProcessRole};
+use model::{CrashCause, Exit, ProcessId, Signal};
+use shim::protocol::{FromShim, ToShim, Watched, WorkerSpec};
 
 use crate::support::{Run, has_ended, sh, wait_until};
 
@@ -20,14 +23,237 @@ while True:
     server.accept()
 ";
 
-/// Runs `line` in a folder where `server.py` is.
+/// A server of a master and two children, which it starts again. A child does what it is told.
+const PREFORK: &str = "
+import ctypes, os, signal, socket, sys, time
+server = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))
+master = os.getpid()
+def ask_master(number):
+    os.kill(master, number)
+    time.sleep(1000)
+def kill_children(number):
+    def handle(*_):
+        for child in children:
+            try: os.kill(child, number)
+            except ProcessLookupError: pass
+    return handle
+def serve():
+    while True:
+        told = server.accept()[0].recv(100).decode()
+        if told == 'fault': ctypes.string_at(0)
+        if told == 'exception': raise KeyError('order 42')
+        if told == 'exit 0': os._exit(0)
+        if told == 'abort': ask_master(signal.SIGUSR1)
+        if told == 'term': ask_master(signal.SIGUSR2)
+        if told == 'end': ask_master(signal.SIGHUP)
+def fork():
+    child = os.fork()
+    if child == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, asked)
+        try: serve()
+        except KeyError: sys.excepthook(*sys.exc_info()); os._exit(9)
+    return child
+children = []
+asked = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP]
+signal.signal(signal.SIGUSR1, kill_children(signal.SIGABRT))
+signal.signal(signal.SIGUSR2, kill_children(signal.SIGTERM))
+signal.signal(signal.SIGHUP, lambda *_: os._exit(9))
+children += [fork(), fork()]
+print('ready', flush=True)
+while True:
+    child, _ = os.wait()
+    # a child is killed once it is known
+    signal.pthread_sigmask(signal.SIG_BLOCK, asked)
+    children.remove(child)
+    children.append(fork())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, asked)
+    print('replaced', flush=True)
+";
+
+/// Runs `line` in a folder where the servers are.
 fn run(line: &str) -> Run {
-    Run::start_with(sh(line), false, |spec| {
+    run_with(line, false, |_| {})
+}
+
+fn run_with(line: &str, arm: bool, change: impl FnOnce(&mut WorkerSpec)) -> Run {
+    Run::start_with(sh(line), arm, |spec| {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         spec.port = port;
         spec.environment.insert("PORT".to_owned(), port.to_string());
-        std::fs::write(spec.directory.as_ref().unwrap().join("server.py"), SERVER).unwrap();
+        let folder = spec.directory.as_ref().unwrap();
+        std::fs::write(folder.join("server.py"), SERVER).unwrap();
+        std::fs::write(folder.join("prefork.py"), PREFORK).unwrap();
+        change(spec);
     })
+}
+
+/// Waits until this many processes are known to serve beside the main one, `new` of them not among the former ones.
+fn wait_for_serving(run: &mut Run, count: usize, new: usize, former: &[ProcessId]) -> Vec<ProcessId> {
+    let mut found = Vec::new();
+    wait_until("found", || {
+        run.send(&ToShim::Serving);
+        let answer = run.wait_for(|message| matches!(message, FromShim::Serving { .. }));
+        let FromShim::Serving { processes } = answer else { unreachable!() };
+        found = processes;
+        found.len() == count && found.iter().filter(|process| !former.contains(process)).count() == new
+    });
+    found
+}
+
+/// Tells a child of the prefork server, or the one server, what to do.
+fn tell(run: &Run, what: &str) {
+    TcpStream::connect(("127.0.0.1", run.spec.port)).unwrap().write_all(what.as_bytes()).unwrap();
+}
+
+struct ChildCrash {
+    process: ProcessId,
+    role: ProcessRole,
+    exit: Exit,
+    cause: CrashCause,
+    findings: Findings,
+    audit: Option<Audit>,
+}
+
+fn wait_for_child(run: &mut Run) -> ChildCrash {
+    wait_for_children(run, 1).remove(0)
+}
+
+/// Until so many are analysed: one may end before another is.
+fn wait_for_children(run: &mut Run, count: usize) -> Vec<ChildCrash> {
+    let (mut ended, mut crashes) = (Vec::new(), Vec::new());
+    while crashes.len() < count {
+        match run.next() {
+            FromShim::ChildEnded { process, role, exit, cause, .. } => {
+                ended.push((process, role, exit, cause));
+            }
+            FromShim::ChildAnalysed { process, findings, audit } => {
+                let (_, role, exit, cause) = *ended.iter().find(|(one, ..)| *one == process).unwrap();
+                crashes.push(ChildCrash { process, role, exit, cause, findings, audit });
+            }
+            // what a launcher passes on is told after it
+            FromShim::Ended { .. } => assert!(ended.len() == count, "{ended:?}"),
+            _ => {}
+        }
+    }
+    crashes
+}
+
+fn end(mut run: Run) {
+    run.send(&ToShim::Signal { signal: libc::SIGKILL });
+    let ended = run.wait_for_end();
+    assert!(matches!(ended, FromShim::Ended { asked: true, crash: false, .. }), "{ended:?}");
+    run.acknowledge();
+}
+
+#[test]
+fn a_crash_of_a_child_is_told_whether_or_not_the_debugger_was_there_and_its_master_lives() {
+    for arm in [false, true] {
+        let mut run = run_with("exec python3 prefork.py", arm, |_| {});
+        run.wait_for_line("ready");
+        for _ in 0..3 {
+            wait_for_serving(&mut run, 2, 2, &[]);
+            tell(&run, "fault");
+            let crash = wait_for_child(&mut run);
+            assert_eq!((crash.role, crash.cause), (ProcessRole::Child, CrashCause::Signal));
+            assert_eq!(crash.exit, Exit::Signal(Signal(libc::SIGSEGV)));
+            assert_eq!(crash.audit.is_some(), arm);
+            assert!(crash.process.pid != run.pid && !has_ended(run.pid));
+            if arm {
+                let top = &crash.findings.crashing_thread.frames[0];
+                assert!(top.function.is_some(), "{:#?}", crash.findings);
+            }
+            run.send(&ToShim::AcknowledgeChild { process: crash.process });
+        }
+        end(run);
+    }
+}
+
+#[test]
+fn an_exception_that_ends_a_child_is_read_from_the_common_output() {
+    let mut run = run("exec python3 prefork.py");
+    wait_for_serving(&mut run, 2, 2, &[]);
+    tell(&run, "exception");
+    let crash = wait_for_child(&mut run);
+    assert_eq!((crash.exit, crash.cause), (Exit::Code(9), CrashCause::Exit));
+    assert_eq!(crash.findings.exception_type, "KeyError");
+    assert!(!format!("{:?}", crash.findings).contains("order 42"));
+    run.send(&ToShim::AcknowledgeChild { process: crash.process });
+    end(run);
+}
+
+#[test]
+fn what_a_child_is_told_by_its_master_is_no_crash_and_a_kill_is_told_as_that() {
+    let mut run = run_with("exec python3 prefork.py", true, |_| {});
+    let former = wait_for_serving(&mut run, 2, 2, &[]);
+    tell(&run, "exit 0");
+    let former = wait_for_serving(&mut run, 2, 1, &former);
+    // to both
+    tell(&run, "term");
+    wait_for_serving(&mut run, 2, 2, &former);
+    tell(&run, "abort");
+    // both of them
+    for crash in wait_for_children(&mut run, 2) {
+        assert_eq!(crash.exit, Exit::Signal(Signal(libc::SIGABRT)));
+        assert_eq!(crash.cause, CrashCause::KilledByMaster);
+        run.send(&ToShim::AcknowledgeChild { process: crash.process });
+    }
+    end(run);
+}
+
+#[test]
+fn a_launcher_that_passes_on_a_crash_has_not_crashed_again() {
+    for line in ["python3 prefork.py; exit $?", "sh -c 'python3 prefork.py; exit $?'; exit 1"] {
+        let mut run = run(line);
+        // the master and its children
+        wait_for_serving(&mut run, 3, 3, &[]);
+        tell(&run, "end");
+        let crash = wait_for_child(&mut run);
+        assert_eq!((crash.role, crash.exit), (ProcessRole::BehindLauncher, Exit::Code(9)));
+        // it may have been told before the analysis
+        run.reconnect();
+        let ended = run.wait_for_end();
+        assert!(
+            matches!(ended, FromShim::Ended { passed_on: true, crash: false, asked: false, .. }),
+            "{line}: {ended:?}"
+        );
+        run.send(&ToShim::AcknowledgeChild { process: crash.process });
+        run.acknowledge();
+    }
+}
+
+#[test]
+fn where_only_the_main_process_is_watched_nothing_else_is_told() {
+    let mut run = run_with("python3 prefork.py; exit $?", true, |spec| spec.watch = Watched::Main);
+    wait_for_serving(&mut run, 3, 3, &[]);
+    tell(&run, "fault");
+    run.wait_for_line("replaced");
+    wait_for_serving(&mut run, 3, 3, &[]);
+    tell(&run, "end");
+    let told = run.next();
+    assert!(
+        matches!(told, FromShim::Ended { exit: Exit::Code(9), crash: true, passed_on: false, .. }),
+        "{told:?}"
+    );
+    run.wait_for(|message| matches!(message, FromShim::Analysed { .. }));
+    run.acknowledge();
+}
+
+#[test]
+fn a_childs_crash_is_kept_until_it_is_recorded_also_past_the_workers_end() {
+    let mut run = run("exec python3 prefork.py");
+    wait_for_serving(&mut run, 2, 2, &[]);
+    tell(&run, "fault");
+    let crash = wait_for_child(&mut run);
+    run.reconnect();
+    assert_eq!(wait_for_child(&mut run).process, crash.process, "told again");
+    run.send(&ToShim::Signal { signal: libc::SIGKILL });
+    run.wait_for_end();
+    run.send(&ToShim::Acknowledge);
+    run.reconnect();
+    assert_eq!(wait_for_child(&mut run).process, crash.process, "it is not recorded yet");
+    run.wait_for_end();
+    run.send(&ToShim::AcknowledgeChild { process: crash.process });
+    assert!(run.is_closed());
 }
 
 fn server(run: &Run) -> u32 {

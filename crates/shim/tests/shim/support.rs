@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use model::crash::{Audit, Findings};
 use model::{Clock, Exit};
-use shim::protocol::{FromShim, ToShim, WorkerSpec};
+use shim::protocol::{FromShim, ToShim, Watched, WorkerSpec};
 use shim::{ForkServer, SystemClock};
 
 /// How long anything may take. Not a measurement: a test that reaches it has failed.
@@ -272,7 +272,7 @@ impl Drop for Run {
 }
 
 /// Waits until something is so.
-pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = SystemClock.monotonic() + LIMIT;
     while !is_so() {
         assert!(SystemClock.monotonic() < deadline, "never {what}");
@@ -296,6 +296,7 @@ pub(crate) fn spec(folder: &Path, command: Vec<String>, arm: bool) -> WorkerSpec
         log_file_limit_bytes: 1 << 20,
         log_files_kept: 3,
         arm,
+        watch: Watched::Serving,
         analyser: vec![exe().to_str().unwrap().to_owned(), "analyse".to_owned()],
         core_dumps: false,
         cgroup: None,

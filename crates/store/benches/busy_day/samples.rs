@@ -6,7 +6,9 @@ use model::auto_heal::Measured;
 use model::auto_heal::event::{EventKind, HealEvent};
 use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, Reading, Rule, RuleState, Sample, Unit};
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use model::crash::{Audit, Crash, Findings, Frame, InFlightRequest, Module, Runtime, Thread, Trust};
+use model::crash::{
+    Audit, Crash, Findings, Frame, InFlightRequest, Module, ProcessRole, Runtime, Thread, Trust,
+};
 use model::memory::MemoryMinute;
 use model::requests::RequestMinute;
 use model::{CrashCause, Place, Timestamp, WorkerId};
@@ -40,6 +42,8 @@ fn exit(place: &Place) -> Crash {
         worker: WorkerId { place: place.clone(), started_at: at },
         place: place.clone(),
         pid: EXIT,
+        role: ProcessRole::Main,
+        process_started_at: at,
         at,
         uptime_ms: 60_000,
         cause: CrashCause::Exit,

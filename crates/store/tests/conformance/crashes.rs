@@ -1,8 +1,10 @@
 //! Recording crashes and reading them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::crash::Crash;
+use model::CrashId;
+use model::crash::{Crash, ProcessRole};
 use store::{Database, Recorded, Store};
 use tokio::task::JoinSet;
 
@@ -13,9 +15,9 @@ pub(crate) async fn a_crash_reads_back_as_it_was(store: Store, _: Database) {
         (crash("shop", 0, 1), captured("shop", 10, 2), out_of_memory("shop", 20, 3));
     for crash in [&plain, &dumped, &killed] {
         assert_eq!(store.record_crash(crash).await.unwrap(), Recorded { new: true, count: 1 });
-        assert_eq!(store.crash(&crash.worker).await.unwrap().as_ref(), Some(crash));
+        assert_eq!(store.crash(&crash.id()).await.unwrap().as_ref(), Some(crash));
     }
-    let unknown = crash("shop", 99, 1).worker;
+    let unknown = crash("shop", 99, 1).id();
     assert_eq!(store.crash(&unknown).await.unwrap(), None);
     store.check().await.unwrap();
 }
@@ -29,12 +31,35 @@ pub(crate) async fn a_crash_counts_once(store: Store, _: Database) {
     assert_eq!(store.audits(&app("shop"), EVER, 10).await.unwrap().len(), 1);
 }
 
+/// A worker has many processes that serve, and each crashes for itself.
+pub(crate) async fn every_process_of_a_worker_crashes_once(store: Store, _: Database) {
+    let main = captured("shop", 0, 1);
+    let child = |pid, started_ms| Crash {
+        pid,
+        role: ProcessRole::Child,
+        process_started_at: at(started_ms),
+        ..main.clone()
+    };
+    let crashes = [main.clone(), child(100, 5), child(101, 5), child(100, 6)];
+    for (number, crash) in crashes.iter().enumerate() {
+        let count = number as u64 + 1;
+        assert_eq!(store.record_crash(crash).await.unwrap(), Recorded { new: true, count });
+        assert_eq!(store.record_crash(crash).await.unwrap(), Recorded { new: false, count });
+        assert_eq!(store.crash(&crash.id()).await.unwrap().as_ref(), Some(crash));
+    }
+    let ids: BTreeSet<CrashId> = crashes.iter().map(Crash::id).collect();
+    let audits = store.audits(&app("shop"), EVER, 10).await.unwrap();
+    assert_eq!(audits.into_iter().map(|row| row.crash).collect::<BTreeSet<_>>(), ids);
+    let shown = store.incident(&incident(1)).await.unwrap().unwrap();
+    assert_eq!((shown.count, shown.role), (4, ProcessRole::Child));
+}
+
 pub(crate) async fn a_worker_cannot_crash_for_two_incidents(store: Store, _: Database) {
     let first = crash("shop", 0, 1);
     store.record_crash(&first).await.unwrap();
     let again = Crash { incident: incident(2), ..first.clone() };
     assert_eq!(store.record_crash(&again).await.unwrap(), Recorded { new: false, count: 1 });
-    assert_eq!(store.crash(&first.worker).await.unwrap(), Some(first));
+    assert_eq!(store.crash(&first.id()).await.unwrap(), Some(first));
     assert_eq!(store.incident(&incident(2)).await.unwrap(), None);
 }
 
@@ -151,9 +176,9 @@ pub(crate) async fn audits_are_listed_by_when_they_were_captured(store: Store, _
         store.record_crash(crash).await.unwrap();
     }
     let rows = store.audits(&app("shop"), EVER, 10).await.unwrap();
-    assert_eq!(rows.iter().map(|row| &row.worker).collect::<Vec<_>>(), [&late.worker, &early.worker]);
+    assert_eq!(rows.iter().map(|row| row.crash.clone()).collect::<Vec<_>>(), [late.id(), early.id()]);
     assert_eq!((&rows[1].audit, &rows[1].incident), (early.audit.as_ref().unwrap(), &incident(1)));
     // the fixture captures 5 ms after the crash
     assert_eq!(store.audits(&app("shop"), range(5, 105), 10).await.unwrap().len(), 1);
-    assert_eq!(store.audits(&app("shop"), range(6, 106), 10).await.unwrap()[0].worker, late.worker);
+    assert_eq!(store.audits(&app("shop"), range(6, 106), 10).await.unwrap()[0].crash, late.id());
 }

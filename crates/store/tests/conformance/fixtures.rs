@@ -7,7 +7,9 @@ use model::auto_heal::evidence::{Evidence, EvidenceText, Reading, Rule, RuleStat
 use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome, RestartReason};
 use model::auto_heal::{Measured, Watch};
 use model::change::{Change, Changed};
-use model::crash::{Audit, Crash, Findings, Frame, InFlightRequest, Module, Runtime, Thread, Trust};
+use model::crash::{
+    Audit, Crash, Findings, Frame, InFlightRequest, Module, ProcessRole, Runtime, Thread, Trust,
+};
 use model::crash_monitor::LastEnd;
 use model::memory::MemoryMinute;
 use model::{AppName, CrashCause, IncidentId, NodeName, Place, TimeRange, Timestamp, WorkerId};
@@ -57,6 +59,8 @@ pub(crate) fn crash(app_name: &str, offset_ms: i64, number: u64) -> Crash {
         worker: WorkerId { place: instance(app_name, 0), started_at: at(offset_ms - 60_000) },
         place: instance(app_name, 0),
         pid: 4_711,
+        role: ProcessRole::Main,
+        process_started_at: at(offset_ms - 60_000),
         at: at(offset_ms),
         uptime_ms: 60_000,
         cause: CrashCause::Exit,

@@ -22,7 +22,7 @@ pub(crate) async fn what_cannot_be_seen_is_replaced(store: Store, _: Database) {
     name.clone_into(&mut crash.audit.as_mut().unwrap().result);
     store.record_crash(&crash).await.unwrap();
 
-    let stored = store.crash(&crash.worker).await.unwrap().unwrap();
+    let stored = store.crash(&crash.id()).await.unwrap().unwrap();
     assert_eq!([&stored.findings.exception_type, &stored.findings.signature], [&clean; 2]);
     assert_eq!(stored.findings.crashing_thread.name.as_ref(), Some(&clean));
     assert_eq!(stored.findings.crashing_thread.frames[0].function.as_ref(), Some(&clean));
@@ -42,7 +42,7 @@ pub(crate) async fn what_others_wrote_is_cleaned_as_it_is_read(store: Store, dat
     )
     .await;
     change(&database, "UPDATE incident_instance SET node = 'd\u{2066}'").await;
-    let stored = store.crash(&crash.worker).await.unwrap().unwrap();
+    let stored = store.crash(&crash.id()).await.unwrap().unwrap();
     let findings = &stored.findings;
     let read =
         [&findings.exception_type, &findings.signature, stored.place.node.as_str(), &findings.notes[0]];
@@ -65,7 +65,7 @@ pub(crate) async fn long_names_are_cut(store: Store, _: Database) {
     crash.uptime_ms = u64::MAX;
     store.record_crash(&crash).await.unwrap();
 
-    let stored = store.crash(&crash.worker).await.unwrap().unwrap();
+    let stored = store.crash(&crash.id()).await.unwrap().unwrap();
     assert_eq!(stored.findings.signature.chars().count(), 255);
     assert_eq!(stored.findings.exception_type, format!("{}…", "🦀".repeat(254)));
     assert!(stored.findings.crashing_thread.truncated);

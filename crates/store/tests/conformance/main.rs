@@ -45,7 +45,7 @@ macro_rules! conformance {
 }
 
 conformance! {
-    crashes: a_crash_reads_back_as_it_was, a_crash_counts_once, a_worker_cannot_crash_for_two_incidents,
+    crashes: a_crash_reads_back_as_it_was, a_crash_counts_once, every_process_of_a_worker_crashes_once, a_worker_cannot_crash_for_two_incidents,
         concurrent_crashes_are_all_counted, one_crash_from_many_tasks_counts_once, ranges_have_their_start_and_not_their_end,
         the_newest_come_first_and_no_more_than_asked_for, crashes_are_counted_by_place_and_minute,
         kills_for_memory_are_counted_apart,

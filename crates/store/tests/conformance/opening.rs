@@ -25,7 +25,7 @@ pub(crate) async fn reopening_keeps_everything(store: Store, database: Database)
     store.close().await;
 
     let store = Store::open(&database).await.unwrap();
-    assert_eq!(store.crash(&crash.worker).await.unwrap(), Some(crash));
+    assert_eq!(store.crash(&crash.id()).await.unwrap(), Some(crash));
     assert_eq!(store.incident(&incident(1)).await.unwrap().unwrap().count, 1);
     assert_eq!(store.crash_monitor_states(&node("node-a")).await.unwrap().len(), 1);
     assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 1);
@@ -89,7 +89,7 @@ pub(crate) async fn tables_of_an_older_medic_are_brought_up_to_date(store: Store
     let store = Store::open(&database).await.unwrap();
     let counts = store.crash_counts(&app("shop"), EVER, MINUTE).await.unwrap();
     assert_eq!(counts.iter().map(|row| (row.count, row.last)).collect::<Vec<_>>(), [(1, crash.at)]);
-    assert_eq!(store.crash(&crash.worker).await.unwrap(), Some(crash));
+    assert_eq!(store.crash(&crash.id()).await.unwrap(), Some(crash));
     assert!(store.record_restart(&healed("shop", 0)).await.unwrap());
     store.close().await;
 }
@@ -98,6 +98,9 @@ pub(crate) async fn tables_of_an_older_medic_are_brought_up_to_date(store: Store
 async fn name_workers_without_nodes(database: &Database) {
     count_by_minutes(database).await;
     for sql in [
+        "ALTER TABLE crash RENAME COLUMN id TO worker",
+        "ALTER TABLE crash DROP COLUMN role",
+        "ALTER TABLE audit RENAME COLUMN crash TO worker",
         "CREATE TABLE kept AS SELECT * FROM audit",
         "DELETE FROM audit",
         "UPDATE kept SET worker = substr(worker, 8)",
@@ -134,7 +137,7 @@ pub(crate) async fn workers_of_an_older_medic_get_their_nodes(store: Store, data
     name_workers_without_nodes(&database).await;
 
     let store = Store::open(&database).await.unwrap();
-    assert_eq!(store.crash(&crash.worker).await.unwrap().as_ref(), Some(&crash));
+    assert_eq!(store.crash(&crash.id()).await.unwrap().as_ref(), Some(&crash));
     assert_eq!(store.audits(&app("shop"), EVER, 10).await.unwrap(), audits);
     assert_eq!(store.restarts(&app("shop"), EVER, 10).await.unwrap(), [failed.clone(), restart.clone()]);
     assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap(), std::slice::from_ref(&event));
@@ -163,7 +166,7 @@ pub(crate) async fn a_value_changed_by_hand_is_named(store: Store, database: Dat
     let crash = captured("shop", 0, 1);
     store.record_crash(&crash).await.unwrap();
     change(&database, "UPDATE crash SET crashing_thread = 'no JSON'").await;
-    let error = store.crash(&crash.worker).await.unwrap_err();
+    let error = store.crash(&crash.id()).await.unwrap_err();
     assert_eq!(error.cause(), Some(Cause::Unreadable));
     assert!(error.to_string().contains("crashing_thread"), "{error}");
 

@@ -194,8 +194,11 @@ fn workers_have_growing_names_though_the_wall_clock_goes_back() {
 #[test]
 fn names_grow_after_a_restart_of_medic_under_a_clock_set_back() {
     let worker = WorkerId { place: key(), started_at: days_ahead(START.wall) };
-    let crashes =
-        vec![model::crash_monitor::Counted { worker: worker.clone(), at: worker.started_at + SECOND }];
+    let crashes = vec![model::crash_monitor::Counted {
+        worker: worker.clone(),
+        process: None,
+        at: worker.started_at + SECOND,
+    }];
     let state = CrashMonitorState { crashes, ..CrashMonitorState::default() };
     let monitor = CrashMonitor::new(START, key(), Numbers::default(), true, state);
     let healing = Healing::new(START, settings(), Bounds::default(), &AutoHealState::default());
