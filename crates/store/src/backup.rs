@@ -58,7 +58,7 @@ pub async fn back_up(database: &Database, file: &Path) -> Result<(), BackupError
     let partial = aside::with(file, ".partial");
     let made = make_copy(database, &partial).await.and_then(|()| keep(&partial, file));
     if made.is_err() {
-        let _may_not_be_there = fs::remove_file(&partial);
+        let _may_not_be_there = remove(&partial);
     }
     made
 }
@@ -83,7 +83,7 @@ pub async fn restore(
         }
     };
     let restored = restored.await;
-    let _moved_by_now = fs::remove_file(&copy);
+    let _moved_by_now = remove(&copy);
     restored
 }
 
@@ -116,11 +116,19 @@ async fn make_copy(database: &Database, partial: &Path) -> Result<(), BackupErro
 
 /// An empty file for its owner alone, in the place of one that was left by a copy that was interrupted.
 fn make(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove(path)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
+}
+
+/// With the journal, which would be taken for that of the next file of this name.
+fn remove(path: &Path) -> io::Result<()> {
+    for path in [aside::with(path, "-journal"), path.to_owned()] {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// On the disk, and only then under its name.

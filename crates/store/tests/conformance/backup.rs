@@ -28,8 +28,13 @@ pub(crate) async fn a_backup_is_restored_into_either_database(store: Store, data
     fill(&store).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("medic.backup");
+    // left by a backup that was killed
+    for end in [".partial", ".partial-journal"] {
+        std::fs::write(folder.path().join(format!("medic.backup{end}")), "half of a backup").unwrap();
+    }
     // the store is open: a server works meanwhile
     store::back_up(&database, &file).await.unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "the backup alone");
     let whole = counts(&database).await;
     assert!(whole.contains(&("crash", 451)), "{whole:?}");
     store.record_crash(&crash("shop", 2_000, 2_000)).await.unwrap();
