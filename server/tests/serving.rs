@@ -170,3 +170,30 @@ fn gunicorn_loses_fifty_children_under_the_debugger_and_each_has_its_stack() {
     }
     assert_eq!(captured.into_inner(), KILLED);
 }
+
+const CLUSTER: &str = "
+const cluster = require('cluster');
+if (cluster.isPrimary) {
+  for (let i = 0; i < 3; i++) cluster.fork();
+  cluster.on('exit', () => cluster.fork());
+} else {
+  require('http').createServer((request, answer) => {
+    if (request.url === '/crash') process.kill(process.pid, 'SIGSEGV');
+    answer.end('ok');
+  }).listen(process.env.PORT, '127.0.0.1');
+}
+";
+
+/// Without load: a connection that node's master is just handing to a child that dies hangs, whoever watches.
+#[test]
+fn nodes_cluster_loses_fifty_children_and_each_is_recorded() {
+    let is_there =
+        std::env::var("PATH").unwrap().split(':').any(|path| Path::new(path).join("node").is_file());
+    if !installed("node", is_there) {
+        return;
+    }
+    let folder = folder(&[("server.js", CLUSTER)]);
+    let app = format!("directory = \"{}\"", folder.path().display());
+    let medic = Medic::with_command(&["node", "server.js"].map(PathBuf::from), NEVER, &app);
+    kill_children(&medic, "/crash", (3, 0));
+}
