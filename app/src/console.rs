@@ -98,11 +98,25 @@ pub trait Console: Send + Sync {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Restart>, ConsoleError>;
+    /// The same with evidence that lacks samples and the other rules' readings.
+    async fn restarts_in_brief(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<Restart>, ConsoleError>;
     /// What people changed for one app in `range`, and who it was, newest first, at most `limit`.
     async fn changes(&self, app: &AppName, range: TimeRange, limit: u32)
     -> Result<Vec<Change>, ConsoleError>;
     /// What auto-heal did in `range` short of a restart, newest first, at most `limit`.
     async fn heal_events(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<HealEvent>, ConsoleError>;
+    /// The same with evidence that lacks samples and the other rules' readings.
+    async fn heal_events_in_brief(
         &self,
         app: &AppName,
         range: TimeRange,

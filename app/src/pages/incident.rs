@@ -61,7 +61,7 @@ pub(crate) fn IncidentPage() -> impl IntoView {
 /// None of an app that is not configured any more: its incidents are still there.
 async fn restarts_near(console: &dyn Console, incident: &Incident) -> Result<Vec<Restart>, PageError> {
     let range = TimeRange { start: incident.first_seen - NEAR, end: incident.last_seen + NEAR };
-    match console.restarts(&incident.app, range, RESTARTS_LISTED).await {
+    match console.restarts_in_brief(&incident.app, range, RESTARTS_LISTED).await {
         Err(ConsoleError::NoSuchApp(_)) => Ok(Vec::new()),
         restarts => Ok(restarts?),
     }

@@ -65,9 +65,9 @@ pub struct Evidence {
     pub crashes: Vec<Crash>,
     /// The dumps that were taken, newest first.
     pub audits: Vec<DumpAudit>,
-    /// Newest first.
+    /// Newest first, with their rules' evidence in brief.
     pub restarts: Vec<Restart>,
-    /// What auto-heal did short of a restart, newest first.
+    /// What auto-heal did short of a restart, newest first, with evidence in brief.
     pub heal_events: Vec<HealEvent>,
     /// In any order.
     pub memory: Vec<MemoryMinute>,

@@ -1,10 +1,21 @@
 //! What auto-heal did short of a restart, one row each.
 
 use model::auto_heal::event::HealEvent;
+use model::auto_heal::evidence::Evidence;
 use model::{AppName, TimeRange, Timestamp};
 
-use crate::sql::{Durability, Row, json, tagged};
-use crate::{Store, StoreError, bounds};
+use crate::sql::{Durability, Row, tagged};
+use crate::{Store, StoreError, bounds, evidence};
+
+macro_rules! select_events {
+    ($more:literal) => {
+        concat!(
+            "SELECT at_ms, worker, event, event_fields, evidence",
+            $more,
+            " FROM heal_event WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms DESC, id DESC LIMIT $4"
+        )
+    };
+}
 
 impl Store {
     /// Remembers an event, durably. Was it new? Handed in again, by its [`HealEvent::id`], it changes nothing.
@@ -14,9 +25,10 @@ impl Store {
     }
 
     async fn insert_heal_event(&self, event: &HealEvent) -> sqlx::Result<bool> {
-        let sql = "INSERT INTO heal_event (id, app, at_ms, node, worker, event, event_fields, evidence) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING";
+        let sql = "INSERT INTO heal_event (id, app, at_ms, node, worker, event, event_fields, evidence, measurements) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING";
         let [what, what_fields] = tagged("event", &event.what)?;
+        let [brief, measurements] = evidence::values(Some(&event.evidence))?;
         let values = vec![
             event.id().into(),
             (&event.worker.place.app).into(),
@@ -25,7 +37,8 @@ impl Store {
             event.worker.to_string().into(),
             what,
             what_fields,
-            json(&event.evidence)?,
+            brief,
+            measurements,
         ];
         Ok(self.sql.execute(Durability::Durable, sql, values).await? == 1)
     }
@@ -37,20 +50,40 @@ impl Store {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<HealEvent>, StoreError> {
-        let sql = "SELECT at_ms, worker, event, event_fields, evidence FROM heal_event \
-                   WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms DESC, id DESC LIMIT $4";
-        let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
-        let rows = self.sql.rows(sql, values).await;
-        rows.and_then(|rows| rows.iter().map(event_of).collect())
+        let rows = self.read_heal_events(select_events!(", measurements"), app, range, limit).await;
+        rows.and_then(|rows| rows.iter().map(|row| event_of(row, evidence::whole(row)?)).collect())
             .map_err(self.failed("Reading the events of auto-heal"))
+    }
+
+    /// The same with evidence that lacks samples and the other rules' readings.
+    pub async fn heal_events_in_brief(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<HealEvent>, StoreError> {
+        let rows = self.read_heal_events(select_events!(""), app, range, limit).await;
+        rows.and_then(|rows| rows.iter().map(|row| event_of(row, evidence::brief(row)?)).collect())
+            .map_err(self.failed("Reading the events of auto-heal"))
+    }
+
+    async fn read_heal_events(
+        &self,
+        sql: &'static str,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> sqlx::Result<Vec<Row>> {
+        let values = vec![app.into(), range.start.into(), range.end.into(), i64::from(limit).into()];
+        self.sql.rows(sql, values).await
     }
 }
 
-fn event_of(row: &Row) -> sqlx::Result<HealEvent> {
+fn event_of(row: &Row, evidence: Option<Evidence>) -> sqlx::Result<HealEvent> {
     Ok(HealEvent {
         worker: row.name("worker")?,
         at: Timestamp::from_ms(row.int("at_ms")?),
-        evidence: row.json("evidence")?,
+        evidence: evidence::present(evidence)?,
         what: row.tagged("event", "event", "event_fields")?,
     })
 }

@@ -25,6 +25,7 @@ mod crash_minutes;
 mod crash_row;
 mod crashes;
 mod error;
+mod evidence;
 mod heal_events;
 mod incidents;
 mod keeper;

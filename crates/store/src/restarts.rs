@@ -1,10 +1,22 @@
 //! Restarts, one row each.
 
+use model::auto_heal::evidence::Evidence;
 use model::auto_heal::restart::Restart;
 use model::{AppName, TimeRange, Timestamp};
 
-use crate::sql::{Durability, Row, Value, count, json, tagged};
-use crate::{Store, StoreError, bounds};
+use crate::sql::{Durability, Row, Value, count, tagged};
+use crate::{Store, StoreError, bounds, evidence};
+
+macro_rules! select_restarts {
+    ($more:literal) => {
+        concat!(
+            "SELECT app, at_ms, node, instance, old_worker, new_worker, reason, reason_fields, outcome, \
+             outcome_fields, failed, drained, streams_ended, tunnels_ended, duration_ms, evidence",
+            $more,
+            " FROM restart WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms DESC, id DESC LIMIT $4"
+        )
+    };
+}
 
 impl Store {
     /// Remembers a restart, durably. Was it new? Handed in again, by its [`Restart::id`], it changes nothing.
@@ -14,10 +26,11 @@ impl Store {
 
     async fn insert_restart(&self, restart: &Restart) -> sqlx::Result<bool> {
         let sql = "INSERT INTO restart (id, app, at_ms, node, instance, old_worker, new_worker, reason, reason_fields, \
-                   outcome, outcome_fields, failed, drained, streams_ended, tunnels_ended, duration_ms, evidence) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING";
+                   outcome, outcome_fields, failed, drained, streams_ended, tunnels_ended, duration_ms, evidence, measurements) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING";
         let [reason, reason_fields] = tagged("kind", &restart.reason)?;
         let [outcome, outcome_fields] = tagged("outcome", &restart.outcome)?;
+        let [brief, measurements] = evidence::values(restart.evidence.as_ref())?;
         let values = vec![
             restart.id().into(),
             (&restart.place.app).into(),
@@ -35,7 +48,8 @@ impl Store {
             count(restart.streams_ended),
             count(restart.tunnels_ended),
             count(restart.duration_ms),
-            json(&restart.evidence)?,
+            brief,
+            measurements,
         ];
         Ok(self.sql.execute(Durability::Durable, sql, values).await? == 1)
     }
@@ -47,16 +61,36 @@ impl Store {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Restart>, StoreError> {
-        let sql = "SELECT app, at_ms, node, instance, old_worker, new_worker, reason, reason_fields, outcome, \
-                   outcome_fields, failed, drained, streams_ended, tunnels_ended, duration_ms, evidence FROM restart \
-                   WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms DESC, id DESC LIMIT $4";
-        let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
-        let rows = self.sql.rows(sql, values).await;
-        rows.and_then(|rows| rows.iter().map(restart_of).collect()).map_err(self.failed("Reading restarts"))
+        let rows = self.read_restarts(select_restarts!(", measurements"), app, range, limit).await;
+        rows.and_then(|rows| rows.iter().map(|row| restart_of(row, evidence::whole(row)?)).collect())
+            .map_err(self.failed("Reading restarts"))
+    }
+
+    /// The same with evidence that lacks samples and the other rules' readings.
+    pub async fn restarts_in_brief(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<Restart>, StoreError> {
+        let rows = self.read_restarts(select_restarts!(""), app, range, limit).await;
+        rows.and_then(|rows| rows.iter().map(|row| restart_of(row, evidence::brief(row)?)).collect())
+            .map_err(self.failed("Reading restarts"))
+    }
+
+    async fn read_restarts(
+        &self,
+        sql: &'static str,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> sqlx::Result<Vec<Row>> {
+        let values = vec![app.into(), range.start.into(), range.end.into(), i64::from(limit).into()];
+        self.sql.rows(sql, values).await
     }
 }
 
-fn restart_of(row: &Row) -> sqlx::Result<Restart> {
+fn restart_of(row: &Row, evidence: Option<Evidence>) -> sqlx::Result<Restart> {
     let new = row.maybe_text("new_worker")?;
     Ok(Restart {
         old: row.name("old_worker")?,
@@ -64,7 +98,7 @@ fn restart_of(row: &Row) -> sqlx::Result<Restart> {
         place: row.place()?,
         at: Timestamp::from_ms(row.int("at_ms")?),
         reason: row.tagged("kind", "reason", "reason_fields")?,
-        evidence: row.json("evidence")?,
+        evidence,
         duration_ms: row.number("duration_ms")?,
         drained: row.number("drained")?,
         failed: row.number("failed")?,

@@ -75,6 +75,16 @@ impl LiveConsole {
         self.store.restarts(app, range, limit).await.map_err(|error| failed(&error))
     }
 
+    pub(super) async fn restarts_in_brief(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<Restart>, ConsoleError> {
+        self.known(app)?;
+        self.store.restarts_in_brief(app, range, limit).await.map_err(|error| failed(&error))
+    }
+
     pub(super) async fn changes_in(
         &self,
         app: &AppName,
@@ -93,6 +103,16 @@ impl LiveConsole {
     ) -> Result<Vec<HealEvent>, ConsoleError> {
         self.known(app)?;
         self.store.heal_events(app, range, limit).await.map_err(|error| failed(&error))
+    }
+
+    pub(super) async fn heal_events_in_brief(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<HealEvent>, ConsoleError> {
+        self.known(app)?;
+        self.store.heal_events_in_brief(app, range, limit).await.map_err(|error| failed(&error))
     }
 }
 

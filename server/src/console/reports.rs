@@ -62,8 +62,12 @@ impl LiveConsole {
                 };
                 evidence.audits = rows.into_iter().map(audit).collect();
             }
-            Ask::Restarts { limit } => evidence.restarts = store.restarts(app, range, limit).await?,
-            Ask::HealEvents { limit } => evidence.heal_events = store.heal_events(app, range, limit).await?,
+            Ask::Restarts { limit } => {
+                evidence.restarts = store.restarts_in_brief(app, range, limit).await?;
+            }
+            Ask::HealEvents { limit } => {
+                evidence.heal_events = store.heal_events_in_brief(app, range, limit).await?;
+            }
             Ask::MemoryMinutes => evidence.memory = store.memory_minutes(app, range).await?,
             Ask::RequestMinutes => evidence.requests = store.minutes(app, range).await?,
             Ask::Processes => evidence.processes = self.processes(&evidence.status).await,

@@ -201,6 +201,16 @@ impl Console for Scoped {
         self.live.restarts_in(app, range, limit).await
     }
 
+    async fn restarts_in_brief(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<Restart>, ConsoleError> {
+        self.principal.may(Operation::SeeHistory)?;
+        self.live.restarts_in_brief(app, range, limit).await
+    }
+
     async fn changes(
         &self,
         app: &AppName,
@@ -219,5 +229,15 @@ impl Console for Scoped {
     ) -> Result<Vec<HealEvent>, ConsoleError> {
         self.principal.may(Operation::SeeHistory)?;
         self.live.heal_events_in(app, range, limit).await
+    }
+
+    async fn heal_events_in_brief(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<HealEvent>, ConsoleError> {
+        self.principal.may(Operation::SeeHistory)?;
+        self.live.heal_events_in_brief(app, range, limit).await
     }
 }

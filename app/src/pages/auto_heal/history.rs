@@ -13,7 +13,7 @@ use model::auto_heal::restart::{Restart, RestartOutcome};
 use model::range::read_range;
 use model::status::{AppStatus, InstanceStatus};
 use model::time::humanise;
-use model::{AppName, Place, TimeRange};
+use model::{AppName, Place, TimeRange, Timestamp};
 
 use super::Tab;
 use super::filter::Filter;
@@ -63,12 +63,22 @@ pub(super) async fn tab(
     let (app, now) = (&status.name, console.now());
     let read = read_range(now, asked.start.as_deref(), asked.end.as_deref());
     let (filter, range, chosen) = (asked.filter, read.range, read.chosen);
-    let mut restarts = console.restarts(app, read.range, READ).await?;
-    let mut events = console.heal_events(app, read.range, READ).await?;
+    let mut restarts = console.restarts_in_brief(app, read.range, READ).await?;
+    let mut events = console.heal_events_in_brief(app, read.range, READ).await?;
     let changes = console.changes(app, read.range, READ).await?;
     let is_full = restarts.len().max(events.len()) as u64 >= u64::from(READ);
     restarts.retain(|restart| filter.takes_restart(restart));
     events.retain(|event| filter.takes_event(event));
+    if let Some(listed) = listed(restarts.iter().map(|restart| restart.at)) {
+        let mut whole = console.restarts(app, listed, READ).await?;
+        whole.retain(|restart| filter.takes_restart(restart));
+        restarts.splice(..whole.len().min(restarts.len()), whole);
+    }
+    if let Some(listed) = listed(events.iter().map(|event| event.at)) {
+        let mut whole = console.heal_events(app, listed, READ).await?;
+        whole.retain(|event| filter.takes_event(event));
+        events.splice(..whole.len().min(events.len()), whole);
+    }
     let points = restarts.iter().map(|restart| (restart.place.clone(), restart.at, 1));
     let place = |instance: &InstanceStatus| Place {
         node: console.node(),
@@ -106,6 +116,12 @@ pub(super) async fn tab(
         {is_full.then(|| view! { <p class="quiet">{format!("Only the newest {READ} records of the range are shown. Choose a shorter time range to see the others.")}</p> })}
     };
     Ok(view.into_any())
+}
+
+/// The range of those that are listed, of all that were found, newest first: their evidence is read whole.
+fn listed(found: impl Iterator<Item = Timestamp>) -> Option<TimeRange> {
+    let times: Vec<Timestamp> = found.take(LISTED).collect();
+    Some(TimeRange { start: *times.last()?, end: *times.first()? + Duration::from_millis(1) })
 }
 
 #[component]

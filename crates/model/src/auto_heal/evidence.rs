@@ -218,9 +218,11 @@ pub struct Evidence {
     pub unit: Unit,
     /// How long the rule looks back.
     pub window_ms: u64,
-    /// What it saw over that time, oldest first; at most [`POINTS_LIMIT`], the highest of each stretch.
+    /// What it saw over that time, oldest first; at most [`POINTS_LIMIT`], the highest of each stretch. None where evidence was read
+    /// in brief, as lists have it.
+    #[serde(default)]
     pub samples: Vec<Sample>,
-    /// The rules that did not act, and how far each was from it.
+    /// The rules that did not act, and how far each was from it; none in brief.
     #[serde(default)]
     pub not_fired: Vec<Reading>,
 }

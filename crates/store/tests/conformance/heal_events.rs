@@ -34,7 +34,7 @@ pub(crate) async fn evidence_of_an_older_medic_reads_as_it_was_told(store: Store
     assert!(store.record_heal_event(&heal_event("shop", 0)).await.unwrap());
     change(
         &database,
-        r#"UPDATE heal_event SET evidence = '{"rule":{"name":"slow_requests"},"condition":"when 5 requests take 30 s",
+        r#"UPDATE heal_event SET measurements = NULL, evidence = '{"rule":{"name":"slow_requests"},"condition":"when 5 requests take 30 s",
         "observed":"6 did","threshold":5,"unit":"requests","window_ms":120000,"samples":[],"not_fired":[
         {"rule":{"name":"percent_memory"},"standing":"silent","why":"The user''s rule speaks of memory.",
         "text":"1.2 GB of 1.75 GB","value":1200000000,"threshold":null,"unit":"bytes"}]}'"#,

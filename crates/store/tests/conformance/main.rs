@@ -57,7 +57,7 @@ conformance! {
         an_incident_is_in_the_state_that_it_was_given, a_resolved_incident_regresses_by_a_crash_of_a_later_build;
     hostile: what_cannot_be_seen_is_replaced, what_others_wrote_is_cleaned_as_it_is_read, long_names_are_cut, sql_in_a_name_is_a_name, hostile_evidence_is_stored_clean_and_cut;
     settings: settings_replace_all_of_the_apps, settings_of_an_older_medic_are_read, states_are_kept_by_node_and_instance;
-    restarts: a_restart_reads_back_as_it_was, a_failure_of_an_older_medic_reads_as_it_was_told, a_restart_counts_once, restarts_of_one_app_in_a_range_newest_first;
+    restarts: a_restart_reads_back_as_it_was, evidence_in_brief_lacks_what_was_measured, a_failure_of_an_older_medic_reads_as_it_was_told, a_restart_counts_once, restarts_of_one_app_in_a_range_newest_first;
     heal_events: an_event_reads_back_as_it_was, evidence_of_an_older_medic_reads_as_it_was_told, an_event_counts_once, events_of_one_app_in_a_range_newest_first;
     auto_heal: rules_read_back_equal_and_replace_what_was_there, rules_changed_by_hand_are_named, rules_of_an_older_medic_are_read,
         guards_are_kept_by_node_and_instance, fuses_are_kept_by_node_and_app;

@@ -97,6 +97,7 @@ pub(crate) async fn tables_of_an_older_medic_are_brought_up_to_date(store: Store
 /// As workers were named up to the fourth number of the tables.
 async fn name_workers_without_nodes(database: &Database) {
     count_by_minutes(database).await;
+    keep_measurements_in_the_evidence(database).await;
     for sql in [
         "ALTER TABLE crash RENAME COLUMN id TO worker",
         "ALTER TABLE crash DROP COLUMN role",
@@ -117,6 +118,19 @@ async fn name_workers_without_nodes(database: &Database) {
         "ALTER TABLE incident DROP COLUMN state",
         "ALTER TABLE incident DROP COLUMN state_fields",
         "DELETE FROM _sqlx_migrations WHERE version > 4",
+    ] {
+        change(database, sql).await;
+    }
+}
+
+/// As it was up to the thirteenth number of the tables.
+pub(crate) async fn keep_measurements_in_the_evidence(database: &Database) {
+    for sql in [
+        "UPDATE restart SET evidence = substr(evidence, 1, length(evidence) - 1) || ',' || substr(measurements, 2) \
+         WHERE measurements IS NOT NULL",
+        "UPDATE heal_event SET evidence = substr(evidence, 1, length(evidence) - 1) || ',' || substr(measurements, 2)",
+        "ALTER TABLE restart DROP COLUMN measurements",
+        "ALTER TABLE heal_event DROP COLUMN measurements",
     ] {
         change(database, sql).await;
     }

@@ -1,11 +1,14 @@
 //! Recording restarts and reading them.
 
+use model::auto_heal::event::HealEvent;
+use model::auto_heal::evidence::Evidence;
 use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome, RestartReason};
 use store::{Database, Store};
 use tokio::task::JoinSet;
 
 use crate::databases::change;
-use crate::fixtures::{EVER, app, at, healed, range, restart};
+use crate::fixtures::{EVER, app, at, heal_event, healed, range, restart};
+use crate::opening::keep_measurements_in_the_evidence;
 
 pub(crate) async fn a_restart_reads_back_as_it_was(store: Store, _: Database) {
     let changed = Restart { reason: RestartReason::ConfigurationChanged, ..restart("shop", 20) };
@@ -14,6 +17,34 @@ pub(crate) async fn a_restart_reads_back_as_it_was(store: Store, _: Database) {
         assert!(store.record_restart(restart).await.unwrap());
     }
     assert_eq!(store.restarts(&app("shop"), EVER, 10).await.unwrap(), restarts);
+}
+
+pub(crate) async fn evidence_in_brief_lacks_what_was_measured(store: Store, database: Database) {
+    let (healed, by_hand, event) = (healed("shop", 10), restart("shop", 0), heal_event("shop", 5));
+    for restart in [&healed, &by_hand] {
+        assert!(store.record_restart(restart).await.unwrap());
+    }
+    assert!(store.record_heal_event(&event).await.unwrap());
+    let brief = |evidence: &Evidence| Evidence { samples: vec![], not_fired: vec![], ..evidence.clone() };
+    let restarts =
+        [Restart { evidence: healed.evidence.as_ref().map(brief), ..healed.clone() }, by_hand.clone()];
+    let events = [HealEvent { evidence: brief(&event.evidence), ..event.clone() }];
+    let read = async |store: &Store| {
+        assert_eq!(store.restarts_in_brief(&app("shop"), EVER, 10).await.unwrap(), restarts);
+        assert_eq!(store.heal_events_in_brief(&app("shop"), EVER, 10).await.unwrap(), events);
+        assert_eq!(store.restarts_in_brief(&app("shop"), range(0, 10), 10).await.unwrap(), restarts[1..]);
+        let whole = [healed.clone(), by_hand.clone()];
+        assert_eq!(store.restarts(&app("shop"), EVER, 10).await.unwrap(), whole);
+        assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap(), std::slice::from_ref(&event));
+    };
+    read(&store).await;
+    store.close().await;
+    // as an older Medic left it
+    keep_measurements_in_the_evidence(&database).await;
+    change(&database, "DELETE FROM _sqlx_migrations WHERE version > 13").await;
+    let store = Store::open(&database).await.unwrap();
+    read(&store).await;
+    store.close().await;
 }
 
 pub(crate) async fn a_failure_of_an_older_medic_reads_as_it_was_told(store: Store, database: Database) {
