@@ -21,7 +21,7 @@ use engine::auto_heal::user_rules::{Counting, counting};
 use model::auto_heal::arithmetic::millis;
 use model::auto_heal::config::{ActionType, AutoHealConfig};
 use model::auto_heal::evidence::Rule;
-use model::memory::MemoryMinute;
+use model::memory::MemoryHistory;
 use model::requests::RequestMinute;
 use model::time::humanise;
 use model::{Place, TimeRange, Timestamp};
@@ -102,16 +102,19 @@ pub fn dry_run(
     config: &AutoHealConfig,
     range: TimeRange,
     requests: &[RequestMinute],
-    memory: &[MemoryMinute],
+    memory: &[MemoryHistory],
 ) -> DryRun {
     let config = AutoHealConfig { enabled: true, ..config.clone() };
     let mut recorded: BTreeMap<Place, BTreeMap<Timestamp, Minute<'_>>> = BTreeMap::new();
     for row in requests.iter().filter(|row| range.contains(row.minute)) {
         recorded.entry(row.place.clone()).or_default().entry(row.minute).or_default().requests.push(row);
     }
-    for row in memory.iter().filter(|row| range.contains(row.minute)) {
-        let minute = recorded.entry(row.place.clone()).or_default().entry(row.minute).or_default();
-        minute.private_bytes = minute.private_bytes.max(Some(row.private_bytes_max));
+    for history in memory {
+        let minutes = recorded.entry(history.place.clone()).or_default();
+        for row in history.minutes.iter().filter(|row| range.contains(row.minute)) {
+            let minute = minutes.entry(row.minute).or_default();
+            minute.private_bytes = minute.private_bytes.max(Some(row.private_bytes_max));
+        }
     }
     let instances = recorded
         .into_iter()

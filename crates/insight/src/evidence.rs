@@ -7,7 +7,7 @@ use model::auto_heal::event::HealEvent;
 use model::auto_heal::restart::Restart;
 use model::crash::{Audit, Crash, Incident, IncidentInRange};
 use model::crash_monitor::Numbers;
-use model::memory::MemoryMinute;
+use model::memory::MemoryHistory;
 use model::process::Process;
 use model::requests::RequestMinute;
 use model::status::AppStatus;
@@ -69,8 +69,8 @@ pub struct Evidence {
     pub restarts: Vec<Restart>,
     /// What auto-heal did short of a restart, newest first, with evidence in brief.
     pub heal_events: Vec<HealEvent>,
-    /// In any order.
-    pub memory: Vec<MemoryMinute>,
+    /// Of each instance that has any, those that are gone too.
+    pub memory: Vec<MemoryHistory>,
     /// In any order.
     pub requests: Vec<RequestMinute>,
     /// Of each instance its processes now, the worker first; none where no worker runs.

@@ -10,7 +10,7 @@ use crate::access::Writing;
 use crate::sql::Row;
 use crate::{CrashCount, Store, StoreError};
 
-const MINUTE_MS: i64 = 60_000;
+pub(crate) const MINUTE_MS: i64 = 60_000;
 
 impl Store {
     /// How often an app crashed in a range: a row an instance for each part of `part` in which it crashed there. A chart that has

@@ -170,9 +170,13 @@ pub const TABLES: &[Table] = &[
         bound: age!("request_minute", "app, minute_ms, node, instance", "minute_ms"),
     },
     Table {
-        name: "memory_minute",
-        columns: &["app", "minute_ms", "node", "instance", "private_bytes_max", "limit_bytes"],
-        bound: age!("memory_minute", "app, minute_ms, node, instance", "minute_ms"),
+        name: "memory_hour",
+        columns: &["app", "hour_ms", "node", "instance", "minutes"],
+        bound: Bound::Age(Age {
+            delete: delete_before!("memory_hour", "app, hour_ms, node, instance", "hour_ms"),
+            oldest: Some("SELECT MIN(hour_ms) AS oldest FROM memory_hour"),
+            grace: Duration::from_hours(1),
+        }),
     },
     Table {
         name: "restart",

@@ -23,7 +23,7 @@ impl LiveConsole {
         refuse_invalid(&AutoHealConfig { enabled: true, ..config.clone() })?;
         let range = TimeRange::last(self.clock.wall(), range::LONGEST);
         let requests = self.store.minutes(app, range).await.map_err(|error| failed(&error))?;
-        let memory = self.store.memory_minutes(app, range).await.map_err(|error| failed(&error))?;
+        let memory = self.store.memory_histories(app, range).await.map_err(|error| failed(&error))?;
         Ok(dry_run(config, range, &requests, &memory))
     }
 

@@ -68,7 +68,7 @@ impl LiveConsole {
             Ask::HealEvents { limit } => {
                 evidence.heal_events = store.heal_events_in_brief(app, range, limit).await?;
             }
-            Ask::MemoryMinutes => evidence.memory = store.memory_minutes(app, range).await?,
+            Ask::MemoryMinutes => evidence.memory = store.memory_histories(app, range).await?,
             Ask::RequestMinutes => evidence.requests = store.minutes(app, range).await?,
             Ask::Processes => evidence.processes = self.processes(&evidence.status).await,
         }

@@ -29,16 +29,17 @@ pub struct MemoryMinutes(Arc<Mutex<BTreeMap<(Timestamp, Place), MemoryMinute>>>)
 
 impl MemoryMinutes {
     /// All of them; none are left.
-    pub fn take(&self) -> Vec<MemoryMinute> {
-        std::mem::take(&mut *self.lock()).into_values().collect()
+    pub fn take(&self) -> Vec<(Place, MemoryMinute)> {
+        let kept = std::mem::take(&mut *self.lock());
+        kept.into_iter().map(|((_, place), minute)| (place, minute)).collect()
     }
 
     /// Takes in minutes, those too that could not be written.
-    pub fn add(&self, minutes: impl IntoIterator<Item = MemoryMinute>) {
+    pub fn add(&self, minutes: impl IntoIterator<Item = (Place, MemoryMinute)>) {
         let mut kept = self.lock();
-        for minute in minutes {
+        for (place, minute) in minutes {
             let most = minute.private_bytes_max;
-            let row = kept.entry((minute.minute, minute.place.clone())).or_insert(minute);
+            let row = kept.entry((minute.minute, place)).or_insert(minute);
             row.private_bytes_max = row.private_bytes_max.max(most);
         }
         while kept.len() > WAITING_LIMIT {
@@ -167,14 +168,18 @@ fn look(
     targets.iter().map(observe).collect()
 }
 
-fn minutes(targets: &[Target], seen: &[(WorkerId, Observation)], now: Timestamp) -> Vec<MemoryMinute> {
+fn minutes(
+    targets: &[Target],
+    seen: &[(WorkerId, Observation)],
+    now: Timestamp,
+) -> Vec<(Place, MemoryMinute)> {
     let minute = |(target, (worker, seen)): (&Target, &(WorkerId, Observation))| {
-        Some(MemoryMinute {
-            place: worker.place.clone(),
+        let minute = MemoryMinute {
             minute: now.minute(),
             private_bytes_max: seen.private_bytes?,
             limit_bytes: target.limit_bytes,
-        })
+        };
+        Some((worker.place.clone(), minute))
     };
     targets.iter().zip(seen).filter_map(minute).collect()
 }
@@ -186,17 +191,16 @@ mod tests {
     #[test]
     fn a_minute_keeps_the_most_and_minutes_are_bounded() {
         let minutes = MemoryMinutes::default();
-        let row = |minute: u32, most| MemoryMinute {
-            place: "node-a/shop/0".parse().unwrap(),
-            minute: Timestamp::from_ms(i64::from(minute) * 60_000),
-            private_bytes_max: most,
-            limit_bytes: 100,
+        let row = |minute: u32, most| {
+            let place: Place = "node-a/shop/0".parse().unwrap();
+            let minute = Timestamp::from_ms(i64::from(minute) * 60_000);
+            (place, MemoryMinute { minute, private_bytes_max: most, limit_bytes: 100 })
         };
         minutes.add([row(1, 5), row(1, 9), row(1, 7), row(2, 1)]);
         assert_eq!(minutes.take(), [row(1, 9), row(2, 1)]);
         assert!(minutes.take().is_empty());
         minutes.add((0..=u32::try_from(WAITING_LIMIT).unwrap()).map(|minute| row(minute, 1)));
         let kept = minutes.take();
-        assert_eq!((kept.len(), kept[0].minute), (WAITING_LIMIT, Timestamp::from_ms(60_000)));
+        assert_eq!((kept.len(), kept[0].1.minute), (WAITING_LIMIT, Timestamp::from_ms(60_000)));
     }
 }

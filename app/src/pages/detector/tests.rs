@@ -10,7 +10,7 @@ use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::{Incident, IncidentInRange, ProcessRole, Runtime, Thread};
 use model::crash_monitor::Numbers;
 use model::incident_state::IncidentState;
-use model::memory::MemoryMinute;
+use model::memory::{MemoryHistory, MemoryMinute};
 use model::status::{AppStatus, Health};
 use model::{CrashCause, IncidentId, Place, TimeRange, Timestamp, WorkerId};
 
@@ -45,13 +45,16 @@ fn a_day() -> Evidence {
         places,
         Numbers::default(),
     );
-    let minute = |(at, index): (Timestamp, u16)| MemoryMinute {
-        place: worker(index).place,
+    let minute = |index: u16, at: Timestamp| MemoryMinute {
         minute: at,
         private_bytes_max: (200 + at.as_ms().unsigned_abs() / 60_000 * 7 % 90 + u64::from(index)) * MB,
         limit_bytes: 16_384 * MB,
     };
-    day.memory = minutes(&day).map(minute).collect();
+    let history = |index: u16| {
+        let own = minutes(&day).filter(|(_, other)| *other == index);
+        MemoryHistory { place: worker(index).place, minutes: own.map(|(at, _)| minute(index, at)).collect() }
+    };
+    day.memory = (0..INSTANCES).map(history).collect();
     day
 }
 

@@ -6,7 +6,6 @@
 mod chart;
 mod growth;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::rules;
@@ -17,9 +16,9 @@ use model::auto_heal::arithmetic::percent;
 use model::auto_heal::evidence::Rule;
 use model::auto_heal::percent_memory::SHARE_PERCENT;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use model::memory::MemoryMinute;
+use model::memory::{MemoryHistory, MemoryMinute};
 use model::time::humanise;
-use model::{Place, TimeRange, Timestamp};
+use model::{Place, Timestamp};
 
 use crate::buckets::times;
 use crate::detector::{Category, Detector, Span};
@@ -49,7 +48,7 @@ fn report(evidence: &Evidence) -> Report {
     let mut restarts: Vec<&Restart> = evidence.restarts.iter().collect();
     restarts.sort_by_key(|restart| restart.at);
     let crashes = crash_ends(&evidence.crash_counts);
-    let histories = histories(*range, &evidence.memory, &evidence.places);
+    let histories = histories(&evidence.memory, &evidence.places);
     let mut insights: Vec<Insight> =
         histories.iter().filter_map(|history| near_limit(*now, history)).collect();
     insights.extend(histories.iter().filter_map(|history| grows(*now, history, &restarts, &crashes)));
@@ -93,31 +92,23 @@ fn crash_ends(counts: &[CrashCount]) -> Vec<CrashEnd<'_>> {
 
 /// One instance's minutes, oldest first.
 struct History<'m> {
-    place: Place,
-    minutes: Vec<&'m MemoryMinute>,
+    place: &'m Place,
+    minutes: &'m [MemoryMinute],
 }
 
 impl History<'_> {
     fn peak(&self) -> Option<&MemoryMinute> {
-        self.minutes.iter().copied().max_by_key(|minute| percent_of_limit(minute))
+        self.minutes.iter().max_by_key(|minute| percent_of_limit(minute))
     }
 }
 
 /// The instances that exist in their order, then those that are gone.
-fn histories<'m>(range: TimeRange, memory: &'m [MemoryMinute], places: &[Place]) -> Vec<History<'m>> {
-    let mut by_place: BTreeMap<Place, BTreeMap<Timestamp, &MemoryMinute>> = BTreeMap::new();
-    for minute in memory.iter().filter(|minute| range.contains(minute.minute)) {
-        by_place.entry(minute.place.clone()).or_default().insert(minute.minute, minute);
-    }
-    let mut history = |place: &Place| History {
-        place: place.clone(),
-        minutes: by_place.remove(place).unwrap_or_default().into_values().collect(),
-    };
-    let mut histories: Vec<History<'_>> = places.iter().map(&mut history).collect();
-    let gone = by_place.into_iter();
-    histories
-        .extend(gone.map(|(place, minutes)| History { place, minutes: minutes.into_values().collect() }));
-    histories
+fn histories<'m>(memory: &'m [MemoryHistory], places: &'m [Place]) -> Vec<History<'m>> {
+    let recorded = |place: &Place| memory.iter().find(|history| history.place == *place);
+    let minutes = |place| recorded(place).map(|history| &*history.minutes).unwrap_or_default();
+    let exists = places.iter().map(|place| History { place, minutes: minutes(place) });
+    let gone = memory.iter().filter(|history| !places.contains(&history.place));
+    exists.chain(gone.map(|MemoryHistory { place, minutes }| History { place, minutes })).collect()
 }
 
 fn percent_of_limit(minute: &MemoryMinute) -> u64 {
@@ -132,7 +123,7 @@ fn is_near(minute: &MemoryMinute) -> bool {
 }
 
 fn near_limit(now: Timestamp, history: &History<'_>) -> Option<Insight> {
-    let near: Vec<&MemoryMinute> = history.minutes.iter().copied().filter(|minute| is_near(minute)).collect();
+    let near: Vec<&MemoryMinute> = history.minutes.iter().filter(|minute| is_near(minute)).collect();
     let (first, last, peak) = (near.first()?, near.last()?, history.peak()?);
     let is_latest = history.minutes.last().is_some_and(|minute| minute.minute == last.minute);
     let is_still = is_latest && now.since(last.minute) <= GOING_ON;
@@ -248,10 +239,10 @@ fn of_present_worker(
     crashes: &[CrashEnd<'_>],
 ) -> Vec<(Timestamp, u64)> {
     let over =
-        |restart: &&&Restart| restart.outcome == RestartOutcome::Done && restart.place == history.place;
+        |restart: &&&Restart| restart.outcome == RestartOutcome::Done && restart.place == *history.place;
     let restarted =
         restarts.iter().filter(over).map(|restart| restart.at + Duration::from_millis(restart.duration_ms));
-    let ended = crashes.iter().filter(|crash| *crash.place == history.place).map(|crash| crash.at);
+    let ended = crashes.iter().filter(|crash| crash.place == history.place).map(|crash| crash.at);
     let since = restarted.chain(ended).max();
     let points: Vec<(Timestamp, u64)> = history
         .minutes
@@ -346,7 +337,7 @@ fn unrecorded(histories: &[History<'_>]) -> Option<Insight> {
     if without.is_empty() || with.is_empty() {
         return None;
     }
-    let names = names(without.iter().map(|history| &history.place));
+    let names = names(without.iter().map(|history| history.place));
     Some(Insight {
         actions: vec![Action::new("No worker of these instances ran for a minute in this time range.")],
         ..Insight::new(Severity::Info, format!("No memory recorded of {names}"))

@@ -10,7 +10,7 @@ use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::{Audit, Crash, Findings, Incident, IncidentInRange, ProcessRole, Runtime, Thread};
 use model::crash_monitor::Numbers;
 use model::incident_state::IncidentState;
-use model::memory::MemoryMinute;
+use model::memory::{MemoryHistory, MemoryMinute};
 use model::process::Process;
 use model::status::{AppStatus, Health};
 use model::{CrashCause, CrashId, IncidentId, TimeRange, Timestamp, WorkerId};
@@ -124,8 +124,10 @@ fn one_of_each() -> Evidence {
         tunnels_ended: 0,
         outcome: RestartOutcome::Done,
     };
-    let memory =
-        MemoryMinute { place: worker.place.clone(), minute: at, private_bytes_max: 99, limit_bytes: 100 };
+    let memory = MemoryHistory {
+        place: worker.place.clone(),
+        minutes: vec![MemoryMinute { minute: at, private_bytes_max: 99, limit_bytes: 100 }],
+    };
     let process = Process {
         pid: 7,
         parent: 1,

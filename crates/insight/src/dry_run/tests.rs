@@ -1,4 +1,5 @@
 use super::*;
+use model::memory::MemoryMinute;
 use model::requests::LatencySketch;
 
 const START: Timestamp = Timestamp::from_ms(1_769_846_400_000);
@@ -149,20 +150,16 @@ fn instances_of_two_nodes_are_not_added_up() {
 
 #[test]
 fn memory_fires_once_a_stretch_and_by_instance() {
-    let memory = |index: u16, minute: u32, mb: u64| MemoryMinute {
-        place: key(index),
-        minute: at(minute),
+    let minute = |(minute, mb): &(u32, u64)| MemoryMinute {
+        minute: at(*minute),
         private_bytes_max: mb << 20,
         limit_bytes: 2_000 << 20,
     };
-    let recorded = [
-        memory(0, 0, 200),
-        memory(0, 1, 201),
-        memory(0, 2, 300),
-        memory(0, 3, 100),
-        memory(0, 4, 201),
-        memory(1, 0, 200),
-    ];
+    let memory = |index: u16, minutes: &[(u32, u64)]| MemoryHistory {
+        place: key(index),
+        minutes: minutes.iter().map(minute).collect(),
+    };
+    let recorded = [memory(0, &[(0, 200), (1, 201), (2, 300), (3, 100), (4, 201)]), memory(1, &[(0, 200)])];
     let own = config(r#""private_bytes_kib":204800"#, "");
     let run = dry_run(&own, range(), &rows(&[1], 1), &recorded);
     let fires: Vec<Vec<_>> = run

@@ -71,7 +71,11 @@ impl Whose<'_> {
         let requests = |(place, minute)| samples::requests(place, minute, self.day.requests_per_minute);
         let minutes: Vec<_> = self.minutes().map(requests).collect();
         store.add_minutes(self.node, &flush, &minutes).await.unwrap();
-        let memory: Vec<_> = self.minutes().map(|(place, minute)| samples::memory(place, minute)).collect();
+        let memory = |(place, minute)| {
+            let memory = samples::memory(&place, minute);
+            (place, memory)
+        };
+        let memory: Vec<_> = self.minutes().map(memory).collect();
         store.add_memory_minutes(&memory).await.unwrap();
         for number in 0..self.day.restarts {
             let at =

@@ -156,9 +156,9 @@ pub(super) fn requests(place: Place, minute: Timestamp, count: u64) -> RequestMi
 }
 
 /// Between 600 and 900 MiB, as a collector of garbage leaves it.
-pub(super) fn memory(place: Place, minute: Timestamp) -> MemoryMinute {
+pub(super) fn memory(place: &Place, minute: Timestamp) -> MemoryMinute {
     let number = minute.as_ms().unsigned_abs() / 60_000 + u64::from(place.instance) * 13;
-    MemoryMinute { place, minute, private_bytes_max: (600 + number * 7 % 300) * MIB, limit_bytes: LIMIT }
+    MemoryMinute { minute, private_bytes_max: (600 + number * 7 % 300) * MIB, limit_bytes: LIMIT }
 }
 
 pub(super) fn restart(place: Place, at: Timestamp) -> Restart {

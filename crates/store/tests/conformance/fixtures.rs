@@ -239,13 +239,14 @@ pub(crate) fn reading(state: RuleState) -> Reading {
 }
 
 /// A minute of an instance's memory; `number` from the minute of [`NOON_MS`].
-pub(crate) fn memory(app_name: &str, index: u16, number: i64, private_bytes_max: u64) -> MemoryMinute {
-    MemoryMinute {
-        place: instance(app_name, index),
-        minute: at(number * 60_000),
-        private_bytes_max,
-        limit_bytes: 1_750_000_000,
-    }
+pub(crate) fn memory(
+    app_name: &str,
+    index: u16,
+    number: i64,
+    private_bytes_max: u64,
+) -> (Place, MemoryMinute) {
+    let minute = MemoryMinute { minute: at(number * 60_000), private_bytes_max, limit_bytes: 1_750_000_000 };
+    (instance(app_name, index), minute)
 }
 
 /// A flush that was never sent before.

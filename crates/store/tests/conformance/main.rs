@@ -63,7 +63,7 @@ conformance! {
         guards_are_kept_by_node_and_instance, fuses_are_kept_by_node_and_app;
     changes: a_change_is_saved_with_who_it_was, a_hostile_name_is_stored_clean_and_cut,
         changes_of_one_app_in_a_range_newest_first;
-    memory: a_minute_flushed_twice_keeps_the_peak_and_the_latest_limit, concurrent_flushes_keep_the_peak,
+    memory: a_minute_flushed_twice_keeps_the_peak_and_the_latest_limit, concurrent_flushes_keep_the_peak, memory_of_an_older_medic_is_read_and_added_to,
         memory_of_one_app_in_a_range;
     minutes: a_minute_flushed_twice_adds_up, a_flush_that_is_sent_again_is_counted_once, concurrent_flushes_lose_nothing, minutes_of_one_app_in_a_range;
     tables: the_tables_are_described_as_they_are, what_is_old_goes_and_what_is_configured_stays;

@@ -9,6 +9,7 @@ use crate::fixtures::{
     EVER, MINUTE, app, at, captured, flush, heal_event, healed, incident, instance, memory, node, restart,
 };
 use crate::incidents::count_by_minutes;
+use crate::memory::keep_memory_by_the_minute;
 
 pub(crate) async fn reopening_keeps_everything(store: Store, database: Database) {
     let crash = captured("shop", 0, 1);
@@ -31,7 +32,8 @@ pub(crate) async fn reopening_keeps_everything(store: Store, database: Database)
     assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 1);
     assert_eq!(store.restarts(&app("shop"), EVER, 10).await.unwrap(), [restart]);
     assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap(), [event]);
-    assert_eq!(store.memory_minutes(&app("shop"), EVER).await.unwrap(), [memory]);
+    let [history] = &*store.memory_histories(&app("shop"), EVER).await.unwrap() else { panic!("one place") };
+    assert_eq!((&history.place, &*history.minutes), (&memory.0, &[memory.1][..]));
     store.close().await;
 }
 
@@ -98,6 +100,7 @@ pub(crate) async fn tables_of_an_older_medic_are_brought_up_to_date(store: Store
 async fn name_workers_without_nodes(database: &Database) {
     count_by_minutes(database).await;
     keep_measurements_in_the_evidence(database).await;
+    keep_memory_by_the_minute(database).await;
     for sql in [
         "ALTER TABLE crash RENAME COLUMN id TO worker",
         "ALTER TABLE crash DROP COLUMN role",

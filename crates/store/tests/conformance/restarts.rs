@@ -41,7 +41,7 @@ pub(crate) async fn evidence_in_brief_lacks_what_was_measured(store: Store, data
     store.close().await;
     // as an older Medic left it
     keep_measurements_in_the_evidence(&database).await;
-    change(&database, "DELETE FROM _sqlx_migrations WHERE version > 13").await;
+    change(&database, "DELETE FROM _sqlx_migrations WHERE version = 14").await;
     let store = Store::open(&database).await.unwrap();
     read(&store).await;
     store.close().await;

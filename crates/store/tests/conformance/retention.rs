@@ -19,7 +19,7 @@ pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
 
     let purged = store.purge(at(0)).await.unwrap();
     assert_eq!(
-        ["crash", "incident", "request_minute", "memory_minute"].map(|table| purged.of(table)),
+        ["crash", "incident", "request_minute", "memory_hour"].map(|table| purged.of(table)),
         [2, 1, 1, 0]
     );
     assert_eq!(store.audits(&app("shop"), EVER, 10).await.unwrap().len(), 1);
@@ -87,10 +87,11 @@ pub(crate) async fn purge_forgets_old_restarts_events_and_memory(store: Store, _
     store.save_fuse(&node("node-a"), &shop, "{}").await.unwrap();
 
     let purged = store.purge(at(0)).await.unwrap();
-    assert_eq!(["memory_minute", "restart", "heal_event"].map(|table| purged.of(table)), [1_200, 2, 1]);
+    // an hour goes when all of it is old: the one that began 15 minutes before stays
+    assert_eq!(["memory_hour", "restart", "heal_event"].map(|table| purged.of(table)), [20, 2, 1]);
     assert_eq!(store.restarts(&shop, EVER, 10).await.unwrap(), [restart("shop", 0)]);
     assert_eq!(store.heal_events(&shop, EVER, 10).await.unwrap().len(), 2);
-    assert_eq!(store.memory_minutes(&shop, EVER).await.unwrap().len(), 3);
+    assert_eq!(store.memory_histories(&shop, EVER).await.unwrap()[0].minutes.len(), 18);
     assert!(store.auto_heal(&shop).await.unwrap().is_some());
     assert_eq!(
         (
@@ -106,7 +107,7 @@ pub(crate) async fn how_far_history_reaches_is_kept(store: Store, database: Data
     assert_eq!(store.keep_from().await.unwrap(), (None, None));
     store.record_crash(&captured("shop", 70_000, 1)).await.unwrap();
     store.add_memory_minutes(&[memory("shop", 0, 1, 5)]).await.unwrap();
-    assert_eq!(store.keep_from().await.unwrap(), (None, Some(at(60_000))));
+    assert_eq!(store.keep_from().await.unwrap(), (None, Some(at(-900_000))), "the hour in which it began");
     for from in [at(5), at(7)] {
         store.set_keep_from(from).await.unwrap();
     }

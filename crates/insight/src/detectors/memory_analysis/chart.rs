@@ -36,7 +36,7 @@ pub(super) fn chart(
 fn line(history: &History<'_>, buckets: Buckets) -> Line {
     let mut values = vec![None; buckets.count];
     let mut limits = vec![None; buckets.count];
-    for minute in &history.minutes {
+    for minute in history.minutes {
         let Some(index) = buckets.index(minute.minute) else { continue };
         values[index] = values[index].max(Some(minute.private_bytes_max));
         limits[index] = Some(minute.limit_bytes).filter(|limit| *limit > 0);

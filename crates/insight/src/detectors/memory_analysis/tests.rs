@@ -12,15 +12,14 @@ fn ago(minutes: u64) -> Timestamp {
 }
 
 /// The last `minutes` minutes of an instance of node `a`, told the minute's number from the first.
-fn history(instance: u16, minutes: u64, private_bytes: impl Fn(u64) -> u64) -> Vec<MemoryMinute> {
+fn history(instance: u16, minutes: u64, private_bytes: impl Fn(u64) -> u64) -> Vec<MemoryHistory> {
     let place = Place { node: "a".parse().unwrap(), app: "shop".parse().unwrap(), instance };
     let minute = |number: u64| MemoryMinute {
-        place: place.clone(),
         minute: ago(minutes - number),
         private_bytes_max: private_bytes(number),
         limit_bytes: LIMIT,
     };
-    (0..minutes).map(minute).collect()
+    vec![MemoryHistory { place, minutes: (0..minutes).map(minute).collect() }]
 }
 
 fn restart(at: Timestamp, rule: Rule) -> Restart {
@@ -47,7 +46,7 @@ fn end(at: Timestamp, cause: CrashCause, count: u64) -> CrashCount {
 }
 
 /// Of an app of one instance, unless more have memory.
-fn report_of(memory: Vec<MemoryMinute>, restarts: Vec<Restart>, crash_counts: Vec<CrashCount>) -> Report {
+fn report_of(memory: Vec<MemoryHistory>, restarts: Vec<Restart>, crash_counts: Vec<CrashCount>) -> Report {
     let places = vec!["a/shop/0".parse().unwrap()];
     report(&Evidence { places, crash_counts, restarts, memory, ..evidence(DAY) })
 }
@@ -62,9 +61,7 @@ fn detail(insight: &Insight, name: &str) -> DetailValue {
 
 #[test]
 fn nothing_recorded_is_said_and_is_not_healthy() {
-    let mut before = history(0, 3_000, |_| MB);
-    before.truncate(10);
-    let report = report_of(before, vec![], vec![]);
+    let report = report_of(vec![], vec![], vec![]);
     assert_eq!(said(&report), [(Severity::Info, "No memory recorded in this time range")]);
     assert!(report.lines[0].lines.is_empty());
 }
@@ -99,13 +96,12 @@ fn above_90_percent_is_a_warning_and_said_to_last_while_it_does() {
         (900 * MB + 1, 16, Some("a/0 was above 90% of its memory limit")),
     ] {
         let mut memory = history(0, 1, |_| bytes);
-        memory[0].minute = ago(ago_minutes);
+        memory[0].minutes[0].minute = ago(ago_minutes);
         let report = report_of(memory, vec![], vec![]);
         let near = said(&report).into_iter().find(|(_, title)| title.contains("above 90%"));
         assert_eq!(near, title.map(|title| (Severity::Warning, title)), "{bytes} {ago_minutes}");
     }
-    let mut memory = history(0, 10, |minute| if minute == 5 { 950 * MB } else { 100 * MB });
-    memory.reverse();
+    let memory = history(0, 10, |minute| if minute == 5 { 950 * MB } else { 100 * MB });
     let report = report_of(memory, vec![], vec![]);
     assert_eq!(
         said(&report),
