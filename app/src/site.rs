@@ -1,12 +1,14 @@
 //! The document around every page.
 
+use std::sync::Arc;
+
 use leptos::config::LeptosOptions;
 use leptos::prelude::*;
 use leptos_meta::{Meta, MetaTags, Title, provide_meta_context};
 use leptos_router::components::Router;
 
-use crate::address::{APPS, Pages};
-use crate::answer::console;
+use crate::Console;
+use crate::address::{APPS, EVENTS, Pages};
 use crate::islands::{Copy, Live};
 use crate::parts::icon::Mark;
 use crate::parts::markup;
@@ -60,7 +62,10 @@ fn document_title(page: &str) -> String {
 /// The bar at the top of every page.
 #[component]
 fn Masthead() -> impl IntoView {
-    let node = use_context::<std::sync::Arc<dyn crate::Console>>().map(|_| console().node());
+    let console = use_context::<Arc<dyn Console>>();
+    let node = console.as_ref().map(|console| console.node());
+    // before the page asks for anything: what it shows is not older
+    let number = console.map_or(0, |console| console.snapshot().number);
     view! {
         <header class="masthead">
             <a class="brand" href=APPS.template()>
@@ -74,7 +79,7 @@ fn Masthead() -> impl IntoView {
                             {node.to_string()}
                         </span>
                     }
-                })} <span class="masthead-end">
+                })} <span class="masthead-end" data-events=EVENTS.template() data-number=number>
                 <Copy />
                 <Live />
             </span>

@@ -1,6 +1,9 @@
 //! News by themselves: one stream of server-sent events says that something changed; the page is then fetched again and the
 //! regions marked `data-live` are exchanged. So a live page shows exactly what a reload would, from the same code.
 //!
+//! What is true has a number, which a page has from before it was rendered and which the stream tells as soon as it is open: where
+//! the two are the same, there is no news.
+//!
 //! The stream is closed while the page is hidden: a browser keeps only six connections to one server, and each open tab would
 //! hold one of them.
 
@@ -10,7 +13,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{Element, EventSource};
+use web_sys::{Element, EventSource, MessageEvent};
 
 use super::dom;
 
@@ -26,12 +29,15 @@ pub fn Live() -> impl IntoView {
     let (news, set_news) = signal(String::new());
     Effect::new(move |_| {
         dom::show_local_time_on_hover();
+        let Some((address, number)) = stream_of_page() else { return };
         let stream = Rc::new(Stream {
+            address,
             set_state,
             set_news,
             source: RefCell::default(),
+            shown: RefCell::new(Some(number)),
             busy: Cell::default(),
-            again: Cell::default(),
+            again: RefCell::default(),
         });
         stream.clone().open();
         let on_visibility = stream.clone();
@@ -59,13 +65,16 @@ pub fn Live() -> impl IntoView {
 }
 
 struct Stream {
+    address: String,
     set_state: WriteSignal<&'static str>,
     set_news: WriteSignal<String>,
     source: RefCell<Option<EventSource>>,
+    /// The number of what the page shows; not known once the stream was lost: another Medic counts anew.
+    shown: RefCell<Option<String>>,
     /// A page is being fetched.
     busy: Cell<bool>,
-    /// Something changed meanwhile.
-    again: Cell<bool>,
+    /// The number that was told meanwhile.
+    again: RefCell<Option<String>>,
 }
 
 impl Stream {
@@ -73,7 +82,7 @@ impl Stream {
         if self.source.borrow().is_some() || hidden() {
             return;
         }
-        let Ok(source) = EventSource::new("/events") else { return };
+        let Ok(source) = EventSource::new(&self.address) else { return };
         let opened = self.clone();
         let opened = Closure::<dyn FnMut()>::new(move || opened.set_state.set("live"));
         source.set_onopen(Some(opened.into_js_value().unchecked_ref()));
@@ -81,7 +90,7 @@ impl Stream {
         let failed = Closure::<dyn FnMut()>::new(move || failed.clone().failed());
         source.set_onerror(Some(failed.into_js_value().unchecked_ref()));
         let changed = self.clone();
-        let changed = Closure::<dyn FnMut()>::new(move || changed.clone().refresh());
+        let changed = Closure::<dyn FnMut(_)>::new(move |event: MessageEvent| changed.clone().hear(&event));
         drop(source.add_event_listener_with_callback("changed", changed.into_js_value().unchecked_ref()));
         *self.source.borrow_mut() = Some(source);
     }
@@ -89,6 +98,7 @@ impl Stream {
     /// The browser connects again by itself unless the answer was no stream.
     fn failed(self: Rc<Self>) {
         self.set_state.set("lost");
+        *self.shown.borrow_mut() = None;
         let closed =
             self.source.borrow().as_ref().is_none_or(|source| source.ready_state() == EventSource::CLOSED);
         if closed {
@@ -113,21 +123,30 @@ impl Stream {
         }
     }
 
+    fn hear(self: Rc<Self>, event: &MessageEvent) {
+        let number = event.data().as_string();
+        if self.busy.get() {
+            *self.again.borrow_mut() = number;
+        } else if number.is_none() || *self.shown.borrow() != number {
+            self.refresh();
+        }
+    }
+
     /// Fetches the page and exchanges what is live in it; one fetch at a time, and one more when something changed meanwhile.
     fn refresh(self: Rc<Self>) {
-        if hidden() {
-            return;
-        }
-        if self.busy.replace(true) {
-            self.again.set(true);
+        if hidden() || self.busy.replace(true) {
             return;
         }
         leptos::task::spawn_local(async move {
-            if let Some(news) = exchange().await {
-                self.set_news.set(news);
+            if let Some(fresh) = fetch().await {
+                *self.shown.borrow_mut() = number_of(&fresh);
+                if let Some(news) = exchange(&fresh) {
+                    self.set_news.set(news);
+                }
             }
             self.busy.set(false);
-            if self.again.take() {
+            let told = self.again.take();
+            if told.is_some() && *self.shown.borrow() != told {
                 self.refresh();
             }
         });
@@ -138,13 +157,28 @@ fn hidden() -> bool {
     dom::document().is_none_or(|document| document.hidden())
 }
 
-/// Exchanges the live regions that differ; answers what to tell the reader, if anything.
-async fn exchange() -> Option<String> {
+/// The page as it is now.
+async fn fetch() -> Option<Element> {
     let href = dom::window()?.location().href().ok()?;
     let text = dom::text_of(href.split('#').next()?).await?;
-    let fresh =
-        web_sys::DomParser::new().ok()?.parse_from_string(&text, web_sys::SupportedType::TextHtml).ok()?;
-    let (fresh, page) = (fresh.document_element()?, dom::document()?);
+    let parser = web_sys::DomParser::new().ok()?;
+    parser.parse_from_string(&text, web_sys::SupportedType::TextHtml).ok()?.document_element()
+}
+
+/// The stream's address, and the number of what the page shows: both stand in the page, so that no island reads JSON.
+fn stream_of_page() -> Option<(String, String)> {
+    let page = dom::document()?.document_element()?;
+    let address = page.query_selector("[data-events]").ok()??.get_attribute("data-events")?;
+    Some((address, number_of(&page)?))
+}
+
+fn number_of(page: &Element) -> Option<String> {
+    page.query_selector("[data-number]").ok()??.get_attribute("data-number")
+}
+
+/// Exchanges the live regions that differ; answers what to tell the reader, if anything.
+fn exchange(fresh: &Element) -> Option<String> {
+    let page = dom::document()?;
     let body = page.body()?;
     let before = counted(&body);
     let mut changed = false;
