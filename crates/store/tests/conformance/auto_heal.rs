@@ -82,6 +82,30 @@ pub(crate) async fn rules_of_an_older_medic_are_read(store: Store, database: Dat
     store.close().await;
 }
 
+pub(crate) async fn rules_of_an_older_medic_are_read_with_blanks_in_them(store: Store, database: Database) {
+    for name in ["shop", "other"] {
+        store.save_auto_heal(&app(name), &AutoHealConfig::default()).await.unwrap();
+    }
+    store.close().await;
+    for sql in [
+        OLDER,
+        r#"UPDATE auto_heal SET rules = replace(rules, '":', '" : ')"#,
+        r#"UPDATE auto_heal SET rules = '{"autoHealEnabled": by hand' WHERE app = 'other'"#,
+        "DELETE FROM _sqlx_migrations WHERE version IN (6, 16)",
+    ] {
+        change(&database, sql).await;
+    }
+    let store = Store::open(&database).await.unwrap();
+    let found = store.auto_heal(&app("shop")).await.unwrap().unwrap();
+    assert!(found.enabled && found.rules.triggers.private_bytes_kib == Some(512_000), "{found:?}");
+    assert_eq!(found.rules.triggers.slow_requests_with_path.len(), 1);
+    let parameters = found.rules.actions.custom_action.as_ref().unwrap().parameters.reveal();
+    assert_eq!(parameters, r#""timeInterval" : 1 it's \"statusCodes\" : "#);
+    let error = store.auto_heal(&app("other")).await.unwrap_err();
+    assert_eq!(error.cause(), Some(Cause::Unreadable), "what is no JSON keeps nobody from opening it");
+    store.close().await;
+}
+
 pub(crate) async fn guards_are_kept_by_node_and_instance(store: Store, _: Database) {
     let saved = [
         ("a", "shop", 1, "{\"n\":1}"),

@@ -60,6 +60,7 @@ conformance! {
     restarts: a_restart_reads_back_as_it_was, evidence_in_brief_lacks_what_was_measured, a_failure_of_an_older_medic_reads_as_it_was_told, a_restart_counts_once, restarts_of_one_app_in_a_range_newest_first;
     heal_events: an_event_reads_back_as_it_was, evidence_of_an_older_medic_reads_as_it_was_told, an_event_counts_once, events_of_one_app_in_a_range_newest_first;
     auto_heal: rules_read_back_equal_and_replace_what_was_there, rules_changed_by_hand_are_named, rules_of_an_older_medic_are_read,
+        rules_of_an_older_medic_are_read_with_blanks_in_them,
         guards_are_kept_by_node_and_instance, fuses_are_kept_by_node_and_app;
     changes: a_change_is_saved_with_who_it_was, a_hostile_name_is_stored_clean_and_cut,
         changes_of_one_app_in_a_range_newest_first;
