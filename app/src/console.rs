@@ -108,6 +108,8 @@ pub trait Console: Send + Sync {
     /// What people changed for one app in `range`, and who it was, newest first, at most `limit`.
     async fn changes(&self, app: &AppName, range: TimeRange, limit: u32)
     -> Result<Vec<Change>, ConsoleError>;
+    /// The last change of one app's settings.
+    async fn last_settings_change(&self, app: &AppName) -> Result<Option<Change>, ConsoleError>;
     /// What auto-heal did in `range` short of a restart, newest first, at most `limit`.
     async fn heal_events(
         &self,

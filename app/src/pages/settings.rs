@@ -2,22 +2,16 @@
 //!
 //! The form is a plain POST that answers with a redirect back here; `?saved=` says how it went.
 
-use std::time::Duration;
-
 use insight::changes;
 use leptos::prelude::*;
-use model::change::{Change, Changed};
+use model::change::Change;
 use model::settings::{AppSettings, Setting};
-use model::{TimeRange, Timestamp};
 
 use crate::ConfigurationLine;
 use crate::answer::{answer, asked_app, console, query_part};
 use crate::catalog::SETTINGS;
 use crate::parts::frame::{Page, Scroll, app_crumbs};
 use crate::parts::when::When;
-
-/// So many changes are looked through for the last one of the settings.
-const READ: u32 = 1_000;
 
 /// The page.
 #[component]
@@ -30,8 +24,7 @@ pub(crate) fn SettingsPage() -> impl IntoView {
         let settings = console.settings(&app).await?;
         let [crash_monitoring, auto_heal] =
             [Setting::CrashMonitoring, Setting::AutoHeal].map(|setting| console.setting_name(setting));
-        let last = console.changes(&app, recorded(console.now()), READ).await.unwrap_or_default();
-        let last = last.into_iter().find(|change| matches!(change.what, Changed::Settings { .. }));
+        let last = console.last_settings_change(&app).await.unwrap_or_default();
         let configuration = console.configuration(&app).unwrap_or_default();
         let here = SETTINGS.href(&app);
         let view = view! {
@@ -73,11 +66,6 @@ pub(crate) fn SettingsPage() -> impl IntoView {
         };
         Ok(view.into_any())
     })
-}
-
-/// Everything that is recorded.
-fn recorded(now: Timestamp) -> TimeRange {
-    TimeRange { start: Timestamp::from_ms(0), end: now + Duration::from_millis(1) }
 }
 
 /// Who changed the settings last.

@@ -6,6 +6,18 @@ use model::{AppName, TimeRange, Timestamp};
 use crate::sql::{Durability, Row, Value, tagged};
 use crate::{Store, StoreError, bounds};
 
+/// An app's, newest first.
+macro_rules! newest_changes {
+    ($which:literal, $limit:literal) => {
+        concat!(
+            "SELECT app, at_ms, node, changed_by, change, change_fields FROM change WHERE app = $1 AND ",
+            $which,
+            " ORDER BY at_ms DESC, id DESC LIMIT ",
+            $limit
+        )
+    };
+}
+
 impl Store {
     /// Remembers a change, durably. Was it new? Handed in again, by its [`Change::id`], it changes nothing.
     pub async fn record_change(&self, change: &Change) -> Result<bool, StoreError> {
@@ -23,9 +35,18 @@ impl Store {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Change>, StoreError> {
-        let sql = "SELECT app, at_ms, node, changed_by, change, change_fields FROM change \
-                   WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 ORDER BY at_ms DESC, id DESC LIMIT $4";
+        let sql = newest_changes!("at_ms >= $2 AND at_ms < $3", "$4");
         let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
+        self.read_changes(sql, values).await
+    }
+
+    /// The last change of an app's settings.
+    pub async fn last_settings_change(&self, app: &AppName) -> Result<Option<Change>, StoreError> {
+        let sql = newest_changes!("change = 'settings'", "1");
+        Ok(self.read_changes(sql, vec![app.into()]).await?.pop())
+    }
+
+    async fn read_changes(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Change>, StoreError> {
         let rows = self.sql.rows(sql, values).await;
         rows.and_then(|rows| rows.iter().map(change_of).collect())
             .map_err(self.failed("Reading who changed something"))
@@ -52,7 +73,7 @@ pub(crate) fn values(change: &Change) -> sqlx::Result<Vec<Value>> {
 fn change_of(row: &Row) -> sqlx::Result<Change> {
     Ok(Change {
         app: row.name("app")?,
-        node: row.name("node")?,
+        node: row.node()?,
         at: Timestamp::from_ms(row.int("at_ms")?),
         by: row.maybe_text("changed_by")?,
         what: row.tagged("change", "change", "change_fields")?,

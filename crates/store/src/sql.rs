@@ -208,11 +208,14 @@ impl Row {
         self.text(column)?.parse().map_err(unreadable(column))
     }
 
+    /// The column `node`. Another program may have written a name that no machine has.
+    pub(crate) fn node(&self) -> sqlx::Result<NodeName> {
+        Ok(NodeName::of_hostname(&self.raw("node")?))
+    }
+
     /// The columns `node`, `app` and `instance`.
     pub(crate) fn place(&self) -> sqlx::Result<Place> {
-        // another program may have written a name that no machine has
-        let node = NodeName::of_hostname(&self.raw("node")?);
-        Ok(Place { node, app: self.name("app")?, instance: self.number("instance")? })
+        Ok(Place { node: self.node()?, app: self.name("app")?, instance: self.number("instance")? })
     }
 
     /// A word of an enum, written by [`word`].

@@ -221,6 +221,12 @@ impl Console for Scoped {
         self.live.changes_in(app, range, limit).await
     }
 
+    async fn last_settings_change(&self, app: &AppName) -> Result<Option<Change>, ConsoleError> {
+        self.principal.may(Operation::SeeHistory)?;
+        self.live.known(app)?;
+        self.live.store.last_settings_change(app).await.map_err(|error| failed(&error))
+    }
+
     async fn heal_events(
         &self,
         app: &AppName,

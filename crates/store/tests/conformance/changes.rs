@@ -5,6 +5,7 @@ use model::change::{Change, Changed};
 use model::settings::{AppSettings, Setting};
 use store::{Database, Store};
 
+use crate::databases;
 use crate::fixtures::{EVER, app, at, change, range};
 
 pub(crate) async fn a_change_is_saved_with_who_it_was(store: Store, _: Database) {
@@ -20,17 +21,29 @@ pub(crate) async fn a_change_is_saved_with_who_it_was(store: Store, _: Database)
     assert!(!store.record_change(&resumed).await.unwrap(), "it counts once");
     assert_eq!(store.settings(&app("shop")).await.unwrap(), off);
     assert_eq!(store.auto_heal(&app("shop")).await.unwrap(), Some(rules));
-    assert_eq!(store.changes(&app("shop"), EVER, 10).await.unwrap(), [resumed, of_rules, of_settings]);
+    assert_eq!(
+        store.changes(&app("shop"), EVER, 10).await.unwrap(),
+        [resumed, of_rules, of_settings.clone()]
+    );
+    assert_eq!(store.last_settings_change(&app("shop")).await.unwrap(), Some(of_settings.clone()));
+    assert_eq!(store.last_settings_change(&app("other")).await.unwrap(), None);
+    let later = Change { at: at(3), ..of_settings };
+    store.change_settings(&off, &later).await.unwrap();
+    assert_eq!(store.last_settings_change(&app("shop")).await.unwrap(), Some(later));
     // what is restored was changed by nobody
     store.save_settings(&app("shop"), &AppSettings::default()).await.unwrap();
-    assert_eq!(store.changes(&app("shop"), EVER, 10).await.unwrap().len(), 3);
+    assert_eq!(store.changes(&app("shop"), EVER, 10).await.unwrap().len(), 4);
 }
 
-pub(crate) async fn a_hostile_name_is_stored_clean_and_cut(store: Store, _: Database) {
+pub(crate) async fn a_hostile_name_is_stored_clean_and_cut(store: Store, database: Database) {
     let by = Some(format!("a\0b\n\u{202e}{}", "🦀".repeat(1_000)));
     store.record_change(&Change { by, ..change("shop", 0) }).await.unwrap();
     let stored = store.changes(&app("shop"), EVER, 10).await.unwrap().pop().unwrap().by.unwrap();
     assert!(stored.starts_with("a\u{fffd}b \u{fffd}🦀") && stored.chars().count() == 255, "{stored}");
+    // a node's name that another program wrote is no reason to show nobody's changes
+    databases::change(&database, "UPDATE change SET node = 'd\u{2066} '").await;
+    let read = store.changes(&app("shop"), EVER, 10).await.unwrap();
+    assert_eq!(read[0].node.as_str(), "d");
 }
 
 pub(crate) async fn changes_of_one_app_in_a_range_newest_first(store: Store, _: Database) {
