@@ -5,6 +5,10 @@
 //! Imports go one way: `detectors` → `tables`, `incident`, `buckets` → `report` → `severity`; `records` → `rules` and `healing`;
 //! `verdict` → `words` → `start`.
 
+/// Files that the pages' tests share name this crate.
+#[cfg(test)]
+extern crate self as insight;
+
 pub mod buckets;
 pub mod changes;
 pub mod custom_rules;

@@ -1,5 +1,8 @@
 //! What holds of every detector's page, over the registry.
 
+#[path = "../../../../crates/insight/src/detectors/tests/nothing.rs"]
+mod nothing;
+
 use super::*;
 use std::time::Duration;
 
@@ -8,11 +11,10 @@ use insight::evidence::{CrashCount, Evidence};
 use model::auto_heal::Rule;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::{Incident, IncidentInRange, ProcessRole, Runtime, Thread};
-use model::crash_monitor::Numbers;
 use model::incident_state::IncidentState;
 use model::memory::{MemoryHistory, MemoryMinute};
-use model::status::{AppStatus, Health};
 use model::{CrashCause, IncidentId, Place, TimeRange, Timestamp, WorkerId};
+use nothing::nothing_recorded;
 
 const MB: u64 = 1 << 20;
 const MINUTES: u64 = 1_440;
@@ -28,23 +30,8 @@ const MOST_BYTES_OF_THE_WORST_DAY: usize = 450_000;
 /// The memory of a day, far below a limit: then it is drawn twice.
 fn a_day() -> Evidence {
     let now: Timestamp = "2026-01-31T08:15".parse().unwrap();
-    let status = AppStatus {
-        name: "shop".parse().unwrap(),
-        health: Health::Healthy,
-        listen: "127.0.0.1:8080".to_owned(),
-        not_listening: None,
-        instances: vec![],
-        crash_monitoring_enabled: true,
-        auto_heal_enabled: true,
-    };
     let places = (0..INSTANCES).map(|index| worker(index).place).collect();
-    let mut day = Evidence::new(
-        TimeRange::last(now, Duration::from_hours(24)),
-        now,
-        status,
-        places,
-        Numbers::default(),
-    );
+    let mut day = nothing_recorded(TimeRange::last(now, Duration::from_hours(24)), now, places);
     let minute = |index: u16, at: Timestamp| MemoryMinute {
         minute: at,
         private_bytes_max: (200 + at.as_ms().unsigned_abs() / 60_000 * 7 % 90 + u64::from(index)) * MB,

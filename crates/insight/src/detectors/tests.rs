@@ -1,5 +1,7 @@
 //! What holds of every detector, over the registry.
 
+mod nothing;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -8,12 +10,11 @@ use crate::evidence::{Ask, CrashCount, DumpAudit, Evidence};
 use crate::report::Report;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::{Audit, Crash, Findings, Incident, IncidentInRange, ProcessRole, Runtime, Thread};
-use model::crash_monitor::Numbers;
 use model::incident_state::IncidentState;
 use model::memory::{MemoryHistory, MemoryMinute};
 use model::process::Process;
-use model::status::{AppStatus, Health};
 use model::{CrashCause, CrashId, IncidentId, TimeRange, Timestamp, WorkerId};
+use nothing::nothing_recorded;
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
 pub(super) const DAY: TimeRange =
@@ -21,22 +22,7 @@ pub(super) const DAY: TimeRange =
 
 /// Of an app of which nothing is recorded.
 pub(super) fn evidence(range: TimeRange) -> Evidence {
-    let status = AppStatus {
-        name: "shop".parse().unwrap(),
-        health: Health::Healthy,
-        listen: "127.0.0.1:8080".to_owned(),
-        not_listening: None,
-        instances: vec![],
-        crash_monitoring_enabled: true,
-        auto_heal_enabled: true,
-    };
-    Evidence::new(
-        range,
-        NOW,
-        status,
-        ["a/shop/0", "a/shop/1"].map(|place| place.parse().unwrap()).to_vec(),
-        Numbers::default(),
-    )
+    nothing_recorded(range, NOW, ["a/shop/0", "a/shop/1"].map(|place| place.parse().unwrap()).to_vec())
 }
 
 #[test]
