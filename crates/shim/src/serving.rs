@@ -266,11 +266,22 @@ impl ServingProcesses {
         if self.known.get(&pid).is_some_and(is_over) {
             return;
         }
-        let executable = executable_of(pid);
         let Some((parent, started)) = proc_status::parent_and_start(pid) else {
             self.known.remove(&pid);
             return;
         };
+        let held = sockets::held_by(pid);
+        // a process that ends gives up its program before its sockets, and both before it is known to have ended
+        let executable = executable_of(pid);
+        let is_ending = |known: &Known| {
+            known.started == started
+                && known.held.is_some()
+                && known.process.executable.is_some()
+                && executable.is_none()
+        };
+        if self.known.get(&pid).is_some_and(is_ending) {
+            return;
+        }
         // what one has served it serves as long as it runs that program
         let is_same = |known: &Known| {
             known.started == started
@@ -280,7 +291,6 @@ impl ServingProcesses {
         let mut known = known.unwrap_or_else(|| Known::new(parent, started, now, self.clock.wall()));
         known.process.parent = parent;
         known.set_executable(pid, executable);
-        let held = sockets::held_by(pid);
         known.process.sockets = sockets::listening_of(&held, listening);
         let is_of_a_server = self.known.get(&parent).is_some_and(|above| {
             above.process.executable == executable && !above.process.sockets.port.is_empty()
