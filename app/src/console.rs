@@ -181,7 +181,7 @@ pub enum ConsoleError {
     #[error("{0}")]
     Refused(String),
     /// 400: these fields do not fit.
-    #[error("{}", list(.0))]
+    #[error("{}", insight::violation::list(.0))]
     Invalid(Vec<Violation>),
     /// 403: whoever asked may not, and why.
     #[error("{0}")]
@@ -224,9 +224,4 @@ impl ConsoleError {
             Self::Store(StoreFailure::Full) => 507,
         }
     }
-}
-
-fn list(violations: &[Violation]) -> String {
-    let each: Vec<String> = violations.iter().map(Violation::to_string).collect();
-    each.join("; ")
 }

@@ -89,7 +89,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByRole('button', { name: 'Save', exact: true }).click();
       await expect(page.getByRole('alert').filter({ hasText: '2 entries do not fit' })).toBeVisible();
       await expect(memory).toHaveValue('1000');
-      await expect(memory).toHaveAccessibleDescription(/Must be above 102400 and at most 33554432 \(got 1000\)/);
+      await expect(memory).toHaveAccessibleDescription(/Must be 102401 to 33554432 \(got 1000\)/);
       await expect(memory).toHaveAttribute('aria-invalid', 'true');
       await expect(range.getByLabel('Status codes')).toHaveValue('530-500');
       await expect(range.getByLabel('Status codes')).toHaveAccessibleDescription(/two statuses from 100 to 530/);

@@ -6,7 +6,7 @@
 //! called here.
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::Deserializer;
 
 use model::Violation;
 use model::auto_heal::AutoHealConfig;
@@ -16,18 +16,12 @@ mod shape;
 
 pub use shape::Properties;
 
-/// Reads the rules, and names every value that is none rather than telling them in one sentence. The format's own error is the
-/// outer one: a shape that is another, or a name that is not known.
+/// Reads the rules, or names every value that is none. The format's own error is the outer one: a shape that is another, or a
+/// name that is not known.
 pub fn read<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Result<AutoHealConfig, Vec<Violation>>, D::Error> {
     raw::Config::deserialize(deserializer).map(raw::Config::judge)
-}
-
-/// Reads the rules; every value that is none is told in one sentence.
-pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AutoHealConfig, D::Error> {
-    let told = |wrong: Vec<Violation>| wrong.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ");
-    read(deserializer)?.map_err(|wrong| D::Error::custom(told(wrong)))
 }
 
 /// A field of the rules as App Service calls it, from its path in [`AutoHealConfig`]; what is no such path stays as it is.

@@ -11,8 +11,9 @@ use roxmltree::{Document, Node, ParsingOptions};
 use model::Violation;
 use model::auto_heal::config::{
     ActionType, Actions, AutoHealConfig, AutoHealRules, CustomAction, Parameters, RequestsTrigger,
-    SPAN_ACCEPTED, SlowRequestsTrigger, StatusCodeTrigger, TimeSpan, Triggers,
+    SlowRequestsTrigger, StatusCodeTrigger, TimeSpan, Triggers,
 };
+use model::violation::Accepted;
 
 /// The largest file that is read, in bytes.
 pub const SIZE_LIMIT_BYTES: usize = 256 * 1_024;
@@ -27,18 +28,14 @@ pub enum WebConfigError {
     )]
     TooLarge(usize),
     /// Not XML, or XML with a document type.
-    #[error("the file is no XML that can be read: {0}")]
+    #[error("the file cannot be read as XML: {0}")]
     Xml(#[from] roxmltree::Error),
     /// Nothing to take over.
     #[error("the file has no <monitoring> element in its <system.webServer>")]
     NoMonitoring,
     /// Values that are none; each names its element and attribute.
-    #[error("{}", list(.0))]
+    #[error("{} of its values cannot be read", .0.len())]
     Values(Vec<Violation>),
-}
-
-fn list(violations: &[Violation]) -> String {
-    violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Rules in the other form, and what did not come across.
@@ -152,7 +149,7 @@ impl Import {
         self.unknown(node, &["value"], &["customAction"]);
         let action_type = node.attribute("value").map_or(Some(ActionType::default()), ActionType::from_word);
         if action_type.is_none() {
-            self.refuse(node, "value", "Recycle, LogEvent or CustomAction");
+            self.refuse(node, "value", Accepted::ActionType);
         }
         let custom_action = node.children().find(|child| is(*child, "customAction")).map(|child| {
             self.unknown(child, &["exe", "parameters"], &[]);
@@ -179,7 +176,7 @@ impl Import {
             return 0;
         };
         text.parse().unwrap_or_else(|_| {
-            self.refuse(node, name, "a whole number, 0 or more");
+            self.refuse(node, name, Accepted::WholeNumber);
             0
         })
     }
@@ -189,12 +186,12 @@ impl Import {
             return TimeSpan::ZERO;
         };
         text.parse().unwrap_or_else(|_: model::auto_heal::config::TimeSpanError| {
-            self.refuse(node, name, SPAN_ACCEPTED);
+            self.refuse(node, name, Accepted::TimeSpan);
             TimeSpan::ZERO
         })
     }
 
-    fn refuse(&mut self, node: Node<'_, '_>, attribute: &str, accepted: &str) {
+    fn refuse(&mut self, node: Node<'_, '_>, attribute: &str, accepted: Accepted) {
         let field = format!("<{}> {attribute}", place(node));
         self.wrong.push(match node.attribute(attribute) {
             Some(text) => Violation::new(field, format!("`{text}`"), accepted),

@@ -26,4 +26,5 @@ pub mod severity;
 pub mod start;
 pub mod tables;
 pub mod verdict;
+pub mod violation;
 pub mod words;

@@ -21,6 +21,7 @@ pub mod status;
 pub mod streams;
 pub mod text;
 pub mod time;
+pub mod time_span;
 pub mod violation;
 
 pub use ending::{CrashCause, Ending, Exit, Signal};

@@ -1,6 +1,7 @@
 //! What auto-heal goes by: the numbers of the fuse and of the rule Not responding, the app's limit of memory and proactive CPU
 //! monitoring.
 
+use insight::violation;
 use model::auto_heal::NotRespondingNumbers;
 use model::auto_heal::config::Violation;
 use model::auto_heal::cpu::{CpuMode, CpuRule};
@@ -138,6 +139,12 @@ fn complain<'t>(
     for violation in violations {
         let Violation { field, received, accepted, remedy } = violation;
         let got = received.map(|received| format!(" (got {received})")).unwrap_or_default();
-        reader.complain(section, &key(&field), format!("must be {accepted}{got}"), remedy);
+        let what = format!("must be {}{got}", violation::accepted(&accepted));
+        reader.complain(
+            section,
+            &key(&field),
+            what,
+            remedy.map(violation::remedy).unwrap_or_default().to_owned(),
+        );
     }
 }

@@ -238,7 +238,7 @@ fn wrong_values_of_auto_heal_are_told_with_their_range() {
         ),
         (
             "auto_heal = { fuse_window = \"2h\", fuse_off = \"1h\" }",
-            "app.auto_heal.fuse_off: must be at least the window, at most 24 h (got 1 h)"
+            "app.auto_heal.fuse_off: must be 2 h to 24 h (got 1 h)"
                 .to_owned(),
         ),
         (

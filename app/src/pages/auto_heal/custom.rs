@@ -2,6 +2,7 @@
 
 use insight::custom_rules;
 use insight::report::Severity;
+use insight::violation::message;
 use insight::words::counted;
 use leptos::prelude::*;
 use model::AppName;
@@ -296,7 +297,7 @@ fn Violations(violations: Vec<Violation>) -> impl IntoView {
             <li>
                 <a href=format!("#{}", id_of(&name))>{words_of(&name)}</a>
                 ": "
-                {violation.message()}
+                {message(&violation)}
             </li>
         }
     };

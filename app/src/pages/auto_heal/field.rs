@@ -77,7 +77,7 @@ pub(super) fn words_of(name: &str) -> String {
 impl Fields {
     pub(super) fn messages(&self, name: &str) -> Vec<String> {
         let of_field = self.violations.iter().filter(|violation| field_name(violation) == name);
-        of_field.map(Violation::message).collect()
+        of_field.map(insight::violation::message).collect()
     }
 
     /// Label, input, hint, and what is wrong with it.
@@ -334,7 +334,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_stands_beside_its_field_with_what_was_typed() {
-        let violation = Violation::new("rules.triggers.requests.count", "`<b>`", "a whole number");
+        let violation =
+            Violation::new("rules.triggers.requests.count", "`<b>`", model::violation::Accepted::WholeNumber);
         let fields = Fields { violations: vec![violation], focus: None };
         let html =
             fields.input("triggers.requests.count", "Requests", "hint", COUNT, "\"><script>").to_html();

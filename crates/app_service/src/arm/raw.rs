@@ -6,9 +6,9 @@ use serde::de::IgnoredAny;
 use model::Violation;
 use model::auto_heal::config::{
     ActionType, Actions, AutoHealConfig, AutoHealRules, CustomAction, Parameters, RequestsTrigger,
-    SPAN_ACCEPTED, SlowRequestsTrigger, StatusCodeRangeTrigger, StatusCodeTrigger, TimeSpan, TimeSpanError,
-    Triggers,
+    SlowRequestsTrigger, StatusCodeRangeTrigger, StatusCodeTrigger, TimeSpan, TimeSpanError, Triggers,
 };
+use model::violation::Accepted;
 
 /// What stands in a field.
 #[derive(Debug, Default, Deserialize)]
@@ -208,7 +208,7 @@ impl Reader {
             Leaf::Other(_) => None,
         };
         read.unwrap_or_else(|| {
-            self.refuse(at, leaf, "Recycle, LogEvent or CustomAction, or 0, 1 or 2 for them");
+            self.refuse(at, leaf, Accepted::ActionTypeOrNumber);
             ActionType::default()
         })
     }
@@ -230,7 +230,7 @@ impl Reader {
             Leaf::Null => None,
             Leaf::Number(number) if *number >= 0 => u64::try_from(*number).ok(),
             _ => {
-                self.refuse(at, leaf, "a whole number, 0 or more");
+                self.refuse(at, leaf, Accepted::WholeNumber);
                 None
             }
         }
@@ -242,12 +242,12 @@ impl Reader {
             Leaf::Text(text) if text.is_empty() => return TimeSpan::ZERO,
             Leaf::Text(text) => text,
             _ => {
-                self.refuse(at, leaf, SPAN_ACCEPTED);
+                self.refuse(at, leaf, Accepted::TimeSpan);
                 return TimeSpan::ZERO;
             }
         };
         text.parse().unwrap_or_else(|_: TimeSpanError| {
-            self.refuse(at, leaf, SPAN_ACCEPTED);
+            self.refuse(at, leaf, Accepted::TimeSpan);
             TimeSpan::ZERO
         })
     }
@@ -257,7 +257,7 @@ impl Reader {
             Leaf::Null => None,
             Leaf::Text(text) => Some(text.clone()).filter(|text| !text.is_empty()),
             _ => {
-                self.refuse(at, leaf, "a text");
+                self.refuse(at, leaf, Accepted::Text);
                 None
             }
         }
@@ -275,12 +275,12 @@ impl Reader {
         ];
         for (name, leaf) in fields {
             if !matches!(leaf, Leaf::Null) && !known.contains(&name) {
-                self.refuse(&format!("{at}.{name}"), leaf, "left out: this trigger has no such field");
+                self.refuse(&format!("{at}.{name}"), leaf, Accepted::NoSuchField);
             }
         }
     }
 
-    fn refuse(&mut self, at: &str, leaf: &Leaf, accepted: &str) {
+    fn refuse(&mut self, at: &str, leaf: &Leaf, accepted: Accepted) {
         self.wrong.push(match leaf {
             Leaf::Number(number) => Violation::new(at, number, accepted),
             Leaf::Text(text) => Violation::new(at, format!("`{text}`"), accepted),

@@ -1,4 +1,5 @@
-use model::auto_heal::config::ActionType;
+use model::auto_heal::config::{ActionType, TimeSpan};
+use model::violation::{Accepted, Remedy};
 
 use super::*;
 
@@ -17,12 +18,20 @@ const FULL: &str = r#"{
    "customAction": {"exe": "/usr/bin/logger", "parameters": "-t heal"},
    "minProcessExecutionTime": "00:10:00"}}}"#;
 
-fn read(json: &str) -> AutoHealConfig {
-    deserialize(&mut serde_json::Deserializer::from_str(json)).unwrap()
+fn judged(json: &str) -> Result<Result<AutoHealConfig, Vec<Violation>>, serde_json::Error> {
+    super::read(&mut serde_json::Deserializer::from_str(json))
 }
 
-fn refusal(json: &str) -> String {
-    deserialize(&mut serde_json::Deserializer::from_str(json)).unwrap_err().to_string()
+fn read(json: &str) -> AutoHealConfig {
+    judged(json).unwrap().unwrap()
+}
+
+/// The only value that cannot be read: its field, and what it takes.
+fn refusal(json: &str) -> (String, Accepted) {
+    let mut wrong = judged(json).unwrap().unwrap_err();
+    let Violation { field, accepted, .. } = wrong.pop().unwrap();
+    assert_eq!(wrong, []);
+    (field, accepted)
 }
 
 fn written(config: &AutoHealConfig) -> serde_json::Value {
@@ -71,8 +80,12 @@ fn an_action_is_a_word_in_any_case_or_the_portals_number() {
         assert_eq!(written(&config)["autoHealRules"]["actions"]["actionType"], action.word());
     }
     for bad in ["3", "-1", "true", r#""Restart""#, "0.5"] {
-        let message = refusal(&with_action(&format!(r#""actionType":{bad}"#)));
-        assert!(message.starts_with("autoHealRules.actions.actionType: Must be Recycle"), "{bad}: {message}");
+        let (field, accepted) = refusal(&with_action(&format!(r#""actionType":{bad}"#)));
+        assert_eq!(
+            (&*field, accepted),
+            ("autoHealRules.actions.actionType", Accepted::ActionTypeOrNumber),
+            "{bad}"
+        );
     }
 }
 
@@ -97,26 +110,25 @@ fn zero_null_and_nothing_are_not_set() {
 #[test]
 fn what_is_no_value_is_refused_with_its_field() {
     let cases = [
-        (r#""requests":{"count":-1}"#, "autoHealRules.triggers.requests.count: Must be a whole number"),
-        (r#""privateBytesInKB":"much""#, "autoHealRules.triggers.privateBytesInKB: Must be a whole number"),
+        (r#""requests":{"count":-1}"#, "requests.count", Accepted::WholeNumber),
+        (r#""privateBytesInKB":"much""#, "privateBytesInKB", Accepted::WholeNumber),
         (
             r#""statusCodes":[{"status":500,"count":1,"timeInterval":"1 h"}]"#,
-            "statusCodes[0].timeInterval: Must be a length of time",
+            "statusCodes[0].timeInterval",
+            Accepted::TimeSpan,
         ),
-        (
-            r#""slowRequests":{"count":1,"timeInterval":30}"#,
-            "slowRequests.timeInterval: Must be a length of time",
-        ),
-        (
-            r#""requests":{"count":1,"path":"/x"}"#,
-            "requests.path: Must be left out: this trigger has no such field",
-        ),
-        (r#""privateBytesInKb":204800"#, "unknown field `privateBytesInKb`"),
+        (r#""slowRequests":{"count":1,"timeInterval":30}"#, "slowRequests.timeInterval", Accepted::TimeSpan),
+        (r#""requests":{"count":1,"path":"/x"}"#, "requests.path", Accepted::NoSuchField),
     ];
-    for (trigger, message) in cases {
-        let refusal = refusal(&with_trigger(trigger));
-        assert!(refusal.contains(message), "{trigger}: {refusal}");
+    for (trigger, field, accepted) in cases {
+        assert_eq!(
+            refusal(&with_trigger(trigger)),
+            (format!("autoHealRules.triggers.{field}"), accepted),
+            "{trigger}"
+        );
     }
+    let unknown = judged(&with_trigger(r#""privateBytesInKb":204800"#)).unwrap_err().to_string();
+    assert!(unknown.contains("unknown field `privateBytesInKb`"), "{unknown}");
 }
 
 /// A trigger on either side of each of the form's limits: the field that is refused, or none.
@@ -189,22 +201,25 @@ fn each_limit_of_the_actions() {
         (r#""minProcessExecutionTime":"02:00:00""#, None),
         (
             r#""minProcessExecutionTime":"02:00:01""#,
-            Some(("minProcessExecutionTime", "00:00:00 to 02:00:00")),
+            Some(("minProcessExecutionTime", Accepted::between(TimeSpan::ZERO, TimeSpan::from_secs(7_200)))),
         ),
-        (r#""actionType":2"#, Some(("customAction.exe", "absolute path"))),
+        (r#""actionType":2"#, Some(("customAction.exe", Accepted::ExecutablePath))),
         (
             r#""actionType":2,"customAction":{"exe":"MemoryDump"}"#,
-            Some(("customAction.exe", "not supported yet")),
+            Some(("customAction.exe", Accepted::ExecutablePath)),
         ),
         (
             r#""actionType":2,"customAction":{"exe":"Profiler -mode:CollectLogsAndKill","parameters":"DurationSeconds=30"}"#,
-            Some(("customAction.exe", "not supported yet")),
+            Some(("customAction.exe", Accepted::ExecutablePath)),
         ),
-        (r#""actionType":2,"customAction":{"exe":"logger"}"#, Some(("customAction.exe", "absolute path"))),
+        (
+            r#""actionType":2,"customAction":{"exe":"logger"}"#,
+            Some(("customAction.exe", Accepted::ExecutablePath)),
+        ),
         (r#""actionType":2,"customAction":{"exe":"/usr/bin/logger"}"#, None),
         (
             r#""actionType":2,"customAction":{"exe":"/bin/x","parameters":"a\u0000b"}"#,
-            Some(("customAction.parameters", "control")),
+            Some(("customAction.parameters", Accepted::VisibleText)),
         ),
         (r#""actionType":1,"customAction":{"exe":"MemoryDump"}"#, None),
     ];
@@ -212,10 +227,12 @@ fn each_limit_of_the_actions() {
         let found = check(&with_action(action));
         match expected {
             None => assert_eq!(found, [], "{action}"),
-            Some((field, message)) => {
+            Some((field, accepted)) => {
                 assert_eq!(found.len(), 1, "{action}");
                 assert_eq!(found[0].field, format!("autoHealRules.actions.{field}"), "{action}");
-                assert!(found[0].message().contains(message), "{action}: {}", found[0]);
+                assert_eq!(found[0].accepted, accepted, "{action}");
+                let is_tool = action.contains("MemoryDump") || action.contains("Profiler");
+                assert_eq!(found[0].remedy, is_tool.then_some(Remedy::NoDiagnosticTools), "{action}");
             }
         }
     }
@@ -224,7 +241,10 @@ fn each_limit_of_the_actions() {
 #[test]
 fn rules_without_a_trigger_are_refused_where_they_are_to_act() {
     let none = check(&with_trigger(""));
-    assert_eq!(none[0].to_string().split(':').next(), Some("autoHealRules.triggers"));
+    assert_eq!(
+        (&*none[0].field, none[0].remedy),
+        ("autoHealRules.triggers", Some(Remedy::SetConditionOrDisable))
+    );
 }
 
 #[test]

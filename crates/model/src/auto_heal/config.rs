@@ -3,14 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::auto_heal::time_span::{SPAN_ACCEPTED, TimeSpan, TimeSpanError};
+pub use crate::time_span::{TimeSpan, TimeSpanError};
 
 mod check;
 mod parameters;
 
 pub use check::{
     COUNT_MOST, INTERVAL_MOST_S, LIST_LIMIT, MEMORY_ABOVE_KIB, MEMORY_MOST_KIB, PROCESS_TIME_ADVISED_S,
-    PROCESS_TIME_MOST_S, status_range,
+    PROCESS_TIME_MOST_S, STATUSES, status_range,
 };
 pub use parameters::Parameters;
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::auto_heal::config::Violation;
+use crate::violation::{Accepted, Remedy};
 
 /// What is done to a worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,12 +62,12 @@ impl CpuRule {
         });
         let mut found: Vec<_> = outside
             .map(|(field, value, least, most, step)| {
-                Violation::new(format!("cpu.{field}"), value, format!("{least} to {most} in steps of {step}"))
+                Violation::new(format!("cpu.{field}"), value, Accepted::InSteps { least, most, step })
             })
             .collect();
         if self.mode != CpuMode::Kill {
-            let mode = Violation::new("cpu.mode", format!("{:?}", self.mode), "Kill");
-            found.push(mode.with_remedy("Modes that take a dump are not supported yet"));
+            let mode = Violation::new("cpu.mode", format!("{:?}", self.mode), Accepted::KillMode);
+            found.push(mode.with_remedy(Remedy::NoDumpModes));
         }
         found
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 use crate::auto_heal::config::Violation;
 use crate::time::humanise;
+use crate::violation::Accepted;
 
 /// The numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,16 +30,19 @@ impl FuseNumbers {
     /// Everything that is wrong with them.
     pub fn check(&self) -> Vec<Violation> {
         let longest = Duration::from_hours(24);
-        let (restarts, window, off) = (self.restarts.to_string(), humanise(self.window), humanise(self.off));
-        let checks = [
-            ("restarts", (1..=100).contains(&self.restarts), restarts, "1 to 100"),
-            ("window", (Duration::from_mins(1)..=longest).contains(&self.window), window, "1 min to 24 h"),
-            ("off", (self.window..=longest).contains(&self.off), off, "at least the window, at most 24 h"),
-        ];
-        let wrong = checks.into_iter().filter(|(_, fits, ..)| !fits);
-        wrong
-            .map(|(field, _, got, accepted)| Violation::new(format!("fuse.{field}"), got, accepted))
-            .collect()
+        let mut found = Vec::new();
+        if !(1..=100).contains(&self.restarts) {
+            found.push(Violation::new("fuse.restarts", self.restarts, Accepted::between(1, 100)));
+        }
+        let durations =
+            [("window", self.window, Duration::from_mins(1)), ("off", self.off, self.window.min(longest))];
+        for (field, value, least) in durations {
+            if !(least..=longest).contains(&value) {
+                let accepted = Accepted::between(least, longest);
+                found.push(Violation::new(format!("fuse.{field}"), humanise(value), accepted));
+            }
+        }
+        found
     }
 }
 

@@ -15,7 +15,6 @@ pub mod percent_memory;
 pub mod percent_request;
 pub mod restart;
 pub mod status;
-pub mod time_span;
 pub mod watch;
 
 pub use action::{Action, Refusal};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auto_heal::config::Violation;
 use crate::time::humanise;
+use crate::violation::Accepted;
 
 /// So many requests must have waited or been given up on.
 pub const LEAST: u64 = 3;
@@ -35,13 +36,11 @@ impl NotRespondingNumbers {
     pub fn check(&self) -> Vec<Violation> {
         let second = Duration::from_secs(1);
         let (hour, minute) = (Duration::from_hours(1), Duration::from_mins(1));
-        let checks = [
-            ("after", self.after, hour, "1 s to 1 h"),
-            ("probe", self.answer_within, minute, "1 s to 1 min"),
-        ];
-        let wrong = checks.into_iter().filter(|(_, value, most, _)| !(second..=*most).contains(value));
+        let checks = [("after", self.after, hour), ("probe", self.answer_within, minute)];
+        let wrong = checks.into_iter().filter(|(_, value, most)| !(second..=*most).contains(value));
         wrong
-            .map(|(field, value, _, accepted)| {
+            .map(|(field, value, most)| {
+                let accepted = Accepted::between(second, most);
                 Violation::new(format!("not_responding.{field}"), humanise(value), accepted)
             })
             .collect()

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::violation::{Accepted, Counted};
+
 /// The longest pattern, in bytes.
 pub const LENGTH_LIMIT: usize = 256;
 
@@ -26,12 +28,10 @@ pub enum PathGlobError {
 
 impl PathGlobError {
     /// What a path must be.
-    pub fn accepted(&self) -> String {
+    pub const fn accepted(&self) -> Accepted {
         match self {
-            Self::TooLong => format!("at most {LENGTH_LIMIT} characters"),
-            Self::Character(_) => {
-                "letters, digits, `/`, `-`, `_`, `.` and `*` as the only wildcard".to_owned()
-            }
+            Self::TooLong => Accepted::AtMost(LENGTH_LIMIT, Counted::Characters),
+            Self::Character(_) => Accepted::PathPattern,
         }
     }
 }

@@ -8,13 +8,10 @@ use serde::{Deserialize, Serialize};
 
 /// Why a text is no length of time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no length of time: write it as hh:mm:ss, such as 00:05:00, or 1.00:00:00 for a day")]
+#[error("invalid length of time `{text}`: must be hh:mm:ss, such as 00:05:00, or 1.00:00:00 for a day")]
 pub struct TimeSpanError {
     text: String,
 }
-
-/// What a length of time must be.
-pub const SPAN_ACCEPTED: &str = "a length of time as hh:mm:ss, such as 00:05:00, or 1.00:00:00 for a day";
 
 /// Whole seconds, written `hh:mm:ss`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use app_service::arm;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use insight::violation;
 use model::auto_heal::config::Violation;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,7 +17,7 @@ pub(in crate::http) enum ApiError {
     #[error("{0}")]
     Refused(String),
     /// 400: fields of the body.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("{}", violation::list(.0))]
     Invalid(Vec<Violation>),
     /// 403.
     #[error("{0}")]
@@ -55,15 +56,24 @@ pub(in crate::http) struct ErrorBody {
 /// A field that was refused.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct FieldError {
-    #[serde(flatten)]
-    violation: Violation,
+    /// Its path, such as `autoHealRules.triggers.statusCodes[0].count`.
+    field: String,
+    /// What was given, shortened; absent where nothing was.
+    received: Option<String>,
+    /// What is taken, to be read after "must be", such as `1 to 64`.
+    accepted: String,
+    /// What else to do about it; empty where giving what is taken is all.
+    remedy: &'static str,
     /// All of it in one sentence.
     message: String,
 }
 
 impl From<Violation> for FieldError {
     fn from(violation: Violation) -> Self {
-        Self { message: violation.message(), violation }
+        let message = violation::message(&violation);
+        let Violation { field, received, accepted, remedy } = violation;
+        let remedy = remedy.map(violation::remedy).unwrap_or_default();
+        Self { field, received, accepted: violation::accepted(&accepted), remedy, message }
     }
 }
 

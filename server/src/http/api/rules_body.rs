@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::config::Violation;
+use model::violation::Accepted;
 use serde_json::{Map, Value};
 
 use super::ApiError;
@@ -98,18 +99,15 @@ fn json(body: &[u8], whole: Whole) -> Result<AutoHealConfig, ApiError> {
     }
 }
 
-fn accepted(name: &str) -> &'static str {
-    if name == ENABLED { "there: true or false" } else { "there: all rules, or null for none" }
+fn accepted(name: &str) -> Accepted {
+    if name == ENABLED { Accepted::Boolean } else { Accepted::RulesOrNull }
 }
 
 /// What stands in the envelope, where there is one.
 fn properties(value: Value) -> Result<Map<String, Value>, ApiError> {
     let object = |value: Value, field: &str| match value {
         Value::Object(map) => Ok(map),
-        _ => Err(ApiError::Invalid(vec![Violation::missing(
-            field,
-            format!("an object with {ENABLED} and {RULES}"),
-        )])),
+        _ => Err(ApiError::Invalid(vec![Violation::missing(field, Accepted::ObjectWith(ENABLED, RULES))])),
     };
     let mut map = object(value, "body")?;
     let is_envelope = !map.contains_key(ENABLED) && !map.contains_key(RULES);
@@ -150,7 +148,7 @@ fn lists_for_objects(value: &Value) -> Vec<Violation> {
     objects
         .chain(rows)
         .filter(is_list)
-        .map(|pointer| Violation::new(field(pointer), "a list", "an object"))
+        .map(|pointer| Violation::new(field(pointer), "a list", Accepted::Object))
         .collect()
 }
 
@@ -160,17 +158,19 @@ fn said(field: String, error: &str) -> Violation {
         error.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
     {
         let expected = match expected {
-            text if text.starts_with("struct ") => "an object",
-            "a sequence" => "a list",
-            "a boolean" => "true or false",
-            other => other,
+            text if text.starts_with("struct ") => Accepted::Object,
+            "a sequence" => Accepted::List,
+            "a boolean" => Accepted::Boolean,
+            other => Accepted::Listed(other.to_owned()),
         };
         return Violation::new(field, found, expected);
     }
     let known = error.strip_prefix("unknown field ").and_then(|rest| rest.split_once(", "));
     match known {
-        Some((name, known)) => Violation::new(field, name, known.replacen("expected ", "", 1)),
-        None => Violation::missing(field, error),
+        Some((name, known)) => {
+            Violation::new(field, name, Accepted::Listed(known.replacen("expected ", "", 1)))
+        }
+        None => Violation::missing(field, Accepted::Listed(error.to_owned())),
     }
 }
 
@@ -182,7 +182,7 @@ mod tests {
         match json(body.as_bytes(), whole) {
             Err(ApiError::Invalid(violations)) => violations
                 .into_iter()
-                .map(|violation| (violation.field.clone(), violation.message()))
+                .map(|violation| (violation.field.clone(), insight::violation::message(&violation)))
                 .collect(),
             other => panic!("{other:?}"),
         }
@@ -193,8 +193,12 @@ mod tests {
         let cases = [
             ("[]", "body", "Must be an object with autoHealEnabled and autoHealRules"),
             (r#"{"properties":7}"#, "properties", "Must be an object"),
-            (r#"{"autoHealEnabled":true}"#, "autoHealRules", "Must be there: all rules, or null for none"),
-            (r#"{"autoHealRules":null}"#, "autoHealEnabled", "Must be there: true or false"),
+            (
+                r#"{"autoHealEnabled":true}"#,
+                "autoHealRules",
+                "Must be an object with all rules, or null for none",
+            ),
+            (r#"{"autoHealRules":null}"#, "autoHealEnabled", "Must be true or false"),
             (
                 r#"{"autoHealEnabled":"yes","autoHealRules":null}"#,
                 "autoHealEnabled",

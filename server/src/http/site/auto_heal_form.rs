@@ -6,15 +6,16 @@
 use app::{
     AutoHealCommand, AutoHealDraft, AutoHealForm, AutoHealReply, AutoHealSubmission, Console, ConsoleError,
 };
-use app_service::web_config::Translated;
+use app_service::web_config::{Translated, WebConfigError};
 use app_service::{arm, web_config};
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
-use model::AppName;
+use insight::violation;
 use model::auto_heal::AutoHealConfig;
+use model::{AppName, Violation};
 use serde_json::Value;
 
 use super::Site;
@@ -115,7 +116,10 @@ fn read_pasted(text: &str) -> Result<Translated<AutoHealConfig>, String> {
         return Err("paste a web.config or the JSON of config/web.".to_owned());
     }
     if text.starts_with('<') {
-        return web_config::import(text).map_err(|error| format!("{error}."));
+        return web_config::import(text).map_err(|error| match error {
+            WebConfigError::Values(violations) => format!("{}.", violation::list(&violations)),
+            error => format!("{error}."),
+        });
     }
     let value: Value =
         serde_json::from_str(text).map_err(|error| format!("it is neither XML nor JSON: {error}."))?;
@@ -128,7 +132,8 @@ fn read_pasted(text: &str) -> Result<Translated<AutoHealConfig>, String> {
     if properties.get("autoHealRules").is_none_or(Value::is_null) {
         return Err("the JSON has no autoHealRules.".to_owned());
     }
-    let rules = arm::deserialize(properties).map_err(|error| format!("{error}."))?;
+    let refused = |violations: Vec<Violation>| format!("{}.", violation::list(&violations));
+    let rules = arm::read(properties).map_err(|error| format!("{error}."))?.map_err(refused)?;
     Ok(Translated { rules, notes: Vec::new() })
 }
 
@@ -205,7 +210,7 @@ mod tests {
             (r#"{"autoHealRules":null}"#, "no autoHealRules"),
             (r#"{"autoHealRules":{"triggers":{"requests":{"count":"x"}}}}"#, "requests.count"),
             ("<configuration/>", "no <monitoring>"),
-            (bomb, "no XML"),
+            (bomb, "cannot be read as XML"),
             (&deep, "neither XML nor JSON"),
         ];
         for (pasted, part) in cases {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::auto_heal::config::{LIST_LIMIT, Violation};
+use model::violation::Accepted;
 
 use super::{Draft, List, Row, shorten};
 
@@ -82,12 +83,12 @@ impl Reader {
         match name {
             "do" => match Command::of_word(&value) {
                 Some(command) => self.command = command,
-                None => self.refuse("do", &value, "an action of the form"),
+                None => self.refuse("do", &value, Accepted::FormAction),
             },
             "enabled" => self.draft.enabled = value.trim().eq_ignore_ascii_case("true"),
             _ => match self.place(name) {
                 Some(place) => *place = value,
-                None => self.refuse(&shorten(name), "", "a field of the form"),
+                None => self.refuse(&shorten(name), "", Accepted::FormField),
             },
         }
     }
@@ -119,7 +120,7 @@ impl Reader {
         }
     }
 
-    fn refuse(&mut self, field: &str, value: &str, accepted: &str) {
+    fn refuse(&mut self, field: &str, value: &str, accepted: Accepted) {
         // One is enough to refuse the form; a hostile one has thousands.
         if self.draft.unread.len() < LIST_LIMIT {
             self.draft.unread.push(Violation::new(field, format!("`{value}`"), accepted));

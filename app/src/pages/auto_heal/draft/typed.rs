@@ -2,9 +2,10 @@
 //! [`model::auto_heal::AutoHealConfig::check`]'s to say.
 
 use model::auto_heal::config::{
-    ActionType, Actions, CustomAction, Parameters, RequestsTrigger, SPAN_ACCEPTED, SlowRequestsTrigger,
+    ActionType, Actions, CustomAction, Parameters, RequestsTrigger, SlowRequestsTrigger,
     StatusCodeRangeTrigger, StatusCodeTrigger, TimeSpan, TimeSpanError, Triggers, Violation,
 };
+use model::violation::{Accepted, Remedy};
 
 use super::{Draft, List, PREFIX, Row, Rows};
 
@@ -82,7 +83,7 @@ impl Typed {
         let action_type = match draft.action.trim() {
             "" => ActionType::default(),
             word => ActionType::from_word(word).unwrap_or_else(|| {
-                self.refuse("actions.action_type", word, "Recycle, LogEvent or CustomAction");
+                self.refuse("actions.action_type", word, Accepted::ActionType);
                 ActionType::default()
             }),
         };
@@ -102,12 +103,12 @@ impl Typed {
     fn number(&mut self, at: &str, text: &str) -> u64 {
         let text = text.trim();
         if text.is_empty() {
-            self.missing(at, "a number", "Or leave the whole condition empty");
+            self.missing(at, Accepted::WholeNumber, Some(Remedy::LeaveConditionEmpty));
         } else if text.bytes().all(|byte| byte.is_ascii_digit()) {
             // More digits than any number here has are as many too many as the largest one.
             return text.parse().unwrap_or(u64::MAX);
         } else {
-            self.refuse(at, text, "a whole number");
+            self.refuse(at, text, Accepted::WholeNumber);
         }
         0
     }
@@ -118,21 +119,21 @@ impl Typed {
 
     fn span(&mut self, at: &str, text: &str) -> TimeSpan {
         if text.trim().is_empty() {
-            self.missing(at, SPAN_ACCEPTED, "");
+            self.missing(at, Accepted::TimeSpan, None);
             return TimeSpan::ZERO;
         }
         text.parse().unwrap_or_else(|_: TimeSpanError| {
-            self.refuse(at, text, SPAN_ACCEPTED);
+            self.refuse(at, text, Accepted::TimeSpan);
             TimeSpan::ZERO
         })
     }
 
-    fn refuse(&mut self, at: &str, text: &str, accepted: &str) {
+    fn refuse(&mut self, at: &str, text: &str, accepted: Accepted) {
         self.wrong.push(Violation::new(format!("{PREFIX}{at}"), format!("`{text}`"), accepted));
     }
 
-    fn missing(&mut self, at: &str, accepted: &str, remedy: &str) {
-        self.wrong.push(Violation::missing(format!("{PREFIX}{at}"), accepted).with_remedy(remedy));
+    fn missing(&mut self, at: &str, accepted: Accepted, remedy: Option<Remedy>) {
+        self.wrong.push(Violation { remedy, ..Violation::missing(format!("{PREFIX}{at}"), accepted) });
     }
 }
 

@@ -9,6 +9,7 @@ use crate::auto_heal::config::{
 };
 use crate::auto_heal::path_glob::PathGlob;
 use crate::text::is_unseen;
+use crate::violation::{Accepted, Counted, Remedy};
 
 /// Private bytes must be set above this, in KiB: the form's limit.
 pub const MEMORY_ABOVE_KIB: u64 = 102_400;
@@ -24,7 +25,8 @@ pub const INTERVAL_MOST_S: u64 = 86_400;
 pub const COUNT_MOST: u64 = 1_000_000_000;
 /// The most triggers of one kind. Ours: each is looked at for each request.
 pub const LIST_LIMIT: usize = 20;
-const STATUSES: RangeInclusive<u64> = 100..=530;
+/// What a range of statuses may hold.
+pub const STATUSES: RangeInclusive<u64> = 100..=530;
 const EXE_LIMIT: usize = 4_096;
 const PARAMETERS_LIMIT: usize = 8_192;
 
@@ -44,14 +46,14 @@ pub(super) fn check(config: &AutoHealConfig) -> Vec<Violation> {
     let mut found = Found(Vec::new());
     let rules = &config.rules;
     if config.enabled && !rules.triggers.any() {
-        let nothing = Violation::missing("rules.triggers", "at least one condition");
-        found.0.push(nothing.with_remedy("Set a condition, or disable the rules"));
+        let nothing = Violation::missing("rules.triggers", Accepted::Condition);
+        found.0.push(nothing.with_remedy(Remedy::SetConditionOrDisable));
     }
     found.triggers(&rules.triggers);
     let time = rules.actions.min_process_execution_time;
     if time.as_secs() > PROCESS_TIME_MOST_S {
         let most = TimeSpan::from_secs(PROCESS_TIME_MOST_S);
-        found.add("rules.actions.min_process_execution_time", time, format!("00:00:00 to {most}"));
+        found.add("rules.actions.min_process_execution_time", time, Accepted::between(TimeSpan::ZERO, most));
     }
     if rules.actions.action_type == ActionType::CustomAction {
         found.custom_action(rules.actions.custom_action.as_ref());
@@ -62,7 +64,7 @@ pub(super) fn check(config: &AutoHealConfig) -> Vec<Violation> {
 struct Found(Vec<Violation>);
 
 impl Found {
-    fn add(&mut self, field: impl Into<String>, received: impl Display, accepted: impl Into<String>) {
+    fn add(&mut self, field: impl Into<String>, received: impl Display, accepted: Accepted) {
         self.0.push(Violation::new(field, received, accepted));
     }
 
@@ -74,14 +76,14 @@ impl Found {
         if let Some(kb) = triggers.private_bytes_kib
             && (kb <= MEMORY_ABOVE_KIB || kb > MEMORY_MOST_KIB)
         {
-            let accepted = format!("above {MEMORY_ABOVE_KIB} and at most {MEMORY_MOST_KIB}");
-            self.add(at("private_bytes_kib"), kb, accepted);
+            self.add(at("private_bytes_kib"), kb, Accepted::between(MEMORY_ABOVE_KIB + 1, MEMORY_MOST_KIB));
         }
         self.length(&at("status_codes"), triggers.status_codes.len());
         for (index, code) in triggers.status_codes.iter().enumerate() {
             let at = at(&format!("status_codes[{index}]"));
             if code.status <= *STATUSES.start() || code.status >= *STATUSES.end() {
-                self.add(format!("{at}.status"), code.status, "above 100 and below 530");
+                let accepted = Accepted::between(STATUSES.start() + 1, STATUSES.end() - 1);
+                self.add(format!("{at}.status"), code.status, accepted);
             }
             self.counted(&at, code.count, code.time_interval);
             self.path(&at, code.path.as_deref());
@@ -93,8 +95,8 @@ impl Found {
         if let Some(slow) = &triggers.slow_requests {
             self.slow(&at("slow_requests"), slow);
             if let Some(path) = &slow.path {
-                let path = Violation::new(at("slow_requests.path"), path, "left out");
-                self.0.push(path.with_remedy("Use the rule Slow requests with path"));
+                let path = Violation::new(at("slow_requests.path"), path, Accepted::Nothing);
+                self.0.push(path.with_remedy(Remedy::UseSlowRequestsWithPath));
             }
         }
         self.length(&at("slow_requests_with_path"), triggers.slow_requests_with_path.len());
@@ -103,16 +105,16 @@ impl Found {
             self.slow(&at, slow);
             self.path(&at, slow.path.as_deref());
             if slow.path.is_none() {
-                let missing = Violation::missing(format!("{at}.path"), "a path");
-                self.0.push(missing.with_remedy("Set one, or use the rule Slow requests"));
+                let missing = Violation::missing(format!("{at}.path"), Accepted::Path);
+                self.0.push(missing.with_remedy(Remedy::SetPathOrUseSlowRequests));
             }
         }
     }
 
     fn range(&mut self, at: &str, range: &StatusCodeRangeTrigger) {
         if status_range(&range.status_codes).is_none() {
-            let accepted = "two statuses from 100 to 530, the smaller first, such as 500-530";
-            self.add(format!("{at}.status_codes"), format!("`{}`", range.status_codes), accepted);
+            let received = format!("`{}`", range.status_codes);
+            self.add(format!("{at}.status_codes"), received, Accepted::StatusRange);
         }
         self.counted(at, range.count, range.time_interval);
         self.path(at, range.path.as_deref());
@@ -121,21 +123,22 @@ impl Found {
     fn slow(&mut self, at: &str, slow: &SlowRequestsTrigger) {
         self.counted(at, slow.count, slow.time_interval);
         if slow.time_taken.is_zero() {
-            self.add(format!("{at}.time_taken"), slow.time_taken, "at least 00:00:01");
+            let least = TimeSpan::from_secs(1);
+            self.add(format!("{at}.time_taken"), slow.time_taken, Accepted::AtLeast(least.into()));
         }
         if slow.time_interval < slow.time_taken {
-            let accepted = format!("at least the time taken, {}", slow.time_taken);
+            let accepted = Accepted::AtLeastTimeTaken(slow.time_taken);
             self.add(format!("{at}.time_interval"), slow.time_interval, accepted);
         }
     }
 
     fn counted(&mut self, at: &str, count: u64, interval: TimeSpan) {
         if !(1..=COUNT_MOST).contains(&count) {
-            self.add(format!("{at}.count"), count, format!("1 to {COUNT_MOST}"));
+            self.add(format!("{at}.count"), count, Accepted::between(1, COUNT_MOST));
         }
         if !(1..=INTERVAL_MOST_S).contains(&interval.as_secs()) {
-            let most = TimeSpan::from_secs(INTERVAL_MOST_S);
-            self.add(format!("{at}.time_interval"), interval, format!("00:00:01 to {most}"));
+            let [least, most] = [1, INTERVAL_MOST_S].map(TimeSpan::from_secs);
+            self.add(format!("{at}.time_interval"), interval, Accepted::between(least, most));
         }
     }
 
@@ -148,25 +151,24 @@ impl Found {
 
     fn length(&mut self, at: &str, length: usize) {
         if length > LIST_LIMIT {
-            self.add(at, format!("{length} rows"), format!("at most {LIST_LIMIT} rows"));
+            self.add(at, format!("{length} rows"), Accepted::AtMost(LIST_LIMIT, Counted::Rows));
         }
     }
 
     fn custom_action(&mut self, action: Option<&CustomAction>) {
         const AT: &str = "rules.actions.custom_action";
-        const PATH: &str = "an executable's absolute path, beginning with /";
         let at = |name: &str| format!("{AT}.{name}");
         let Some(action) = action.filter(|action| !action.exe.trim().is_empty()) else {
-            return self.0.push(Violation::missing(at("exe"), PATH));
+            return self.0.push(Violation::missing(at("exe"), Accepted::ExecutablePath));
         };
         let tool = action.exe.split_whitespace().next().unwrap_or_default();
         if ["MemoryDump", "Profiler"].iter().any(|name| tool.eq_ignore_ascii_case(name)) {
-            let tool = Violation::new(at("exe"), tool, PATH);
-            return self.0.push(tool.with_remedy("MemoryDump and Profiler are not supported yet"));
+            let tool = Violation::new(at("exe"), tool, Accepted::ExecutablePath);
+            return self.0.push(tool.with_remedy(Remedy::NoDiagnosticTools));
         }
         if !action.exe.starts_with('/') || action.exe.ends_with('/') {
             // What was given is not repeated: a command line in the wrong field may hold a secret.
-            self.0.push(Violation::missing(at("exe"), PATH));
+            self.0.push(Violation::missing(at("exe"), Accepted::ExecutablePath));
         }
         let texts = [
             ("exe", action.exe.as_str(), EXE_LIMIT, is_unseen as fn(char) -> bool),
@@ -174,10 +176,10 @@ impl Found {
         ];
         for (name, text, limit, is_refused) in texts {
             if text.len() > limit {
-                self.add(at(name), format!("{} bytes", text.len()), format!("at most {limit} bytes"));
+                self.add(at(name), format!("{} bytes", text.len()), Accepted::AtMost(limit, Counted::Bytes));
             }
             if text.chars().any(is_refused) {
-                self.0.push(Violation::missing(at(name), "without control characters"));
+                self.0.push(Violation::missing(at(name), Accepted::VisibleText));
             }
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::auto_heal::config::{AutoHealConfig, Violation};
+use crate::violation::{Accepted, Remedy};
 
 /// The parameters of a custom action, as one text. They may hold secrets, so they go in and do not come out: whatever prints or
 /// serializes them writes [`Parameters::KEPT`]. Only [`Parameters::reveal`] gives them, to what runs the action and to the store.
@@ -62,12 +63,8 @@ impl AutoHealConfig {
         if action.parameters.is_kept() {
             action.parameters = parameters(saved).ok_or_else(|| {
                 let field = "rules.actions.custom_action.parameters";
-                let refused = Violation::new(
-                    field,
-                    Parameters::KEPT,
-                    "the parameters: none are saved that *** could keep",
-                );
-                refused.with_remedy("Enter them, or leave the field empty")
+                let refused = Violation::new(field, Parameters::KEPT, Accepted::Parameters);
+                refused.with_remedy(Remedy::EnterParametersOrNone)
             })?;
         }
         Ok(self)
@@ -105,9 +102,8 @@ mod tests {
         assert_eq!(rules("").keep_from(&saved), Ok(rules("")), "taken out");
         for without in [AutoHealConfig::default(), rules("")] {
             let violation = shown.clone().keep_from(&without).unwrap_err();
-            assert!(
-                violation.field.ends_with("parameters") && violation.message().contains("none are saved")
-            );
+            assert!(violation.field.ends_with("parameters"));
+            assert_eq!(violation.accepted, Accepted::Parameters);
         }
     }
 }
