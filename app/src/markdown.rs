@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use insight::incident::{actions, process, state, termination};
+use insight::incident::{actions, process, state, termination, title};
 use insight::report::{Detail, DetailValue};
 use insight::words::bytes;
 use model::crash::{Crash, Frame, Incident};
@@ -30,7 +30,7 @@ fn write(
     crashes: &[Crash],
     address: Option<&str>,
 ) -> std::fmt::Result {
-    writeln!(text, "# {}\n", code(&incident.title()))?;
+    writeln!(text, "# {}\n", code(&title(incident)))?;
     if let Some(address) = address {
         writeln!(text, "<{address}>\n")?;
     }

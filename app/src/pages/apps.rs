@@ -1,8 +1,9 @@
 //! `/`: the apps and how they do.
 
+use insight::incident::title;
 use insight::report::Severity;
 use insight::verdict::{Verdict, verdict};
-use insight::words::counted;
+use insight::words::{counted, instance_state};
 use leptos::prelude::*;
 use model::Timestamp;
 use model::crash::Incident;
@@ -64,7 +65,7 @@ fn AppCard(
     newest: Option<Vec<Incident>>,
 ) -> impl IntoView {
     let instance = |instance: &InstanceStatus| {
-        let word = format!("Instance {} {}", instance.index, instance.state.word().to_lowercase());
+        let word = format!("Instance {} {}", instance.index, instance_state(instance.state).to_lowercase());
         view! {
             <li>
                 <Status severity=Severity::of_instance(instance) word=word />
@@ -99,7 +100,7 @@ fn AppCard(
                         view! {
                             <span class="quiet">"Latest incident "<When at=incident.last_seen /></span>
                             " "
-                            <a href=INCIDENT.of_incident(&incident.id)>{incident.title()}</a>
+                            <a href=INCIDENT.of_incident(&incident.id)>{title(&incident)}</a>
                         }
                             .into_any()
                     }

@@ -46,7 +46,7 @@ pub(crate) fn IncidentPage() -> impl IntoView {
         let restarts = restarts_near(&*console, &incident).await?;
         let mut crumbs = app_crumbs(&incident.app);
         crumbs.push((INCIDENTS.name.to_owned(), INCIDENTS.href(&incident.app)));
-        let (title, app) = (incident.title(), incident.app.clone());
+        let (title, app) = (insight::incident::title(&incident), incident.app.clone());
         let view = view! {
             <Page title=format!("{app}: {title}") crumbs=crumbs app=Some(app) here=INCIDENTS.href(&incident.app)>
                 <Counter count=incident.count one="crash" many="crashes" />
@@ -78,7 +78,7 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
         [audits, crashes, restarts].map(|table| view! { <TableView table=table links=&links /> });
     let fault = incident.top_frame().cloned();
     let markdown = INCIDENT_MARKDOWN.of_incident(&incident.id);
-    let title = incident.title();
+    let title = insight::incident::title(&incident);
     let facts = facts(&incident);
     let actions = view! { <Actions actions=actions(&incident) links=&links /> }.into_any();
     let in_flight = view! { <InFlight incident=&incident /> }.into_any();

@@ -1,5 +1,6 @@
 //! Problems of an app beside its verdict: what needs a look now, worst first. One row a cause.
 
+use insight::incident::title;
 use insight::report::Severity;
 use insight::severity::RECENT;
 use leptos::prelude::*;
@@ -37,7 +38,7 @@ pub(crate) fn alerts(status: &AppStatus, incidents: &[Incident], now: Timestamp)
     }
     for incident in incidents.iter().filter(|incident| now.since(incident.last_seen) < RECENT) {
         let age = if now.since(incident.first_seen) < RECENT { "New" } else { "Ongoing" };
-        let title = format!("{age}: {}, last at {} UTC", incident.title(), minute_text(incident.last_seen));
+        let title = format!("{age}: {}, last at {} UTC", title(incident), minute_text(incident.last_seen));
         let severity = Severity::of_failure(incident.last_seen, now);
         add(severity, title, INCIDENT.of_incident(&incident.id));
     }

@@ -2,6 +2,7 @@
 
 use insight::report::Severity;
 use insight::start;
+use insight::words::instance_state;
 use insight::{healing, words};
 use leptos::prelude::*;
 use model::status::{AppHeal, AppStatus, InstanceState, InstanceStatus, RestartStage, Restarting};
@@ -31,7 +32,7 @@ pub(crate) fn InstanceTable(
             <tr>
                 <th scope="row">{instance.index}</th>
                 <td>
-                    <Status severity=severity word=instance.state.word() />
+                    <Status severity=severity word=instance_state(instance.state) />
                 </td>
                 <td>{restart}</td>
                 <td class="number">{instance.pid}</td>

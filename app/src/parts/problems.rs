@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use insight::report::Severity;
+use insight::medic::{Problem, problems};
 use leptos::prelude::*;
 use model::Timestamp;
-use model::status::Problem;
 
 use super::icon::{Status, tone};
 use super::when::When;
@@ -16,7 +15,7 @@ use crate::Console;
 pub(crate) fn MedicProblems() -> impl IntoView {
     // The list of routes is made without a console.
     let console = use_context::<Arc<dyn Console>>();
-    let problems = console.map(|console| console.snapshot().medic.problems()).unwrap_or_default();
+    let problems = console.map(|console| problems(&console.snapshot().medic)).unwrap_or_default();
     view! {
         <div class="problems" data-live="medic">
             {(!problems.is_empty())
@@ -32,8 +31,7 @@ pub(crate) fn MedicProblems() -> impl IntoView {
 }
 
 fn problem(problem: Problem) -> impl IntoView {
-    let Problem { critical, title, since, details } = problem;
-    let severity = if critical { Severity::Critical } else { Severity::Warning };
+    let Problem { severity, title, since, details } = problem;
     view! {
         <li class=format!("alert {}", tone(severity))>
             <Status severity=severity />

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use insight::range::correction;
 use leptos::prelude::*;
 use model::Timestamp;
 use model::range::{PRESET_HOURS, ReadRange};
@@ -75,7 +76,7 @@ pub(crate) fn RangePill(
                 view! {
                     <div class="message warning" role="status">
                         <p>"Time range adjusted:"</p>
-                        <ul>{read.corrections.into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}</ul>
+                        <ul>{read.corrections.into_iter().map(|it| view! { <li>{correction(&it)}</li> }).collect_view()}</ul>
                     </div>
                 }
             })}

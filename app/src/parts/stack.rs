@@ -1,5 +1,6 @@
 //! The crashing thread's calls, innermost first: what is called, where it stands, and how it was found.
 
+use insight::words::trust;
 use leptos::prelude::*;
 use model::crash::{Frame, Thread};
 
@@ -80,7 +81,7 @@ fn FrameRow(at: usize, frame: Frame, is_fault: bool) -> impl IntoView {
                 <code>{where_}</code>
             </span>
             <span class="frame-trust" title="How this frame was found">
-                {frame.trust.word()}
+                {trust(frame.trust)}
             </span>
         </li>
     }

@@ -25,7 +25,7 @@ fn main() -> anyhow::Result<()> {
         let inline = if frame.inline { " (inlined)" } else { "" };
         let source = frame.source().unwrap_or_default();
         let module = frame.module.as_deref().unwrap_or("?");
-        println!("  {} {source}{inline} [{module}, {}]", frame.place(), frame.trust.word());
+        println!("  {} {source}{inline} [{module}, {:?}]", frame.place(), frame.trust);
     }
     for note in &findings.notes {
         println!("note: {note}");

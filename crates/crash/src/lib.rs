@@ -18,7 +18,7 @@ mod text;
 
 use std::path::Path;
 
-use model::crash::Findings;
+use model::crash::{Findings, Runtime, Thread};
 use model::{AppName, CrashCause, Exit, IncidentId};
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,37 @@ pub struct Analysis {
     pub message: Option<String>,
     /// Why the dump could not be analysed; the findings then come from the rest.
     pub dump_error: Option<String>,
+}
+
+/// What can be said of a crash that was not analysed, with the reason as its only note.
+pub fn findings_without_analysis(
+    cause: CrashCause,
+    exit: Exit,
+    program: Option<&str>,
+    note: String,
+) -> Findings {
+    let exception_type = match cause {
+        CrashCause::OutOfMemory => "OutOfMemory".to_owned(),
+        CrashCause::Signal | CrashCause::Exit | CrashCause::KilledByMaster => exit.to_string(),
+    };
+    let signature = match program {
+        Some(program) => format!("{exception_type} | {program}").chars().take(signature::MAX_CHARS).collect(),
+        None => exception_type.clone(),
+    };
+    Findings {
+        signature,
+        exception_type,
+        runtime: Runtime::Native,
+        crashing_thread: Thread::default(),
+        modules: Vec::new(),
+        notes: vec![note],
+    }
+}
+
+/// What can be said of a crash whose shim was killed before it was analysed.
+pub fn findings_without_shim(cause: CrashCause, exit: Exit) -> Findings {
+    let note = "No stack trace: the shim process was killed before the crash was analyzed.";
+    findings_without_analysis(cause, exit, None, note.to_owned())
 }
 
 /// The permanent name of an incident: the first 16 hexadecimal digits of SHA-256 over app, NUL and signature.

@@ -18,7 +18,7 @@ pub use recall::Recalled;
 
 use crate::effect::Effect;
 use crate::instance;
-use crate::instance::{Instance, Lifecycle, NameIncident};
+use crate::instance::{CrashAnalysis, Instance, Lifecycle};
 use model::auto_heal::cpu::CpuRule;
 use model::auto_heal::fuse::{FuseNumbers, FuseState};
 use model::auto_heal::limit::WorkerSize;
@@ -159,12 +159,11 @@ impl Fleet {
         node: &NodeName,
         apps: Vec<AppStart>,
         remembered: &Remembered,
-        name_incident: NameIncident,
+        analysis: CrashAnalysis,
     ) -> Self {
-        let app = |start: AppStart| {
-            (start.spec.name.clone(), App::new(now, node, start, remembered, name_incident))
-        };
-        Self { apps: apps.into_iter().map(app).collect(), former: FormerPlaces::new(name_incident) }
+        let app =
+            |start: AppStart| (start.spec.name.clone(), App::new(now, node, start, remembered, analysis));
+        Self { apps: apps.into_iter().map(app).collect(), former: FormerPlaces::new(analysis) }
     }
 
     /// Takes in one event and whatever is due by now.

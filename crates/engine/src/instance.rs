@@ -41,15 +41,24 @@ use crate::crash_monitor;
 use crate::crash_monitor::CrashMonitor;
 use crate::effect::Effect;
 use model::auto_heal::restart::RestartFailure;
+use model::crash::Findings;
 use model::crash_monitor::{EndsInARow, LastEnd};
 use model::status::{InstanceMessage, InstanceState, InstanceStatus};
-use model::{AppName, CrashId, IncidentId, Monotonic, Now, Place, Signal, Timestamp, WorkerId};
+use model::{
+    AppName, CrashCause, CrashId, Exit, IncidentId, Monotonic, Now, Place, Signal, Timestamp, WorkerId,
+};
 
 /// A crash that could not be written down is tried again after this long.
 pub const RECORD_RETRY: Duration = Duration::from_secs(10);
 
-/// Names the incident of an app's signature. (It takes a hash function, which the engine does without.)
-pub type NameIncident = fn(&AppName, &str) -> IncidentId;
+/// What the engine leaves to whoever analyses crashes.
+#[derive(Clone, Copy, Debug)]
+pub struct CrashAnalysis {
+    /// Names the incident of an app's signature. (It takes a hash function, which the engine does without.)
+    pub name_incident: fn(&AppName, &str) -> IncidentId,
+    /// What can be said of a crash whose shim was killed before it was analysed.
+    pub without_shim: fn(CrashCause, Exit) -> Findings,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
@@ -87,7 +96,7 @@ impl Uptime {
 pub struct Instance {
     key: Place,
     lifecycle: Lifecycle,
-    name_incident: NameIncident,
+    analysis: CrashAnalysis,
     monitor: CrashMonitor,
     healing: Healing,
     back_off: BackOff,
@@ -110,12 +119,12 @@ impl Instance {
         key: Place,
         lifecycle: Lifecycle,
         (monitor, healing): (CrashMonitor, Healing),
-        name_incident: NameIncident,
+        analysis: CrashAnalysis,
     ) -> Self {
         let last_start = monitor.last_start();
         Self {
             lifecycle,
-            name_incident,
+            analysis,
             monitor,
             healing,
             back_off: BackOff::new(lifecycle.back_off),

@@ -9,7 +9,7 @@ use model::status::{InstanceMessage, RestartRefused, Restarting};
 use model::time::humanise;
 
 use crate::rules;
-use crate::words::last_end;
+use crate::words::{instance_state, last_end};
 
 /// Why a worker was to be replaced, within a sentence.
 pub fn reason(reason: &RestartReason) -> String {
@@ -51,7 +51,7 @@ pub fn message(message: &InstanceMessage) -> String {
 pub fn restart_refused(instance: u16, refused: &RestartRefused) -> String {
     match refused {
         RestartRefused::NotRunning { state } => {
-            let state = state.word().to_lowercase();
+            let state = instance_state(*state).to_lowercase();
             format!("Cannot restart instance {instance}: it is not running (state: {state}).")
         }
         RestartRefused::UnderWay(Restarting { since, reason, .. }) => format!(

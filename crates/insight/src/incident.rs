@@ -6,6 +6,21 @@ use model::{CrashCause, Signal};
 
 use crate::report::{Action, Detail, Target};
 use crate::words;
+use crate::words::counted;
+
+/// `3 crashes of TypeError in handle_request`.
+pub fn title(incident: &Incident) -> String {
+    titled(incident, incident.count)
+}
+
+/// The title as if there were only so many crashes.
+pub fn titled(incident: &Incident, count: u64) -> String {
+    let crashes = counted(count, "crash", "crashes");
+    match incident.top_frame() {
+        Some(frame) => format!("{crashes} of {} in {}", incident.exception_type, frame.place()),
+        None => format!("{crashes} of {}", incident.exception_type),
+    }
+}
 
 /// How the worker ended: `SIGSEGV (signal 11)`, `Exit code 3`, `Out of memory (killed by the kernel)`.
 pub fn termination(cause: CrashCause, signal: Option<&str>, exit_code: Option<i32>) -> String {

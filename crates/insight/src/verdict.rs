@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::report::Severity;
 use crate::start;
-use crate::words::{counted, last_end};
+use crate::words::{counted, instance_state, last_end};
 
 /// How an app is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -213,7 +213,7 @@ impl View<'_> {
         let why = match &first.ends {
             Some(ends) => reason(ends),
             None if first.not_responding => "Not responding.".to_owned(),
-            None => format!("{}.", first.state.word()),
+            None => format!("{}.", instance_state(first.state)),
         };
         Some(Verdict {
             status: VerdictStatus::Degraded,

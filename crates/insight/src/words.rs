@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use model::Timestamp;
 use model::auto_heal::limit::{Bitness, LimitSource, MemoryLimit};
+use model::crash::Trust;
 use model::crash_monitor::LastEnd;
+use model::status::InstanceState;
 use model::streams::{OpenCount, OpenStreams};
 use model::time::humanise;
 
@@ -88,6 +90,28 @@ pub fn memory_limit(limit: MemoryLimit) -> String {
         LimitSource::Cgroup => "its cgroup, the lowest".to_owned(),
     };
     format!("{} ({source})", bytes(limit.bytes))
+}
+
+/// What an instance is doing.
+pub const fn instance_state(state: InstanceState) -> &'static str {
+    match state {
+        InstanceState::Starting => "Starting",
+        InstanceState::Running => "Running",
+        InstanceState::Waiting => "Waiting",
+        InstanceState::Stopping => "Stopping",
+        InstanceState::Stopped => "Stopped",
+    }
+}
+
+/// How a frame of a stack was found.
+pub const fn trust(trust: Trust) -> &'static str {
+    match trust {
+        Trust::Context => "registers",
+        Trust::CallFrameInfo => "unwind table",
+        Trust::FramePointer => "frame pointer",
+        Trust::Scan => "stack scan",
+        Trust::Runtime => "runtime",
+    }
 }
 
 /// How a worker ended, in a few words.

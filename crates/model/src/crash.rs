@@ -30,19 +30,6 @@ pub enum Trust {
     Runtime,
 }
 
-impl Trust {
-    /// One word for it, as the pages say it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Context => "registers",
-            Self::CallFrameInfo => "unwind table",
-            Self::FramePointer => "frame pointer",
-            Self::Scan => "stack scan",
-            Self::Runtime => "runtime",
-        }
-    }
-}
-
 /// One call of a stack. What is not known is `None`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

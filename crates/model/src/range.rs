@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
-use crate::time::humanise;
+use crate::time::TimestampError;
 
 /// The shortest range.
 pub const SHORTEST: Duration = Duration::from_mins(15);
@@ -46,25 +46,42 @@ impl TimeRange {
 }
 
 /// A range that can be used, and what had to be put right to make it one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadRange {
     /// The range.
     pub range: TimeRange,
     /// The address named a start or an end, rather than leaving the default of the last 24 hours.
     pub chosen: bool,
-    /// One sentence for each thing that was put right.
-    pub corrections: Vec<String>,
+    pub corrections: Vec<Correction>,
+}
+
+/// What was put right in a range that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Correction {
+    /// It is no time, and was left out.
+    Start(TimestampError),
+    /// It is no time, and was left out.
+    End(TimestampError),
+    /// The start was after the end.
+    Swapped,
+    EndInFuture,
+    /// The start was longer ago than [`REACH`].
+    StartTooOld,
+    /// Longer than [`LONGEST`].
+    TooLong,
+    /// Shorter than [`SHORTEST`].
+    TooShort,
 }
 
 /// Reads `startTime` and `endTime` as they stand in an address. Nothing given is the last 24 hours; an end without a start is
 /// the 24 hours before it; a start without an end reaches as far as it may.
 pub fn read_range(now: Timestamp, start: Option<&str>, end: Option<&str>) -> ReadRange {
     let mut corrections = Vec::new();
-    let mut read = |name: &str, text: Option<&str>| {
+    let mut read = |text: Option<&str>, unread: fn(TimestampError) -> Correction| {
         let text = text.map(str::trim).filter(|text| !text.is_empty())?;
-        text.parse::<Timestamp>().map_err(|error| corrections.push(format!("{name}: {error}."))).ok()
+        text.parse::<Timestamp>().map_err(|error| corrections.push(unread(error))).ok()
     };
-    let (start, end) = (read("Start", start), read("End", end));
+    let (start, end) = (read(start, Correction::Start), read(end, Correction::End));
     let chosen = start.is_some() || end.is_some();
     let mut range = match (start, end) {
         (None, None) => TimeRange::last(now, LONGEST),
@@ -76,20 +93,20 @@ pub fn read_range(now: Timestamp, start: Option<&str>, end: Option<&str>) -> Rea
     ReadRange { range, chosen, corrections }
 }
 
-fn put_right(now: Timestamp, range: &mut TimeRange, corrections: &mut Vec<String>) {
+fn put_right(now: Timestamp, range: &mut TimeRange, corrections: &mut Vec<Correction>) {
     let latest = now + Duration::from_millis(1);
     if range.start > range.end {
         std::mem::swap(&mut range.start, &mut range.end);
-        corrections.push("Start was after end; swapped.".to_owned());
+        corrections.push(Correction::Swapped);
     }
     if range.end > latest {
         range.end = latest;
-        corrections.push("End was in the future; using now.".to_owned());
+        corrections.push(Correction::EndInFuture);
     }
     let earliest = now - REACH;
     if range.start < earliest {
         range.start = earliest;
-        corrections.push("Start was more than 30 days ago; using 30 days.".to_owned());
+        corrections.push(Correction::StartTooOld);
     }
     if range.end < earliest + SHORTEST {
         range.end = earliest + SHORTEST;
@@ -97,13 +114,11 @@ fn put_right(now: Timestamp, range: &mut TimeRange, corrections: &mut Vec<String
     range.start = range.start.min(range.end);
     if range.length() > LONGEST {
         range.start = range.end - LONGEST;
-        corrections
-            .push(format!("Range was longer than 24 h; using the {} before its end.", humanise(LONGEST)));
+        corrections.push(Correction::TooLong);
     }
     if range.length() < SHORTEST {
         range.start = range.end - SHORTEST;
-        corrections
-            .push(format!("Range was shorter than 15 min; using the {} before its end.", humanise(SHORTEST)));
+        corrections.push(Correction::TooShort);
     }
 }
 
@@ -122,22 +137,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_put_right_with_a_message() {
-        let cases: [(&str, &str, &str); 6] = [
-            ("2026-01-31T08:00:00Z", "2026-01-31T07:00:00Z", "swapped"),
-            ("2026-01-31T08:00:00Z", "2027-01-31T07:00:00Z", "future"),
-            ("2025-01-01T00:00:00Z", "2026-01-31T07:00:00Z", "30 days"),
-            ("2026-01-29T08:00:00Z", "2026-01-31T07:00:00Z", "longer than 24 h"),
-            ("2026-01-31T08:00:00Z", "2026-01-31T08:01:00Z", "shorter than 15 min"),
-            ("noon", "2026-01-31T08:01:00Z", "Invalid time `noon`"),
+    fn what_is_wrong_is_put_right_and_said() {
+        use Correction::{EndInFuture, Start, StartTooOld, Swapped, TooLong, TooShort};
+        let cases = [
+            ("2026-01-31T08:00:00Z", "2026-01-31T07:00:00Z", vec![Swapped]),
+            ("2026-01-31T08:00:00Z", "2027-01-31T07:00:00Z", vec![EndInFuture]),
+            ("2025-01-01T00:00:00Z", "2026-01-31T07:00:00Z", vec![StartTooOld, TooLong]),
+            ("2026-01-29T08:00:00Z", "2026-01-31T07:00:00Z", vec![TooLong]),
+            ("2026-01-31T08:00:00Z", "2026-01-31T08:01:00Z", vec![TooShort]),
+            ("noon", "2026-01-31T08:01:00Z", vec![Start("noon".parse::<Timestamp>().unwrap_err())]),
         ];
-        for (start, end, message) in cases {
-            let read = read_range(NOW, Some(start), Some(end));
-            assert!(
-                read.corrections.iter().any(|c| c.contains(message)),
-                "{start} {end}: {:?}",
-                read.corrections
-            );
+        for (start, end, corrections) in cases {
+            assert_eq!(read_range(NOW, Some(start), Some(end)).corrections, corrections, "{start} {end}");
         }
     }
 

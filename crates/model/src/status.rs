@@ -14,7 +14,7 @@ use crate::start::Starting;
 use crate::streams::OpenStreams;
 use crate::{AppName, Timestamp};
 
-pub use medic::{BegunAnew, ClosedAddress, DatabaseHealth, DatabaseState, MedicHealth, Problem};
+pub use medic::{BegunAnew, ClosedAddress, DatabaseHealth, DatabaseState, MedicHealth};
 
 /// Everything, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,18 +61,6 @@ pub enum Health {
     Down,
     /// Medic was told to stop it.
     Stopped,
-}
-
-impl Health {
-    /// The word on the page.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Healthy => "Healthy",
-            Self::Degraded => "Degraded",
-            Self::Down => "Down",
-            Self::Stopped => "Stopped",
-        }
-    }
 }
 
 /// One app now.
@@ -230,19 +218,6 @@ pub enum InstanceState {
     Stopping,
     /// None runs and none will be started.
     Stopped,
-}
-
-impl InstanceState {
-    /// The word on the page.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Starting => "Starting",
-            Self::Running => "Running",
-            Self::Waiting => "Waiting",
-            Self::Stopping => "Stopping",
-            Self::Stopped => "Stopped",
-        }
-    }
 }
 
 /// What the crash monitoring of one instance is doing.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crash::{Analysis, PythonCalls};
-use model::crash::{Findings, Runtime, Thread};
+use model::crash::Findings;
 use model::{Clock, CrashCause, Exit, Signal};
 use serde::{Deserialize, Serialize};
 
@@ -165,19 +165,8 @@ impl Evidence<'_> {
 
     /// What can be said without any analysis.
     pub(crate) fn minimal_findings(&self, why: &AnalyserError) -> Findings {
-        let exception_type = match (self.cause, self.exit) {
-            (CrashCause::OutOfMemory, _) => "OutOfMemory".to_owned(),
-            (_, exit) => exit.to_string(),
-        };
-        let signature: String = format!("{exception_type} | {}", self.program).chars().take(255).collect();
-        Findings {
-            signature,
-            exception_type,
-            runtime: Runtime::Native,
-            crashing_thread: Thread::default(),
-            modules: Vec::new(),
-            notes: vec![format!("There is no stack: {why}.")],
-        }
+        let note = format!("There is no stack: {why}.");
+        crash::findings_without_analysis(self.cause, self.exit, Some(self.program), note)
     }
 }
 

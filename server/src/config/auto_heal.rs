@@ -68,7 +68,8 @@ pub(super) fn excluded_paths(raw: &Raw) -> Result<Vec<PathGlob>, String> {
     };
     let path = |path: &str| {
         path.parse().map_err(|error: PathGlobError| {
-            format!("must be paths of {} (got \"{}\")", error.accepted(), path.escape_debug())
+            let paths = insight::violation::accepted(&error.accepted());
+            format!("must be paths of {paths} (got \"{}\")", path.escape_debug())
         })
     };
     listed.split(',').map(str::trim).filter(|path| !path.is_empty()).map(path).collect()

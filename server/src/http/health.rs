@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Extension, Router};
-use model::status::{Problem, Snapshot};
+use insight::medic::{Problem, problems};
+use model::status::Snapshot;
 use store::Store;
 use tokio::sync::watch;
 
@@ -32,7 +33,7 @@ async fn health(
         return (StatusCode::FORBIDDEN, format!("{refusal}\n"));
     }
     let checked = store.check().await;
-    let problems = snapshot.borrow().medic.problems();
+    let problems = problems(&snapshot.borrow().medic);
     let mut lines: Vec<String> = problems
         .into_iter()
         .map(|Problem { title, since, details, .. }| format!("{title} since {since}: {details}\n"))

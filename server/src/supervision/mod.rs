@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::fleet::{AppSpec, AppStart, Fleet, Input, Remembered};
+use engine::instance::CrashAnalysis;
 use model::settings::AppSettings;
 use model::status::{MedicHealth, Snapshot};
 use model::{Clock, NodeName, WorkerId};
@@ -43,6 +44,10 @@ const INBOX: usize = 1_024;
 const REQUESTS: usize = 64;
 /// What is due by the wall clock may be due at any moment when that is set: nobody tells, so it is looked at now and then.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
+
+/// What the engine leaves to the analysis of crashes.
+const ANALYSIS: CrashAnalysis =
+    CrashAnalysis { name_incident: crash::incident_id, without_shim: crash::findings_without_shim };
 
 /// Are there run folders of workers, with a server or without one?
 pub fn are_workers_left(data_dir: &std::path::Path) -> bool {
@@ -83,8 +88,7 @@ pub fn start(
     let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
     let clock = Arc::clone(&dependencies.clock);
     let nothing = Remembered::default();
-    let fleet =
-        Fleet::new(clock.now(), &dependencies.node, apps, remembered.unwrap_or(&nothing), crash::incident_id);
+    let fleet = Fleet::new(clock.now(), &dependencies.node, apps, remembered.unwrap_or(&nothing), ANALYSIS);
     let health = dependencies.health.clone();
     let sampler = sampler::Sampler::new(&dependencies, snapshot.clone());
     let sampling = tokio::spawn(sampler.run(inbox.clone())).abort_handle();

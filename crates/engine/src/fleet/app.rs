@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::auto_heal::{Configure, Fuse};
 use crate::crash_monitor::CrashMonitor;
 use crate::effect::Effect;
-use crate::instance::{Healing, Instance, NameIncident, Order};
+use crate::instance::{CrashAnalysis, Healing, Instance, Order};
 use model::auto_heal::fuse::FuseState;
 use model::auto_heal::limit::Bounds;
 use model::auto_heal::restart::RestartReason;
@@ -44,7 +44,7 @@ impl App {
         node: &NodeName,
         start: AppStart,
         remembered: &Remembered,
-        name_incident: NameIncident,
+        analysis: CrashAnalysis,
     ) -> Self {
         let AppStart { spec, settings, rules } = start;
         let fuse = remembered.fuses.get(&spec.name).cloned().unwrap_or_default();
@@ -66,7 +66,7 @@ impl App {
             let monitor = CrashMonitor::new(now, key.clone(), app.spec.crash_monitoring, enabled, state);
             let state = remembered.auto_heal.get(&key).cloned().unwrap_or_default();
             let healing = Healing::new(now, app.configure(), app.bounds(), &state);
-            Instance::new(now, key, app.spec.lifecycle, (monitor, healing), name_incident)
+            Instance::new(now, key, app.spec.lifecycle, (monitor, healing), analysis)
         };
         app.instances = (0..app.spec.instances).map(place).collect();
         app

@@ -9,7 +9,7 @@ use crate::auto_heal::Configure;
 use crate::crash_monitor::CrashMonitor;
 use crate::effect::Effect;
 use crate::instance;
-use crate::instance::{Healing, Instance, Lifecycle, NameIncident};
+use crate::instance::{CrashAnalysis, Healing, Instance, Lifecycle};
 use model::auto_heal::limit::Bounds;
 use model::auto_heal::{AutoHealConfig, AutoHealState, NotRespondingNumbers};
 use model::crash_monitor::{CrashMonitorState, Numbers};
@@ -24,13 +24,13 @@ const LIFECYCLE: Lifecycle = Lifecycle {
 
 /// All of them.
 pub(super) struct FormerPlaces {
-    name_incident: NameIncident,
+    analysis: CrashAnalysis,
     places: BTreeMap<Place, Instance>,
 }
 
 impl FormerPlaces {
-    pub(super) fn new(name_incident: NameIncident) -> Self {
-        Self { name_incident, places: BTreeMap::new() }
+    pub(super) fn new(analysis: CrashAnalysis) -> Self {
+        Self { analysis, places: BTreeMap::new() }
     }
 
     /// Something happened to a worker of a place that is not configured.
@@ -41,11 +41,11 @@ impl FormerPlaces {
         input: instance::WorkerEvent,
         effects: &mut Vec<Effect>,
     ) {
-        let name_incident = self.name_incident;
+        let analysis = self.analysis;
         let place = self
             .places
             .entry(worker.place.clone())
-            .or_insert_with_key(|key| stopped_place(now, key, name_incident));
+            .or_insert_with_key(|key| stopped_place(now, key, analysis));
         run(effects, |effects| place.step(now, worker, input, effects));
         self.places.retain(|_, place| !place.is_gone());
     }
@@ -83,7 +83,7 @@ fn run(effects: &mut Vec<Effect>, act: impl FnOnce(&mut Vec<Effect>)) {
     effects.extend(wanted.into_iter().filter(|effect| !of_place(effect)));
 }
 
-fn stopped_place(now: Now, key: &Place, name_incident: NameIncident) -> Instance {
+fn stopped_place(now: Now, key: &Place, analysis: CrashAnalysis) -> Instance {
     let settings = Configure {
         generation: 0,
         proactive: false,
@@ -96,7 +96,7 @@ fn stopped_place(now: Now, key: &Place, name_incident: NameIncident) -> Instance
     let monitor =
         CrashMonitor::new(now, key.clone(), Numbers::default(), false, CrashMonitorState::default());
     let healing = Healing::new(now, settings, Bounds::default(), &AutoHealState::default());
-    let mut place = Instance::new(now, key.clone(), LIFECYCLE, (monitor, healing), name_incident);
+    let mut place = Instance::new(now, key.clone(), LIFECYCLE, (monitor, healing), analysis);
     let mut nothing_runs_yet = Vec::new();
     place.stop(now, &mut nothing_runs_yet);
     place

@@ -6,7 +6,7 @@ use model::auto_heal::fuse::FuseStatus;
 use model::auto_heal::restart::Restart;
 use model::auto_heal::{Rule, Tallies, Unanswered};
 use model::change::Changed;
-use model::crash::AffectedRequests;
+use model::crash::{AffectedRequests, Findings, Runtime, Thread};
 use model::settings::Setting;
 use model::status::Health;
 use model::{Ending, Exit, Signal, Timestamp};
@@ -15,9 +15,17 @@ const START: Now = Now::START;
 const SECOND: Duration = Duration::from_secs(1);
 const MB: u64 = 1 << 20;
 
-fn incident(_: &AppName, _: &str) -> model::IncidentId {
-    "0123456789abcdef".parse().unwrap()
-}
+const ANALYSIS: CrashAnalysis = CrashAnalysis {
+    name_incident: |_, _| "0123456789abcdef".parse().unwrap(),
+    without_shim: |_, exit| Findings {
+        signature: exit.to_string(),
+        exception_type: exit.to_string(),
+        runtime: Runtime::Native,
+        crashing_thread: Thread::default(),
+        modules: Vec::new(),
+        notes: Vec::new(),
+    },
+};
 
 fn node() -> NodeName {
     "node-a".parse().unwrap()
@@ -51,7 +59,7 @@ struct World {
 impl World {
     fn new(rules: AutoHealConfig, settings: AppSettings, remembered: &Remembered) -> Self {
         let start = AppStart { spec: spec(), settings, rules };
-        let fleet = Fleet::new(START, &node(), vec![start], remembered, incident);
+        let fleet = Fleet::new(START, &node(), vec![start], remembered, ANALYSIS);
         let mut world = Self { fleet, now: START, seen: Vec::new(), routed: Vec::new(), generation: 0 };
         world.tell(Input::Tick);
         assert_eq!(world.routed.len(), 2);
@@ -391,7 +399,7 @@ fn a_worker_that_answers_the_probe_stays_and_is_healthy() {
 
 #[test]
 fn a_worker_of_an_app_that_is_not_configured_any_more_is_ended_and_its_crash_is_recorded() {
-    let mut fleet = Fleet::new(START, &node(), Vec::new(), &Remembered::default(), incident);
+    let mut fleet = Fleet::new(START, &node(), Vec::new(), &Remembered::default(), ANALYSIS);
     let worker: WorkerId = "node-a/till/0/1769847300000".parse().unwrap();
     let mut now = START;
     let mut step = |now: Now, input: Option<instance::WorkerEvent>| {

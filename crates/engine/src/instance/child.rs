@@ -69,7 +69,8 @@ impl Instance {
             .filter_map(|(id, pending)| Some((id.clone(), pending.end?)))
             .collect();
         for (id, end) in ends {
-            self.complete(&id, (Box::new(end.findings()), None), effects);
+            let findings = (self.analysis.without_shim)(end.cause, end.exit);
+            self.complete(&id, (Box::new(findings), None), effects);
         }
     }
 }

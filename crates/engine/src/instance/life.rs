@@ -197,7 +197,7 @@ impl Instance {
     pub(super) fn record(&mut self, id: &CrashId, effects: &mut Vec<Effect>) {
         let Some(pending) = self.pending_crashes.get_mut(id) else { return };
         pending.record_at = None;
-        let crash = pending.crash(id, self.name_incident);
+        let crash = pending.crash(id, self.analysis);
         effects.extend(crash.map(|crash| Effect::Record(Box::new(crash))));
     }
 
@@ -232,7 +232,10 @@ impl Instance {
         );
         match crash {
             // its end is known, if nothing more: that is a crash all the same
-            Some((end, _)) => self.analysed(now, worker, Box::new(end.findings()), None, effects),
+            Some((end, _)) => {
+                let findings = (self.analysis.without_shim)(end.cause, end.exit);
+                self.analysed(now, worker, Box::new(findings), None, effects);
+            }
             None => drop(self.pending_crashes.remove(&id)),
         }
         self.children_lost(worker, effects);

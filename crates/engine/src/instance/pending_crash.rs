@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::instance::NameIncident;
+use crate::instance::CrashAnalysis;
 use model::auto_heal::evidence::Sample;
-use model::crash::{AffectedRequests, Audit, Crash, Findings, ProcessRole, Runtime, Thread};
+use model::crash::{AffectedRequests, Audit, Crash, Findings, ProcessRole};
 use model::{CrashCause, CrashId, Exit, Monotonic, Timestamp};
 
 /// What is known of it so far.
@@ -32,27 +32,6 @@ pub(super) struct End {
     pub(super) uptime: Duration,
 }
 
-impl End {
-    /// All that is known where the shim was killed before the crash was analysed.
-    pub(super) fn findings(&self) -> Findings {
-        let exception_type = match self.cause {
-            CrashCause::OutOfMemory => "OutOfMemory".to_owned(),
-            CrashCause::Signal | CrashCause::Exit | CrashCause::KilledByMaster => self.exit.to_string(),
-        };
-        Findings {
-            signature: exception_type.clone(),
-            exception_type,
-            runtime: Runtime::Native,
-            crashing_thread: Thread::default(),
-            modules: Vec::new(),
-            notes: vec![
-                "There is no stack: Medic's process beside the worker was killed before it was read."
-                    .to_owned(),
-            ],
-        }
-    }
-}
-
 impl PendingCrash {
     pub(super) fn affected(&self) -> &AffectedRequests {
         &self.affected
@@ -72,7 +51,7 @@ impl PendingCrash {
     }
 
     /// The crash, once its end and its analysis are there.
-    pub(super) fn crash(&self, id: &CrashId, name_incident: NameIncident) -> Option<Crash> {
+    pub(super) fn crash(&self, id: &CrashId, analysis: CrashAnalysis) -> Option<Crash> {
         let (end, (findings, audit)) = (self.end?, self.analysis.as_ref()?);
         let (signal, exit_code) = Crash::exit_parts(end.exit);
         let worker = &id.worker;
@@ -87,7 +66,7 @@ impl PendingCrash {
             cause: end.cause,
             signal,
             exit_code,
-            incident: name_incident(&worker.place.app, &findings.signature),
+            incident: (analysis.name_incident)(&worker.place.app, &findings.signature),
             findings: (**findings).clone(),
             in_flight: self.affected.requests.clone(),
             in_flight_count: self.affected.count,

@@ -38,9 +38,10 @@ fn settings() -> Configure {
     }
 }
 
-fn name_incident(_: &AppName, signature: &str) -> IncidentId {
-    format!("{:016x}", signature.len()).parse().unwrap()
-}
+const ANALYSIS: CrashAnalysis = CrashAnalysis {
+    name_incident: |_, signature| format!("{:016x}", signature.len()).parse().unwrap(),
+    without_shim: |_, exit| findings(&exit.to_string()),
+};
 
 impl Bench {
     fn new() -> Self {
@@ -59,7 +60,7 @@ impl Bench {
         let lifecycle = Lifecycle { warm_up: 30 * SECOND, stop_grace: 10 * SECOND, back_off: 30 * SECOND };
         let monitor = CrashMonitor::new(START, key(), numbers, true, state);
         let healing = Healing::new(START, settings(), Bounds::default(), &AutoHealState::default());
-        let instance = Instance::new(START, key(), lifecycle, (monitor, healing), name_incident);
+        let instance = Instance::new(START, key(), lifecycle, (monitor, healing), ANALYSIS);
         Self { instance, now: START, effects: Vec::new() }
     }
 
@@ -137,16 +138,19 @@ fn crashed(now: Now) -> WorkerEvent {
     ended(now, Exit::Signal(Signal(11)), Ending::Crash(model::CrashCause::Signal))
 }
 
-fn analysed(audit: Option<Audit>) -> WorkerEvent {
-    let findings = Findings {
+fn findings(signature: &str) -> Findings {
+    Findings {
         exception_type: "SIGSEGV".into(),
         runtime: Runtime::Native,
-        signature: "pay".into(),
+        signature: signature.into(),
         crashing_thread: Thread::default(),
         modules: vec![],
         notes: vec![],
-    };
-    WorkerEvent::Analysed { findings: Box::new(findings), audit }
+    }
+}
+
+fn analysed(audit: Option<Audit>) -> WorkerEvent {
+    WorkerEvent::Analysed { findings: Box::new(findings("pay")), audit }
 }
 
 fn recorded(effects: &[Effect]) -> Option<Crash> {

@@ -5,7 +5,7 @@ use model::crash::{Incident, IncidentInRange, IncidentSummary};
 use crate::buckets::over_time;
 use crate::detector::{Category, Detector, Span};
 use crate::evidence::{Ask, Evidence};
-use crate::incident::{actions, process, termination};
+use crate::incident::{actions, process, termination, titled};
 use crate::monitoring;
 use crate::report::{
     Action, Cell, Chart, Column, Detail, IncidentExcerpt, Insight, Note, Report, Severity, Table, Target,
@@ -198,7 +198,7 @@ fn insight(evidence: &Evidence, incident: &Incident, count: u64) -> Insight {
     }
     Insight {
         severity: Severity::of_failure(incident.last_seen, evidence.now),
-        title: Incident { count, ..incident.clone() }.title(),
+        title: titled(incident, count),
         details,
         actions: actions(incident),
         incident: Some(IncidentExcerpt::from(incident)),

@@ -121,13 +121,4 @@ impl Incident {
     pub fn build_id(&self) -> Option<&str> {
         build_id(&self.crashing_thread, &self.modules)
     }
-
-    /// `3 crashes of TypeError in handle_request`.
-    pub fn title(&self) -> String {
-        let crashes = if self.count == 1 { "1 crash".to_owned() } else { format!("{} crashes", self.count) };
-        match self.top_frame() {
-            Some(frame) => format!("{crashes} of {} in {}", self.exception_type, frame.place()),
-            None => format!("{crashes} of {}", self.exception_type),
-        }
-    }
 }

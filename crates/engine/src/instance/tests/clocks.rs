@@ -203,7 +203,7 @@ fn names_grow_after_a_restart_of_medic_under_a_clock_set_back() {
     let monitor = CrashMonitor::new(START, key(), Numbers::default(), true, state);
     let healing = Healing::new(START, settings(), Bounds::default(), &AutoHealState::default());
     let lifecycle = Lifecycle { warm_up: 30 * SECOND, stop_grace: 10 * SECOND, back_off: 30 * SECOND };
-    let mut instance = Instance::new(START, key(), lifecycle, (monitor, healing), name_incident);
+    let mut instance = Instance::new(START, key(), lifecycle, (monitor, healing), ANALYSIS);
     let mut effects = Vec::new();
     instance.tick(START, &mut effects);
     assert!(started(&effects).unwrap().started_at > worker.started_at);
