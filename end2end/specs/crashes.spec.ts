@@ -50,6 +50,21 @@ test('an incident has an address of its own, with the requests in flight and not
   for (const secret of ['jane@example.org', 'customer', 'not for pages']) expect(text).not.toContain(secret);
 });
 
+test('an incident is resolved with what fixes it, and reopened', async ({ page, incident }) => {
+  await page.goto(`/incidents/${incident.id}`);
+  const state = page.locator('[data-live="facts"]');
+  const change = page.getByText('Resolve or ignore this incident');
+  await change.click();
+  await page.getByLabel('Fixed in').fill('cart 1.4.2');
+  await page.getByRole('button', { name: 'Resolve' }).click();
+  await expect(page.getByRole('status').filter({ hasText: 'State changed.' })).toBeVisible();
+  await expect(state).toContainText('Resolved');
+  await expect(state).toContainText('cart 1.4.2');
+  await change.click();
+  await page.getByRole('button', { name: 'Reopen' }).click();
+  await expect(state).toContainText('Open');
+});
+
 test('an incident is copied as Markdown', async ({ page, context, incident }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await page.goto(`/incidents/${incident.id}`);

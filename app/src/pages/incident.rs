@@ -149,35 +149,38 @@ fn Outcome(word: Option<String>) -> impl IntoView {
 fn StateForm(id: IncidentId, is_open: bool) -> impl IntoView {
     const DAYS: [(u16, &str); 3] = [(1, "1 day"), (7, "7 days"), (30, "30 days")];
     view! {
-        <form class="settings" method="post" action=INCIDENT_STATE.of_incident(&id)>
-            <div class="field">
-                <label for="fixed_in">"Fixed in (build id, revision or deploy; optional)"</label>
-                <input id="fixed_in" name="fixed_in" maxlength="200" autocomplete="off" />
-                <button class="button" type="submit" name="decision" value="resolve">
-                    "Resolve"
-                </button>
-            </div>
-            <div class="field">
-                <label for="days">"Ignore for"</label>
-                <select id="days" name="days">
-                    {DAYS
-                        .into_iter()
-                        .map(|(days, text)| view! { <option value=days.to_string()>{text}</option> })
-                        .collect_view()}
-                </select>
-                <button class="button" type="submit" name="decision" value="ignore">
-                    "Ignore"
-                </button>
-            </div>
-            {(!is_open)
-                .then(|| {
-                    view! {
-                        <button class="button" type="submit" name="decision" value="reopen">
-                            "Reopen"
-                        </button>
-                    }
-                })}
-        </form>
+        <details class="change-state" data-key="change-state">
+            <summary>"Resolve or ignore this incident"</summary>
+            <form class="settings" method="post" action=INCIDENT_STATE.of_incident(&id)>
+                <div class="field">
+                    <label for="fixed_in">"Fixed in (build id, revision or deploy; optional)"</label>
+                    <input id="fixed_in" name="fixed_in" maxlength="200" autocomplete="off" />
+                    <button class="button" type="submit" name="decision" value="resolve">
+                        "Resolve"
+                    </button>
+                </div>
+                <div class="field">
+                    <label for="days">"Ignore for"</label>
+                    <select id="days" name="days">
+                        {DAYS
+                            .into_iter()
+                            .map(|(days, text)| view! { <option value=days.to_string()>{text}</option> })
+                            .collect_view()}
+                    </select>
+                    <button class="button" type="submit" name="decision" value="ignore">
+                        "Ignore"
+                    </button>
+                </div>
+                {(!is_open)
+                    .then(|| {
+                        view! {
+                            <button class="button" type="submit" name="decision" value="reopen">
+                                "Reopen"
+                            </button>
+                        }
+                    })}
+            </form>
+        </details>
     }
 }
 
