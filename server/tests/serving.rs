@@ -197,3 +197,20 @@ fn nodes_cluster_loses_fifty_children_and_each_is_recorded() {
     let medic = Medic::with_command(&["node", "server.js"].map(PathBuf::from), NEVER, &app);
     kill_children(&medic, "/crash", (3, 0));
 }
+
+#[test]
+fn nothing_is_left_of_a_launcher_whose_server_has_crashed() {
+    for monitoring in [NEVER, ALWAYS] {
+        let line = format!("{}; echo done", lab::shop().display());
+        let mut medic = Medic::with_command(&["/bin/sh".into(), "-c".into(), line.into()], monitoring, "");
+        medic.until_running();
+        until_known(medic.instances()[0]["pid"].as_u64().unwrap(), 1);
+        assert_eq!(medic.crash("abort"), 1);
+        let crash = crashes(&medic).remove(0);
+        assert_eq!((&crash["role"], &crash["signal"]), (&"behind_launcher".into(), &"SIGABRT".into()));
+        medic.until("another server", || (medic.shop("/").status == 200).then_some(()));
+        assert!(medic.stop());
+        assert!(support::processes_below(&medic.data_dir()).is_empty(), "{}", medic.log());
+        assert_eq!(medic.log().matches("without waiting longer").count(), 0, "{}", medic.log());
+    }
+}

@@ -26,7 +26,7 @@ mod restart;
 mod returning;
 mod start;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use healing::Healing;
@@ -104,6 +104,8 @@ pub struct Instance {
     since: Timestamp,
     message: Option<InstanceMessage>,
     pending_crashes: BTreeMap<CrashId, PendingCrash>,
+    /// Their own end is safe, and crashes of their children are not yet.
+    to_acknowledge: BTreeSet<WorkerId>,
     terminating: BTreeMap<WorkerId, Terminating>,
     /// Until it is known who outlived the last Medic.
     hearing: Option<Hearing>,
@@ -132,6 +134,7 @@ impl Instance {
             since: now.wall,
             message: None,
             pending_crashes: BTreeMap::new(),
+            to_acknowledge: BTreeSet::new(),
             terminating: BTreeMap::new(),
             hearing: None,
             stop: false,
@@ -180,7 +183,7 @@ impl Instance {
             WorkerEvent::Child { process, event } => self.child(now, worker, process, event, effects),
             WorkerEvent::Recorded => {
                 self.pending_crashes.remove(&CrashId::of_main(worker.clone()));
-                effects.push(Effect::Acknowledge { worker: worker.clone() });
+                self.acknowledge(worker, effects);
             }
             WorkerEvent::NotRecorded => self.record_later(now, &CrashId::of_main(worker.clone())),
             WorkerEvent::Lost { affected } => self.lost(now, worker, &affected, effects),

@@ -199,9 +199,13 @@ impl Shim {
         if self.post_mortem.is_some() {
             return;
         }
-        if self.serving.look_if_due()
-            && let Some(tracer) = &mut self.tracer
-        {
+        if self.serving.look_if_due() {
+            self.follow_serving();
+        }
+    }
+
+    fn follow_serving(&mut self) {
+        if let Some(tracer) = &mut self.tracer {
             tracer.follow(&mut self.serving);
             self.changes_left = true;
         }

@@ -40,6 +40,7 @@ impl Instance {
                 let pending = self.pending_crashes.entry(id).or_default();
                 pending.add(affected);
                 pending.end = Some(End { pid: process.pid, role, exit, cause, at, uptime });
+                pending.has_ended = true;
                 pending.memory = memory;
                 let input = crash_monitor::MonitorInput::ChildCrashed { worker: worker.clone(), process, at };
                 self.monitor.step(now, input, effects);
@@ -53,8 +54,23 @@ impl Instance {
             ChildEvent::Recorded => {
                 self.pending_crashes.remove(&id);
                 effects.push(Effect::AcknowledgeChild { worker: worker.clone(), process });
+                if self.to_acknowledge.remove(worker) {
+                    self.acknowledge(worker, effects);
+                }
             }
             ChildEvent::NotRecorded => self.record_later(now, &id),
+        }
+    }
+
+    /// The worker's own end is safe. Its shim may go, and hears nothing more, when the crashes of its children are, too.
+    pub(super) fn acknowledge(&mut self, worker: &WorkerId, effects: &mut Vec<Effect>) {
+        // a child that was stopped at its signal as the main process ended is told no more of
+        self.pending_crashes
+            .retain(|id, pending| id.worker != *worker || id.process.is_none() || pending.has_ended);
+        if self.pending_crashes.keys().any(|id| id.worker == *worker) {
+            self.to_acknowledge.insert(worker.clone());
+        } else {
+            effects.push(Effect::Acknowledge { worker: worker.clone() });
         }
     }
 

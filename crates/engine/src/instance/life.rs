@@ -146,7 +146,7 @@ impl Instance {
             pending.memory = memory;
         } else {
             self.pending_crashes.remove(&id);
-            effects.push(Effect::Acknowledge { worker: worker.clone() });
+            self.acknowledge(worker, effects);
         }
         let end = match ending {
             Ending::Asked | Ending::Finished | Ending::PassedOn => last_end(exit, CrashCause::Exit, fault),

@@ -13,6 +13,8 @@ pub(super) struct PendingCrash {
     affected: AffectedRequests,
     /// Its end, where that is a crash; of one that was stopped at its fatal signal, what is to be expected.
     pub(super) end: Option<End>,
+    /// It has ended, so that its analysis will come.
+    pub(super) has_ended: bool,
     /// Its private bytes over its last minutes, where it was killed for want of memory.
     pub(super) memory: Vec<Sample>,
     /// What the analysis found, and the dump's proof of deletion.

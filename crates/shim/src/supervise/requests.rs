@@ -106,6 +106,9 @@ impl Shim {
             ToShim::Warm { address } => {
                 self.worker.warm = true;
                 self.worker.address = address;
+                // who serves is there by now, and may die of its first request
+                self.serving.look();
+                self.follow_serving();
                 self.done(re);
             }
             ToShim::Watch { processes } => {

@@ -7,9 +7,12 @@ use model::{CrashCause, ProcessId};
 use super::*;
 use crate::instance::ChildEvent;
 
+fn process(number: u32) -> ProcessId {
+    ProcessId { pid: 100 + number, started_at: Now::START.wall }
+}
+
 fn child(number: u32, event: ChildEvent) -> WorkerEvent {
-    let process = ProcessId { pid: 100 + number, started_at: Now::START.wall };
-    WorkerEvent::Child { process, event }
+    WorkerEvent::Child { process: process(number), event }
 }
 
 fn child_ended(now: Now) -> ChildEvent {
@@ -42,7 +45,7 @@ fn each_childs_crash_is_recorded_and_nothing_is_started() {
     let mut bench = Bench::new();
     let worker = bench.running();
     for number in 0..3 {
-        let process = ProcessId { pid: 100 + number, started_at: Now::START.wall };
+        let process = process(number);
         let now = bench.now;
         let mut effects = bench.tell(&worker, child(number, child_ended(now)));
         effects.extend(bench.tell(&worker, child(number, child_analysed(None))));
@@ -114,7 +117,30 @@ fn a_launcher_that_passes_on_a_crash_is_started_again_and_no_second_crash() {
     bench.tell(&worker, child(0, child_ended(now)));
     bench.tell(&worker, child(0, child_analysed(None)));
     let effects = bench.tell(&worker, ended(now, Exit::Code(139), Ending::PassedOn));
-    assert!(effects.contains(&Effect::Acknowledge { worker: worker.clone() }));
+    let acknowledged = Effect::Acknowledge { worker: worker.clone() };
+    assert!(!effects.contains(&acknowledged), "its shim has a crash that is not recorded");
     assert_eq!(bench.instance.status(bench.now).recent_crashes.unwrap().count, 1);
     assert!(started(&effects).is_some());
+    let process = process(0);
+    assert_eq!(
+        bench.tell(&worker, child(0, ChildEvent::Recorded)),
+        [Effect::AcknowledgeChild { worker, process }, acknowledged]
+    );
+}
+
+#[test]
+fn a_child_that_was_stopped_at_its_signal_as_the_worker_ended_keeps_no_shim() {
+    let mut bench = Bench::new();
+    let worker = bench.running();
+    let fatal = ChildEvent::Fatal {
+        role: ProcessRole::Child,
+        signal: Signal(11),
+        at: bench.now.wall,
+        affected: AffectedRequests::default(),
+    };
+    bench.tell(&worker, child(0, fatal));
+    let now = bench.now;
+    let effects = bench.tell(&worker, ended(now, Exit::Code(0), Ending::Finished));
+    assert!(effects.contains(&Effect::Acknowledge { worker }));
+    assert!(bench.instance.pending_crashes.is_empty());
 }
