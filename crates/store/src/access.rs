@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::status::{DatabaseHealth, DatabaseState};
+use model::{AppName, TimeRange};
 use tokio::sync::{mpsc, watch};
 
 use crate::error::Cause;
@@ -102,6 +103,18 @@ impl Access {
 
     fn alarm(&self, alarm: Alarm) {
         let _says_nothing_new = self.alarms.try_send(alarm);
+    }
+
+    /// The rows of an app (`$1`) in a range (`$2` to before `$3`), at most so many (`$4`).
+    pub(crate) async fn rows_in(
+        &self,
+        sql: &'static str,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> sqlx::Result<Vec<Row>> {
+        let values = vec![app.into(), range.start.into(), range.end.into(), i64::from(limit).into()];
+        self.rows(sql, values).await
     }
 
     /// Reads outside a transaction.

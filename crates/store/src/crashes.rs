@@ -90,8 +90,7 @@ impl Store {
         let sql = "SELECT crash, incident, size_bytes, sha256, captured_at_ms, dropped_at_ms, stopped_us, result \
                    FROM audit WHERE app = $1 AND captured_at_ms >= $2 AND captured_at_ms < $3 \
                    ORDER BY captured_at_ms DESC, crash DESC LIMIT $4";
-        let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
-        let rows = self.sql.rows(sql, values).await;
+        let rows = self.sql.rows_in(sql, app, range, limit).await;
         rows.and_then(|rows| rows.iter().map(audit_row_of).collect())
             .map_err(self.failed("Reading the audit of dumps"))
     }

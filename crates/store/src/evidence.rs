@@ -1,5 +1,5 @@
 //! A rule's evidence in two columns: what it saw and when it acts, which every list shows, and what it measured meanwhile, which is
-//! twenty times as long and read only for whoever looks at it. Up to the tenth number of the tables both stood in the first.
+//! twenty times as long and read only for whoever looks at it. Up to the thirteenth number of the tables both stood in the first.
 
 use model::auto_heal::evidence::{Evidence, Reading, Sample};
 use serde::{Deserialize, Serialize};

@@ -50,7 +50,7 @@ impl Store {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<HealEvent>, StoreError> {
-        let rows = self.read_heal_events(select_events!(", measurements"), app, range, limit).await;
+        let rows = self.sql.rows_in(select_events!(", measurements"), app, range, limit).await;
         rows.and_then(|rows| rows.iter().map(|row| event_of(row, evidence::whole(row)?)).collect())
             .map_err(self.failed("Reading the events of auto-heal"))
     }
@@ -62,20 +62,9 @@ impl Store {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<HealEvent>, StoreError> {
-        let rows = self.read_heal_events(select_events!(""), app, range, limit).await;
+        let rows = self.sql.rows_in(select_events!(""), app, range, limit).await;
         rows.and_then(|rows| rows.iter().map(|row| event_of(row, evidence::brief(row)?)).collect())
             .map_err(self.failed("Reading the events of auto-heal"))
-    }
-
-    async fn read_heal_events(
-        &self,
-        sql: &'static str,
-        app: &AppName,
-        range: TimeRange,
-        limit: u32,
-    ) -> sqlx::Result<Vec<Row>> {
-        let values = vec![app.into(), range.start.into(), range.end.into(), i64::from(limit).into()];
-        self.sql.rows(sql, values).await
     }
 }
 

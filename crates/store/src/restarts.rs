@@ -61,7 +61,7 @@ impl Store {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Restart>, StoreError> {
-        let rows = self.read_restarts(select_restarts!(", measurements"), app, range, limit).await;
+        let rows = self.sql.rows_in(select_restarts!(", measurements"), app, range, limit).await;
         rows.and_then(|rows| rows.iter().map(|row| restart_of(row, evidence::whole(row)?)).collect())
             .map_err(self.failed("Reading restarts"))
     }
@@ -73,20 +73,9 @@ impl Store {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Restart>, StoreError> {
-        let rows = self.read_restarts(select_restarts!(""), app, range, limit).await;
+        let rows = self.sql.rows_in(select_restarts!(""), app, range, limit).await;
         rows.and_then(|rows| rows.iter().map(|row| restart_of(row, evidence::brief(row)?)).collect())
             .map_err(self.failed("Reading restarts"))
-    }
-
-    async fn read_restarts(
-        &self,
-        sql: &'static str,
-        app: &AppName,
-        range: TimeRange,
-        limit: u32,
-    ) -> sqlx::Result<Vec<Row>> {
-        let values = vec![app.into(), range.start.into(), range.end.into(), i64::from(limit).into()];
-        self.sql.rows(sql, values).await
     }
 }
 
