@@ -20,6 +20,7 @@ use crate::parts::in_flight::InFlight;
 use crate::parts::insight::{Actions, Details, Notes};
 use crate::parts::line_chart::LineFigure;
 use crate::parts::link::Links;
+use crate::parts::outcome::Outcome;
 use crate::parts::stack::Stack;
 use crate::parts::table::TableView;
 use crate::{Console, ConsoleError};
@@ -50,7 +51,7 @@ pub(crate) fn IncidentPage() -> impl IntoView {
         let view = view! {
             <Page title=format!("{app}: {title}") crumbs=crumbs app=Some(app) here=INCIDENTS.href(&incident.app)>
                 <Counter count=incident.count one="crash" many="crashes" />
-                <Outcome word=changed />
+                <StateOutcome word=changed />
                 <Content incident=incident crashes=crashes restarts=restarts />
             </Page>
         };
@@ -129,19 +130,14 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
 
 /// How the last change of the state went. The words are ours, whatever the address says.
 #[component]
-fn Outcome(word: Option<String>) -> impl IntoView {
-    let (good, text) = match word.as_deref()? {
-        "yes" => (true, "State changed."),
-        "refused" => (false, "State not changed: a value is missing, too long or not allowed."),
-        "failed" => (false, "State not changed: database unavailable. See the Medic log."),
+fn StateOutcome(word: Option<String>) -> impl IntoView {
+    let outcome = match word.as_deref()? {
+        "yes" => Outcome::Done("State changed."),
+        "refused" => Outcome::Failed("State not changed: a value is missing, too long or not allowed."),
+        "failed" => Outcome::Failed("State not changed: database unavailable. See the Medic log."),
         _ => return None,
     };
-    let (class, role) = if good { ("message success", "status") } else { ("message critical", "alert") };
-    Some(view! {
-        <p class=class role=role>
-            {text}
-        </p>
-    })
+    Some(outcome.view())
 }
 
 /// Not in a region that is asked for again: what was typed would be lost.

@@ -13,6 +13,7 @@ use crate::parts::frame::{Counter, LiveRegion, Page, app_crumbs};
 use crate::parts::icon::Status;
 use crate::parts::instances::InstanceTable;
 use crate::parts::link::Links;
+use crate::parts::outcome::Outcome;
 use crate::parts::problems::Missing;
 use crate::parts::table::TableView;
 
@@ -87,19 +88,14 @@ fn Crashes(report: Report, app: AppName) -> impl IntoView {
 /// How a restart that was asked for here began. The words are ours, whatever the address says.
 #[component]
 fn RestartOutcome(word: Option<String>) -> impl IntoView {
-    let (good, text) = match word.as_deref()? {
-        "begun" => {
-            (true, "Restart started: the new worker takes over, then the old one finishes its requests.")
-        }
-        "busy" => (false, "Not restarted: the instance is not running or is already restarting."),
-        "refused" => (false, "Not restarted: no such instance."),
-        "failed" => (false, "Not restarted. See the Medic log."),
+    let outcome = match word.as_deref()? {
+        "begun" => Outcome::Done(
+            "Restart started: the new worker takes over, then the old one finishes its requests.",
+        ),
+        "busy" => Outcome::Warned("Not restarted: the instance is not running or is already restarting."),
+        "refused" => Outcome::Warned("Not restarted: no such instance."),
+        "failed" => Outcome::Warned("Not restarted. See the Medic log."),
         _ => return None,
     };
-    let (class, role) = if good { ("message success", "status") } else { ("message warning", "alert") };
-    Some(view! {
-        <p class=class role=role>
-            {text}
-        </p>
-    })
+    Some(outcome.view())
 }

@@ -11,6 +11,7 @@ use crate::ConfigurationLine;
 use crate::answer::{answer, asked_app, console, query_part};
 use crate::catalog::SETTINGS;
 use crate::parts::frame::{Page, Scroll, app_crumbs};
+use crate::parts::outcome::Outcome;
 use crate::parts::when::When;
 
 /// The page.
@@ -31,7 +32,7 @@ pub(crate) fn SettingsPage() -> impl IntoView {
             <Page title=format!("{app}: {}", SETTINGS.name) crumbs=app_crumbs(&app) app=Some(app.clone()) here=here.clone()>
                 <h1>{SETTINGS.name}</h1>
                 <p class="lead">{SETTINGS.description}</p>
-                <Outcome saved=saved />
+                <SaveOutcome saved=saved />
                 <section aria-labelledby="proactive">
                     <h2 id="proactive">"Proactive features"</h2>
                     <form class="settings" method="post" action=here>
@@ -81,34 +82,18 @@ fn LastChange(change: Change) -> impl IntoView {
 
 /// How saving went. The words are ours, whatever the address says.
 #[component]
-fn Outcome(saved: Option<String>) -> impl IntoView {
-    match saved.as_deref() {
-        Some("yes") => Some(
-            view! {
-                <p class="message success" role="status">
-                    "Saved."
-                </p>
-            }
-            .into_any(),
+fn SaveOutcome(saved: Option<String>) -> impl IntoView {
+    let outcome = match saved.as_deref()? {
+        "yes" => Outcome::Done("Saved."),
+        "refused" => Outcome::Failed(
+            "Not saved: a setting is unknown, or its value is not True or False. Nothing was changed.",
         ),
-        Some("refused") => Some(
-            view! {
-                <p class="message critical" role="alert">
-                    "Not saved: a setting is unknown, or its value is not True or False. Nothing was changed."
-                </p>
-            }
-            .into_any(),
-        ),
-        Some("failed") => Some(
-            view! {
-                <p class="message critical" role="alert">
-                    "Not saved: database unavailable. Nothing was changed. See the Medic log."
-                </p>
-            }
-            .into_any(),
-        ),
-        _ => None,
-    }
+        "failed" => {
+            Outcome::Failed("Not saved: database unavailable. Nothing was changed. See the Medic log.")
+        }
+        _ => return None,
+    };
+    Some(outcome.view())
 }
 
 /// A flag that is on unless it says false. The hidden field says what an empty box means, so that a form without this flag
@@ -206,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_outcome_is_said_in_our_own_words_only() {
-        let html = |saved: &str| view! { <Outcome saved=Some(saved.to_owned()) /> }.to_html();
+        let html = |saved: &str| view! { <SaveOutcome saved=Some(saved.to_owned()) /> }.to_html();
         assert!(html("yes").contains("Saved."));
         assert!(html("failed").contains("Nothing was changed"));
         assert!(!html("<b>You won").contains("won"));

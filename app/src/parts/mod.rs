@@ -15,6 +15,7 @@ pub(crate) mod line_chart;
 pub(crate) mod line_plot;
 pub(crate) mod link;
 pub(crate) mod markup;
+pub(crate) mod outcome;
 pub(crate) mod plot;
 pub(crate) mod problems;
 pub(crate) mod range;

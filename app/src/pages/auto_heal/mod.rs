@@ -21,6 +21,7 @@ use crate::ConsoleError;
 use crate::answer::{answer, asked_app, console, query_part};
 use crate::catalog::AUTO_HEAL;
 use crate::parts::frame::{Page, app_crumbs};
+use crate::parts::outcome::Outcome;
 
 pub use draft::{Command, Draft, List, SentForm};
 
@@ -121,7 +122,7 @@ pub(crate) fn AutoHealPage() -> impl IntoView {
                 <h1>{AUTO_HEAL.name}</h1>
                 <p class="lead">{AUTO_HEAL.description}</p>
                 <Tabs app=app now=tab />
-                <Outcome word=outcome />
+                <RulesOutcome word=outcome />
                 {content}
             </Page>
         };
@@ -149,24 +150,23 @@ fn Tabs(app: AppName, now: Tab) -> impl IntoView {
 
 /// How the last change went. The words are ours, whatever the address says.
 #[component]
-fn Outcome(word: Option<String>) -> impl IntoView {
-    let (good, text) = match word.as_deref()? {
-        "yes" => (true, "Saved. The rules apply from now on; no worker was restarted."),
-        "on" => (true, "Custom rules enabled. No worker was restarted."),
-        "off" => (true, "Custom rules disabled. They are kept."),
-        "refused" => (false, "Not enabled: the saved rules have no valid condition. Add one, then save."),
-        "failed" => (false, "Not saved: database unavailable. Nothing was changed. See the Medic log."),
-        "resumed" => (true, "Proactive rules resumed. The restart count is 0."),
-        "reset" => (true, "Restart count reset to 0."),
-        "not-resumed" => (false, "Proactive rules not resumed. See the Medic log."),
+fn RulesOutcome(word: Option<String>) -> impl IntoView {
+    let outcome = match word.as_deref()? {
+        "yes" => Outcome::Done("Saved. The rules apply from now on; no worker was restarted."),
+        "on" => Outcome::Done("Custom rules enabled. No worker was restarted."),
+        "off" => Outcome::Done("Custom rules disabled. They are kept."),
+        "refused" => {
+            Outcome::Failed("Not enabled: the saved rules have no valid condition. Add one, then save.")
+        }
+        "failed" => {
+            Outcome::Failed("Not saved: database unavailable. Nothing was changed. See the Medic log.")
+        }
+        "resumed" => Outcome::Done("Proactive rules resumed. The restart count is 0."),
+        "reset" => Outcome::Done("Restart count reset to 0."),
+        "not-resumed" => Outcome::Failed("Proactive rules not resumed. See the Medic log."),
         _ => return None,
     };
-    let (class, role) = if good { ("message success", "status") } else { ("message critical", "alert") };
-    Some(view! {
-        <p class=class role=role>
-            {text}
-        </p>
-    })
+    Some(outcome.view())
 }
 
 #[cfg(test)]
@@ -194,7 +194,7 @@ mod tests {
     fn an_unknown_tab_is_the_first_and_an_unknown_outcome_says_nothing() {
         assert_eq!(Tab::of_word(Some("history")), Tab::History);
         assert_eq!(Tab::of_word(Some("<b>")), Tab::Custom);
-        let html = |word: &str| view! { <Outcome word=Some(word.to_owned()) /> }.to_html();
+        let html = |word: &str| view! { <RulesOutcome word=Some(word.to_owned()) /> }.to_html();
         assert!(html("yes").contains("no worker was restarted"));
         assert!(!html("<b>You won").contains("won"));
     }
