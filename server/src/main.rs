@@ -10,6 +10,7 @@ mod backup;
 mod check;
 mod command_line;
 mod config;
+mod configured;
 mod console;
 mod custom_action;
 mod descriptors;

@@ -24,6 +24,7 @@ use store::{Database, Store, StoreError};
 use tokio::sync::watch;
 
 use crate::config::{Config, Line};
+use crate::configured::ConfiguredApps;
 use crate::console::{self, Maintenance};
 use crate::descriptors::Descriptors;
 use crate::health::Health;
@@ -113,11 +114,10 @@ pub async fn serve(
     let (store, keeper) = Store::beside(database(&config), Arc::clone(&clock))?;
     let keeping = tokio::spawn(keeper.run()).abort_handle();
     tokio::spawn(health.clone().follow(store.status()));
-    let program = std::env::current_exe()
-        .map_err(|source| ServeError::System { what: "finding Medic's own program", source })?;
     let (groups, said) = control_groups();
     config.lines.push(said);
-    let launcher = Launcher::new(program, &config.data_dir, environment(), &config.apps, groups)
+    let configured = ConfiguredApps::new(&config.apps);
+    let launcher = Launcher::new(own_program()?, &config.data_dir, environment(), configured, groups)
         .with_open_files(descriptors.before(), descriptors.shares().starts);
     let memory = MemoryMinutes::default();
     let dependencies = Dependencies {
@@ -271,6 +271,11 @@ pub fn database(config: &Config) -> Database {
         Some(url) => Database::Postgres(url.clone()),
         None => Database::Sqlite(config.data_dir.join("medic.db")),
     }
+}
+
+fn own_program() -> Result<PathBuf, ServeError> {
+    std::env::current_exe()
+        .map_err(|source| ServeError::System { what: "finding Medic's own program", source })
 }
 
 fn node_name() -> NodeName {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use app_service::environment::{INSTANCE_ID, PORT, SITE_NAME};
 use model::{AppName, Place, WorkerId};
@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::warm_up::WarmUpCheck;
 use crate::config::{Account, App, RunAs, command};
+use crate::configured::ConfiguredApps;
 use crate::custom_action::Context;
 use crate::worker_output;
 
@@ -50,7 +51,7 @@ pub struct Launcher {
     fork_server: Arc<ForkServer>,
     data_dir: PathBuf,
     inherited: BTreeMap<String, String>,
-    apps: RwLock<BTreeMap<AppName, App>>,
+    apps: ConfiguredApps,
     /// Where workers get control groups of their own, where they do.
     groups: Option<Home>,
     next_port: AtomicU16,
@@ -67,10 +68,9 @@ impl Launcher {
         program: PathBuf,
         data_dir: &Path,
         inherited: BTreeMap<String, String>,
-        apps: &[App],
+        apps: ConfiguredApps,
         groups: Option<Home>,
     ) -> Self {
-        let apps = RwLock::new(apps.iter().map(|app| (app.name.clone(), app.clone())).collect());
         // Two Medics on one machine should not try the same ports at the same time, even if started one after the other: a
         // factor that shares no divisor with the number of ports puts neighbouring process ids far apart.
         let spread = std::process::id().wrapping_mul(4_937) % u32::from(PORTS.end - PORTS.start);
@@ -120,18 +120,17 @@ impl Launcher {
 
     /// What a new worker of the app is asked for until it is warm.
     pub fn warm_up_check(&self, app: &AppName) -> Option<WarmUpCheck> {
-        self.app(app).map(|app| app.warm_up_check)
+        self.app(app).map(|app| app.warm_up_check.clone())
     }
 
     /// What a worker is asked for that answers nobody: the app's health path, or else what it is warmed up by.
     pub fn health_path(&self, app: &AppName) -> Option<String> {
-        self.app(app).map(|app| app.health_path.unwrap_or(app.warm_up_check.path))
+        self.app(app).map(|app| app.health_path.clone().unwrap_or_else(|| app.warm_up_check.path.clone()))
     }
 
-    /// Starts the app's workers in another way from now on; `false` if there was no such app.
-    pub fn replace(&self, app: App) -> bool {
-        let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
-        apps.get_mut(&app.name).map(|known| *known = app).is_some()
+    /// The apps whose workers it starts.
+    pub fn apps(&self) -> &ConfiguredApps {
+        &self.apps
     }
 
     /// Where a custom action of an instance runs.
@@ -204,8 +203,8 @@ impl Launcher {
         environment
     }
 
-    fn app(&self, app: &AppName) -> Option<App> {
-        self.apps.read().unwrap_or_else(PoisonError::into_inner).get(app).cloned()
+    fn app(&self, app: &AppName) -> Option<Arc<App>> {
+        self.apps.get(app)
     }
 
     fn logs(&self, app: &AppName) -> PathBuf {

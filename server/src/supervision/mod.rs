@@ -151,13 +151,18 @@ impl Loop {
     }
 
     fn reload(&mut self, apps: Vec<(App, AppSpec, AppSettings)>) {
+        let configured = self.executor.launcher().apps();
+        let set = configured.now();
+        let is_known = |(app, ..): &(App, AppSpec, AppSettings)| set.contains(&app.name);
+        let apps: Vec<_> = apps.into_iter().filter(is_known).collect();
+        let gone = set.iter().filter(|known| !apps.iter().any(|(app, ..)| app.name == known.name));
+        let all: Vec<App> =
+            gone.map(|app| (**app).clone()).chain(apps.iter().map(|(app, ..)| app.clone())).collect();
+        configured.replace(&all);
         for (app, spec, settings) in apps {
-            let name = app.name.clone();
-            if self.executor.launcher().replace(app) {
-                self.executor.watch(&name);
-                self.step(Input::Respec(Box::new(spec)));
-                self.step(Input::Settings { app: name, settings });
-            }
+            self.executor.watch(&app.name);
+            self.step(Input::Respec(Box::new(spec)));
+            self.step(Input::Settings { app: app.name, settings });
         }
         self.replace_outdated();
     }
