@@ -145,8 +145,9 @@ impl Mount {
     }
 
     fn remount(&self, options: &str) {
-        mount(&self.0, &format!("remount,{options}"))
-            .expect("what was mounted can be mounted in another way");
+        let (folder, options) = (self.0.clone(), format!("remount,{options}"));
+        // A process that ends loses its command line before its files are closed: until then it is in use.
+        wait_until("the mount in another way", move || mount(&folder, &options).is_some());
     }
 }
 
