@@ -92,6 +92,18 @@ fn the_last_report_wins_over_what_was_logged_before() {
     assert_eq!((only.exception_type.as_str(), only.certain, only.lines_after), ("KeyError", false, 100));
 }
 
+/// Ruby's report has hundreds of lines, some of which begin with whatever the program calls itself.
+#[test]
+fn of_rubys_report_nothing_is_told_as_what_followed_it() {
+    let report = sample("ruby_puma_segv");
+    let analysis = analysed(&report, "", Exit::Signal(Signal(11)));
+    assert_eq!(analysis.findings.exception_type, "SIGSEGV");
+    assert_eq!(analysis.findings.notes, [] as [&str; 0]);
+    assert_eq!(read(report.as_bytes()).unwrap().lines_after, 0);
+    let logged = format!("{report}{}", "GET / 200\n".repeat(60));
+    assert_eq!(analysed(&logged, "", Exit::Signal(Signal(11))).findings.notes.len(), 1);
+}
+
 fn analysed(standard_error: &str, standard_output: &str, exit: Exit) -> Analysis {
     let standard_output = standard_output.as_bytes();
     analyse(&Death { standard_output, ..death(standard_error.as_bytes(), exit) }, &Limits::default())

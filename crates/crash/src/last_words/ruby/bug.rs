@@ -61,10 +61,16 @@ fn end(body: &[Line<'_>]) -> usize {
             || line.starts_with(['-', '/', ' ', '*', '<', '(', '['])
             || line.starts_with("ruby")
             || is_control_frame(line)
+            || is_c_call(line)
             || is_map(line)
     };
     let note = body.iter().position(|line| line.starts_with("[NOTE]"));
     note.map_or_else(|| body.iter().take_while(|line| belongs(line)).count(), |note| note + 1)
+}
+
+/// `puma: cluster worker 1: 30245 [puma](_start+0x21) [0x55c699bbc151]`: a program is called as it calls itself.
+fn is_c_call(line: &str) -> bool {
+    line.ends_with(']') && line.contains(" [0x")
 }
 
 fn is_control_frame(line: &str) -> bool {
