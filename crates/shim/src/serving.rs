@@ -144,6 +144,8 @@ impl ServingProcesses {
             known.held = None;
             self.main_has_served |= known.process.served.is_some();
         }
+        // a successor serves by what its predecessor has left it
+        self.known.values_mut().for_each(|known| known.process.inherited.clear());
     }
 
     /// When the tree is to be looked at, by the monotonic clock.
@@ -241,6 +243,11 @@ impl ServingProcesses {
             }
         }
         let found = rule::serving(&self.tree());
+        for (pid, sockets) in rule::inherited(&self.tree(), &found) {
+            if let Some(known) = self.known.get_mut(&pid) {
+                known.process.inherited.extend(sockets);
+            }
+        }
         for (pid, known) in &mut self.known {
             let serves = found.get(pid).copied();
             known.is_likely = serves.is_some();

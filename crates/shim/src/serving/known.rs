@@ -80,6 +80,7 @@ impl Known {
             sockets: Sockets::default(),
             is_cluster_worker: false,
             served: None,
+            inherited: BTreeSet::new(),
         };
         let age = age(started);
         Self {

@@ -6,9 +6,9 @@
 //! | a connection of the port, or the mark of node's cluster | what its master hands it |
 //! | another listening socket | what a proxy of the same tree passes on: php-fpm behind nginx |
 //!
-//! But what runs below a process that serves, and runs another program, is a helper: `exec` in PHP hands every socket on, and a
-//! browser that an app starts listens for the app alone. A supervisor that only has a control socket of its own is no proxy,
-//! so that what opens sockets by itself below it serves.
+//! But what runs below a process that serves, and runs another program, is a helper as long as it has only sockets from above:
+//! `exec` in PHP hands every one on, also past the end of who has started it. One that listens by itself is no helper: whose child
+//! it is says little, since `php-fpm & exec nginx` puts php-fpm below nginx.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +54,8 @@ pub(super) struct Process {
     pub(super) is_cluster_worker: bool,
     /// What it was found to serve before: that stays.
     pub(super) served: Option<Serves>,
+    /// Listening sockets that it was seen to have from a server above it that runs another program.
+    pub(super) inherited: BTreeSet<u64>,
 }
 
 impl Process {
@@ -65,9 +67,8 @@ impl Process {
         self.sockets.port.iter().chain(&self.sockets.elsewhere)
     }
 
-    fn has_only_what(&self, other: &Self) -> bool {
-        let theirs: BTreeSet<&u64> = other.listens().collect();
-        self.listens().all(|socket| theirs.contains(socket))
+    fn listens_on(&self, socket: u64) -> bool {
+        self.sockets.port.contains(&socket) || self.sockets.elsewhere.contains(&socket)
     }
 }
 
@@ -96,22 +97,44 @@ fn serves(
         let master = tree.get(&process.parent).filter(|master| master.runs_the_same_as(process));
         process.is_cluster_worker && master.is_some() && found.get(&process.parent) == Some(&Serves::Port)
     };
-    let serves = if !process.sockets.port.is_empty() {
-        Serves::Port
-    } else if process.sockets.has_connection || is_of_cluster() {
-        Serves::Connections
-    } else if !process.sockets.elsewhere.is_empty() {
-        Serves::Elsewhere
+    let above: Vec<&Process> = foreign_servers(tree, found, pid, process).collect();
+    let is_own = |socket: &u64| {
+        !process.inherited.contains(socket) && !above.iter().any(|above| above.listens_on(*socket))
+    };
+    if process.sockets.port.iter().any(is_own) {
+        Some(Serves::Port)
+    } else if (process.sockets.has_connection || is_of_cluster()) && above.is_empty() {
+        Some(Serves::Connections)
     } else {
-        return None;
+        process.sockets.elsewhere.iter().any(is_own).then_some(Serves::Elsewhere)
+    }
+}
+
+/// What is above a process, serves, and runs another program.
+fn foreign_servers<'t>(
+    tree: &'t BTreeMap<Pid, &'t Process>,
+    found: &'t BTreeMap<Pid, Serves>,
+    pid: Pid,
+    process: &'t Process,
+) -> impl Iterator<Item = &'t Process> {
+    ancestors(tree, pid)
+        .filter(|(above, one)| found.contains_key(above) && !one.runs_the_same_as(process))
+        .map(|(_, one)| one)
+}
+
+/// The listening sockets that each process has from one above it that serves and runs another program.
+pub(super) fn inherited(
+    tree: &BTreeMap<Pid, &Process>,
+    found: &BTreeMap<Pid, Serves>,
+) -> Vec<(Pid, BTreeSet<u64>)> {
+    let of = |(pid, process): (&Pid, &&Process)| {
+        let sockets: BTreeSet<u64> = foreign_servers(tree, found, *pid, process)
+            .flat_map(|above| process.listens().filter(|socket| above.listens_on(**socket)))
+            .copied()
+            .collect();
+        (!sockets.is_empty()).then_some((*pid, sockets))
     };
-    let is_helper_of = |(ancestor, above): (Pid, &Process)| {
-        found.get(&ancestor).is_some_and(|served| {
-            !above.runs_the_same_as(process) && (*served != Serves::Elsewhere || process.has_only_what(above))
-        })
-    };
-    let is_helper = ancestors(tree, pid).any(is_helper_of);
-    (!is_helper).then_some(serves)
+    tree.iter().filter_map(of).collect()
 }
 
 /// Do its children serve beside it or for it? One of the same program has been found to serve, or has lived for so long that it
@@ -162,6 +185,7 @@ mod tests {
             },
             is_cluster_worker: false,
             served: None,
+            inherited: BTreeSet::new(),
         }
     }
 
@@ -229,12 +253,11 @@ mod tests {
     }
 
     #[test]
-    fn helpers_do_not_serve_whatever_they_inherited_or_opened() {
+    fn helpers_do_not_serve_whatever_they_inherited() {
         let all = [
             (10, process(1, PYTHON, &[100], &[])),
             (11, process(10, PYTHON, &[100], &[])),
             (12, process(11, GIT, &[100], &[])),
-            (13, process(11, NODE, &[], &[200])),
             (14, with_connection(process(11, SH, &[], &[]))),
             (15, process(14, GIT, &[100], &[])),
             (16, Process { executable: None, ..process(11, PYTHON, &[100], &[]) }),
@@ -254,6 +277,35 @@ mod tests {
         ];
         assert_eq!(who(&all), [11, 12, 13, 14]);
         assert_eq!(topmost(&tree(&all)), [11, 13]);
+    }
+
+    /// `php-fpm & exec nginx`: whose child one is depends on the order of a line.
+    #[test]
+    fn what_listens_by_itself_below_a_server_of_another_program_serves() {
+        let mut all = vec![
+            (10, process(1, NGINX, &[100], &[])),
+            (11, process(10, NGINX, &[100], &[])),
+            (12, process(10, FPM, &[], &[200])),
+            (13, process(12, FPM, &[], &[200])),
+            (14, process(13, GIT, &[], &[200])),
+            (15, process(13, GIT, &[100], &[200])),
+            // it has the port from above, and its own socket besides
+            (16, process(10, NODE, &[100], &[300])),
+        ];
+        assert_eq!(who(&all), [10, 11, 12, 13, 16]);
+        assert_eq!(serving(&tree(&all))[&16], Serves::Elsewhere);
+        assert_eq!(topmost(&tree(&all)), [10]);
+        // what a helper has from above stays from above, when that is gone
+        let found = serving(&tree(&all));
+        for (pid, sockets) in inherited(&tree(&all), &found) {
+            let (_, helper) = all.iter_mut().find(|(one, _)| *one == pid).unwrap();
+            helper.inherited = sockets;
+        }
+        let orphan = |(pid, process): (Pid, Process)| {
+            (!matches!(pid, 12 | 13)).then_some((pid, Process { parent: 1, ..process }))
+        };
+        let all: Vec<_> = all.into_iter().filter_map(orphan).collect();
+        assert_eq!(who(&all), [10, 11, 16]);
     }
 
     #[test]
