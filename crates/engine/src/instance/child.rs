@@ -64,7 +64,7 @@ impl Instance {
 
     /// The worker's own end is safe. Its shim may go, and hears nothing more, when the crashes of its children are, too.
     pub(super) fn acknowledge(&mut self, worker: &WorkerId, effects: &mut Vec<Effect>) {
-        // a child that was stopped at its signal as the main process ended is told no more of
+        // of a child that was stopped at its signal as the main process ended, older shims tell no more
         self.pending_crashes
             .retain(|id, pending| id.worker != *worker || id.process.is_none() || pending.has_ended);
         if self.pending_crashes.keys().any(|id| id.worker == *worker) {

@@ -130,6 +130,19 @@ impl Shim {
         self.serving.look();
     }
 
+    /// Those that stand still before their fatal signal end with the worker, and had crashed before it ended.
+    pub(super) fn captured_end(&mut self) {
+        let main = self.worker.pid;
+        let captured = self.captured.iter().filter(|(pid, _)| **pid != main);
+        let ends: Vec<(Pid, Exit)> =
+            captured.map(|(pid, captured)| (*pid, Exit::Signal(captured.signal))).collect();
+        for (pid, exit) in ends {
+            if let Some(death) = self.serving.ended(pid, exit) {
+                self.child_ended(&death);
+            }
+        }
+    }
+
     pub(super) fn child_ended(&mut self, death: &Death) {
         let captured = self.captured.remove(&death.pid);
         let exit = match (&captured, death.exit) {

@@ -48,6 +48,7 @@ impl Shim {
         self.take_deaths();
         let at = self.clock.wall();
         self.tracer = None;
+        self.captured_end();
         let captured = self.captured.remove(&self.worker.pid);
         let exit = match &captured {
             // a capture that took too long ends by the watchdog's kill

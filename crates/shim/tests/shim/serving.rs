@@ -37,6 +37,10 @@ def kill_children(number):
             try: os.kill(child, number)
             except ProcessLookupError: pass
     return handle
+def end_beside_child(*_):
+    stopped = lambda child: open(f'/proc/{child}/stat').read().rpartition(')')[2].split()[0] == 't'
+    while not any(map(stopped, children)): pass
+    os._exit(9)
 def serve():
     while True:
         told = server.accept()[0].recv(100).decode()
@@ -46,6 +50,9 @@ def serve():
         if told == 'abort': ask_master(signal.SIGUSR1)
         if told == 'term': ask_master(signal.SIGUSR2)
         if told == 'end': ask_master(signal.SIGHUP)
+        if told == 'fault beside the end':
+            os.kill(master, signal.SIGWINCH)
+            ctypes.string_at(0)
 def fork():
     child = os.fork()
     if child == 0:
@@ -58,6 +65,7 @@ asked = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP]
 signal.signal(signal.SIGUSR1, kill_children(signal.SIGABRT))
 signal.signal(signal.SIGUSR2, kill_children(signal.SIGTERM))
 signal.signal(signal.SIGHUP, lambda *_: os._exit(9))
+signal.signal(signal.SIGWINCH, end_beside_child)
 children += [fork(), fork()]
 print('ready', flush=True)
 while True:
@@ -254,6 +262,22 @@ fn a_childs_crash_is_kept_until_it_is_recorded_also_past_the_workers_end() {
     run.wait_for_end();
     run.send(&ToShim::AcknowledgeChild { process: crash.process });
     assert!(run.is_closed());
+}
+
+#[test]
+fn a_child_that_is_stopped_at_its_signal_as_the_main_process_ends_has_crashed() {
+    let mut run = run_with("exec python3 prefork.py", true, |_| {});
+    wait_for_serving(&mut run, 2, 2, &[]);
+    tell(&run, "fault beside the end");
+    let crash = wait_for_child(&mut run);
+    assert_eq!((crash.role, crash.cause), (ProcessRole::Child, CrashCause::Signal));
+    assert_eq!(crash.exit, Exit::Signal(Signal(libc::SIGSEGV)));
+    run.reconnect();
+    let ended = run.wait_for_end();
+    assert!(matches!(ended, FromShim::Ended { exit: Exit::Code(9), crash: true, .. }), "{ended:?}");
+    run.wait_for(|message| matches!(message, FromShim::Analysed { .. }));
+    run.send(&ToShim::AcknowledgeChild { process: crash.process });
+    run.acknowledge();
 }
 
 fn server(run: &Run) -> u32 {
