@@ -15,7 +15,8 @@
 //! process that is stopped for the debugger is what it is.
 //!
 //! A look costs some ten microseconds where nothing has changed (who there is), and some hundred where somebody is new (sockets
-//! and their holders). So it is done five times a second, more often at the start and after an end, less often where it costs more than a hundredth of a processor, and
+//! and their holders). One that has not served is looked at again when somebody on the machine has begun to listen, and less and
+//! less often besides. So it is done five times a second, more often at the start and after an end, less often where it costs more than a hundredth of a processor, and
 //! once a second while there is nothing but a main process that serves.
 
 mod deaths;
@@ -103,6 +104,8 @@ pub(crate) struct ServingProcesses {
     known: BTreeMap<Pid, Known>,
     one_has_served: bool,
     main_has_served: bool,
+    /// As it was when the tree was last looked at.
+    listening: Listening,
     /// Where the ends of those that serve are heard of.
     deaths: Option<Epoll>,
     look_at: Duration,
@@ -121,6 +124,7 @@ impl ServingProcesses {
             known: BTreeMap::new(),
             one_has_served: false,
             main_has_served: false,
+            listening: Listening::default(),
             deaths: Epoll::new().ok(),
             look_at: Duration::ZERO,
             closely_until: clock.monotonic() + START_LIMIT,
@@ -163,13 +167,18 @@ impl ServingProcesses {
         count(self) > before
     }
 
-    /// Looks who there is, and at those that are new or have not served yet.
+    /// Looks who there is, and at those that are new or have not served yet: at these at once where somebody has begun to listen.
     pub(crate) fn look(&mut self) {
         let began = self.clock.monotonic();
         let pids = self.members.pids();
+        // where the kernel does not say, nobody is found to serve
+        let listening = Listening::now(self.port).unwrap_or_default();
+        let has_new = !listening.is_part_of(&self.listening);
+        self.listening = listening;
         // the end of one that served is still to be heard of
         self.known.retain(|pid, known| pids.contains(pid) || known.held.is_some());
-        let due = |pid: &&Pid| self.known.get(pid).is_none_or(|known| known.look_at <= began);
+        let is_due = |known: &Known| known.look_at <= began || (has_new && known.process.served.is_none());
+        let due = |pid: &&Pid| self.known.get(pid).is_none_or(is_due);
         let due: Vec<Pid> = pids.iter().filter(due).copied().collect();
         self.examine(&due, began);
         let took = self.clock.monotonic().saturating_sub(began);
@@ -183,6 +192,14 @@ impl ServingProcesses {
             };
         let young = self.known.values().filter(|known| !serves(known)).map(|known| known.look_at);
         self.look_at = young.filter(|at| *at > began).min().map_or(next, |at| next.min(at));
+    }
+
+    /// The same, and at all that are not known to serve, whenever their turn were.
+    pub(crate) fn look_at_all(&mut self) {
+        self.look();
+        let unsure = self.known.iter().filter(|(_, known)| known.process.served.is_none());
+        let unsure: Vec<Pid> = unsure.map(|(pid, _)| *pid).collect();
+        self.examine(&unsure, self.clock.monotonic());
     }
 
     /// The main process serves, or did as long as it was there.
@@ -203,11 +220,7 @@ impl ServingProcesses {
 
     /// The processes that serve while none above them does, which are to be asked to end before the rest is.
     pub(crate) fn topmost(&mut self) -> Vec<(Pid, HeldProcess)> {
-        self.look();
-        let now = self.clock.monotonic();
-        let unsure = self.known.iter().filter(|(_, known)| known.process.served.is_none());
-        let unsure: Vec<Pid> = unsure.map(|(pid, _)| *pid).collect();
-        self.examine(&unsure, now);
+        self.look_at_all();
         rule::topmost(&self.tree()).into_iter().filter_map(|pid| Some((pid, self.hold(pid)?))).collect()
     }
 
@@ -228,8 +241,7 @@ impl ServingProcesses {
         if pids.is_empty() {
             return;
         }
-        // where the kernel does not say, nobody is found to serve
-        let listening = Listening::now(self.port).unwrap_or_default();
+        let listening = std::mem::take(&mut self.listening);
         let mut examined = BTreeSet::new();
         for pid in pids {
             // who is above it decides, and what is known of those may be old
@@ -242,6 +254,7 @@ impl ServingProcesses {
                 next = parent.filter(is_unsure).filter(|parent| examined.insert(*parent));
             }
         }
+        self.listening = listening;
         let found = rule::serving(&self.tree());
         for (pid, sockets) in rule::inherited(&self.tree(), &found) {
             if let Some(known) = self.known.get_mut(&pid) {

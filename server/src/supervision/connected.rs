@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use model::WorkerId;
 use shim::WorkerTree;
 use shim::protocol::ToShim;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 /// What its shim said of a worker.
@@ -23,11 +23,18 @@ pub(super) struct Known {
     pub(super) spec_hash: String,
 }
 
+/// What a shim is asked.
+pub(super) struct Question {
+    pub(super) what: ToShim,
+    /// Who waits for the answer: told by its end that it has come, or never will.
+    pub(super) waiting: Option<oneshot::Sender<()>>,
+}
+
 /// A worker that has a shim.
 struct ConnectedWorker {
     /// Once the shim was heard.
     known: Option<Known>,
-    requests: mpsc::UnboundedSender<ToShim>,
+    requests: mpsc::UnboundedSender<Question>,
     /// What goes on for it as long as it has a shim, such as the probe of its port.
     tasks: Vec<AbortHandle>,
 }
@@ -38,7 +45,7 @@ pub(super) struct Connected(Arc<Mutex<BTreeMap<WorkerId, ConnectedWorker>>>);
 
 impl Connected {
     /// From now on the requests for the worker wait for its link; `None` where it has one already.
-    pub(super) fn add(&self, worker: &WorkerId) -> Option<mpsc::UnboundedReceiver<ToShim>> {
+    pub(super) fn add(&self, worker: &WorkerId) -> Option<mpsc::UnboundedReceiver<Question>> {
         let mut workers = self.lock();
         if workers.contains_key(worker) {
             return None;
@@ -71,8 +78,19 @@ impl Connected {
 
     /// Waits until it can be sent. A worker that is not here has no shim any more, and its loss is on its way to the inbox.
     pub(super) fn send(&self, worker: &WorkerId, request: ToShim) {
+        self.put(worker, Question { what: request, waiting: None });
+    }
+
+    /// The same; ends when it was answered, or never will be.
+    pub(super) async fn ask(&self, worker: &WorkerId, request: ToShim) {
+        let (waiting, answered) = oneshot::channel();
+        self.put(worker, Question { what: request, waiting: Some(waiting) });
+        let _by_its_end = answered.await;
+    }
+
+    fn put(&self, worker: &WorkerId, question: Question) {
         if let Some(worker) = self.lock().get(worker) {
-            let _gone = worker.requests.send(request);
+            let _gone = worker.requests.send(question);
         }
     }
 

@@ -33,6 +33,8 @@ use crate::doors::{Door, Doors};
 use crate::stopping::Stop;
 use crate::vitals;
 
+/// How long requests wait until a worker's shim has looked who serves. Ours: it takes a millisecond.
+const SHIM_LOOKS: Duration = Duration::from_millis(250);
 /// How often it is looked whether a worker's last requests are done.
 const DRAINED: Duration = Duration::from_millis(10);
 
@@ -240,9 +242,10 @@ impl Executor {
             };
             connected.reached(&worker, address);
             let tell = |input| inbox.send(Input::Worker { worker: worker.clone(), input });
-            // first of all: requests wait for it
+            // a request may kill whom the shim has not found yet, so that it looks before the first one comes
+            let warm = connected.ask(&worker, ToShim::Warm { address: Some(address) });
+            let _without_it = tokio::time::timeout(SHIM_LOOKS, warm).await;
             let _ended = tell(instance::WorkerEvent::Listening).await;
-            connected.send(&worker, ToShim::Warm { address: Some(address) });
             // it may have gone into the background
             let pid = connected.of(&worker, |known| known.pid).unwrap_or(pid);
             let _ended = tell(instance::WorkerEvent::Limits(measure(pid).await)).await;

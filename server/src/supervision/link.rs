@@ -28,10 +28,10 @@ use model::start::Readiness;
 use model::{Exit, Signal, WorkerId};
 use shim::WorkerTree;
 use shim::protocol::{FromShim, Request, SPEC_NAME, Said, ToShim, Watched};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
-use super::connected::{Connected, Known};
+use super::connected::{Connected, Known, Question};
 use super::session::{Heard, OpenError, Session};
 use super::warm_up;
 use crate::config::warm_up::WarmUpCheck;
@@ -64,7 +64,7 @@ pub(super) struct Link {
     pub(super) watched: Option<Watched>,
     pub(super) inbox: mpsc::Sender<Input>,
     pub(super) connected: Connected,
-    pub(super) requests: mpsc::UnboundedReceiver<ToShim>,
+    pub(super) requests: mpsc::UnboundedReceiver<Question>,
     /// The worker's own control group, where it has one.
     pub(super) group: Option<PathBuf>,
 }
@@ -79,10 +79,17 @@ struct ShimState {
     process: Option<u32>,
     requests: u64,
     /// Asked, and not answered yet.
-    unanswered: VecDeque<Request>,
+    unanswered: VecDeque<Unanswered>,
     ended: bool,
     /// The shim may go, or may have gone.
     acknowledged: bool,
+}
+
+/// A request on its way, and who waits for its answer.
+struct Unanswered {
+    request: Request,
+    /// Dropped with it.
+    _waiting: Option<oneshot::Sender<()>>,
 }
 
 /// The loop has ended, so nobody is to be told any more.
@@ -206,22 +213,22 @@ impl Link {
 
     /// Carries messages both ways until the connection is over.
     async fn exchange(&mut self, mut session: Session, shim: &mut ShimState) -> Result<(), LoopEnded> {
-        for request in &shim.unanswered {
+        for Unanswered { request, .. } in &shim.unanswered {
             session.ask(request);
         }
         loop {
             tokio::select! {
                 step = session.step() => match step {
                     Some(Some(Said { re, what })) => {
-                        shim.unanswered.retain(|request| re.is_none() || request.id != re);
+                        shim.unanswered.retain(|asked| re.is_none() || asked.request.id != re);
                         self.hear(what, shim).await?;
                     }
                     Some(None) => {}
                     None => return Ok(()),
                 },
                 // None: nothing more is asked of it, and it goes when it has heard so.
-                Some(what) = self.requests.recv() => {
-                    if let Some(request) = shim.request(what) {
+                Some(question) = self.requests.recv() => {
+                    if let Some(request) = shim.request(question) {
                         session.ask(&request);
                     }
                 }
@@ -337,7 +344,7 @@ impl Link {
 
 impl ShimState {
     /// `None` for what the shim does not know.
-    fn request(&mut self, what: ToShim) -> Option<Request> {
+    fn request(&mut self, Question { what, waiting }: Question) -> Option<Request> {
         self.acknowledged |= what == ToShim::Acknowledge;
         let since = match what {
             ToShim::Warm { .. } => 1,
@@ -351,7 +358,7 @@ impl ShimState {
         let request = Request { id: Some(self.requests), what };
         // The first release answers with no number.
         if self.protocol > 0 || self.acknowledged {
-            self.unanswered.push_back(request.clone());
+            self.unanswered.push_back(Unanswered { request: request.clone(), _waiting: waiting });
         }
         Some(request)
     }

@@ -26,6 +26,11 @@ impl Listening {
         Ok(Self::of(&listeners()?, port))
     }
 
+    /// Is there nothing that is not in `other`, too?
+    pub(super) fn is_part_of(&self, other: &Self) -> bool {
+        self.port.is_subset(&other.port) && self.elsewhere.is_subset(&other.elsewhere)
+    }
+
     fn of(listeners: &[Listener], port: u16) -> Self {
         let (on_port, others): (Vec<&Listener>, Vec<&Listener>) =
             listeners.iter().partition(|listener| listener.port() == Some(port));

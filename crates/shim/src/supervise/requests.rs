@@ -107,7 +107,7 @@ impl Shim {
                 self.worker.warm = true;
                 self.worker.address = address;
                 // who serves is there by now, and may die of its first request
-                self.serving.look();
+                self.serving.look_at_all();
                 self.follow_serving();
                 self.done(re);
             }
