@@ -6,101 +6,17 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
-use support::{Medic, is_alive, request, wait_until};
+use support::servers::{
+    ALWAYS, Load, NEVER, crashes, folder, installed, on_path, python_packages, until_known,
+};
+use support::{Medic, is_alive};
 
 /// How many children are killed.
 const KILLED: usize = 50;
-/// Every crash by a signal is captured.
-const ALWAYS: &str = "[crash_monitoring]\ncrashes = 0\npause = \"0s\"\n";
-/// None is.
-const NEVER: &str = "[crash_monitoring]\ncrashes = 1000\n";
-
-fn tools(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools").join(name)
-}
-
-fn installed(what: &str, is_there: bool) -> bool {
-    if !is_there {
-        assert!(std::env::var_os("MEDIC_TEST_ALL").is_none(), "{what} is not installed");
-        eprintln!("skipped: {what} is not installed");
-    }
-    is_there
-}
-
-/// A folder with these files.
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        std::fs::write(folder.path().join(name), text).unwrap();
-    }
-    folder
-}
-
-/// Requests from several clients without end; how many, and those that were not answered 200.
-struct Load {
-    ends: Arc<AtomicBool>,
-    clients: Vec<std::thread::JoinHandle<(usize, Vec<u16>)>>,
-}
-
-impl Load {
-    fn on(medic: &Medic, clients: usize) -> Self {
-        let ends = Arc::new(AtomicBool::new(false));
-        let address = medic.front_door;
-        let client = |_| {
-            let ends = Arc::clone(&ends);
-            std::thread::spawn(move || {
-                let (mut count, mut failed) = (0, Vec::new());
-                while !ends.load(Ordering::Relaxed) {
-                    let status = request(address, "GET", "/", &[], "").status;
-                    count += 1;
-                    failed.extend((status != 200).then_some(status));
-                }
-                (count, failed)
-            })
-        };
-        let clients = (0..clients).map(client).collect();
-        Self { ends, clients }
-    }
-
-    fn end(self) -> (usize, Vec<u16>) {
-        self.ends.store(true, Ordering::Relaxed);
-        let clients = self.clients.into_iter().map(|client| client.join().unwrap());
-        clients.fold((0, Vec::new()), |(count, mut all), (more, failed)| {
-            all.extend(failed);
-            (count + more, all)
-        })
-    }
-}
-
-/// Waits until the worker has this many children and its shim holds each by a descriptor.
-fn until_known(worker: u64, children: usize) {
-    wait_until("the children known", move || {
-        let read = |path: String| std::fs::read_to_string(path).unwrap_or_default();
-        let stat = read(format!("/proc/{worker}/stat"));
-        let Some(shim) = stat.rsplit(')').next().and_then(|fields| fields.split(' ').nth(2)) else {
-            return false;
-        };
-        let Ok(descriptors) = std::fs::read_dir(format!("/proc/{shim}/fdinfo")) else { return false };
-        let held: Vec<String> = descriptors
-            .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
-            .filter_map(|info| {
-                Some(info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().to_owned())
-            })
-            .collect();
-        let living = read(format!("/proc/{worker}/task/{worker}/children"));
-        let living: Vec<&str> = living.split_whitespace().collect();
-        living.len() == children && living.iter().all(|child| held.iter().any(|pid| pid == child))
-    });
-}
-
-fn crashes(medic: &Medic) -> Vec<Value> {
-    medic.json("/api/v1/apps/shop/crashes").as_array().unwrap().clone()
-}
 
 /// Kills one child after the other by a request, under load: each is recorded, nobody else suffers, and the worker is the same.
 fn kill_children(medic: &Medic, path: &str, (children, clients): (usize, usize)) -> Vec<Value> {
@@ -137,7 +53,7 @@ def app(environ, start):
 ";
 
 fn gunicorn(head: &str) -> Option<(tempfile::TempDir, Medic)> {
-    let packages = tools("python");
+    let packages = python_packages();
     if !installed("gunicorn", packages.join("gunicorn").is_dir()) {
         return None;
     }
@@ -166,9 +82,33 @@ fn gunicorn_loses_fifty_children_under_the_debugger_and_each_has_its_stack() {
     let captured = AtomicUsize::new(0);
     for crash in kill_children(&medic, "/crash", (4, 2)) {
         captured.fetch_add(usize::from(crash["audit"].is_object()), Ordering::Relaxed);
+        let frames = crash["crashing_thread"]["frames"].as_array().unwrap();
+        let is_of_app = |frame: &Value| {
+            frame["function"] == "app" && frame["file"].as_str().is_some_and(|file| file.ends_with("shop.py"))
+        };
+        assert!(frames.iter().any(is_of_app), "{crash:#}");
         assert!(crash["crashing_thread"]["frames"].to_string().contains("_ctypes"), "{crash:#}");
     }
     assert_eq!(captured.into_inner(), KILLED);
+}
+
+const RACK: &str = "
+run lambda { |env|
+  Process.kill(:SEGV, Process.pid) if env['PATH_INFO'] == '/crash'
+  [200, { 'content-type' => 'text/plain' }, ['ok']]
+}
+";
+
+#[test]
+fn puma_loses_fifty_children_and_each_is_recorded() {
+    if !installed("puma", on_path("puma")) {
+        return;
+    }
+    let folder = folder(&[("config.ru", RACK)]);
+    let line = "exec puma -w 4 -t 1:1 -b tcp://127.0.0.1:$PORT";
+    let app = format!("directory = \"{}\"", folder.path().display());
+    let medic = Medic::with_command(&["/bin/sh", "-c", line].map(PathBuf::from), NEVER, &app);
+    kill_children(&medic, "/crash", (4, 2));
 }
 
 const CLUSTER: &str = "
@@ -187,9 +127,7 @@ if (cluster.isPrimary) {
 /// Without load: a connection that node's master is just handing to a child that dies hangs, whoever watches.
 #[test]
 fn nodes_cluster_loses_fifty_children_and_each_is_recorded() {
-    let is_there =
-        std::env::var("PATH").unwrap().split(':').any(|path| Path::new(path).join("node").is_file());
-    if !installed("node", is_there) {
+    if !installed("node", on_path("node")) {
         return;
     }
     let folder = folder(&[("server.js", CLUSTER)]);

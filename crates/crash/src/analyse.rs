@@ -1,6 +1,6 @@
 //! Joins what the kernel, the runtime and the dump say of one death.
 
-use model::crash::{Findings, Runtime, Thread};
+use model::crash::{Findings, Frame, Runtime, Thread};
 use model::{CrashCause, Exit, Signal};
 
 use crate::dump::{self, DumpFindings, Sources};
@@ -57,8 +57,10 @@ pub fn analyse(death: &Death<'_>, limits: &Limits) -> Analysis {
 /// Standard output is asked last and believed least: it is where logs go, with every exception that was dealt with. A report
 /// there counts where only a dying process prints it and next to nothing came after it.
 fn last_words(death: &Death<'_>, limits: &Limits, notes: &mut Vec<String>) -> Option<LastWords> {
-    if matches!(death.cause, CrashCause::OutOfMemory | CrashCause::KilledByMaster) {
-        return None;
+    match death.cause {
+        CrashCause::OutOfMemory => return None,
+        CrashCause::KilledByMaster => return aborted(death, limits),
+        CrashCause::Signal | CrashCause::Exit => {}
     }
     let fits = |words: &LastWords| words.explains(death.exit);
     let ends_output =
@@ -77,6 +79,18 @@ fn last_words(death: &Death<'_>, limits: &Limits, notes: &mut Vec<String>) -> Op
     Some(words)
 }
 
+/// Where a child was that its master has aborted for its time: gunicorn's prints its calls, which its own handler ends.
+fn aborted(death: &Death<'_>, limits: &Limits) -> Option<LastWords> {
+    let is_handler = |frame: &Frame| frame.function.as_deref() == Some("handle_abort");
+    let fits = |words: &LastWords| {
+        words.exception_type == "SystemExit" && words.frames.first().is_some_and(is_handler)
+    };
+    let mut words = last_words::read_where(death.standard_error, limits.text_bytes, fits)?;
+    words.frames.retain(|frame| !is_handler(frame));
+    words.message = None;
+    Some(words)
+}
+
 /// The runtime's word wins: it knows its exceptions, the kernel only signals. For a signal that the runtime merely repeats, the
 /// dump knows the code too.
 fn who_names_the_type(
@@ -88,7 +102,8 @@ fn who_names_the_type(
         return ("Out of memory".to_owned(), Runtime::Native);
     }
     if death.cause == CrashCause::KilledByMaster {
-        return ("Killed by master process".to_owned(), dump.map_or(Runtime::Native, |dump| dump.runtime));
+        let runtime = words.map(|words| words.runtime).or_else(|| dump.map(|dump| dump.runtime));
+        return ("Worker timeout".to_owned(), runtime.unwrap_or(Runtime::Native));
     }
     let of_dump = dump.map(|dump| dump.exception_type.as_str()).filter(|kind| !kind.is_empty());
     match (words, of_dump) {

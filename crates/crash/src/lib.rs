@@ -15,6 +15,7 @@ mod python_calls;
 pub mod signature;
 mod start_fault;
 mod text;
+mod time_out;
 
 use std::path::Path;
 
@@ -26,6 +27,7 @@ pub use analyse::analyse;
 pub use files::Files;
 pub use python_calls::{PythonCall, PythonCalls};
 pub use start_fault::start_fault;
+pub use time_out::is_time_out;
 
 /// How a worker ended and what it left.
 #[derive(Clone, Copy, Debug)]

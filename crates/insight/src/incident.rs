@@ -27,6 +27,9 @@ pub fn termination(cause: CrashCause, signal: Option<&str>, exit_code: Option<i3
     match (cause, signal, exit_code) {
         (CrashCause::OutOfMemory, _, _) => "Out of memory (killed by the kernel)".to_owned(),
         (CrashCause::KilledByMaster, Some(signal), _) => format!("{signal} from its master process"),
+        (CrashCause::KilledByMaster, None, Some(code)) => {
+            format!("Exit code {code} after its master process aborted it")
+        }
         (_, Some(signal), _) => match Signal::named(signal) {
             Some(Signal(number)) => format!("{signal} (signal {number})"),
             None => signal.to_owned(),
@@ -103,10 +106,16 @@ pub fn process(incident: &Incident) -> Vec<Detail> {
 }
 
 /// The request that most likely killed the worker at the crash shown: the newest, since what had run for long was survived for
-/// long. SIGKILL comes from outside and blames none, unless it was the only one.
+/// long; of one that its master killed for its time the oldest. SIGKILL comes from outside and blames none, unless it was the only one.
 pub fn likely_trigger(incident: &Incident) -> Option<&InFlightRequest> {
     let from_outside = incident.cause == CrashCause::Signal && incident.signal.as_deref() == Some("SIGKILL");
     // Oldest first.
+    if incident.cause == CrashCause::KilledByMaster {
+        return incident
+            .in_flight
+            .first()
+            .filter(|_| incident.in_flight.len() == incident.in_flight_count as usize);
+    }
     incident.in_flight.last().filter(|_| incident.in_flight_count == 1 || !from_outside)
 }
 
@@ -135,8 +144,8 @@ pub fn actions(incident: &Incident) -> Vec<Action> {
 fn by_exception(incident: &Incident) -> Option<Action> {
     if incident.cause == CrashCause::KilledByMaster {
         return Some(Action::new(
-            "Find what the child was doing: master processes kill children that do not respond in time (gunicorn: timeout, \
-             puma: worker_timeout, PHP-FPM: request_terminate_timeout).",
+            "Find what the child was doing: its master process kills children that do not respond in time (gunicorn: timeout, \
+             puma: worker_timeout, PHP-FPM: request_terminate_timeout). Make the request faster, or raise the timeout.",
         ));
     }
     let kind = incident.exception_type.to_ascii_lowercase();

@@ -4,7 +4,8 @@
 //! own accord, or a kill by the kernel for want of memory. What Medic asked for is none, nor is an exit with status 0.
 //!
 //! Of those that another process than Medic has started (a prefork server's children), that process may ask for the end, too:
-//! by a signal that asks programs to end. When it kills one, by SIGKILL or SIGABRT, that is its time-out.
+//! by a signal that asks programs to end. When it ends one that does not answer in time, that is a crash, however the child ends
+//! then.
 
 use std::fmt;
 
@@ -146,13 +147,14 @@ pub fn classify(exit: Exit, asked: bool, oom_killed: bool) -> Ending {
     }
 }
 
-/// The same for a serving process that another process of the worker has started. `by_master`: that process had sent the signal.
-pub fn classify_child(exit: Exit, asked: bool, oom_killed: bool, by_master: bool) -> Ending {
+/// The same for a serving process that another process of the worker has started. `timed_out`: that process ended it, since it did
+/// not answer in time, whatever it made of that.
+pub fn classify_child(exit: Exit, asked: bool, oom_killed: bool, timed_out: bool) -> Ending {
     match exit {
+        _ if timed_out && !asked => Ending::Crash(CrashCause::KilledByMaster),
         Exit::Signal(signal) if signal.asks_to_end() => Ending::Asked,
         // the status of a program that deals with such a signal and says so
         Exit::Code(code) if code > 128 && Signal(code - 128).asks_to_end() => Ending::Asked,
-        Exit::Signal(_) if by_master && !asked => Ending::Crash(CrashCause::KilledByMaster),
         exit => classify(exit, asked, oom_killed),
     }
 }
@@ -191,7 +193,10 @@ mod tests {
             (signal(9), false, true, crash(CrashCause::KilledByMaster)),
             (signal(6), false, true, crash(CrashCause::KilledByMaster)),
             (signal(9), true, true, Ending::Asked),
-            (signal(15), false, true, Ending::Asked),
+            (signal(15), false, true, crash(CrashCause::KilledByMaster)),
+            (signal(15), false, false, Ending::Asked),
+            (Exit::Code(0), false, true, crash(CrashCause::KilledByMaster)),
+            (Exit::Code(0), true, true, Ending::Asked),
             (signal(2), false, false, Ending::Asked),
             (signal(13), false, false, crash(CrashCause::Signal)),
             (Exit::Code(0), false, false, Ending::Finished),
@@ -199,8 +204,8 @@ mod tests {
             (Exit::Code(143), false, false, Ending::Asked),
             (Exit::Code(139), false, false, crash(CrashCause::Exit)),
         ];
-        for (exit, asked, by_master, ending) in cases {
-            assert_eq!(classify_child(exit, asked, false, by_master), ending, "{exit:?} {asked} {by_master}");
+        for (exit, asked, timed_out, ending) in cases {
+            assert_eq!(classify_child(exit, asked, false, timed_out), ending, "{exit:?} {asked} {timed_out}");
         }
         assert_eq!(classify_child(signal(9), false, true, false), crash(CrashCause::OutOfMemory));
     }

@@ -145,6 +145,8 @@ struct Shim {
     orphans: Option<Orphans>,
     /// The fatal signals that were caught, of processes that have not ended yet.
     captured: BTreeMap<Pid, Captured>,
+    /// Those whose master has sent them a SIGABRT that they handle.
+    aborted: BTreeSet<Pid>,
     /// Crashes of serving processes other than the main one.
     children: Children,
     /// How and when the last of those ended, where that was a crash.
@@ -297,6 +299,9 @@ impl Shim {
                     captured.root = ForeignRoot::of(pid);
                     self.captures.begin(&Standstill { pid, tid, signal, threads, held: captured.held });
                 }
+                Report::Aborted { pid } => {
+                    self.aborted.insert(pid);
+                }
                 Report::Ended { pid, exit } => {
                     self.captures.ended(pid);
                     if self.main_analyser_ended(pid, exit) || self.child_analyser_ended(pid, exit) {
@@ -307,6 +312,7 @@ impl Shim {
                     } else if let Some(death) = self.serving.ended(pid, exit) {
                         self.child_ended(&death);
                     }
+                    self.aborted.remove(&pid);
                 }
             }
         }

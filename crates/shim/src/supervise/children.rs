@@ -152,11 +152,13 @@ impl Shim {
             // this kernel tells nobody but its parent
             (None, None) => return,
         };
-        let by_master = captured.as_ref().is_some_and(|captured| captured.by_parent);
+        let by_parent = captured.as_ref().is_some_and(|captured| captured.by_parent);
+        let timed_out =
+            self.aborted.remove(&death.pid) || by_parent || self.is_said_to_time_out(death.pid, exit);
         let asked = self.asked.for_exit(exit);
         let killed = exit == Exit::Signal(Signal::KILL) && !asked;
         let oom_killed = killed && self.worker.oom_counter.as_mut().is_some_and(OomCounter::take_growth);
-        let ending = classify_child(exit, asked, oom_killed, by_master);
+        let ending = classify_child(exit, asked, oom_killed, timed_out);
         self.last_crash = None;
         let Ending::Crash(cause) = ending else { return };
         if self.serving.watched_processes() == Watched::Main || self.post_mortem.is_some() {
@@ -174,7 +176,6 @@ impl Shim {
         self.send(&ended);
         let program = death.program.clone().unwrap_or_else(|| self.worker.program.clone());
         let victim = Victim { pid: death.pid, program, exit, cause, at: self.clock.wall() };
-        self.output.read();
         let words = self.output.latest();
         let crashing = captured.as_ref().map(|captured| captured.message.clone());
         let messages = crashing.into_iter().chain([ended]).collect();
@@ -196,6 +197,12 @@ impl Shim {
                 .and_then(|crash| Some(crash.case.as_mut()?.give_up(&AnalyserError::TooMany, means)));
             self.child_found(death.process, found);
         }
+    }
+
+    /// Did its master say on the common output, which is read for it, that it ends this child for its time?
+    fn is_said_to_time_out(&mut self, pid: Pid, exit: Exit) -> bool {
+        self.output.read();
+        self.output.latest().iter().any(|said| crash::is_time_out(said, pid.unsigned_abs(), exit))
     }
 
     /// One at a time: the analyser takes memory and a processor.

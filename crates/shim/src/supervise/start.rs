@@ -1,6 +1,6 @@
 //! From a start request to a running worker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -162,6 +162,7 @@ fn set_up(run_dir: PathBuf, spec: File, lock: File, listener: UnixListener) -> R
         orphans: None,
         captured: BTreeMap::new(),
         children: Children::default(),
+        aborted: BTreeSet::new(),
         last_crash: None,
         post_mortem: None,
         acknowledged: false,

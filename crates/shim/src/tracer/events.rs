@@ -74,6 +74,8 @@ pub(crate) enum Report {
     Fatal { pid: Pid, tid: Pid, signal: Signal },
     /// The process stands still, all of it but what does not stop: to be copied.
     Still { pid: Pid, tid: Pid, signal: Signal, threads: Vec<Pid> },
+    /// The process was sent SIGABRT by its parent, which it handles: how it ends does not tell that any more.
+    Aborted { pid: Pid },
     /// A process is gone, followed or not.
     Ended { pid: Pid, exit: Exit },
 }

@@ -8,7 +8,7 @@ use model::Signal;
 use super::machine::Facts;
 use crate::proc_status::{self, Dispositions};
 use crate::serving_rule::ServingRule;
-use crate::sys::Pid;
+use crate::sys::{Pid, ptrace};
 
 /// Asked each time, but for the files that are kept open.
 pub(super) struct Kernel<'a> {
@@ -32,6 +32,11 @@ impl Facts for Kernel<'_> {
             entry.insert(dispositions);
         }
         self.dispositions.get(&pid).is_some_and(|dispositions| dispositions.are_default_for(signal))
+    }
+
+    fn is_from_parent(&mut self, pid: Pid, tid: Pid) -> bool {
+        let sender = ptrace::signal_info(tid).ok().and_then(|info| info.sender());
+        sender.is_some() && sender == proc_status::parent_of(pid)
     }
 
     fn run_the_same(&mut self, one: Pid, other: Pid) -> bool {

@@ -39,6 +39,8 @@ pub(super) trait Facts {
     fn has_ended(&mut self, tid: Pid) -> bool;
     /// Is this signal neither handled nor ignored?
     fn has_default_action(&mut self, pid: Pid, signal: Signal) -> bool;
+    /// Has the process's parent sent the signal that this thread is stopped for?
+    fn is_from_parent(&mut self, pid: Pid, tid: Pid) -> bool;
     /// Do both run the same file?
     fn run_the_same(&mut self, one: Pid, other: Pid) -> bool;
     /// Of `ServingRule`.
@@ -177,7 +179,11 @@ impl Machine {
                 self.processes.insert(pid, Life::Held { tid, signal });
                 out.reports.push(Report::Fatal { pid, tid, signal });
             }
-            _ => {
+            life => {
+                let is_abort = stop.pending_signal() == libc::SIGABRT;
+                if is_abort && life == Life::Running && facts.is_from_parent(pid, tid) {
+                    out.reports.push(Report::Aborted { pid });
+                }
                 self.choose_forks(tid, stop, facts, out);
                 self.resume(tid, out);
             }

@@ -17,6 +17,8 @@ struct Tree {
     main: Option<Pid>,
     starting_helpers: BTreeSet<Pid>,
     handling: BTreeSet<(Pid, i32)>,
+    /// Whom their parents send signals.
+    signaled_by_parent: BTreeSet<Pid>,
     programs: BTreeMap<Pid, &'static str>,
     ended: BTreeSet<Pid>,
     ran_anew: Vec<Pid>,
@@ -64,6 +66,10 @@ impl Facts for Tree {
 
     fn has_default_action(&mut self, pid: Pid, signal: Signal) -> bool {
         !self.handling.contains(&(pid, signal.0))
+    }
+
+    fn is_from_parent(&mut self, pid: Pid, _tid: Pid) -> bool {
+        self.signaled_by_parent.contains(&pid)
     }
 
     fn run_the_same(&mut self, one: Pid, other: Pid) -> bool {
@@ -169,6 +175,25 @@ fn signals_go_to_whom_they_are_for_and_only_the_death_of_what_serves_is_held() {
         ],
     );
     assert_eq!(tree.forgotten, [12, 11]);
+}
+
+#[test]
+fn an_abort_that_is_handled_is_told_where_the_parent_has_sent_it() {
+    let abort = libc::SIGABRT;
+    let mut tree = Tree::default().with(10, 1, "app").with(11, 10, "app").with(12, 10, "app");
+    tree = tree.serving(&[10, 11, 12]).handling(11, abort).handling(12, abort);
+    tree.signaled_by_parent.insert(11);
+    run(
+        "aborts",
+        &mut tree,
+        &[
+            (Seized { tid: 11, pid: 11 }, &[], &[]),
+            (Seized { tid: 12, pid: 12 }, &[], &[]),
+            (signal(11, abort), &[resumed(11, abort)], &[Report::Aborted { pid: 11 }]),
+            (signal(12, abort), &[resumed(12, abort)], &[]),
+            (signal(11, libc::SIGTERM), &[resumed(11, libc::SIGTERM)], &[]),
+        ],
+    );
 }
 
 #[test]
