@@ -25,6 +25,8 @@ const PAGES: &str = "the tests of the pages in Chromium";
 const LANGUAGES: &str = "the crashes of that language's programs";
 /// Servers that start their own children, pure Python from `PyPI`.
 const PYTHON_SERVERS: &[&str] = &["gunicorn==23.0.0", "uvicorn==0.34.0"];
+/// Launchers, likewise.
+const PYTHON_LAUNCHERS: &[&str] = &["uv==0.13.9", "poetry==2.5.1"];
 /// From `PyPI`, which carries a .NET runtime; the compiler is Mono's.
 const DOTNET: &str = "dotnetcore2==3.1.23";
 
@@ -69,6 +71,24 @@ const TEST_NEEDS: &[Need] = &[
     Need { name: "Ruby", is_there: || on_path("ruby").is_some(), packages: &["ruby"], tests: LANGUAGES },
     Need { name: "PHP", is_there: || on_path("php").is_some(), packages: &["php-cli"], tests: LANGUAGES },
     Need {
+        name: "PHP-FPM",
+        is_there: has_php_fpm,
+        packages: &["php-fpm"],
+        tests: "the tests of PHP behind nginx",
+    },
+    Need {
+        name: "nginx",
+        is_there: has_nginx,
+        packages: &["nginx-light"],
+        tests: "the tests of PHP behind nginx",
+    },
+    Need {
+        name: "puma",
+        is_there: || on_path("puma").is_some() && on_path("bundle").is_some(),
+        packages: &["puma", "ruby-bundler"],
+        tests: "the tests of puma",
+    },
+    Need {
         name: "a C++ compiler",
         is_there: || on_path("c++").is_some(),
         packages: &["g++"],
@@ -101,17 +121,18 @@ const TEST_NEEDS: &[Need] = &[
 ];
 
 const BENCH_NEEDS: &[Need] = &[
-    Need {
-        name: "nginx",
-        is_there: || on_path("nginx").is_some() || Path::new("/usr/sbin/nginx").exists(),
-        packages: &["nginx-light"],
-        tests: "the front door's anchor",
-    },
+    Need { name: "nginx", is_there: has_nginx, packages: &["nginx-light"], tests: "the front door's anchor" },
     Need {
         name: "haproxy",
         is_there: || on_path("haproxy").is_some() || Path::new("/usr/sbin/haproxy").exists(),
         packages: &["haproxy"],
         tests: "the front door's second anchor",
+    },
+    Need {
+        name: "wrk",
+        is_there: || on_path("wrk").is_some(),
+        packages: &["wrk"],
+        tests: "what the debugger costs servers",
     },
     Need {
         name: "gcore",
@@ -165,6 +186,9 @@ pub(crate) fn for_tests() -> Result<Vec<String>> {
         missing
             .push(format!("gunicorn is missing ({error:#}): the tests of servers with children are skipped"));
     }
+    if let Err(error) = install_launchers() {
+        missing.push(format!("uv or poetry is missing ({error:#}): the tests of that launcher are skipped"));
+    }
     Ok(missing)
 }
 
@@ -193,6 +217,18 @@ pub(crate) fn for_screenshots() -> Result<()> {
 pub(crate) fn chromium() -> Option<std::path::PathBuf> {
     let own = env::var_os("CHROMIUM").map(Into::into);
     own.or_else(|| ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(on_path))
+}
+
+fn has_nginx() -> bool {
+    on_path("nginx").is_some() || Path::new("/usr/sbin/nginx").exists()
+}
+
+/// Debian calls it by its version.
+fn has_php_fpm() -> bool {
+    let is_one = |name: &str| name.starts_with("php-fpm");
+    let installed = fs::read_dir("/usr/sbin").into_iter().flatten().filter_map(Result::ok);
+    on_path("php-fpm").is_some()
+        || installed.into_iter().any(|entry| entry.file_name().to_str().is_some_and(is_one))
 }
 
 fn has_chromium() -> bool {
@@ -256,10 +292,21 @@ fn install_python_servers() -> Result<()> {
     if folder.join("gunicorn").is_dir() && folder.join("uvicorn").is_dir() {
         return Ok(());
     }
+    pip_install(&folder, PYTHON_SERVERS)
+}
+
+/// Into `target/tools/launchers`, where the tests look for them.
+fn install_launchers() -> Result<()> {
+    let folder = root().join("target/tools/launchers");
+    if folder.join("bin/uv").is_file() && folder.join("poetry").is_dir() {
+        return Ok(());
+    }
+    pip_install(&folder, PYTHON_LAUNCHERS)
+}
+
+fn pip_install(folder: &Path, packages: &[&str]) -> Result<()> {
     let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--no-compile", "--target"])
-        .arg(&folder)
-        .args(PYTHON_SERVERS);
+    pip.args(["-m", "pip", "install", "--quiet", "--no-compile", "--target"]).arg(folder).args(packages);
     run(&mut pip)
 }
 
