@@ -2,6 +2,9 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 
 use model::crash::{Audit, Findings, ProcessRole};
 use model::{CrashCause, Exit, ProcessId, Signal};
@@ -25,7 +28,7 @@ while True:
 
 /// A server of a master and two children, which it starts again. A child does what it is told.
 const PREFORK: &str = "
-import ctypes, os, signal, socket, sys, time
+import ctypes, os, signal, socket, subprocess, sys, time
 server = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))
 master = os.getpid()
 def ask_master(number):
@@ -43,7 +46,9 @@ def end_beside_child(*_):
     os._exit(9)
 def serve():
     while True:
-        told = server.accept()[0].recv(100).decode()
+        connection = server.accept()[0]
+        told = connection.recv(100).decode()
+        if told == 'run': subprocess.run([os.environ['PROGRAM']])
         if told == 'fault': ctypes.string_at(0)
         if told == 'exception': raise KeyError('order 42')
         if told == 'exit 0': os._exit(0)
@@ -278,6 +283,54 @@ fn a_child_that_is_stopped_at_its_signal_as_the_main_process_ends_has_crashed() 
     run.wait_for(|message| matches!(message, FromShim::Analysed { .. }));
     run.send(&ToShim::AcknowledgeChild { process: crash.process });
     run.acknowledge();
+}
+
+/// Runs itself once more as a user without rights: a debugger that has all takes none from whom it follows.
+#[test]
+fn a_set_user_id_program_that_a_child_runs_under_the_debugger_has_its_rights() {
+    const PROGRAM: &str = "MEDIC_TEST_SET_USER_ID";
+    const NAME: &str = "serving::a_set_user_id_program_that_a_child_runs_under_the_debugger_has_its_rights";
+    if let Some(program) = std::env::var_os(PROGRAM) {
+        let mut run = run_with("exec python3 prefork.py", true, |spec| {
+            spec.environment.insert("PROGRAM".to_owned(), program.into_string().unwrap());
+        });
+        assert!(run.armed);
+        wait_for_serving(&mut run, 2, 2, &[]);
+        tell(&run, "run");
+        run.wait_for_line("as 0");
+        end(run);
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("who");
+    let (exe, source) = (std::env::current_exe().unwrap(), folder.path().join("who.c"));
+    std::fs::write(
+        &source,
+        "#include <stdio.h>\n#include <unistd.h>\nint main(void) { printf(\"as %d\\n\", geteuid()); }\n",
+    )
+    .unwrap();
+    assert!(Command::new("cc").arg("-o").arg(&program).arg(&source).status().unwrap().success());
+    for path in [folder.path(), &program] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o4755)).unwrap();
+    }
+    let as_nobody = |what: &Path| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(what);
+        command.env("PATH", "/usr/bin:/bin").env(PROGRAM, &program);
+        command
+    };
+    let alone = as_nobody(&program).output().unwrap();
+    let can_run = as_nobody(&exe).arg("--list").output().unwrap().status.success();
+    let has_python = as_nobody(Path::new("python3")).arg("--version").output().unwrap().status.success();
+    if alone.stdout != b"as 0\n" || !can_run || !has_python {
+        eprintln!(
+            "skipped: the tests run without root's rights, or where others have no access or no set-user-id programs"
+        );
+        return;
+    }
+    let output = as_nobody(&exe).args(["--exact", NAME, "--nocapture"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
 }
 
 fn server(run: &Run) -> u32 {
