@@ -4,12 +4,14 @@
 //! it crashes, and an equal one that lives is written out by gdb's gcore. The capture's time is what its audit says. gcore has
 //! no such word, so its target watches itself: one thread looks at the clock all the time and remembers the longest gap.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+mod support;
+
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use shim::protocol::{FromShim, Watched, WorkerSpec};
+use shim::protocol::{FromShim, ToShim};
+use support::Worker;
 
 const ROUNDS: usize = 7;
 const MEMORY_MIB: u32 = 64;
@@ -74,41 +76,15 @@ fn handled_signal(target: &Path, arm: bool) -> f64 {
 
 /// Runs a target to its end under a shim; the message that fits.
 fn run(target: &Path, arguments: &[String], arm: bool, fits: impl Fn(&FromShim) -> bool) -> FromShim {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let run_dir = folder.path().join("run");
-    let exe = Path::new(env!("CARGO_BIN_EXE_shim"));
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let spec = WorkerSpec {
-        worker: "bench/0/0".parse().expect("a worker's name"),
-        command: std::iter::once(text(target)).chain(arguments.iter().cloned()).collect(),
-        directory: None,
-        environment: BTreeMap::new(),
-        port: 0,
-        application_log_dir: folder.path().join("application"),
-        crash_log_dir: folder.path().join("crashdumps"),
-        log_file_limit_bytes: 1 << 20,
-        log_files_kept: 2,
-        arm,
-        analyser: vec![text(exe), "analyse".to_owned()],
-        core_dumps: false,
-        cgroup: None,
-        open_files: None,
-        identity: None,
-        umask: None,
-        limits: shim::protocol::ResourceLimits::default(),
-        watch: Watched::Serving,
-        spec_hash: String::new(),
-    };
-    shim::launch(&shim::ForkServer::new(exe), &run_dir, &spec).expect("the target starts");
-    let stream = shim::connect(&run_dir).expect("its shim answers");
-    for line in BufReader::new(&stream).lines() {
-        let message = serde_json::from_str(&line.expect("a line")).expect("a message");
+    let command = std::iter::once(target.to_string_lossy().into_owned()).chain(arguments.iter().cloned());
+    let mut worker = Worker::start(command.collect(), arm, |_| {});
+    loop {
+        let message = worker.next();
         if fits(&message) {
-            (&stream).write_all(b"{\"type\":\"acknowledge\"}\n").expect("the shim listens");
+            worker.send(&ToShim::Acknowledge);
             return message;
         }
     }
-    panic!("the shim ended without a word of it")
 }
 
 /// The longest gap that a living target saw while gcore wrote it out, in ms.
