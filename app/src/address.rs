@@ -1,19 +1,11 @@
-//! Every address of the dashboard, one row each. A page is a row of [`pages!`]: its path, its title and its view; the router,
-//! the links and the forms are made from it. What is answered by something else than a page (a form's button, an incident as
-//! Markdown) is a row below.
+//! Every address of the dashboard, one row each. A page is a row of [`pages!`]: its path, its title and its view; the links and
+//! the forms are made from it here, the router in `crate::router`. What is answered by something else than a page (a form's
+//! button, an incident as Markdown) is a row below.
 
 use std::fmt::Display;
 
 use insight::detector::Detector;
-use leptos::prelude::*;
-use leptos_router::components::{FlatRoutes, Route};
-use leptos_router::{SsrMode, path};
 use model::{AppName, IncidentId};
-
-use crate::pages::{
-    AppHomePage, AppsPage, AutoHealPage, DetectorPage, IncidentPage, IncidentsPage, NotFoundPage, OutputPage,
-    OverviewPage, SettingsPage,
-};
 
 /// A path with names for its parts (`/apps/:app`), and the title of what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,37 +62,35 @@ impl Address {
     }
 }
 
+/// The pages, for the macro that takes every row: `NAME: path, title, view;`. The view is only named here: whoever makes the
+/// routes knows the views, and this table knows nobody.
 macro_rules! pages {
-    ($($name:ident: $path:tt, $title:literal, $view:ident;)*) => {
+    ($rows:ident) => {
+        $rows! {
+            APPS: "/", "Apps", AppsPage;
+            APP_HOME: "/apps/:app", "Diagnose and solve problems", AppHomePage;
+            OVERVIEW: "/apps/:app/categories/availability-and-performance/overview", "Overview", OverviewPage;
+            DETECTOR: "/apps/:app/categories/:category/detectors/:detector", "Detector", DetectorPage;
+            AUTO_HEAL: "/apps/:app/categories/diagnostic-tools/tools/auto-heal", "Auto-heal", AutoHealPage;
+            INCIDENTS: "/apps/:app/incidents", "Incidents", IncidentsPage;
+            OUTPUT: "/apps/:app/instances/:instance/output", "Output", OutputPage;
+            SETTINGS: "/apps/:app/settings", "Settings", SettingsPage;
+            INCIDENT: "/incidents/:id", "Incident", IncidentPage;
+        }
+    };
+}
+pub(crate) use pages;
+
+macro_rules! addresses {
+    ($($name:ident: $path:literal, $title:literal, $view:ident;)*) => {
         $(pub const $name: Address = Address { path: $path, title: $title };)*
 
         /// Every page.
         pub const PAGES: &[Address] = &[$($name),*];
-
-        /// The pages by their addresses. Every page is rendered whole before a byte is sent: so it can be read without
-        /// JavaScript, and its status is right.
-        #[component]
-        pub(crate) fn Pages() -> impl IntoView {
-            view! {
-                <FlatRoutes fallback=NotFoundPage>
-                    $(<Route path=path!($path) view=$view ssr=SsrMode::Async />)*
-                </FlatRoutes>
-            }
-        }
     };
 }
 
-pages! {
-    APPS: "/", "Apps", AppsPage;
-    APP_HOME: "/apps/:app", "Diagnose and solve problems", AppHomePage;
-    OVERVIEW: "/apps/:app/categories/availability-and-performance/overview", "Overview", OverviewPage;
-    DETECTOR: "/apps/:app/categories/:category/detectors/:detector", "Detector", DetectorPage;
-    AUTO_HEAL: "/apps/:app/categories/diagnostic-tools/tools/auto-heal", "Auto-heal", AutoHealPage;
-    INCIDENTS: "/apps/:app/incidents", "Incidents", IncidentsPage;
-    OUTPUT: "/apps/:app/instances/:instance/output", "Output", OutputPage;
-    SETTINGS: "/apps/:app/settings", "Settings", SettingsPage;
-    INCIDENT: "/incidents/:id", "Incident", IncidentPage;
-}
+pages!(addresses);
 
 /// An incident as Markdown.
 pub const INCIDENT_MARKDOWN: Address = Address { path: "/incidents/:id/markdown", title: "" };

@@ -10,7 +10,7 @@ use model::AppName;
 use model::status::AppStatus;
 use model::text::seen;
 
-use crate::pages::ErrorPage;
+use crate::parts::error::ErrorPage;
 use crate::{Console, ConsoleError};
 
 /// Sets the HTTP status of the answer that a page is part of.
@@ -67,7 +67,7 @@ where
             Ok(view) => view,
             Err(error) => {
                 status.set(error.status());
-                view! { <ErrorPage error=error /> }.into_any()
+                view! { <ErrorPage status=error.status() reason=error.to_string() /> }.into_any()
             }
         }
     })

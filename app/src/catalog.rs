@@ -4,9 +4,9 @@
 use insight::detector::{Category, Detector};
 use insight::detectors::{DETECTORS, application_crashes};
 use model::AppName;
+use model::settings::Setting;
 
 use crate::address::{self, Address, DETECTOR};
-use crate::parts::search::SearchEntry;
 
 /// One page that answers a question about an app.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,7 @@ pub(crate) const AUTO_HEAL: Entry = Entry {
     category: Category::DiagnosticTools,
     description: "Which rules replace a worker that leaks, hangs or fails, what they see now, and what they did and why.",
     keywords: "auto heal rules recycle restart mitigate slow requests status code memory private bytes proactive fuse \
-               percent memory percent request not responding hang custom action history web.config autoHealRules dry run",
+               percent memory percent request not responding hang custom action history web.config autohealrules dry run",
     target: Target::Page(address::AUTO_HEAL),
 };
 
@@ -81,8 +81,7 @@ pub(crate) const SETTINGS: Entry = Entry {
     name: address::SETTINGS.title,
     category: Category::ConfigurationAndManagement,
     description: "What Medic may do for the app by itself, and the configuration it runs with.",
-    keywords: "configuration opt out auto-heal crash monitoring WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED \
-               WEBSITE_PROACTIVE_AUTOHEAL_ENABLED environment instances",
+    keywords: "configuration opt out auto-heal crash monitoring environment instances",
     target: Target::Page(address::SETTINGS),
 };
 
@@ -103,17 +102,29 @@ pub(crate) fn entries(category: Category) -> Vec<Entry> {
 /// What people come for most.
 pub(crate) const POPULAR: [Entry; 3] = [CRASHES, AUTO_HEAL, INCIDENTS];
 
-/// Everything that can be found.
-pub(crate) fn search_entries(app: &AppName) -> Vec<SearchEntry> {
+/// One thing that can be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SearchEntry {
+    pub(crate) name: &'static str,
+    pub(crate) category: &'static str,
+    pub(crate) href: String,
+    /// What it is found by, in lower case.
+    pub(crate) words: String,
+}
+
+/// Everything that can be found; the settings by their names too.
+pub(crate) fn search_entries(
+    app: &AppName,
+    setting_name: impl Fn(Setting) -> &'static str,
+) -> Vec<SearchEntry> {
+    let found = |entry: Entry, names: &[&str]| {
+        let category = entry.category.title();
+        let words = [&[entry.name, category, entry.keywords], names].concat().join(" ").to_lowercase();
+        SearchEntry { name: entry.name, category, href: entry.href(app), words }
+    };
+    let names = Setting::ALL.map(setting_name);
     let listed = Category::ALL.into_iter().flat_map(entries).chain([INCIDENTS]);
-    listed
-        .map(|entry| SearchEntry {
-            name: entry.name,
-            category: entry.category.title(),
-            href: entry.href(app),
-            keywords: entry.keywords,
-        })
-        .collect()
+    listed.map(|entry| found(entry, if entry.name == SETTINGS.name { &names } else { &[] })).collect()
 }
 
 #[cfg(test)]
@@ -121,13 +132,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_detector_stands_on_its_tile_and_is_found() {
+    fn every_detector_stands_on_its_tile_and_is_found_and_settings_by_their_names() {
         let app: AppName = "shop".parse().unwrap();
-        let found = search_entries(&app);
+        let found = search_entries(&app, |_| "NAME_OF_A_SETTING");
         for detector in DETECTORS {
             let href = DETECTOR.of_detector(&app, detector);
             assert!(entries(detector.category).iter().any(|entry| entry.href(&app) == href), "{href}");
             assert!(found.iter().any(|entry| entry.href == href && entry.name == detector.title), "{href}");
         }
+        let named = found.iter().filter(|entry| entry.words.contains("name_of_a_setting"));
+        assert_eq!(named.map(|entry| entry.name).collect::<Vec<_>>(), [SETTINGS.name]);
     }
 }

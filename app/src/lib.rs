@@ -25,6 +25,9 @@ mod pages;
 mod parts;
 #[cfg(feature = "ssr")]
 #[expect(unreachable_pub, reason = "the component macro makes its inner function public")]
+mod router;
+#[cfg(feature = "ssr")]
+#[expect(unreachable_pub, reason = "the component macro makes its inner function public")]
 mod site;
 
 #[cfg(feature = "ssr")]

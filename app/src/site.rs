@@ -8,11 +8,12 @@ use leptos_meta::{Meta, MetaTags, Title, provide_meta_context};
 use leptos_router::components::Router;
 
 use crate::Console;
-use crate::address::{APPS, EVENTS, Pages};
+use crate::address::{APPS, EVENTS};
 use crate::islands::{Copy, Live};
 use crate::parts::icon::Mark;
 use crate::parts::markup;
 use crate::parts::problems::MedicProblems;
+use crate::router::Pages;
 
 /// The document: what stands around [`App`].
 pub fn shell(options: LeptosOptions) -> impl IntoView {

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::postgres::{self, Postgres};
 use crate::process::{cargo, run};
-use crate::release::{SHORT_VIEWS, with_release_flags};
+use crate::release_flags::{SHORT_VIEWS, with_release_flags};
 use crate::setup;
 
 /// Runs every bench; what could not be installed is said first.

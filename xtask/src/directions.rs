@@ -1,13 +1,16 @@
-//! Which crate may depend on which. What a crate promises (no I/O, no SQL, no knowledge of the server) is kept by what it
-//! cannot name, so the list is compared with what Cargo says.
+//! Which crate may depend on which, and that no modules import one another in a circle. What a crate promises (no I/O, no SQL,
+//! no knowledge of the server) is kept by what it cannot name, so the list is compared with what Cargo says.
+
+mod imports;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
+use self::imports::{Imports, Modules, product_code, source_files};
 use crate::workspace::root;
 
 /// Every crate, and which of the others it depends on.
@@ -79,21 +82,13 @@ fn pure_crates_are_built_from_nothing_that_reaches_outside() {
     }
 }
 
-/// Crates whose modules import one another in one direction only.
-const WITHOUT_CIRCLES: [&str; 12] = [
-    "server/src",
-    "crates/model/src",
-    "crates/engine/src",
-    "crates/insight/src",
-    "crates/app_service/src",
-    "crates/crash/src",
-    "crates/shim/src",
-    "crates/store/src",
-    "crates/front_door/src",
-    "crates/front_door/src/accounting",
-    "crates/front_door/src/exchange",
-    "crates/front_door/src/transport",
-];
+/// Every crate's source files.
+fn sources() -> Vec<PathBuf> {
+    let crates =
+        fs::read_dir(root().join("crates")).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let others = ["app", "frontend", "server", "xtask"].map(|name| root().join(name));
+    crates.chain(others).map(|folder| folder.join("src")).collect()
+}
 
 /// The first-level modules of the reverse proxy, and which of the others each may import.
 const LAYERS: [(&str, &[&str]); 5] = [
@@ -104,56 +99,8 @@ const LAYERS: [(&str, &[&str]); 5] = [
     ("door", &["accounting", "exchange", "settings", "transport"]),
 ];
 
-/// Module of the folder → those that it imports of the same folder. Tests may import what they like.
-fn imports(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
-    let mut imports = BTreeMap::<String, BTreeSet<String>>::new();
-    let prefixes = prefixes(source);
-    let mut folders = vec![source.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let below = path.strip_prefix(source).expect("it lies below").with_extension("");
-            let top = below.iter().next().and_then(|name| name.to_str()).expect("a name").to_owned();
-            let is_test = below.iter().any(|part| part == "tests");
-            if is_test || ["main", "lib"].contains(&&*top) {
-                continue;
-            }
-            let text = fs::read_to_string(&path).expect("a source file");
-            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            let imported = prefixes.iter().flat_map(|prefix| imported(code, prefix));
-            imports.entry(top).or_default().extend(imported);
-        }
-    }
-    imports
-}
-
-/// What the folder's modules call it.
-fn prefixes(source: &Path) -> Vec<String> {
-    match source.file_name().and_then(|name| name.to_str()) {
-        Some("src") | None => vec!["crate::".to_owned()],
-        Some(layer) => vec![format!("crate::{layer}::"), "super::".to_owned()],
-    }
-}
-
-/// What stands behind the prefix, alone or in braces.
-fn imported(code: &str, prefix: &str) -> BTreeSet<String> {
-    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let code = lines.collect::<Vec<_>>().join("\n");
-    let word =
-        |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned();
-    let of = |rest: &str| match rest.strip_prefix('{').and_then(|list| list.split_once('}')) {
-        Some((list, _)) => list.split(',').map(|item| word(item.trim())).collect(),
-        None => vec![word(rest)],
-    };
-    code.split(prefix).skip(1).flat_map(of).collect()
-}
-
 /// A way from `from` back to itself.
-fn circle(imports: &BTreeMap<String, BTreeSet<String>>, from: &str, way: &mut Vec<String>) -> bool {
+fn circle(imports: &Imports, from: &str, way: &mut Vec<String>) -> bool {
     let at = way.last().cloned().unwrap_or_else(|| from.to_owned());
     for next in imports.get(&at).into_iter().flatten().filter(|next| **next != at) {
         if next == from {
@@ -172,26 +119,33 @@ fn circle(imports: &BTreeMap<String, BTreeSet<String>>, from: &str, way: &mut Ve
 
 #[test]
 fn modules_import_one_another_in_one_direction() {
-    for source in WITHOUT_CIRCLES {
-        let imports = imports(&root().join(source));
-        assert!(!imports.is_empty(), "{source} has no modules");
-        for module in imports.keys() {
-            let mut way = Vec::new();
-            assert!(
-                !circle(&imports, module, &mut way),
-                "{source}: {module} → {} → {module}",
-                way.join(" → ")
-            );
+    let mut seen = 0;
+    for source in sources() {
+        let modules = Modules::read(&source);
+        for parent in modules.parents() {
+            let imports = modules.below(parent);
+            seen += imports.len();
+            for module in imports.keys() {
+                let mut way = Vec::new();
+                assert!(
+                    !circle(&imports, module, &mut way),
+                    "{}, {}: {module} → {} → {module}",
+                    source.display(),
+                    parent.join("::"),
+                    way.join(" → ")
+                );
+            }
         }
     }
+    assert!(seen > 100, "{seen} modules were looked at");
 }
 
 #[test]
 fn the_reverse_proxys_layers_import_those_below_them() {
-    let imports = imports(&root().join("crates/front_door/src"));
+    let imports = Modules::read(&root().join("crates/front_door/src")).below(&[]);
     assert_eq!(imports.keys().cloned().collect::<BTreeSet<_>>(), set(&LAYERS.map(|(layer, _)| layer)));
     for (layer, allowed) in LAYERS {
-        let others: BTreeSet<_> = imports[layer].iter().filter(|other| **other != layer).cloned().collect();
+        let others = &imports[layer];
         assert!(
             others.is_subset(&set(allowed)),
             "{layer} imports {others:?}, of which only {allowed:?} may be"
@@ -206,8 +160,21 @@ fn a_circle_is_found() {
     };
     assert!(circle(&of(&[("a", &["b"]), ("b", &["c"]), ("c", &["a"])]), "a", &mut Vec::new()));
     assert!(!circle(&of(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &[])]), "a", &mut Vec::new()));
-    assert_eq!(
-        imported("use crate::{a::B, c};\n// crate::d\ncrate::e::f();", "crate::"),
-        set(&["a", "c", "e"])
-    );
+}
+
+/// What App Service calls its variables, its settings and the rules.
+const APP_SERVICES_NAMES: [&str; 3] = ["WEBSITE", "autoHealEnabled", "autoHealRules"];
+
+#[test]
+fn app_services_names_stand_in_its_crate() {
+    let may = ["crates/app_service/src", "crates/lab/src", "xtask/src"].map(|source| root().join(source));
+    for source in sources().into_iter().filter(|source| !may.contains(source)) {
+        for file in source_files(&source) {
+            let code = product_code(&file);
+            for name in APP_SERVICES_NAMES {
+                let line = code.lines().find(|line| line.contains(name));
+                assert_eq!(line, None, "{}: {name}", file.display());
+            }
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod medic;
 mod postgres;
 mod process;
 mod release;
+mod release_flags;
 mod setup;
 mod site;
 mod stopwatch;

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::process::{cargo, on_path, read, run};
-use crate::release::with_release_flags;
+use crate::release_flags::with_release_flags;
 use crate::versions;
 use crate::workspace::{root, site, target};
 

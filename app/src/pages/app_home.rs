@@ -8,9 +8,10 @@ use crate::address::{APP_HOME, APPS};
 use crate::answer::{answer, asked_app, console, query_part, recorded};
 use crate::catalog::{Entry, INCIDENTS, POPULAR, SETTINGS, entries, search_entries};
 use crate::parts::alerts::{AlertList, alerts};
-use crate::parts::frame::{Counter, LiveRegion, Page};
+use crate::parts::frame::Page;
 use crate::parts::icon::CategoryPicture;
 use crate::parts::problems::Missing;
+use crate::parts::region::{Counter, LiveRegion};
 use crate::parts::search::Search;
 
 /// So many of the newest incidents are looked through for alerts.
@@ -48,7 +49,7 @@ pub(crate) fn AppHomePage() -> impl IntoView {
                     "Investigate how " <strong>{app.to_string()}</strong>
                     " is performing, diagnose issues, and discover how to improve it."
                 </p>
-                <Search entries=search_entries(&app) query=query />
+                <Search entries=search_entries(&app, |setting| console.setting_name(setting)) query=query />
                 <Counter count=crashes one="crash" many="crashes" />
                 <LiveRegion name="alerts" heading="Problems">
                     <AlertList alerts=alerts is_whole=missing.is_none() />

@@ -12,8 +12,9 @@ use model::status::{AppStatus, InstanceStatus};
 use crate::address::{APP_HOME, INCIDENT};
 use crate::answer::{answer, console, recorded};
 use crate::catalog::{CRASHES, SETTINGS};
-use crate::parts::frame::{Counter, LiveRegion, Page};
+use crate::parts::frame::Page;
 use crate::parts::icon::Status;
+use crate::parts::region::{Counter, LiveRegion};
 use crate::parts::when::When;
 
 /// The page.

@@ -10,11 +10,12 @@ use crate::address::DETECTOR;
 use crate::answer::{PageError, answer, asked_app, console, path_part, query_part};
 use crate::catalog::OVERVIEW;
 use crate::parts::chart::ChartFigure;
-use crate::parts::frame::{Counter, LiveRegion, Page, app_crumbs, slug};
+use crate::parts::frame::{Page, app_crumbs};
 use crate::parts::insight::Insights;
 use crate::parts::line_chart::LineFigure;
 use crate::parts::link::Links;
 use crate::parts::range::RangePill;
+use crate::parts::region::{Counter, LiveRegion, slug};
 use crate::parts::table::TableView;
 
 /// The page.

@@ -7,7 +7,8 @@ use model::crash::IncidentSummary;
 use crate::address::INCIDENT;
 use crate::answer::{answer, asked_app, console};
 use crate::catalog::INCIDENTS;
-use crate::parts::frame::{Counter, LiveRegion, Page, Scroll, app_crumbs};
+use crate::parts::frame::{Page, app_crumbs};
+use crate::parts::region::{Counter, LiveRegion, Scroll};
 use crate::parts::when::When;
 
 /// So many are listed.

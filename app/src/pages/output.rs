@@ -5,7 +5,8 @@ use leptos::prelude::*;
 use crate::address::OUTPUT;
 use crate::answer::{PageError, answer, asked_app, console, path_part};
 use crate::console::WorkerOutput;
-use crate::parts::frame::{LiveRegion, Page, app_crumbs};
+use crate::parts::frame::{Page, app_crumbs};
+use crate::parts::region::LiveRegion;
 
 /// The page.
 #[component]

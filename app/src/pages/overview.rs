@@ -9,12 +9,13 @@ use crate::answer::{answer, asked_app, console, query_part, recorded};
 use crate::catalog::{CRASHES, OVERVIEW};
 use crate::parts::alerts::{AlertList, alerts};
 use crate::parts::chart::ChartFigure;
-use crate::parts::frame::{Counter, LiveRegion, Page, app_crumbs};
+use crate::parts::frame::{Page, app_crumbs};
 use crate::parts::icon::Status;
 use crate::parts::instances::InstanceTable;
 use crate::parts::link::Links;
 use crate::parts::outcome::Outcome;
 use crate::parts::problems::Missing;
+use crate::parts::region::{Counter, LiveRegion};
 use crate::parts::table::TableView;
 
 /// So many of the newest incidents are looked through for alerts.

@@ -10,8 +10,9 @@ use model::settings::{AppSettings, Setting};
 use crate::ConfigurationLine;
 use crate::answer::{answer, asked_app, console, query_part};
 use crate::catalog::SETTINGS;
-use crate::parts::frame::{Page, Scroll, app_crumbs};
+use crate::parts::frame::{Page, app_crumbs};
 use crate::parts::outcome::Outcome;
+use crate::parts::region::Scroll;
 use crate::parts::when::When;
 
 /// The page.

@@ -6,8 +6,8 @@ use leptos::prelude::*;
 
 use super::columns::{Column, stacked_columns};
 use super::figure::{COLUMN_SWATCH, Swatch, caption, hover, image, short};
-use super::frame::{Scroll, slug};
 use super::plot::{NARROW, Size, WIDE, series_colour};
+use super::region::{Scroll, slug};
 use super::when::{When, clock_text, range_text};
 
 /// The chart.

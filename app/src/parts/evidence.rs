@@ -8,10 +8,10 @@ use model::auto_heal::evidence::Sample;
 
 use super::amount::{amount, unit_word};
 use super::figure::{LINE_SWATCH, Swatch, image};
-use super::frame::slug;
 use super::line_plot::line_with_threshold;
 use super::plot::SMALL;
 use super::readings::{ReadingTable, sentence};
+use super::region::slug;
 use super::when::clock_seconds_text;
 
 /// All of it.

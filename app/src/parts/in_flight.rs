@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use model::crash::{InFlightRequest, Incident};
 use model::time::humanise;
 
-use super::frame::Scroll;
+use super::region::Scroll;
 
 /// Who the suspect is, and what was done with the others; nothing where no request was under way. Both without names from
 /// outside.

@@ -9,8 +9,8 @@ use model::status::{AppHeal, AppStatus, InstanceState, InstanceStatus, RestartSt
 use model::time::humanise;
 use model::{AppName, Timestamp};
 
-use super::frame::Scroll;
 use super::icon::Status;
+use super::region::Scroll;
 use super::when::When;
 use crate::address::{OUTPUT, RESTART};
 

@@ -12,8 +12,8 @@ use model::time::humanise;
 
 use super::amount::{amount, unit_word};
 use super::figure::{LINE_SWATCH, Swatch, caption, hover, image, short};
-use super::frame::{Scroll, slug};
 use super::plot::{NARROW, Size, WIDE, series_colour};
+use super::region::{Scroll, slug};
 use super::when::{When, clock_seconds_text, clock_text, range_text};
 use drawing::{Parts, Shape, distinct_limits, draw, measured, value};
 

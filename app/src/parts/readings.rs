@@ -6,8 +6,8 @@ use leptos::prelude::*;
 use model::auto_heal::Reading;
 
 use super::amount::amount;
-use super::frame::Scroll;
 use super::icon::Status;
+use super::region::Scroll;
 
 /// The table.
 #[component]

@@ -2,33 +2,16 @@
 
 use leptos::prelude::*;
 
+use crate::catalog::SearchEntry;
 use crate::islands::{SearchWhileTyping, count, is_asked, matches};
-
-/// One thing that can be found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SearchEntry {
-    pub(crate) name: &'static str,
-    pub(crate) category: &'static str,
-    pub(crate) href: String,
-    /// What else people call it.
-    pub(crate) keywords: &'static str,
-}
-
-impl SearchEntry {
-    fn words(&self) -> String {
-        [self.name, self.category, self.keywords].join(" ").to_lowercase()
-    }
-}
 
 /// The search field and what it finds. `query` is what the address asks for.
 #[component]
 pub(crate) fn Search(entries: Vec<SearchEntry>, query: String) -> impl IntoView {
     let asked = query.to_lowercase();
-    let found = entries.iter().filter(|entry| matches(&entry.words(), &asked)).count();
-    let rows = entries
-        .into_iter()
-        .map(|entry| view! { <Row words=entry.words() query=asked.clone() entry=entry /> });
-    let rows = rows.collect_view();
+    let found = entries.iter().filter(|entry| matches(&entry.words, &asked)).count();
+    let rows =
+        entries.into_iter().map(|entry| view! { <Row query=asked.clone() entry=entry /> }).collect_view();
     view! {
         <form class="search" role="search" method="get" autocomplete="off">
             <label class="hidden-label" for="search">
@@ -55,10 +38,10 @@ pub(crate) fn Search(entries: Vec<SearchEntry>, query: String) -> impl IntoView 
 }
 
 #[component]
-fn Row(entry: SearchEntry, words: String, query: String) -> impl IntoView {
-    let hidden = !matches(&words, &query);
+fn Row(entry: SearchEntry, query: String) -> impl IntoView {
+    let hidden = !matches(&entry.words, &query);
     view! {
-        <li data-words=words hidden=hidden>
+        <li data-words=entry.words hidden=hidden>
             <a href=entry.href>
                 <span class="search-name">{entry.name}</span>
                 <span class="search-category">{entry.category}</span>
@@ -76,9 +59,14 @@ mod tests {
             name: "Application Crashes",
             category: "Availability and Performance",
             href: "/x".to_owned(),
-            keywords: "SIGSEGV stack",
+            words: "application crashes availability sigsegv stack".to_owned(),
         };
-        let other = SearchEntry { name: "Settings", href: "/y".to_owned(), keywords: "", ..entry.clone() };
+        let other = SearchEntry {
+            name: "Settings",
+            href: "/y".to_owned(),
+            words: "settings availability".to_owned(),
+            ..entry.clone()
+        };
         view! { <Search entries=vec![entry, other] query=query.to_owned() /> }.to_html()
     }
 

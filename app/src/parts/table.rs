@@ -6,9 +6,9 @@ use insight::report::{Cell, Column, Layout, Table};
 use leptos::prelude::*;
 use model::time::humanise;
 
-use super::frame::{Scroll, slug};
 use super::icon::Status;
 use super::link::{Linked, Links};
+use super::region::{Scroll, slug};
 use super::when::{When, bytes_text, micros_text};
 
 /// The rows, or what is said where there is none, and what is to be known about them.

@@ -6,8 +6,8 @@ use insight::verdict::{Verdict, VerdictStatus, verdict};
 use leptos::prelude::*;
 use model::{AppName, Timestamp};
 
-use super::frame::LiveRegion;
 use super::icon::{Status, tone};
+use super::region::LiveRegion;
 use super::when::{clock_text, minute_text};
 use crate::Console;
 use crate::address::OVERVIEW;

@@ -4,6 +4,7 @@
 //! Both versions are met in the wild, version 1 above all on older machines and in hybrid set-ups, where the memory controller
 //! is bound to it though version 2 is mounted too. So a group is looked for controller by controller.
 
+mod control_file;
 mod end;
 mod home;
 mod own;

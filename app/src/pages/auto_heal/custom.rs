@@ -20,9 +20,9 @@ use super::{Reply, Submission};
 use crate::address::AUTO_HEAL_API;
 use crate::answer::PageError;
 use crate::catalog::AUTO_HEAL;
-use crate::parts::frame::LiveRegion;
 use crate::parts::icon::Status;
 use crate::parts::readings::sentence;
+use crate::parts::region::LiveRegion;
 use crate::{Console, ConsoleError};
 
 /// The tab. Once something was typed, it is shown whatever else fails.

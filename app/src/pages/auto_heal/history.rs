@@ -22,11 +22,11 @@ use crate::answer::{PageError, query_part};
 use crate::catalog::AUTO_HEAL;
 use crate::parts::chart::ChartFigure;
 use crate::parts::evidence::EvidenceView;
-use crate::parts::frame::{Counter, LiveRegion};
 use crate::parts::icon::{Status, tone};
 use crate::parts::link::Links;
 use crate::parts::range::RangePill;
 use crate::parts::readings::sentence;
+use crate::parts::region::{Counter, LiveRegion};
 use crate::parts::table::TableView;
 use crate::parts::when::When;
 

@@ -8,7 +8,7 @@ use model::auto_heal::AutoHealConfig;
 use model::auto_heal::config::{ActionType, Parameters, SlowRequestsTrigger, TimeSpan};
 use model::time::humanise;
 
-use crate::parts::frame::Scroll;
+use crate::parts::region::Scroll;
 
 /// Where a line stands: its kind's place, and its number among those of its kind.
 type Position = (u8, usize);

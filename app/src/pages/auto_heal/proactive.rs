@@ -20,9 +20,9 @@ use model::time::humanise;
 use super::history::refusal;
 use crate::address::RESUME_PROACTIVE_RULES;
 use crate::catalog::SETTINGS;
-use crate::parts::frame::LiveRegion;
 use crate::parts::icon::Status;
 use crate::parts::readings::ReadingTable;
+use crate::parts::region::LiveRegion;
 use crate::parts::when::{When, hours_text};
 use crate::{Console, ProactiveNumbers};
 

@@ -7,9 +7,9 @@ use insight::words::counted;
 use leptos::prelude::*;
 
 use crate::ConsoleError;
-use crate::parts::frame::Scroll;
 use crate::parts::icon::Status;
 use crate::parts::readings::sentence;
+use crate::parts::region::Scroll;
 use crate::parts::when::{When, minute_text};
 
 /// So many times are shown at once.

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::own::write_existing;
+use super::control_file::write_existing;
 use crate::sys::Pid;
 use crate::sys::held_process::HeldProcess;
 
@@ -78,7 +78,7 @@ mod tests {
             let mut given = Self { folder: folder.clone(), children: Vec::new() };
             for group in [folder, below] {
                 let child = Command::new("sleep").arg("1000").spawn().unwrap();
-                let put = super::super::own::put(child.id(), &group);
+                let put = super::super::control_file::put(child.id(), &group);
                 given.children.push(child);
                 put.ok()?;
             }

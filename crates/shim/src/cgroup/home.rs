@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use crate::LocalWorker;
 
-use super::own::{put, write_existing};
+use super::control_file::{put, write_existing};
 use super::{Group, Version, WORKER_PREFIX, candidates};
 
 /// Medic's own group below the one that it was given.

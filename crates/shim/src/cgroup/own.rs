@@ -4,9 +4,11 @@
 //! So the worker gets there by itself, as its process is made: see [`Entry`]. The move is what is left where that is refused.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::control_file::put;
+use super::end_group;
 use crate::sys::spawn::Entry;
 
 /// A group that is removed when this is dropped, if nothing runs in it any more. What is left of one, because a process of it
@@ -54,7 +56,7 @@ impl OwnGroup {
 
     /// Ends every process that is in it.
     pub(crate) fn end(&self) -> io::Result<()> {
-        super::end_group(&self.0)
+        end_group(&self.0)
     }
 }
 
@@ -62,17 +64,6 @@ impl Drop for OwnGroup {
     fn drop(&mut self) {
         let _still_used = fs::remove_dir(&self.0);
     }
-}
-
-/// Moves a process, with all its threads.
-pub(super) fn put(pid: u32, folder: &Path) -> io::Result<()> {
-    write_existing(&folder.join("cgroup.procs"), &pid.to_string())
-}
-
-/// A file of the kernel's is there or it is not: one that this made would be a mistake.
-pub(super) fn write_existing(file: &Path, text: &str) -> io::Result<()> {
-    // at once: the kernel takes each write as a whole command
-    OpenOptions::new().write(true).open(file)?.write_all(text.as_bytes())
 }
 
 #[cfg(test)]

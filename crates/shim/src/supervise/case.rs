@@ -18,6 +18,7 @@ use super::origin::ForeignRoot;
 use crate::analyser::{Analyser, AnalyserError, Evidence};
 use crate::capture::Capture;
 use crate::message_file::MessageFile;
+use crate::protocol::{FromShim, LINE_LIMIT};
 use crate::sys::Pid;
 
 /// Whose crash it is, and how it ended.
@@ -43,9 +44,32 @@ pub(super) struct Means<'a> {
 }
 
 /// What came of it.
+#[derive(Clone)]
 pub(super) struct Found {
     pub(super) findings: Findings,
     pub(super) audit: Option<Audit>,
+}
+
+impl Found {
+    /// The message that tells it, within the limit of a line: hostile names can be long and many.
+    pub(super) fn told(mut self, message: impl Fn(Self) -> FromShim) -> FromShim {
+        for step in 0..3 {
+            let message = message(self.clone());
+            if serde_json::to_vec(&message).is_ok_and(|line| line.len() < LINE_LIMIT) {
+                return message;
+            }
+            let findings = &mut self.findings;
+            match step {
+                0 => findings.modules.clear(),
+                1 => {
+                    findings.crashing_thread.frames.truncate(20);
+                    findings.crashing_thread.truncated = true;
+                }
+                _ => findings.crashing_thread.frames.clear(),
+            }
+        }
+        message(self)
+    }
 }
 
 /// A crash under analysis.

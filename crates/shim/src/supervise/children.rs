@@ -17,7 +17,6 @@ use model::{Clock, CrashCause, Ending, Exit, ProcessId, Signal};
 
 use super::Shim;
 use super::case::{Case, Found, Victim};
-use super::post_mortem::fitting;
 use crate::analyser::{Analyser, AnalyserError};
 use crate::cgroup::OomCounter;
 use crate::protocol::{FromShim, LINE_LIMIT, Watched};
@@ -241,9 +240,9 @@ impl Shim {
     }
 
     fn child_found(&mut self, process: ProcessId, found: Option<Found>) {
-        let Some(Found { findings, audit }) = found else { return };
+        let Some(found) = found else { return };
         let analysed =
-            fitting(findings, |findings| FromShim::ChildAnalysed { process, findings, audit: audit.clone() });
+            found.told(|Found { findings, audit }| FromShim::ChildAnalysed { process, findings, audit });
         self.send(&analysed);
         if let Some(crash) = self.children.find(process) {
             crash.case = None;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use model::crash::Findings;
 use model::ending::classify;
 use model::start::StartFault;
 use model::{Clock, CrashCause, Ending, Exit, Signal};
@@ -13,7 +12,7 @@ use super::children::Children;
 use crate::analyser::Analyser;
 use crate::cgroup::{OomCounter, OwnGroup};
 use crate::orphans::Orphans;
-use crate::protocol::{FromShim, LINE_LIMIT, WorkerSpec};
+use crate::protocol::{FromShim, WorkerSpec};
 use crate::sys::Pid;
 use crate::sys::signals;
 
@@ -161,8 +160,8 @@ impl Shim {
     }
 
     fn main_found(&mut self, found: Option<Found>) {
-        let Some(Found { findings, audit }) = found else { return };
-        let analysed = fitting(findings, |findings| FromShim::Analysed { findings, audit: audit.clone() });
+        let Some(found) = found else { return };
+        let analysed = found.told(|Found { findings, audit }| FromShim::Analysed { findings, audit });
         self.send(&analysed);
         if let Some(after) = &mut self.post_mortem {
             after.case = None;
@@ -182,23 +181,4 @@ fn means<'a>(spec: &'a WorkerSpec, clock: &'a dyn Clock) -> Means<'a> {
         instance: spec.worker.instance,
         clock,
     }
-}
-
-/// The message within the limit of a line: hostile names can be long and many.
-pub(super) fn fitting(mut findings: Findings, message: impl Fn(Findings) -> FromShim) -> FromShim {
-    for step in 0..3 {
-        let message = message(findings.clone());
-        if serde_json::to_vec(&message).is_ok_and(|line| line.len() < LINE_LIMIT) {
-            return message;
-        }
-        match step {
-            0 => findings.modules.clear(),
-            1 => {
-                findings.crashing_thread.frames.truncate(20);
-                findings.crashing_thread.truncated = true;
-            }
-            _ => findings.crashing_thread.frames.clear(),
-        }
-    }
-    message(findings)
 }

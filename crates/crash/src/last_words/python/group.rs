@@ -5,8 +5,6 @@ use super::TRACEBACK;
 use super::traceback::{Block, block};
 use crate::last_words::report::Line;
 
-pub(super) const HEADING: &str = "+ Exception Group Traceback (most recent call last):";
-
 /// How many lines a group may have.
 const MAX_LINES: usize = 4_000;
 

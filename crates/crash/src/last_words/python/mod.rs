@@ -20,6 +20,7 @@ use crate::text::printed;
 use traceback::{Block, block, dedented, exception};
 
 const TRACEBACK: &str = "Traceback (most recent call last):";
+const GROUP: &str = "+ Exception Group Traceback (most recent call last):";
 const CHAINS: [&str; 2] = [
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
@@ -64,7 +65,7 @@ fn headless(at: At<'_, '_>) -> Option<Report> {
 /// The traceback that begins here, with the chain that follows it.
 fn traceback(at: At<'_, '_>) -> Option<Report> {
     let thread = at.head.strip_prefix("Exception in thread ").and_then(|rest| rest.strip_suffix(':'));
-    let begins = |head: &str| head == TRACEBACK || head == group::HEADING;
+    let begins = |head: &str| head == TRACEBACK || head == GROUP;
     let heading = if thread.is_some() { at.start + 1 } else { at.start };
     let head = if thread.is_some() { at.lines.get(heading)?.trim() } else { at.head };
     if !begins(head) {
@@ -93,7 +94,7 @@ fn traceback(at: At<'_, '_>) -> Option<Report> {
 
 /// One traceback, of a group or not.
 fn one<'t>(lines: &[super::Line<'t>], heading: usize, head: &str) -> Option<Block<'t>> {
-    if head == group::HEADING { group::read(lines, heading) } else { block(lines, heading + 1) }
+    if head == GROUP { group::read(lines, heading) } else { block(lines, heading + 1) }
 }
 
 /// Is the traceback at `heading` one that a process of a pool sent? `multiprocessing.pool.RemoteTraceback:` and three quotes stand
@@ -143,7 +144,7 @@ fn chained(lines: &[super::Line<'_>], at: usize) -> Option<usize> {
     }
     let next = at + link + 1;
     let next = next + ahead(lines, next, 4).iter().position(|line| !line.is_empty())?;
-    (lines[next].trim() == TRACEBACK || lines[next].trim() == group::HEADING).then_some(next)
+    (lines[next].trim() == TRACEBACK || lines[next].trim() == GROUP).then_some(next)
 }
 
 /// The interpreter could not even compile the program: no traceback, only the place.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use model::crash::Frame;
 
-use super::{CHAINS, TRACEBACK, call, group};
+use super::{CHAINS, GROUP, TRACEBACK, call};
 use crate::last_words::form;
 use crate::last_words::report::{Line, ahead, indentation};
 
@@ -28,7 +28,7 @@ pub(super) struct Block<'t> {
 /// The lines without what the heading at `at` is indented by: tracebacks are printed inside of others' texts.
 pub(super) fn dedented<'l, 't>(lines: &'l [Line<'t>], at: usize) -> Cow<'l, [Line<'t>]> {
     let indent = indentation(lines[at].text);
-    if indent == 0 || lines[at].trim() == group::HEADING {
+    if indent == 0 || lines[at].trim() == GROUP {
         return Cow::Borrowed(lines);
     }
     let dedent = |line: &Line<'t>| Line { text: &line.text[indentation(line.text).min(indent)..], ..*line };
@@ -92,7 +92,7 @@ fn is_marks(line: &str) -> bool {
 
 fn begins_another(line: &str) -> bool {
     let line = line.trim();
-    line == TRACEBACK || line == group::HEADING || CHAINS.contains(&line)
+    line == TRACEBACK || line == GROUP || CHAINS.contains(&line)
 }
 
 /// Does the traceback go on below what could be its exception? Then another thread wrote that line.
