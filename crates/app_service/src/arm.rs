@@ -11,10 +11,17 @@ use serde::de::Deserializer;
 use model::Violation;
 use model::auto_heal::AutoHealConfig;
 
+mod body;
 mod raw;
 mod shape;
 
+pub use body::{lists_for_objects, properties};
 pub use shape::Properties;
+
+/// Whether the rules act.
+pub const ENABLED: &str = "autoHealEnabled";
+/// The rules.
+pub const RULES: &str = "autoHealRules";
 
 /// Reads the rules, or names every value that is none. The format's own error is the outer one: a shape that is another, or a
 /// name that is not known.
@@ -40,8 +47,8 @@ pub fn named(violations: Vec<Violation>) -> Vec<Violation> {
 
 fn name(part: &str) -> String {
     match part {
-        "enabled" => "autoHealEnabled".to_owned(),
-        "rules" => "autoHealRules".to_owned(),
+        "enabled" => ENABLED.to_owned(),
+        "rules" => RULES.to_owned(),
         "private_bytes_kib" => "privateBytesInKB".to_owned(),
         _ => camel_case(part),
     }

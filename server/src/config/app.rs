@@ -229,9 +229,10 @@ fn doubt_variables<'t>(reader: &mut Reader<'t>, section: &Section<'t>, command: 
         let list: Vec<String> = names.iter().map(|name| format!("${name}")).collect();
         let what =
             format!("{} is passed to the program as it stands, because no shell runs it", list.join(", "));
-        let remedy = "use command = [\"/bin/sh\", \"-c\", \"exec …\"]; Medic replaces $PORT, $WEBSITE_INSTANCE_ID and \
-                      $WEBSITE_SITE_NAME alone";
-        reader.doubt(section, "command", what, remedy.to_owned());
+        let remedy = format!(
+            "use command = [\"/bin/sh\", \"-c\", \"exec …\"]; Medic replaces ${PORT}, ${INSTANCE_ID} and ${SITE_NAME} alone"
+        );
+        reader.doubt(section, "command", what, remedy);
     }
 }
 

@@ -215,8 +215,9 @@ fn failed_attempts(restarts: &[&Restart], now: Timestamp) -> Option<Insight> {
             Action::new(
                 "Read what the new worker wrote while it started, in logfiles/application in the app's data folder.",
             ),
-            Action::new(
-                "If the worker needs longer to become ready, raise warm_up in medic.toml or WEBSITES_CONTAINER_START_TIME_LIMIT.",
+            Action::at(
+                "If the worker needs longer to become ready, raise warm_up. The Settings page says where it is set.",
+                Target::Settings,
             ),
         ],
         ..Insight::new(Severity::of_past(latest.at, now), title)

@@ -1,6 +1,7 @@
 //! Reading the user's rules from a request's body: ARM's properties, their envelope, or a web.config. What is wrong is told with
 //! the path of its field; nothing is taken over in part.
 
+use app_service::arm::{ENABLED, RULES};
 use app_service::web_config::{Translated, WebConfigError};
 use app_service::{arm, web_config};
 use axum::body::Bytes;
@@ -10,14 +11,9 @@ use axum::http::header::CONTENT_TYPE;
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::config::Violation;
 use model::violation::Accepted;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::ApiError;
-
-const ENABLED: &str = "autoHealEnabled";
-const RULES: &str = "autoHealRules";
-/// The envelope's one member that is looked into.
-const PROPERTIES: &str = "properties";
 
 /// Are these to be all of an app's rules?
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,7 +71,7 @@ fn json(body: &[u8], whole: Whole) -> Result<AutoHealConfig, ApiError> {
         let (line, column) = (error.line(), error.column());
         ApiError::Refused(format!("Invalid JSON at line {line}, column {column}."))
     })?;
-    let properties = properties(value)?;
+    let properties = arm::properties(value).map_err(|wrong| ApiError::Invalid(vec![wrong]))?;
     let missing: Vec<Violation> = [ENABLED, RULES]
         .into_iter()
         .filter(|name| !properties.contains_key(*name))
@@ -85,11 +81,11 @@ fn json(body: &[u8], whole: Whole) -> Result<AutoHealConfig, ApiError> {
     if !missing.is_empty() {
         return Err(ApiError::Invalid(missing));
     }
-    let value = Value::Object(properties);
-    let lists = lists_for_objects(&value);
+    let lists = arm::lists_for_objects(&properties);
     if !lists.is_empty() {
         return Err(ApiError::Invalid(lists));
     }
+    let value = Value::Object(properties);
     let mut track = serde_path_to_error::Track::new();
     let read = { arm::read(serde_path_to_error::Deserializer::new(value, &mut track)) };
     match read {
@@ -101,55 +97,6 @@ fn json(body: &[u8], whole: Whole) -> Result<AutoHealConfig, ApiError> {
 
 fn accepted(name: &str) -> Accepted {
     if name == ENABLED { Accepted::Boolean } else { Accepted::RulesOrNull }
-}
-
-/// What stands in the envelope, where there is one.
-fn properties(value: Value) -> Result<Map<String, Value>, ApiError> {
-    let object = |value: Value, field: &str| match value {
-        Value::Object(map) => Ok(map),
-        _ => Err(ApiError::Invalid(vec![Violation::missing(field, Accepted::ObjectWith(ENABLED, RULES))])),
-    };
-    let mut map = object(value, "body")?;
-    let is_envelope = !map.contains_key(ENABLED) && !map.contains_key(RULES);
-    match map.remove(PROPERTIES) {
-        Some(properties) if is_envelope => object(properties, PROPERTIES),
-        _ => Ok(map),
-    }
-}
-
-/// serde takes a list for an object and counts its fields off; nobody means that.
-fn lists_for_objects(value: &Value) -> Vec<Violation> {
-    const OBJECTS: [&str; 6] = [
-        "/autoHealRules",
-        "/autoHealRules/triggers",
-        "/autoHealRules/triggers/requests",
-        "/autoHealRules/triggers/slowRequests",
-        "/autoHealRules/actions",
-        "/autoHealRules/actions/customAction",
-    ];
-    const ROWS: [&str; 3] = ["statusCodes", "statusCodesRange", "slowRequestsWithPath"];
-    let objects = OBJECTS.into_iter().map(str::to_owned);
-    let rows = ROWS.into_iter().flat_map(|name| {
-        let list = format!("/autoHealRules/triggers/{name}");
-        let length = value.pointer(&list).and_then(Value::as_array).map_or(0, Vec::len);
-        (0..length).map(move |index| format!("{list}/{index}"))
-    });
-    let is_list = |pointer: &String| value.pointer(pointer).is_some_and(Value::is_array);
-    let field = |pointer: String| {
-        let names = pointer.split('/').skip(1).map(|name| {
-            if name.bytes().all(|byte| byte.is_ascii_digit()) {
-                format!("[{name}]")
-            } else {
-                format!(".{name}")
-            }
-        });
-        names.collect::<String>().trim_start_matches('.').to_owned()
-    };
-    objects
-        .chain(rows)
-        .filter(is_list)
-        .map(|pointer| Violation::new(field(pointer), "a list", Accepted::Object))
-        .collect()
 }
 
 /// What serde says, without the names of our types: what it got, and what is taken.

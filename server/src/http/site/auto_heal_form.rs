@@ -6,6 +6,7 @@
 use app::{
     AutoHealCommand, AutoHealDraft, AutoHealForm, AutoHealReply, AutoHealSubmission, Console, ConsoleError,
 };
+use app_service::arm::RULES;
 use app_service::web_config::{Translated, WebConfigError};
 use app_service::{arm, web_config};
 use axum::Form;
@@ -123,17 +124,17 @@ fn read_pasted(text: &str) -> Result<Translated<AutoHealConfig>, String> {
     }
     let value: Value =
         serde_json::from_str(text).map_err(|error| format!("it is neither XML nor JSON: {error}."))?;
-    let properties = match value {
-        Value::Object(mut whole) if !whole.contains_key("autoHealRules") => {
-            whole.remove("properties").unwrap_or(Value::Null)
-        }
-        other => other,
-    };
-    if properties.get("autoHealRules").is_none_or(Value::is_null) {
-        return Err("the JSON has no autoHealRules.".to_owned());
+    let properties = arm::properties(value).unwrap_or_default();
+    if properties.get(RULES).is_none_or(Value::is_null) {
+        return Err(format!("the JSON has no {RULES}."));
     }
     let refused = |violations: Vec<Violation>| format!("{}.", violation::list(&violations));
-    let rules = arm::read(properties).map_err(|error| format!("{error}."))?.map_err(refused)?;
+    let lists = arm::lists_for_objects(&properties);
+    if !lists.is_empty() {
+        return Err(refused(lists));
+    }
+    let rules =
+        arm::read(Value::Object(properties)).map_err(|error| format!("{error}."))?.map_err(refused)?;
     Ok(Translated { rules, notes: Vec::new() })
 }
 
@@ -208,6 +209,7 @@ mod tests {
             ("{}", "no autoHealRules"),
             ("[1]", "no autoHealRules"),
             (r#"{"autoHealRules":null}"#, "no autoHealRules"),
+            (r#"{"autoHealRules":{"triggers":[]}}"#, "autoHealRules.triggers"),
             (r#"{"autoHealRules":{"triggers":{"requests":{"count":"x"}}}}"#, "requests.count"),
             ("<configuration/>", "no <monitoring>"),
             (bomb, "cannot be read as XML"),
