@@ -7,7 +7,7 @@ mod support;
 use insight::detectors::DETECTORS;
 use model::text::is_unseen;
 use serde_json::{Value, json};
-use support::{Answer, Medic, free_address, request};
+use support::{Answer, Medic, copy_program, free_address, request};
 
 const RUNTIMES: [&str; 11] =
     ["cpp", "libcxx", "dotnet", "go", "java", "node", "php", "python", "ruby", "rust", "sanitizer"];
@@ -18,7 +18,7 @@ const NAME: &str = "\"><img data-pwned src=x onerror=window.pwned=1>\u{202e}\u{1
 fn medic() -> Medic {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join(NAME);
-    std::fs::copy(lab::compile_c("hostile.c", &["-g", "-O1"]), &program).unwrap();
+    copy_program(&lab::compile_c("hostile.c", &["-g", "-O1"]), &program);
     // a basic string of TOML is written as one of JSON
     let quoted = |text: &str| serde_json::to_string(text).unwrap().replace('\u{7f}', "\\u007f");
     let config = format!(

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use model::{TimeRange, Timestamp};
 use store::{Database, Store};
-use support::{Medic, is_alive, processes_below, wait_until};
+use support::{Medic, copy_program, is_alive, processes_below, wait_until};
 
 #[test]
 fn workers_outlive_a_killed_server_and_are_taken_over() {
@@ -187,7 +187,7 @@ fn a_killed_shim_takes_its_worker_with_it_and_both_are_replaced() {
 fn a_program_that_was_deleted_or_replaced_goes_on_starting_workers_and_explaining_crashes() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("medic");
-    std::fs::copy(env!("CARGO_BIN_EXE_medic"), &program).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_medic").as_ref(), &program);
     let medic = Medic::with_program(
         &program,
         "[crash_monitoring]\ncrashes = 0\npause = \"0s\"\n",

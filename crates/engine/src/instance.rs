@@ -22,6 +22,7 @@ mod healing;
 mod input;
 mod life;
 mod pending_crash;
+mod process;
 mod restart;
 mod returning;
 mod start;
@@ -32,6 +33,7 @@ use std::time::Duration;
 pub use healing::Healing;
 pub use input::{ChildEvent, Lifecycle, Order, WorkerEvent, WorkerLimits};
 use pending_crash::PendingCrash;
+use process::{Process, Uptime};
 use restart::{Successor, Terminating};
 use returning::Hearing;
 use start::Start;
@@ -67,28 +69,6 @@ enum Phase {
     Running { worker: WorkerId, process: Process, next: Option<Box<Successor>> },
     Stopping { worker: WorkerId, process: Option<Process>, kill_at: Option<Monotonic> },
     Stopped,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Process {
-    pid: u32,
-    port: u16,
-    armed: bool,
-    uptime: Uptime,
-}
-
-/// How long a worker has run: a wall clock that is set makes it neither older nor younger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Uptime {
-    heard_of: Monotonic,
-    /// Of a worker that an earlier Medic started, as far as the wall clock tells.
-    before: Duration,
-}
-
-impl Uptime {
-    fn at(self, now: Now) -> Duration {
-        self.before + now.monotonic.since(self.heard_of)
-    }
 }
 
 /// One place of one app.

@@ -9,6 +9,7 @@
 //! whatever its thread still does.
 
 mod dump;
+mod mapped_files;
 mod modules;
 mod snapshot;
 

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use minidump_writer::maps_reader::{MappingInfo, MapsReaderError};
+use minidump_writer::maps_reader::MappingInfo;
 use minidump_writer::mem_writer::{
     Buffer, MemoryArrayWriter, MemoryWriter, MemoryWriterError, write_string_to_location,
 };
@@ -21,13 +21,10 @@ use model::Timestamp;
 use procfs_core::FromRead;
 use procfs_core::process::{MMPermissions, MemoryMaps};
 
+use super::mapped_files::{called, mapped_files};
 use super::modules::build_id_of_file;
 use super::snapshot::{Memory, Snapshot, ThreadState};
 use super::{CaptureError, CrashedThread};
-
-/// Entries of the kernel's auxiliary vector (`elf.h`): the program's first instruction, and the kernel's own page of code.
-const AT_ENTRY: u64 = 9;
-const AT_SYSINFO_EHDR: u64 = 33;
 
 /// Writes the dump into memory. `maps` is the text of the process's memory map.
 pub(super) fn write(
@@ -173,9 +170,9 @@ impl Dump {
     }
 
     fn modules(&mut self, snapshot: &Snapshot, map: &MemoryMaps) -> Result<(), CaptureError> {
-        let mappings = mappings(map, &snapshot.files.auxv).map_err(failed("modules"))?;
+        let mapped = mapped_files(map, &snapshot.files.auxv).map_err(failed("modules"))?;
         let mut list = Vec::new();
-        for mapping in join_split_modules(&mappings).iter().filter(|mapping| mapping.is_interesting()) {
+        for mapping in mapped.iter().filter(|mapping| mapping.is_interesting()) {
             let start = mapping.start_address as u64;
             let known = snapshot.identities.iter().find(|identity| identity.start == start);
             let name = PathBuf::from(mapping.name.clone().unwrap_or_default());
@@ -333,71 +330,4 @@ fn protection(permissions: MMPermissions) -> MemoryProtection {
         (_, true, false) => MemoryProtection::PAGE_READWRITE,
         (_, true, true) => MemoryProtection::PAGE_EXECUTE_READWRITE,
     }
-}
-
-/// The mappings of one file as one, the program's own first.
-fn mappings(map: &MemoryMaps, auxv: &[u8]) -> Result<Vec<MappingInfo>, MapsReaderError> {
-    let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_ne_bytes);
-    let of_kernel = |key: u64| {
-        let entry = auxv.chunks_exact(16).find(|entry| word(&entry[..8]) == key)?;
-        Some(word(&entry[8..])).filter(|value| *value != 0)
-    };
-    let mut mappings = MappingInfo::aggregate(map.clone(), of_kernel(AT_SYSINFO_EHDR))?;
-    // the format takes the first for the program's own
-    let entry = of_kernel(AT_ENTRY).and_then(|entry| usize::try_from(entry).ok());
-    let is_own = |mapping: &MappingInfo| {
-        entry.is_some_and(|at| (mapping.start_address..mapping.end_address()).contains(&at))
-    };
-    if let Some(own) = mappings.iter().position(is_own) {
-        mappings.swap(0, own);
-    }
-    Ok(mappings)
-}
-
-/// A library by the name that it gives itself, as whoever prepares symbols for it does.
-fn called(mut path: PathBuf, mapping: &MappingInfo, soname: Option<&str>) -> PathBuf {
-    match soname {
-        // it is inside of another file
-        Some(name) if mapping.is_executable() && mapping.offset != 0 => path.push(name),
-        Some(name) => path.set_file_name(name),
-        None => {}
-    }
-    path
-}
-
-/// One module per file: an executable that was linked with gaps between its segments is listed in pieces, the later ones with
-/// a base that no symbol table knows.
-fn join_split_modules(mappings: &[MappingInfo]) -> Vec<MappingInfo> {
-    let main = mappings.first().map(|mapping| mapping.start_address);
-    let mut sorted = mappings.to_vec();
-    sorted.sort_by_key(|mapping| mapping.start_address);
-    let mut joined: Vec<MappingInfo> = Vec::with_capacity(sorted.len());
-    let mut last_offset = 0;
-    for mapping in sorted {
-        let offset = mapping.offset;
-        match joined.last_mut() {
-            Some(module) if continues(module, last_offset, &mapping) => {
-                module.size = mapping.end_address() - module.start_address;
-                module.system_mapping_info.end_address = mapping.system_mapping_info.end_address;
-                module.permissions |= mapping.permissions;
-            }
-            _ => joined.push(mapping),
-        }
-        last_offset = offset;
-    }
-    // the format takes the first module for the program's own
-    if let Some(main) = main
-        && let Some(at) =
-            joined.iter().position(|module| (module.start_address..module.end_address()).contains(&main))
-    {
-        joined.swap(0, at);
-    }
-    joined
-}
-
-fn continues(module: &MappingInfo, last_offset: usize, mapping: &MappingInfo) -> bool {
-    module.name_is_path()
-        && module.name == mapping.name
-        && mapping.offset > last_offset
-        && mapping.start_address - module.start_address < 1 << 31
 }

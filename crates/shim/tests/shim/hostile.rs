@@ -5,7 +5,7 @@ use std::path::Path;
 use model::{Exit, Signal};
 use shim::ForkServer;
 
-use crate::support::{Crashed, Run, program, sh};
+use crate::support::{Crashed, Run, copy_program, program, sh};
 
 /// What comes of a captured crash when this script is the analyser.
 fn analysed_by(script: &str) -> Crashed {
@@ -173,7 +173,7 @@ fn the_analyser_is_the_shims_own_program_whatever_became_of_its_file() {
     for deleted in [true, false] {
         let exe = folder.path().join("shim");
         let _first = std::fs::remove_file(&exe);
-        std::fs::copy(crate::support::exe(), &exe).unwrap();
+        copy_program(crate::support::exe(), &exe);
         let mut run =
             Run::start_by(&exe, program("crash", &["wait_null"]), true, |spec| spec.analyser = vec![]);
         run.wait_for_line("ready");

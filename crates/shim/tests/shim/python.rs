@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use model::crash::{Frame, Runtime};
 use model::{Exit, Signal};
 
-use crate::support::{Crashed, Run, exe, programs, sh};
+use crate::support::{Crashed, Run, copy_program, exe, programs, sh};
 
 /// Every interpreter of this machine: the one in PATH may be linked in another way than the system's.
 fn interpreters() -> Vec<PathBuf> {
@@ -85,7 +85,7 @@ fn unread(crashed: &Crashed) -> &str {
 fn an_interpreter_that_makes_no_sense_costs_its_calls_alone() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("python3.11");
-    std::fs::copy(programs().join("hostile_python"), &program).unwrap();
+    copy_program(&programs().join("hostile_python"), &program);
     let mut run = Run::start(vec![program.to_str().unwrap().to_owned()], true);
     let crashed = run.wait_for_crash();
     assert_eq!(crashed.top_function("python3.11"), "main", "{:#?}", crashed.findings);

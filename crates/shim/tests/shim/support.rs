@@ -280,6 +280,12 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Copies a program that is to be run. Not by this process: what it forks at that moment for another test would hold the copy open
+/// for writing, and the kernel runs no such file (ETXTBSY).
+pub(crate) fn copy_program(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
+}
+
 pub(crate) fn exe() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_shim"))
 }
