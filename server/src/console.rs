@@ -141,6 +141,16 @@ impl LiveConsole {
         self.app(app).ok_or_else(|| ConsoleError::NoSuchApp(app.clone()))
     }
 
+    /// What the database has of an app, if that is configured.
+    async fn recorded<T>(
+        &self,
+        app: &AppName,
+        read: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, ConsoleError> {
+        self.known(app)?;
+        read.await.map_err(|error| failed(&error))
+    }
+
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.borrow())
     }

@@ -36,18 +36,16 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Change>, StoreError> {
         let sql = newest_changes!("at_ms >= $2 AND at_ms < $3", "$4");
-        let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
-        self.read_changes(sql, values).await
+        self.changes_of(self.sql.rows_in(sql, app, range, limit).await)
     }
 
     /// The last change of an app's settings.
     pub async fn last_settings_change(&self, app: &AppName) -> Result<Option<Change>, StoreError> {
         let sql = newest_changes!("change = 'settings'", "1");
-        Ok(self.read_changes(sql, vec![app.into()]).await?.pop())
+        Ok(self.changes_of(self.sql.rows(sql, vec![app.into()]).await)?.pop())
     }
 
-    async fn read_changes(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Change>, StoreError> {
-        let rows = self.sql.rows(sql, values).await;
+    fn changes_of(&self, rows: sqlx::Result<Vec<Row>>) -> Result<Vec<Change>, StoreError> {
         rows.and_then(|rows| rows.iter().map(change_of).collect())
             .map_err(self.failed("Reading who changed something"))
     }

@@ -65,8 +65,7 @@ impl Store {
         let sql = select_crashes!(
             "WHERE c.app = $1 AND c.at_ms >= $2 AND c.at_ms < $3 ORDER BY c.at_ms DESC, c.id DESC LIMIT $4"
         );
-        let values = vec![app.as_str().into(), range.start.into(), range.end.into(), i64::from(limit).into()];
-        self.read_crashes(sql, values).await
+        self.crashes_of(self.sql.rows_in(sql, app, range, limit).await)
     }
 
     /// An incident's crashes, newest first.
@@ -76,7 +75,10 @@ impl Store {
     }
 
     async fn read_crashes(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Crash>, StoreError> {
-        let rows = self.sql.rows(sql, values).await;
+        self.crashes_of(self.sql.rows(sql, values).await)
+    }
+
+    fn crashes_of(&self, rows: sqlx::Result<Vec<Row>>) -> Result<Vec<Crash>, StoreError> {
         rows.and_then(|rows| rows.iter().map(crash_of).collect()).map_err(self.failed("Reading crashes"))
     }
 

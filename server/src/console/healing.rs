@@ -3,10 +3,8 @@
 use app::ConsoleError;
 use insight::dry_run::{DryRun, dry_run};
 use model::auto_heal::AutoHealConfig;
-use model::auto_heal::event::HealEvent;
 use model::auto_heal::fuse::FuseStatus;
-use model::auto_heal::restart::{Restart, RestartReason};
-use model::change::Change;
+use model::auto_heal::restart::RestartReason;
 use model::status::{InstanceStatus, Snapshot};
 use model::{AppName, TimeRange, range};
 
@@ -63,56 +61,6 @@ impl LiveConsole {
         Err(ConsoleError::Conflict(format!(
             "Instance {index} was not restarted: it stopped running meanwhile. Check its state, then retry."
         )))
-    }
-
-    pub(super) async fn restarts_in(
-        &self,
-        app: &AppName,
-        range: TimeRange,
-        limit: u32,
-    ) -> Result<Vec<Restart>, ConsoleError> {
-        self.known(app)?;
-        self.store.restarts(app, range, limit).await.map_err(|error| failed(&error))
-    }
-
-    pub(super) async fn restarts_in_brief(
-        &self,
-        app: &AppName,
-        range: TimeRange,
-        limit: u32,
-    ) -> Result<Vec<Restart>, ConsoleError> {
-        self.known(app)?;
-        self.store.restarts_in_brief(app, range, limit).await.map_err(|error| failed(&error))
-    }
-
-    pub(super) async fn changes_in(
-        &self,
-        app: &AppName,
-        range: TimeRange,
-        limit: u32,
-    ) -> Result<Vec<Change>, ConsoleError> {
-        self.known(app)?;
-        self.store.changes(app, range, limit).await.map_err(|error| failed(&error))
-    }
-
-    pub(super) async fn heal_events_in(
-        &self,
-        app: &AppName,
-        range: TimeRange,
-        limit: u32,
-    ) -> Result<Vec<HealEvent>, ConsoleError> {
-        self.known(app)?;
-        self.store.heal_events(app, range, limit).await.map_err(|error| failed(&error))
-    }
-
-    pub(super) async fn heal_events_in_brief(
-        &self,
-        app: &AppName,
-        range: TimeRange,
-        limit: u32,
-    ) -> Result<Vec<HealEvent>, ConsoleError> {
-        self.known(app)?;
-        self.store.heal_events_in_brief(app, range, limit).await.map_err(|error| failed(&error))
     }
 }
 

@@ -79,8 +79,7 @@ impl Console for Scoped {
 
     async fn crashes(&self, app: &AppName, range: TimeRange, limit: u32) -> Result<Vec<Crash>, ConsoleError> {
         self.principal.may(Operation::SeeCrashes)?;
-        self.live.known(app)?;
-        self.live.store.crashes(app, range, limit).await.map_err(|error| failed(&error))
+        self.live.recorded(app, self.live.store.crashes(app, range, limit)).await
     }
 
     async fn incidents(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Incident>, ConsoleError> {
@@ -198,7 +197,7 @@ impl Console for Scoped {
         limit: u32,
     ) -> Result<Vec<Restart>, ConsoleError> {
         self.principal.may(Operation::SeeHistory)?;
-        self.live.restarts_in(app, range, limit).await
+        self.live.recorded(app, self.live.store.restarts(app, range, limit)).await
     }
 
     async fn restarts_in_brief(
@@ -208,7 +207,7 @@ impl Console for Scoped {
         limit: u32,
     ) -> Result<Vec<Restart>, ConsoleError> {
         self.principal.may(Operation::SeeHistory)?;
-        self.live.restarts_in_brief(app, range, limit).await
+        self.live.recorded(app, self.live.store.restarts_in_brief(app, range, limit)).await
     }
 
     async fn changes(
@@ -218,13 +217,12 @@ impl Console for Scoped {
         limit: u32,
     ) -> Result<Vec<Change>, ConsoleError> {
         self.principal.may(Operation::SeeHistory)?;
-        self.live.changes_in(app, range, limit).await
+        self.live.recorded(app, self.live.store.changes(app, range, limit)).await
     }
 
     async fn last_settings_change(&self, app: &AppName) -> Result<Option<Change>, ConsoleError> {
         self.principal.may(Operation::SeeHistory)?;
-        self.live.known(app)?;
-        self.live.store.last_settings_change(app).await.map_err(|error| failed(&error))
+        self.live.recorded(app, self.live.store.last_settings_change(app)).await
     }
 
     async fn heal_events(
@@ -234,7 +232,7 @@ impl Console for Scoped {
         limit: u32,
     ) -> Result<Vec<HealEvent>, ConsoleError> {
         self.principal.may(Operation::SeeHistory)?;
-        self.live.heal_events_in(app, range, limit).await
+        self.live.recorded(app, self.live.store.heal_events(app, range, limit)).await
     }
 
     async fn heal_events_in_brief(
@@ -244,6 +242,6 @@ impl Console for Scoped {
         limit: u32,
     ) -> Result<Vec<HealEvent>, ConsoleError> {
         self.principal.may(Operation::SeeHistory)?;
-        self.live.heal_events_in_brief(app, range, limit).await
+        self.live.recorded(app, self.live.store.heal_events_in_brief(app, range, limit)).await
     }
 }
