@@ -52,7 +52,7 @@ impl Entry {
 pub(crate) const OVERVIEW: Entry = Entry {
     name: address::OVERVIEW.title,
     category: Category::AvailabilityAndPerformance,
-    description: "How the app and each of its instances do right now.",
+    description: "Current status of the app and each of its instances.",
     keywords: "health status instances workers down availability restart running",
     target: Target::Page(address::OVERVIEW),
 };
@@ -61,7 +61,7 @@ pub(crate) const OVERVIEW: Entry = Entry {
 pub(crate) const AUTO_HEAL: Entry = Entry {
     name: address::AUTO_HEAL.title,
     category: Category::DiagnosticTools,
-    description: "Which rules replace a worker that leaks, hangs or fails, what they see now, and what they did and why.",
+    description: "The rules that replace a worker that leaks, hangs or fails, their current values, and their history.",
     keywords: "auto heal rules recycle restart mitigate slow requests status code memory private bytes proactive fuse \
                percent memory percent request not responding hang custom action history web.config autohealrules dry run",
     target: Target::Page(address::AUTO_HEAL),
@@ -71,7 +71,7 @@ pub(crate) const AUTO_HEAL: Entry = Entry {
 pub(crate) const INCIDENTS: Entry = Entry {
     name: address::INCIDENTS.title,
     category: Category::DiagnosticTools,
-    description: "Every crash signature that was ever seen, with a permanent address to share.",
+    description: "Every recorded crash signature, with a permanent address to share.",
     keywords: "history signature group crash list share link",
     target: Target::Page(address::INCIDENTS),
 };
@@ -80,7 +80,7 @@ pub(crate) const INCIDENTS: Entry = Entry {
 pub(crate) const SETTINGS: Entry = Entry {
     name: address::SETTINGS.title,
     category: Category::ConfigurationAndManagement,
-    description: "What Medic may do for the app by itself, and the configuration it runs with.",
+    description: "The app's proactive features and its effective configuration.",
     keywords: "configuration opt out auto-heal crash monitoring environment instances",
     target: Target::Page(address::SETTINGS),
 };

@@ -87,7 +87,7 @@ fn read<K: Ord + std::fmt::Display, T: DeserializeOwned>(
     let one = |(key, json): (K, String)| match serde_json::from_str(&json) {
         Ok(value) => Some((key, value)),
         Err(error) => {
-            tracing::error!(%error, "what is remembered of {key} cannot be read; it begins anew");
+            tracing::error!(%error, "cannot read the saved state of {key}; starting without it");
             None
         }
     };

@@ -29,7 +29,7 @@ pub struct Install {
 pub enum InstallError {
     #[error("cannot find Medic's own program: {0}")]
     Program(#[source] io::Error),
-    #[error("the path {} cannot stand in a unit; use one of printable characters without spaces, quotes and %", .0.display())]
+    #[error("the path {} is not allowed in a systemd unit. Use printable characters without spaces, quotes and %", .0.display())]
     Path(PathBuf),
     #[error("{} not found. To create it: medic default-config > {}", .0.display(), .0.display())]
     NoConfig(PathBuf),

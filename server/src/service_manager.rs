@@ -77,7 +77,7 @@ impl ServiceManager {
         let watchdog = number("WATCHDOG_USEC").filter(|_| is_for_us("WATCHDOG_PID"));
         let connected = variable("NOTIFY_SOCKET").map(|address| connect(&address));
         if let Some(Err(error)) = &connected {
-            tracing::warn!(%error, "the service manager cannot be told how Medic does");
+            tracing::warn!(%error, "cannot notify the service manager");
         }
         Self {
             socket: connected.and_then(Result::ok),

@@ -91,7 +91,7 @@ fn a_limit_that_is_lowered_in_flight_is_survived_and_said() {
     // the kernel takes its connection in, which nobody can accept
     let mut client = TcpStream::connect(doors[0]).unwrap();
     write!(client, "GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").unwrap();
-    medic.until_said("a connection could not be opened for want of file descriptors");
+    medic.until_said("cannot open a connection: no file descriptor is free");
     medic.until_said("no file can be opened");
     medic.limit_open_files("1000:1000");
     client.set_read_timeout(Some(PATIENCE)).unwrap();

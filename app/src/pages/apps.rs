@@ -133,14 +133,14 @@ fn NoApps() -> impl IntoView {
                      name = \"shop\"\n\
                      command = [\"node\", \"server.js\"]   # it listens on the port in $PORT\n\
                      directory = \"/srv/shop\"\n\
-                     listen = \"127.0.0.1:8080\"           # where its visitors come in\n\
+                     listen = \"127.0.0.1:8080\"           # the app's listen address\n\
                      instances = 2"
                 </code>
             </pre>
             <p>
-                "Medic starts the command, stands in front of it, starts it again when it ends, and explains every crash here. "
-                <code>"medic default-config"</code> " prints everything that can be set, "
-                <code>"medic check-config"</code> " says what is wrong in a file before it is used."
+                "Medic starts the command behind a reverse proxy, restarts it when it exits, and explains every crash here. "
+                <code>"medic default-config"</code> " prints all settings with their defaults, "
+                <code>"medic check-config"</code> " reports errors in medic.toml before you use it."
             </p>
         </div>
     }

@@ -8,10 +8,10 @@ use model::settings::{AppSettings, Setting};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingError {
     /// No such setting.
-    #[error("`{0}` is no setting of an app: known are {known}", known = Setting::ALL.map(name).join(" and "))]
+    #[error("Unknown setting {0}. Valid: {known}", known = Setting::ALL.map(name).join(", "))]
     Unknown(String),
     /// Neither true nor false.
-    #[error("`{name}` is on or off: write True or False, not `{value}`")]
+    #[error("{name} must be True or False (got {value})")]
     NotBoolean {
         /// The setting.
         name: &'static str,
@@ -73,13 +73,10 @@ mod tests {
             assert_eq!(check(Setting::AutoHeal, value).is_ok(), fits, "{value}");
         }
         let wrong = check(Setting::CrashMonitoring, "maybe").unwrap_err().to_string();
-        assert_eq!(
-            wrong,
-            "`WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED` is on or off: write True or False, not `maybe`"
-        );
+        assert_eq!(wrong, "WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED must be True or False (got maybe)");
         assert_eq!(
             setting("WEBSITE_X").unwrap_err().to_string(),
-            "`WEBSITE_X` is no setting of an app: known are WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED and WEBSITE_PROACTIVE_AUTOHEAL_ENABLED"
+            "Unknown setting WEBSITE_X. Valid: WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED, WEBSITE_PROACTIVE_AUTOHEAL_ENABLED"
         );
         for known in Setting::ALL {
             assert_eq!(setting(name(known)), Ok(known));

@@ -202,18 +202,14 @@ impl Import {
     fn unknown(&mut self, node: Node<'_, '_>, attributes: &[&str], elements: &[&str]) {
         let strange = node.attributes().filter(|attribute| !attributes.contains(&attribute.name()));
         self.notes.extend(strange.map(|attribute| {
-            format!(
-                "<{}> has {}, which is not known and was left out.",
-                place(node),
-                shorten(attribute.name())
-            )
+            format!("<{}>: unknown attribute {} was ignored.", place(node), shorten(attribute.name()))
         }));
         let strange = node
             .children()
             .filter(|child| child.is_element() && !elements.iter().any(|name| is(*child, name)));
         self.notes.extend(strange.map(|child| {
             let (here, name) = (place(node), shorten(child.tag_name().name()));
-            format!("<{here}> has <{name}>, which is not known and was left out.")
+            format!("<{here}>: unknown element <{name}> was ignored.")
         }));
     }
 }

@@ -8,7 +8,7 @@ pub fn notes(config: &AutoHealConfig, named: impl Fn(&str) -> String) -> Vec<Str
     let ignored = |index: usize, field: &str, value: Option<u64>| {
         value.filter(|value| *value != 0).map(|value| {
             let field = named(&format!("rules.triggers.status_codes[{index}].{field}"));
-            format!("{field} is kept and not looked at: there is no {value} of it on Linux, so every answer of that status counts.")
+            format!("{field} has no effect on Linux: every response with that status counts. The value {value} is kept.")
         })
     };
     let codes = config.rules.triggers.status_codes.iter().enumerate();
@@ -26,7 +26,7 @@ pub fn warnings(config: &AutoHealConfig, named: impl Fn(&str) -> String) -> Vec<
         let field = named("rules.actions.min_process_execution_time");
         let least = TimeSpan::from_secs(PROCESS_TIME_ADVISED_S);
         format!(
-            "{field} is {time}, and less than {least} is not advised: an app that starts slowly may be healed again before it is ready."
+            "{field} is {time}. Less than {least} is not recommended: a slow start may trigger the rule again."
         )
     };
     unwise.then(advice).into_iter().collect()
@@ -48,8 +48,8 @@ mod tests {
         assert_eq!(
             notes,
             [
-                "status_codes[0].sub_status is kept and not looked at: there is no 19 of it on Linux, so every answer of that status counts.",
-                "status_codes[0].win32_status is kept and not looked at: there is no 64 of it on Linux, so every answer of that status counts.",
+                "status_codes[0].sub_status has no effect on Linux: every response with that status counts. The value 19 is kept.",
+                "status_codes[0].win32_status has no effect on Linux: every response with that status counts. The value 64 is kept.",
             ]
         );
     }

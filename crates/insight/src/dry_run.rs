@@ -165,9 +165,7 @@ fn unsettled(counting: &Counting) -> Option<String> {
         }
         _ => return None,
     };
-    Some(format!(
-        "It cannot be told from what is recorded: {what} not part of it, and without that it may have been met."
-    ))
+    Some(format!("Unknown: {what} not recorded, and the condition may have been met."))
 }
 
 fn is_class(statuses: &std::ops::RangeInclusive<u16>) -> bool {
@@ -354,13 +352,13 @@ fn assumptions(config: &AutoHealConfig) -> Vec<String> {
     ];
     if actions.action_type == ActionType::Recycle {
         assumptions.push(
-            "What was recorded went on without the restarts: a later firing is that of the same load on a new worker."
+            "The recorded load is from workers that were not restarted. A later restart assumes the same load on a new worker."
                 .to_owned(),
         );
     }
     if !actions.min_process_execution_time.is_zero() {
         assumptions.push(format!(
-            "Every worker had run for {} before the first firing; after one, minutes are counted.",
+            "Each worker is assumed to have run for {} before the first trigger. After a restart, its uptime is counted in minutes.",
             humanise(actions.min_process_execution_time.duration())
         ));
     }

@@ -18,18 +18,18 @@ pub enum NameError {
     #[error("invalid node name \"{0}\": must be 1 to 64 of A-Z, a-z, 0-9, -, . and _")]
     Node(String),
     /// Not a place.
-    #[error("`{0}` is no instance: it reads `node/app/instance`")]
+    #[error("invalid instance \"{0}\": must be node/app/instance")]
     Place(String),
     /// Not a worker's id.
-    #[error("`{0}` is no worker id: it reads `node/app/instance/start in ms`")]
+    #[error("invalid worker id \"{0}\": must be node/app/instance/start in ms")]
     Worker(String),
     /// Not a crash's id.
     #[error(
-        "`{0}` is no crash id: it reads `node/app/instance/start in ms`, or with `/pid/start in ms` behind it"
+        "invalid crash id \"{0}\": must be node/app/instance/start in ms, with /pid/start in ms for a child process"
     )]
     Crash(String),
     /// Not an incident's id.
-    #[error("`{0}` is no incident id: it is 16 of 0-9 and a-f")]
+    #[error("invalid incident id \"{0}\": must be 16 of 0-9 and a-f")]
     Incident(String),
 }
 

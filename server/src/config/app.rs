@@ -227,8 +227,7 @@ fn doubt_variables<'t>(reader: &mut Reader<'t>, section: &Section<'t>, command: 
     let names = super::command::not_expanded(command);
     if !names.is_empty() {
         let list: Vec<String> = names.iter().map(|name| format!("${name}")).collect();
-        let what =
-            format!("{} is passed to the program as it stands, because no shell runs it", list.join(", "));
+        let what = format!("the program gets {} unexpanded, because no shell runs it", list.join(", "));
         let remedy = format!(
             "use command = [\"/bin/sh\", \"-c\", \"exec …\"]; Medic replaces ${PORT}, ${INSTANCE_ID} and ${SITE_NAME} alone"
         );

@@ -77,7 +77,7 @@ impl Rest<'_> {
             let value = self.quoted(quote)?;
             let after = self.text.lines().next().unwrap_or_default().trim();
             if !(after.is_empty() || after.starts_with('#')) {
-                return Err("there is something behind the closing quotation mark");
+                return Err("text follows the closing quotation mark");
             }
             self.skip_line();
             return Ok(value);
@@ -110,7 +110,7 @@ impl Rest<'_> {
                 letter => value.push(letter),
             }
         }
-        Err("a quotation mark is not closed")
+        Err("the closing quotation mark is missing")
     }
 }
 
@@ -123,10 +123,7 @@ mod tests {
         let text = "\u{feff}# first\n\nA=1\r\nexport B = two words  # not this\nC=\nD=a#b\nE='$HOME # \\n'\nF=\"x\\n\\\"y\\\" \\$z \\q\" # c\n  \
                     G=\"one\n two\"\nA=last\nURL=postgres://u:p@h/d?x=y\nH=#nothing\nI='don''t'";
         let error = parse(text).unwrap_err();
-        assert_eq!(
-            error,
-            DotenvError { line: 14, what: "there is something behind the closing quotation mark" }
-        );
+        assert_eq!(error, DotenvError { line: 14, what: "text follows the closing quotation mark" });
         let text = text.strip_suffix("'don''t'").unwrap().to_owned() + "ünï";
         let read = parse(&text).unwrap();
         let expected = [
@@ -152,7 +149,7 @@ mod tests {
             ("A=1\nhunter2\nB=3\n", 2, "must be NAME=value"),
             ("1A=2", 1, "begins with no digit"),
             ("A B=2", 1, "letters, digits and _"),
-            ("\n\nA=\"hunter2\nB=3\n", 3, "is not closed"),
+            ("\n\nA=\"hunter2\nB=3\n", 3, "is missing"),
             ("A='x\\'", 1, ""),
         ] {
             match parse(text) {

@@ -17,13 +17,13 @@ use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OpenError {
     /// It could not be reached.
-    #[error("it cannot be reached: {0}")]
+    #[error("cannot connect: {0}")]
     Connect(#[from] io::Error),
     /// Somebody else has it.
-    #[error("process {pid} is connected to it, and it hears one client at a time; end that process")]
+    #[error("process {pid} is connected, and only one client can be. End that process")]
     Busy { pid: u32 },
     /// It said something else than expected, or nothing.
-    #[error("it hung up before it had said how its worker is")]
+    #[error("it closed the connection before it reported its worker")]
     HungUp,
 }
 

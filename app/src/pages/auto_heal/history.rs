@@ -212,7 +212,7 @@ fn Restarts(app: AppName, restarts: Vec<Restart>) -> impl IntoView {
 #[component]
 fn Events(events: Vec<HealEvent>) -> impl IntoView {
     if events.is_empty() {
-        return view! { <p class="quiet">"None in this time range"</p> }.into_any();
+        return view! { <p class="quiet">"No entries in this time range"</p> }.into_any();
     }
     let unlisted = events.len().saturating_sub(LISTED);
     view! {

@@ -233,13 +233,13 @@ fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
         ),
     };
     let requests = format!(
-        "Acts {}. A request's time is how long the worker kept the client waiting: for the response head, or for more of the body. Streams that keep sending, event streams and WebSockets are not slow. Not while a worker warms up.",
+        "Acts {}. A request's time is how long the worker kept the client waiting: for the response head, or for more of the body. Streams that keep sending, event streams and WebSockets are not slow. The rule is off while a worker starts.",
         rules::percent_request::condition()
     );
     let excluded = excluded(&numbers.percent_request_exclude);
     let responses = if numbers.not_responding.enabled {
         format!(
-            "Acts {}. A probe is a GET of health_path, or of the warm-up path if health_path is not set. Any answer counts, errors too.",
+            "Acts {}. A probe is a GET of health_path, or of the readiness path if health_path is not set. Any response counts, including errors.",
             rules::not_responding::condition(numbers.not_responding)
         )
     } else {
@@ -286,7 +286,7 @@ fn size_words(size: WorkerSize) -> String {
 #[component]
 fn Cpu(cpu: CpuRule) -> impl IntoView {
     let text = format!(
-        "Acts when a worker keeps a processor busy at {}% or more for {} s, looked at every {} s; at most {} times on an instance within {} h. What it does: {:?}.",
+        "Acts when a worker uses {}% or more of a processor for {} s, checked every {} s. At most {} actions on an instance within {} h. Action: {:?}.",
         cpu.threshold_percent, cpu.seconds, cpu.frequency_s, cpu.actions, cpu.hours, cpu.mode
     );
     view! {

@@ -69,10 +69,7 @@ fn what_is_not_known_is_noted() {
     let notes = import(text).unwrap().notes;
     assert_eq!(
         notes,
-        [
-            "<triggers> has extra, which is not known and was left out.",
-            "<triggers> has <gc>, which is not known and was left out."
-        ]
+        ["<triggers>: unknown attribute extra was ignored.", "<triggers>: unknown element <gc> was ignored."]
     );
 }
 

@@ -218,8 +218,8 @@ impl Connections {
         if self.busy_logged.is_due(now) {
             tracing::warn!(
                 clients = self.clients.load(Relaxed),
-                "new clients are answered 503: no more fit into the limits, and all that are connected have a request under \
-                 way; raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
+                "connection limit reached: new clients get 503 while every client has a request in progress. Raise the limit of \
+                 open files (LimitNOFILE= in the unit, or ulimit -n)"
             );
         }
     }
@@ -231,7 +231,7 @@ impl Connections {
             tracing::error!(
                 %error,
                 clients = self.clients.load(Relaxed),
-                "a connection could not be opened for want of file descriptors: idle ones are closed, and clients wait; raise \
+                "cannot open a connection: no file descriptor is free. Idle connections are closed, and clients wait. Raise \
                  the limit of open files (LimitNOFILE= in the unit, or ulimit -n; fs.file-max for the whole machine)"
             );
         }

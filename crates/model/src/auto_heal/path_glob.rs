@@ -18,7 +18,7 @@ pub const LENGTH_LIMIT: usize = 256;
 pub enum PathGlobError {
     /// Something else than the permitted characters.
     #[error(
-        "`{0}` may not stand in a path: take letters, digits, `/`, `-`, `_`, `.` and `*` as the only wildcard"
+        "invalid character `{0}` in a path. Use letters, digits, `/`, `-`, `_`, `.` and the wildcard `*`"
     )]
     Character(char),
     /// Too long.

@@ -63,7 +63,7 @@ pub(in crate::http) async fn detectors(
 #[utoipa::path(get, path = "/api/v1/apps/{app}/detectors/{detector}",
     params(("app" = String, Path), ("detector" = String, Path), FromTo), responses(
     (status = 200, body = DetectorReport), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
-    (status = 503, body = ErrorBody, description = "There is no database to look into.")))]
+    (status = 503, body = ErrorBody, description = "The database is unavailable.")))]
 pub(in crate::http) async fn report(
     Asked(console): Asked,
     Path((app, id)): Path<(String, String)>,

@@ -52,7 +52,7 @@ const fn refusal(rejection: &JsonRejection) -> &'static str {
 #[utoipa::path(put, path = "/api/v1/apps/{app}/settings", params(("app" = String, Path)),
     request_body = BTreeMap<String, SettingValue>, responses(
     (status = 200, body = BTreeMap<String, String>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody),
-    (status = 503, body = ErrorBody, description = "There is no database to save them in."),
+    (status = 503, body = ErrorBody, description = "The database is unavailable."),
     (status = 507, body = ErrorBody, description = "The database's disk is full.")))]
 pub(in crate::http) async fn save_settings(
     Asked(console): Asked,
