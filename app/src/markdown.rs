@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use insight::incident::{actions, process, state, termination, title};
+use insight::notes;
 use insight::report::{Detail, DetailValue};
 use insight::words::bytes;
 use model::crash::{Crash, Frame, Incident};
@@ -39,7 +40,7 @@ fn write(
     writeln!(text, "- Exception: {} ({})", code(&incident.exception_type), incident.runtime)?;
     writeln!(
         text,
-        "- Ended by: {}",
+        "- Termination: {}",
         plain(&termination(incident.cause, incident.signal.as_deref(), incident.exit_code))
     )?;
     for Detail { name, value } in process(incident) {
@@ -55,28 +56,28 @@ fn write(
 
     writeln!(
         text,
-        "\n## Crashing thread{}\n",
+        "\n## Stack trace{}\n",
         incident.crashing_thread.name.as_deref().map(named).unwrap_or_default()
     )?;
     if incident.crashing_thread.frames.is_empty() {
         writeln!(
             text,
-            "No stack trace. The debugger was not attached to this crash, and its output held none."
+            "No stack trace. The debugger was not attached to this crash, and its output contains no stack trace."
         )?;
     } else {
         let lines =
             incident.crashing_thread.frames.iter().enumerate().map(|(at, frame)| frame_line(at, frame));
         writeln!(text, "{}", block(&lines.collect::<Vec<_>>().join("\n")))?;
     }
-    for note in &incident.notes {
-        writeln!(text, "\n> {}", plain(note))?;
+    for note in notes::sentences(&incident.notes) {
+        writeln!(text, "\n> {}", plain(&note))?;
     }
-    writeln!(text, "\n## What to do next\n")?;
+    writeln!(text, "\n## Recommended actions\n")?;
     for (at, step) in actions(incident).iter().enumerate() {
         writeln!(text, "{}. {}", at + 1, plain(&step.text))?;
     }
     if let Some((blame, others)) = verdict(incident) {
-        writeln!(text, "\n## Requests in flight: {}\n", incident.in_flight_count)?;
+        writeln!(text, "\n## In-flight requests: {}\n", incident.in_flight_count)?;
         for request in incident.in_flight.iter().take(LISTED) {
             let age = humanise(std::time::Duration::from_millis(request.age_ms));
             writeln!(text, "- {} after {age}", code(&format!("{} {}", request.method, request.path)))?;
@@ -88,7 +89,7 @@ fn write(
         let (from, to) = (bytes(first.value), bytes(last.value));
         writeln!(
             text,
-            "\n## Memory before the kill\n\nPrivate bytes went from {from} to {to} within {over}."
+            "\n## Memory before the crash\n\nPrivate bytes went from {from} to {to} within {over}."
         )?;
     }
     write_crashes(text, crashes)?;
@@ -101,7 +102,7 @@ fn write_crashes(text: &mut String, crashes: &[Crash]) -> std::fmt::Result {
     }
     writeln!(
         text,
-        "\n## Latest crashes\n\n| Time (UTC) | Instance | Ended by | Had run for |\n|---|---|---|---|"
+        "\n## Latest crashes\n\n| Time (UTC) | Instance | Termination | Uptime |\n|---|---|---|---|"
     )?;
     for crash in crashes.iter().take(LISTED) {
         let ended = plain(&termination(crash.cause, crash.signal.as_deref(), crash.exit_code));
@@ -121,7 +122,7 @@ fn write_rest(text: &mut String, incident: &Incident) -> std::fmt::Result {
     if let Some(audit) = &incident.audit {
         writeln!(
             text,
-            "\n## Memory dump\n\n{} captured {} UTC, dropped {} UTC; the worker stood still for {}. SHA-256 {}. Analysis: {}.",
+            "\n## Memory dump\n\n{} captured {} UTC, deleted {} UTC. Process paused for {}. SHA-256 {}. Analysis: {}.",
             bytes_text(audit.size_bytes),
             seconds_text(audit.captured_at),
             seconds_text(audit.dropped_at),

@@ -100,7 +100,7 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
         <StateForm id=id.clone() is_open=is_open />
         <LiveRegion name="stack" heading="Stack trace">
             <Stack thread=crashing_thread key=format!("stack-{id}") fault=fault />
-            <Notes notes=notes />
+            <Notes notes=insight::notes::sentences(&notes) />
             {actions}
         </LiveRegion>
         <LiveRegion name="in-flight" heading="In-flight requests">

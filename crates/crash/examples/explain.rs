@@ -28,7 +28,7 @@ fn main() -> anyhow::Result<()> {
         println!("  {} {source}{inline} [{module}, {:?}]", frame.place(), frame.trust);
     }
     for note in &findings.notes {
-        println!("note: {note}");
+        println!("note: {note:?}");
     }
     Ok(())
 }

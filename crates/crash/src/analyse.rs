@@ -1,6 +1,6 @@
 //! Joins what the kernel, the runtime and the dump say of one death.
 
-use model::crash::{Findings, Frame, Runtime, Thread};
+use model::crash::{Findings, Frame, Note, Runtime, Thread};
 use model::{CrashCause, Exit, Signal};
 
 use crate::dump::{self, DumpFindings, Sources};
@@ -26,7 +26,7 @@ pub fn analyse(death: &Death<'_>, limits: &Limits) -> Analysis {
     let mut notes = Vec::new();
     let words = last_words(death, limits, &mut notes);
     if let Some(error) = &dump_error {
-        notes.push(format!("The dump could not be analysed: {error}"));
+        notes.push(Note::DumpUnreadable { error: error.clone() });
     }
     if words.is_none() {
         notes.extend(shells_word(death.exit));
@@ -56,7 +56,7 @@ pub fn analyse(death: &Death<'_>, limits: &Limits) -> Analysis {
 ///
 /// Standard output is asked last and believed least: it is where logs go, with every exception that was dealt with. A report
 /// there counts where only a dying process prints it and next to nothing came after it.
-fn last_words(death: &Death<'_>, limits: &Limits, notes: &mut Vec<String>) -> Option<LastWords> {
+fn last_words(death: &Death<'_>, limits: &Limits, notes: &mut Vec<Note>) -> Option<LastWords> {
     match death.cause {
         CrashCause::OutOfMemory => return None,
         CrashCause::KilledByMaster => return aborted(death, limits),
@@ -68,13 +68,10 @@ fn last_words(death: &Death<'_>, limits: &Limits, notes: &mut Vec<String>) -> Op
     let words = last_words::read_where(death.standard_error, limits.text_bytes, fits)
         .or_else(|| last_words::read_where(death.standard_output, limits.text_bytes, ends_output))?;
     if let Some(cause) = &words.cause {
-        notes.push(format!("Caused by {cause}"));
+        notes.push(Note::CausedBy { exception: cause.clone() });
     }
     if words.lines_after > LINES_AFTER {
-        notes.push(format!(
-            "{} lines of output followed the report: the worker may have ended for another reason",
-            words.lines_after
-        ));
+        notes.push(Note::LinesAfterReport { lines: words.lines_after as u64 });
     }
     Some(words)
 }
@@ -119,30 +116,24 @@ fn who_names_the_type(
 }
 
 /// A worker that is started through a shell ends with the shell's status: 128 and the signal of what the shell had started.
-fn shells_word(exit: Exit) -> Option<String> {
-    let Exit::Code(status) = exit else { return None };
-    let signal = Signal(status.checked_sub(128)?);
-    signal
-        .dumps_core()
-        .then(|| format!("Exit status {status} is how a shell tells that its command died of {signal}"))
+fn shells_word(exit: Exit) -> Option<Note> {
+    let Exit::Code(exit_code) = exit else { return None };
+    let signal = Signal(exit_code.checked_sub(128)?);
+    signal.dumps_core().then(|| Note::OfShell { exit_code, signal: signal.name() })
 }
 
 /// What a Python program was doing; where that could not be read, why.
 fn python_calls<'a>(
     death: &'a Death<'_>,
     words: Option<&LastWords>,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> &'a [PythonCall] {
     match death.python_calls {
         None => &[],
         Some(Ok(calls)) => calls,
         Some(Err(error)) => {
-            let instead = if words.is_some_and(|words| !words.frames.is_empty()) {
-                "Those that Python printed are shown"
-            } else {
-                "Start the app with PYTHONFAULTHANDLER=1, and Python prints them as it dies"
-            };
-            notes.push(format!("The calls of the Python program could not be read: {error}. {instead}"));
+            let printed = words.is_some_and(|words| !words.frames.is_empty());
+            notes.push(Note::PythonCallsUnread { error: error.clone(), printed });
             &[]
         }
     }
@@ -156,7 +147,7 @@ fn whose_frames(
     dump: Option<DumpFindings>,
     calls: &[PythonCall],
     limits: &Limits,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> (Thread, Vec<model::crash::Module>) {
     let printed = words.map(|words| {
         let truncated = words.frames.len() > limits.frames;

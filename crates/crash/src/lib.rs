@@ -19,7 +19,7 @@ mod time_out;
 
 use std::path::Path;
 
-use model::crash::{Findings, Runtime, Thread};
+use model::crash::{Findings, Note, Runtime, Thread};
 use model::{AppName, CrashCause, Exit, IncidentId};
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +87,7 @@ pub fn findings_without_analysis(
     cause: CrashCause,
     exit: Exit,
     program: Option<&str>,
-    note: String,
+    note: Note,
 ) -> Findings {
     let exception_type = match cause {
         CrashCause::OutOfMemory => "OutOfMemory".to_owned(),
@@ -109,8 +109,7 @@ pub fn findings_without_analysis(
 
 /// What can be said of a crash whose shim was killed before it was analysed.
 pub fn findings_without_shim(cause: CrashCause, exit: Exit) -> Findings {
-    let note = "No stack trace: the shim process was killed before the crash was analyzed.";
-    findings_without_analysis(cause, exit, None, note.to_owned())
+    findings_without_analysis(cause, exit, None, Note::ShimKilled)
 }
 
 /// The permanent name of an incident: the first 16 hexadecimal digits of SHA-256 over app, NUL and signature.

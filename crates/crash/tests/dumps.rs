@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crash::dump::{DumpError, DumpFindings, Sources, read, read_with};
 use crash::{Death, Files, Limits, PythonCall, PythonCalls, analyse};
-use model::crash::{Frame, Runtime, Trust};
+use model::crash::{Frame, Note, Runtime, Trust};
 use model::{CrashCause, Exit, Signal};
 
 fn folder() -> PathBuf {
@@ -79,7 +79,7 @@ fn a_replaced_file_is_not_believed() {
     std::fs::copy(folder().join("root/srv/app/shop_fixed"), app.join("shop")).unwrap();
     let findings =
         read(&bytes("shop_null"), &Files::below_path(root.path()).unwrap(), &Limits::default()).unwrap();
-    assert!(findings.notes.iter().any(|note| note.contains("shop was replaced")), "{:?}", findings.notes);
+    assert_eq!(findings.notes[0], Note::FileReplaced { file: "shop".to_owned() });
     assert!(
         findings.thread.frames[0].place().starts_with("shop+0x"),
         "{:?}",
@@ -269,7 +269,8 @@ fn modules_that_share_an_endless_name_stay_small() {
     let findings = read(&forged.finish(), &Files::of_machine(), &Limits::default()).unwrap();
     assert_eq!(findings.modules.len(), 2_048);
     assert!(findings.modules.iter().all(|module| module.name.chars().count() <= 128));
-    assert!(findings.notes.iter().any(|note| note.contains("20000 modules")), "{:?}", findings.notes);
+    let limited = Note::ModulesLimited { modules: 20_000, read: 2_048 };
+    assert!(findings.notes.contains(&limited), "{:?}", findings.notes);
 }
 
 fn death<'a>(exit: Exit, standard_error: &'a [u8], dump: Option<&'a [u8]>, files: &'a Files) -> Death<'a> {
@@ -343,14 +344,14 @@ fn the_calls_of_a_python_program_stand_in_its_native_stack() {
     assert_eq!(places(&joined[native.len()..]), ["charge", "<module>"]);
 
     let printed = b"Fatal Python error: Segmentation fault\n\nCurrent thread 0x01 (most recent call first):\n  File \"/srv/a.py\", line 3 in load\n";
-    let unread = Err("Unsupported version of Python".to_owned());
-    for (words, note, places_shown) in [
-        (&b""[..], "Start the app with PYTHONFAULTHANDLER=1", places(&native)),
-        (printed, "Those that Python printed are shown", vec!["load".to_owned()]),
-    ] {
-        let findings = findings(words, &unread);
+    let error = "Unsupported version of Python".to_owned();
+    for (words, printed, places_shown) in
+        [(&b""[..], false, places(&native)), (printed, true, vec!["load".to_owned()])]
+    {
+        let findings = findings(words, &Err(error.clone()));
         assert_eq!(places(&findings.crashing_thread.frames), places_shown);
-        assert!(findings.notes.iter().any(|line| line.contains(note)), "{:?}", findings.notes);
+        let note = Note::PythonCallsUnread { error: error.clone(), printed };
+        assert!(findings.notes.contains(&note), "{:?}", findings.notes);
     }
 }
 
@@ -371,7 +372,8 @@ fn a_death_without_any_word_still_has_a_type_and_a_name() {
     assert_eq!(exit.findings.signature, "exit status 3 | shop");
     assert_eq!(exit.message.as_deref(), Some("cannot listen"));
     let through_shell = analyse(&death(Exit::Code(139), b"", None, root), &Limits::default());
-    assert!(through_shell.findings.notes[0].ends_with("SIGSEGV"), "{:?}", through_shell.findings.notes);
+    let of_shell = Note::OfShell { exit_code: 139, signal: "SIGSEGV".to_owned() };
+    assert_eq!(through_shell.findings.notes, [of_shell]);
     let killed =
         Death { cause: CrashCause::OutOfMemory, ..death(Exit::Signal(Signal::KILL), b"", None, root) };
     assert_eq!(analyse(&killed, &Limits::default()).findings.signature, "OOM | shop");

@@ -20,6 +20,7 @@ pub mod healing;
 pub mod incident;
 pub mod medic;
 pub mod monitoring;
+pub mod notes;
 pub mod range;
 pub mod records;
 pub mod report;

@@ -1,5 +1,8 @@
-//! Records of auto-heal as the API tells them: what was recorded, with its sentences.
+//! Records as the API tells them: what was recorded, with its sentences.
 
+mod crash;
+
+pub use crash::{CrashRecord, IncidentRecord};
 use model::auto_heal::event::{EventKind, HealEvent};
 use model::auto_heal::evidence::{Reading, Rule, Sample, Unit};
 use model::auto_heal::fuse::FuseStatus;

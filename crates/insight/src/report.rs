@@ -11,6 +11,8 @@ use model::crash::{Frame, Incident, Thread};
 use model::{IncidentId, TimeRange, Timestamp};
 use serde::Serialize;
 
+use crate::notes;
+
 pub use crate::severity::Severity;
 pub use chart::{Chart, Line, LineChart, Mark, MarkKind, Series};
 pub use table::{Cell, Column, Layout, Note, Table};
@@ -89,7 +91,7 @@ impl From<&Incident> for IncidentExcerpt {
         Self {
             id: incident.id.clone(),
             crashing_thread: incident.crashing_thread.clone(),
-            notes: incident.notes.clone(),
+            notes: notes::sentences(&incident.notes),
         }
     }
 }

@@ -4,12 +4,14 @@
 //! Every text in them came from a process, so [`crate::text`] cleans each as it is read: from a shim of any age, and from the store.
 
 mod incident;
+mod note;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::incident::{Incident, IncidentInRange, IncidentSummary};
+pub use self::note::{NotAnalysed, Note};
 use crate::auto_heal::evidence::Sample;
 use crate::{CrashCause, CrashId, Exit, IncidentId, Place, ProcessId, Timestamp, WorkerId, text};
 
@@ -174,8 +176,9 @@ pub struct Findings {
     #[serde(default)]
     pub modules: Vec<Module>,
     /// What the reader should know about the result, such as a replaced file whose symbols could not be used.
-    #[serde(default, deserialize_with = "text::list")]
-    pub notes: Vec<String>,
+    #[serde(flatten, with = "note::told")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    pub notes: Vec<Note>,
 }
 
 /// The proof that a dump was dropped: it existed in memory between two times, and this is all that is left.

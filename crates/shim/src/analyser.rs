@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crash::{Analysis, PythonCalls};
-use model::crash::Findings;
+use model::crash::{Findings, NotAnalysed, Note};
 use model::{Clock, CrashCause, Exit, Signal};
 use serde::{Deserialize, Serialize};
 
@@ -48,20 +48,35 @@ const ROOT_FD: i32 = 4;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AnalyserError {
     /// It could not be started.
-    #[error("the analyser could not be started: {0}")]
+    #[error("the analyzer did not start: {0}")]
     Start(String),
     /// It took too long.
     #[error("the analysis took longer than {} s", TIME_LIMIT.as_secs())]
     Time,
     /// It ended without an answer.
-    #[error("the analyser ended with {0}; it may have reached its limit of {limit} MiB", limit = MEMORY_LIMIT_BYTES >> 20)]
+    #[error("the analyzer ended with {0}. It may have reached its limit of {limit} MiB", limit = MEMORY_LIMIT_BYTES >> 20)]
     Ended(Exit),
     /// Too many wait for it.
-    #[error("too many crashes of this worker wait to be analysed")]
+    #[error("too many crashes of this worker are waiting for analysis")]
     TooMany,
     /// Its answer is none.
-    #[error("the analyser's answer could not be read: {0}")]
+    #[error("the analyzer's answer could not be read: {0}")]
     Answer(String),
+}
+
+impl AnalyserError {
+    /// The same, as it is told.
+    fn told(&self) -> NotAnalysed {
+        match self {
+            Self::Start(error) => NotAnalysed::NotStarted { error: error.clone() },
+            Self::Time => NotAnalysed::TookTooLong { limit_s: TIME_LIMIT.as_secs() },
+            Self::Ended(exit) => {
+                NotAnalysed::Ended { exit: *exit, memory_limit_mib: MEMORY_LIMIT_BYTES >> 20 }
+            }
+            Self::TooMany => NotAnalysed::TooManyWaited,
+            Self::Answer(error) => NotAnalysed::Unreadable { error: error.clone() },
+        }
+    }
 }
 
 /// The description of a job, as the child reads it from its standard input: one JSON line, then the end of the worker's standard
@@ -111,10 +126,7 @@ impl Answer {
     fn into_analysis(self) -> Analysis {
         let Self { mut analysis, unconfined } = self;
         if !unconfined.is_empty() {
-            let lacking = unconfined.join(" and ");
-            analysis.findings.notes.push(format!(
-                "The analysis ran less confined than it should: this kernel has no {lacking} (or it is not enabled)"
-            ));
+            analysis.findings.notes.push(Note::Unconfined { lacking: unconfined });
         }
         analysis
     }
@@ -165,7 +177,7 @@ impl Evidence<'_> {
 
     /// What can be said without any analysis.
     pub(crate) fn minimal_findings(&self, why: &AnalyserError) -> Findings {
-        let note = format!("There is no stack: {why}.");
+        let note = Note::NotAnalysed { why: why.told() };
         crash::findings_without_analysis(self.cause, self.exit, Some(self.program), note)
     }
 }
@@ -363,6 +375,6 @@ mod tests {
         let line = serde_json::to_vec(&answer).unwrap();
         assert_eq!(serde_json::from_slice::<Analysis>(&line).unwrap(), analysis);
         let notes = serde_json::from_slice::<Answer>(&line).unwrap().into_analysis().findings.notes;
-        assert!(notes.last().unwrap().contains("this kernel has no Landlock"), "{notes:?}");
+        assert_eq!(notes.last(), Some(&Note::Unconfined { lacking: vec!["Landlock".to_owned()] }));
     }
 }

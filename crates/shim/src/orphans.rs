@@ -6,8 +6,11 @@
 //!
 //! Ending one gives its own children to the one that ends it, so it goes in rounds, each after the ends of the round before.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
+
+use model::crash::Note;
 
 use crate::process_tree::children_of;
 use crate::sys::process::process_id;
@@ -39,7 +42,7 @@ impl Orphans {
     }
 
     /// One round: ends every child but the `spared`. Says, once, which could not be ended.
-    pub(crate) fn end(&mut self, spared: &[Pid], now: Duration) -> Vec<String> {
+    pub(crate) fn end(&mut self, spared: &[Pid], now: Duration) -> Vec<Left> {
         if self.done {
             return Vec::new();
         }
@@ -54,21 +57,40 @@ impl Orphans {
         if !self.done {
             return Vec::new();
         }
-        left.into_iter().map(|(child, sent)| sentence(child, &sent)).collect()
+        left.into_iter().map(|(child, sent)| Left::new(child, sent)).collect()
     }
 }
 
-fn sentence(child: Pid, sent: &io::Result<()>) -> String {
-    let name = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
-    let name: String = name.trim_end().chars().filter(|c| !c.is_control()).collect();
-    match sent {
-        Err(error) => {
-            format!("The worker left process {child} (`{name}`), which could not be ended: {error}.")
+/// A process that could not be ended.
+pub(crate) struct Left {
+    pid: Pid,
+    name: String,
+    /// Why; where that is not known, it did not end in time.
+    error: Option<io::Error>,
+}
+
+impl Left {
+    fn new(pid: Pid, sent: io::Result<()>) -> Self {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let name = name.trim_end().chars().filter(|c| !c.is_control()).collect();
+        Self { pid, name, error: sent.err() }
+    }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, name, error } = self;
+        write!(f, "process {pid} ({name}), left behind by the worker, ")?;
+        match error {
+            Some(error) => write!(f, "cannot be ended: {error}"),
+            None => write!(f, "did not end within {} s: it waits in the kernel", LIMIT.as_secs()),
         }
-        Ok(()) => format!(
-            "The worker left process {child} (`{name}`), which did not end within {} s: the kernel waits for something on \
-             its behalf.",
-            LIMIT.as_secs()
-        ),
+    }
+}
+
+impl From<Left> for Note {
+    fn from(left: Left) -> Self {
+        let error = left.error.map(|error| error.to_string());
+        Self::ProcessLeft { pid: left.pid.unsigned_abs(), name: left.name, error }
     }
 }

@@ -43,8 +43,8 @@ pub(crate) fn reaper(shim: Pid) {
             continue;
         };
         let now = clock.monotonic();
-        for sentence in orphans.end(&[], now) {
-            eprintln!("{sentence}");
+        for left in orphans.end(&[], now) {
+            eprintln!("{left}");
         }
         if orphans.is_done() {
             return;

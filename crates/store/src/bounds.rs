@@ -3,7 +3,7 @@
 use model::auto_heal::event::{ActionEnd, ActionResult, EventKind, HealEvent};
 use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, RuleState, RuleStateText, Sample, Seen};
 use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome};
-use model::crash::{Crash, Frame, InFlightRequest, Module, Thread};
+use model::crash::{Crash, Frame, InFlightRequest, Module, Note, Thread};
 use model::crash_monitor::LastEnd;
 use model::incident_state::{IncidentState, Resolution};
 use model::text::seen;
@@ -60,7 +60,9 @@ pub(crate) fn crash(crash: &Crash) -> Crash {
     findings.modules.truncate(MODULES);
     findings.modules.iter_mut().for_each(module);
     findings.notes.truncate(NOTES);
-    findings.notes.iter_mut().for_each(|note| *note = text(note, NOTE));
+    for said in findings.notes.iter_mut().flat_map(Note::texts_mut) {
+        *said = text(said, NOTE);
+    }
     crash
 }
 

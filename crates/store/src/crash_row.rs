@@ -36,7 +36,7 @@ pub(crate) fn crash_of(row: &Row) -> sqlx::Result<Crash> {
             signature: row.text("signature")?,
             crashing_thread: row.json("crashing_thread")?,
             modules: row.json("modules")?,
-            notes: row.texts("notes")?,
+            notes: row.json("notes")?,
         },
         in_flight: row.json("in_flight")?,
         in_flight_count: row.number("in_flight_count")?,

@@ -186,12 +186,6 @@ impl Row {
         Ok(self.maybe_raw(column)?.map(|raw| text::seen(&raw).into_owned()))
     }
 
-    /// A list of them, as [`json`] wrote it.
-    pub(crate) fn texts(&self, column: &str) -> sqlx::Result<Vec<String>> {
-        let raw: Vec<String> = self.json(column)?;
-        Ok(raw.iter().map(|raw| text::seen(raw).into_owned()).collect())
-    }
-
     /// A whole number in the type it has in `engine`.
     pub(crate) fn number<T: TryFrom<i64, Error: std::error::Error + Send + Sync + 'static>>(
         &self,

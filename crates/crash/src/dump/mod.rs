@@ -22,7 +22,7 @@ use std::path::Path;
 
 use minidump::Minidump;
 use minidump_processor::{ProcessState, ProcessorOptions, process_minidump_with_options};
-use model::crash::{Module, Runtime, Thread};
+use model::crash::{Module, Note, Runtime, Thread};
 
 use crate::{Files, Limits};
 pub use provider::DEBUG_FILES;
@@ -40,7 +40,7 @@ pub struct DumpFindings {
     /// What was loaded, the files of the stack first.
     pub modules: Vec<Module>,
     /// What the reader should know, such as a replaced file.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// Why a dump could not be analysed.
@@ -128,12 +128,7 @@ fn process(minidump: &Minidump<'_, &[u8]>, provider: &Provider<'_>) -> Result<Pr
         .map_err(DumpError::Unprocessable)
 }
 
-fn findings(
-    state: &ProcessState,
-    sources: &Sources<'_>,
-    limits: &Limits,
-    notes: Vec<String>,
-) -> DumpFindings {
+fn findings(state: &ProcessState, sources: &Sources<'_>, limits: &Limits, notes: Vec<Note>) -> DumpFindings {
     let stack = state.requesting_thread.and_then(|index| state.threads.get(index)).or(state.threads.first());
     let thread = stack.map(|stack| convert::thread(stack, sources, limits.frames)).unwrap_or_default();
     DumpFindings {

@@ -1,7 +1,7 @@
 //! What the stack walker asks: how to step up from an address, and what an address is called. Only the files are opened that the
 //! stack leads through, and only when the file on the disk is the one that ran.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +11,8 @@ use minidump_unwind::{
     FileError, FileKind, FillSymbolError, FrameSymbolizer, FrameWalker, SymbolProvider, Symbolizer,
     simple_symbol_supplier,
 };
+
+use model::crash::Note;
 
 use super::Sources;
 use super::elf::{self, Budget, Elf};
@@ -57,7 +59,7 @@ struct State {
     stepper: Stepper,
     steps: usize,
     lookups: usize,
-    notes: BTreeSet<String>,
+    notes: Vec<Note>,
 }
 
 pub(super) struct Provider<'f> {
@@ -80,8 +82,14 @@ impl<'f> Provider<'f> {
         }
     }
 
-    pub(super) fn into_notes(self) -> Vec<String> {
-        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).notes.into_iter().collect()
+    pub(super) fn into_notes(self) -> Vec<Note> {
+        let mut unique = Vec::new();
+        for note in self.state.into_inner().unwrap_or_else(PoisonError::into_inner).notes {
+            if !unique.contains(&note) {
+                unique.push(note);
+            }
+        }
+        unique
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -149,7 +157,7 @@ impl State {
 }
 
 /// The module's file, if it is the one that ran; else what the reader should know.
-fn open(module: &(dyn Module + Sync), files: &Files, budget: &Budget) -> Result<Elf, Option<String>> {
+fn open(module: &(dyn Module + Sync), files: &Files, budget: &Budget) -> Result<Elf, Option<Note>> {
     let path = module.code_file();
     let ran = module.code_identifier().map(|id| id.to_string().to_lowercase()).unwrap_or_default();
     if path.starts_with("linux-gate.so") || path == "[vdso]" {
@@ -161,9 +169,7 @@ fn open(module: &(dyn Module + Sync), files: &Files, budget: &Budget) -> Result<
     }
     let name = text::name(text::file_name(&path), text::MODULE_CHARS);
     if path.ends_with(" (deleted)") {
-        return Err(Some(format!(
-            "{name} was deleted or replaced while it ran: its symbols could not be used"
-        )));
+        return Err(Some(Note::FileReplaced { file: name }));
     }
     // Paths of other systems name no file here.
     if !path.starts_with('/') {
@@ -172,10 +178,10 @@ fn open(module: &(dyn Module + Sync), files: &Files, budget: &Budget) -> Result<
     let elf = files
         .open(Path::new(&*path))
         .and_then(|file| Elf::of_file(file, budget))
-        .ok_or_else(|| Some(format!("{name} is not on this machine")))?;
+        .ok_or_else(|| Some(Note::FileMissing { file: name.clone() }))?;
     let here = elf.build_id();
     if !here.is_empty() && here != ran {
-        return Err(Some(format!("{name} was replaced since it was started: its symbols could not be used")));
+        return Err(Some(Note::FileReplaced { file: name }));
     }
     Ok(elf)
 }
@@ -191,7 +197,7 @@ impl Loaded {
         address.checked_sub(self.base)?.checked_add(self.lowest)
     }
 
-    fn names(&mut self, address: u64, path: &str, files: &Files, notes: &mut BTreeSet<String>) -> Named {
+    fn names(&mut self, address: u64, path: &str, files: &Files, notes: &mut Vec<Note>) -> Named {
         let Some(own) = self.own_address(address) else { return Named::default() };
         self.load_debug(path, files, notes);
         let exported = self.elf.symbol(own);
@@ -205,7 +211,7 @@ impl Loaded {
     }
 
     /// Lines of this file or of the one that holds what was stripped from it; looked for once.
-    fn load_debug(&mut self, path: &str, files: &Files, notes: &mut BTreeSet<String>) {
+    fn load_debug(&mut self, path: &str, files: &Files, notes: &mut Vec<Note>) {
         if self.looked {
             return;
         }
@@ -218,7 +224,7 @@ impl Loaded {
         }
         if matches!(lines, Err(NoLines::TooLarge)) {
             let name = text::name(text::file_name(path), text::MODULE_CHARS);
-            notes.insert(format!("The debug information of {name} is too large to be read here: no lines"));
+            notes.push(Note::DebugInformationTooLarge { file: name });
         }
         self.lines = lines.ok();
         self.looked = true;

@@ -4,6 +4,8 @@
 //! counts and sizes. Nothing in the old bytes is changed, and no copied entry leads to a list: the lists are all new. So what was
 //! bounded stays bounded, however the old streams overlap.
 
+use model::crash::Note;
+
 use super::DumpError;
 use crate::Limits;
 
@@ -41,7 +43,7 @@ const THREAD_NAME_BYTES: usize = 12;
 pub(super) struct Reduced {
     pub(super) bytes: Vec<u8>,
     /// What was left out that the reader should know of.
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
 }
 
 /// The bytes of a dump, read without trust.
@@ -150,7 +152,7 @@ struct Reduction<'a> {
     reader: Reader<'a>,
     bytes: Vec<u8>,
     entries: Vec<Stream>,
-    notes: Vec<String>,
+    notes: Vec<Note>,
 }
 
 impl Reduction<'_> {
@@ -207,7 +209,7 @@ impl Reduction<'_> {
             }
         }
         if chosen.is_none() {
-            self.notes.push("The dump does not say which thread crashed; its first is shown".to_owned());
+            self.notes.push(Note::CrashingThreadUnknown);
         }
         let mut entry = self.reader.slice(chosen.unwrap_or(at), THREAD_BYTES, what)?.to_vec();
         let id = Reader(&entry).u32(0, what)?;
@@ -237,7 +239,7 @@ impl Reduction<'_> {
         let what = "the list of modules";
         let (at, count) = self.list(stream, MODULE_BYTES, what)?;
         if count > limit {
-            self.notes.push(format!("The dump has {count} modules; {limit} are read"));
+            self.notes.push(Note::ModulesLimited { modules: count as u64, read: limit as u64 });
         }
         let kept = count.min(limit);
         let mut entries = self.reader.slice(at, kept * MODULE_BYTES, what)?.to_vec();

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crash::{Analysis, Limits, analyse};
+use model::crash::Note;
 use model::{Exit, Signal};
 use serde::Deserialize;
 
@@ -61,7 +62,7 @@ impl Expected {
         if self.message.as_ref().is_some_and(|never| json.contains(never)) {
             wrong.push(format!("{:?} in {json}", self.message));
         }
-        let told = |cause: &String| findings.notes.iter().any(|note| *note == format!("Caused by {cause}"));
+        let told = |cause: &String| findings.notes.contains(&Note::CausedBy { exception: cause.clone() });
         if self.cause.as_ref().is_some_and(|cause| !told(cause)) {
             wrong.push(format!("cause {:?} not in {:?}", self.cause, findings.notes));
         }

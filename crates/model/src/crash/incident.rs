@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Audit, Frame, InFlightRequest, Module, ProcessRole, Runtime, Thread, build_id};
+use super::{Audit, Frame, InFlightRequest, Module, Note, ProcessRole, Runtime, Thread, build_id};
 use crate::auto_heal::evidence::Sample;
 use crate::incident_state::IncidentState;
 use crate::{AppName, CrashCause, IncidentId, Timestamp};
@@ -53,8 +53,9 @@ pub struct Incident {
     pub memory: Vec<Sample>,
     /// The proof of the dump's deletion, where one was taken.
     pub audit: Option<Audit>,
-    /// What the reader should know about the analysis.
-    pub notes: Vec<String>,
+    /// What the reader should know about the analysis. The API tells it in the words of `insight`.
+    #[serde(skip)]
+    pub notes: Vec<Note>,
     /// Whether it is still somebody's task.
     pub state: IncidentState,
 }

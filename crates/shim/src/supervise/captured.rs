@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crash::PythonCalls;
-use model::crash::Audit;
+use model::crash::{Audit, Note};
 use model::{Signal, Timestamp};
 
 use super::origin::{ForeignRoot, files_of_code};
@@ -103,14 +103,11 @@ impl Captured {
     }
 
     /// What the reader of the findings should know.
-    pub(super) fn note(&self) -> Option<String> {
+    pub(super) fn note(&self) -> Option<Note> {
         match &self.dump {
-            None => Some("It was killed before it could be captured.".to_owned()),
-            Some(Err(error)) => Some(format!("The capture failed: {error}.")),
-            Some(Ok(HeldDump { failure: Some(failure), .. })) => {
-                Some(format!("The dump could not be analysed: {failure}."))
-            }
-            Some(Ok(_)) => None,
+            None => Some(Note::NotCaptured),
+            Some(Err(error)) => Some(Note::CaptureFailed { error: error.to_string() }),
+            Some(Ok(HeldDump { failure, .. })) => failure.clone().map(|error| Note::DumpUnreadable { error }),
         }
     }
 

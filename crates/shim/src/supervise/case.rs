@@ -10,7 +10,7 @@
 use std::path::Path;
 
 use crash::Analysis;
-use model::crash::{Audit, Findings};
+use model::crash::{Audit, Findings, Note};
 use model::{Clock, CrashCause, Exit, Timestamp};
 
 use super::captured::Captured;
@@ -79,7 +79,7 @@ pub(super) struct Case {
     /// The end of standard output and of standard error.
     words: [Vec<u8>; 2],
     /// What the reader should know beside what is found.
-    notes: Vec<String>,
+    notes: Vec<Note>,
     analyser: Option<Analyser>,
     is_second_try: bool,
 }
@@ -101,7 +101,7 @@ impl Case {
         }
     }
 
-    pub(super) fn add_note(&mut self, note: String) {
+    pub(super) fn add_note(&mut self, note: Note) {
         self.notes.push(note);
     }
 
@@ -191,8 +191,8 @@ impl Case {
             message,
         };
         if let Err(error) = file.write(means.crash_log_dir) {
-            let folder = means.crash_log_dir.display();
-            findings.notes.push(format!("The message could not be written to {folder}: {error}."));
+            let folder = means.crash_log_dir.display().to_string();
+            findings.notes.push(Note::MessageNotWritten { folder, error: error.to_string() });
         }
     }
 

@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use model::crash::ProcessRole;
+use model::crash::Note;
 use model::ending::classify_child;
 use model::{Clock, CrashCause, Ending, Exit, ProcessId, Signal};
 
@@ -180,10 +180,10 @@ impl Shim {
         let messages = crashing.into_iter().chain([ended]).collect();
         let mut crash = Case::new(victim, captured, words);
         if cause == CrashCause::Signal && killed {
-            crash.add_note(unknown_sender(death.role));
+            crash.add_note(Note::SenderUnknown { role: death.role });
         }
         if std::mem::take(&mut self.children.forgotten) > 0 {
-            crash.add_note("Earlier crashes were forgotten: no server was there to record them.".to_owned());
+            crash.add_note(Note::CrashesForgotten);
         }
         let has_room = self.children.waiting() < WAITING_LIMIT;
         self.children.add(ChildCrash { process: death.process, messages, case: Some(crash) });
@@ -250,12 +250,4 @@ impl Shim {
         }
         self.children.shorten();
     }
-}
-
-fn unknown_sender(role: ProcessRole) -> String {
-    let sender = match role {
-        ProcessRole::Child => "Its master kills children that do not answer in time",
-        ProcessRole::Main | ProcessRole::BehindLauncher => "A process sent it",
-    };
-    format!("SIGKILL does not tell who sent it. {sender}: see the app's own log.")
 }

@@ -137,11 +137,11 @@ impl Shim {
         let analysers: Vec<Pid> = self.analysers().map(Analyser::pid).collect();
         let now = self.clock.monotonic();
         let Some(orphans) = &mut self.orphans else { return };
-        for sentence in orphans.end(&analysers, now) {
+        for left in orphans.end(&analysers, now) {
             // in the app's own log, whoever looks for it; and with the crash, where it is one
-            self.output.say(&sentence);
+            self.output.say(&left.to_string());
             if let Some(case) = self.post_mortem.as_mut().and_then(|after| after.case.as_mut()) {
-                case.add_note(sentence);
+                case.add_note(left.into());
             }
         }
     }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use model::crash::Note;
 use model::{Exit, Signal};
 use shim::cgroup::{Group as Existing, Home, Version};
 use shim::protocol::FromShim;
@@ -22,15 +23,8 @@ fn a_capture_that_waits_for_ever_is_ended() {
     let crashed = run.wait_for_crash();
     assert_eq!(crashed.exit, Exit::Signal(Signal(libc::SIGSEGV)), "the signal that it was dying of");
     assert!(crashed.audit.is_none());
-    assert!(
-        crashed
-            .findings
-            .notes
-            .iter()
-            .any(|note| note.starts_with("The capture failed: the process's memory could not be read")),
-        "{:?}",
-        crashed.findings
-    );
+    let is_said = |note: &Note| matches!(note, Note::CaptureFailed { error } if error.starts_with("the process's memory could not be read"));
+    assert!(crashed.findings.notes.iter().any(is_said), "{:?}", crashed.findings);
 }
 
 #[test]

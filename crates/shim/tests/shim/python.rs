@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use model::crash::{Frame, Runtime};
+use model::crash::{Frame, Note, Runtime};
 use model::{Exit, Signal};
 
 use crate::support::{Crashed, Run, copy_program, exe, programs, sh};
@@ -77,8 +77,11 @@ fn the_calls_are_those_of_the_thread_that_crashed() {
 
 /// What a note says of calls that could not be read.
 fn unread(crashed: &Crashed) -> &str {
-    let says = |note: &&String| note.starts_with("The calls of the Python program could not be read");
-    crashed.findings.notes.iter().find(says).map_or("", String::as_str)
+    let mut errors = crashed.findings.notes.iter().filter_map(|note| match note {
+        Note::PythonCallsUnread { error, .. } => Some(error.as_str()),
+        _ => None,
+    });
+    errors.next().unwrap_or_default()
 }
 
 #[test]

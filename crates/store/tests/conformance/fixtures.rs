@@ -8,7 +8,7 @@ use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome, Restart
 use model::auto_heal::{Measured, Watch};
 use model::change::{Change, Changed};
 use model::crash::{
-    Audit, Crash, Findings, Frame, InFlightRequest, Module, ProcessRole, Runtime, Thread, Trust,
+    Audit, Crash, Findings, Frame, InFlightRequest, Module, Note, ProcessRole, Runtime, Thread, Trust,
 };
 use model::crash_monitor::LastEnd;
 use model::memory::MemoryMinute;
@@ -113,7 +113,10 @@ pub(crate) fn captured(app_name: &str, offset_ms: i64, number: u64) -> Crash {
         telling: None,
     };
     crash.findings.modules = ["ld.so", "libc.so.6", "shop"].map(module).to_vec();
-    crash.findings.notes = vec!["the program was replaced while it ran".to_owned()];
+    crash.findings.notes = vec![
+        Note::Recorded("the program was replaced while it ran".to_owned()),
+        Note::FileReplaced { file: "shop".to_owned() },
+    ];
     crash.in_flight =
         vec![InFlightRequest { method: "GET".to_owned(), path: "/orders/*".to_owned(), age_ms: 250 }];
     crash.in_flight_count = 31;

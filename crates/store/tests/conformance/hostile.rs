@@ -3,7 +3,7 @@
 use model::auto_heal::event::{ActionResult, EventKind, HealEvent};
 use model::auto_heal::evidence::{EvidenceText, RuleState, RuleStateText, Seen};
 use model::auto_heal::restart::{RestartFailure, RestartOutcome};
-use model::crash::{InFlightRequest, Module};
+use model::crash::{InFlightRequest, Module, Note};
 use store::{Database, Store};
 
 use crate::databases::change;
@@ -17,7 +17,8 @@ pub(crate) async fn what_cannot_be_seen_is_replaced(store: Store, _: Database) {
     name.clone_into(&mut crash.findings.signature);
     crash.findings.crashing_thread.name = Some(name.to_owned());
     crash.findings.crashing_thread.frames = vec![frame(name, Some(name))];
-    crash.findings.notes = vec![name.to_owned()];
+    crash.findings.notes =
+        vec![Note::Recorded(name.to_owned()), Note::CausedBy { exception: name.to_owned() }];
     crash.signal = Some(name.to_owned());
     name.clone_into(&mut crash.audit.as_mut().unwrap().result);
     store.record_crash(&crash).await.unwrap();
@@ -26,7 +27,8 @@ pub(crate) async fn what_cannot_be_seen_is_replaced(store: Store, _: Database) {
     assert_eq!([&stored.findings.exception_type, &stored.findings.signature], [&clean; 2]);
     assert_eq!(stored.findings.crashing_thread.name.as_ref(), Some(&clean));
     assert_eq!(stored.findings.crashing_thread.frames[0].function.as_ref(), Some(&clean));
-    assert_eq!((&stored.findings.notes[0], stored.signal.as_ref()), (&clean, Some(&clean)));
+    let notes = [Note::Recorded(clean.clone()), Note::CausedBy { exception: clean.clone() }];
+    assert_eq!((stored.findings.notes, stored.signal.as_ref()), (notes.to_vec(), Some(&clean)));
     assert_eq!(stored.audit.unwrap().result, clean);
     let shown = store.incident(&incident(1)).await.unwrap().unwrap();
     assert_eq!(shown.instances, ["node-a/0"]);
@@ -44,9 +46,9 @@ pub(crate) async fn what_others_wrote_is_cleaned_as_it_is_read(store: Store, dat
     change(&database, "UPDATE incident_instance SET node = 'd\u{2066}'").await;
     let stored = store.crash(&crash.id()).await.unwrap().unwrap();
     let findings = &stored.findings;
-    let read =
-        [&findings.exception_type, &findings.signature, stored.place.node.as_str(), &findings.notes[0]];
-    assert_eq!(read, ["a\u{fffd}b", "c\u{fffd}[31m", "d", "e\u{fffd}"]);
+    let read = [&findings.exception_type, &findings.signature, stored.place.node.as_str()];
+    assert_eq!(read, ["a\u{fffd}b", "c\u{fffd}[31m", "d"]);
+    assert_eq!(findings.notes, [Note::Recorded("e\u{fffd}".to_owned())]);
     assert_eq!(findings.crashing_thread.name.as_deref(), Some("f\u{fffd}"));
     let shown = store.incident(&incident(1)).await.unwrap().unwrap();
     assert_eq!((shown.exception_type.as_str(), shown.instances), ("a\u{fffd}b", vec!["d/0".to_owned()]));
@@ -60,7 +62,7 @@ pub(crate) async fn long_names_are_cut(store: Store, _: Database) {
     crash.findings.crashing_thread.frames = vec![frame(&long, Some(&long)); 1_100];
     crash.findings.crashing_thread.truncated = false;
     crash.findings.modules = vec![Module { name: "m".to_owned(), build_id: Some(long.clone()) }; 4_200];
-    crash.findings.notes = vec![long.clone(); 100];
+    crash.findings.notes = vec![Note::Recorded(long.clone()); 100];
     crash.in_flight = vec![InFlightRequest { method: long.clone(), path: long, age_ms: u64::MAX }; 100];
     crash.uptime_ms = u64::MAX;
     store.record_crash(&crash).await.unwrap();

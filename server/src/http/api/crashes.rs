@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
-use model::crash::Crash;
+use insight::records::CrashRecord;
 
 use super::ROWS_LIMIT;
 use super::error::{ApiError, ErrorBody};
@@ -12,13 +12,14 @@ use crate::http::Asked;
 
 /// The crashes of an app, newest first, at most 1,000.
 #[utoipa::path(get, path = "/api/v1/apps/{app}/crashes", params(("app" = String, Path), FromTo), responses(
-    (status = 200, body = Vec<Crash>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    (status = 200, body = Vec<CrashRecord>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(in crate::http) async fn crashes(
     Asked(console): Asked,
     Path(app): Path<String>,
     query: Result<Query<FromTo>, QueryRejection>,
-) -> Result<Json<Vec<Crash>>, ApiError> {
+) -> Result<Json<Vec<CrashRecord>>, ApiError> {
     let app = app_name(&app)?;
     let range = read_query(query)?.range(console.now())?;
-    Ok(Json(console.crashes(&app, range, ROWS_LIMIT).await?))
+    let crashes = console.crashes(&app, range, ROWS_LIMIT).await?;
+    Ok(Json(crashes.into_iter().map(CrashRecord::from).collect()))
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::Path;
 use axum::extract::rejection::JsonRejection;
-use model::crash::Incident;
+use insight::records::IncidentRecord;
 use model::incident_state::IncidentDecision;
 use model::{IncidentId, Timestamp};
 use serde::Deserialize;
@@ -44,13 +44,14 @@ impl From<NewState> for IncidentDecision {
 
 /// Resolves an incident, ignores it for a time, or opens it again. Answers with what it is then.
 #[utoipa::path(put, path = "/api/v1/incidents/{id}/state", params(("id" = String, Path)), request_body = NewState,
-    responses((status = 200, body = Incident), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    responses((status = 200, body = IncidentRecord), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(in crate::http) async fn change_incident(
     Asked(console): Asked,
     Path(id): Path<String>,
     body: Result<Json<NewState>, JsonRejection>,
-) -> Result<Json<Incident>, ApiError> {
+) -> Result<Json<IncidentRecord>, ApiError> {
     let id: IncidentId = id.parse().map_err(|_| missing())?;
     let Json(state) = body.map_err(|rejection| ApiError::Refused(rejection.body_text()))?;
-    console.change_incident(&id, state.into()).await?.map(Json).ok_or_else(missing)
+    let incident = console.change_incident(&id, state.into()).await?.ok_or_else(missing)?;
+    Ok(Json(incident.into()))
 }

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
+use insight::records::IncidentRecord;
 use model::IncidentId;
-use model::crash::Incident;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -24,13 +24,14 @@ pub(in crate::http) struct OfApp {
 
 /// The incidents, last seen first, at most 1,000.
 #[utoipa::path(get, path = "/api/v1/incidents", params(OfApp), responses(
-    (status = 200, body = Vec<Incident>), (status = 404, body = ErrorBody)))]
+    (status = 200, body = Vec<IncidentRecord>), (status = 404, body = ErrorBody)))]
 pub(in crate::http) async fn incidents(
     Asked(console): Asked,
     query: Result<Query<OfApp>, QueryRejection>,
-) -> Result<Json<Vec<Incident>>, ApiError> {
+) -> Result<Json<Vec<IncidentRecord>>, ApiError> {
     let app = read_query(query)?.app.as_deref().filter(|app| !app.is_empty()).map(app_name).transpose()?;
-    Ok(Json(console.incidents(app.as_ref(), ROWS_LIMIT).await?))
+    let incidents = console.incidents(app.as_ref(), ROWS_LIMIT).await?;
+    Ok(Json(incidents.into_iter().map(IncidentRecord::from).collect()))
 }
 
 pub(super) fn missing() -> ApiError {
@@ -39,11 +40,12 @@ pub(super) fn missing() -> ApiError {
 
 /// One incident.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", params(("id" = String, Path)), responses(
-    (status = 200, body = Incident), (status = 404, body = ErrorBody)))]
+    (status = 200, body = IncidentRecord), (status = 404, body = ErrorBody)))]
 pub(in crate::http) async fn incident(
     Asked(console): Asked,
     Path(id): Path<String>,
-) -> Result<Json<Incident>, ApiError> {
+) -> Result<Json<IncidentRecord>, ApiError> {
     let id: IncidentId = id.parse().map_err(|_| missing())?;
-    console.incident(&id).await?.map(Json).ok_or_else(missing)
+    let incident = console.incident(&id).await?.ok_or_else(missing)?;
+    Ok(Json(incident.into()))
 }
