@@ -61,6 +61,10 @@ pub trait Console: Send + Sync {
         id: &IncidentId,
         decision: IncidentDecision,
     ) -> Result<Option<Incident>, ConsoleError>;
+    /// Counts crashes of which only the signal is known with a captured incident or apart from it, and says what it is then; `None`
+    /// where there is none of that name.
+    async fn join_signal_only(&self, id: &IncidentId, joined: bool)
+    -> Result<Option<Incident>, ConsoleError>;
     /// The crashes of one incident, newest first, at most `limit`.
     async fn crashes_of(&self, id: &IncidentId, limit: u32) -> Result<Vec<Crash>, ConsoleError>;
     /// The settings that hold: what was saved, and the app's environment where nothing was.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use insight::incident::{actions, process, state, termination, title};
+use insight::incident::{actions, crash_count, process, state, termination, title};
 use insight::notes;
 use insight::report::{Detail, DetailValue};
 use insight::words::bytes;
@@ -49,7 +49,7 @@ fn write(
         }
     }
     writeln!(text, "- State: {}", plain(&state(&incident.state)))?;
-    writeln!(text, "- Crashes: {}", incident.count)?;
+    writeln!(text, "- Crashes: {}", crash_count(incident))?;
     writeln!(text, "- First seen: {} UTC", seconds_text(incident.first_seen))?;
     writeln!(text, "- Last seen: {} UTC", seconds_text(incident.last_seen))?;
     writeln!(text, "- Instances: {}", code(&incident.instances.join(", ")))?;

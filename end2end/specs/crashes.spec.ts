@@ -57,7 +57,7 @@ test('an incident is resolved with what fixes it, and reopened', async ({ page, 
   await change.click();
   await page.getByLabel('Fixed in').fill('cart 1.4.2');
   await page.getByRole('button', { name: 'Resolve' }).click();
-  await expect(page.getByRole('status').filter({ hasText: 'State changed.' })).toBeVisible();
+  await expect(page.getByRole('status').filter({ hasText: 'Incident changed.' })).toBeVisible();
   await expect(state).toContainText('Resolved');
   await expect(state).toContainText('cart 1.4.2');
   await change.click();

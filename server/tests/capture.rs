@@ -43,6 +43,56 @@ fn the_fourth_crash_arms_the_fifth_is_captured_and_then_there_is_a_pause() {
     let incident = medic.json(&format!("/api/v1/incidents/{}", latest["incident"].as_str().unwrap()));
     assert!(functions(&incident).iter().any(|function| function.contains("price_of")), "{incident:#}");
     assert_eq!(incident["audit"], *audit, "the captured crash stands for the incident");
+    those_of_which_only_the_signal_is_known_join_it(&medic, incident["id"].as_str().unwrap());
+}
+
+fn those_of_which_only_the_signal_is_known_join_it(medic: &Medic, id: &str) {
+    let counts = || {
+        let incidents = medic.json("/api/v1/incidents?app=shop");
+        let count =
+            |incident: &Value| (incident["count"].as_u64().unwrap(), incident["probable"].as_u64().unwrap());
+        let mut counts: Vec<_> = incidents.as_array().unwrap().iter().map(count).collect();
+        counts.sort_unstable();
+        counts
+    };
+    assert_eq!(counts(), [(6, 5)]);
+    let crashes = medic.json("/api/v1/apps/shop/crashes");
+    assert!(crashes.as_array().unwrap().iter().all(|crash| crash["incident"] == id), "{crashes:#}");
+    let build = crashes[0]["executable"]["build"].as_str().unwrap();
+    assert!(
+        crashes.as_array().unwrap().iter().all(|crash| crash["executable"]["build"] == build),
+        "{crashes:#}"
+    );
+    let page = format!("/incidents/{id}");
+    let said = "6: 1 captured, 5 probably the same (only the signal is known)";
+    assert!(medic.get(&page).body.contains(said));
+    assert!(medic.get(&format!("{page}/markdown")).body.contains(said));
+
+    let path = format!("/api/v1/incidents/{id}/signal-only");
+    let put =
+        |body: &str| request(medic.address, "PUT", &path, &[("Content-Type", "application/json")], body);
+    assert_eq!(put("{\"joined\": false}").json()["count"], 1);
+    assert_eq!(medic.crash("null"), 7);
+    assert_eq!(counts(), [(1, 0), (6, 0)], "those that come later are separated, too");
+    let apart = medic.json("/api/v1/apps/shop/crashes")[0]["incident"].as_str().unwrap().to_owned();
+    assert!(medic.get(&format!("/incidents/{apart}")).body.contains("Somebody separated these crashes"));
+    let refused = request(
+        medic.address,
+        "PUT",
+        &format!("/api/v1/incidents/{apart}/signal-only"),
+        &[("Content-Type", "application/json")],
+        "{\"joined\": true}",
+    );
+    assert!(refused.status == 400 && refused.body.contains("captured"), "{}", refused.body);
+    assert_eq!(put("{}").status, 400);
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    assert_eq!(request(medic.address, "POST", &format!("{page}/state"), &form, "decision=join").status, 303);
+    assert_eq!(counts(), [(7, 6)]);
+    let led = medic.get(&format!("/incidents/{apart}")).body;
+    assert!(led.contains(&format!("All crashes of incident {apart} are counted here")));
+    let changes = medic.json("/api/v1/apps/shop/changes");
+    assert_eq!(changes[0]["summary"], format!("Crashes with only a signal known counted with incident {id}"));
+    assert!(changes[0]["by"].as_str().unwrap().contains("uid"));
 }
 
 #[test]
@@ -180,4 +230,37 @@ fn opting_out_is_obeyed_without_a_restart() {
         (medic.instances()[0]["monitoring"]["state"] == "armed").then_some(())
     });
     assert_eq!(put("\"maybe\""), 400);
+}
+
+#[test]
+fn the_first_crash_is_captured_where_the_setting_says_so_by_the_worker_that_runs() {
+    let medic = Medic::with_shop("", QUICK);
+    medic.until_running();
+    let pid = medic.instances()[0]["pid"].clone();
+    let settings = "/api/v1/apps/shop/settings";
+    assert_eq!(medic.json(settings)["MEDIC_CAPTURE_FIRST_CRASH"], "False");
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    let save = |value: &str| {
+        let body = format!("MEDIC_CAPTURE_FIRST_CRASH=False{value}");
+        request(medic.address, "POST", "/apps/shop/settings", &form, &body).status
+    };
+    assert_eq!(save("&MEDIC_CAPTURE_FIRST_CRASH=True"), 303);
+    let until = |state: &str| {
+        medic.until(state, || (medic.instances()[0]["monitoring"]["state"] == state).then_some(()));
+    };
+    until("armed");
+    assert_eq!(medic.json(settings)["MEDIC_CAPTURE_FIRST_CRASH"], "True");
+    assert_eq!(save(""), 303);
+    until("counting");
+    assert_eq!(save("&MEDIC_CAPTURE_FIRST_CRASH=True"), 303);
+    until("armed");
+    assert_eq!(medic.instances()[0]["pid"], pid, "no worker was restarted for it");
+    assert_eq!(medic.crash("null"), 1);
+    assert_eq!(medic.json("/api/v1/apps/shop/crashes")[0]["audit"]["result"], "analysed");
+    let changes = medic.json("/api/v1/apps/shop/changes");
+    let said: Vec<&str> =
+        changes.as_array().unwrap().iter().map(|change| change["summary"].as_str().unwrap()).collect();
+    let on = "Capture from the first crash turned on";
+    assert_eq!(said, [on, "Capture from the first crash turned off", on]);
+    assert!(changes[0]["by"].as_str().unwrap().contains("uid"));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use insight::incident::{actions, process, state, termination};
+use insight::incident::{actions, crash_count, process, state, termination};
 use insight::report::{Detail, LineChart, Table};
 use insight::tables::{self, AuditRow, RestartColumns};
 use leptos::prelude::*;
@@ -12,7 +12,7 @@ use model::crash::{Crash, Incident, Module};
 use model::incident_state::IncidentState;
 use model::{CrashCause, CrashId, IncidentId, TimeRange};
 
-use crate::address::{INCIDENT_MARKDOWN, INCIDENT_STATE};
+use crate::address::{INCIDENT, INCIDENT_MARKDOWN, INCIDENT_STATE};
 use crate::answer::{PageError, answer, console, path_part, query_part};
 use crate::catalog::INCIDENTS;
 use crate::parts::frame::{Page, app_crumbs};
@@ -44,7 +44,8 @@ pub(crate) fn IncidentPage() -> impl IntoView {
         let id = id.map_err(|error| PageError::NotFound(error.to_string()))?;
         let missing = || PageError::NotFound(format!("Incident {id} not found"));
         let incident = console.incident(&id).await?.ok_or_else(missing)?;
-        let crashes = console.crashes_of(&id, LISTED).await?;
+        let asked = id;
+        let crashes = console.crashes_of(&incident.id, LISTED).await?;
         let restarts = restarts_near(&*console, &incident).await?;
         let mut crumbs = app_crumbs(&incident.app);
         crumbs.push((INCIDENTS.name.to_owned(), INCIDENTS.href(&incident.app)));
@@ -53,6 +54,7 @@ pub(crate) fn IncidentPage() -> impl IntoView {
             <Page title=format!("{app}: {title}") crumbs=crumbs app=Some(app) here=INCIDENTS.href(&incident.app)>
                 <Counter count=incident.count one="crash" many="crashes" />
                 <StateOutcome word=changed />
+                <LedHere asked=asked shown=incident.id.clone() />
                 <Content incident=incident crashes=crashes restarts=restarts />
             </Page>
         };
@@ -86,6 +88,7 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
     let in_flight = view! { <InFlight incident=&incident /> }.into_any();
     let is_memory = incident.cause == CrashCause::OutOfMemory;
     let is_open = incident.state == IncidentState::Open;
+    let signal_only = view! { <SignalOnly incident=&incident /> }.into_any();
     let Incident { id, crashing_thread, modules, notes, memory, .. } = incident;
     view! {
         <LiveRegion name="facts">
@@ -97,6 +100,7 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
             </p>
             <Details details=facts />
         </LiveRegion>
+        {signal_only}
         <StateForm id=id.clone() is_open=is_open />
         <LiveRegion name="stack" heading="Stack trace">
             <Stack thread=crashing_thread key=format!("stack-{id}") fault=fault />
@@ -133,12 +137,79 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
 #[component]
 fn StateOutcome(word: Option<String>) -> impl IntoView {
     let outcome = match word.as_deref()? {
-        "yes" => Outcome::Done("State changed."),
-        "refused" => Outcome::Failed("State not changed: a value is missing, too long or not allowed."),
-        "failed" => Outcome::Failed("State not changed: database unavailable. See the Medic log."),
+        "yes" => Outcome::Done("Incident changed."),
+        "refused" => Outcome::Failed("Not changed: a value is missing, too long or not allowed."),
+        "failed" => Outcome::Failed("Not changed: database unavailable. See the Medic log."),
         _ => return None,
     };
     Some(outcome.view())
+}
+
+/// The address is that of an incident whose crashes are all counted with this one.
+#[component]
+fn LedHere(asked: IncidentId, shown: IncidentId) -> impl IntoView {
+    (asked != shown).then(|| {
+        let text = format!(
+            "All crashes of incident {asked} are counted here. Only their signal is known; executable, build and instance are the same."
+        );
+        view! {
+            <p class="message" role="status">
+                {text}
+            </p>
+        }
+    })
+}
+
+/// Crashes of which only the signal is known: at a captured incident, whether they are counted with it; at their own, why they are
+/// not counted with a captured one.
+#[component]
+fn SignalOnly<'a>(incident: &'a Incident) -> impl IntoView {
+    let Incident { id, matches, probable, joins, captured, .. } = incident;
+    if !matches.is_empty() {
+        let why = match matches.len() {
+            1 => {
+                "Somebody separated these crashes from the captured incident of the same executable, build, signal and instance. \
+                 To join them again, open it: "
+            }
+            _ => {
+                "Several captured incidents have the same executable, build, signal and instance, so which one these crashes belong to \
+                 is unknown. To count them with one, separate them from the others: "
+            }
+        };
+        let links = matches.iter().map(|id| {
+            view! {
+                " "
+                <a href=INCIDENT.of_incident(id)>{id.to_string()}</a>
+            }
+        });
+        let links = links.collect_view();
+        return view! { <p class="message">{why} {links}</p> }.into_any();
+    }
+    if *captured == 0 || (*probable == 0 && *joins) {
+        return ().into_any();
+    }
+    let (text, decision, button) = if *joins {
+        (
+            "Crashes of the same executable, build, signal and instance of which only the signal is known are counted here.",
+            "separate",
+            "Separate",
+        )
+    } else {
+        (
+            "Crashes of the same executable, build, signal and instance of which only the signal is known are counted separately.",
+            "join",
+            "Join",
+        )
+    };
+    view! {
+        <form class="signal-only" method="post" action=INCIDENT_STATE.of_incident(id)>
+            <p>{text}</p>
+            <button class="button" type="submit" name="decision" value=decision>
+                {button}
+            </button>
+        </form>
+    }
+    .into_any()
 }
 
 /// Not in a region that is asked for again: what was typed would be lost.
@@ -194,7 +265,7 @@ fn facts(incident: &Incident) -> Vec<Detail> {
     facts.extend([
         Detail::code("Signature", incident.signature.clone()),
         Detail::text("State", state(&incident.state)),
-        Detail::text("Crashes", incident.count.to_string()),
+        Detail::text("Crashes", crash_count(incident)),
         Detail::time("First seen", incident.first_seen),
         Detail::time("Last seen", incident.last_seen),
         Detail::text("Instances", incident.instances.join(", ")),

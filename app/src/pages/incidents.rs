@@ -66,7 +66,13 @@ fn IncidentTable(incidents: Vec<IncidentSummary>) -> impl IntoView {
                 </td>
                 <td>{termination(incident.cause, incident.signal.as_deref(), incident.exit_code)}</td>
                 <td>{state_word(&incident.state)}</td>
-                <td class="number">{incident.count}</td>
+                <td class="number">
+                    {incident.count}
+                    {(incident.probable > 0)
+                        .then(|| {
+                            view! { <br /> <span class="quiet">{format!("{} probably the same", incident.probable)}</span> }
+                        })}
+                </td>
                 <td>
                     <When at=incident.first_seen bare=true />
                 </td>

@@ -128,6 +128,10 @@ mod tests {
             memory: vec![],
             audit: None,
             notes: vec![],
+            probable: 0,
+            captured: 0,
+            joins: true,
+            matches: vec![],
             state: IncidentState::Open,
         };
         view! { <InFlight incident=&incident /> }.to_html()

@@ -48,7 +48,15 @@ pub fn analyse(death: &Death<'_>, limits: &Limits) -> Analysis {
         Some(words) => words.message,
         None => last_lines(death, limits),
     };
-    let findings = Findings { exception_type, runtime, signature, crashing_thread: thread, modules, notes };
+    let findings = Findings {
+        exception_type,
+        runtime,
+        signature,
+        crashing_thread: thread,
+        modules,
+        notes,
+        executable: None,
+    };
     Analysis { findings, message, dump_error }
 }
 

@@ -104,6 +104,7 @@ pub fn findings_without_analysis(
         crashing_thread: Thread::default(),
         modules: Vec::new(),
         notes: vec![note],
+        executable: None,
     }
 }
 

@@ -37,6 +37,12 @@ pub fn summary(change: &Change) -> String {
         Changed::Resumed { was_paused: true } => "Proactive rules resumed".to_owned(),
         Changed::Resumed { was_paused: false } => "Restart counter reset".to_owned(),
         Changed::Incident { incident, became } => became_of(incident, became),
+        Changed::SignalOnly { incident, joined: true } => {
+            format!("Crashes with only a signal known counted with incident {incident}")
+        }
+        Changed::SignalOnly { incident, joined: false } => {
+            format!("Crashes with only a signal known separated from incident {incident}")
+        }
     }
 }
 
@@ -58,6 +64,7 @@ fn turned(setting: Setting, on: bool) -> String {
     let name = match setting {
         Setting::CrashMonitoring => "proactive crash monitoring",
         Setting::AutoHeal => "proactive auto-heal",
+        Setting::CaptureFirstCrash => "capture from the first crash",
     };
     format!("{name} turned {}", if on { "on" } else { "off" })
 }

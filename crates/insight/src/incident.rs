@@ -22,6 +22,18 @@ pub fn titled(incident: &Incident, count: u64) -> String {
     }
 }
 
+/// How many crashes, and of how many of them that is only probable: `41: 1 captured, 40 probably the same (only the signal is
+/// known)`.
+pub fn crash_count(incident: &Incident) -> String {
+    let Incident { count, probable, captured, .. } = *incident;
+    if probable == 0 {
+        return count.to_string();
+    }
+    let others = count.saturating_sub(probable + captured);
+    let others = if others == 0 { String::new() } else { format!(", {others} with the same signature") };
+    format!("{count}: {captured} captured{others}, {probable} probably the same (only the signal is known)")
+}
+
 /// How the worker ended: `SIGSEGV (signal 11)`, `Exit code 3`, `Out of memory (killed by the kernel)`.
 pub fn termination(cause: CrashCause, signal: Option<&str>, exit_code: Option<i32>) -> String {
     match (cause, signal, exit_code) {
@@ -171,7 +183,7 @@ fn missing_stack(incident: &Incident) -> Option<Action> {
     let is_nameless = |frame: &Frame| frame.function.is_none() && frame.trust != Trust::Runtime;
     match incident.cause {
         CrashCause::Signal if frames.is_empty() => Some(Action::at(
-            "No stack trace: the debugger was not attached. Wait for capture to be armed, or lower crash_monitoring.crashes in medic.toml.",
+            "No stack trace: the debugger was not attached. Wait for capture to be armed, or turn on capture from the first crash.",
             Target::Settings,
         )),
         CrashCause::Exit if frames.is_empty() => Some(Action::new(

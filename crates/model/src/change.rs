@@ -52,6 +52,12 @@ pub enum Changed {
         /// What it is since then.
         became: IncidentState,
     },
+    /// Crashes of which only the signal is known were to be counted with a captured incident, or apart from it.
+    SignalOnly {
+        incident: IncidentId,
+        /// They are counted with it since then.
+        joined: bool,
+    },
 }
 
 impl Change {
@@ -63,6 +69,9 @@ impl Change {
             Changed::Rules { .. } => "rules",
             Changed::Resumed { .. } => "resumed",
             Changed::Incident { incident, .. } => incident.as_str(),
+            Changed::SignalOnly { incident, .. } => {
+                return format!("{node}/{app}/{}/signal-only/{incident}", at.as_ms());
+            }
         };
         format!("{node}/{app}/{}/{kind}", at.as_ms())
     }

@@ -158,6 +158,19 @@ impl fmt::Display for Runtime {
     }
 }
 
+/// The file of the program that a process ran.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Executable {
+    /// Its name without folders.
+    #[serde(deserialize_with = "text::text")]
+    pub name: String,
+    /// Its GNU build id in hexadecimal digits. Of a file without one its size in bytes and the time of its last change in ms since
+    /// 1970, as `size-time`.
+    #[serde(deserialize_with = "text::text")]
+    pub build: String,
+}
+
 /// What the analysis of one crash found, without its message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -179,6 +192,9 @@ pub struct Findings {
     #[serde(flatten, with = "note::told")]
     #[cfg_attr(feature = "schema", schema(ignore))]
     pub notes: Vec<Note>,
+    /// What the process ran, where that was seen while it lived.
+    #[serde(default)]
+    pub executable: Option<Executable>,
 }
 
 /// The proof that a dump was dropped: it existed in memory between two times, and this is all that is left.
@@ -300,6 +316,22 @@ impl Crash {
     /// The GNU build id of the code that crashed: of the file that holds the call which tells this crash from others.
     pub fn build_id(&self) -> Option<&str> {
         build_id(&self.findings.crashing_thread, &self.findings.modules)
+    }
+
+    /// Only by which signal it ended is known: no stack was captured, and its last words said nothing.
+    pub fn is_signal_only(&self) -> bool {
+        self.cause == CrashCause::Signal
+            && self.audit.is_none()
+            && self.findings.crashing_thread.frames.is_empty()
+            && self.signal.as_ref() == Some(&self.findings.exception_type)
+    }
+
+    /// Its stack was captured as a signal ended it.
+    pub fn is_captured(&self) -> bool {
+        self.cause == CrashCause::Signal
+            && self.signal.is_some()
+            && self.audit.is_some()
+            && !self.findings.crashing_thread.frames.is_empty()
     }
 
     /// Its name.

@@ -26,6 +26,7 @@ use crash::PythonCalls;
 use model::{Clock, Signal, Timestamp};
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::modules::build_id_of_file;
 use self::snapshot::{Snapshot, ThreadRegisters};
 use crate::memory_map::{self, MemoryMap};
 use crate::python::{self, Reader};

@@ -23,6 +23,7 @@ pub mod cgroup;
 mod client;
 mod clock;
 mod cores;
+mod executable;
 mod first_release;
 mod fork_server;
 mod launch;
@@ -51,6 +52,7 @@ mod tracer;
 mod worker;
 
 pub use clock::SystemClock;
+pub use executable::executable;
 pub use first_release::shim_main;
 pub use fork_server::{ForkServer, fork_server_main};
 pub use launch::{Address, LaunchError, connect, launch};

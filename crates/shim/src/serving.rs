@@ -28,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::crash::Executable;
 use model::{Clock, ProcessId};
 
 pub(crate) use self::deaths::Death;
@@ -106,6 +107,8 @@ pub(crate) struct ServingProcesses {
     main_has_served: bool,
     /// As it was when the tree was last looked at.
     listening: Listening,
+    /// What the main process was last seen to run.
+    main_file: Option<Executable>,
     /// Where the ends of those that serve are heard of.
     deaths: Option<Epoll>,
     look_at: Duration,
@@ -125,6 +128,7 @@ impl ServingProcesses {
             one_has_served: false,
             main_has_served: false,
             listening: Listening::default(),
+            main_file: None,
             deaths: Epoll::new().ok(),
             look_at: Duration::ZERO,
             closely_until: clock.monotonic() + START_LIMIT,
@@ -311,6 +315,10 @@ impl ServingProcesses {
         let mut known = known.unwrap_or_else(|| Known::new(parent, started, now, self.clock.wall()));
         known.process.parent = parent;
         known.set_executable(pid, executable);
+        if pid == self.main {
+            known.read_file(pid);
+            self.main_file = known.file.clone().or(self.main_file.take());
+        }
         known.process.sockets = sockets::listening_of(&held, listening);
         let is_of_a_server = self.known.get(&parent).is_some_and(|above| {
             above.process.executable == executable && !above.process.sockets.port.is_empty()

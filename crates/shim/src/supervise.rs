@@ -40,6 +40,7 @@ use crate::analyser::Analyser;
 use crate::capture::{Capture, Captures, Progress, Standstill};
 use crate::cgroup::{OomCounter, OwnGroup};
 use crate::client::Client;
+use crate::executable::executable_of;
 use crate::orphans::Orphans;
 use crate::output::Output;
 use crate::proc_status;
@@ -297,6 +298,7 @@ impl Shim {
                 Report::Still { pid, tid, signal, threads } => {
                     let Some(captured) = self.captured.get_mut(&pid) else { continue };
                     captured.root = ForeignRoot::of(pid);
+                    captured.file = executable_of(pid);
                     self.captures.begin(&Standstill { pid, tid, signal, threads, held: captured.held });
                 }
                 Report::Aborted { pid } => {

@@ -59,6 +59,10 @@ pub(crate) fn crash(crash: &Crash) -> Crash {
     thread(&mut findings.crashing_thread);
     findings.modules.truncate(MODULES);
     findings.modules.iter_mut().for_each(module);
+    if let Some(executable) = &mut findings.executable {
+        executable.name = name(&executable.name);
+        executable.build = name(&executable.build);
+    }
     findings.notes.truncate(NOTES);
     for said in findings.notes.iter_mut().flat_map(Note::texts_mut) {
         *said = text(said, NOTE);

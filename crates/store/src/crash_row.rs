@@ -1,6 +1,6 @@
 //! A crash with its audit, as a row that was read.
 
-use model::crash::{Audit, Crash, Findings};
+use model::crash::{Audit, Crash, Executable, Findings};
 use model::{CrashId, Timestamp};
 
 use crate::sql::Row;
@@ -8,9 +8,10 @@ use crate::sql::Row;
 /// The columns that [`crash_of`] reads, of `crash AS c LEFT JOIN audit AS a`.
 macro_rules! crash_columns {
     () => {
-        "c.id, c.app, c.at_ms, c.node, c.instance, c.incident, c.pid, c.role, c.uptime_ms, c.cause, c.signal, \
+        "c.id, c.app, c.at_ms, c.node, c.instance, \
+         COALESCE((SELECT h.joined_to FROM incident AS h WHERE h.id = c.incident), c.incident) AS incident, c.pid, c.role, c.uptime_ms, c.cause, c.signal, \
          c.exit_code, c.exception_type, c.runtime, c.signature, c.in_flight_count, c.in_flight, c.notes, \
-         c.crashing_thread, c.modules, c.memory, a.size_bytes, a.sha256, a.captured_at_ms, a.dropped_at_ms, a.stopped_us, \
+         c.crashing_thread, c.modules, c.memory, c.executable, c.build, a.size_bytes, a.sha256, a.captured_at_ms, a.dropped_at_ms, a.stopped_us, \
          a.result"
     };
 }
@@ -37,6 +38,7 @@ pub(crate) fn crash_of(row: &Row) -> sqlx::Result<Crash> {
             crashing_thread: row.json("crashing_thread")?,
             modules: row.json("modules")?,
             notes: row.json("notes")?,
+            executable: executable_of(row)?,
         },
         in_flight: row.json("in_flight")?,
         in_flight_count: row.number("in_flight_count")?,
@@ -44,6 +46,11 @@ pub(crate) fn crash_of(row: &Row) -> sqlx::Result<Crash> {
         audit: row.maybe_int("size_bytes")?.map(|_| audit_of(row)).transpose()?,
         incident: row.name("incident")?,
     })
+}
+
+fn executable_of(row: &Row) -> sqlx::Result<Option<Executable>> {
+    let name = row.maybe_text("executable")?;
+    Ok(name.zip(row.maybe_text("build")?).map(|(name, build)| Executable { name, build }))
 }
 
 pub(crate) fn audit_of(row: &Row) -> sqlx::Result<Audit> {

@@ -1,6 +1,7 @@
 //! Incidents: crashes of one app with one signature. Count, first and last time stand in the incident's own row, and how many
 //! there were within an hour in a row of that hour, so that no page scans a day of crashes; everything else is read from the crash
-//! that it shows: the latest captured one, else the latest.
+//! that it shows: the latest captured one, else the latest. What is counted with an incident from parts of another one
+//! ([`crate::signal_only`]) is added up as it is read.
 
 use std::time::Duration;
 
@@ -17,6 +18,13 @@ use crate::{Store, StoreError, bounds, changes};
 
 pub(crate) const HOUR_MS: i64 = 3_600_000;
 
+/// The rows that count what is shown of incident `i`.
+macro_rules! rows {
+    () => {
+        "(SELECT m.id FROM incident AS m WHERE m.id = i.id OR m.joined_to = i.id)"
+    };
+}
+
 /// The incidents that crashed from `$1` to `$2`; of one app where `$of` says so. Where the last crash lies in the range, no other
 /// is looked for.
 macro_rules! in_range {
@@ -24,8 +32,10 @@ macro_rules! in_range {
         concat!(
             "SELECT i.* FROM incident AS i WHERE ",
             $of,
-            "i.last_seen_ms >= $1 AND i.first_seen_ms < $2 AND (i.last_seen_ms < $2 OR EXISTS (SELECT 1 FROM crash AS r \
-             WHERE r.incident = i.id AND r.at_ms >= $1 AND r.at_ms < $2))"
+            "i.shown_last_ms >= $1 AND i.shown_first_ms < $2 AND (i.shown_last_ms < $2 OR EXISTS (SELECT 1 FROM crash AS r \
+             WHERE r.incident IN ",
+            rows!(),
+            " AND r.at_ms >= $1 AND r.at_ms < $2))"
         )
     };
 }
@@ -33,7 +43,7 @@ macro_rules! in_range {
 /// The last seen of them, at most `$3`.
 macro_rules! last_seen {
     ($of:literal) => {
-        concat!(in_range!($of), " ORDER BY i.last_seen_ms DESC, i.id LIMIT $3")
+        concat!(in_range!($of), " ORDER BY i.shown_last_ms DESC, i.id LIMIT $3")
     };
 }
 
@@ -41,15 +51,25 @@ macro_rules! last_seen {
 macro_rules! select {
     ($columns:expr, $incidents:expr, $audit:literal) => {
         concat!(
-            "SELECT i.crash_count, i.first_seen_ms, i.last_seen_ms, i.state, i.state_fields, \
-             (SELECT string_agg(p.instance || '/' || p.node, '\n') FROM incident_instance AS p WHERE p.incident = i.id) AS places, ",
+            "SELECT i.shown_first_ms, i.shown_last_ms, i.state, i.state_fields, i.signature AS incident_signature, i.joins, \
+             i.crash_count + (SELECT CAST(COALESCE(SUM(m.crash_count), 0) AS BIGINT) FROM incident AS m WHERE m.joined_to = i.id) \
+             AS crash_count, \
+             (SELECT CAST(COALESCE(SUM(m.crash_count), 0) AS BIGINT) FROM incident AS m \
+             WHERE m.joined_to = i.id AND m.part_of <> i.id) AS probable, \
+             (SELECT string_agg(p.instance || '/' || p.node, '\n') FROM incident_instance AS p WHERE p.incident IN ",
+            rows!(),
+            ") AS places, ",
             $columns,
             " FROM (",
             $incidents,
-            ") AS i JOIN crash AS c ON c.id = (SELECT s.id FROM crash AS s WHERE s.incident = i.id \
+            // of the parts the one that was seen last, which has the latest crash
+            ") AS i JOIN crash AS c ON c.id = (SELECT s.id FROM crash AS s WHERE s.incident = \
+             CASE WHEN EXISTS (SELECT 1 FROM crash AS s WHERE s.incident = i.id AND s.captured = 1) THEN i.id \
+             ELSE (SELECT m.id FROM incident AS m WHERE (m.id = i.id OR m.joined_to = i.id) AND m.crash_count > 0 \
+             ORDER BY m.last_seen_ms DESC, m.id LIMIT 1) END \
              ORDER BY s.captured DESC, s.at_ms DESC, s.id DESC LIMIT 1) ",
             $audit,
-            " ORDER BY i.last_seen_ms DESC, i.id"
+            " ORDER BY i.shown_last_ms DESC, i.id"
         )
     };
 }
@@ -57,14 +77,27 @@ macro_rules! select {
 /// With all that is known of them.
 macro_rules! select_incidents {
     ($incidents:expr) => {
-        select!(crash_columns!(), $incidents, "LEFT JOIN audit AS a ON a.crash = c.id")
+        select!(
+            concat!(
+                crash_columns!(),
+                ", (SELECT COUNT(*) FROM crash AS r WHERE r.incident = i.id AND r.captured = 1) AS captured_count, \
+                 (SELECT string_agg(f.incident, ',') FROM (SELECT DISTINCT q.incident FROM incident AS m \
+                 JOIN incident_origin AS o ON o.incident = m.id \
+                 JOIN incident_origin AS q ON q.app = o.app AND q.node = o.node AND q.instance = o.instance \
+                 AND q.executable = o.executable AND q.build = o.build AND q.signal = o.signal \
+                 JOIN incident AS h ON h.id = q.incident AND h.part_of IS NULL \
+                 WHERE m.part_of = i.id AND m.joined_to = i.id) AS f) AS matches"
+            ),
+            $incidents,
+            "LEFT JOIN audit AS a ON a.crash = c.id"
+        )
     };
 }
 
 /// The columns that [`summary_of`] reads.
 macro_rules! summary_columns {
     () => {
-        "c.incident, c.app, c.signature, c.exception_type, c.cause, c.signal, c.exit_code, c.captured"
+        "i.id AS incident, c.app, c.exception_type, c.cause, c.signal, c.exit_code, c.captured"
     };
 }
 
@@ -86,9 +119,13 @@ impl Store {
         self.read_incidents(sql, values).await
     }
 
-    /// One incident.
+    /// One incident. Where all of its crashes are counted with another one, that.
     pub async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
-        let sql = select_incidents!("SELECT * FROM incident WHERE id = $1");
+        let sql = select_incidents!(
+            "SELECT * FROM incident WHERE shown_last_ms IS NOT NULL AND id = CASE \
+             WHEN EXISTS (SELECT 1 FROM incident WHERE id = $1 AND shown_last_ms IS NOT NULL) THEN $1 \
+             ELSE (SELECT p.joined_to FROM incident AS p WHERE p.part_of = $1 ORDER BY p.last_seen_ms DESC, p.id LIMIT 1) END"
+        );
         Ok(self.read_incidents(sql, vec![id.as_str().into()]).await?.pop())
     }
 
@@ -109,7 +146,7 @@ impl Store {
         change: &Change,
     ) -> sqlx::Result<bool> {
         let mut transaction = self.sql.begin(Durability::Durable).await?;
-        if set_state(&mut transaction, id, state).await? == 0 {
+        if set_state(&mut transaction, id.as_str(), state).await? == 0 {
             return Ok(false);
         }
         transaction.execute(changes::INSERT, changes::values(change)?).await?;
@@ -149,10 +186,14 @@ impl Store {
         let sql = select!(
             concat!(
                 summary_columns!(),
-                ", (SELECT COUNT(*) FROM crash AS r WHERE r.incident = i.id AND r.at_ms >= $1 AND r.at_ms < $5) \
-                 + (SELECT COUNT(*) FROM crash AS r WHERE r.incident = i.id AND r.at_ms >= $6 AND r.at_ms < $2) \
-                 + (SELECT CAST(COALESCE(SUM(h.crash_count), 0) AS BIGINT) FROM incident_hour AS h \
-                 WHERE h.incident = i.id AND h.hour_ms >= $5 AND h.hour_ms < $6) AS count_in_range"
+                ", (SELECT COUNT(*) FROM crash AS r WHERE r.incident IN ",
+                rows!(),
+                " AND r.at_ms >= $1 AND r.at_ms < $5) + (SELECT COUNT(*) FROM crash AS r WHERE r.incident IN ",
+                rows!(),
+                " AND r.at_ms >= $6 AND r.at_ms < $2) + (SELECT CAST(COALESCE(SUM(h.crash_count), 0) AS BIGINT) \
+                 FROM incident_hour AS h WHERE h.incident IN ",
+                rows!(),
+                " AND h.hour_ms >= $5 AND h.hour_ms < $6) AS count_in_range"
             ),
             last_seen!("i.app = $4 AND "),
             ""
@@ -185,30 +226,34 @@ fn range_values(range: Option<TimeRange>, limit: u32) -> Vec<Value> {
 }
 
 /// A resolved incident that crashes in later code has regressed. `row` has the incident as it is.
-pub(crate) async fn take_notice(transaction: &mut Writing<'_>, crash: &Crash, row: &Row) -> sqlx::Result<()> {
+pub(crate) async fn take_notice(
+    transaction: &mut Writing<'_>,
+    crash: &Crash,
+    incident: &str,
+    row: &Row,
+) -> sqlx::Result<()> {
     let started_at = crash.at - Duration::from_millis(crash.uptime_ms);
-    match state_of(row)?.after_crash(crash.at, started_at, crash.build_id()) {
-        Some(state) => set_state(transaction, &crash.incident, &state).await.map(drop),
+    let executable = crash.findings.executable.as_ref().map(|executable| executable.build.as_str());
+    // of a crash of which only the signal is known the executable's is the only build
+    let build = crash.build_id().or(executable.filter(|_| crash.is_signal_only()));
+    match state_of(row)?.after_crash(crash.at, started_at, build) {
+        Some(state) => set_state(transaction, incident, &state).await.map(drop),
         None => Ok(()),
     }
 }
 
-async fn set_state(
-    transaction: &mut Writing<'_>,
-    id: &IncidentId,
-    state: &IncidentState,
-) -> sqlx::Result<u64> {
+async fn set_state(transaction: &mut Writing<'_>, id: &str, state: &IncidentState) -> sqlx::Result<u64> {
     let [word, fields] = tagged("state", bounds::incident_state(state))?;
     let sql = "UPDATE incident SET state = $2, state_fields = $3 WHERE id = $1";
-    transaction.execute(sql, vec![id.as_str().into(), word, fields]).await
+    transaction.execute(sql, vec![id.into(), word, fields]).await
 }
 
 /// Counts a crash for the hour of its incident.
-pub(crate) async fn count_hour(transaction: &mut Writing<'_>, crash: &Crash) -> sqlx::Result<()> {
+pub(crate) async fn count_hour(transaction: &mut Writing<'_>, crash: &Crash, row: &str) -> sqlx::Result<()> {
     let sql = "INSERT INTO incident_hour (incident, hour_ms, crash_count) VALUES ($1, $2, 1) \
                ON CONFLICT (incident, hour_ms) DO UPDATE SET crash_count = incident_hour.crash_count + 1";
     let at = crash.at.as_ms();
-    let values = vec![crash.incident.as_str().into(), (at - at.rem_euclid(HOUR_MS)).into()];
+    let values = vec![row.into(), (at - at.rem_euclid(HOUR_MS)).into()];
     transaction.execute(sql, values).await.map(drop)
 }
 
@@ -219,14 +264,15 @@ fn summary_of(row: &Row) -> sqlx::Result<IncidentSummary> {
         id: row.name("incident")?,
         instances: instances(&app, &row.maybe_raw("places")?.unwrap_or_default()),
         app,
-        signature: row.text("signature")?,
+        signature: row.text("incident_signature")?,
         exception_type: row.text("exception_type")?,
         cause: row.word("cause")?,
         signal: row.maybe_text("signal")?,
         exit_code: exit_code.and_then(|code| i32::try_from(code).ok()),
         count: row.number("crash_count")?,
-        first_seen: Timestamp::from_ms(row.int("first_seen_ms")?),
-        last_seen: Timestamp::from_ms(row.int("last_seen_ms")?),
+        probable: row.number("probable")?,
+        first_seen: Timestamp::from_ms(row.int("shown_first_ms")?),
+        last_seen: Timestamp::from_ms(row.int("shown_last_ms")?),
         has_dump: row.int("captured")? != 0,
         state: state_of(row)?,
     })
@@ -252,7 +298,7 @@ fn incident_of(row: &Row) -> sqlx::Result<Incident> {
     Ok(Incident {
         id: incident,
         app,
-        signature: findings.signature,
+        signature: row.text("incident_signature")?,
         exception_type: findings.exception_type,
         runtime: findings.runtime,
         cause,
@@ -261,8 +307,12 @@ fn incident_of(row: &Row) -> sqlx::Result<Incident> {
         pid,
         role,
         count: row.number("crash_count")?,
-        first_seen: Timestamp::from_ms(row.int("first_seen_ms")?),
-        last_seen: Timestamp::from_ms(row.int("last_seen_ms")?),
+        probable: row.number("probable")?,
+        captured: row.number("captured_count")?,
+        joins: row.int("joins")? != 0,
+        matches: matches(row)?,
+        first_seen: Timestamp::from_ms(row.int("shown_first_ms")?),
+        last_seen: Timestamp::from_ms(row.int("shown_last_ms")?),
         instances,
         modules: frames_first(findings.modules, &findings.crashing_thread),
         crashing_thread: findings.crashing_thread,
@@ -279,6 +329,13 @@ fn state_of(row: &Row) -> sqlx::Result<IncidentState> {
     row.tagged("state", "state", "state_fields")
 }
 
+fn matches(row: &Row) -> sqlx::Result<Vec<IncidentId>> {
+    let ids = row.maybe_raw("matches")?.unwrap_or_default();
+    let mut ids: Vec<IncidentId> = ids.split(',').filter_map(|id| id.parse().ok()).collect();
+    ids.sort();
+    Ok(ids)
+}
+
 /// From lines of `instance/node` to `node/instance`, by node and then number.
 fn instances(app: &AppName, places: &str) -> Vec<String> {
     let place = |line: &str| {
@@ -287,6 +344,7 @@ fn instances(app: &AppName, places: &str) -> Vec<String> {
     };
     let mut places: Vec<Place> = places.lines().filter_map(place).collect();
     places.sort();
+    places.dedup();
     places.iter().map(Place::within_app).collect()
 }
 

@@ -36,6 +36,7 @@ mod restarts;
 mod retention;
 mod schema;
 mod settings;
+mod signal_only;
 mod sql;
 pub mod tables;
 

@@ -63,8 +63,12 @@ impl Store {
     }
 
     async fn forget_incidents(&self, before: Timestamp) -> sqlx::Result<u64> {
+        // a part keeps its count as long as the incident that it is counted with is seen, and that one waits for its parts
         let without_crash = "SELECT i.id FROM incident AS i WHERE i.last_seen_ms < $1 \
-                             AND NOT EXISTS (SELECT 1 FROM crash AS c WHERE c.incident = i.id) LIMIT $2";
+                             AND NOT EXISTS (SELECT 1 FROM crash AS c WHERE c.incident = i.id) \
+                             AND NOT EXISTS (SELECT 1 FROM incident AS p WHERE p.joined_to = i.id OR p.part_of = i.id) \
+                             AND NOT EXISTS (SELECT 1 FROM incident AS h WHERE h.id = i.joined_to AND h.shown_last_ms >= $1) \
+                             LIMIT $2";
         let mut sum = 0;
         loop {
             let rows = self.sql.rows(without_crash, vec![before.into(), BATCH.into()]).await?;
@@ -81,7 +85,8 @@ impl Store {
     /// waiting; so the second cannot miss one.
     async fn forget_incident(&self, id: String) -> sqlx::Result<u64> {
         let lock = "UPDATE incident SET crash_count = crash_count WHERE id = $1";
-        let delete = "DELETE FROM incident WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM crash AS c WHERE c.incident = $1)";
+        let delete = "DELETE FROM incident WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM crash AS c WHERE c.incident = $1) \
+                      AND NOT EXISTS (SELECT 1 FROM incident AS p WHERE p.joined_to = $1 OR p.part_of = $1)";
         let mut transaction = self.sql.begin(Durability::Quick).await?;
         transaction.execute(lock, vec![id.clone().into()]).await?;
         let gone = transaction.execute(delete, vec![id.into()]).await?;

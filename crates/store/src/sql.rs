@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Postgres, Row as _, Sqlite};
 
 /// What a `$N` stands for.
+#[derive(Clone)]
 pub(crate) enum Value {
     Int(i64),
     Text(String),

@@ -60,11 +60,30 @@ impl LiveConsole {
     ) -> Result<Option<Incident>, ConsoleError> {
         let Some(incident) = self.incident_of(id).await? else { return Ok(None) };
         let state = self.decided(&incident, decision, by.clone())?;
-        let what = Changed::Incident { incident: id.clone(), became: state.clone() };
+        let what = Changed::Incident { incident: incident.id.clone(), became: state.clone() };
         let change = self.change(&incident.app, by, what);
-        let is_there =
-            self.store.change_incident(id, &state, &change).await.map_err(|error| failed(&error))?;
+        let changed = self.store.change_incident(&incident.id, &state, &change).await;
+        let is_there = changed.map_err(|error| failed(&error))?;
         Ok(is_there.then_some(Incident { state, ..incident }))
+    }
+
+    /// What the incident is then; `None` where there is no such incident.
+    pub(super) async fn join_signal_only(
+        &self,
+        id: &IncidentId,
+        joined: bool,
+        by: Option<String>,
+    ) -> Result<Option<Incident>, ConsoleError> {
+        let Some(incident) = self.incident_of(id).await? else { return Ok(None) };
+        if incident.captured == 0 || incident.signal.is_none() {
+            let why = "No crash of this incident was captured after a signal. Join or separate crashes at a captured incident.";
+            return Err(ConsoleError::Refused(why.to_owned()));
+        }
+        let what = Changed::SignalOnly { incident: incident.id.clone(), joined };
+        let change = self.change(&incident.app, by, what);
+        let changed = self.store.join_signal_only(&incident.id, joined, &change).await;
+        changed.map_err(|error| failed(&error))?;
+        self.incident_of(&incident.id).await
     }
 
     fn decided(

@@ -110,6 +110,15 @@ impl Console for Scoped {
         self.live.decide_incident(id, decision, self.principal.name()).await
     }
 
+    async fn join_signal_only(
+        &self,
+        id: &IncidentId,
+        joined: bool,
+    ) -> Result<Option<Incident>, ConsoleError> {
+        self.principal.may(Operation::ChangeIncidents)?;
+        self.live.join_signal_only(id, joined, self.principal.name()).await
+    }
+
     async fn crashes_of(&self, id: &IncidentId, limit: u32) -> Result<Vec<Crash>, ConsoleError> {
         self.principal.may(Operation::SeeCrashes)?;
         self.live.store.crashes_of_incident(id, limit).await.map_err(|error| failed(&error))
@@ -148,7 +157,7 @@ impl Console for Scoped {
 
     fn crash_monitoring(&self, app: &AppName) -> Option<Numbers> {
         self.principal.may(Operation::SeeSettings).ok()?;
-        self.live.app(app).map(|app| app.crash_monitoring)
+        self.live.crash_monitoring_of(app)
     }
 
     async fn auto_heal(&self, app: &AppName) -> Result<AutoHealConfig, ConsoleError> {

@@ -117,6 +117,10 @@ fn incident(day: &Evidence, id: IncidentId, cause: CrashCause) -> Incident {
         memory: vec![],
         audit: None,
         notes: vec![],
+        probable: 0,
+        captured: 0,
+        joins: true,
+        matches: vec![],
         state: IncidentState::Open,
     }
 }

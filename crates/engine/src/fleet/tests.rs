@@ -24,6 +24,7 @@ const ANALYSIS: CrashAnalysis = CrashAnalysis {
         crashing_thread: Thread::default(),
         modules: Vec::new(),
         notes: Vec::new(),
+        executable: None,
     },
 };
 

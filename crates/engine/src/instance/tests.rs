@@ -147,6 +147,7 @@ fn findings(signature: &str) -> Findings {
         crashing_thread: Thread::default(),
         modules: vec![],
         notes: vec![],
+        executable: None,
     }
 }
 

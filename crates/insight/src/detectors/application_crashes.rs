@@ -193,6 +193,15 @@ fn insight(evidence: &Evidence, incident: &Incident, count: u64) -> Insight {
     if incident.count != count {
         details.insert(2, Detail::text("Crashes since first seen", incident.count.to_string()));
     }
+    if incident.probable > 0 {
+        details.push(Detail::text(
+            "Probably the same",
+            format!(
+                "{} of {} since first seen (only the signal is known)",
+                incident.probable, incident.count
+            ),
+        ));
+    }
     if incident.in_flight_count > 0 {
         details.push(Detail::text("In-flight requests", incident.in_flight_count.to_string()));
     }

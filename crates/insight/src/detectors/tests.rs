@@ -78,6 +78,10 @@ fn out_of_memory(id: IncidentId, at: Timestamp) -> Incident {
         memory: vec![],
         audit: None,
         notes: vec![],
+        probable: 0,
+        captured: 0,
+        joins: true,
+        matches: vec![],
         state: IncidentState::Open,
     }
 }
@@ -164,6 +168,7 @@ fn crash_of(worker: &WorkerId, incident: &IncidentId, at: Timestamp) -> Crash {
             crashing_thread: Thread::default(),
             modules: vec![],
             notes: vec![],
+            executable: None,
         },
         in_flight: vec![],
         in_flight_count: 0,

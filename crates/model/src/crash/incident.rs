@@ -32,8 +32,21 @@ pub struct Incident {
     pub pid: u32,
     /// What it was to its worker.
     pub role: ProcessRole,
-    /// How many crashes.
+    /// How many crashes, the probable ones among them.
     pub count: u64,
+    /// How many of them are only probably the same: of these nothing but the signal is known, and they are of the same executable
+    /// and build, signal and instance as one that was captured.
+    #[serde(default)]
+    pub probable: u64,
+    /// How many of them were captured with their stacks.
+    #[serde(default)]
+    pub captured: u64,
+    /// Such crashes are counted here, unless another captured incident could have them too.
+    #[serde(default = "yes")]
+    pub joins: bool,
+    /// Where only the signal is known: the incidents of the same executable and build, signal and instance that were captured.
+    #[serde(default)]
+    pub matches: Vec<IncidentId>,
     /// The first of them.
     pub first_seen: Timestamp,
     /// The last of them.
@@ -70,8 +83,10 @@ pub struct IncidentSummary {
     pub cause: CrashCause,
     pub signal: Option<String>,
     pub exit_code: Option<i32>,
-    /// How many crashes.
+    /// How many crashes, the probable ones among them.
     pub count: u64,
+    /// See [`Incident::probable`].
+    pub probable: u64,
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
     /// Where they happened, as `node/instance`, sorted.
@@ -90,6 +105,10 @@ pub struct IncidentInRange {
     pub count: u64,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 impl Incident {
     /// See [`Thread::top_frame`].
     pub fn top_frame(&self) -> Option<&Frame> {
@@ -99,7 +118,7 @@ impl Incident {
     /// What of it stands in a line.
     pub fn summary(&self) -> IncidentSummary {
         let Self { id, app, signature, exception_type, signal, instances, state, .. } = self.clone();
-        let Self { cause, exit_code, count, first_seen, last_seen, .. } = *self;
+        let Self { cause, exit_code, count, probable, first_seen, last_seen, .. } = *self;
         let has_dump = self.audit.is_some();
         IncidentSummary {
             id,
@@ -110,6 +129,7 @@ impl Incident {
             signal,
             exit_code,
             count,
+            probable,
             first_seen,
             last_seen,
             instances,

@@ -58,7 +58,7 @@ pub(super) fn identities(pid: Pid, map: &MemoryMap) -> Vec<Identity> {
 }
 
 /// The build id of a file that is no longer in any memory; empty where it has none.
-pub(super) fn build_id_of_file(path: &Path) -> Vec<u8> {
+pub(crate) fn build_id_of_file(path: &Path) -> Vec<u8> {
     // a device may do something when it is opened, and a pipe waits
     let is_file = !path.starts_with("/dev") && path.metadata().is_ok_and(|file| file.is_file());
     let file = is_file.then(|| File::open(path).ok()).flatten();

@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use model::crash::ProcessRole;
+use model::crash::{Executable, ProcessRole};
 use model::{Clock, Exit, ProcessId};
 
 use super::known::{Held, Known, role};
@@ -22,6 +22,8 @@ pub(crate) struct Death {
     pub(crate) role: ProcessRole,
     /// The file's name of the program that it ran, where that could be seen.
     pub(crate) program: Option<String>,
+    /// That file with its build.
+    pub(crate) file: Option<Executable>,
     /// `None` where this kernel has told nobody but its parent.
     pub(crate) exit: Option<Exit>,
     /// How long it had run.
@@ -55,6 +57,11 @@ impl ServingProcesses {
         Some((known.id(pid), self.role(known)))
     }
 
+    /// What the main process was last seen to run.
+    pub(crate) fn main_file(&self) -> Option<Executable> {
+        self.main_file.clone()
+    }
+
     fn role(&self, known: &Known) -> ProcessRole {
         role(&known.process, self.known.get(&known.process.parent).map(|parent| &parent.process))
     }
@@ -81,6 +88,7 @@ impl ServingProcesses {
             process: known.id(pid),
             role: self.role(&known),
             program: known.program,
+            file: known.file,
             exit,
             age: self.clock.monotonic().saturating_sub(known.born),
         })
@@ -104,6 +112,7 @@ impl ServingProcesses {
                 && let Some(known) = self.known.get_mut(&pid)
             {
                 known.held = Some(held);
+                known.read_file(pid);
             }
         }
     }

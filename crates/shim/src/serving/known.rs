@@ -10,6 +10,7 @@ use model::{Exit, ProcessId, Timestamp};
 
 use super::rule::{Executable, Process, Sockets};
 use super::{AGAIN, FORK_LIMIT};
+use crate::executable;
 use crate::proc_status;
 use crate::sys::Pid;
 use crate::sys::held_process::HeldProcess;
@@ -32,6 +33,8 @@ pub(super) struct Known {
     pub(super) started_at: Timestamp,
     /// The file's name of the program that it runs.
     pub(super) program: Option<String>,
+    /// That file, of the main process and of those whose deaths are waited for.
+    pub(super) file: Option<model::crash::Executable>,
     /// Sockets that are no connections of the port.
     pub(super) strangers: BTreeSet<u64>,
     /// It seems to serve, but may be too young for that to be sure.
@@ -89,6 +92,7 @@ impl Known {
             born: now.saturating_sub(age),
             started_at: wall - age,
             program: None,
+            file: None,
             strangers: BTreeSet::new(),
             is_likely: false,
             held: None,
@@ -112,10 +116,18 @@ impl Known {
             self.process.executable = executable;
             self.process.is_cluster_worker = false;
             self.program = program_of(pid);
+            self.file = None;
         }
         // one that was just forked may run the same program anew, with another environment
         if self.process.served.is_none() && !self.process.is_cluster_worker {
             self.process.is_cluster_worker = is_cluster_worker(pid);
+        }
+    }
+
+    /// Reads which build it runs, where that is not known.
+    pub(super) fn read_file(&mut self, pid: Pid) {
+        if self.file.is_none() {
+            self.file = executable::executable_of(pid);
         }
     }
 
@@ -146,9 +158,7 @@ pub(super) fn executable_of(pid: Pid) -> Option<Executable> {
 }
 
 fn program_of(pid: Pid) -> Option<String> {
-    let path = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
-    let name = path.file_name()?.to_string_lossy();
-    Some(name.strip_suffix(" (deleted)").unwrap_or(&name).to_owned())
+    executable::name(&std::fs::read_link(format!("/proc/{pid}/exe")).ok()?)
 }
 
 /// Only whether the mark is there is looked at, and nothing is kept.

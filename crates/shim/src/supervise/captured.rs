@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crash::PythonCalls;
-use model::crash::{Audit, Note};
+use model::crash::{Audit, Executable, Note};
 use model::{Signal, Timestamp};
 
 use super::origin::{ForeignRoot, files_of_code};
@@ -28,6 +28,8 @@ pub(super) struct Captured {
     /// The files that the process had mapped as code.
     pub(super) mapped: Vec<PathBuf>,
     pub(super) python_calls: Option<PythonCalls>,
+    /// What it ran.
+    pub(super) file: Option<Executable>,
 }
 
 /// A dump until it has been analysed.
@@ -74,6 +76,7 @@ impl Captured {
             root: None,
             mapped: Vec::new(),
             python_calls: None,
+            file: None,
         }
     }
 

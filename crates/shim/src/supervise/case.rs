@@ -10,7 +10,7 @@
 use std::path::Path;
 
 use crash::Analysis;
-use model::crash::{Audit, Findings, Note};
+use model::crash::{Audit, Executable, Findings, Note};
 use model::{Clock, CrashCause, Exit, Timestamp};
 
 use super::captured::Captured;
@@ -27,6 +27,8 @@ pub(super) struct Victim {
     pub(super) pid: Pid,
     /// The program's file name.
     pub(super) program: String,
+    /// That file with its build, where it was seen.
+    pub(super) file: Option<Executable>,
     pub(super) exit: Exit,
     pub(super) cause: CrashCause,
     pub(super) at: Timestamp,
@@ -174,6 +176,8 @@ impl Case {
         }
         findings.notes.extend(self.captured.as_ref().and_then(Captured::note));
         findings.notes.append(&mut self.notes);
+        let seen_at_stop = self.captured.as_mut().and_then(|captured| captured.file.take());
+        findings.executable = seen_at_stop.or_else(|| self.victim.file.clone());
         if let Some(captured) = &mut self.captured {
             // it would keep a container's file system busy
             captured.root = None;

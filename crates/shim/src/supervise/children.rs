@@ -174,7 +174,8 @@ impl Shim {
         };
         self.send(&ended);
         let program = death.program.clone().unwrap_or_else(|| self.worker.program.clone());
-        let victim = Victim { pid: death.pid, program, exit, cause, at: self.clock.wall() };
+        let file = death.file.clone();
+        let victim = Victim { pid: death.pid, program, file, exit, cause, at: self.clock.wall() };
         let words = self.output.latest();
         let crashing = captured.as_ref().map(|captured| captured.message.clone());
         let messages = crashing.into_iter().chain([ended]).collect();

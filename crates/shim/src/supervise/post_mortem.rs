@@ -80,7 +80,8 @@ impl Shim {
         let program = self.worker.program.clone();
         let crashing = captured.as_ref().map(|captured| captured.message.clone());
         let crash = cause.map(|cause: CrashCause| {
-            let victim = Victim { pid: self.worker.pid, program, exit, cause, at };
+            let file = self.serving.main_file();
+            let victim = Victim { pid: self.worker.pid, program, file, exit, cause, at };
             Case::new(victim, captured, self.output.ends())
         });
         self.post_mortem = Some(PostMortem { crashing, ended, case: crash, analysed: None });

@@ -130,8 +130,8 @@ impl Whose<'_> {
                 exit = samples::EXIT,
             ),
             format!(
-                "INSERT INTO incident (id, app, signature, crash_count, first_seen_ms, last_seen_ms) \
-                 SELECT incident, '{app}', 'total_of_cart_' || incident, COUNT(*), MIN(at_ms), MAX(at_ms) \
+                "INSERT INTO incident (id, app, signature, crash_count, first_seen_ms, last_seen_ms, shown_first_ms, shown_last_ms) \
+                 SELECT incident, '{app}', 'total_of_cart_' || incident, COUNT(*), MIN(at_ms), MAX(at_ms), MIN(at_ms), MAX(at_ms) \
                  FROM happened GROUP BY incident"
             ),
             format!(

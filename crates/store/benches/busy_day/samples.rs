@@ -61,6 +61,7 @@ fn exit(place: &Place) -> Crash {
             },
             modules: vec![],
             notes: vec![],
+            executable: None,
         },
         in_flight: vec![in_flight(12), in_flight(3)],
         in_flight_count: 2,

@@ -78,6 +78,7 @@ pub(crate) fn crash(app_name: &str, offset_ms: i64, number: u64) -> Crash {
             },
             modules: vec![],
             notes: vec![],
+            executable: None,
         },
         in_flight: vec![],
         in_flight_count: 0,

@@ -18,6 +18,7 @@ mod opening;
 mod restarts;
 mod retention;
 mod settings;
+mod signal_only;
 mod tables;
 
 /// Stamps each case for both databases. A case takes what it needs of an open store and its database.
@@ -55,6 +56,9 @@ conformance! {
         incidents_count_their_crashes_in_the_range, an_hour_that_was_counted_by_minutes_is_counted_on,
         modules_of_the_stack_come_first, an_incident_shows_the_memory_of_its_latest_crash,
         an_incident_is_in_the_state_that_it_was_given, a_resolved_incident_regresses_by_a_crash_of_a_later_build;
+    signal_only: crashes_of_a_signal_alone_join_the_captured_incident, what_is_of_another_origin_stays_apart,
+        what_two_captured_incidents_could_have_joins_neither, what_was_joined_is_parted_and_joined_again,
+        a_resolved_incident_hears_of_those_that_joined_it, parts_are_forgotten_with_their_incident;
     hostile: what_cannot_be_seen_is_replaced, what_others_wrote_is_cleaned_as_it_is_read, long_names_are_cut, sql_in_a_name_is_a_name, hostile_evidence_is_stored_clean_and_cut;
     settings: settings_replace_all_of_the_apps, settings_of_an_older_medic_are_read, states_are_kept_by_node_and_instance;
     restarts: a_restart_reads_back_as_it_was, evidence_in_brief_lacks_what_was_measured, a_failure_of_an_older_medic_reads_as_it_was_told, a_restart_counts_once, restarts_of_one_app_in_a_range_newest_first;

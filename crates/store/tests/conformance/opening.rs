@@ -101,6 +101,7 @@ async fn name_workers_without_nodes(database: &Database) {
     count_by_minutes(database).await;
     keep_measurements_in_the_evidence(database).await;
     keep_memory_by_the_minute(database).await;
+    count_without_parts(database).await;
     for sql in [
         "ALTER TABLE crash RENAME COLUMN id TO worker",
         "ALTER TABLE crash DROP COLUMN role",
@@ -121,6 +122,27 @@ async fn name_workers_without_nodes(database: &Database) {
         "ALTER TABLE incident DROP COLUMN state",
         "ALTER TABLE incident DROP COLUMN state_fields",
         "DELETE FROM _sqlx_migrations WHERE version > 4",
+    ] {
+        change(database, sql).await;
+    }
+}
+
+/// As incidents were up to the seventeenth number of the tables.
+async fn count_without_parts(database: &Database) {
+    for sql in [
+        "DROP TABLE incident_origin",
+        "DROP INDEX incident_shown_by_app",
+        "DROP INDEX incident_shown_by_time",
+        "DROP INDEX incident_joined",
+        "DROP INDEX incident_parts",
+        "CREATE INDEX incident_by_app ON incident (app, last_seen_ms)",
+        "ALTER TABLE incident DROP COLUMN part_of",
+        "ALTER TABLE incident DROP COLUMN joined_to",
+        "ALTER TABLE incident DROP COLUMN joins",
+        "ALTER TABLE incident DROP COLUMN shown_first_ms",
+        "ALTER TABLE incident DROP COLUMN shown_last_ms",
+        "ALTER TABLE crash DROP COLUMN executable",
+        "ALTER TABLE crash DROP COLUMN build",
     ] {
         change(database, sql).await;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::crash::Executable;
 use model::requests::RequestMinute;
 use model::settings::{AppSettings, Setting};
 use store::tables::{Bound, TABLES};
@@ -22,7 +23,10 @@ pub(crate) async fn the_tables_are_described_as_they_are(_: Store, database: Dat
 /// A table that is added has its row added here too.
 pub(crate) async fn what_is_old_goes_and_what_is_configured_stays(store: Store, database: Database) {
     let (shop, place) = (app("shop"), instance("shop", 0));
-    store.record_crash(&captured("shop", 0, 1)).await.unwrap();
+    let executable = Some(Executable { name: "shop".to_owned(), build: "a".to_owned() });
+    let mut crash = captured("shop", 0, 1);
+    crash.findings.executable = executable;
+    store.record_crash(&crash).await.unwrap();
     store.record_restart(&restart("shop", 0)).await.unwrap();
     store.record_heal_event(&heal_event("shop", 0)).await.unwrap();
     store.record_change(&change("shop", 0)).await.unwrap();

@@ -19,6 +19,7 @@ mod resume;
 mod rules;
 mod rules_body;
 mod settings;
+mod signal_only;
 
 use axum::{Json, Router};
 use utoipa::OpenApi;
@@ -51,6 +52,7 @@ fn operations() -> OpenApiRouter<Consoles> {
         .routes(routes!(incidents::incidents))
         .routes(routes!(incidents::incident))
         .routes(routes!(incident_state::change_incident))
+        .routes(routes!(signal_only::join_signal_only))
         .routes(routes!(rules::auto_heal, rules::save_auto_heal))
         .routes(routes!(auto_heal_status::auto_heal_status))
         .routes(routes!(dry_run::dry_run))

@@ -24,21 +24,34 @@ pub(super) struct Fields {
     days: String,
 }
 
+/// What a button asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Pressed {
+    State(IncidentDecision),
+    /// Crashes of which only the signal is known are to be counted with the incident.
+    SignalOnly {
+        joined: bool,
+    },
+}
+
 impl Fields {
-    fn read(self, now: Timestamp) -> Option<IncidentDecision> {
-        match self.decision.as_str() {
-            "resolve" => Some(IncidentDecision::Resolve { fixed_in: Some(self.fixed_in) }),
+    fn read(self, now: Timestamp) -> Option<Pressed> {
+        let decision = match self.decision.as_str() {
+            "resolve" => IncidentDecision::Resolve { fixed_in: Some(self.fixed_in) },
             "ignore" => {
                 let days: u16 = self.days.parse().ok()?;
-                Some(IncidentDecision::Ignore { until: now + Duration::from_hours(u64::from(days) * 24) })
+                IncidentDecision::Ignore { until: now + Duration::from_hours(u64::from(days) * 24) }
             }
-            "reopen" => Some(IncidentDecision::Reopen),
-            _ => None,
-        }
+            "reopen" => IncidentDecision::Reopen,
+            "join" => return Some(Pressed::SignalOnly { joined: true }),
+            "separate" => return Some(Pressed::SignalOnly { joined: false }),
+            _ => return None,
+        };
+        Some(Pressed::State(decision))
     }
 }
 
-/// Changes the incident's state.
+/// Changes the incident's state, or what is counted with it.
 pub(super) async fn submit(
     Asked(console): Asked,
     Path(id): Path<String>,
@@ -53,8 +66,12 @@ pub(super) async fn submit(
 
 /// The word that tells the page how it went; `None` where there is no such incident.
 async fn outcome(console: &dyn Console, id: &IncidentId, fields: Fields) -> Option<&'static str> {
-    let Some(decision) = fields.read(console.now()) else { return Some("refused") };
-    match console.change_incident(id, decision).await {
+    let changed = match fields.read(console.now()) {
+        None => return Some("refused"),
+        Some(Pressed::State(decision)) => console.change_incident(id, decision).await,
+        Some(Pressed::SignalOnly { joined }) => console.join_signal_only(id, joined).await,
+    };
+    match changed {
         Ok(Some(_)) => Some("yes"),
         Ok(None) => None,
         Err(ConsoleError::Store(_)) => Some("failed"),
@@ -73,10 +90,14 @@ mod tests {
             let fixed_in = "4.2".to_owned();
             Fields { decision: decision.to_owned(), fixed_in, days: days.to_owned() }.read(now)
         };
-        assert_eq!(read("resolve", ""), Some(IncidentDecision::Resolve { fixed_in: Some("4.2".to_owned()) }));
+        let state = |decision| Some(Pressed::State(decision));
+        let fixed_in = Some("4.2".to_owned());
+        assert_eq!(read("resolve", ""), state(IncidentDecision::Resolve { fixed_in }));
         let until = Timestamp::from_ms(7 * 86_400_000);
-        assert_eq!(read("ignore", "7"), Some(IncidentDecision::Ignore { until }));
-        assert_eq!(read("reopen", ""), Some(IncidentDecision::Reopen));
+        assert_eq!(read("ignore", "7"), state(IncidentDecision::Ignore { until }));
+        assert_eq!(read("reopen", ""), state(IncidentDecision::Reopen));
+        assert_eq!(read("join", ""), Some(Pressed::SignalOnly { joined: true }));
+        assert_eq!(read("separate", ""), Some(Pressed::SignalOnly { joined: false }));
         assert_eq!(read("ignore", "many"), None);
         assert_eq!(read("delete", ""), None);
     }

@@ -20,13 +20,15 @@ pub(super) async fn show(Asked(console): Asked, Path(id): Path<String>, headers:
         }
         Err(error) => return refused(&error),
     };
-    let crashes = match console.crashes_of(&id, LISTED).await {
+    // of crashes that are counted with another incident, that one
+    let id = &incident.id;
+    let crashes = match console.crashes_of(id, LISTED).await {
         Ok(crashes) => crashes,
         Err(error) => return refused(&error),
     };
     // the guard before us has checked that the host is one of ours
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let address = host.map(|host| format!("http://{host}{}", app::address::INCIDENT.of_incident(&id)));
+    let address = host.map(|host| format!("http://{host}{}", app::address::INCIDENT.of_incident(id)));
     let is_read =
         headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
     let content_type = if is_read { "text/plain; charset=utf-8" } else { "text/markdown; charset=utf-8" };

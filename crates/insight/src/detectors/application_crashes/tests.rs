@@ -43,6 +43,10 @@ fn incident(digit: char, function: &str, last_seen: Timestamp) -> Incident {
         memory: vec![],
         audit: None,
         notes: vec![],
+        probable: 0,
+        captured: 0,
+        joins: true,
+        matches: vec![],
         state: IncidentState::Open,
     }
 }
