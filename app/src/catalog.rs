@@ -81,7 +81,7 @@ pub(crate) const SETTINGS: Entry = Entry {
     name: address::SETTINGS.title,
     category: Category::ConfigurationAndManagement,
     description: "The app's proactive features and its effective configuration.",
-    keywords: "configuration opt out auto-heal crash monitoring environment instances",
+    keywords: "configuration opt out auto-heal crash monitoring first crash environment instances",
     target: Target::Page(address::SETTINGS),
 };
 

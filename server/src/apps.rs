@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::fleet::{AppSpec, AppStart, HealSpec, Remembered};
 use engine::instance::Lifecycle;
 use model::auto_heal::AutoHealConfig;
-use model::settings::AppSettings;
+use model::settings::{AppSettings, Setting};
 use model::{AppName, NodeName};
 use serde::de::DeserializeOwned;
 use store::{Store, StoreError};
@@ -54,11 +54,19 @@ impl Stored {
     pub fn starts(&self, apps: &[App]) -> Vec<AppStart> {
         let start = |app: &App| {
             let Saved { settings, rules } = self.saved.get(&app.name).cloned().unwrap_or_default();
-            let settings = settings.or(&app_service::settings::of_environment(&app.environment));
+            let settings = settings.or(&settings_without_saved(app));
             AppStart { spec: spec(app), settings, rules: rules.unwrap_or_default() }
         };
         apps.iter().map(start).collect()
     }
+}
+
+/// The settings of an app where nothing is saved: what its environment and its configuration say.
+pub fn settings_without_saved(app: &App) -> AppSettings {
+    let always_armed =
+        (app.crash_monitoring.crashes == 0).then(|| (Setting::CaptureFirstCrash, "True".to_owned()));
+    app_service::settings::of_environment(&app.environment)
+        .or(&AppSettings(always_armed.into_iter().collect()))
 }
 
 /// The app's numbers.

@@ -23,7 +23,7 @@ use tokio::sync::{Mutex, watch};
 pub use maintenance::Maintenance;
 pub use scoped::Consoles;
 
-use crate::apps::Saved;
+use crate::apps::{self, Saved};
 use crate::config::{App, Config, Line};
 use crate::supervision::Supervision;
 
@@ -123,7 +123,7 @@ impl ConfiguredApp {
                 not_responding: app.not_responding,
                 cpu: app.cpu,
             },
-            settings: app_service::settings::of_environment(&app.environment),
+            settings: apps::settings_without_saved(app),
         }
     }
 }

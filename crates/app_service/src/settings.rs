@@ -25,6 +25,8 @@ pub const fn name(setting: Setting) -> &'static str {
     match setting {
         Setting::CrashMonitoring => "WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED",
         Setting::AutoHeal => "WEBSITE_PROACTIVE_AUTOHEAL_ENABLED",
+        // App Service has none
+        Setting::CaptureFirstCrash => "MEDIC_CAPTURE_FIRST_CRASH",
     }
 }
 
@@ -76,7 +78,8 @@ mod tests {
         assert_eq!(wrong, "WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED must be True or False (got maybe)");
         assert_eq!(
             setting("WEBSITE_X").unwrap_err().to_string(),
-            "Unknown setting WEBSITE_X. Valid: WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED, WEBSITE_PROACTIVE_AUTOHEAL_ENABLED"
+            "Unknown setting WEBSITE_X. Valid: WEBSITE_PROACTIVE_CRASHMONITORING_ENABLED, WEBSITE_PROACTIVE_AUTOHEAL_ENABLED, \
+             MEDIC_CAPTURE_FIRST_CRASH"
         );
         for known in Setting::ALL {
             assert_eq!(setting(name(known)), Ok(known));

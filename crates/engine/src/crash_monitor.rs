@@ -11,8 +11,8 @@
 //!     └──────────────────────────────── `pause` is over ◀────────────────────────────────────┘
 //! ```
 //!
-//! Opting out takes the debugger off at once, from every state. An armed debugger stays until the worker has crashed, even when
-//! the crashes that armed it have left the window. A serving process that the worker has started counts as the worker does; the
+//! Opting out takes the debugger off at once, from every state, and so does the end of "always armed" where too few crashes count.
+//! Otherwise an armed debugger stays until the worker has crashed, even when the crashes that armed it have left the window. A serving process that the worker has started counts as the worker does; the
 //! worker stays, and the debugger with it. What guards people, the counted crashes and the pause, is a
 //! [`CrashMonitorState`], which is remembered across restarts of Medic and goes by the wall clock; a crash is counted once,
 //! however often it is reported.
@@ -116,16 +116,16 @@ impl CrashMonitor {
 
     /// Should a worker that is started now have the debugger attached?
     pub fn wants_debugger(&self, now: Now) -> bool {
-        let due = self.numbers.crashes == 0 || self.count(now) > self.numbers.crashes;
-        self.may_attach(now) && self.capturing.is_none() && due
+        self.may_attach(now) && self.capturing.is_none() && self.is_due(now)
     }
 
     /// Takes in one event.
     pub fn step(&mut self, now: Now, input: MonitorInput, effects: &mut Vec<Effect>) {
         let before = self.state.clone();
+        let was_always = self.numbers.crashes == 0;
         self.take(input);
         self.forget(now);
-        self.attach_or_detach(now, effects);
+        self.attach_or_detach(now, was_always && self.numbers.crashes > 0, effects);
         if self.state != before {
             effects
                 .push(Effect::RememberCrashMonitor { place: self.place.clone(), state: self.state.clone() });
@@ -253,8 +253,10 @@ impl CrashMonitor {
         }
     }
 
-    fn attach_or_detach(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let (wants, may) = (self.wants_debugger(now), self.may_attach(now));
+    /// `is_let_off`: capture was always armed until now, and is not to be any more.
+    fn attach_or_detach(&mut self, now: Now, is_let_off: bool, effects: &mut Vec<Effect>) {
+        let wants = self.wants_debugger(now);
+        let may = self.may_attach(now) && (!is_let_off || self.is_due(now));
         let Some((worker, debugger)) = &mut self.watched else { return };
         match debugger {
             Debugger::Off if wants => {
@@ -275,6 +277,10 @@ impl CrashMonitor {
             },
             _ => {}
         }
+    }
+
+    fn is_due(&self, now: Now) -> bool {
+        self.numbers.crashes == 0 || self.count(now) > self.numbers.crashes
     }
 
     fn may_attach(&self, now: Now) -> bool {

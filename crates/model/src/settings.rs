@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::crash_monitor::Numbers;
+
 /// One of them. Each is on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -12,6 +14,8 @@ pub enum Setting {
     CrashMonitoring,
     /// Proactive auto-heal.
     AutoHeal,
+    /// The debugger is attached from the first crash on, not after some crashes.
+    CaptureFirstCrash,
 }
 
 /// The longest value, in bytes.
@@ -19,14 +23,20 @@ pub const VALUE_LIMIT_BYTES: usize = 256;
 
 impl Setting {
     /// Each of them.
-    pub const ALL: [Self; 2] = [Self::CrashMonitoring, Self::AutoHeal];
+    pub const ALL: [Self; 3] = [Self::CrashMonitoring, Self::AutoHeal, Self::CaptureFirstCrash];
 
     /// Its name in the database.
     pub const fn stored(self) -> &'static str {
         match self {
             Self::CrashMonitoring => "crash_monitoring",
             Self::AutoHeal => "auto_heal",
+            Self::CaptureFirstCrash => "capture_first_crash",
         }
+    }
+
+    /// Is it on where nobody says anything? What App Service has is; what costs something is not.
+    pub const fn is_on_by_default(self) -> bool {
+        !matches!(self, Self::CaptureFirstCrash)
     }
 }
 
@@ -36,9 +46,23 @@ impl Setting {
 pub struct AppSettings(pub BTreeMap<Setting, String>);
 
 impl AppSettings {
-    /// Is it on? Absent or anything but `false` (in any case) is on, as in App Service.
+    /// Is it on? Anything but `false` (in any case) is on, as in App Service; and what is absent, but for what is off by default.
     pub fn is_enabled(&self, setting: Setting) -> bool {
-        !self.0.get(&setting).is_some_and(|value| value.trim().eq_ignore_ascii_case("false"))
+        match self.0.get(&setting) {
+            Some(value) => !value.trim().eq_ignore_ascii_case("false"),
+            None => setting.is_on_by_default(),
+        }
+    }
+
+    /// The numbers that crash monitoring goes by, where the configuration says `configured`: these settings win.
+    pub fn crash_monitoring(&self, configured: Numbers) -> Numbers {
+        let crashes = match self.0.get(&Setting::CaptureFirstCrash) {
+            None => configured.crashes,
+            Some(_) if self.is_enabled(Setting::CaptureFirstCrash) => 0,
+            Some(_) if configured.crashes == 0 => Numbers::default().crashes,
+            Some(_) => configured.crashes,
+        };
+        Numbers { crashes, ..configured }
     }
 
     /// These settings, and `defaults` for what they leave out.
@@ -66,6 +90,21 @@ mod tests {
         for on in ["True", "TRUE", "1", "0", ""] {
             assert!(settings(on).is_enabled(Setting::CrashMonitoring), "{on}");
         }
+    }
+
+    #[test]
+    fn from_the_first_crash_on_is_off_unless_it_is_said_and_wins_over_the_configuration() {
+        let crashes = |said: Option<&str>, configured: u32| {
+            let said = said.map(|value| (Setting::CaptureFirstCrash, value.to_owned()));
+            let settings = AppSettings(said.into_iter().collect());
+            settings.crash_monitoring(Numbers { crashes: configured, ..Numbers::default() }).crashes
+        };
+        for (said, configured, expected) in
+            [(None, 3, 3), (None, 0, 0), (Some("True"), 3, 0), (Some("false"), 5, 5), (Some("False"), 0, 3)]
+        {
+            assert_eq!(crashes(said, configured), expected, "{said:?} {configured}");
+        }
+        assert!(!AppSettings::default().is_enabled(Setting::CaptureFirstCrash));
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl LiveConsole {
     ) -> Result<Report, ConsoleError> {
         let unknown = || ConsoleError::NoSuchApp(app.clone());
         let status = self.snapshot.borrow().app(app).cloned().ok_or_else(unknown)?;
-        let numbers = self.known(app)?.crash_monitoring;
+        let numbers = self.crash_monitoring_of(app).unwrap_or_default();
         let mut evidence = Evidence::new(range, self.clock.wall(), status, self.places(app), numbers);
         for ask in detector.evidence {
             self.gather(app, *ask, &mut evidence).await.map_err(|error| failed(&error))?;

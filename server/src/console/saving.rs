@@ -13,6 +13,7 @@ use engine::fleet::Recalled;
 use model::AppName;
 use model::auto_heal::AutoHealConfig;
 use model::change::{Change, Changed};
+use model::crash_monitor::Numbers;
 use model::settings::{AppSettings, Setting};
 use store::StoreError;
 
@@ -30,6 +31,13 @@ impl LiveConsole {
             Err(_) => self.kept(app, |kept| kept.settings.clone()).unwrap_or_default(),
         };
         Ok(settings.or(&defaults))
+    }
+
+    /// The numbers in force, by what was saved last.
+    pub(super) fn crash_monitoring_of(&self, app: &AppName) -> Option<Numbers> {
+        let configured = self.app(app)?;
+        let saved = self.kept(app, |kept| kept.settings.clone()).unwrap_or_default();
+        Some(saved.or(&configured.settings).crash_monitoring(configured.crash_monitoring))
     }
 
     /// Changes what is named and leaves the rest. A setting that is in force already is not saved.
@@ -108,11 +116,7 @@ impl LiveConsole {
             .replace(Configured::of(config));
         let apps = config.apps.iter().map(|app| {
             let settings = self.kept(&app.name, |kept| kept.settings.clone()).unwrap_or_default();
-            (
-                app.clone(),
-                apps::spec(app),
-                settings.or(&app_service::settings::of_environment(&app.environment)),
-            )
+            (app.clone(), apps::spec(app), settings.or(&apps::settings_without_saved(app)))
         });
         self.supervision.reload(apps.collect::<Vec<_>>()).await;
     }

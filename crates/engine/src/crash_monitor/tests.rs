@@ -157,6 +157,33 @@ fn opting_out_takes_the_debugger_off_and_in_puts_it_back() {
 }
 
 #[test]
+fn from_the_first_crash_on_arms_a_running_worker_at_once_and_lets_it_go_again() {
+    let mut bench = Bench::new(Numbers::default());
+    let (worker, armed) = bench.start();
+    assert!(!armed);
+    let configure = |crashes| MonitorInput::Configure {
+        numbers: Numbers { crashes, ..Numbers::default() },
+        enabled: true,
+    };
+    bench.tell(configure(0));
+    assert_eq!(bench.effects, [Effect::Arm { worker: worker.clone() }]);
+    bench.tell(MonitorInput::Armed { worker: worker.clone() });
+    bench.effects.clear();
+    bench.tell(configure(3));
+    assert_eq!(bench.effects, [Effect::Disarm { worker }]);
+    // what is due by the crashes that were counted stays
+    for _ in 0..4 {
+        bench.start_and_crash();
+    }
+    let (worker, armed) = bench.start();
+    assert!(armed);
+    bench.tell(configure(0));
+    bench.effects.clear();
+    bench.tell(configure(3));
+    assert_eq!(bench.effects, [], "{worker}");
+}
+
+#[test]
 fn a_refused_attach_is_shown_and_tried_again() {
     let mut bench = Bench::new(Numbers { crashes: 0, ..Numbers::default() });
     let (worker, _) = bench.start();

@@ -11,6 +11,7 @@ use model::auto_heal::limit::Bounds;
 use model::auto_heal::restart::RestartReason;
 use model::auto_heal::{AutoHealConfig, Observation};
 use model::change::{Change, Changed};
+use model::crash_monitor::Numbers;
 use model::settings::{AppSettings, Setting};
 use model::status::{AppHeal, AppStatus, Health, InstanceState, InstanceStatus};
 use model::{Monotonic, NodeName, Now, Place, WorkerId};
@@ -63,7 +64,7 @@ impl App {
         let place = |instance| {
             let key = Place { node: node.clone(), app: app.spec.name.clone(), instance };
             let state = remembered.crash_monitors.get(&key).cloned().unwrap_or_default();
-            let monitor = CrashMonitor::new(now, key.clone(), app.spec.crash_monitoring, enabled, state);
+            let monitor = CrashMonitor::new(now, key.clone(), app.numbers(), enabled, state);
             let state = remembered.auto_heal.get(&key).cloned().unwrap_or_default();
             let healing = Healing::new(now, app.configure(), app.bounds(), &state);
             Instance::new(now, key, app.spec.lifecycle, (monitor, healing), analysis)
@@ -213,11 +214,15 @@ impl App {
     fn configure_all(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.generation += 1;
         let (configure, bounds) = (self.configure(), self.bounds());
-        let enabled = self.settings.is_enabled(Setting::CrashMonitoring);
+        let (numbers, enabled) = (self.numbers(), self.settings.is_enabled(Setting::CrashMonitoring));
         for instance in &mut self.instances {
-            instance.configure(now, self.spec.crash_monitoring, enabled, effects);
+            instance.configure(now, numbers, enabled, effects);
             instance.configure_healing(now, configure.clone(), bounds);
         }
+    }
+
+    fn numbers(&self) -> Numbers {
+        self.settings.crash_monitoring(self.spec.crash_monitoring)
     }
 
     fn configure(&self) -> Configure {

@@ -14,7 +14,8 @@ use super::error::{ApiError, ErrorBody};
 use super::query::app_name;
 use crate::http::Asked;
 
-/// An app's settings; one that was never set has App Service's default, `True`.
+/// An app's settings. One that was never set has its default: `True`, and `False` for `MEDIC_CAPTURE_FIRST_CRASH`, which attaches
+/// the debugger before the first crash.
 #[utoipa::path(get, path = "/api/v1/apps/{app}/settings", params(("app" = String, Path)), responses(
     (status = 200, body = BTreeMap<String, String>), (status = 404, body = ErrorBody)))]
 pub(in crate::http) async fn settings(
@@ -22,7 +23,8 @@ pub(in crate::http) async fn settings(
     Path(app): Path<String>,
 ) -> Result<Json<BTreeMap<&'static str, String>>, ApiError> {
     let mut settings = console.settings(&app_name(&app)?).await?;
-    let mut value = |setting| settings.0.remove(&setting).unwrap_or_else(|| "True".to_owned());
+    let default = |setting: Setting| if setting.is_on_by_default() { "True" } else { "False" };
+    let mut value = |setting| settings.0.remove(&setting).unwrap_or_else(|| default(setting).to_owned());
     Ok(Json(Setting::ALL.into_iter().map(|setting| (name(setting), value(setting))).collect()))
 }
 
