@@ -56,11 +56,13 @@ impl AppSettings {
 
     /// The numbers that crash monitoring goes by, where the configuration says `configured`: these settings win.
     pub fn crash_monitoring(&self, configured: Numbers) -> Numbers {
-        let crashes = match self.0.get(&Setting::CaptureFirstCrash) {
-            None => configured.crashes,
-            Some(_) if self.is_enabled(Setting::CaptureFirstCrash) => 0,
-            Some(_) if configured.crashes == 0 => Numbers::default().crashes,
-            Some(_) => configured.crashes,
+        let is_set = self.0.contains_key(&Setting::CaptureFirstCrash);
+        let crashes = if is_set && self.is_enabled(Setting::CaptureFirstCrash) {
+            0
+        } else if is_set && configured.crashes == 0 {
+            Numbers::default().crashes
+        } else {
+            configured.crashes
         };
         Numbers { crashes, ..configured }
     }

@@ -206,6 +206,7 @@ mod tests {
             crashing_thread: Thread::default(),
             modules: Vec::new(),
             notes,
+            executable: None,
         }
     }
 
