@@ -85,6 +85,7 @@ fn started_beside(medic: &Medic, command: Vec<String>, later: i64, spec_hash: St
         crash_log_dir: logs.join("crashdumps"),
         log_file_limit_bytes: 1 << 20,
         log_files_kept: 2,
+        log_file_age_ms: None,
         arm: false,
         watch: Watched::Serving,
         analyser: Vec::new(),

@@ -9,6 +9,8 @@ use std::path::Path;
 
 use model::Timestamp;
 
+use crate::log_name::MessageName;
+
 /// How many files are kept. Source: App Service keeps the last 10.
 const KEPT: usize = 10;
 
@@ -34,14 +36,13 @@ impl MessageFile<'_> {
     /// deletes by name and does not mind when another was faster.
     pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let time = self.at.to_utc().format("%Y%m%dT%H%M%S%.3fZ");
-        let name = format!("{time}-{}-{}.log", self.instance, self.pid);
+        let name = MessageName { at: self.at, instance: self.instance, pid: self.pid };
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .custom_flags(libc::O_NOFOLLOW)
             .mode(0o600)
-            .open(folder.join(name))?;
+            .open(folder.join(name.to_string()))?;
         let message = self.message.unwrap_or("(the runtime printed no message)");
         let message = &message[..message.floor_char_boundary(MESSAGE_LIMIT_BYTES)];
         writeln!(file, "{}\n{message}", self.exception_type)?;
@@ -51,14 +52,12 @@ impl MessageFile<'_> {
 
 fn prune(folder: &Path) -> io::Result<()> {
     let mut names: Vec<_> = fs::read_dir(folder)?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "log"))
+        .filter_map(|entry| MessageName::read(entry.ok()?.file_name().to_str()?))
         .collect();
-    // the names begin with the time in a form that sorts
     names.sort_unstable();
     let excess = names.len().saturating_sub(KEPT);
     for name in &names[..excess] {
-        match fs::remove_file(folder.join(name)) {
+        match fs::remove_file(folder.join(name.to_string())) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -76,6 +75,8 @@ mod tests {
     fn the_last_ten_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("crashdumps");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("0-notes.log"), "not Medic's").unwrap();
         for second in 0..13 {
             let file = MessageFile {
                 at: Timestamp::from_ms(1_769_847_300_000 + second * 1_000),
@@ -91,9 +92,9 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
-        assert_eq!(names.len(), 10);
-        assert_eq!(names[0], "20260131T081503.000Z-1-99.log");
-        let newest = path.join(&names[9]);
+        assert_eq!(names.len(), 11);
+        assert_eq!(names[..2], ["0-notes.log", "20260131T081503.000Z-1-99.log"]);
+        let newest = path.join(&names[10]);
         assert_eq!(fs::read_to_string(&newest).unwrap(), "TypeError\na is null\n");
         assert_eq!(fs::metadata(&newest).unwrap().permissions().mode() & 0o777, 0o600);
     }

@@ -102,14 +102,14 @@ impl Output {
             source.pipe = None;
             if let Some(rest) = source.lines.finish() {
                 keep(&mut self.last_lines, &rest);
-                self.files.append(&rest);
+                self.files.append(self.clock.monotonic(), &rest);
             }
         }
     }
 
     /// Adds a sentence of the shim's own to the files.
     pub(crate) fn say(&mut self, sentence: &str) {
-        self.files.append(format!("medic: {sentence}\n").as_bytes());
+        self.files.append(self.clock.monotonic(), format!("medic: {sentence}\n").as_bytes());
     }
 
     /// The end of each, standard output first.
@@ -163,7 +163,7 @@ fn read_source(
                 for line in whole.split_inclusive(|byte| *byte == b'\n') {
                     keep(last_lines, line);
                 }
-                files.append(&whole);
+                files.append(now, &whole);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -203,13 +203,15 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::log_name::OutputName;
     use crate::sys::descriptors::pipe;
 
     #[test]
     fn what_a_child_holds_open_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
-        let limits = LogLimits { file_bytes: 1 << 20, files: 2 };
-        let files = LogFiles::new(folder.path().to_owned(), "0-", "0-x", limits);
+        let limits = LogLimits { file_bytes: 1 << 20, files: 2, age: None };
+        let before = OutputName { instance: 0, started_at: model::Timestamp::from_ms(0), number: 0 };
+        let files = LogFiles::new(folder.path().to_owned(), before, limits);
         let ((out, out_write), (err, err_write)) = (pipe().unwrap(), pipe().unwrap());
         let (mut out_write, mut err_write) = (File::from(out_write), File::from(err_write));
         let mut output = Output::new(out, err, files).unwrap();

@@ -63,6 +63,9 @@ pub struct WorkerSpec {
     pub log_file_limit_bytes: u64,
     /// How many output files of this instance are kept, the current one included; at least 1.
     pub log_files_kept: u32,
+    /// How long one output file is written to. A server of an older release does not say.
+    #[serde(default)]
+    pub log_file_age_ms: Option<u64>,
     /// Attach the debugger before the program's first instruction.
     pub arm: bool,
     /// Whose crashes are the worker's. A server of an older release does not say.

@@ -16,6 +16,7 @@ use model::crash_monitor::Numbers;
 use shim::protocol::Watched;
 
 use super::identity::{self, RunAs};
+use super::log_bounds::{self, LogBounds};
 use super::reader::{Reader, Section};
 use super::values::{Raw, address, count, duration, got, text, truth};
 use super::warm_up::{self, WarmUpCheck};
@@ -59,6 +60,8 @@ pub struct App {
     pub request_wait: Duration,
     /// A GET or HEAD whose worker ended without an answer goes to another.
     pub retry_requests: bool,
+    /// What its log files may take of the disk.
+    pub logs: LogBounds,
     /// Its crash monitoring's numbers.
     pub crash_monitoring: Numbers,
     /// How much memory its workers may have.
@@ -156,6 +159,8 @@ fn read<'t>(
     let back_off = reader.or(section, "back_off", "30s", duration);
     let request_wait = reader.or(section, "request_wait", "10s", duration);
     let retry_requests = reader.or(section, "retry_requests", "true", truth);
+    let quota_bytes = log_bounds::quota_of_app(reader, section, instances);
+    let logs = LogBounds { quota_bytes, retention: numbers.log_retention };
     let worker_size = reader.or(section, "worker_size", "small", auto_heal::worker_size);
     let memory_limit_bytes = reader.or(section, "memory_limit", "", auto_heal::memory_limit);
     let mut monitoring = reader.section(section, "crash_monitoring");
@@ -185,6 +190,7 @@ fn read<'t>(
         back_off,
         request_wait,
         retry_requests,
+        logs,
         crash_monitoring,
         worker_size,
         memory_limit_bytes,

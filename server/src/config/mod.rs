@@ -8,6 +8,7 @@ mod auto_heal;
 pub mod command;
 mod dotenv;
 mod identity;
+mod log_bounds;
 mod problem;
 mod reader;
 mod reload;
@@ -43,6 +44,10 @@ pub struct Config {
     pub database_url: Option<String>,
     /// How long crashes and counts are kept.
     pub retention: Duration,
+    /// How long log files are kept after they were last written to.
+    pub log_retention: Duration,
+    /// What the log files of all apps may take of the disk.
+    pub log_quota_bytes: u64,
     /// The apps, as they stand in the file.
     pub apps: Vec<App>,
     /// What was read from where, for the settings page.
@@ -79,6 +84,7 @@ struct GeneralNumbers {
     crash_monitoring: Numbers,
     fuse: FuseNumbers,
     not_responding: NotRespondingNumbers,
+    log_retention: Duration,
 }
 
 impl Config {
@@ -118,8 +124,10 @@ impl Config {
                 "use 127.0.0.1:3000, and an SSH tunnel from other machines".to_owned(),
             );
         }
-        reader.finish(&server);
         let (database_url, retention) = read_database(&mut reader, &mut root, folder);
+        let log_retention = log_bounds::retention(&mut reader, &mut server, retention);
+        let log_quota_bytes = log_bounds::quota_of_all(&mut reader, &mut server);
+        reader.finish(&server);
         let mut monitoring = reader.section(&mut root, "crash_monitoring");
         let numbers = read_numbers(&mut reader, &mut monitoring, Numbers::default());
         reader.finish(&monitoring);
@@ -128,11 +136,22 @@ impl Config {
         let not_responding =
             auto_heal::not_responding(&mut reader, &mut healing, NotRespondingNumbers::default());
         reader.finish(&healing);
-        let numbers = GeneralNumbers { crash_monitoring: numbers, fuse, not_responding };
+        let numbers = GeneralNumbers { crash_monitoring: numbers, fuse, not_responding, log_retention };
         let apps = app::read_all(&mut reader, &mut root, folder, numbers);
+        let log_quota_bytes = log_bounds::total(&mut reader, &server, log_quota_bytes, &apps);
         reader.finish(&root);
         let (lines, doubts) = reader.done()?;
-        Ok(Self { listen, data_dir, database_url, retention, apps, lines, doubts })
+        Ok(Self {
+            listen,
+            data_dir,
+            database_url,
+            retention,
+            log_retention,
+            log_quota_bytes,
+            apps,
+            lines,
+            doubts,
+        })
     }
 }
 

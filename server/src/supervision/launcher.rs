@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use app_service::environment::{INSTANCE_ID, PORT, SITE_NAME};
+use model::auto_heal::arithmetic::millis;
 use model::{AppName, Place, WorkerId};
 use sha2::{Digest, Sha256};
 use shim::cgroup::Home;
@@ -24,10 +25,6 @@ use crate::worker_output;
 /// Ports are taken below Linux' ephemeral range (32768–60999), so that no outgoing connection takes a worker's port between
 /// its choice and the worker's `listen`.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
-/// One output file of an instance. Ours: large enough for a day of a talkative app's errors.
-const LOG_FILE_LIMIT_BYTES: u64 = 10 << 20;
-/// How many of them are kept.
-const LOG_FILES_KEPT: u32 = 5;
 
 /// How many workers are started at a time, where nobody says otherwise.
 const STARTS_AT_ONCE: usize = 16;
@@ -158,6 +155,7 @@ impl Launcher {
         let port = self.free_port()?;
         let logs = self.logs(&app.name);
         let environment = self.environment(&app, &worker.place, Some(port));
+        let rotation = app.logs.rotation(app.instances);
         Ok(WorkerSpec {
             worker: worker.into(),
             command: command::expanded(&app.command, &environment),
@@ -166,8 +164,9 @@ impl Launcher {
             port,
             application_log_dir: logs.join("application"),
             crash_log_dir: logs.join("crashdumps"),
-            log_file_limit_bytes: LOG_FILE_LIMIT_BYTES,
-            log_files_kept: LOG_FILES_KEPT,
+            log_file_limit_bytes: rotation.file_bytes,
+            log_files_kept: rotation.files,
+            log_file_age_ms: Some(millis(rotation.age)),
             arm,
             // the shim's own program
             analyser: Vec::new(),

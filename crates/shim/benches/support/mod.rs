@@ -29,6 +29,7 @@ impl Worker {
             crash_log_dir: folder.path().join("crashdumps"),
             log_file_limit_bytes: 1 << 20,
             log_files_kept: 2,
+            log_file_age_ms: None,
             arm,
             analyser: vec![exe.to_string_lossy().into_owned(), "analyse".to_owned()],
             core_dumps: false,

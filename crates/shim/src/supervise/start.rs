@@ -8,6 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use model::Clock;
 
@@ -15,6 +16,8 @@ use super::children::Children;
 use super::{Asked, Shim, Worker};
 use crate::capture::Captures;
 use crate::cgroup::{OomCounter, OwnGroup};
+use crate::local_worker::LocalWorker;
+use crate::log_name::OutputName;
 use crate::output::{LogFiles, LogLimits, Output};
 use crate::protocol::WorkerSpec;
 use crate::serving::{Members, ServingProcesses};
@@ -188,8 +191,12 @@ fn program_name(spec: &WorkerSpec) -> String {
 }
 
 fn log_files(spec: &WorkerSpec) -> LogFiles {
-    let index = spec.worker.instance;
-    let time = spec.worker.started_at.to_utc().format("%Y%m%dT%H%M%S%.3fZ");
-    let limits = LogLimits { file_bytes: spec.log_file_limit_bytes, files: spec.log_files_kept };
-    LogFiles::new(spec.application_log_dir.clone(), &format!("{index}-"), &format!("{index}-{time}"), limits)
+    let LocalWorker { instance, started_at, .. } = spec.worker;
+    let before = OutputName { instance, started_at, number: 0 };
+    let limits = LogLimits {
+        file_bytes: spec.log_file_limit_bytes,
+        files: spec.log_files_kept,
+        age: spec.log_file_age_ms.map(Duration::from_millis),
+    };
+    LogFiles::new(spec.application_log_dir.clone(), before, limits)
 }

@@ -301,6 +301,7 @@ pub(crate) fn spec(folder: &Path, command: Vec<String>, arm: bool) -> WorkerSpec
         crash_log_dir: folder.join("crashdumps"),
         log_file_limit_bytes: 1 << 20,
         log_files_kept: 3,
+        log_file_age_ms: None,
         arm,
         watch: Watched::Serving,
         analyser: vec![exe().to_str().unwrap().to_owned(), "analyse".to_owned()],
