@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use model::Clock as _;
+use model::{Clock as _, Timestamp};
 use store::{BackupError, Database};
 
 use crate::config::Config;
@@ -28,6 +28,8 @@ pub async fn back_up(config: &Config, file: &Path) -> Result<(), CopyError> {
 pub async fn restore(config: &Config, file: &Path) -> Result<Option<PathBuf>, CopyError> {
     let _lock = serve::lock(&config.data_dir)?;
     let now = shim::SystemClock.wall();
+    // what earlier ones replaced; how old that may be only a server says, which knows how long it has run
+    let _said_by_the_next_server = store::tidy(&config.data_dir, Timestamp::from_ms(0));
     Ok(store::restore(&database(config), file, &config.data_dir, now).await?)
 }
 

@@ -1,5 +1,6 @@
-//! A database that is replaced is put aside under a name with the time, never over anything, with what SQLite keeps beside it: nothing of it
-//! is deleted, and a person can still try to read it.
+//! A database that is replaced is put aside under a name with the time, never over anything, with what SQLite keeps beside it, so that
+//! a person can still try to read it. The latest of each kind stays until that person takes it away; those before it go when they
+//! are past the retention, or too many or too large ([`tidy`]).
 
 use std::ffi::OsString;
 use std::io;
@@ -8,16 +9,25 @@ use std::path::{Path, PathBuf};
 use model::Timestamp;
 use model::status::BegunAnew;
 
-/// More damaged files than this are not kept: a disk that damages every new file would be filled by them.
+/// More damaged files than this are not kept: a disk that damages every new file would be filled by them. The next one is refused
+/// instead of the first one deleted, since that has the history.
 const KEPT_LIMIT: usize = 20;
+/// How large those of one kind may be together, where there are several.
+const KEPT_BYTES: u64 = 4 << 30;
 const MARK: &str = ".damaged-";
 const REPLACED: &str = ".replaced-";
+/// What a copy is called until it is whole.
+pub(crate) const PARTIAL: &str = ".partial";
+/// What is restored, until it takes the database's name.
+pub(crate) const RESTORING: &str = ".restoring";
 /// What SQLite keeps beside a database.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
+/// What it may leave beside one that was being copied into.
+const BESIDE_COPY: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// Puts the database at `path` aside; where it is then.
 pub(crate) fn put(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
-    if kept(path)?.len() >= KEPT_LIMIT {
+    if kept(path, MARK)?.len() >= KEPT_LIMIT {
         return Err(io::Error::other(format!("{KEPT_LIMIT} damaged files are kept already; delete some")));
     }
     let aside = free_name(path, MARK, now)?;
@@ -51,22 +61,90 @@ fn move_beside(path: &Path, aside: &Path) -> io::Result<()> {
 
 /// The latest damaged file that is still kept.
 pub(crate) fn latest(path: &Path) -> io::Result<Option<BegunAnew>> {
-    let latest = kept(path)?.into_iter().max();
+    let latest = kept(path, MARK)?.into_iter().max();
     Ok(latest.map(|(at, path)| BegunAnew { at, kept_as: Some(path.display().to_string()) }))
 }
 
-fn kept(path: &Path) -> io::Result<Vec<(Timestamp, PathBuf)>> {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(Vec::new()) };
-    let start = format!("{}{MARK}", name.to_string_lossy());
-    let mut kept = Vec::new();
-    for entry in std::fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if let Some(at) = name.strip_prefix(&start).and_then(read) {
-            kept.push((at, entry.path()));
+/// Deletes what was put aside of the databases at `paths` and is past its bounds, and what a restore left that was interrupted; what
+/// was deleted. For whoever holds the data folder: no restore is under way then.
+pub(crate) fn tidy(paths: &[PathBuf], keep_from: Timestamp) -> (Vec<PathBuf>, Vec<(PathBuf, io::Error)>) {
+    let (mut deleted, mut failed) = (Vec::new(), Vec::new());
+    let mut note = |path: PathBuf, removed: io::Result<()>| match removed {
+        Ok(()) => deleted.push(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => failed.push((path, error)),
+    };
+    for path in paths {
+        let restoring = with(path, RESTORING);
+        note(restoring.clone(), remove_with(&restoring, &BESIDE_COPY));
+        for mark in [MARK, REPLACED] {
+            match kept(path, mark) {
+                Ok(kept) => {
+                    for gone in surplus(kept, keep_from) {
+                        note(gone.clone(), remove_with(&gone, &BESIDE));
+                    }
+                }
+                Err(error) => note(path.clone(), Err(error)),
+            }
+        }
+        for partial in partial(path).unwrap_or_default() {
+            note(partial.clone(), remove_with(&partial, &BESIDE_COPY));
         }
     }
-    Ok(kept)
+    (deleted, failed)
+}
+
+/// Of those that were kept, which go, the oldest first; never the latest.
+fn surplus(mut kept: Vec<(Timestamp, PathBuf)>, keep_from: Timestamp) -> Vec<PathBuf> {
+    kept.sort();
+    kept.reverse();
+    let mut used = 0_u64;
+    let mut gone = Vec::new();
+    for (number, (at, path)) in kept.into_iter().enumerate() {
+        let beside = BESIDE.iter().map(|end| with(&path, end));
+        let sizes = std::iter::once(path.clone()).chain(beside).filter_map(|file| file.metadata().ok());
+        used = sizes.fold(used, |used, file| used.saturating_add(file.len()));
+        if number > 0 && (number >= KEPT_LIMIT || at < keep_from || used > KEPT_BYTES) {
+            gone.push(path);
+        }
+    }
+    gone.reverse();
+    gone
+}
+
+/// The file last, so that nothing is left that has lost its name.
+fn remove_with(path: &Path, ends: &[&str]) -> io::Result<()> {
+    for end in ends {
+        match std::fs::remove_file(with(path, end)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    std::fs::remove_file(path)
+}
+
+fn kept(path: &Path, mark: &str) -> io::Result<Vec<(Timestamp, PathBuf)>> {
+    beside(path, |rest| rest.strip_prefix(mark).and_then(read))
+}
+
+/// Backups of what a restore replaces that were interrupted.
+fn partial(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let found = beside(path, |rest| read(rest.strip_prefix(REPLACED)?.strip_suffix(PARTIAL)?))?;
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+/// What is in its folder and is called as it is with more at the end, where that is read as a time.
+fn beside(path: &Path, read: impl Fn(&str) -> Option<Timestamp>) -> io::Result<Vec<(Timestamp, PathBuf)>> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })? {
+        let entry = entry?;
+        let called = entry.file_name().to_string_lossy().into_owned();
+        if let Some(at) = called.strip_prefix(&*name.to_string_lossy()).and_then(&read) {
+            found.push((at, entry.path()));
+        }
+    }
+    Ok(found)
 }
 
 fn free_name(path: &Path, mark: &str, now: Timestamp) -> io::Result<PathBuf> {
@@ -137,5 +215,82 @@ mod tests {
         std::fs::write(&path, "the last").unwrap();
         assert!(put(&path, Timestamp::from_ms(0)).unwrap_err().to_string().contains("delete some"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "the last");
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_is_past_its_bounds_goes_and_the_latest_of_each_kind_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("medic.db");
+        let day = std::time::Duration::from_hours(24);
+        let now = Timestamp::from_ms(1_769_847_300_000);
+        for days in [90, 60, 40, 20] {
+            for mark in [MARK, REPLACED] {
+                let aside = free_name(&path, mark, now - day * days).unwrap();
+                std::fs::write(&aside, "history").unwrap();
+                std::fs::write(with(&aside, "-wal"), "log").unwrap();
+            }
+        }
+        let others =
+            ["medic.db", "medic.db.damaged-by-me", "medic.db.replaced-20251101T081500Z.gz", "backup.partial"];
+        for other in others {
+            std::fs::write(folder.path().join(other), "").unwrap();
+        }
+        let (deleted, failed) = tidy(std::slice::from_ref(&path), now - day * 30);
+        assert!(failed.is_empty() && deleted.len() == 6, "{deleted:?} {failed:?}");
+        let mut left: Vec<String> = others.map(str::to_owned).into();
+        for name in ["damaged-20260111T081500Z", "replaced-20260111T081500Z"] {
+            left.extend([format!("medic.db.{name}"), format!("medic.db.{name}-wal")]);
+        }
+        left.sort();
+        assert_eq!(names(folder.path()), left);
+        // one alone stays, however old
+        let (deleted, _) = tidy(&[path], now + day * 900);
+        assert_eq!((deleted.len(), names(folder.path())), (0, left));
+    }
+
+    #[test]
+    fn replaced_files_are_bounded_by_number_and_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("medic.backup");
+        let aside = |second: i64| {
+            let aside = with(&path, &format!("{REPLACED}{}", write(Timestamp::from_ms(second * 1_000))));
+            std::fs::write(&aside, "").unwrap();
+            aside
+        };
+        let all: Vec<_> = (0..25).map(aside).collect();
+        let (deleted, _) = tidy(std::slice::from_ref(&path), Timestamp::from_ms(0));
+        assert_eq!(deleted, all[..5]);
+        // sparse, so that the test needs no disk
+        std::fs::File::options().write(true).open(&all[24]).unwrap().set_len(KEPT_BYTES + 1).unwrap();
+        let (deleted, _) = tidy(std::slice::from_ref(&path), Timestamp::from_ms(0));
+        assert_eq!(deleted, all[5..24]);
+        assert!(all[24].exists());
+    }
+
+    #[test]
+    fn what_a_restore_left_that_was_interrupted_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["medic.db", "medic.backup"].map(|name| folder.path().join(name));
+        for name in [
+            "medic.db.restoring",
+            "medic.db.restoring-journal",
+            "medic.backup.restoring",
+            "medic.backup.replaced-20260131T081500Z.partial",
+            "mine.partial",
+        ] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let (deleted, failed) = tidy(&paths, Timestamp::from_ms(0));
+        assert!(deleted.len() == 3 && failed.is_empty(), "{deleted:?} {failed:?}");
+        assert_eq!(names(folder.path()), ["mine.partial"]);
     }
 }

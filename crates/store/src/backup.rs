@@ -27,6 +27,11 @@ use crate::{Database, StoreError, aside, open, schema};
 /// Rows that are written by one statement: SQLite takes 32,766 values, and no table has 100 columns.
 const BATCH: usize = 200;
 
+/// The database's file in the data folder, where it is SQLite's.
+pub const SQLITE_FILE: &str = "medic.db";
+/// What is restored into PostgreSQL, and what that replaces, have this name with more at its end.
+const BACKUP: &str = "medic.backup";
+
 /// Why there is no copy, or nothing was restored.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -55,7 +60,7 @@ pub async fn back_up(database: &Database, file: &Path) -> Result<(), BackupError
     if file.try_exists().map_err(at(file))? {
         return Err(BackupError::Exists(file.to_owned()));
     }
-    let partial = aside::with(file, ".partial");
+    let partial = aside::with(file, aside::PARTIAL);
     let made = make_copy(database, &partial).await.and_then(|()| keep(&partial, file));
     if made.is_err() {
         let _may_not_be_there = remove(&partial);
@@ -72,8 +77,8 @@ pub async fn restore(
     now: Timestamp,
 ) -> Result<Option<PathBuf>, BackupError> {
     let copy = match database {
-        Database::Sqlite(path) => aside::with(path, ".restoring"),
-        Database::Postgres(_) => folder.join("medic.restoring"),
+        Database::Sqlite(path) => aside::with(path, aside::RESTORING),
+        Database::Postgres(_) => aside::with(&folder.join(BACKUP), aside::RESTORING),
     };
     let restored = async {
         checked_copy(file, &copy).await?;
@@ -85,6 +90,21 @@ pub async fn restore(
     let restored = restored.await;
     let _moved_by_now = remove(&copy);
     restored
+}
+
+/// What was deleted in a data folder, and what could not be.
+#[derive(Debug, Default)]
+pub struct Tidied {
+    pub deleted: Vec<PathBuf>,
+    pub failed: Vec<(PathBuf, io::Error)>,
+}
+
+/// Deletes in the data folder what was put aside and is past its bounds (older than `keep_from`, too many, too large; never the
+/// latest), and what was left by a restore that was interrupted. For whoever holds the folder.
+pub fn tidy(folder: &Path, keep_from: Timestamp) -> Tidied {
+    let paths = [SQLITE_FILE, BACKUP].map(|name| folder.join(name));
+    let (deleted, failed) = aside::tidy(&paths, keep_from);
+    Tidied { deleted, failed }
 }
 
 async fn make_copy(database: &Database, partial: &Path) -> Result<(), BackupError> {
@@ -221,7 +241,7 @@ async fn replace_rows(url: &str, copy: &Path, folder: &Path, now: Timestamp) -> 
         return Err(BackupError::InUse { database: name, sessions });
     }
     schema::migrate(&schema::postgres(), &mut into, &name).await?;
-    let kept = aside::replaced_name(&folder.join("medic.backup"), now).map_err(at(folder))?;
+    let kept = aside::replaced_name(&folder.join(BACKUP), now).map_err(at(folder))?;
     back_up(&Database::Postgres(url.to_owned()), &kept).await?;
     let mut from =
         SqliteConnectOptions::new().filename(copy).connect().await.map_err(failed("Reading", copy))?;

@@ -51,7 +51,7 @@ use model::{Clock, CrashId, IncidentId, Place, Timestamp};
 use tokio::sync::watch;
 
 pub use access::StoreStatus;
-pub use backup::{BackupError, back_up, restore};
+pub use backup::{BackupError, SQLITE_FILE, Tidied, back_up, restore, tidy};
 pub use error::{Cause, StoreError};
 pub use keeper::Keeper;
 
