@@ -31,6 +31,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 use crate::stopping::Stop;
+pub use output::is_output;
 
 /// How long an action may take. Ours: enough to write a core file of some GB or to send one away, and no longer than the rules'
 /// usual `minProcessExecutionTime`, before which the rule would not fire again.

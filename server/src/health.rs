@@ -1,9 +1,11 @@
 //! How Medic itself does, gathered from those who know it, for the snapshot that pages, API and `/healthz` read.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use model::status::{ClosedAddress, MedicHealth};
+use insight::medic::Problem;
+use model::status::{ClosedAddress, MedicHealth, StorageHealth};
 use model::{AppName, Clock};
 use store::StoreStatus;
 use tokio::sync::watch;
@@ -46,6 +48,28 @@ impl Health {
         self.change(|health| health.not_listening.retain(|closed| closed.app.as_ref() != app));
     }
 
+    /// What Medic's files take of the disk, where that needs a look. Since when stays what was said first; what is new, and what is
+    /// no more, goes to the log.
+    pub fn storage(&self, now: StorageHealth) {
+        self.change(|health| {
+            let titles = |storage: &StorageHealth| {
+                insight::medic::storage(storage)
+                    .into_iter()
+                    .map(|problem| problem.title)
+                    .collect::<BTreeSet<_>>()
+            };
+            let before = titles(&health.storage);
+            health.storage = since_first(now, &health.storage);
+            let problems = insight::medic::storage(&health.storage);
+            for Problem { title, details, .. } in problems.iter().filter(|now| !before.contains(&now.title)) {
+                tracing::warn!("storage: {title}. {details}");
+            }
+            for title in before.difference(&titles(&health.storage)) {
+                tracing::info!("storage: no longer: {title}");
+            }
+        });
+    }
+
     /// Says what the store says of its database, until the store is gone.
     pub async fn follow(self, mut store: watch::Receiver<StoreStatus>) {
         loop {
@@ -63,5 +87,44 @@ impl Health {
             change(health);
             *health != before
         });
+    }
+}
+
+fn since_first(mut now: StorageHealth, known: &StorageHealth) -> StorageHealth {
+    for quota in &mut now.near_quotas {
+        if let Some(known) = known.near_quotas.iter().find(|known| known.app == quota.app) {
+            quota.since = known.since;
+        }
+    }
+    if let (Some(disk), Some(known)) = (&mut now.disk, &known.disk) {
+        disk.since = known.since;
+    }
+    if let (Some(undeleted), Some(known)) = (&mut now.undeleted, &known.undeleted) {
+        undeleted.since = known.since;
+    }
+    now
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Timestamp;
+    use model::status::NearQuota;
+
+    use super::*;
+
+    #[test]
+    fn what_goes_on_keeps_the_time_when_it_began() {
+        let health = Health::new(Arc::new(shim::SystemClock));
+        let near = |since, used_bytes| {
+            let since = Timestamp::from_ms(since);
+            let quota = NearQuota { app: None, since, used_bytes, quota_bytes: 10 };
+            StorageHealth { near_quotas: vec![quota], ..StorageHealth::default() }
+        };
+        health.storage(near(1, 8));
+        health.storage(near(2, 9));
+        assert_eq!(health.watch().borrow().storage, near(1, 9));
+        health.storage(StorageHealth::default());
+        health.storage(near(3, 9));
+        assert_eq!(health.watch().borrow().storage, near(3, 9));
     }
 }

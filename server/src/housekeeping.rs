@@ -1,8 +1,10 @@
 //! What has to be done from time to time: the front doors' counts and the workers' memory go into the store, and what is older
-//! than the retention goes out of it.
+//! than the retention goes out of it. [`files`] does the same for what Medic writes itself.
 //!
 //! Counts are sent in numbered flushes. One whose answer was lost is sent again as it was, and the store counts it once; what is
 //! counted meanwhile waits for the next.
+
+mod files;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use tokio::sync::watch;
 use crate::doors::Doors;
 use crate::panics;
 use crate::supervision::{MemoryMinutes, WAITING_LIMIT};
+
+pub use files::{FileBounds, Files};
 
 /// How often counts are written.
 const FLUSH: Duration = Duration::from_secs(10);

@@ -28,6 +28,7 @@ use crate::configured::ConfiguredApps;
 use crate::console::{self, Maintenance};
 use crate::descriptors::Descriptors;
 use crate::health::Health;
+use crate::housekeeping::{FileBounds, Files};
 use crate::service_manager::{self, ServiceManager};
 use crate::supervision::{self, Dependencies, Launcher, MemoryMinutes, Supervision};
 use crate::{doors, housekeeping, http, stopping};
@@ -155,6 +156,7 @@ pub async fn serve(
         retention: config.retention,
     };
     let housekeeping = tokio::spawn(housekeeping.run(shutting_down.clone()));
+    let bounds = keep_files(&config, &clock, &health, &maintenance, &shutting_down);
     let shares = descriptors.shares();
     let noting = maintenance.clone();
     let add_line = move |line| noting.note(line);
@@ -172,8 +174,9 @@ pub async fn serve(
 
     let watched = tokio::spawn(watchdog(Arc::clone(&service_manager), supervision.clone())).abort_handle();
 
+    let reload = Reload { path, running: &config, maintenance: &maintenance, bounds };
     let asked = match purpose {
-        Purpose::Serve => until_end(&mut signals, path, &config, &maintenance, &service_manager).await,
+        Purpose::Serve => until_end(&mut signals, &reload, &service_manager).await,
         Purpose::EndWorkers => Asked::Stop,
     };
     let ending = Ending { supervision, doors, loop_ended, stop: stop.clone() };
@@ -194,19 +197,13 @@ pub async fn serve(
 }
 
 /// Says that all is ready, and reads the configuration again whenever that is asked for, until the end is; which end.
-async fn until_end(
-    signals: &mut Signals,
-    path: &Path,
-    running: &Config,
-    maintenance: &Maintenance,
-    service_manager: &ServiceManager,
-) -> Asked {
+async fn until_end(signals: &mut Signals, reload: impl AsyncFn(), service_manager: &ServiceManager) -> Asked {
     service_manager.ready();
     loop {
         match signals.next().await {
             Asked::Reload => {
                 service_manager.reloading();
-                reload(path, running, maintenance).await;
+                reload.carry_out().await;
                 service_manager.ready();
             }
             Asked::HandOver if service_manager.is_machine_stopping().await => return Asked::Stop,
@@ -225,21 +222,54 @@ async fn watchdog(service_manager: Arc<ServiceManager>, supervision: Supervision
     }
 }
 
-/// Reads the configuration again. One that is wrong changes nothing; what only a start can change is said.
-async fn reload(path: &Path, running: &Config, maintenance: &Maintenance) {
-    let config = match Config::load(path, &environment()) {
-        Ok(config) => config,
-        Err(error) => {
-            crate::log::error_lines("configuration reload failed, keeping the current one", &error);
-            return;
+/// What it takes to go on with another configuration.
+struct Reload<'a> {
+    path: &'a Path,
+    /// What Medic was started with.
+    running: &'a Config,
+    maintenance: &'a Maintenance,
+    bounds: watch::Sender<FileBounds>,
+}
+
+impl Reload<'_> {
+    /// Reads the configuration again. One that is wrong changes nothing; what only a start can change is said.
+    async fn carry_out(&self) {
+        let config = match Config::load(self.path, &environment()) {
+            Ok(config) => config,
+            Err(error) => {
+                crate::log::error_lines("configuration reload failed, keeping the current one", &error);
+                return;
+            }
+        };
+        let doubts = config.doubts.iter().map(ToString::to_string);
+        for doubt in doubts.chain(self.running.only_at_start(&config)) {
+            tracing::warn!("{doubt}");
         }
-    };
-    let doubts = config.doubts.iter().map(ToString::to_string);
-    for doubt in doubts.chain(running.only_at_start(&config)) {
-        tracing::warn!("{doubt}");
+        self.maintenance.reload(&config).await;
+        self.bounds.send_replace(FileBounds::of(&config));
+        tracing::info!("configuration reloaded");
     }
-    maintenance.reload(&config).await;
-    tracing::info!("configuration reloaded");
+}
+
+/// Keeps Medic's files within their bounds from now on; what says so where those change.
+fn keep_files(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    health: &Health,
+    maintenance: &Maintenance,
+    shutting_down: &watch::Receiver<bool>,
+) -> watch::Sender<FileBounds> {
+    let (bounds, bounded) = watch::channel(FileBounds::of(config));
+    let noting = maintenance.clone();
+    let files = Files {
+        data_dir: config.data_dir.clone(),
+        clock: Arc::clone(clock),
+        bounds: bounded,
+        health: health.clone(),
+        note: Box::new(move |line| noting.note(line)),
+    };
+    tokio::spawn(files.run(shutting_down.clone()));
+    bounds
 }
 
 /// Where workers get control groups of their own, and what the settings page says of it.
@@ -269,7 +299,7 @@ fn control_groups() -> (Option<Home>, Line) {
 pub fn database(config: &Config) -> Database {
     match &config.database_url {
         Some(url) => Database::Postgres(url.clone()),
-        None => Database::Sqlite(config.data_dir.join("medic.db")),
+        None => Database::Sqlite(config.data_dir.join(store::SQLITE_FILE)),
     }
 }
 

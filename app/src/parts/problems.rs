@@ -31,7 +31,7 @@ pub(crate) fn MedicProblems() -> impl IntoView {
 }
 
 fn problem(problem: Problem) -> impl IntoView {
-    let Problem { severity, title, since, details } = problem;
+    let Problem { severity, title, since, details, is_failure: _ } = problem;
     view! {
         <li class=format!("alert {}", tone(severity))>
             <Status severity=severity />

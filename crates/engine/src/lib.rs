@@ -12,3 +12,4 @@ pub mod effect;
 pub mod fleet;
 pub mod instance;
 pub mod retention;
+pub mod storage;

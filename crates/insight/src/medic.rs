@@ -1,10 +1,13 @@
 //! What is wrong with Medic itself, in the same sentences on every page and in `/healthz`.
 
 use model::Timestamp;
-use model::status::{BegunAnew, ClosedAddress, DatabaseState, MedicHealth};
+use model::status::{
+    BegunAnew, ClosedAddress, DatabaseState, DiskSpace, MedicHealth, NearQuota, NearlyFullDisk,
+    StorageHealth, Undeleted,
+};
 
 use crate::severity::Severity;
-use crate::words::capitalized;
+use crate::words::{bytes, capitalized};
 
 /// One thing that is wrong with Medic itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub struct Problem {
     pub since: Timestamp,
     /// Why, what that means, and what to do.
     pub details: String,
+    /// Medic lacks something that it needs now.
+    pub is_failure: bool,
 }
 
 /// Everything that is wrong, the worst first.
@@ -22,6 +27,17 @@ pub fn problems(health: &MedicHealth) -> Vec<Problem> {
     closed
         .chain(database(&health.database.state))
         .chain(health.database.begun_anew.as_ref().map(anew))
+        .chain(storage(&health.storage))
+        .collect()
+}
+
+/// What will be wrong soon with what Medic's files take of the disk.
+pub fn storage(health: &StorageHealth) -> Vec<Problem> {
+    let StorageHealth { near_quotas, disk, undeleted } = health;
+    let disk = disk.as_ref().map(nearly_full);
+    disk.into_iter()
+        .chain(near_quotas.iter().map(near_quota))
+        .chain(undeleted.as_ref().map(not_deleted))
         .collect()
 }
 
@@ -33,6 +49,7 @@ fn closed(closed: &ClosedAddress) -> Problem {
         title: format!("{who} is not listening on {address}"),
         since: *since,
         details: format!("{}. Medic tries again.", capitalized(reason)),
+        is_failure: true,
     }
 }
 
@@ -53,7 +70,13 @@ fn database(state: &DatabaseState) -> Option<Problem> {
         ),
     };
     let details = format!("{}. {meaning}", capitalized(reason));
-    Some(Problem { severity: Severity::Warning, title: title.to_owned(), since: *since, details })
+    Some(Problem {
+        severity: Severity::Warning,
+        title: title.to_owned(),
+        since: *since,
+        details,
+        is_failure: true,
+    })
 }
 
 fn anew(BegunAnew { at, kept_as }: &BegunAnew) -> Problem {
@@ -67,7 +90,49 @@ fn anew(BegunAnew { at, kept_as }: &BegunAnew) -> Problem {
         }
     };
     let title = "New database, history lost".to_owned();
-    Problem { severity: Severity::Warning, title, since: *at, details }
+    Problem { severity: Severity::Warning, title, since: *at, details, is_failure: true }
+}
+
+fn warning(title: String, since: Timestamp, details: String) -> Problem {
+    Problem { severity: Severity::Warning, title, since, details, is_failure: false }
+}
+
+fn nearly_full(disk: &NearlyFullDisk) -> Problem {
+    let NearlyFullDisk { since, space, is_out_of_inodes, folder } = disk;
+    let DiskSpace { free_bytes, total_bytes, free_inodes, total_inodes } = space;
+    let (title, left) = if *is_out_of_inodes {
+        ("Disk nearly out of inodes", format!("{free_inodes} of {total_inodes} inodes are free"))
+    } else {
+        ("Disk nearly full", format!("{} of {} are free", bytes(*free_bytes), bytes(*total_bytes)))
+    };
+    let details = format!(
+        "{left} at {folder}. On a full disk, output of the workers is lost, and crashes are recorded later. Delete files \
+         there, or move server.data_dir."
+    );
+    warning(title.to_owned(), *since, details)
+}
+
+fn near_quota(quota: &NearQuota) -> Problem {
+    let NearQuota { app, since, used_bytes, quota_bytes } = quota;
+    let (whose, setting) = match app {
+        Some(app) => (format!("Log files of {app}"), format!("log_quota of {app}")),
+        None => ("Log files of all apps".to_owned(), "server.log_quota".to_owned()),
+    };
+    let percent = u128::from(*used_bytes) * 100 / u128::from((*quota_bytes).max(1));
+    let details = format!(
+        "{} of {} ({percent}%). At the quota, Medic deletes the oldest log files first. Raise {setting}, or log less.",
+        bytes(*used_bytes),
+        bytes(*quota_bytes),
+    );
+    warning(format!("{whose} are near their quota"), *since, details)
+}
+
+fn not_deleted(Undeleted { since, path, reason }: &Undeleted) -> Problem {
+    let details = format!(
+        "{path}: {reason}. Files stay beyond retention and quota. Check the owner and mode of the folder, and whether the \
+         file system is read-only."
+    );
+    warning("Old files cannot be deleted".to_owned(), *since, details)
 }
 
 #[cfg(test)]
@@ -108,5 +173,47 @@ mod tests {
         health.database.state = DatabaseState::Unavailable { since: AT, reason: reason() };
         assert_eq!(health.unavailable_since(), Some(AT));
         assert_eq!(problems(&health)[1].title, "Database unavailable");
+        assert!(problems(&health).iter().all(|problem| problem.is_failure));
+    }
+
+    #[test]
+    fn what_will_be_wrong_is_a_warning_and_no_failure() {
+        let space =
+            DiskSpace { free_bytes: 400 << 20, total_bytes: 20 << 30, free_inodes: 7, total_inodes: 99 };
+        let disk = |is_out_of_inodes| {
+            Some(NearlyFullDisk { since: AT, space, is_out_of_inodes, folder: "/data".to_owned() })
+        };
+        let quota = |app: Option<&str>| NearQuota {
+            app: app.map(|name| name.parse().unwrap()),
+            since: AT,
+            used_bytes: 850 << 20,
+            quota_bytes: 1 << 30,
+        };
+        let undeleted =
+            Some(Undeleted { since: AT, path: "/data/a".to_owned(), reason: "permission denied".to_owned() });
+        let near_quotas = vec![quota(None), quota(Some("shop"))];
+        let health = MedicHealth {
+            storage: StorageHealth { near_quotas, disk: disk(false), undeleted },
+            ..MedicHealth::default()
+        };
+        let found = problems(&health);
+        assert!(found.iter().all(|problem| !problem.is_failure && problem.severity == Severity::Warning));
+        let said: Vec<_> =
+            found.iter().map(|problem| format!("{}: {}", problem.title, problem.details)).collect();
+        let begins = [
+            "Disk nearly full: 400 MiB of 20 GiB are free at /data. On a full disk, ",
+            "Log files of all apps are near their quota: 850 MiB of 1 GiB (83%). At the quota, ",
+            "Log files of shop are near their quota: 850 MiB of 1 GiB (83%). At the quota, ",
+            "Old files cannot be deleted: /data/a: permission denied. ",
+        ];
+        assert_eq!(said.len(), begins.len(), "{said:?}");
+        assert!(said.iter().zip(begins).all(|(said, begin)| said.starts_with(begin)), "{said:?}");
+        assert!(
+            said[2].contains("Raise log_quota of shop, ") && said[1].contains("Raise server.log_quota, ")
+        );
+        let inodes = storage(&StorageHealth { disk: disk(true), ..StorageHealth::default() });
+        assert!(
+            inodes[0].title.contains("inodes") && inodes[0].details.starts_with("7 of 99 inodes are free")
+        );
     }
 }

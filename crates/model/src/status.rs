@@ -14,7 +14,10 @@ use crate::start::Starting;
 use crate::streams::OpenStreams;
 use crate::{AppName, Timestamp};
 
-pub use medic::{BegunAnew, ClosedAddress, DatabaseHealth, DatabaseState, MedicHealth};
+pub use medic::{
+    BegunAnew, ClosedAddress, DatabaseHealth, DatabaseState, DiskSpace, MedicHealth, NearQuota,
+    NearlyFullDisk, StorageHealth, Undeleted,
+};
 
 /// Everything, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,10 +13,21 @@ use super::Context;
 /// How much of its output is kept.
 pub(super) const OUTPUT_LIMIT_BYTES: usize = 1 << 20;
 
+const NAME: (&str, &str) = ("custom-action-", ".log");
+
+fn name(instance: u16) -> String {
+    format!("{}{instance}{}", NAME.0, NAME.1)
+}
+
+/// Is a file of that name what an action printed?
+pub fn is_output(file: &str) -> bool {
+    let instance = file.strip_prefix(NAME.0).and_then(|rest| rest.strip_suffix(NAME.1)?.parse().ok());
+    instance.is_some_and(|instance| name(instance) == file)
+}
+
 /// A new file, so that its mode is its own and a link is not followed.
 pub(super) async fn open_log(context: &Context) -> io::Result<File> {
-    let (folder, name) =
-        (context.log_folder.clone(), format!("custom-action-{}.log", context.place.instance));
+    let (folder, name) = (context.log_folder.clone(), name(context.place.instance));
     let made = {
         let folder = folder.clone();
         move || DirBuilder::new().recursive(true).mode(0o700).create(folder)

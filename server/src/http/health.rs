@@ -24,7 +24,8 @@ pub(super) fn router(store: Store, snapshot: watch::Receiver<Arc<Snapshot>>) -> 
     Router::new().route(&HEALTH.template(), get(health)).with_state(Health { store, snapshot })
 }
 
-/// 200 while Medic has all that it needs, else what is wrong, a line each.
+/// 200 while Medic has all that it needs, else what is wrong, a line each. What will be wrong soon fails nothing; it is told without
+/// its details, which name folders.
 async fn health(
     Extension(principal): Extension<Principal>,
     State(Health { store, snapshot }): State<Health>,
@@ -34,16 +35,17 @@ async fn health(
     }
     let checked = store.check().await;
     let problems = problems(&snapshot.borrow().medic);
-    let mut lines: Vec<String> = problems
-        .into_iter()
-        .map(|Problem { title, since, details, .. }| format!("{title} since {since}: {details}\n"))
-        .collect();
+    let (failures, warnings): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| problem.is_failure);
+    let failure = |Problem { title, since, details, .. }| format!("{title} since {since}: {details}\n");
+    let warning = |Problem { title, since, .. }| format!("warning: {title} since {since}\n");
+    let mut lines: Vec<String> = failures.into_iter().map(failure).collect();
     if let (Err(error), true) = (&checked, lines.is_empty()) {
         lines.push(format!("Database unavailable: {}.\n", error.reason()));
     }
-    if lines.is_empty() {
+    let (status, first) = if lines.is_empty() {
         (StatusCode::OK, "ok\n".to_owned())
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, lines.concat())
-    }
+    };
+    (status, first + &warnings.into_iter().map(warning).collect::<String>())
 }

@@ -17,6 +17,8 @@ mod session;
 mod start_observer;
 mod warm_up;
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use engine::instance::CrashAnalysis;
 use model::settings::AppSettings;
 use model::status::{MedicHealth, Snapshot};
 use model::{Clock, NodeName, WorkerId};
+use shim::LocalWorker;
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -50,9 +53,16 @@ const ANALYSIS: CrashAnalysis =
     CrashAnalysis { name_incident: crash::incident_id, without_shim: crash::findings_without_shim };
 
 /// Are there run folders of workers, with a server or without one?
-pub fn are_workers_left(data_dir: &std::path::Path) -> bool {
+pub fn are_workers_left(data_dir: &Path) -> bool {
+    workers(data_dir).is_ok_and(|workers| !workers.is_empty())
+}
+
+/// Every worker of a data folder that may live, whoever started it, also one that is being replaced: it has a run folder from before
+/// its start until after its end.
+pub fn workers(data_dir: &Path) -> io::Result<Vec<LocalWorker>> {
     let node = NodeName::of_hostname("");
-    run_dir::RunDirs::of(data_dir, &node).workers().is_ok_and(|workers| !workers.is_empty())
+    let found = run_dir::RunDirs::of(data_dir, &node).workers()?;
+    Ok(found.iter().map(|(worker, _)| worker.into()).collect())
 }
 
 /// What the loop needs of the rest of Medic.

@@ -12,6 +12,8 @@ pub struct MedicHealth {
     pub database: DatabaseHealth,
     /// The addresses that it should listen on and does not, sorted.
     pub not_listening: Vec<ClosedAddress>,
+    /// What its files take of the disk, where that needs a look.
+    pub storage: StorageHealth,
 }
 
 /// How the database does.
@@ -70,6 +72,70 @@ pub struct ClosedAddress {
     pub address: String,
     /// Since when.
     pub since: Timestamp,
+    /// Why; a sentence without a capital and a period.
+    pub reason: String,
+}
+
+/// What Medic's files take of the disk, where that needs a look.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct StorageHealth {
+    /// The quotas of log files that are nearly used up, that of all apps first.
+    pub near_quotas: Vec<NearQuota>,
+    /// The disk of the data folder is nearly full.
+    pub disk: Option<NearlyFullDisk>,
+    /// Files that should be gone and cannot be deleted.
+    pub undeleted: Option<Undeleted>,
+}
+
+/// A quota of log files that is nearly used up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct NearQuota {
+    /// Whose; absent for that of all apps.
+    pub app: Option<AppName>,
+    /// Since when.
+    pub since: Timestamp,
+    /// What the files take.
+    pub used_bytes: u64,
+    /// What they may take.
+    pub quota_bytes: u64,
+}
+
+/// A disk that is nearly full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct NearlyFullDisk {
+    /// Since when.
+    pub since: Timestamp,
+    /// What is left.
+    pub space: DiskSpace,
+    /// It is files that there can be no more of.
+    pub is_out_of_inodes: bool,
+    /// Medic's folder there.
+    pub folder: String,
+}
+
+/// What is left of a disk, for whoever is not root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct DiskSpace {
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+    /// How many more files it takes.
+    pub free_inodes: u64,
+    /// How many it has in all; 0 where it has no such number.
+    pub total_inodes: u64,
+}
+
+/// A file that should be gone and cannot be deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Undeleted {
+    /// Since when.
+    pub since: Timestamp,
+    /// The first of them, or a folder that cannot be looked into.
+    pub path: String,
     /// Why; a sentence without a capital and a period.
     pub reason: String,
 }
