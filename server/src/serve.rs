@@ -197,7 +197,7 @@ pub async fn serve(
 }
 
 /// Says that all is ready, and reads the configuration again whenever that is asked for, until the end is; which end.
-async fn until_end(signals: &mut Signals, reload: impl AsyncFn(), service_manager: &ServiceManager) -> Asked {
+async fn until_end(signals: &mut Signals, reload: &Reload<'_>, service_manager: &ServiceManager) -> Asked {
     service_manager.ready();
     loop {
         match signals.next().await {
