@@ -8,6 +8,7 @@ use std::time::Duration;
 use front_door::{BindError, Death, FrontDoor, FrontDoorSettings, Listeners, ServingThreads, Target};
 use model::auto_heal::{Tallies, Watch};
 use model::crash::AffectedRequests;
+use model::process_connections::ProcessConnections;
 use model::requests::RequestMinute;
 use model::{AppName, Clock, NodeName, WorkerId};
 
@@ -126,18 +127,29 @@ impl Door {
         self.open.get().is_none_or(|open| open.is_drained(worker))
     }
 
-    /// See [`FrontDoor::worker_died`].
-    pub fn worker_died(
+    /// See [`FrontDoor::worker_crashes`].
+    pub fn worker_crashes(
         &self,
         worker: &WorkerId,
         death: Death,
+        connections: Option<ProcessConnections>,
     ) -> impl Future<Output = AffectedRequests> + Send + use<> {
         let asked = {
             let mut deferred = self.deferred();
             deferred.route.retain(|target| target.worker != *worker);
-            self.open.get().map(|open| open.worker_died(worker, death))
+            self.open.get().map(|open| open.worker_crashes(worker, death, connections))
         };
         answered(asked)
+    }
+
+    /// See [`FrontDoor::process_died`].
+    pub fn process_died(
+        &self,
+        worker: &WorkerId,
+        death: Death,
+        connections: Option<ProcessConnections>,
+    ) -> impl Future<Output = AffectedRequests> + Send + use<> {
+        answered(self.open.get().map(|open| open.process_died(worker, death, connections)))
     }
 
     /// See [`FrontDoor::take_minutes`]; after it was shut, what was counted last.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use support::servers::{
     ALWAYS, Load, NEVER, crashes, folder, installed, on_path, python_packages, until_known,
 };
-use support::{Medic, is_alive};
+use support::{Medic, is_alive, request, wait_until};
 
 /// How many children are killed.
 const KILLED: usize = 50;
@@ -45,32 +45,37 @@ fn kill_children(medic: &Medic, path: &str, (children, clients): (usize, usize))
 }
 
 const PYTHON_APP: &str = "
-import ctypes
+import ctypes, os, time
 def app(environ, start):
-    if environ['PATH_INFO'] == '/crash': ctypes.string_at(0)
-    start('200 OK', [('Content-Length', '2')])
-    return [b'ok']
+    path, body = environ['PATH_INFO'], environ['wsgi.input'].read()
+    if path == '/hold':
+        open('held', 'w').close()
+        while not os.path.exists('go'): time.sleep(0.01)
+    if path in ('/crash', '/hold'): ctypes.string_at(0)
+    answer = body or b'ok'
+    start('200 OK', [('Content-Length', str(len(answer)))])
+    return [answer]
 ";
 
-fn gunicorn(head: &str) -> Option<(tempfile::TempDir, Medic)> {
+fn gunicorn(options: &str, head: &str) -> Option<(tempfile::TempDir, Medic)> {
     let packages = python_packages();
     if !installed("gunicorn", packages.join("gunicorn").is_dir()) {
         return None;
     }
     let folder = folder(&[("shop.py", PYTHON_APP)]);
-    let line = "exec python3 -m gunicorn -w 4 --bind 127.0.0.1:$PORT shop:app";
+    let line = format!("exec python3 -m gunicorn {options} --bind 127.0.0.1:$PORT shop:app");
     let app = format!(
         "directory = \"{}\"\nenvironment = {{ PYTHONPATH = \"{}\" }}",
         folder.path().display(),
         packages.display()
     );
-    let medic = Medic::with_command(&["sh", "-c", line].map(PathBuf::from), head, &app);
+    let medic = Medic::with_command(&["sh", "-c", &line].map(PathBuf::from), head, &app);
     Some((folder, medic))
 }
 
 #[test]
 fn gunicorn_loses_fifty_children_and_each_is_recorded() {
-    let Some((_folder, medic)) = gunicorn(NEVER) else { return };
+    let Some((_folder, medic)) = gunicorn("-w 4", NEVER) else { return };
     for crash in kill_children(&medic, "/crash", (4, 2)) {
         assert!(crash["audit"].is_null(), "{crash:#}");
     }
@@ -78,7 +83,7 @@ fn gunicorn_loses_fifty_children_and_each_is_recorded() {
 
 #[test]
 fn gunicorn_loses_fifty_children_under_the_debugger_and_each_has_its_stack() {
-    let Some((_folder, medic)) = gunicorn(ALWAYS) else { return };
+    let Some((_folder, medic)) = gunicorn("-w 4", ALWAYS) else { return };
     let captured = AtomicUsize::new(0);
     for crash in kill_children(&medic, "/crash", (4, 2)) {
         captured.fetch_add(usize::from(crash["audit"].is_object()), Ordering::Relaxed);
@@ -109,6 +114,69 @@ fn puma_loses_fifty_children_and_each_is_recorded() {
     let app = format!("directory = \"{}\"", folder.path().display());
     let medic = Medic::with_command(&["/bin/sh", "-c", line].map(PathBuf::from), NEVER, &app);
     kill_children(&medic, "/crash", (4, 2));
+}
+
+/// Over connections that are kept, whose end may also mean that the server closed them as unused.
+#[test]
+fn a_get_that_kills_its_child_kills_no_other_and_the_crash_names_it() {
+    for (monitoring, evidence) in [(NEVER, "closed"), (ALWAYS, "read")] {
+        let options = "-w 3 -k gthread --threads 2 --keep-alive 75";
+        let Some((_folder, medic)) = gunicorn(options, monitoring) else { return };
+        medic.until_running();
+        let worker = medic.instances()[0]["pid"].as_u64().unwrap();
+        for number in 1..=5 {
+            until_known(worker, 3);
+            (0..8).for_each(|_| assert_eq!(medic.shop("/").status, 200));
+            assert_eq!(medic.shop("/crash").status, 502);
+            medic.until("the crash recorded", || (crashes(&medic).len() >= number).then_some(()));
+        }
+        until_known(worker, 3);
+        let crashes = crashes(&medic);
+        assert_eq!(crashes.len(), 5, "one each");
+        for crash in crashes {
+            let request = &crash["in_flight"][0];
+            assert_eq!(
+                (&crash["in_flight_count"], &request["method"]),
+                (&1.into(), &"GET".into()),
+                "{crash:#}"
+            );
+            assert_eq!(request["evidence"], evidence, "{crash:#}");
+        }
+    }
+}
+
+/// How many sockets the one child of a worker has open.
+fn sockets_of_child(worker: u64) -> usize {
+    let children =
+        std::fs::read_to_string(format!("/proc/{worker}/task/{worker}/children")).unwrap_or_default();
+    let Ok(folder) = std::fs::read_dir(format!("/proc/{}/fd", children.trim())) else { return 0 };
+    let target = |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_link(entry.ok()?.path()).ok();
+    folder.filter_map(target).filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+}
+
+#[test]
+fn a_post_that_a_dying_child_had_accepted_and_not_read_is_answered_by_another() {
+    let Some((folder, medic)) = gunicorn("-w 1 -k gthread --threads 1", ALWAYS) else { return };
+    medic.until_running();
+    let worker = medic.instances()[0]["pid"].as_u64().unwrap();
+    until_known(worker, 1);
+    let front_door = medic.front_door;
+    let killing = std::thread::spawn(move || request(front_door, "GET", "/hold", &[], ""));
+    medic.until("the child busy", || folder.path().join("held").exists().then_some(()));
+    let before = sockets_of_child(worker);
+    let waiting = std::thread::spawn(move || request(front_door, "POST", "/echo", &[], "one order"));
+    wait_until("another connection of the child's", move || sockets_of_child(worker) > before);
+    std::fs::write(folder.path().join("go"), "").unwrap();
+    assert_eq!(killing.join().unwrap().status, 502);
+    let answer = waiting.join().unwrap();
+    assert_eq!((answer.status, &*answer.body), (200, "one order"));
+    medic.until("the crash recorded", || (!crashes(&medic).is_empty()).then_some(()));
+    let crash = crashes(&medic).remove(0);
+    assert_eq!(crash["in_flight_count"], 1, "{crash:#}");
+    assert_eq!(
+        (&crash["in_flight"][0]["method"], &crash["in_flight"][0]["evidence"]),
+        (&"GET".into(), &"read".into())
+    );
 }
 
 const CLUSTER: &str = "

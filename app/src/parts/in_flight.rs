@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use insight::incident::likely_trigger;
 use leptos::prelude::*;
-use model::crash::{InFlightRequest, Incident};
+use model::crash::{InFlightRequest, Incident, ProcessRole, RequestEvidence};
 use model::time::humanise;
 
 use super::region::Scroll;
@@ -12,15 +12,28 @@ use super::region::Scroll;
 /// Who the suspect is, and what was done with the others; nothing where no request was under way. Both without names from
 /// outside.
 pub(crate) fn verdict(incident: &Incident) -> Option<(String, &'static str)> {
-    let others =
-        "Other GET and HEAD requests were retried once (retry budget permitting); the rest received 502.";
-    let count = incident.in_flight_count;
-    Some(match (count, likely_trigger(incident)) {
-        (0, _) => return None,
-        (1, _) => ("Likely trigger: the only in-flight request.".to_owned(), "Not retried."),
-        (_, Some(_)) => {
-            (format!("Likely trigger: the most recent of {count} in-flight requests. Not retried."), others)
+    let others = match incident.role {
+        ProcessRole::Main => {
+            "Other GET and HEAD requests were retried once (retry budget permitting); the rest received 502."
         }
+        ProcessRole::Child | ProcessRole::BehindLauncher => {
+            "GET and HEAD requests that began more than 50 ms before it were retried once (retry budget permitting); the rest received 502."
+        }
+    };
+    let count = incident.in_flight_count;
+    let trigger = likely_trigger(incident);
+    let known = match trigger.map_or(RequestEvidence::InFlight, |trigger| trigger.evidence) {
+        RequestEvidence::InFlight => "",
+        RequestEvidence::Read => " The process had read it.",
+        RequestEvidence::Closed => " Its connection closed with the process, which had left nothing unread.",
+    };
+    Some(match (count, trigger) {
+        (0, _) => return None,
+        (1, _) => (format!("Likely trigger: the only in-flight request.{known}"), "Not retried."),
+        (_, Some(_)) => (
+            format!("Likely trigger: the most recent of {count} in-flight requests.{known} Not retried."),
+            others,
+        ),
         (_, None) => (
             format!("No likely trigger: the worker was killed from outside during {count} requests."),
             "GET and HEAD requests were retried once (retry budget permitting); the rest received 502.",
@@ -103,10 +116,18 @@ mod tests {
     }
 
     fn html_of(signal: &str, count: u32, path: &str) -> String {
+        html_with(signal, count, path, |_| {})
+    }
+
+    fn html_with(signal: &str, count: u32, path: &str, change: impl FnOnce(&mut Incident)) -> String {
         let at = Timestamp::from_ms(1_769_847_300_000);
-        let request =
-            |age_ms| InFlightRequest { method: "GET".to_owned(), path: format!("{path}{age_ms}"), age_ms };
-        let incident = Incident {
+        let request = |age_ms| InFlightRequest {
+            method: "GET".to_owned(),
+            path: format!("{path}{age_ms}"),
+            age_ms,
+            evidence: RequestEvidence::InFlight,
+        };
+        let mut incident = Incident {
             id: "a".repeat(16).parse().unwrap(),
             app: "shop".parse().unwrap(),
             signature: String::new(),
@@ -134,7 +155,24 @@ mod tests {
             matches: vec![],
             state: IncidentState::Open,
         };
+        change(&mut incident);
         view! { <InFlight incident=&incident /> }.to_html()
+    }
+
+    #[test]
+    fn of_those_that_the_process_had_read_the_newest_is_the_trigger() {
+        for (evidence, says) in [
+            (RequestEvidence::Read, "The process had read it."),
+            (RequestEvidence::Closed, "Its connection closed with the process"),
+        ] {
+            let html = html_with("SIGSEGV", 3, "/", |incident| {
+                incident.role = ProcessRole::Child;
+                incident.in_flight[1].evidence = evidence;
+            });
+            assert!(html.contains(says) && html.contains("began more than 50 ms before it"), "{html}");
+            let (before, after) = html.split_once("/1</code>").unwrap();
+            assert!(!before.contains("tag") && after.contains("Likely trigger</span>"), "{html}");
+        }
     }
 
     #[test]

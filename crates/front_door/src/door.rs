@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use model::auto_heal::{Tallies, Watch};
 use model::crash::AffectedRequests;
+use model::process_connections::ProcessConnections;
 use model::requests::RequestMinute;
 use model::{Clock, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::accounting::affected_requests;
 use crate::accounting::connections::CountedApp;
+use crate::accounting::decision::Decision;
 use crate::accounting::worker::Worker;
 use crate::accounting::{minutes, tallies};
 use crate::exchange::app::App;
@@ -120,6 +122,17 @@ impl FrontDoor {
         worker: &WorkerId,
         death: Death,
     ) -> impl Future<Output = AffectedRequests> + Send + use<> {
+        self.worker_crashes(worker, death, None)
+    }
+
+    /// The same of a worker whose process stands still and had these connections: what it had not read is given to another
+    /// worker, whatever it is, as long as its body is held.
+    pub fn worker_crashes(
+        &self,
+        worker: &WorkerId,
+        death: Death,
+        connections: Option<ProcessConnections>,
+    ) -> impl Future<Output = AffectedRequests> + Send + use<> {
         let known = self.known();
         let dead: Vec<_> = known.iter().filter(|known| known.id == *worker).cloned().collect();
         for worker in &dead {
@@ -130,13 +143,38 @@ impl FrontDoor {
             self.app.publish(table.without(worker));
         }
         drop(known);
-        let interrupted = self.ask(|reply| Command::Interrupt(worker.clone(), reply));
+        let connections = connections.map(Arc::new);
+        let interrupted = self.ask(|reply| Command::Interrupt(worker.clone(), connections.clone(), reply));
         let app = Arc::clone(&self.app);
         async move {
             let interrupted = interrupted.all().await;
             // all threads have taught what they saw
             let paths = app.paths.lock().unwrap_or_else(PoisonError::into_inner);
             affected_requests::settle(&dead, death, interrupted, &paths, |wanted| app.grant_retries(wanted))
+        }
+    }
+
+    /// A process of this worker has died, or is about to, and the worker lives on: its master starts another. `connections` are
+    /// those that the process had; where they are not known, the requests are its own whose connection has ended unanswered,
+    /// with nothing left to read on it. They are given up. What it had not read is sent to another process. To be called
+    /// as soon as it is known: requests whose connection broke wait for it, for half a second.
+    pub fn process_died(
+        &self,
+        worker: &WorkerId,
+        death: Death,
+        connections: Option<ProcessConnections>,
+    ) -> impl Future<Output = AffectedRequests> + Send + use<> {
+        let (connections, decision) = (connections.map(Arc::new), Arc::new(Decision::default()));
+        let read = self.ask(|reply| {
+            Command::InterruptProcess(worker.clone(), connections.clone(), Arc::clone(&decision), reply)
+        });
+        let app = Arc::clone(&self.app);
+        async move {
+            let read = read.all().await;
+            let paths = app.paths.lock().unwrap_or_else(PoisonError::into_inner);
+            affected_requests::settle_process(death, read, &decision, &paths, |wanted| {
+                app.grant_retries(wanted)
+            })
         }
     }
 

@@ -27,7 +27,7 @@
 //! - A request goes to the worker with the fewest in flight, or to the instance that its `ARRAffinity` cookie names. While
 //!   another answers, a worker that has answered nobody for some requests is only tried every 10 s.
 //! - A request that has not reached a worker tries the others, then waits for one. One that may have is not sent again, except
-//!   a GET or HEAD whose worker died before it answered (see the module `retries`).
+//!   a GET or HEAD whose worker died before it answered, or another that nobody has read (see the module `retries`).
 //! - A request's time is how long its worker kept the client waiting in one piece. An answer that lasts is a stream, and no slow
 //!   request; whoever replaces a worker is told how many streams and tunnels that ended (see the module `answer_time`).
 //! - What auto-heal's rules go by is counted beside: for each worker, the requests that match a list of watches.

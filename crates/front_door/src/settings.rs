@@ -23,7 +23,8 @@ pub struct FrontDoorSettings {
     pub wait: Duration,
     /// Whether a GET or HEAD whose worker died before an answer byte is given to another worker, or to the replacement within
     /// `wait`; default yes. At most once each, never the only request that the worker had, and of all requests at most a fifth
-    /// plus ten a second (see the module `retries`). Other requests reach a worker at most once, always.
+    /// plus ten a second (see the module `retries`). Other requests are given to another worker only if certainly nobody has read
+    /// them, and their body is held.
     pub retries: bool,
     /// What the client is said to have spoken, in `X-Forwarded-Proto`; default [`Scheme::Http`]. [`Scheme::Https`] where
     /// something that ends TLS stands in front.

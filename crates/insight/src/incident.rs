@@ -1,6 +1,6 @@
 //! What is said of an incident wherever it is shown: how its worker ended, which request is the likely trigger, what to do.
 
-use model::crash::{Frame, InFlightRequest, Incident, ProcessRole, Trust};
+use model::crash::{Frame, InFlightRequest, Incident, ProcessRole, Trust, newest_read};
 use model::incident_state::{IncidentState, Resolution};
 use model::{CrashCause, Signal};
 
@@ -117,8 +117,8 @@ pub fn process(incident: &Incident) -> Vec<Detail> {
     std::iter::once(Detail::text("Process", what)).chain(replacement).collect()
 }
 
-/// The request that most likely killed the worker at the crash shown: the newest, since what had run for long was survived for
-/// long; of one that its master killed for its time the oldest. SIGKILL comes from outside and blames none, unless it was the only one.
+/// The request that most likely killed the process at the crash shown (see [`newest_read`]); of one that its master killed for its
+/// time the oldest. SIGKILL comes from outside and blames none, unless it was the only one.
 pub fn likely_trigger(incident: &Incident) -> Option<&InFlightRequest> {
     let from_outside = incident.cause == CrashCause::Signal && incident.signal.as_deref() == Some("SIGKILL");
     // Oldest first.
@@ -128,7 +128,7 @@ pub fn likely_trigger(incident: &Incident) -> Option<&InFlightRequest> {
             .first()
             .filter(|_| incident.in_flight.len() == incident.in_flight_count as usize);
     }
-    incident.in_flight.last().filter(|_| incident.in_flight_count == 1 || !from_outside)
+    newest_read(&incident.in_flight).filter(|_| incident.in_flight_count == 1 || !from_outside)
 }
 
 /// What to do next, most promising first.

@@ -229,6 +229,37 @@ pub struct InFlightRequest {
     pub path: String,
     /// How long it had been under way.
     pub age_ms: u64,
+    /// By what it is known that the process had it.
+    #[serde(default, skip_serializing_if = "RequestEvidence::is_default")]
+    pub evidence: RequestEvidence,
+}
+
+/// By what it is known that a process that crashed had a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum RequestEvidence {
+    /// Its worker had it, and nothing more is known.
+    #[default]
+    InFlight,
+    /// Its connection ended with the process, and nothing was left to read on it.
+    Closed,
+    /// The process stood still, and had read it from its socket.
+    Read,
+}
+
+impl RequestEvidence {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The request of these, oldest first, that most likely killed the process that had them: the newest of those that it is known
+/// to have read, else the newest of all, since what had run for long was survived for long.
+pub fn newest_read(requests: &[InFlightRequest]) -> Option<&InFlightRequest> {
+    let is_known = |request: &&InFlightRequest| request.evidence != RequestEvidence::InFlight;
+    requests.iter().rev().find(is_known).or_else(|| requests.last())
 }
 
 /// The requests that a worker's end affected: those that it was answering, and those that it had when it was retired.

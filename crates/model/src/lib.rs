@@ -13,6 +13,7 @@ pub mod memory;
 pub mod names;
 pub mod path_template;
 pub mod process;
+pub mod process_connections;
 pub mod range;
 pub mod requests;
 pub mod settings;

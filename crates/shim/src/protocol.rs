@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use model::crash::{Audit, Findings, ProcessRole};
+use model::process_connections::ProcessConnections;
 use model::start::StartFault;
 use model::{CrashCause, Exit, ProcessId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -258,6 +259,9 @@ pub enum FromShim {
         signal: i32,
         /// When it was caught.
         at: Timestamp,
+        /// What it had of the port when it stood still, where that could be read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connections: Option<ProcessConnections>,
     },
     /// The worker ended.
     Ended {
@@ -287,7 +291,15 @@ pub enum FromShim {
     },
     /// A serving process that the worker has started is stopped at its fatal signal; its dump comes next, then its end. Since
     /// version 2, as is all that speaks of these.
-    ChildCrashing { process: ProcessId, role: ProcessRole, signal: i32, at: Timestamp },
+    ChildCrashing {
+        process: ProcessId,
+        role: ProcessRole,
+        signal: i32,
+        at: Timestamp,
+        /// As in `Crashing`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connections: Option<ProcessConnections>,
+    },
     /// It crashed. What ends otherwise is not told.
     ChildEnded {
         process: ProcessId,

@@ -46,6 +46,7 @@ use crate::output::Output;
 use crate::proc_status;
 use crate::protocol::{FromShim, WorkerSpec};
 use crate::serving::ServingProcesses;
+use crate::serving::sockets::connections_of;
 use crate::sys::Pid;
 use crate::sys::descriptors::{Interest, Readiness, poll};
 use crate::sys::ptrace::signal_info;
@@ -297,6 +298,12 @@ impl Shim {
                 Report::Fatal { pid, tid, signal } => self.hold(pid, tid, signal),
                 Report::Still { pid, tid, signal, threads } => {
                     let Some(captured) = self.captured.get_mut(&pid) else { continue };
+                    // first of all: the replacement starts at the signal, not after the dump
+                    let connections = connections_of(pid, self.spec.port);
+                    let message = captured.stands_still(connections);
+                    if let Some(client) = &mut self.client {
+                        client.send(&message);
+                    }
                     captured.root = ForeignRoot::of(pid);
                     captured.file = executable_of(pid);
                     self.captures.begin(&Standstill { pid, tid, signal, threads, held: captured.held });
@@ -325,10 +332,16 @@ impl Shim {
         let Some(tracer) = &mut self.tracer else { return };
         let at = self.clock.wall();
         let message = if pid == self.worker.pid {
-            Some(FromShim::Crashing { signal: signal.0, at })
+            Some(FromShim::Crashing { signal: signal.0, at, connections: None })
         } else {
             let identity = self.serving.identity(pid).filter(|_| self.post_mortem.is_none());
-            identity.map(|(process, role)| FromShim::ChildCrashing { process, role, signal: signal.0, at })
+            identity.map(|(process, role)| FromShim::ChildCrashing {
+                process,
+                role,
+                signal: signal.0,
+                at,
+                connections: None,
+            })
         };
         let Some(message) =
             message.filter(|_| !self.asked.for_signal(signal) && !self.captured.contains_key(&pid))
@@ -336,10 +349,6 @@ impl Shim {
             tracer.pass_on(pid, &mut self.serving);
             return;
         };
-        // first of all: the replacement starts at the signal, not after the dump
-        if let Some(client) = &mut self.client {
-            client.send(&message);
-        }
         let sender = signal_info(tid).ok().and_then(|info| info.sender());
         let by_parent = sender.is_some() && sender == proc_status::parent_of(pid);
         let captured = Captured::new(signal, message, self.clock.monotonic(), by_parent);

@@ -13,7 +13,7 @@
 //! A connection that fails says nothing about the worker: descriptors may be used up, the shim may be stopped. So the link
 //! stays, and what was asked and not answered is asked again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,10 +24,11 @@ use engine::instance::ChildEvent;
 use front_door::Death;
 use model::crash::AffectedRequests;
 use model::ending::{Ending, classify};
+use model::process_connections::ProcessConnections;
 use model::start::Readiness;
-use model::{Exit, Signal, WorkerId};
-use shim::WorkerTree;
+use model::{Clock, CrashCause, Exit, ProcessId, Signal, WorkerId};
 use shim::protocol::{FromShim, Request, SPEC_NAME, Said, ToShim, Watched};
+use shim::{SystemClock, WorkerTree};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
@@ -80,6 +81,8 @@ struct ShimState {
     requests: u64,
     /// Asked, and not answered yet.
     unanswered: VecDeque<Unanswered>,
+    /// Processes that are about to die, and whose connections it has told.
+    read: BTreeSet<ProcessId>,
     ended: bool,
     /// The shim may go, or may have gone.
     acknowledged: bool,
@@ -243,13 +246,14 @@ impl Link {
             self.connected.moved(&self.worker, pid);
             return self.tell(instance::WorkerEvent::Moved { pid }).await;
         }
-        match self.translate(said, shim.pid).await {
+        match self.translate(said, shim).await {
             Some(input) => self.tell(input).await,
             None => Ok(()),
         }
     }
 
-    async fn translate(&self, said: FromShim, pid: u32) -> Option<instance::WorkerEvent> {
+    async fn translate(&self, said: FromShim, shim: &mut ShimState) -> Option<instance::WorkerEvent> {
+        let pid = shim.pid;
         Some(match said {
             FromShim::State { .. }
             | FromShim::Disarmed
@@ -263,8 +267,8 @@ impl Link {
             }
             FromShim::Armed => instance::WorkerEvent::Armed,
             FromShim::ArmRefused { reason } => instance::WorkerEvent::ArmRefused { reason },
-            FromShim::Crashing { signal, at } => {
-                let affected = self.affected(Death::ByItself).await;
+            FromShim::Crashing { signal, at, connections } => {
+                let affected = self.affected(Death::ByItself, connections).await;
                 instance::WorkerEvent::Fatal { pid, signal: Signal(signal), at, affected }
             }
             FromShim::Ended { exit, asked, oom_killed, at, uptime_ms, passed_on, fault, .. } => {
@@ -274,20 +278,31 @@ impl Link {
                     ending: if passed_on { Ending::PassedOn } else { classify(exit, asked, oom_killed) },
                     at,
                     uptime: Duration::from_millis(uptime_ms),
-                    affected: self.affected(death(exit, oom_killed)).await,
+                    affected: self.affected(death(exit, oom_killed), None).await,
                     fault,
                 }
             }
             FromShim::Analysed { findings, audit } => {
                 instance::WorkerEvent::Analysed { findings: Box::new(findings), audit }
             }
-            FromShim::ChildCrashing { process, role, signal, at } => {
-                let affected = AffectedRequests::default();
+            FromShim::ChildCrashing { process, role, signal, at, connections } => {
+                let affected = if connections.is_some() {
+                    shim.read.insert(process);
+                    self.affected_by_child(Death::ByItself, connections).await
+                } else {
+                    AffectedRequests::default()
+                };
                 let event = ChildEvent::Fatal { role, signal: Signal(signal), at, affected };
                 instance::WorkerEvent::Child { process, event }
             }
             FromShim::ChildEnded { process, role, exit, cause, at, uptime_ms } => {
-                let (uptime, affected) = (Duration::from_millis(uptime_ms), AffectedRequests::default());
+                let affected = if shim.read.remove(&process) {
+                    // it was told at its signal
+                    AffectedRequests::default()
+                } else {
+                    self.affected_by_child(death(exit, cause == CrashCause::OutOfMemory), None).await
+                };
+                let uptime = Duration::from_millis(uptime_ms);
                 let event = ChildEvent::Ended { role, exit, cause, at, uptime, affected };
                 instance::WorkerEvent::Child { process, event }
             }
@@ -299,9 +314,25 @@ impl Link {
     }
 
     /// Has what the worker was answering answered, and says what that was.
-    async fn affected(&self, death: Death) -> AffectedRequests {
+    async fn affected(&self, death: Death, connections: Option<ProcessConnections>) -> AffectedRequests {
         match &self.front_door {
-            Some(front_door) => front_door.worker_died(&self.worker, death).await,
+            Some(front_door) => {
+                front_door.worker_crashes(&self.worker, death, connections.map(by_own_clock)).await
+            }
+            None => AffectedRequests::default(),
+        }
+    }
+
+    /// The same where one process of several has died.
+    async fn affected_by_child(
+        &self,
+        death: Death,
+        connections: Option<ProcessConnections>,
+    ) -> AffectedRequests {
+        match &self.front_door {
+            Some(front_door) => {
+                front_door.process_died(&self.worker, death, connections.map(by_own_clock)).await
+            }
             None => AffectedRequests::default(),
         }
     }
@@ -337,7 +368,7 @@ impl Link {
         } else {
             tracing::warn!(worker = %self.worker, "its shim has ended; the run folder was left over and is removed");
         }
-        let affected = self.affected(Death::Killed).await;
+        let affected = self.affected(Death::Killed, None).await;
         let _ended = self.tell(instance::WorkerEvent::Lost { affected }).await;
     }
 }
@@ -362,6 +393,10 @@ impl ShimState {
         }
         Some(request)
     }
+}
+
+fn by_own_clock(told: ProcessConnections) -> ProcessConnections {
+    told.by_clock(SystemClock::since_boot(), SystemClock.monotonic())
 }
 
 /// SIGKILL comes from outside, except for want of memory, which a request may have asked for.

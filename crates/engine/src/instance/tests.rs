@@ -2,7 +2,9 @@ use super::*;
 use crate::auto_heal::Configure;
 use model::auto_heal::limit::Bounds;
 use model::auto_heal::{AutoHealConfig, AutoHealState, NotRespondingNumbers};
-use model::crash::{AffectedRequests, Audit, Crash, Findings, InFlightRequest, Runtime, Thread};
+use model::crash::{
+    AffectedRequests, Audit, Crash, Findings, InFlightRequest, RequestEvidence, Runtime, Thread,
+};
 use model::crash_monitor::{CrashMonitorState, Numbers};
 use model::{Ending, Exit};
 

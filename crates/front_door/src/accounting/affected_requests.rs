@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::WorkerId;
-use model::crash::{AffectedRequests, Crash, InFlightRequest};
+use model::crash::{AffectedRequests, Crash, InFlightRequest, RequestEvidence};
 use model::path_template::{PathCandidate, PathLearner};
 
 use super::answer_time::Kind;
+use super::decision::Decision;
 use super::worker::Worker;
 use crate::settings::Death;
 
@@ -20,6 +21,50 @@ pub(crate) const DEATH_IS_KNOWN_WITHIN: Duration = Duration::from_secs(2);
 /// Broken connections that a thread remembers; the oldest go first.
 const BROKEN_LIMIT: usize = 4_096;
 
+/// Of several requests that a process had read, those that began this shortly before the newest may be the reason as well. Ours:
+/// a server with an event loop reads what has come together, and then runs it in order.
+const ABOUT_THE_SAME_TIME: Duration = Duration::from_millis(50);
+
+/// How a connection to a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConnectionEnd {
+    /// With nothing left to read at the worker's end.
+    Closed,
+    /// With something left.
+    Reset,
+    /// Before the request was sent.
+    Stale,
+}
+
+/// What is known of whether a process that died had a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    /// Nothing beyond that its worker had it.
+    None,
+    /// The process had read it, by its sockets.
+    Read,
+    /// It had not.
+    Unread,
+    /// By how the connection ended, something had read it.
+    Closed,
+    /// By how the connection ended, it was not read to its end.
+    Reset,
+}
+
+impl Evidence {
+    pub(crate) fn of_end(end: Option<ConnectionEnd>) -> Self {
+        match end {
+            None => Self::None,
+            Some(ConnectionEnd::Closed) => Self::Closed,
+            Some(ConnectionEnd::Reset | ConnectionEnd::Stale) => Self::Reset,
+        }
+    }
+
+    fn was_read(self) -> bool {
+        matches!(self, Self::Read | Self::Closed)
+    }
+}
+
 /// A request that a worker's end interrupted, and when it began.
 pub(crate) struct InterruptedRequest {
     pub(crate) started: Duration,
@@ -28,6 +73,7 @@ pub(crate) struct InterruptedRequest {
     pub(crate) age_ms: u64,
     pub(crate) kind: Kind,
     pub(crate) outcome: Outcome,
+    pub(crate) evidence: Evidence,
 }
 
 impl InterruptedRequest {
@@ -37,6 +83,11 @@ impl InterruptedRequest {
             method: self.method.to_owned(),
             path: paths.template(&self.path),
             age_ms: self.age_ms,
+            evidence: match self.evidence {
+                Evidence::Read => RequestEvidence::Read,
+                Evidence::Closed => RequestEvidence::Closed,
+                Evidence::None | Evidence::Unread | Evidence::Reset => RequestEvidence::InFlight,
+            },
         }
     }
 }
@@ -55,8 +106,8 @@ pub(crate) enum Outcome {
 /// Adds up what all threads said of the `dead` (one worker, that may have been routed more than once) and decides. `grant`
 /// says how many of so many requests may be tried again.
 ///
-/// The suspect is the only request, or, of several that a worker had when it died by itself, the newest: what had run for long
-/// was survived for long.
+/// The suspect is the only request, or, of several that a worker had when it died by itself, the newest, and of those that it
+/// is known to have read where there are any: what had run for long was survived for long.
 pub(crate) fn settle(
     dead: &[Arc<Worker>],
     death: Death,
@@ -71,14 +122,15 @@ pub(crate) fn settle(
     let held_up = dead.iter().any(|worker| worker.was_retired());
     // What was told before had its own suspect.
     let has_suspect = alone || (death == Death::ByItself && before == 0 && !held_up);
-    let suspect = interrupted.last().filter(|_| has_suspect);
+    let read = interrupted.iter().rev().find(|request| request.evidence.was_read());
+    let suspect = read.or_else(|| interrupted.last()).filter(|_| has_suspect);
     let undecided = interrupted.iter().filter(|request| request.outcome == Outcome::Undecided).count();
     let undecided = u32::try_from(undecided).unwrap_or(u32::MAX);
     let innocent =
         undecided - u32::from(suspect.is_some_and(|suspect| suspect.outcome == Outcome::Undecided));
     let retries = if held_up || innocent == 0 { 0 } else { grant(innocent) };
     for worker in dead {
-        worker.decide_retries(retries, suspect.map(|suspect| suspect.started));
+        worker.decision.make(retries, suspect.map(|suspect| suspect.started..=suspect.started));
     }
     let taken = |kind| dead.iter().map(|worker| worker.take_failed(kind)).sum::<u64>();
     let fails = |kind| {
@@ -87,8 +139,6 @@ pub(crate) fn settle(
         interrupted.iter().filter(of_kind).count() as u64
     };
     let failed = |kind| taken(kind) + fails(kind);
-    // What had run for long was survived for long: the newest are the suspects.
-    let surplus = interrupted.len().saturating_sub(Crash::IN_FLIGHT_KEPT);
     AffectedRequests {
         count,
         drained: dead.iter().map(|worker| worker.take_drained()).sum(),
@@ -96,8 +146,38 @@ pub(crate) fn settle(
         streams_ended: failed(Kind::Stream),
         tunnels_ended: failed(Kind::Tunnel),
         suspect: suspect.map(|suspect| suspect.described(paths)),
-        requests: interrupted.iter().skip(surplus).map(|request| request.described(paths)).collect(),
+        requests: newest(&interrupted, paths),
     }
+}
+
+/// The same for one process of a worker that lives on: `read` is what all threads said that it had read. Those that may have
+/// killed it are not given to its siblings, and were they several.
+pub(crate) fn settle_process(
+    death: Death,
+    mut read: Vec<InterruptedRequest>,
+    decision: &Decision,
+    paths: &PathLearner,
+    grant: impl FnOnce(u32) -> u32,
+) -> AffectedRequests {
+    read.sort_by_key(|request| request.started);
+    let count = u32::try_from(read.len()).unwrap_or(u32::MAX);
+    let suspect = read.last().filter(|_| count == 1 || death == Death::ByItself);
+    let blamed = suspect.map(|suspect| suspect.started.saturating_sub(ABOUT_THE_SAME_TIME)..=suspect.started);
+    let is_innocent = |request: &&InterruptedRequest| {
+        request.outcome == Outcome::Undecided
+            && !blamed.as_ref().is_some_and(|blamed| blamed.contains(&request.started))
+    };
+    let innocent = u32::try_from(read.iter().filter(is_innocent).count()).unwrap_or(u32::MAX);
+    let retries = if innocent == 0 { 0 } else { grant(innocent) };
+    let suspect = suspect.map(|suspect| suspect.described(paths));
+    decision.make(retries, blamed);
+    AffectedRequests { count, suspect, requests: newest(&read, paths), ..AffectedRequests::default() }
+}
+
+/// What had run for long was survived for long: the newest are the suspects.
+fn newest(interrupted: &[InterruptedRequest], paths: &PathLearner) -> Vec<InFlightRequest> {
+    let surplus = interrupted.len().saturating_sub(Crash::IN_FLIGHT_KEPT);
+    interrupted.iter().skip(surplus).map(|request| request.described(paths)).collect()
 }
 
 /// One thread's requests whose connection to the worker broke a moment ago.
@@ -129,10 +209,19 @@ impl BrokenRequests {
         }
     }
 
-    pub(crate) fn take(&mut self, worker: &WorkerId, now: Duration) -> Vec<InterruptedRequest> {
+    /// Those of a worker that has died, or, of one whose process has, those that were read.
+    pub(crate) fn take(
+        &mut self,
+        worker: &WorkerId,
+        now: Duration,
+        of_process: bool,
+    ) -> Vec<InterruptedRequest> {
         self.forget(now);
+        let is_one = |at: &WorkerId, request: &InterruptedRequest| {
+            at == worker && (!of_process || request.evidence.was_read())
+        };
         let (taken, kept): (VecDeque<_>, _) =
-            std::mem::take(&mut self.requests).into_iter().partition(|(at, ..)| at == worker);
+            std::mem::take(&mut self.requests).into_iter().partition(|(at, _, request)| is_one(at, request));
         self.requests = kept;
         taken.into_iter().map(|(.., request)| request).collect()
     }

@@ -3,6 +3,7 @@
 pub(crate) mod affected_requests;
 pub(crate) mod answer_time;
 pub(crate) mod connections;
+pub(crate) mod decision;
 pub(crate) mod minutes;
 pub(crate) mod passive_health;
 pub(crate) mod path_samples;

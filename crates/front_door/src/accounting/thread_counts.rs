@@ -67,16 +67,17 @@ impl ThreadCounts {
         self.broken.borrow_mut().push(worker.id.clone(), now, request);
     }
 
-    /// Those whose connection to a worker, which has died, broke a moment ago. What it was asked for before counts for how
-    /// they are named.
+    /// Those whose connection to a worker, which has died or whose process has, broke a moment ago. What it was asked for
+    /// before counts for how they are named.
     pub(crate) fn take_broken(
         &self,
         worker: &WorkerId,
         now: Duration,
         paths: &Mutex<PathLearner>,
+        of_process: bool,
     ) -> Vec<InterruptedRequest> {
         self.paths.teach_now(paths);
-        self.broken.borrow_mut().take(worker, now)
+        self.broken.borrow_mut().take(worker, now, of_process)
     }
 
     pub(crate) fn put_back_broken(

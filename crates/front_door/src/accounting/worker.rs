@@ -4,21 +4,19 @@
 //!
 //! ```text
 //!          route() without it            worker_died()
-//!  TAKES ─────────────────────▶ RETIRED ──────────────▶ DEAD ── decide_retries() ──▶ requests that wait for it go on
+//!  TAKES ─────────────────────▶ RETIRED ──────────────▶ DEAD ── decision.make() ──▶ requests that wait for it go on
 //!    ▲                             │                      ▲
 //!    └──────── route() with it ────┘                      │
 //!    └────────────────────── worker_died() ───────────────┘
 //! ```
 
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
-use std::time::Duration;
 
 use model::WorkerId;
-use tokio::sync::Notify;
 
 use super::answer_time::Kind;
+use super::decision::Decision;
 use super::passive_health::PassiveHealth;
 use crate::settings::Target;
 
@@ -37,12 +35,8 @@ pub(crate) struct Worker {
     failed: [AtomicU64; 3],
     /// Requests that its death interrupted, as far as they have been told.
     interrupted: AtomicU32,
-    /// Those of them that may still go to another worker.
-    retries: AtomicU32,
-    /// When the request began that may have killed it, in nanoseconds; later ones than all where there is none.
-    suspect_ns: AtomicU64,
-    decided: AtomicBool,
-    decision: Notify,
+    /// Which of them may go to another worker.
+    pub(crate) decision: Decision,
     /// What was logged of it, a bit for each kind.
     logged: AtomicU8,
 }
@@ -64,10 +58,7 @@ impl Worker {
             drained: AtomicU64::new(0),
             failed: Default::default(),
             interrupted: AtomicU32::new(0),
-            retries: AtomicU32::new(0),
-            suspect_ns: AtomicU64::new(u64::MAX),
-            decided: AtomicBool::new(false),
-            decision: Notify::new(),
+            decision: Decision::default(),
             logged: AtomicU8::new(0),
         }
     }
@@ -197,31 +188,4 @@ impl Worker {
     pub(crate) fn add_interrupted(&self, count: u32) -> u32 {
         self.interrupted.fetch_add(count, SeqCst)
     }
-
-    /// What its death cost is counted: so many of those requests may be tried again, and never the suspect, which began then.
-    pub(crate) fn decide_retries(&self, retries: u32, suspect: Option<Duration>) {
-        if let Some(started) = suspect {
-            self.suspect_ns.store(nanoseconds(started), SeqCst);
-        }
-        self.retries.fetch_add(retries, SeqCst);
-        self.decided.store(true, SeqCst);
-        self.decision.notify_waiters();
-    }
-
-    /// Waits until it is dead and that is decided; says whether a request that it had, and that began then, may be tried again.
-    pub(crate) async fn may_retry(&self, started: Duration) -> bool {
-        let mut told = pin!(self.decision.notified());
-        told.as_mut().enable();
-        if !self.decided.load(SeqCst) {
-            told.await;
-        }
-        if self.suspect_ns.load(SeqCst) == nanoseconds(started) {
-            return false;
-        }
-        self.retries.fetch_update(SeqCst, SeqCst, |retries| retries.checked_sub(1)).is_ok()
-    }
-}
-
-fn nanoseconds(since_boot: Duration) -> u64 {
-    u64::try_from(since_boot.as_nanos()).unwrap_or(u64::MAX - 1)
 }

@@ -4,20 +4,23 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use hyper::Method;
 use hyper::http::uri::PathAndQuery;
 use model::WorkerId;
 use model::path_template::PathCandidate;
+use model::process_connections::ProcessConnections;
 
 use super::client_timeouts::ClientTimeouts;
 use super::method_name::method_name;
 use super::peer::Peer;
 use super::router::Router;
-use crate::accounting::affected_requests::{InterruptedRequest, Outcome};
+use super::upstream::Upstream;
+use crate::accounting::affected_requests::{Evidence, InterruptedRequest, Outcome};
 use crate::accounting::answer_time::{AnswerTime, Kind};
+use crate::accounting::decision::Decision;
 use crate::accounting::passive_health::UNANSWERED_AFTER;
 use crate::accounting::tallies::Running;
 use crate::accounting::worker::Worker;
@@ -30,8 +33,10 @@ pub(crate) struct Client {
     pub(crate) current: RefCell<Option<CurrentRequest>>,
     /// A request's body was not read to its end.
     pub(crate) unread: Cell<bool>,
-    /// The worker died while it had the request.
+    /// The worker, or its process that had the request, died.
     interrupted: Cell<bool>,
+    /// What that means for the request, where it was told.
+    fate: RefCell<Option<Fate>>,
     /// Wakes the connection's task.
     waker: RefCell<Option<Waker>>,
 }
@@ -42,14 +47,33 @@ pub(crate) struct CurrentRequest {
     path: Option<PathAndQuery>,
     pub(crate) time: AnswerTime,
     pub(crate) worker: Option<Arc<Worker>>,
-    /// It was given to the worker, so it may have had an effect from then on; `true` once a byte came back.
-    pub(crate) sent: Option<Rc<Cell<bool>>>,
-    /// It may be tried once more as long as no byte came back.
-    pub(crate) retryable: bool,
+    /// It was given to the worker over this connection, so it may have had an effect from then on.
+    pub(crate) sent: Option<Rc<Upstream>>,
+    /// Whether it may be tried once more as long as no byte came back.
+    pub(crate) second_try: SecondTry,
     /// It has counted as unanswered by its worker.
     pub(crate) counted_unanswered: bool,
     /// It is counted, so it is running no more: it has ended, or has become a tunnel.
     pub(crate) counted: bool,
+}
+
+/// When a request may be tried a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SecondTry {
+    Never,
+    /// Where it is certain that nobody read it: it may have an effect.
+    IfUnread,
+    /// Also where it was read: GET and HEAD.
+    IfInnocent,
+}
+
+/// What becomes of a request after the death of a process of its worker, which lives on.
+#[derive(Clone)]
+pub(crate) enum Fate {
+    /// The process had not read it: it is sent again.
+    Unread,
+    /// The process had read it, or may have.
+    Read(Arc<Decision>),
 }
 
 impl Client {
@@ -61,6 +85,7 @@ impl Client {
             current: RefCell::default(),
             unread: Cell::default(),
             interrupted: Cell::default(),
+            fate: RefCell::default(),
             waker: RefCell::default(),
         }
     }
@@ -87,6 +112,18 @@ impl Client {
     /// The request is at no dead worker, or no more.
     pub(crate) fn clear_interrupted(&self) {
         self.interrupted.set(false);
+        self.fate.take();
+    }
+
+    /// Waits until it is told what becomes of the request. `None` where its whole worker died, and that is all that is told.
+    pub(crate) async fn fate(&self) -> Option<Fate> {
+        std::future::poll_fn(|_| match &*self.fate.borrow() {
+            Some(fate) => Poll::Ready(Some(fate.clone())),
+            None if self.is_interrupted() => Poll::Ready(None),
+            // whoever tells wakes the connection's task
+            None => Poll::Pending,
+        })
+        .await
     }
 
     /// Nothing that the connection has read or written is needed any more.
@@ -94,17 +131,79 @@ impl Client {
         self.timeouts.needs_no_buffers() && !self.unread.get()
     }
 
-    /// Gives up the request if `worker` has it; says what it was.
-    pub(crate) fn interrupt(&self, worker: &WorkerId, now: Duration) -> Option<InterruptedRequest> {
+    /// Gives up the request if `worker`, which has died, has it; says what it was. What its process is known not to have read
+    /// is sent again instead.
+    pub(crate) fn interrupt(
+        &self,
+        worker: &WorkerId,
+        now: Duration,
+        connections: Option<&ProcessConnections>,
+    ) -> Option<InterruptedRequest> {
         let current = self.current.borrow();
-        let current = current.as_ref().filter(|current| current.sent.is_some() && !self.is_interrupted())?;
-        if current.worker.as_ref().is_none_or(|at| at.id != *worker) {
+        let current = current.as_ref().filter(|current| self.can_be_interrupted(current, worker))?;
+        let evidence = current.evidence_of_sockets(connections).unwrap_or_else(|| current.evidence());
+        if evidence == Evidence::Unread && self.send_again(current) {
             return None;
         }
         self.interrupted.set(true);
         self.wake();
-        let outcome = if current.may_retry() { Outcome::Undecided } else { Outcome::Fails };
-        Some(current.interrupted(now, outcome))
+        Some(current.interrupted(now, current.outcome(), evidence))
+    }
+
+    /// The same where a process of `worker` has died that had these connections, or, where that is not known, those that have
+    /// ended. What another process has goes on.
+    pub(crate) fn interrupt_of_process(
+        &self,
+        worker: &WorkerId,
+        now: Duration,
+        connections: Option<&ProcessConnections>,
+        decision: &Arc<Decision>,
+    ) -> Option<InterruptedRequest> {
+        let current = self.current.borrow();
+        let current = current.as_ref().filter(|current| self.can_be_interrupted(current, worker))?;
+        let evidence = match connections {
+            Some(_) => current.evidence_of_sockets(connections)?,
+            None => current.evidence(),
+        };
+        match evidence {
+            Evidence::None => None,
+            Evidence::Unread => {
+                self.send_again(current);
+                None
+            }
+            Evidence::Reset => {
+                if current.second_try != SecondTry::IfInnocent || !self.send_again(current) {
+                    self.tell(Fate::Read(Arc::clone(decision)));
+                }
+                None
+            }
+            Evidence::Read | Evidence::Closed => {
+                self.tell(Fate::Read(Arc::clone(decision)));
+                Some(current.interrupted(now, current.outcome(), evidence))
+            }
+        }
+    }
+
+    fn can_be_interrupted(&self, current: &CurrentRequest, worker: &WorkerId) -> bool {
+        let is_there = current.worker.as_ref().is_some_and(|at| at.id == *worker);
+        is_there && current.sent.is_some() && !self.is_interrupted()
+    }
+
+    /// `false` where it may not be tried (again).
+    fn send_again(&self, current: &CurrentRequest) -> bool {
+        let again = current.second_try != SecondTry::Never
+            && !current.is_heard()
+            && self.router.app.grant_retries(1) > 0;
+        if again {
+            self.tell(Fate::Unread);
+        }
+        again
+    }
+
+    fn tell(&self, fate: Fate) {
+        self.fate.replace(Some(fate));
+        self.interrupted.set(true);
+        self.wake();
     }
 
     /// Counts what a worker has of it now: a running request, a stream or a tunnel.
@@ -141,7 +240,7 @@ impl Client {
     /// A worker has the request, or does not take its connection, and no byte came back. As long as the client has not sent all
     /// of the body, it is the worker that waits.
     pub(crate) fn is_unanswered(&self, current: &CurrentRequest) -> bool {
-        let unheard = current.sent.as_ref().is_none_or(|heard| !heard.get() && !self.unread.get());
+        let unheard = current.sent.as_ref().is_none_or(|sent| !sent.heard() && !self.unread.get());
         current.worker.is_some() && unheard && !current.counted && !self.is_interrupted()
     }
 }
@@ -154,7 +253,7 @@ impl CurrentRequest {
             time: AnswerTime::new(started),
             worker: None,
             sent: None,
-            retryable: false,
+            second_try: SecondTry::Never,
             counted_unanswered: false,
             counted: false,
         }
@@ -169,12 +268,41 @@ impl CurrentRequest {
         now.saturating_sub(self.time.started())
     }
 
-    /// It may be tried again, and no byte of an answer has come.
-    pub(crate) fn may_retry(&self) -> bool {
-        self.retryable && self.sent.as_ref().is_some_and(|heard| !heard.get())
+    /// Whether it may be tried again: no byte of an answer has come.
+    pub(crate) fn may_retry(&self) -> SecondTry {
+        let is_unanswered = self.sent.is_some() && !self.is_heard();
+        if is_unanswered { self.second_try } else { SecondTry::Never }
     }
 
-    pub(crate) fn interrupted(&self, now: Duration, outcome: Outcome) -> InterruptedRequest {
+    fn is_heard(&self) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.heard())
+    }
+
+    fn outcome(&self) -> Outcome {
+        if self.may_retry() == SecondTry::IfInnocent { Outcome::Undecided } else { Outcome::Fails }
+    }
+
+    /// What its connection says of whether it was read.
+    pub(crate) fn evidence(&self) -> Evidence {
+        Evidence::of_end(self.sent.as_ref().and_then(|sent| sent.end()))
+    }
+
+    /// What the sockets of a process say; `None` where that did not have its connection, or nothing is known of them.
+    fn evidence_of_sockets(&self, connections: Option<&ProcessConnections>) -> Option<Evidence> {
+        let (connections, sent) = (connections?, self.sent.as_ref()?);
+        // its port may have been another's before
+        let unread = connections.unread_of(sent.port).filter(|_| sent.opened <= connections.stopped())?;
+        let came_later = self.time.started() > connections.stopped();
+        let is_unread = !sent.heard() && (came_later || unread >= sent.written());
+        Some(if is_unread { Evidence::Unread } else { Evidence::Read })
+    }
+
+    pub(crate) fn interrupted(
+        &self,
+        now: Duration,
+        outcome: Outcome,
+        evidence: Evidence,
+    ) -> InterruptedRequest {
         let age = self.age(now);
         InterruptedRequest {
             started: self.time.started(),
@@ -183,6 +311,7 @@ impl CurrentRequest {
             age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
             kind: self.time.kind(now),
             outcome,
+            evidence,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One request on its way: at which worker it is, whether it was handed over, how it ends, and what is counted when it is
 //! through. It leaves the worker's count when it is dropped, whatever the reason.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +8,10 @@ use std::time::Duration;
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, StatusCode};
 
-use super::client::{Client, CurrentRequest};
+use super::client::{Client, CurrentRequest, SecondTry};
 use super::router::Router;
-use crate::accounting::affected_requests::Outcome;
+use super::upstream::Upstream;
+use crate::accounting::affected_requests::{ConnectionEnd, Outcome};
 use crate::accounting::answer_time::Kind;
 use crate::accounting::tallies::Ended;
 use crate::accounting::worker::Worker;
@@ -84,26 +84,33 @@ impl Flight {
         }
     }
 
-    /// It may be tried once more, as long as no answer byte has come.
-    pub(crate) fn allow_retry(&self) {
+    /// Whether it may be tried once more, as long as no answer byte has come.
+    pub(crate) fn allow_retry(&self, second_try: SecondTry) {
         if let Some(current) = &mut *self.client.current.borrow_mut() {
-            current.retryable = true;
+            current.second_try = second_try;
         }
     }
 
-    /// From here on it may have had an effect at the worker. `heard` tells when a byte came back.
-    pub(crate) fn sent(&self, heard: &Rc<Cell<bool>>) {
-        heard.set(false);
+    /// From here on it may have had an effect at the worker, over this connection.
+    pub(crate) fn sent(&self, upstream: &Rc<Upstream>) {
+        upstream.begin_request();
         if let Some(current) = &mut *self.client.current.borrow_mut() {
-            current.sent = Some(Rc::clone(heard));
+            current.sent = Some(Rc::clone(upstream));
         }
     }
 
-    /// Its connection broke or its worker died. Whether that leaves a second try open; if so, [`Flight::retry`] or
-    /// [`Flight::broke`] is to follow.
-    pub(crate) fn may_retry(&mut self) -> bool {
-        self.undecided = self.client.current.borrow().as_ref().is_some_and(CurrentRequest::may_retry);
-        self.undecided
+    /// Its connection broke, or its worker or the process that had it died. Whether that leaves a second try open; if so,
+    /// [`Flight::retry`] or [`Flight::broke`] is to follow.
+    pub(crate) fn may_retry(&mut self) -> SecondTry {
+        let current = self.client.current.borrow();
+        let second_try = current.as_ref().map_or(SecondTry::Never, CurrentRequest::may_retry);
+        self.undecided = second_try != SecondTry::Never;
+        second_try
+    }
+
+    /// How its connection ended, if that has.
+    pub(crate) fn connection_end(&self) -> Option<ConnectionEnd> {
+        self.client.current.borrow().as_ref()?.sent.as_ref()?.end()
     }
 
     /// It is tried again: once.
@@ -111,7 +118,7 @@ impl Flight {
         self.undecided = false;
         self.client.clear_interrupted();
         if let Some(current) = &mut *self.client.current.borrow_mut() {
-            current.retryable = false;
+            current.second_try = SecondTry::Never;
             self.first_worker.clone_from(&current.worker);
         }
         self.unassign();
@@ -154,7 +161,7 @@ impl Flight {
 
     fn remember_broken(&self, current: &CurrentRequest, worker: &Arc<Worker>, outcome: Outcome) {
         let now = self.router().app.clock.monotonic();
-        self.router().counts.broke(worker, now, current.interrupted(now, outcome));
+        self.router().counts.broke(worker, now, current.interrupted(now, outcome, current.evidence()));
     }
 
     /// The worker has done all its part.

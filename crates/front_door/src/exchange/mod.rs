@@ -17,4 +17,5 @@ pub(crate) mod peer;
 pub(crate) mod retries;
 pub(crate) mod router;
 pub(crate) mod table;
+pub(crate) mod upstream;
 pub(crate) mod wait;

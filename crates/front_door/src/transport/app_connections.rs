@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use model::WorkerId;
+use model::process_connections::ProcessConnections;
 use slab::Slab;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -12,6 +13,7 @@ use tokio::task::AbortHandle;
 use super::pool::Pool;
 use crate::accounting::affected_requests::InterruptedRequest;
 use crate::accounting::connections::Connections;
+use crate::accounting::decision::Decision;
 use crate::accounting::tallies::WorkerTallies;
 use crate::exchange::client::Client;
 use crate::exchange::client_timeouts::BUFFERS_KEPT_S;
@@ -93,12 +95,41 @@ impl AppConnections {
     }
 
     /// Gives up a dead worker's requests and says which they were.
-    pub(crate) fn interrupt(&self, worker: &WorkerId) -> Vec<InterruptedRequest> {
+    pub(crate) fn interrupt(
+        &self,
+        worker: &WorkerId,
+        connections: Option<&ProcessConnections>,
+    ) -> Vec<InterruptedRequest> {
         let app = &self.router.app;
         let now = app.clock.monotonic();
-        let mut interrupted = self.router.counts.take_broken(worker, now, &app.paths);
+        let mut interrupted = self.router.counts.take_broken(worker, now, &app.paths, false);
         let clients = self.clients.borrow();
-        interrupted.extend(clients.iter().filter_map(|(_, entry)| entry.client.interrupt(worker, now)));
+        let of_worker = |entry: &ClientEntry| entry.client.interrupt(worker, now, connections);
+        interrupted.extend(clients.iter().filter_map(|(_, entry)| of_worker(entry)));
+        interrupted
+    }
+
+    /// The same for one process of a worker that lives on.
+    pub(crate) fn interrupt_of_process(
+        &self,
+        worker: &WorkerId,
+        connections: Option<&ProcessConnections>,
+        decision: &Arc<Decision>,
+    ) -> Vec<InterruptedRequest> {
+        let app = &self.router.app;
+        let now = app.clock.monotonic();
+        // where its connections are known, what broke before was another's
+        let mut interrupted = match connections {
+            Some(connections) => {
+                self.pool.close_ports(worker, |port| connections.unread_of(port).is_some());
+                Vec::new()
+            }
+            None => self.router.counts.take_broken(worker, now, &app.paths, true),
+        };
+        let clients = self.clients.borrow();
+        let of_process =
+            |entry: &ClientEntry| entry.client.interrupt_of_process(worker, now, connections, decision);
+        interrupted.extend(clients.iter().filter_map(|(_, entry)| of_process(entry)));
         interrupted
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use model::WorkerId;
 use model::auto_heal::Watch;
+use model::process_connections::ProcessConnections;
 use model::requests::RequestMinute;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +22,7 @@ use super::client_connection;
 use super::serving_thread::ServingThread;
 use crate::accounting::affected_requests::InterruptedRequest;
 use crate::accounting::connections::Admission;
+use crate::accounting::decision::Decision;
 use crate::accounting::tallies::WorkerTallies;
 use crate::exchange::app::App;
 
@@ -33,7 +35,9 @@ pub(crate) type Reply<T> = mpsc::UnboundedSender<Vec<T>>;
 /// What a thread is asked to do.
 pub(crate) enum Command {
     /// Gives up a dead worker's requests and says which they were.
-    Interrupt(WorkerId, Reply<InterruptedRequest>),
+    Interrupt(WorkerId, Option<Arc<ProcessConnections>>, Reply<InterruptedRequest>),
+    /// The same for one process of a worker that lives on; what becomes of them follows from what all threads say.
+    InterruptProcess(WorkerId, Option<Arc<ProcessConnections>>, Arc<Decision>, Reply<InterruptedRequest>),
     /// Hands over what was counted.
     TakeMinutes(Reply<RequestMinute>),
     /// Counts by another list.
@@ -82,10 +86,16 @@ pub(crate) async fn run(
 fn execute(app: &AppThread, command: Command) {
     let counts = &app.connections.router.counts;
     match command {
-        Command::Interrupt(worker, reply) => {
-            if let Err(mpsc::error::SendError(interrupted)) = reply.send(app.connections.interrupt(&worker)) {
+        Command::Interrupt(worker, connections, reply) => {
+            let interrupted = app.connections.interrupt(&worker, connections.as_deref());
+            if let Err(mpsc::error::SendError(interrupted)) = reply.send(interrupted) {
                 counts.put_back_broken(&worker, app.app().clock.monotonic(), interrupted);
             }
+        }
+        Command::InterruptProcess(worker, connections, decision, reply) => {
+            // what nobody waits for any more is decided about without it
+            let _late =
+                reply.send(app.connections.interrupt_of_process(&worker, connections.as_deref(), &decision));
         }
         Command::TakeMinutes(reply) => {
             if let Err(mpsc::error::SendError(rows)) = reply.send(counts.take_minutes()) {

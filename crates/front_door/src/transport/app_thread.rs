@@ -68,7 +68,7 @@ impl AppThread {
     /// Opens a connection to a worker.
     pub(crate) async fn open(&self, worker: Arc<Worker>) -> io::Result<Box<WorkerConnection>> {
         let (stream, counted) = self.connect(&worker).await?;
-        WorkerConnection::start(stream, counted, worker).await
+        WorkerConnection::start(stream, counted, worker, self.app().clock.monotonic()).await
     }
 
     /// Waits until the worker has shown that it lives. One that is known to be dead cannot, although a debugger may still hold

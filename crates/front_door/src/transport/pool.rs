@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use model::WorkerId;
+
 use super::worker_connection::WorkerConnection;
 use crate::accounting::worker::Worker;
 
@@ -49,6 +51,13 @@ impl Pool {
             Some(kept) if kept.connections.len() >= IDLE_CONNECTIONS => {}
             Some(kept) => kept.connections.push(connection),
             None => idle.push(Kept { worker: Arc::clone(&connection.worker), connections: vec![connection] }),
+        }
+    }
+
+    /// Closes those to `worker` whose ports on this side these are.
+    pub(crate) fn close_ports(&self, worker: &WorkerId, has: impl Fn(u16) -> bool) {
+        for kept in self.idle.borrow_mut().iter_mut().filter(|kept| kept.worker.id == *worker) {
+            kept.connections.retain(|connection| !has(connection.port()));
         }
     }
 

@@ -9,8 +9,8 @@
 //!          │ wait ── too long, too many ──▶ 503                may it go again? ── no ──▶ 502
 //!          └─────────────────────── yes, once ────────────────────┘
 //! ```
-//! A request that may have reached a worker is sent again only if it is a GET or HEAD without a body, no byte of an answer has
-//! come, and [`retries`] allows it; any other reaches a worker at most once.
+//! A request that may have reached a worker is sent again only if no byte of an answer has come, and [`retries`] allows it: a GET
+//! or HEAD without a body, or another one that certainly nobody has read. All others reach a worker at most once.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -116,7 +116,7 @@ async fn relay(
     }
     let client = upgrade.ok_or_else(|| unusable(Fault::Protocol, worker))?;
     let opened = Box::pin(connection.into_socket(flight)).await;
-    let (worker, ahead) = opened.ok_or_else(|| gone(worker))?;
+    let (worker, ahead) = opened.ok_or_else(|| gone(worker, flight))?;
     let response = Response::from_parts(parts, AnswerBody::text(Bytes::new()));
     Ok(Relayed::Tunnel(response, Opened { client, worker, ahead }))
 }
@@ -127,8 +127,9 @@ fn unusable(fault: Fault, worker: &Worker) -> Refusal {
 }
 
 /// The worker's connection has ended without an answer.
-fn gone(worker: &Worker) -> Refusal {
-    if worker.is_dead() { Refusal::Stopped } else { Refusal::Closed }
+fn gone(worker: &Worker, flight: &Flight) -> Refusal {
+    let has_died = worker.is_dead() || flight.client.is_interrupted();
+    if has_died { Refusal::Stopped } else { Refusal::Closed }
 }
 
 /// Brings a request to a worker, once or as often as [`retries`] allows, and the answer's head back.
@@ -140,9 +141,11 @@ async fn deliver(
 ) -> Result<(Response<Incoming>, Box<WorkerConnection>, Arc<Route>), Refusal> {
     let router = &app.connections.router;
     let retries = router.app.settings.retries;
-    let mut spare = if retries { retries::copy(&request, RequestBody::copy) } else { None };
-    if spare.is_some() {
-        flight.allow_retry();
+    let mut spare = None;
+    if retries {
+        let (copy, second_try) = retries::copy(&request, RequestBody::copy, RequestBody::is_some);
+        flight.allow_retry(second_try);
+        spare = Some(copy);
     }
     let mut refused = Vec::new();
     let mut wait = WorkerWait::new(&router.app);
@@ -172,11 +175,16 @@ async fn deliver(
             Sent::Answered(response, connection) => return Ok((response, connection, route)),
             Sent::Unsent(request) => request,
             Sent::Broken | Sent::Lost => {
-                let again = flight.may_retry()
-                    && Box::pin(retries::decide(flight, worker, fresh, app.lives(worker))).await;
-                let Some(copy) = spare.take().filter(|_| again) else {
+                let second_try = flight.may_retry();
+                let mut spare = spare.take().filter(|spare| spare.body().is_held());
+                if spare.is_some()
+                    && !Box::pin(retries::decide(flight, second_try, worker, fresh, app.lives(worker))).await
+                {
+                    spare = None;
+                }
+                let Some(copy) = spare else {
                     flight.broke();
-                    return Err(gone(worker));
+                    return Err(gone(worker, flight));
                 };
                 flight.retry();
                 request = copy;

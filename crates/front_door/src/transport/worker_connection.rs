@@ -1,7 +1,7 @@
 //! Connections to workers. They have no tasks of their own: whoever waits for an answer drives the connection that it comes
 //! over, so that a request stays within one task from the client's bytes to the worker's and back.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::mem::MaybeUninit;
@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -19,11 +20,12 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::request_body::RequestBody;
-use super::worker_socket::WorkerSocket;
+use super::worker_socket::{WorkerSocket, end_of};
 use crate::accounting::connections::ToWorker;
 use crate::accounting::worker::Worker;
 use crate::exchange::fault::Fault;
 use crate::exchange::flight::Flight;
+use crate::exchange::upstream::Upstream;
 
 /// The most that is read ahead of a slow client, and the largest head of an answer.
 const BUFFER_LIMIT: usize = 128 * 1024;
@@ -39,8 +41,8 @@ pub(crate) struct WorkerConnection {
     spent: bool,
     /// The socket, which hyper uses.
     socket: Rc<RefCell<TcpStream>>,
-    /// Whether a byte has come since the latest request was sent.
-    heard: Rc<Cell<bool>>,
+    /// What its requests know of it.
+    upstream: Rc<Upstream>,
     pub(crate) idle_s: u8,
     /// Its number in the order in which connections became idle.
     pub(crate) idle_since: u64,
@@ -68,17 +70,20 @@ impl WorkerConnection {
         stream: TcpStream,
         counted: ToWorker,
         worker: Arc<Worker>,
+        now: Duration,
     ) -> io::Result<Box<Self>> {
         stream.set_nodelay(true)?;
+        let port = stream.local_addr()?.port();
         let socket = Rc::new(RefCell::new(stream));
-        let heard = Rc::default();
+        let looked_at = Rc::clone(&socket);
+        let upstream = Rc::new(Upstream::new(port, now, move || end_of(&looked_at.borrow())));
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_LIMIT)
             .max_header_size(BUFFER_LIMIT)
             .handshake(TokioIo::new(WorkerSocket::new(
                 Rc::clone(&socket),
                 Arc::clone(&worker),
-                Rc::clone(&heard),
+                Rc::clone(&upstream),
                 counted,
             )))
             .await
@@ -91,7 +96,7 @@ impl WorkerConnection {
             ended: false,
             spent: false,
             socket,
-            heard,
+            upstream,
             idle_s: 0,
             idle_since: 0,
         }))
@@ -99,7 +104,7 @@ impl WorkerConnection {
 
     /// Sends a request and waits for the answer's head.
     pub(crate) async fn send(mut self: Box<Self>, request: Request<RequestBody>, flight: &Flight) -> Sent {
-        flight.sent(&self.heard);
+        flight.sent(&self.upstream);
         let mut answer = pin!(self.sender.try_send_request(request));
         let mut unheard = Context::from_waker(Waker::noop());
         let answer = std::future::poll_fn(|cx| {
@@ -124,6 +129,11 @@ impl WorkerConnection {
                 None => refusal(&error.into_error()),
             },
         }
+    }
+
+    /// This side's port.
+    pub(crate) fn port(&self) -> u16 {
+        self.upstream.port
     }
 
     /// Takes no further request once this one's answer is through.

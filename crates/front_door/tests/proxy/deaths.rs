@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use front_door::FrontDoorSettings;
-use model::crash::{Crash, InFlightRequest};
+use model::crash::{Crash, InFlightRequest, RequestEvidence};
 
 use crate::support::{StillClock, Wire, ask_often, door, open_at, route, settings, soon, workers};
 
-fn request(method: &str, path: &str, age_ms: u64) -> InFlightRequest {
-    InFlightRequest { method: method.to_owned(), path: path.to_owned(), age_ms }
+fn request(method: &str, path: &str, age_ms: u64, evidence: RequestEvidence) -> InFlightRequest {
+    InFlightRequest { method: method.to_owned(), path: path.to_owned(), age_ms, evidence }
 }
 
 #[tokio::test]
@@ -39,7 +39,10 @@ async fn requests_in_flight_get_502_at_once_and_are_told_once() {
     assert_eq!(affected.count, 2);
     assert_eq!(
         affected.requests,
-        [request("POST", "/orders/*", 10_000), request("GET", "/users/*/mails", 5_000)]
+        [
+            request("POST", "/orders/*", 10_000, RequestEvidence::InFlight),
+            request("GET", "/users/*/mails", 5_000, RequestEvidence::InFlight)
+        ]
     );
     for client in &mut clients {
         let (status, body) = client.answered().await;
@@ -66,14 +69,17 @@ async fn connections_that_broke_a_moment_before_are_among_the_affected_requests(
         client.ask("GET", "/broke").await;
         let mut upstream = worker.accept().await;
         upstream.head().await;
-        upstream.reset();
+        drop(upstream);
         assert_eq!(client.answered().await.0, 502);
         clock.forward(pause);
         // the server may have routed around it already
         route(&door, [&other]);
         let affected = door.worker_died(&worker.id, Death::Killed).await;
         assert_eq!(affected.count, count, "after {pause:?}");
-        assert_eq!(affected.requests, vec![request("GET", "/broke", 0); count as usize]);
+        assert_eq!(
+            affected.requests,
+            vec![request("GET", "/broke", 0, RequestEvidence::Closed); count as usize]
+        );
         assert_eq!(door.worker_died(&worker.id, Death::Killed).await.count, 0);
         route(&door, [&worker]);
     }

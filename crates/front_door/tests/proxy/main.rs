@@ -14,6 +14,7 @@ mod limits;
 mod messages;
 mod open_streams;
 mod paths;
+mod processes;
 mod retries;
 mod sharing;
 mod silence;

@@ -4,14 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::{OwnedFd, RawFd};
+use std::time::Duration;
+
+use model::process_connections::ProcessConnections;
 
 use super::rule::Sockets;
+use crate::SystemClock;
 use crate::sys::Pid;
 use crate::sys::held_process::HeldProcess;
 use crate::sys::sock_diag::{Listener, listeners};
 
 /// How many descriptors of one process are looked at: a server under load has some thousands.
 const DESCRIPTORS_LIMIT: usize = 16_384;
+
+/// How long the sockets of a process are read that stands still for it. Some hundred are read in a millisecond.
+const READING_LIMIT: Duration = Duration::from_millis(100);
 
 /// The listening sockets of the machine, by inode: those of the port, and the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +86,34 @@ pub(super) fn one_is_connection(
     })
 }
 
+/// The connections of the port that a process has which stands still, where both ends are on this machine. `None` where they
+/// cannot be read: the kernel copies no descriptors (before Linux 5.6), or they are too many.
+pub(crate) fn connections_of(pid: Pid, port: u16) -> Option<ProcessConnections> {
+    let process = HeldProcess::open(pid).ok()?;
+    let stopped = SystemClock::since_boot();
+    let mut unread = Vec::new();
+    for fd in held_by(pid).into_values() {
+        let socket = match process.copy_of(fd) {
+            Ok(socket) => TcpStream::from(socket),
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => continue,
+            Err(_) => return None,
+        };
+        unread.extend(connection_of(&socket, port));
+        if SystemClock::since_boot().saturating_sub(stopped) > READING_LIMIT {
+            return None;
+        }
+    }
+    Some(ProcessConnections { stopped_us: u64::try_from(stopped.as_micros()).ok()?, unread })
+}
+
+/// The port of the other end, and how much of what came is unread.
+fn connection_of(socket: &TcpStream, port: u16) -> Option<(u16, u32)> {
+    let (here, there) = (socket.local_addr().ok()?, socket.peer_addr().ok()?);
+    let is_local = here.ip().to_canonical() == there.ip().to_canonical();
+    let unread = rustix::io::ioctl_fionread(socket).ok()?;
+    (here.port() == port && is_local).then(|| (there.port(), u32::try_from(unread).unwrap_or(u32::MAX)))
+}
+
 /// The port of this end of a socket of IP, where it has another end.
 fn local_port(socket: OwnedFd) -> Option<u16> {
     // whatever kind of socket it is: its addresses are all that is asked for, and what is none of IP has none
@@ -89,6 +124,7 @@ fn local_port(socket: OwnedFd) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::net::TcpListener;
     use std::os::unix::net::UnixStream;
 
@@ -117,5 +153,35 @@ mod tests {
         let _accepted = listener.accept().unwrap();
         assert!(is_one(&mut strangers));
         drop(other);
+    }
+
+    #[test]
+    fn of_each_connection_of_the_port_what_is_unread_is_known() {
+        let (listener, other) =
+            (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("[::]:0").unwrap());
+        let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+        let mut expected = Vec::new();
+        let mut open = Vec::new();
+        for unread in [0_u32, 5, 70_000] {
+            let mut client = TcpStream::connect(("127.0.0.1", port(&listener))).unwrap();
+            let (accepted, _) = listener.accept().unwrap();
+            client.write_all(&vec![b'x'; unread as usize]).unwrap();
+            while rustix::io::ioctl_fionread(&accepted).unwrap() < u64::from(unread) {
+                std::thread::yield_now();
+            }
+            expected.push((client.local_addr().unwrap().port(), unread));
+            open.push((client, accepted));
+        }
+        let in_either_family = TcpStream::connect(("127.0.0.1", port(&other))).unwrap();
+        let _accepted = other.accept().unwrap();
+        let _pair = UnixStream::pair().unwrap();
+        let of = |port| {
+            let mut found = connections_of(process_id(), port).unwrap().unread;
+            found.sort_unstable();
+            found
+        };
+        expected.sort_unstable();
+        assert_eq!(of(port(&listener)), expected);
+        assert_eq!(of(port(&other)), [(in_either_family.local_addr().unwrap().port(), 0)]);
     }
 }

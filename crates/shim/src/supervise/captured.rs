@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crash::PythonCalls;
 use model::crash::{Audit, Executable, Note};
+use model::process_connections::ProcessConnections;
 use model::{Signal, Timestamp};
 
 use super::origin::{ForeignRoot, files_of_code};
@@ -15,8 +16,10 @@ use crate::sys::memory::sealed_file;
 
 /// What was caught.
 pub(super) struct Captured {
-    /// What was said of it.
+    /// What is said of it.
     pub(super) message: FromShim,
+    /// It was said: once the process stood still.
+    pub(super) is_told: bool,
     /// When, by the monotonic clock.
     pub(super) held: Duration,
     pub(super) signal: Signal,
@@ -69,6 +72,7 @@ impl Captured {
     pub(super) fn new(signal: Signal, message: FromShim, held: Duration, by_parent: bool) -> Self {
         Self {
             message,
+            is_told: false,
             held,
             signal,
             by_parent,
@@ -78,6 +82,17 @@ impl Captured {
             python_calls: None,
             file: None,
         }
+    }
+
+    /// The process stands still, and has these connections: what is to be said is complete.
+    pub(super) fn stands_still(&mut self, with: Option<ProcessConnections>) -> FromShim {
+        if let FromShim::Crashing { connections, .. } | FromShim::ChildCrashing { connections, .. } =
+            &mut self.message
+        {
+            *connections = with;
+        }
+        self.is_told = true;
+        self.message.clone()
     }
 
     /// All that comes of the capture.

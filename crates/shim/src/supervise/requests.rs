@@ -25,8 +25,8 @@ impl Shim {
             if let Some(reason) = &self.refusal {
                 client.send(&FromShim::ArmRefused { reason: reason.clone() });
             }
-            for message in self.captured.values().map(|captured| &captured.message) {
-                client.send(message);
+            for captured in self.captured.values().filter(|captured| captured.is_told) {
+                client.send(&captured.message);
             }
             for message in self.children.messages() {
                 client.send(message);

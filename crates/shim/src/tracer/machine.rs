@@ -289,7 +289,14 @@ impl Machine {
     fn let_die(&mut self, pid: Pid, out: &mut Outcome) {
         let Some(life) = self.processes.get_mut(&pid).filter(|life| life.keeps_stops()) else { return };
         *life = Life::Dying;
-        for tid in self.stopped_of(pid) {
+        let mut stopped = self.stopped_of(pid);
+        // the one that gets the fatal signal first: it ends the others, before they go on with what they were doing
+        let is_fatal = |tid: &Pid| {
+            let stop = self.threads.get(tid).and_then(|thread| thread.stop);
+            stop.is_some_and(|stop| Signal(stop.pending_signal()).dumps_core())
+        };
+        stopped.sort_by_key(|tid| !is_fatal(tid));
+        for tid in stopped {
             self.resume(tid, out);
         }
     }

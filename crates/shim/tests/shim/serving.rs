@@ -182,6 +182,22 @@ fn a_crash_of_a_child_is_told_whether_or_not_the_debugger_was_there_and_its_mast
 }
 
 #[test]
+fn of_a_child_that_stands_still_at_its_signal_the_connection_is_told_that_it_has() {
+    let mut run = run_with("exec python3 prefork.py", true, |_| {});
+    wait_for_serving(&mut run, 2, 2, &[]);
+    let mut client = TcpStream::connect(("127.0.0.1", run.spec.port)).unwrap();
+    client.write_all(b"fault").unwrap();
+    let told = run.wait_for(|message| matches!(message, FromShim::ChildCrashing { .. }));
+    let FromShim::ChildCrashing { connections: Some(connections), .. } = told else { panic!("{told:?}") };
+    assert_eq!(connections.unread, [(client.local_addr().unwrap().port(), 0)]);
+    let now = shim::SystemClock::since_boot();
+    assert!(connections.stopped() <= now, "{connections:?} at {now:?}");
+    let crash = wait_for_child(&mut run);
+    run.send(&ToShim::AcknowledgeChild { process: crash.process });
+    end(run);
+}
+
+#[test]
 fn an_exception_that_ends_a_child_is_read_from_the_common_output() {
     let mut run = run("exec python3 prefork.py");
     wait_for_serving(&mut run, 2, 2, &[]);

@@ -7,7 +7,8 @@ use model::auto_heal::event::{EventKind, HealEvent};
 use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, Reading, Rule, RuleState, Sample, Unit};
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::{
-    Audit, Crash, Findings, Frame, InFlightRequest, Module, ProcessRole, Runtime, Thread, Trust,
+    Audit, Crash, Findings, Frame, InFlightRequest, Module, ProcessRole, RequestEvidence, Runtime, Thread,
+    Trust,
 };
 use model::memory::MemoryMinute;
 use model::requests::RequestMinute;
@@ -124,7 +125,12 @@ fn captured(place: &Place) -> Crash {
 }
 
 fn in_flight(age_ms: u64) -> InFlightRequest {
-    InFlightRequest { method: "GET".to_owned(), path: "/cart/*/checkout".to_owned(), age_ms }
+    InFlightRequest {
+        method: "GET".to_owned(),
+        path: "/cart/*/checkout".to_owned(),
+        age_ms,
+        evidence: RequestEvidence::InFlight,
+    }
 }
 
 /// As long as evidence gets, a second apart.

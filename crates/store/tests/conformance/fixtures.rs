@@ -8,7 +8,8 @@ use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome, Restart
 use model::auto_heal::{Measured, Watch};
 use model::change::{Change, Changed};
 use model::crash::{
-    Audit, Crash, Findings, Frame, InFlightRequest, Module, Note, ProcessRole, Runtime, Thread, Trust,
+    Audit, Crash, Findings, Frame, InFlightRequest, Module, Note, ProcessRole, RequestEvidence, Runtime,
+    Thread, Trust,
 };
 use model::crash_monitor::LastEnd;
 use model::memory::MemoryMinute;
@@ -118,8 +119,12 @@ pub(crate) fn captured(app_name: &str, offset_ms: i64, number: u64) -> Crash {
         Note::Recorded("the program was replaced while it ran".to_owned()),
         Note::FileReplaced { file: "shop".to_owned() },
     ];
-    crash.in_flight =
-        vec![InFlightRequest { method: "GET".to_owned(), path: "/orders/*".to_owned(), age_ms: 250 }];
+    crash.in_flight = vec![InFlightRequest {
+        method: "GET".to_owned(),
+        path: "/orders/*".to_owned(),
+        age_ms: 250,
+        evidence: RequestEvidence::Closed,
+    }];
     crash.in_flight_count = 31;
     crash.audit = Some(Audit {
         size_bytes: 34 << 20,

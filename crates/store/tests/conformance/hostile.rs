@@ -3,7 +3,7 @@
 use model::auto_heal::event::{ActionResult, EventKind, HealEvent};
 use model::auto_heal::evidence::{EvidenceText, RuleState, RuleStateText, Seen};
 use model::auto_heal::restart::{RestartFailure, RestartOutcome};
-use model::crash::{InFlightRequest, Module, Note};
+use model::crash::{InFlightRequest, Module, Note, RequestEvidence};
 use store::{Database, Store};
 
 use crate::databases::change;
@@ -63,7 +63,15 @@ pub(crate) async fn long_names_are_cut(store: Store, _: Database) {
     crash.findings.crashing_thread.truncated = false;
     crash.findings.modules = vec![Module { name: "m".to_owned(), build_id: Some(long.clone()) }; 4_200];
     crash.findings.notes = vec![Note::Recorded(long.clone()); 100];
-    crash.in_flight = vec![InFlightRequest { method: long.clone(), path: long, age_ms: u64::MAX }; 100];
+    crash.in_flight = vec![
+        InFlightRequest {
+            method: long.clone(),
+            path: long,
+            age_ms: u64::MAX,
+            evidence: RequestEvidence::Read
+        };
+        100
+    ];
     crash.uptime_ms = u64::MAX;
     store.record_crash(&crash).await.unwrap();
 

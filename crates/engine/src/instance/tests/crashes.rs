@@ -6,7 +6,12 @@ use super::*;
 fn a_crash_is_recorded_once_end_and_analysis_are_there_and_then_acknowledged() {
     let mut bench = Bench::new();
     let worker = bench.running();
-    let request = InFlightRequest { method: "POST".into(), path: "/pay".into(), age_ms: 12 };
+    let request = InFlightRequest {
+        method: "POST".into(),
+        path: "/pay".into(),
+        age_ms: 12,
+        evidence: RequestEvidence::Read,
+    };
     let affected =
         AffectedRequests { count: 1, requests: vec![request.clone()], ..AffectedRequests::default() };
     let effects = bench.tell(&worker, fatal(bench.now, affected));

@@ -5,7 +5,7 @@ use crate::detectors::tests::{NOW, evidence};
 use model::IncidentId;
 
 use crate::evidence::CrashCount;
-use model::crash::{Audit, Frame, InFlightRequest, ProcessRole, Runtime, Thread, Trust};
+use model::crash::{Audit, Frame, InFlightRequest, ProcessRole, RequestEvidence, Runtime, Thread, Trust};
 use model::incident_state::IncidentState;
 use model::{CrashCause, TimeRange, Timestamp};
 
@@ -149,7 +149,12 @@ fn the_newest_request_is_the_likely_trigger_unless_the_kill_came_from_outside() 
         (CrashCause::Signal, Some("SIGSEGV"), 0, None),
     ];
     for (cause, signal, count, expected) in cases {
-        let request = |path: &str| InFlightRequest { method: "GET".into(), path: path.into(), age_ms: 1 };
+        let request = |path: &str| InFlightRequest {
+            method: "GET".into(),
+            path: path.into(),
+            age_ms: 1,
+            evidence: RequestEvidence::InFlight,
+        };
         let mut one = incident('a', "pay", NOW);
         (one.cause, one.signal, one.in_flight_count) = (cause, signal.map(str::to_owned), count);
         one.in_flight = [request("/old"), request("/new")][2 - count as usize..].to_vec();

@@ -235,7 +235,7 @@ fn a_dying_process_stands_still_and_the_others_do_not() {
             (signal(10, libc::SIGUSR1), &[resumed(10, libc::SIGUSR1)], &[]),
             (signal(20, libc::SIGTERM), &[], &[still(20, 21, &[20, 21, 22])]),
             (signal(10, libc::SIGUSR1), &[resumed(10, libc::SIGUSR1)], &[]),
-            (Copied { pid: 20 }, &[resumed(20, libc::SIGTERM), resumed(21, SEGV), resumed(22, 0)], &[]),
+            (Copied { pid: 20 }, &[resumed(21, SEGV), resumed(20, libc::SIGTERM), resumed(22, 0)], &[]),
             // fatal in a second thread on the way
             (signal(22, SEGV), &[resumed(22, SEGV)], &[]),
             (killed(21, SEGV), &[], &[]),
@@ -294,7 +294,7 @@ fn what_does_not_stop_in_time_is_left_out() {
     // it stops after all
     assert_eq!(machine.step(first(21), &mut tree), Outcome::default());
     let outcome = machine.step(Copied { pid: 20 }, &mut tree);
-    assert_eq!(outcome.requests, [resumed(20, 0), resumed(21, 0), resumed(22, SEGV)]);
+    assert_eq!(outcome.requests, [resumed(22, SEGV), resumed(20, 0), resumed(21, 0)], "the fatal one first");
 }
 
 #[test]

@@ -1,0 +1,117 @@
+//! A connection to a worker as the request over it sees it: whether anything came back, and how it ended where nothing did. That
+//! tells whether a process that died had read the request:
+//!
+//! | the connection | the request |
+//! |---|---|
+//! | [`Closed`](ConnectionEnd::Closed) with nothing left to read | was read, and may be the reason |
+//! | [`Reset`](ConnectionEnd::Reset), since something was left | was not read to its end |
+//! | [`Stale`](ConnectionEnd::Stale): closed before anything was sent | was not read at all |
+//!
+//! The kernel says so within the death, before anybody knows of it.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::accounting::affected_requests::ConnectionEnd;
+
+/// The connection.
+pub(crate) struct Upstream {
+    /// The front door's own port, by which the worker's side knows it.
+    pub(crate) port: u16,
+    /// When it was opened.
+    pub(crate) opened: Duration,
+    heard: Cell<bool>,
+    /// Bytes of the latest request, and in how many pieces.
+    written: Cell<u64>,
+    pieces: Cell<u32>,
+    end: Cell<Option<ConnectionEnd>>,
+    /// Asks the kernel, which may know of an end that the runtime has not told of yet.
+    look: Box<dyn Fn() -> Option<ConnectionEnd>>,
+}
+
+impl Upstream {
+    pub(crate) fn new(
+        port: u16,
+        opened: Duration,
+        look: impl Fn() -> Option<ConnectionEnd> + 'static,
+    ) -> Self {
+        Self {
+            port,
+            opened,
+            heard: Cell::new(false),
+            written: Cell::new(0),
+            pieces: Cell::new(0),
+            end: Cell::new(None),
+            look: Box::new(look),
+        }
+    }
+
+    /// Another request is sent.
+    pub(crate) fn begin_request(&self) {
+        self.heard.set(false);
+        self.written.set(0);
+        self.pieces.set(0);
+    }
+
+    /// Whether a byte has come since the latest request was sent.
+    pub(crate) fn heard(&self) -> bool {
+        self.heard.get()
+    }
+
+    pub(crate) fn note_heard(&self) {
+        self.heard.set(true);
+    }
+
+    pub(crate) fn note_written(&self, bytes: usize) {
+        self.written.set(self.written.get().saturating_add(bytes as u64));
+        self.pieces.set(self.pieces.get().saturating_add(1));
+    }
+
+    /// How much of the latest request the kernel has taken.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.get()
+    }
+
+    pub(crate) fn note_end(&self, end: ConnectionEnd) {
+        // what came after the first piece may have been too late, and that one not
+        let is_whole = self.pieces.get() <= 1;
+        let end = if end == ConnectionEnd::Stale && !is_whole { ConnectionEnd::Reset } else { end };
+        if self.end.get().is_none() {
+            self.end.set(Some(end));
+        }
+    }
+
+    /// How it ended; `None` while it is open.
+    pub(crate) fn end(&self) -> Option<ConnectionEnd> {
+        if self.end.get().is_none()
+            && let Some(end) = (self.look)()
+        {
+            self.note_end(end);
+        }
+        self.end.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_in_several_pieces_may_have_been_read_in_part_before_the_end() {
+        for (pieces, expected) in [(1, ConnectionEnd::Stale), (2, ConnectionEnd::Reset)] {
+            let upstream = Upstream::new(1, Duration::ZERO, || Some(ConnectionEnd::Stale));
+            upstream.note_written(7);
+            upstream.begin_request();
+            (0..pieces).for_each(|_| upstream.note_written(10));
+            assert_eq!((upstream.end(), upstream.written()), (Some(expected), 10 * pieces));
+        }
+    }
+
+    #[test]
+    fn the_first_word_of_the_end_counts() {
+        let upstream = Upstream::new(1, Duration::ZERO, || Some(ConnectionEnd::Closed));
+        upstream.note_end(ConnectionEnd::Reset);
+        assert_eq!(upstream.end(), Some(ConnectionEnd::Reset), "the kernel tells it once");
+        assert_eq!(Upstream::new(1, Duration::ZERO, || None).end(), None);
+    }
+}
