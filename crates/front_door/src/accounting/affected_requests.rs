@@ -122,8 +122,7 @@ pub(crate) fn settle(
     let held_up = dead.iter().any(|worker| worker.was_retired());
     // What was told before had its own suspect.
     let has_suspect = alone || (death == Death::ByItself && before == 0 && !held_up);
-    let read = interrupted.iter().rev().find(|request| request.evidence.was_read());
-    let suspect = read.or_else(|| interrupted.last()).filter(|_| has_suspect);
+    let suspect = suspect_of(&interrupted).filter(|_| has_suspect);
     let undecided = interrupted.iter().filter(|request| request.outcome == Outcome::Undecided).count();
     let undecided = u32::try_from(undecided).unwrap_or(u32::MAX);
     let innocent =
@@ -161,7 +160,7 @@ pub(crate) fn settle_process(
 ) -> AffectedRequests {
     read.sort_by_key(|request| request.started);
     let count = u32::try_from(read.len()).unwrap_or(u32::MAX);
-    let suspect = read.last().filter(|_| count == 1 || death == Death::ByItself);
+    let suspect = suspect_of(&read).filter(|_| count == 1 || death == Death::ByItself);
     let blamed = suspect.map(|suspect| suspect.started.saturating_sub(ABOUT_THE_SAME_TIME)..=suspect.started);
     let is_innocent = |request: &&InterruptedRequest| {
         request.outcome == Outcome::Undecided
@@ -172,6 +171,11 @@ pub(crate) fn settle_process(
     let suspect = suspect.map(|suspect| suspect.described(paths));
     decision.make(retries, blamed);
     AffectedRequests { count, suspect, requests: newest(&read, paths), ..AffectedRequests::default() }
+}
+
+/// The newest that was read, or of all where that is not known.
+fn suspect_of(interrupted: &[InterruptedRequest]) -> Option<&InterruptedRequest> {
+    interrupted.iter().rev().find(|request| request.evidence.was_read()).or_else(|| interrupted.last())
 }
 
 /// What had run for long was survived for long: the newest are the suspects.

@@ -109,6 +109,11 @@ impl Client {
         self.interrupted.get()
     }
 
+    /// The request was told with the death of its worker, or of a process of that.
+    pub(crate) fn is_told(&self) -> bool {
+        self.is_interrupted() || self.fate.borrow().is_some()
+    }
+
     /// The request is at no dead worker, or no more.
     pub(crate) fn clear_interrupted(&self) {
         self.interrupted.set(false);
@@ -161,6 +166,15 @@ impl Client {
     ) -> Option<InterruptedRequest> {
         let current = self.current.borrow();
         let current = current.as_ref().filter(|current| self.can_be_interrupted(current, worker))?;
+        if self.fate.borrow().is_some() || current.is_being_answered() {
+            return None;
+        }
+        if current.is_heard() {
+            // it may be the reason, but what the process has said of its answer comes through
+            connections.and_then(|_| current.evidence_of_sockets(connections))?;
+            self.fate.replace(Some(Fate::Read(Arc::clone(decision))));
+            return Some(current.interrupted(now, Outcome::Settled, Evidence::None));
+        }
         let evidence = match connections {
             Some(_) => current.evidence_of_sockets(connections)?,
             None => current.evidence(),
@@ -272,6 +286,11 @@ impl CurrentRequest {
     pub(crate) fn may_retry(&self) -> SecondTry {
         let is_unanswered = self.sent.is_some() && !self.is_heard();
         if is_unanswered { self.second_try } else { SecondTry::Never }
+    }
+
+    /// The beginning of an answer is there, and nobody has read it yet.
+    fn is_being_answered(&self) -> bool {
+        self.sent.as_ref().is_some_and(|sent| !sent.heard() && sent.has_bytes())
     }
 
     fn is_heard(&self) -> bool {

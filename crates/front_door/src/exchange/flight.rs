@@ -145,7 +145,7 @@ impl Flight {
     /// What a dead worker had is told with its death.
     fn fail(&mut self, broke: bool) {
         self.undecided = false;
-        if std::mem::replace(&mut self.failed, true) || self.client.is_interrupted() {
+        if std::mem::replace(&mut self.failed, true) || self.client.is_told() {
             return;
         }
         if let Some(current) = &*self.client.current.borrow()

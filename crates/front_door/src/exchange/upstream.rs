@@ -14,6 +14,15 @@ use std::time::Duration;
 
 use crate::accounting::affected_requests::ConnectionEnd;
 
+/// What the kernel has of a connection that the runtime has not told of yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    Nothing,
+    /// Bytes of an answer.
+    Bytes,
+    End(ConnectionEnd),
+}
+
 /// The connection.
 pub(crate) struct Upstream {
     /// The front door's own port, by which the worker's side knows it.
@@ -25,16 +34,12 @@ pub(crate) struct Upstream {
     written: Cell<u64>,
     pieces: Cell<u32>,
     end: Cell<Option<ConnectionEnd>>,
-    /// Asks the kernel, which may know of an end that the runtime has not told of yet.
-    look: Box<dyn Fn() -> Option<ConnectionEnd>>,
+    /// Asks the kernel.
+    look: Box<dyn Fn() -> Ahead>,
 }
 
 impl Upstream {
-    pub(crate) fn new(
-        port: u16,
-        opened: Duration,
-        look: impl Fn() -> Option<ConnectionEnd> + 'static,
-    ) -> Self {
+    pub(crate) fn new(port: u16, opened: Duration, look: impl Fn() -> Ahead + 'static) -> Self {
         Self {
             port,
             opened,
@@ -83,12 +88,23 @@ impl Upstream {
 
     /// How it ended; `None` while it is open.
     pub(crate) fn end(&self) -> Option<ConnectionEnd> {
-        if self.end.get().is_none()
-            && let Some(end) = (self.look)()
-        {
-            self.note_end(end);
+        if self.end.get().is_none() {
+            self.look();
         }
         self.end.get()
+    }
+
+    /// Bytes have come that nobody has read yet.
+    pub(crate) fn has_bytes(&self) -> bool {
+        self.look() == Ahead::Bytes
+    }
+
+    fn look(&self) -> Ahead {
+        let ahead = (self.look)();
+        if let Ahead::End(end) = ahead {
+            self.note_end(end);
+        }
+        ahead
     }
 }
 
@@ -99,7 +115,7 @@ mod tests {
     #[test]
     fn a_request_in_several_pieces_may_have_been_read_in_part_before_the_end() {
         for (pieces, expected) in [(1, ConnectionEnd::Stale), (2, ConnectionEnd::Reset)] {
-            let upstream = Upstream::new(1, Duration::ZERO, || Some(ConnectionEnd::Stale));
+            let upstream = Upstream::new(1, Duration::ZERO, || Ahead::End(ConnectionEnd::Stale));
             upstream.note_written(7);
             upstream.begin_request();
             (0..pieces).for_each(|_| upstream.note_written(10));
@@ -109,9 +125,9 @@ mod tests {
 
     #[test]
     fn the_first_word_of_the_end_counts() {
-        let upstream = Upstream::new(1, Duration::ZERO, || Some(ConnectionEnd::Closed));
+        let upstream = Upstream::new(1, Duration::ZERO, || Ahead::End(ConnectionEnd::Closed));
         upstream.note_end(ConnectionEnd::Reset);
         assert_eq!(upstream.end(), Some(ConnectionEnd::Reset), "the kernel tells it once");
-        assert_eq!(Upstream::new(1, Duration::ZERO, || None).end(), None);
+        assert_eq!(Upstream::new(1, Duration::ZERO, || Ahead::Nothing).end(), None);
     }
 }

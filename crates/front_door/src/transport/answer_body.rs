@@ -81,8 +81,10 @@ impl Body for AnswerBody {
                     Poll::Ready(None) => None,
                     Poll::Ready(Some(Ok(frame))) => Some(Ok(headers::clean_frame(frame))),
                     Poll::Ready(Some(Err(_))) => Some(Err(Truncated)),
-                    // whatever it sent before it died has been passed on
-                    Poll::Pending if flight.client.is_interrupted() => Some(Err(Truncated)),
+                    // whatever it sent before it died is passed on
+                    Poll::Pending if flight.client.is_interrupted() && !connection.waits_for_bytes(cx) => {
+                        Some(Err(Truncated))
+                    }
                     Poll::Pending => return Poll::Pending,
                 }
             }

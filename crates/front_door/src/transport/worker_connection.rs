@@ -20,7 +20,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::request_body::RequestBody;
-use super::worker_socket::{WorkerSocket, end_of};
+use super::worker_socket::{WorkerSocket, look_ahead};
 use crate::accounting::connections::ToWorker;
 use crate::accounting::worker::Worker;
 use crate::exchange::fault::Fault;
@@ -43,6 +43,8 @@ pub(crate) struct WorkerConnection {
     socket: Rc<RefCell<TcpStream>>,
     /// What its requests know of it.
     upstream: Rc<Upstream>,
+    /// How often its answer was waited for that the kernel has and the runtime has not told of.
+    waits: u8,
     pub(crate) idle_s: u8,
     /// Its number in the order in which connections became idle.
     pub(crate) idle_since: u64,
@@ -76,7 +78,7 @@ impl WorkerConnection {
         let port = stream.local_addr()?.port();
         let socket = Rc::new(RefCell::new(stream));
         let looked_at = Rc::clone(&socket);
-        let upstream = Rc::new(Upstream::new(port, now, move || end_of(&looked_at.borrow())));
+        let upstream = Rc::new(Upstream::new(port, now, move || look_ahead(&looked_at.borrow())));
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_LIMIT)
             .max_header_size(BUFFER_LIMIT)
@@ -97,6 +99,7 @@ impl WorkerConnection {
             spent: false,
             socket,
             upstream,
+            waits: 0,
             idle_s: 0,
             idle_since: 0,
         }))
@@ -111,7 +114,13 @@ impl WorkerConnection {
             // first what the kernel holds already: a worker that is gone may have answered before
             self.drive(cx);
             match answer.as_mut().poll(&mut unheard) {
-                Poll::Pending if flight.client.is_interrupted() => Poll::Ready(None),
+                Poll::Pending if flight.client.is_interrupted() => {
+                    if self.waits_for_bytes(cx) {
+                        Poll::Pending
+                    } else {
+                        Poll::Ready(None)
+                    }
+                }
                 Poll::Pending if self.ended => {
                     // dropped, it gives back what it was not able to send
                     self.connection = None;
@@ -134,6 +143,17 @@ impl WorkerConnection {
     /// This side's port.
     pub(crate) fn port(&self) -> u16 {
         self.upstream.port
+    }
+
+    /// Of a worker that is gone: whether the kernel has more that it said, which will be read next. The runtime tells of it
+    /// between two rounds of its tasks, so it is asked for more only so often.
+    pub(crate) fn waits_for_bytes(&mut self, cx: &Context<'_>) -> bool {
+        let waits = self.waits < u8::MAX && self.upstream.has_bytes();
+        if waits {
+            self.waits += 1;
+            cx.waker().wake_by_ref();
+        }
+        waits
     }
 
     /// Takes no further request once this one's answer is through.

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use crate::accounting::affected_requests::ConnectionEnd;
 use crate::accounting::connections::ToWorker;
 use crate::accounting::worker::Worker;
-use crate::exchange::upstream::Upstream;
+use crate::exchange::upstream::{Ahead, Upstream};
 
 /// A worker's socket.
 pub(crate) struct WorkerSocket {
@@ -59,13 +59,13 @@ impl WorkerSocket {
     }
 }
 
-/// How a connection has ended that nobody has read yet; `None` where it has not.
-pub(crate) fn end_of(stream: &TcpStream) -> Option<ConnectionEnd> {
+/// What has come that nobody has read yet. Asked past the runtime.
+pub(crate) fn look_ahead(stream: &TcpStream) -> Ahead {
     match SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]) {
-        Ok(0) => Some(end_by_closing(stream)),
-        Ok(_) => None,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-        Err(error) => Some(end_by(&error)),
+        Ok(0) => Ahead::End(end_by_closing(stream)),
+        Ok(_) => Ahead::Bytes,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ahead::Nothing,
+        Err(error) => Ahead::End(end_by(&error)),
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
             let mut client = TcpStream::connect(address).await.unwrap();
             let (worker, _) = listener.accept().await.unwrap();
             let mut worker = Some(worker);
-            assert_eq!(end_of(&client), None);
+            assert_eq!(look_ahead(&client), Ahead::Nothing);
             worker.take_if(|_| closes_before);
             client.write_all(b"request").await.unwrap();
             if let Some(worker) = &mut worker {
@@ -159,9 +159,9 @@ mod tests {
             }
             drop(worker);
             let end = loop {
-                match end_of(&client) {
-                    Some(end) => break end,
-                    None => tokio::task::yield_now().await,
+                match look_ahead(&client) {
+                    Ahead::End(end) => break end,
+                    _ => tokio::task::yield_now().await,
                 }
             };
             assert_eq!(end, expected, "closed before: {closes_before}, read: {reads}");

@@ -310,3 +310,46 @@ async fn a_worker_that_stands_still_is_blamed_on_what_it_had_read_and_the_rest_g
     replacement.answer(200, b"").await;
     assert_eq!(posting.answered().await.0, 200);
 }
+
+/// However far it is on its way through the kernel and the front door.
+#[tokio::test]
+async fn what_a_process_had_answered_before_its_death_arrives_and_is_no_request_of_the_crash() {
+    let clock = Arc::new(StillClock::default());
+    let (door, [worker]) = (open_at(settings(), &clock), workers().await);
+    route(&door, [&worker]);
+    for round in 0..200 {
+        let method = ["GET", "POST"][round % 2];
+        let mut client = Wire::connect(&door).await;
+        client.ask(method, "/").await;
+        let mut upstream = worker.accept().await;
+        upstream.head().await;
+        let told = connections(&clock, &[(&upstream, 0)]);
+        upstream.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\ndone").await;
+        let affected = door.process_died(&worker.id, Death::ByItself, Some(told)).await;
+        assert_eq!(affected, AffectedRequests::default(), "round {round}");
+        assert_eq!(client.answered().await, (200, b"done".to_vec()), "round {round}");
+    }
+}
+
+/// Its answer's end may still be in the kernel of the process's side, which sends it after the death.
+#[tokio::test]
+async fn an_answer_that_has_begun_is_no_reason_before_one_that_has_not_and_comes_through() {
+    let clock = Arc::new(StillClock::default());
+    let (door, [worker]) = (open_at(settings(), &clock), workers().await);
+    route(&door, [&worker]);
+    let mut killing = asks(&door, "GET /kills HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut read = worker.accept().await;
+    read.head().await;
+    clock.forward(LONG_AGO);
+    let mut client = asks(&door, "GET /begun HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut begun = worker.accept().await;
+    begun.head().await;
+    begun.send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n").await;
+    client.head().await;
+    let told = connections(&clock, &[(&read, 0), (&begun, 0)]);
+    let affected = door.process_died(&worker.id, Death::ByItself, Some(told)).await;
+    assert_eq!((affected.count, affected.suspect.unwrap().age_ms), (2, 1_000));
+    assert_eq!(killing.answered().await.0, 502);
+    begun.send("done").await;
+    assert_eq!(client.take(4).await, b"done");
+}
