@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use support::servers::{
-    ALWAYS, Load, NEVER, crashes, folder, installed, on_path, python_packages, until_known,
+    ALWAYS, Load, NEVER, crashes, folder, installed, on_path, post, python_packages, until_known,
 };
 use support::{Medic, is_alive, request, wait_until};
 
@@ -25,7 +25,7 @@ fn kill_children(medic: &Medic, path: &str, (children, clients): (usize, usize))
     let load = Load::on(medic, clients);
     for number in 1..=KILLED {
         until_known(worker, children);
-        assert_eq!(medic.shop(path).status, 502, "the request that kills");
+        assert_eq!(post(medic, path), 502, "the request that kills");
         medic.until("the crash recorded", || (crashes(medic).len() >= number).then_some(()));
     }
     let (count, failed) = load.end();
@@ -99,7 +99,10 @@ fn gunicorn_loses_fifty_children_under_the_debugger_and_each_has_its_stack() {
 
 const RACK: &str = "
 run lambda { |env|
-  Process.kill(:SEGV, Process.pid) if env['PATH_INFO'] == '/crash'
+  if env['PATH_INFO'] == '/crash'
+    Process.kill(:SEGV, Process.pid)
+    sleep
+  end
   [200, { 'content-type' => 'text/plain' }, ['ok']]
 }
 ";

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 use support::Medic;
 use support::servers::{
-    ALWAYS, NEVER, crashes, folder, installed, on_path, php_fpm, program_at, python_packages,
+    ALWAYS, NEVER, crashes, folder, installed, on_path, php_fpm, post, program_at, python_packages,
+    until_serving,
 };
 
 const PYTHON: &str = "
@@ -19,23 +20,26 @@ def slow_report():
     time.sleep(1000)
 def app(environ, start):
     if environ['PATH_INFO'] == '/deaf': signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGABRT])
-    if environ['PATH_INFO'] != '/': slow_report()
+    if environ['PATH_INFO'] in ('/deaf', '/slow'): slow_report()
     start('200 OK', [('Content-Length', '2')])
     return [b'ok']
 ";
 
 const RACK: &str = "
 run lambda { |env|
-  Process.kill(:STOP, Process.pid) if env['PATH_INFO'] == '/slow'
+  if env['PATH_INFO'] == '/slow'
+    Process.kill(:STOP, Process.pid)
+    sleep
+  end
   [200, { 'content-type' => 'text/plain' }, ['ok']]
 }
 ";
 
 /// The server's child is killed for the time that this request takes; the crash.
 fn time_out(medic: &Medic, path: &str) -> Value {
-    medic.until("the server", || (medic.shop("/").status == 200).then_some(()));
+    until_serving(medic);
     let before = crashes(medic).len();
-    assert_ne!(medic.shop(path).status, 200);
+    assert_ne!(post(medic, path), 200);
     medic.until("the crash recorded", || (crashes(medic).len() > before).then_some(()));
     let crash = crashes(medic).remove(0);
     assert_eq!(crashes(medic).len(), before + 1);

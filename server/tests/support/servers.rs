@@ -63,7 +63,7 @@ http {
   server {
     listen 127.0.0.1:PORT;
     location / {
-      fastcgi_pass unix:FOLDER/fpm.sock; fastcgi_param SCRIPT_FILENAME FOLDER/index.php;
+      fastcgi_pass unix:FOLDER/fpm-PORT.sock; fastcgi_param SCRIPT_FILENAME FOLDER/index.php;
       fastcgi_param REQUEST_METHOD $request_method; fastcgi_param REQUEST_URI $request_uri;
     }
   }
@@ -75,7 +75,7 @@ const FPM: &str = "
 error_log = /proc/self/fd/2
 [www]
 user = root
-listen = FOLDER/fpm.sock
+listen = FOLDER/fpm-PORT.sock
 pm = static
 pm.max_children = 2
 ";
@@ -93,10 +93,11 @@ pub(crate) fn php_behind_nginx(script: &str, pool: &str, start: &str) -> (tempfi
     for (name, text) in [("nginx.conf", NGINX), ("fpm.conf", &format!("{FPM}{pool}"))] {
         std::fs::write(folder.path().join(name), text.replace("FOLDER", path)).unwrap();
     }
-    let fpm = format!("{} -F -R -y fpm.conf", php_fpm().unwrap().display());
+    let fpm = format!("{} -F -R -y fpm-$PORT.conf", php_fpm().unwrap().display());
     let nginx = format!("{} -p . -c {path}/nginx-$PORT.conf", program_at("nginx").unwrap().display());
     let start = start.replace("FPM", &fpm).replace("NGINX", &nginx);
-    (folder, format!("sed s/PORT/$PORT/ nginx.conf > nginx-$PORT.conf; {start}"))
+    let prepare = "for one in nginx fpm; do sed s/PORT/$PORT/ $one.conf > $one-$PORT.conf; done";
+    (folder, format!("{prepare}; {start}"))
 }
 
 /// Requests from several clients without end; how many, and those that were not answered 200.
@@ -133,6 +134,27 @@ impl Load {
             (count + more, all)
         })
     }
+}
+
+/// Waits until no process works in this folder any more.
+pub(crate) fn until_left(folder: &Path) {
+    let folder = folder.to_owned();
+    wait_until("nobody left", move || {
+        let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let mut folders = processes.filter_map(|entry| std::fs::read_link(entry.path().join("cwd")).ok());
+        !folders.any(|one| one == folder)
+    });
+}
+
+/// Waits until the app answers through its front door.
+pub(crate) fn until_serving(medic: &Medic) {
+    let address = medic.front_door;
+    wait_until("the server", move || request(address, "GET", "/", &[], "").status == 200);
+}
+
+/// A request that is given to nobody again.
+pub(crate) fn post(medic: &Medic, path: &str) -> u16 {
+    request(medic.front_door, "POST", path, &[], "").status
 }
 
 /// Waits until the worker has this many children and its shim holds each by a descriptor.

@@ -165,6 +165,18 @@ fn the_newest_request_is_the_likely_trigger_unless_the_kill_came_from_outside() 
 }
 
 #[test]
+fn how_a_child_ended_that_its_master_timed_out_is_told_with_the_master() {
+    let cases = [
+        (Some("SIGABRT"), None, "SIGABRT from its master process"),
+        (Some("SIGTERM"), None, "SIGTERM from its master process"),
+        (None, Some(0), "Exit code 0 after its master process aborted it"),
+    ];
+    for (signal, exit_code, expected) in cases {
+        assert_eq!(termination(CrashCause::KilledByMaster, signal, exit_code), expected);
+    }
+}
+
+#[test]
 fn what_is_not_explained_has_a_line_that_leads_to_it() {
     let range = TimeRange::last(NOW, HOUR);
     let explained = incident('a', "pay", NOW);
