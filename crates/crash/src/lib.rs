@@ -27,7 +27,7 @@ pub use analyse::analyse;
 pub use files::Files;
 pub use python_calls::{PythonCall, PythonCalls};
 pub use start_fault::start_fault;
-pub use time_out::is_time_out;
+pub use time_out::{is_time_out, words_of};
 
 /// How a worker ended and what it left.
 #[derive(Clone, Copy, Debug)]

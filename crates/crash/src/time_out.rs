@@ -27,6 +27,18 @@ pub fn is_time_out(output: &[u8], pid: u32, exit: Exit) -> bool {
     text.lines().any(|line| ends(line.trim_end(), pid).is_some_and(|can_end| can_end(exit)))
 }
 
+/// What the child itself said on the common output of where it was, as gunicorn's does before it deals with the signal: from the
+/// line that names it to the next child's. Nothing where there is none, since another child's calls are worse than none.
+pub fn words_of(output: &[u8], pid: u32) -> &[u8] {
+    const HEAD: &[u8] = b"[ERROR] Error handling request ";
+    let own = [format!("[{pid}] ").as_bytes(), HEAD].concat();
+    let Some(start) = output.windows(own.len()).rposition(|part| part == own) else { return &[] };
+    let words = output.get(start..).unwrap_or_default();
+    let rest = words.get(own.len()..).unwrap_or_default();
+    let next = rest.windows(HEAD.len()).position(|part| part == HEAD);
+    next.and_then(|next| words.get(..own.len() + next)).unwrap_or(words)
+}
+
 /// How the child ends that this line speaks of, where it does.
 fn ends(line: &str, pid: u32) -> Option<fn(Exit) -> bool> {
     let ends_with = |end: String| line.strip_suffix(&end);
@@ -88,6 +100,19 @@ mod tests {
                 assert!(!is_time_out(output.as_bytes(), pid, exits[0]), "{said}: {pid}");
             }
         }
+    }
+
+    #[test]
+    fn of_several_children_each_has_its_own_words() {
+        let line = |pid: u32| {
+            format!("[2026-11-27] [{pid}] [ERROR] Error handling request /slow\nTraceback of {pid}\n")
+        };
+        let output = format!("[7] [CRITICAL] WORKER TIMEOUT (pid:12)\n{}{}end\n", line(12), line(13));
+        let said = |pid| String::from_utf8_lossy(words_of(output.as_bytes(), pid)).into_owned();
+        assert!(said(12).starts_with("[12] [ERROR]") && said(12).contains("Traceback of 12"));
+        assert!(!said(12).contains("Traceback of 13"));
+        assert!(said(13).contains("Traceback of 13\nend"));
+        assert_eq!((said(1), said(14)), (String::new(), String::new()));
     }
 
     #[test]

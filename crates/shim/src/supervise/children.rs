@@ -176,7 +176,11 @@ impl Shim {
         let program = death.program.clone().unwrap_or_else(|| self.worker.program.clone());
         let file = death.file.clone();
         let victim = Victim { pid: death.pid, program, file, exit, cause, at: self.clock.wall() };
-        let words = self.output.latest();
+        let mut words = self.output.latest();
+        if cause == CrashCause::KilledByMaster {
+            // several may have been timed out, one right after another
+            words = words.map(|said| crash::words_of(&said, death.pid.unsigned_abs()).to_vec());
+        }
         let crashing = captured.as_ref().map(|captured| captured.message.clone());
         let messages = crashing.into_iter().chain([ended]).collect();
         let mut crash = Case::new(victim, captured, words);
