@@ -1,5 +1,6 @@
 //! The handle on one app's front door.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::exchange::table::Table;
 use crate::settings::{BindError, Death, FrontDoorSettings, Target};
 use crate::transport::app_task::{Command, Reply};
 use crate::transport::listen::Listeners;
-use crate::transport::serving_threads::ServingThreads;
+use crate::transport::serving_threads::{Served, ServingThreads};
 
 /// A thread answers a command between two requests, within microseconds. One that does not, on a machine that stands still, is
 /// not waited for for ever: what it counted comes with the next answer.
@@ -38,14 +39,13 @@ const FORMER_WORKERS: usize = 256;
 /// at most.
 pub struct FrontDoor {
     app: Arc<App>,
-    address: SocketAddr,
-    threads: Vec<mpsc::UnboundedSender<Command>>,
+    address: Mutex<SocketAddr>,
+    threads: Mutex<Vec<Served>>,
     /// Every worker that takes requests, may still have some, or whose death may be told of; oldest first.
     known: Mutex<Vec<Arc<Worker>>>,
-    /// The generation and length of the list that is counted by. Held while the threads are asked, so that all of them count by
-    /// the same.
-    watched: Mutex<(u64, usize)>,
-    _serving: ServingThreads,
+    /// The list that is counted by, and its generation. Held while the threads are asked, so that all of them count by the same.
+    watched: Mutex<(u64, Arc<[Watch]>)>,
+    serving: ServingThreads,
     _counted: CountedApp,
 }
 
@@ -73,18 +73,60 @@ impl FrontDoor {
         let threads = opened.map_err(|source| BindError::Other { app: name, address, source })?;
         Ok(Self {
             app,
-            address,
-            threads,
+            address: Mutex::new(address),
+            threads: Mutex::new(threads),
             known: Mutex::default(),
-            watched: Mutex::default(),
-            _serving: serving.clone(),
+            watched: Mutex::new((0, Arc::default())),
+            serving: serving.clone(),
             _counted: serving.count_app(),
         })
     }
 
     /// Where it listens: the settings' address with the port that was taken for 0.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Accepts clients at the `listeners` from now on, and at those before no more. Connections that are open stay, whoever is in
+    /// a queue is served, and all that was counted goes on. Where it fails nothing has changed.
+    pub fn listen(&self, listeners: Listeners) -> Result<(), BindError> {
+        let address = listeners.address();
+        let failed = |source| BindError::Other { app: self.app.settings.app.clone(), address, source };
+        let watched = self.watched();
+        let mut threads = self.threads();
+        let mut sockets = listeners.into_sockets().into_iter();
+        let attached: io::Result<Vec<_>> = threads
+            .iter()
+            .zip(&mut sockets)
+            .map(|(served, socket)| self.serving.listener(served, socket))
+            .collect();
+        let mut attached = attached.map_err(failed)?.into_iter();
+        let more = self.serving.open(&self.app, sockets.collect()).map_err(failed)?;
+        for served in &more {
+            served.commands.send(Command::Watch(watched.0, Arc::clone(&watched.1))).ok();
+        }
+        self.app.moved(address);
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
+        for served in threads.iter() {
+            served.commands.send(Command::Listen(attached.next())).ok();
+        }
+        threads.extend(more);
+        Ok(())
+    }
+
+    /// Accepts nobody from now on, and gives the sockets away with whoever is in their queues; `None` where it has none. Connections
+    /// that are open stay.
+    pub fn release(&self) -> impl Future<Output = Option<Listeners>> + Send + use<> {
+        let (address, released) = (self.address(), self.ask(Command::Release));
+        async move {
+            let sockets = released.all().await;
+            (!sockets.is_empty()).then(|| Listeners::released(address, sockets))
+        }
+    }
+
+    /// How long requests wait for a worker from now on, and whether they are tried again (see [`FrontDoorSettings`]).
+    pub fn configure(&self, wait: Duration, retries: bool) {
+        self.app.configure(wait, retries);
     }
 
     /// Who takes new requests from now on. A worker that is left out gets no new ones; its requests in flight finish. Requests
@@ -206,11 +248,11 @@ impl FrontDoor {
     /// the last [`FrontDoor::tallies`] is forgotten.
     pub fn watch(&self, generation: u64, watches: Vec<Watch>) {
         let mut current = self.watched();
-        *current = (generation, watches.len());
         let watches: Arc<[Watch]> = watches.into();
-        for thread in &self.threads {
+        *current = (generation, Arc::clone(&watches));
+        for thread in self.threads().iter() {
             // a thread that has ended counts nothing
-            thread.send(Command::Watch(generation, Arc::clone(&watches))).ok();
+            thread.commands.send(Command::Watch(generation, Arc::clone(&watches))).ok();
         }
     }
 
@@ -223,7 +265,7 @@ impl FrontDoor {
     pub fn tallies(&self) -> impl Future<Output = Vec<(WorkerId, Tallies)>> + Send + use<> {
         let (watched, counts) = {
             let watched = self.watched();
-            (*watched, self.ask(Command::TakeTallies))
+            ((watched.0, watched.1.len()), self.ask(Command::TakeTallies))
         };
         let app = Arc::clone(&self.app);
         async move {
@@ -237,11 +279,11 @@ impl FrontDoor {
     /// once. Returns what was counted since the last [`FrontDoor::take_minutes`]. Called again meanwhile, the new `grace` counts
     /// from then on in place of the old, so that a second call can hasten the first.
     pub async fn shut_down(&self, grace: Duration) -> Vec<RequestMinute> {
-        let ask = |thread: &mpsc::UnboundedSender<Command>| {
+        let ask = |thread: &Served| {
             let (done, finished) = oneshot::channel();
-            thread.send(Command::ShutDown(grace, done)).ok().map(|()| finished)
+            thread.commands.send(Command::ShutDown(grace, done)).ok().map(|()| finished)
         };
-        let finished: Vec<_> = self.threads.iter().filter_map(ask).collect();
+        let finished: Vec<_> = self.threads().iter().filter_map(ask).collect();
         let mut rows = Vec::new();
         for finished in finished {
             rows.extend(finished.await.unwrap_or_default());
@@ -253,16 +295,21 @@ impl FrontDoor {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn watched(&self) -> MutexGuard<'_, (u64, usize)> {
+    fn watched(&self) -> MutexGuard<'_, (u64, Arc<[Watch]>)> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Taken after `watched`, where both are.
+    fn threads(&self) -> MutexGuard<'_, Vec<Served>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends each thread a command.
     fn ask<T>(&self, command: impl Fn(Reply<T>) -> Command) -> Replies<T> {
         let (reply, replies) = mpsc::unbounded_channel();
-        for thread in &self.threads {
+        for thread in self.threads().iter() {
             // a thread that has ended has nothing to say
-            thread.send(command(reply.clone())).ok();
+            thread.commands.send(command(reply.clone())).ok();
         }
         Replies(replies)
     }

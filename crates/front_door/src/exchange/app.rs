@@ -1,7 +1,7 @@
 //! What all threads of an app share: the routing table, and a few atomic counts.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +22,10 @@ pub(crate) struct App {
     pub(crate) table: Arc<ArcSwap<Table>>,
     /// Tells waiting requests that the table has changed.
     pub(crate) table_changed: Notify,
-    pub(crate) default_host: HeaderValue,
+    /// The host of a request that names none.
+    default_host: ArcSwap<HeaderValue>,
+    wait_ms: AtomicU64,
+    retries: AtomicBool,
     /// What is known of the app's paths.
     pub(crate) paths: Mutex<PathLearner>,
     /// Requests that wait for a worker.
@@ -36,18 +39,45 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(settings: FrontDoorSettings, clock: Arc<dyn Clock>, address: SocketAddr) -> Self {
         Self {
+            wait_ms: AtomicU64::new(millis(settings.wait)),
+            retries: AtomicBool::new(settings.retries),
             settings,
             clock,
             table: Arc::default(),
             table_changed: Notify::new(),
-            default_host: HeaderValue::from_str(&address.to_string())
-                .unwrap_or(HeaderValue::from_static("localhost")),
+            default_host: ArcSwap::new(Arc::new(host_of(address))),
             paths: Mutex::default(),
             waiting: AtomicUsize::new(0),
             clients: AtomicUsize::new(0),
             lowest_instance: AtomicU16::new(0),
             budget: Mutex::default(),
         }
+    }
+
+    /// See [`FrontDoorSettings::wait`] and [`FrontDoorSettings::retries`]; requests that wait already wait as long as they were to.
+    pub(crate) fn configure(&self, wait: Duration, retries: bool) {
+        self.wait_ms.store(millis(wait), Relaxed);
+        self.retries.store(retries, Relaxed);
+    }
+
+    /// How long a request waits for a worker.
+    pub(crate) fn wait(&self) -> Duration {
+        Duration::from_millis(self.wait_ms.load(Relaxed))
+    }
+
+    /// Whether requests are tried again.
+    pub(crate) fn retries(&self) -> bool {
+        self.retries.load(Relaxed)
+    }
+
+    /// It listens there now.
+    pub(crate) fn moved(&self, address: SocketAddr) {
+        self.default_host.store(Arc::new(host_of(address)));
+    }
+
+    /// The host of a request that names none.
+    pub(crate) fn default_host(&self) -> HeaderValue {
+        HeaderValue::clone(&self.default_host.load())
     }
 
     /// How many of `wanted` requests may be tried again.
@@ -95,4 +125,12 @@ impl App {
     pub(crate) fn client_went(&self) {
         self.clients.fetch_sub(1, Relaxed);
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn host_of(address: SocketAddr) -> HeaderValue {
+    HeaderValue::from_str(&address.to_string()).unwrap_or(HeaderValue::from_static("localhost"))
 }

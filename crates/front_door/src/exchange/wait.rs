@@ -65,7 +65,7 @@ impl<'a> WorkerWait<'a> {
     }
 
     fn timeout(&mut self) -> Pin<&mut Sleep> {
-        self.timeout.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.app.settings.wait))).as_mut()
+        self.timeout.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.app.wait()))).as_mut()
     }
 
     fn enter_queue(&mut self) -> Result<(), Refusal> {

@@ -44,6 +44,10 @@ pub(crate) enum Command {
     Watch(u64, Arc<[Watch]>),
     /// Hands over what was counted by the list.
     TakeTallies(Reply<WorkerTallies>),
+    /// Accepts clients by this socket from now on, or nobody. Whoever is in the queue of the one before is served.
+    Listen(Option<TcpListener>),
+    /// Accepts nobody, and gives the socket back with whoever is in its queue.
+    Release(Reply<std::net::TcpListener>),
     /// Stops accepting, lets requests finish for this long, and hands over what was counted.
     ShutDown(Duration, oneshot::Sender<Vec<RequestMinute>>),
 }
@@ -58,15 +62,22 @@ pub(crate) async fn run(
     let http = client_connection::http(&app.settings.limits);
     let app = Rc::new(AppThread::new(Rc::clone(&serving), app));
     let _listed = serving.list(&app.connections);
+    let mut listener = Some(listener);
     let last = loop {
         tokio::select! {
             biased;
             command = commands.recv() => match command {
                 Some(Command::ShutDown(grace, done)) => break Some((grace, done)),
+                Some(Command::Listen(next)) => {
+                    if let Some(last) = std::mem::replace(&mut listener, next) {
+                        accept_queued(&app, &http, last).await;
+                    }
+                }
+                Some(Command::Release(reply)) => release(listener.take(), &reply),
                 Some(command) => execute(&app, command),
                 None => break None,
             },
-            (socket, address) = next_client(&app, &listener) => {
+            (socket, address) = next_client(&app, listener.as_ref()) => {
                 if client_connection::accept(&app, &http, socket, address) != Admission::Room {
                     // whoever is to go, goes, and others have their turn
                     tokio::task::yield_now().await;
@@ -76,7 +87,10 @@ pub(crate) async fn run(
     };
     match last {
         Some((grace, done)) => {
-            stop_accepting(&app, &http, listener).await;
+            if let Some(listener) = listener {
+                accept_queued(&app, &http, listener).await;
+            }
+            app.connections.begin_closing();
             close(&app, &mut commands, grace, done).await;
         }
         None => app.connections.abort(),
@@ -108,13 +122,15 @@ fn execute(app: &AppThread, command: Command) {
                 counts.put_back_tallies(tallies);
             }
         }
-        Command::ShutDown(..) => {}
+        // what closes listens no more
+        Command::Listen(_) | Command::Release(_) | Command::ShutDown(..) => {}
     }
 }
 
 /// Waits for the next client. One that went away before it was its turn is no error.
-async fn next_client(app: &AppThread, listener: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn next_client(app: &AppThread, listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    let Some(listener) = listener else { return std::future::pending().await };
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
@@ -128,8 +144,15 @@ async fn next_client(app: &AppThread, listener: &TcpListener) -> (TcpStream, Soc
     }
 }
 
-/// Serves who is already in the queue, and closes connections as they become idle.
-async fn stop_accepting(app: &Rc<AppThread>, http: &http1::Builder, listener: TcpListener) {
+fn release(listener: Option<TcpListener>, reply: &Reply<std::net::TcpListener>) {
+    if let Some(Ok(listener)) = listener.map(TcpListener::into_std) {
+        // where nobody waits for it, it is closed
+        reply.send(vec![listener]).ok();
+    }
+}
+
+/// Closes the socket; who is already in its queue is served.
+async fn accept_queued(app: &Rc<AppThread>, http: &http1::Builder, listener: TcpListener) {
     let queued = std::future::poll_fn(|cx| {
         let mut queued = Vec::new();
         while let Poll::Ready(Ok(connection)) = listener.poll_accept(cx) {
@@ -142,7 +165,6 @@ async fn stop_accepting(app: &Rc<AppThread>, http: &http1::Builder, listener: Tc
     for (socket, address) in queued {
         client_connection::accept(app, http, socket, address);
     }
-    app.connections.begin_closing();
 }
 
 /// Lets requests finish until the latest call's grace is over, and cuts the rest.

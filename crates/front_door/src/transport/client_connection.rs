@@ -106,7 +106,7 @@ fn peer(app: &AppThread, address: SocketAddr) -> Peer {
     let text = address.ip().to_canonical().to_string();
     Peer {
         address: HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown")),
-        default_host: app.app().default_host.clone(),
+        default_host: app.app().default_host(),
         scheme: app.app().settings.forwarded,
     }
 }

@@ -37,6 +37,15 @@ impl Listeners {
         Ok(Self { address: local_address(&sockets, address), sockets })
     }
 
+    /// The same where this program itself listens on the port, at an address that it is about to leave: nobody is asked whether
+    /// another program has it.
+    pub fn bind_beside(app: &AppName, address: SocketAddr, count: usize) -> Result<Self, BindError> {
+        let sockets: io::Result<Vec<_>> =
+            (0..count).map(|_| socket(address, true).map(TcpListener::from)).collect();
+        let sockets = sockets.map_err(|source| BindError::from_system(app, address, source))?;
+        Ok(Self { address: local_address(&sockets, address), sockets })
+    }
+
     /// Goes on with sockets that listen at `address`, each of which may have clients in its queue: none is left out, and as many
     /// are opened beside them as `count` asks for.
     pub fn adopt(
@@ -65,6 +74,10 @@ impl Listeners {
     /// The sockets, to be shared with another process.
     pub fn sockets(&self) -> &[TcpListener] {
         &self.sockets
+    }
+
+    pub(crate) const fn released(address: SocketAddr, sockets: Vec<TcpListener>) -> Self {
+        Self { address, sockets }
     }
 
     pub(crate) fn into_sockets(self) -> Vec<TcpListener> {

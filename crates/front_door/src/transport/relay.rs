@@ -140,7 +140,7 @@ async fn deliver(
     wanted: Option<Affinity>,
 ) -> Result<(Response<Incoming>, Box<WorkerConnection>, Arc<Route>), Refusal> {
     let router = &app.connections.router;
-    let retries = router.app.settings.retries;
+    let retries = router.app.retries();
     let mut spare = None;
     if retries {
         let (copy, second_try) = retries::copy(&request, RequestBody::copy, RequestBody::is_some);

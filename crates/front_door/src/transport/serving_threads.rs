@@ -38,6 +38,12 @@ struct Handles {
     openings: mpsc::UnboundedSender<Opening>,
 }
 
+/// Where a front door is served on one thread.
+pub(crate) struct Served {
+    thread: usize,
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+}
+
 /// A front door's listening socket and its commands, for one thread.
 struct Opening {
     app: Arc<App>,
@@ -94,20 +100,32 @@ impl ServingThreads {
         &self,
         app: &Arc<App>,
         listeners: Vec<std::net::TcpListener>,
-    ) -> io::Result<Vec<mpsc::UnboundedSender<Command>>> {
+    ) -> io::Result<Vec<Served>> {
         let first = self.next.fetch_add(listeners.len(), Ordering::Relaxed);
         let open = |(number, listener)| {
-            let thread = &self.threads[first.wrapping_add(number) % self.threads.len()];
-            let listener = {
-                let _of_that_thread = thread.runtime.enter();
-                TcpListener::from_std(listener)?
-            };
+            let thread = first.wrapping_add(number) % self.threads.len();
+            let listener = self.attach(thread, listener)?;
             let (commands, received) = mpsc::unbounded_channel();
             let opening = Opening { app: Arc::clone(app), listener, commands: received };
-            thread.openings.send(opening).map_err(|_| io::Error::other("the thread has ended"))?;
-            Ok(commands)
+            let sent = self.threads[thread].openings.send(opening);
+            sent.map_err(|_| io::Error::other("the thread has ended"))?;
+            Ok(Served { thread, commands })
         };
         listeners.into_iter().enumerate().map(open).collect()
+    }
+
+    /// The socket as one of the thread that serves the front door.
+    pub(crate) fn listener(
+        &self,
+        served: &Served,
+        listener: std::net::TcpListener,
+    ) -> io::Result<TcpListener> {
+        self.attach(served.thread, listener)
+    }
+
+    fn attach(&self, thread: usize, listener: std::net::TcpListener) -> io::Result<TcpListener> {
+        let _of_that_thread = self.threads[thread].runtime.enter();
+        TcpListener::from_std(listener)
     }
 }
 

@@ -12,6 +12,7 @@ mod idle;
 mod killed;
 mod limits;
 mod messages;
+mod moving;
 mod open_streams;
 mod paths;
 mod processes;
