@@ -11,7 +11,7 @@ use std::path::Path;
 use shim::WorkerTree;
 use shim::protocol::Identity;
 
-use crate::config::{App, Config, Problem};
+use crate::config::{App, Config, Problem, excludes};
 
 /// What does not work, and what probably does not.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -57,9 +57,17 @@ impl Look<'_> {
     }
 
     fn address(&mut self, app: Option<&App>, key: &'static str, address: SocketAddr) {
+        if app.is_none()
+            && let RunningServer::At(own) = &self.server
+            && !own.contains(&address)
+        {
+            let what = format!("the running Medic does not listen on {address}");
+            self.doubtful(app, key, what, "restart Medic to apply it, because a reload does not");
+        }
         let Err(error) = TcpListener::bind(address) else { return };
         match (error.kind(), &self.server) {
-            (io::ErrorKind::AddrInUse, RunningServer::At(own)) if own.contains(&address) => {}
+            (io::ErrorKind::AddrInUse, RunningServer::At(own))
+                if own.iter().any(|own| excludes(*own, address)) => {}
             (io::ErrorKind::AddrInUse, RunningServer::Hidden) => {
                 let what = format!("address {address} is in use, probably by the running Medic");
                 self.doubtful(app, key, what, "run check-config as Medic's user to be sure");

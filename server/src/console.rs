@@ -4,6 +4,7 @@ mod healing;
 mod incidents;
 mod maintenance;
 mod output;
+mod reloading;
 mod reports;
 mod saving;
 mod scoped;
@@ -18,17 +19,15 @@ use model::settings::AppSettings;
 use model::status::Snapshot;
 use model::{AppName, Clock, NodeName, Place};
 use store::{Cause, Store, StoreError};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 
 pub use maintenance::Maintenance;
 pub use scoped::Consoles;
 
 use crate::apps::{self, Saved};
 use crate::config::{App, Config, Line};
+use crate::configured::ConfiguredApps;
 use crate::supervision::Supervision;
-
-/// What of an app only a start of Medic can change.
-const ONLY_AT_START: [&str; 5] = ["name", "listen", "instances", "request_wait", "retry_requests"];
 
 /// The console on what runs: for whoever asks, and for Medic itself.
 pub fn open(
@@ -36,7 +35,7 @@ pub fn open(
     clock: Arc<dyn Clock>,
     store: Store,
     supervision: Supervision,
-    config: &Config,
+    (config, apps): (&Config, ConfiguredApps),
     saved: BTreeMap<AppName, Saved>,
 ) -> (Consoles, Maintenance) {
     let live = LiveConsole {
@@ -45,7 +44,9 @@ pub fn open(
         store,
         snapshot: supervision.snapshot(),
         supervision,
-        configured: RwLock::new(Configured::of(config)),
+        apps,
+        lines: RwLock::new(config.lines.clone()),
+        recall_wanted: Notify::new(),
         changing: Mutex::default(),
         saved: std::sync::Mutex::new(saved),
         restarting: Mutex::default(),
@@ -62,53 +63,27 @@ struct LiveConsole {
     store: Store,
     supervision: Supervision,
     snapshot: watch::Receiver<Arc<Snapshot>>,
-    configured: RwLock<Configured>,
+    apps: ConfiguredApps,
+    /// What was read from where, for the settings pages.
+    lines: RwLock<Vec<Line>>,
     /// Held while something is changed, so that what is saved last is also what the loop is told last.
     changing: Mutex<()>,
     /// What people have saved, as it was recalled or written last.
     saved: std::sync::Mutex<BTreeMap<AppName, Saved>>,
     /// Held from asking for a restart until it has begun.
     restarting: Mutex<()>,
+    /// An app is new whose history could not be read.
+    recall_wanted: Notify,
     data_dir: PathBuf,
 }
 
-/// What the configuration says.
-struct Configured {
-    apps: BTreeMap<AppName, ConfiguredApp>,
-    lines: Vec<Line>,
-}
-
-/// What it says of one app.
+/// What the configuration says of one app.
 #[derive(Clone)]
 struct ConfiguredApp {
     crash_monitoring: Numbers,
     proactive: ProactiveNumbers,
     /// The settings where nothing is saved.
     settings: AppSettings,
-}
-
-impl Configured {
-    fn of(config: &Config) -> Self {
-        let apps = config.apps.iter().map(|app| (app.name.clone(), ConfiguredApp::of(app))).collect();
-        Self { apps, lines: config.lines.clone() }
-    }
-
-    /// Takes over what a running Medic takes over from a configuration that is read again; of the rest, what is obeyed stays.
-    fn replace(&mut self, new: Self) {
-        let is_obeyed = |line: &Line| {
-            let runs = |app: &String| self.apps.keys().any(|name| name.as_str() == app);
-            line.app.as_ref().is_some_and(runs) && !ONLY_AT_START.contains(&line.key.as_str())
-        };
-        let obeyed: Vec<Line> = new.lines.into_iter().filter(is_obeyed).collect();
-        let is_given = |app: &String| new.apps.keys().any(|name| name.as_str() == app);
-        self.lines.retain(|line| {
-            !line.app.as_ref().is_some_and(is_given) || ONLY_AT_START.contains(&line.key.as_str())
-        });
-        self.lines.extend(obeyed);
-        for (name, app) in new.apps {
-            self.apps.entry(name).and_modify(|old| *old = app);
-        }
-    }
 }
 
 impl ConfiguredApp {
@@ -129,12 +104,12 @@ impl ConfiguredApp {
 }
 
 impl LiveConsole {
-    fn configured(&self) -> RwLockReadGuard<'_, Configured> {
-        self.configured.read().expect("nothing panics while it holds the configuration")
+    fn lines(&self) -> RwLockReadGuard<'_, Vec<Line>> {
+        self.lines.read().expect("nothing panics while it holds the lines")
     }
 
     fn app(&self, app: &AppName) -> Option<ConfiguredApp> {
-        self.configured().apps.get(app).cloned()
+        self.apps.get(app).map(|app| ConfiguredApp::of(&app))
     }
 
     fn known(&self, app: &AppName) -> Result<ConfiguredApp, ConsoleError> {
@@ -185,39 +160,4 @@ fn failed(error: &StoreError) -> ConsoleError {
         ) => StoreFailure::Unavailable(error.reason()),
         _ => StoreFailure::Failed,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use model::auto_heal::limit::WorkerSize;
-    use std::path::Path;
-
-    fn configured(apps: &str) -> Configured {
-        let config = Config::parse(apps, "medic.toml", Path::new("/"), &BTreeMap::new());
-        Configured::of(&config.unwrap())
-    }
-
-    fn app(name: &str, port: u16, more: &str) -> String {
-        format!("[[app]]\nname = \"{name}\"\ncommand = [\"true\"]\nlisten = \"127.0.0.1:{port}\"\n{more}\n")
-    }
-
-    #[test]
-    fn a_configuration_that_is_read_again_is_shown_as_far_as_it_is_obeyed() {
-        let mut shown = configured(&(app("shop", 1, "instances = 2") + &app("old", 2, "")));
-        let shop = app("shop", 3, "instances = 4\nworker_size = \"large\"");
-        shown.replace(configured(&(app("new", 4, "") + &shop)));
-        let line = |app: &str, key: &str| {
-            let mut lines =
-                shown.lines.iter().filter(|line| line.app.as_deref() == Some(app) && line.key == key);
-            let value = lines.next().map(|line| line.value.as_str());
-            assert!(lines.next().is_none(), "{app} {key} stands twice");
-            value
-        };
-        assert_eq!(line("shop", "worker_size"), Some("large"));
-        assert_eq!(shown.apps[&"shop".parse().unwrap()].proactive.worker_size, WorkerSize::Large);
-        assert_eq!((line("shop", "instances"), line("shop", "listen")), (Some("2"), Some("127.0.0.1:1")));
-        assert_eq!((line("old", "worker_size"), line("new", "worker_size")), (Some("small"), None));
-        assert_eq!(shown.apps.len(), 2);
-    }
 }

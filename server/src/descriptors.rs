@@ -168,8 +168,11 @@ impl Descriptors {
                 _ = shut_down.wait_for(|stop| *stop) => return,
                 _ = looks.tick() => {}
             }
-            let instances = snapshot.borrow().apps.iter().map(|app| app.instances.len() as u64).sum();
-            self.look(limit(), instances);
+            let (apps, instances) = {
+                let apps = &snapshot.borrow().apps;
+                (apps.len() as u64, apps.iter().map(|app| app.instances.len() as u64).sum())
+            };
+            self.look(limit(), Needs { apps, instances, ..self.needs });
             self.keep_some_free().await;
             let line = self.line();
             if said.as_ref() != Some(&line) {
@@ -179,8 +182,8 @@ impl Descriptors {
         }
     }
 
-    fn look(&mut self, limit: u64, instances: u64) {
-        self.needs.instances = instances;
+    fn look(&mut self, limit: u64, needs: Needs) {
+        self.needs = needs;
         let rest = Rest::of(limit, self.shares, self.needs);
         if rest == self.rest {
             return;

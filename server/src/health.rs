@@ -28,17 +28,23 @@ impl Health {
         self.now.subscribe()
     }
 
-    /// Medic cannot listen there: for `app`, or for the dashboard. Since when stays what was said first.
-    pub fn closed(&self, app: Option<&AppName>, address: SocketAddr, reason: &str) {
+    /// Medic cannot listen there: for `app`, which it may `still` listen for elsewhere, or for the dashboard. Since when stays what
+    /// was said first of that address.
+    pub fn closed(
+        &self,
+        app: Option<&AppName>,
+        address: SocketAddr,
+        reason: &str,
+        still: Option<SocketAddr>,
+    ) {
         let (app, now) = (app.cloned(), self.clock.wall());
+        let (address, reason) = (address.to_string(), reason.to_owned());
+        let still_listening = still.map(|still| still.to_string());
         self.change(|health| {
-            let known = health.not_listening.iter_mut().find(|closed| closed.app == app);
-            if let Some(known) = known {
-                reason.clone_into(&mut known.reason);
-                return;
-            }
-            let (address, reason) = (address.to_string(), reason.to_owned());
-            health.not_listening.push(ClosedAddress { app, address, since: now, reason });
+            let mut known = health.not_listening.iter().filter(|closed| closed.app == app);
+            let since = known.find(|closed| closed.address == address).map_or(now, |closed| closed.since);
+            health.not_listening.retain(|closed| closed.app != app);
+            health.not_listening.push(ClosedAddress { app, address, since, reason, still_listening });
             health.not_listening.sort();
         });
     }

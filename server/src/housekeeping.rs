@@ -83,7 +83,8 @@ impl Housekeeping {
 
     async fn flush(&self, counts: &mut Counts) {
         // all are asked before any is waited for
-        let asked: Vec<_> = self.front_doors.values().map(|front_door| front_door.take_minutes()).collect();
+        let asked: Vec<_> =
+            self.front_doors.all().iter().map(|front_door| front_door.take_minutes()).collect();
         for rows in asked {
             counts.add(rows.await);
         }

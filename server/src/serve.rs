@@ -27,11 +27,12 @@ use crate::config::{Config, Line};
 use crate::configured::ConfiguredApps;
 use crate::console::{self, Maintenance};
 use crate::descriptors::Descriptors;
+use crate::doors::Doors;
 use crate::health::Health;
 use crate::housekeeping::{FileBounds, Files};
 use crate::service_manager::{self, ServiceManager};
 use crate::supervision::{self, Dependencies, Launcher, MemoryMinutes, Supervision};
-use crate::{doors, housekeeping, http, stopping};
+use crate::{housekeeping, http, stopping};
 use dashboard::Dashboard;
 pub use data_dir::lock;
 use ending::Ending;
@@ -94,20 +95,19 @@ pub async fn serve(
     purpose: Purpose,
 ) -> Result<(), ServeError> {
     let service_manager = Arc::new(service_manager);
-    for doubt in &config.doubts {
-        tracing::warn!("{doubt}");
-    }
+    say_doubts(&config);
     let mut signals = Signals::listen()?;
     let (stopper, stop) = stopping::channel();
     let _lock = lock(&config.data_dir)?;
     let health = Health::new(Arc::clone(&clock));
     let descriptors = Descriptors::share_out(ServingThreads::start(0)?, &config.apps);
     let node = node_name();
-    let doors = doors::open(&node, &config.apps, &clock, &descriptors, &health, &service_manager);
+    let doors = Doors::new(&node, &clock, &descriptors, &health, &service_manager);
+    doors.configure(&config.apps).await;
     let listener = dashboard::listen(config.listen, &health, &service_manager).await;
     service_manager.give_up_rest();
     let listener = match listener {
-        Err(source) if !doors.values().any(|door| door.is_open()) => {
+        Err(source) if !doors.all().iter().any(|door| door.is_open()) => {
             return Err(ServeError::Listen { address: config.listen, source });
         }
         listener => listener,
@@ -117,15 +117,15 @@ pub async fn serve(
     tokio::spawn(health.clone().follow(store.status()));
     let (groups, said) = control_groups();
     config.lines.push(said);
-    let configured = ConfiguredApps::new(&config.apps);
-    let launcher = Launcher::new(own_program()?, &config.data_dir, environment(), configured, groups)
+    let apps = ConfiguredApps::new(&config.apps);
+    let launcher = Launcher::new(own_program()?, &config.data_dir, environment(), apps.clone(), groups)
         .with_open_files(descriptors.before(), descriptors.shares().starts);
     let memory = MemoryMinutes::default();
     let dependencies = Dependencies {
         node: node.clone(),
         clock: Arc::clone(&clock),
         store: store.clone(),
-        front_doors: Arc::clone(&doors),
+        front_doors: doors.clone(),
         launcher,
         memory: memory.clone(),
         health: health.watch(),
@@ -142,7 +142,7 @@ pub async fn serve(
         Arc::clone(&clock),
         store.clone(),
         supervision.clone(),
-        &config,
+        (&config, apps.clone()),
         begin.saved,
     );
     let recalling = tokio::spawn(recall::keep(store.clone(), maintenance.clone(), is_recalled));
@@ -151,7 +151,7 @@ pub async fn serve(
         store: store.clone(),
         node,
         clock: Arc::clone(&clock),
-        front_doors: Arc::clone(&doors),
+        front_doors: doors.clone(),
         memory,
         retention: config.retention,
     };
@@ -174,16 +174,16 @@ pub async fn serve(
 
     let watched = tokio::spawn(watchdog(Arc::clone(&service_manager), supervision.clone())).abort_handle();
 
-    let reload = Reload { path, running: &config, maintenance: &maintenance, bounds };
+    let reload = Reload { path, running: &config, maintenance: &maintenance, doors: &doors, bounds };
     let asked = match purpose {
         Purpose::Serve => until_end(&mut signals, &reload, &service_manager).await,
         Purpose::EndWorkers => Asked::Stop,
     };
-    let ending = Ending { supervision, doors, loop_ended, stop: stop.clone() };
+    let ending = Ending { supervision, doors, apps, loop_ended, stop: stop.clone() };
     let hastening = ending.begin(asked, signals, stopper, &service_manager);
     match asked {
         Asked::HandOver => ending.hand_over().await,
-        Asked::Stop | Asked::Reload => ending.stop(&config.apps).await,
+        Asked::Stop | Asked::Reload => ending.stop().await,
     }
     watched.abort();
     recalling.abort();
@@ -228,6 +228,7 @@ struct Reload<'a> {
     /// What Medic was started with.
     running: &'a Config,
     maintenance: &'a Maintenance,
+    doors: &'a Doors,
     bounds: watch::Sender<FileBounds>,
 }
 
@@ -241,13 +242,20 @@ impl Reload<'_> {
                 return;
             }
         };
-        let doubts = config.doubts.iter().map(ToString::to_string);
-        for doubt in doubts.chain(self.running.only_at_start(&config)) {
-            tracing::warn!("{doubt}");
+        say_doubts(&config);
+        let only_at_start = self.running.only_at_start(&config);
+        for key in &only_at_start {
+            tracing::warn!("{key} changed: restart Medic to apply it");
         }
-        self.maintenance.reload(&config).await;
+        self.maintenance.reload(&config, self.doors, &only_at_start).await;
         self.bounds.send_replace(FileBounds::of(&config));
         tracing::info!("configuration reloaded");
+    }
+}
+
+fn say_doubts(config: &Config) {
+    for doubt in &config.doubts {
+        tracing::warn!("{doubt}");
     }
 }
 

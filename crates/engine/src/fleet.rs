@@ -5,6 +5,7 @@
 //! policy has to remember to say so.
 
 mod app;
+mod configure;
 mod former;
 mod recall;
 
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use app::App;
+pub use configure::Configuration;
 use former::FormerPlaces;
 pub use recall::Recalled;
 
@@ -65,7 +67,7 @@ pub struct HealSpec {
 }
 
 /// An app, and what people have set for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppStart {
     /// As the configuration has it.
     pub spec: AppSpec,
@@ -132,8 +134,8 @@ pub enum Input {
     },
     /// An instance is to be restarted now.
     Restart { place: Place, reason: RestartReason },
-    /// The app's numbers changed; its number of instances and its address do not.
-    Respec(Box<AppSpec>),
+    /// These are the apps from now on.
+    Configured(Box<Configuration>),
     /// This worker runs what the configuration does not say any more: it is to be replaced, one of an app at a time.
     Outdated { worker: WorkerId },
     /// Something was written down that pages show; no policy is concerned.
@@ -148,8 +150,12 @@ pub enum Input {
 
 /// Everything that this node runs.
 pub struct Fleet {
+    node: NodeName,
+    analysis: CrashAnalysis,
     apps: BTreeMap<AppName, App>,
     former: FormerPlaces,
+    /// Medic stops.
+    stops: bool,
 }
 
 impl Fleet {
@@ -163,7 +169,8 @@ impl Fleet {
     ) -> Self {
         let app =
             |start: AppStart| (start.spec.name.clone(), App::new(now, node, start, remembered, analysis));
-        Self { apps: apps.into_iter().map(app).collect(), former: FormerPlaces::new(analysis) }
+        let apps = apps.into_iter().map(app).collect();
+        Self { node: node.clone(), analysis, apps, former: FormerPlaces::new(analysis), stops: false }
     }
 
     /// Takes in one event and whatever is due by now.
@@ -182,6 +189,7 @@ impl Fleet {
                 }
             }
             Input::Stop => {
+                self.stops = true;
                 self.each(|instance| instance.stop(now, effects));
                 self.former.stop(now, effects);
             }
@@ -204,7 +212,7 @@ impl Fleet {
             Input::Restart { place, reason } => {
                 self.of(&place.app, |app| app.restart(now, place.instance, reason, effects));
             }
-            Input::Respec(spec) => self.of(&spec.name.clone(), |app| app.respec(now, *spec, effects)),
+            Input::Configured(configuration) => self.configure(now, *configuration, effects),
             Input::Outdated { worker } => {
                 self.of(&worker.place.app.clone(), |app| app.replace_in_turn(worker));
             }
@@ -220,9 +228,9 @@ impl Fleet {
         apps.chain(self.former.deadline(now)).min()
     }
 
-    /// Nothing runs and nothing is on its way to be written down.
+    /// It was told to stop, nothing runs, and nothing is on its way to be written down.
     pub fn is_stopped(&self) -> bool {
-        self.apps.values().all(App::is_stopped) && self.former.is_stopped()
+        self.stops && self.apps.values().all(App::is_stopped) && self.former.is_stopped()
     }
 
     /// What is true now, sorted by name.

@@ -14,12 +14,14 @@
 //! A worker that was stopped at its fatal signal, or has ended, is a *pending crash*: it no longer matters for the place (a replacement
 //! is started at the signal), but its end and its analysis are awaited, recorded, and only then its shim is told that it may go:
 //! nothing a shim holds is lost because a disk was full or Medic was killed in between. A worker that was replaced while it
-//! lived is *terminating* until it has ended: it finishes its requests, then it is asked to end, then killed. And a place that
-//! workers of the last Medic may still be on starts none before these are heard, or take too long (see `returning`).
+//! lived is *terminating* until it has ended: it finishes its requests, then it is asked to end, then killed. A place that
+//! workers of the last Medic may still be on starts none before these are heard, or take too long (see `returning`). And a place
+//! that is taken out of the configuration, and may come back, drains as one that is replaced (see `leaving`).
 
 mod child;
 mod healing;
 mod input;
+mod leaving;
 mod life;
 mod pending_crash;
 mod process;
@@ -89,7 +91,10 @@ pub struct Instance {
     terminating: BTreeMap<WorkerId, Terminating>,
     /// Until it is known who outlived the last Medic.
     hearing: Option<Hearing>,
+    /// Nothing is started any more.
     stop: bool,
+    /// Medic stops: that is waited for, once.
+    medic_stops: bool,
     last_start: Option<Timestamp>,
 }
 
@@ -118,6 +123,7 @@ impl Instance {
             terminating: BTreeMap::new(),
             hearing: None,
             stop: false,
+            medic_stops: false,
             last_start,
             key,
         }
@@ -242,7 +248,8 @@ impl Instance {
 
     /// Stops the place for good; a second call does not wait for the grace.
     pub fn stop(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let hasten = std::mem::replace(&mut self.stop, true);
+        self.stop = true;
+        let hasten = std::mem::replace(&mut self.medic_stops, true);
         self.give_up_successor(now, RestartFailure::MedicStopped, effects);
         self.stop_draining(now, hasten, effects);
         match &mut self.phase {

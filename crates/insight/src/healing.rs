@@ -32,6 +32,7 @@ pub fn failure(why: &RestartFailure) -> String {
             "The old worker ended before the new one was ready. The new worker took its place.".to_owned()
         }
         RestartFailure::MedicStopped => "Medic was stopped.".to_owned(),
+        RestartFailure::InstanceRemoved => "The instance was removed from medic.toml.".to_owned(),
         RestartFailure::Recorded(text) => text.clone(),
     }
 }
@@ -183,6 +184,7 @@ mod tests {
                 "The old worker ended before the new one was ready. The new worker took its place.",
             ),
             (RestartFailure::MedicStopped, "Medic was stopped."),
+            (RestartFailure::InstanceRemoved, "The instance was removed from medic.toml."),
             (
                 RestartFailure::Recorded("The new worker did not listen.".to_owned()),
                 "The new worker did not listen.",

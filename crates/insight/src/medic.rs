@@ -42,13 +42,15 @@ pub fn storage(health: &StorageHealth) -> Vec<Problem> {
 }
 
 fn closed(closed: &ClosedAddress) -> Problem {
-    let ClosedAddress { app, address, since, reason } = closed;
+    let ClosedAddress { app, address, since, reason, still_listening } = closed;
+    let still = still_listening.as_ref();
+    let still_said = still.map_or_else(String::new, |old| format!(" It still listens on {old}."));
     let who = app.as_ref().map_or_else(|| "Dashboard".to_owned(), ToString::to_string);
     Problem {
-        severity: if app.is_some() { Severity::Critical } else { Severity::Warning },
+        severity: if app.is_some() && still.is_none() { Severity::Critical } else { Severity::Warning },
         title: format!("{who} is not listening on {address}"),
         since: *since,
-        details: format!("{}. Medic tries again.", capitalized(reason)),
+        details: format!("{}. Medic tries again.{still_said}", capitalized(reason)),
         is_failure: true,
     }
 }
@@ -154,7 +156,9 @@ mod tests {
             Some(BegunAnew { at: AT, kept_as: Some("/d/medic.db.damaged-1".to_owned()) });
         let app = Some("shop".parse().unwrap());
         let address = "127.0.0.1:80".to_owned();
-        health.not_listening = vec![ClosedAddress { app, address, since: AT, reason: "in use".to_owned() }];
+        let (reason_closed, still_listening) = ("in use".to_owned(), None);
+        health.not_listening =
+            vec![ClosedAddress { app, address, since: AT, reason: reason_closed, still_listening }];
         let found = problems(&health);
         assert!(found.iter().all(|problem| problem.since == AT));
         let titles: Vec<_> = found.iter().map(|problem| problem.title.as_str()).collect();
@@ -170,6 +174,10 @@ mod tests {
         assert!(found[0].details.starts_with("In use. "));
         assert!(found[1].details.starts_with("The disk is full. Apps are served."));
         assert!(found[2].details.contains("/d/medic.db.damaged-1"));
+        health.not_listening[0].still_listening = Some("127.0.0.1:81".to_owned());
+        let moving = &problems(&health)[0];
+        assert_eq!(moving.severity, Severity::Warning, "requests are served");
+        assert!(moving.details.ends_with(" It still listens on 127.0.0.1:81."), "{moving:?}");
         health.database.state = DatabaseState::Unavailable { since: AT, reason: reason() };
         assert_eq!(health.unavailable_since(), Some(AT));
         assert_eq!(problems(&health)[1].title, "Database unavailable");

@@ -26,7 +26,7 @@ pub enum VerdictStatus {
     RestartLoop,
     /// Workers run, requests wait, and a probe got no answer.
     NotResponding,
-    /// Some instances are running and some are not.
+    /// Some instances are running and some are not, or Medic cannot listen on the app's new address.
     Degraded,
     /// All are starting for the first time, or running after a crash in the last 15 minutes.
     Recovering,
@@ -93,6 +93,7 @@ pub fn verdict(app: &AppStatus, heal: Option<&AppHeal>, now: Timestamp) -> Verdi
         .or_else(|| view.none_running())
         .or_else(|| view.not_responding())
         .or_else(|| view.some_running())
+        .or_else(|| view.not_moved())
         .or_else(|| view.recovering())
         .unwrap_or_else(|| view.healthy())
 }
@@ -105,12 +106,25 @@ struct View<'a> {
 
 impl View<'_> {
     fn closed(&self) -> Option<Verdict> {
-        let closed = self.app.not_listening.as_ref()?;
+        let closed = self.app.not_listening.as_ref().filter(|closed| closed.still_listening.is_none())?;
         Some(Verdict {
             status: VerdictStatus::Down,
             since: closed.since,
             reason: format!("Medic cannot listen on {}: {}.", closed.address, closed.reason),
             impact: "No request reaches the app.".to_owned(),
+            next: "Medic retries until the address is free.".to_owned(),
+        })
+    }
+
+    /// It has another address by now, which cannot be opened, and is reached where it was.
+    fn not_moved(&self) -> Option<Verdict> {
+        let closed = self.app.not_listening.as_ref()?;
+        let old = closed.still_listening.as_ref()?;
+        Some(Verdict {
+            status: VerdictStatus::Degraded,
+            since: closed.since,
+            reason: format!("Medic cannot listen on {}: {}.", closed.address, closed.reason),
+            impact: format!("Medic still listens on {old}."),
             next: "Medic retries until the address is free.".to_owned(),
         })
     }

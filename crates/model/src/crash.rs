@@ -283,6 +283,21 @@ pub struct AffectedRequests {
     pub tunnels_ended: u64,
 }
 
+impl AffectedRequests {
+    /// Adds what came to light later, or somewhere else.
+    pub fn add(&mut self, more: Self) {
+        self.count = self.count.saturating_add(more.count);
+        self.drained = self.drained.saturating_add(more.drained);
+        self.failed = self.failed.saturating_add(more.failed);
+        self.streams_ended = self.streams_ended.saturating_add(more.streams_ended);
+        self.tunnels_ended = self.tunnels_ended.saturating_add(more.tunnels_ended);
+        self.suspect = self.suspect.take().or(more.suspect);
+        self.requests.extend(more.requests);
+        let surplus = self.requests.len().saturating_sub(Crash::IN_FLIGHT_KEPT);
+        self.requests.drain(..surplus);
+    }
+}
+
 /// What a process that crashed was to its worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -33,12 +33,17 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// How Medic does, and what of that concerns the apps: one that nobody can reach is down, whatever its workers do.
+    /// How Medic does, and what of that concerns the apps: one that nobody can reach is down, whatever its workers
+    /// do, and one that is reached where it should not be any more is not healthy.
     pub fn set_medic(&mut self, medic: MedicHealth) {
         for app in &mut self.apps {
             let closed = medic.not_listening.iter().find(|closed| closed.app.as_ref() == Some(&app.name));
-            if closed.is_some() && app.health != Health::Stopped {
-                app.health = Health::Down;
+            match closed {
+                Some(closed) if closed.still_listening.is_none() && app.health != Health::Stopped => {
+                    app.health = Health::Down;
+                }
+                Some(_) if app.health == Health::Healthy => app.health = Health::Degraded,
+                _ => {}
             }
             app.not_listening = closed.cloned();
         }

@@ -130,7 +130,10 @@ fn failure(why: &mut RestartFailure) {
         | RestartFailure::NewWorker { end: LastEnd::StartFailed { reason: sentence } } => {
             *sentence = text(sentence, NOTE);
         }
-        RestartFailure::NewWorker { .. } | RestartFailure::OldWorker | RestartFailure::MedicStopped => (),
+        RestartFailure::NewWorker { .. }
+        | RestartFailure::OldWorker
+        | RestartFailure::MedicStopped
+        | RestartFailure::InstanceRemoved => (),
     }
 }
 

@@ -91,10 +91,10 @@ pub(super) fn read_all<'t>(
     reader: &mut Reader<'t>,
     root: &mut Section<'t>,
     folder: &Path,
-    numbers: GeneralNumbers,
+    (dashboard, numbers): (SocketAddr, GeneralNumbers),
 ) -> Vec<App> {
-    let (mut names, mut addresses) = (BTreeSet::new(), BTreeSet::new());
-    let mut apps = Vec::new();
+    let mut names = BTreeSet::new();
+    let mut apps: Vec<App> = Vec::new();
     for mut section in reader.sections(root, "app") {
         let app = read(reader, &mut section, folder, numbers);
         if let Some(app) = &app {
@@ -106,15 +106,27 @@ pub(super) fn read_all<'t>(
                     "give each app its own name".to_owned(),
                 );
             }
-            if app.listen.port() != 0 && !addresses.insert(app.listen) {
-                let what = format!("duplicate listen address {}", app.listen);
-                reader.complain(&section, "listen", what, "give each app its own address".to_owned());
+            let others = apps.iter().map(|other| (format!("app \"{}\"", other.name), other.listen));
+            let dashboard = ("the dashboard (server.listen)".to_owned(), dashboard);
+            if let Some((whose, address)) =
+                others.chain([dashboard]).find(|(_, address)| excludes(*address, app.listen))
+            {
+                let what = format!("listen address {} conflicts with {address} of {whose}", app.listen);
+                reader.complain(&section, "listen", what, "give each its own address or port".to_owned());
             }
         }
         apps.extend(app);
         reader.finish(&section);
     }
     apps
+}
+
+/// Nobody can listen on both at once: one of all addresses takes the others in, and `[::]` those of IPv4, too.
+pub fn excludes(one: SocketAddr, other: SocketAddr) -> bool {
+    let takes_in =
+        |all: SocketAddr, one: SocketAddr| all.ip().is_unspecified() && (all.is_ipv6() || one.is_ipv4());
+    let is_same = one.ip() == other.ip() || takes_in(one, other) || takes_in(other, one);
+    is_same && one.port() == other.port() && one.port() != 0
 }
 
 fn read<'t>(

@@ -24,7 +24,7 @@ use model::auto_heal::NotRespondingNumbers;
 use model::auto_heal::fuse::FuseNumbers;
 use model::crash_monitor::Numbers;
 
-pub use app::App;
+pub use app::{App, excludes};
 pub use identity::{Account, RunAs};
 pub use problem::{ConfigError, Problem};
 use reader::{Reader, Section};
@@ -137,7 +137,7 @@ impl Config {
             auto_heal::not_responding(&mut reader, &mut healing, NotRespondingNumbers::default());
         reader.finish(&healing);
         let numbers = GeneralNumbers { crash_monitoring: numbers, fuse, not_responding, log_retention };
-        let apps = app::read_all(&mut reader, &mut root, folder, numbers);
+        let apps = app::read_all(&mut reader, &mut root, folder, (listen, numbers));
         let log_quota_bytes = log_bounds::total(&mut reader, &server, log_quota_bytes, &apps);
         reader.finish(&root);
         let (lines, doubts) = reader.done()?;

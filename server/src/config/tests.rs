@@ -172,7 +172,31 @@ fn two_apps_share_neither_name_nor_address_and_a_folder_must_be_there() {
     assert_eq!(wrong.len(), 3, "{wrong:?}");
     assert!(wrong[0].contains("folder /no/such/folder not found"));
     assert!(wrong[1].starts_with("medic.toml:7 app.name: duplicate app name \"shop\""), "{wrong:?}");
-    assert!(wrong[2].contains("duplicate listen address 127.0.0.1:8080"));
+    assert!(wrong[2].contains("listen address 127.0.0.1:8080 conflicts with 127.0.0.1:8080 of app \"shop\""));
+}
+
+#[test]
+fn addresses_of_which_only_one_can_be_listened_on_are_found() {
+    let excludes = |one: &str, other: &str| {
+        let (one, other) = (one.parse().unwrap(), other.parse().unwrap());
+        assert_eq!(super::excludes(one, other), super::excludes(other, one));
+        super::excludes(one, other)
+    };
+    for (one, other, expected) in [
+        ("127.0.0.1:80", "127.0.0.1:80", true),
+        ("127.0.0.1:80", "127.0.0.1:81", false),
+        ("127.0.0.1:80", "127.0.0.2:80", false),
+        ("0.0.0.0:80", "127.0.0.2:80", true),
+        ("[::]:80", "127.0.0.2:80", true),
+        ("[::]:80", "0.0.0.0:80", true),
+        ("0.0.0.0:80", "[::1]:80", false),
+        ("127.0.0.1:0", "127.0.0.1:0", false),
+    ] {
+        assert_eq!(excludes(one, other), expected, "{one} and {other}");
+    }
+    let dashboard = "[server]\nlisten = \"127.0.0.1:8080\"\n";
+    let wrong = problems(&format!("{dashboard}{APP}"), &[]);
+    assert!(wrong.len() == 1 && wrong[0].contains("of the dashboard (server.listen)"), "{wrong:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use store::StoreError;
 
 use super::LiveConsole;
 use crate::config::{Config, Line};
+use crate::doors::Doors;
 
 /// Keeps the console up to date with the configuration and the database.
 #[derive(Clone)]
@@ -18,15 +19,19 @@ impl Maintenance {
 
     /// What the pages say of this machine from now on, in place of the line with the same key.
     pub fn note(&self, line: Line) {
-        let mut configured =
-            self.0.configured.write().expect("nothing panics while it holds the configuration");
-        configured.lines.retain(|known| known.app.is_some() || known.key != line.key);
-        configured.lines.push(line);
+        let mut lines = self.0.lines.write().expect("nothing panics while it holds the lines");
+        lines.retain(|known| known.app.is_some() || known.key != line.key);
+        lines.push(line);
     }
 
-    /// From now on the pages say and the loop does what this configuration says.
-    pub async fn reload(&self, config: &Config) {
-        self.0.reload(config).await;
+    /// From now on the pages say and the loop does what this configuration says, but for what `only_at_start` names.
+    pub async fn reload(&self, config: &Config, doors: &Doors, only_at_start: &[&str]) {
+        self.0.reload(config, doors, only_at_start).await;
+    }
+
+    /// Waits until [`Maintenance::recall`] is to be called (again), because an app is new whose history could not be read.
+    pub async fn is_recall_wanted(&self) {
+        self.0.recall_wanted.notified().await;
     }
 
     /// Takes over what the database holds, which could not be read when Medic started.

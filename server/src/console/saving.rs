@@ -18,9 +18,9 @@ use model::settings::{AppSettings, Setting};
 use store::StoreError;
 
 use super::healing::refuse_invalid;
-use super::{Configured, LiveConsole, failed};
+use super::{LiveConsole, failed};
 use crate::apps::{self, Saved, Stored};
-use crate::config::Config;
+use crate::config::App;
 
 impl LiveConsole {
     /// The settings in force: what is saved, and the environment where nothing is.
@@ -106,28 +106,13 @@ impl LiveConsole {
         Ok(())
     }
 
-    /// From now on the pages say and the loop does what this configuration says. Apps that are new or gone are left to the next
-    /// start of Medic.
-    pub(super) async fn reload(&self, config: &Config) {
-        let _one_after_another = self.changing.lock().await;
-        self.configured
-            .write()
-            .expect("nothing panics while it holds the configuration")
-            .replace(Configured::of(config));
-        let apps = config.apps.iter().map(|app| {
-            let settings = self.kept(&app.name, |kept| kept.settings.clone()).unwrap_or_default();
-            (app.clone(), apps::spec(app), settings.or(&apps::settings_without_saved(app)))
-        });
-        self.supervision.reload(apps.collect::<Vec<_>>()).await;
-    }
-
     /// Takes over what the database holds, which could not be read when Medic started.
     pub(super) async fn recall(&self) -> Result<(), StoreError> {
         let _one_after_another = self.changing.lock().await;
-        let defaults: Vec<(AppName, AppSettings)> = {
-            let configured = self.configured();
-            configured.apps.iter().map(|(name, app)| (name.clone(), app.settings.clone())).collect()
-        };
+        let configured = self.apps.now();
+        let default = |app: &App| apps::settings_without_saved(app);
+        let defaults: Vec<(AppName, AppSettings)> =
+            configured.iter().map(|app| (app.name.clone(), default(app))).collect();
         let names: Vec<AppName> = defaults.iter().map(|(name, _)| name.clone()).collect();
         let read = Stored::read(&self.store, &self.node, names).await?;
         let set = defaults.into_iter().map(|(name, defaults)| {
@@ -162,7 +147,7 @@ impl LiveConsole {
         Change { app: app.clone(), node: self.node.clone(), at: self.clock.wall(), by, what }
     }
 
-    fn saved(&self) -> MutexGuard<'_, BTreeMap<AppName, Saved>> {
+    pub(super) fn saved(&self) -> MutexGuard<'_, BTreeMap<AppName, Saved>> {
         self.saved.lock().expect("nothing panics while it holds what is saved")
     }
 

@@ -152,7 +152,7 @@ impl Console for Scoped {
             source: line.source.clone(),
             hint: line.hint.clone(),
         };
-        Some(self.live.configured().lines.iter().filter(concerns).map(line).collect())
+        Some(self.live.lines().iter().filter(concerns).map(line).collect())
     }
 
     fn crash_monitoring(&self, app: &AppName) -> Option<Numbers> {

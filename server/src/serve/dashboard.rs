@@ -51,7 +51,7 @@ pub(super) async fn listen(
             io::ErrorKind::AddrNotAvailable => "this machine does not have the address",
             _ => "the system refused; see Medic's log",
         };
-        health.closed(None, address, reason);
+        health.closed(None, address, reason, None);
     })
 }
 

@@ -8,13 +8,12 @@
 //! A stop that hands over closes the listen addresses last, so that they are closed as shortly as can be; where a service manager
 //! keeps the sockets, visitors wait instead of being refused.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use super::signals::{Asked, Signals};
-use crate::config::App;
+use crate::configured::ConfiguredApps;
 use crate::doors::Doors;
 use crate::service_manager::ServiceManager;
 use crate::stopping::{Stop, Stopper};
@@ -34,6 +33,7 @@ const RECORDS_STOP: Duration = Duration::from_secs(30);
 pub(super) struct Ending {
     pub(super) supervision: Supervision,
     pub(super) doors: Doors,
+    pub(super) apps: ConfiguredApps,
     pub(super) loop_ended: JoinHandle<()>,
     pub(super) stop: Stop,
 }
@@ -55,7 +55,7 @@ impl Ending {
         tracing::info!("{said}; repeat the signal to force");
         service_manager.stopping(said);
         if supervision.is_some() {
-            self.doors.values().for_each(|door| door.give_up());
+            self.doors.all().iter().for_each(|door| door.give_up());
         }
         stopper.stop();
         tokio::spawn(hasten(signals, stopper, supervision)).abort_handle()
@@ -63,31 +63,27 @@ impl Ending {
 
     /// What is decided is written, then no new requests, then those in flight within a few seconds. The workers run on.
     pub(super) async fn hand_over(self) {
-        let Self { supervision, doors, loop_ended, stop } = self;
+        let Self { supervision, doors, loop_ended, stop, .. } = self;
         let left = async {
             supervision.hand_over().await;
             let _panicked = loop_ended.await;
         };
         stop.wait("the last records", RECORDS_STOP, left).await;
         let mut closing = JoinSet::new();
-        for door in doors.values() {
-            let door = Arc::clone(door);
-            closing.spawn(async move { door.hand_over(HAND_OVER).await });
+        for door in doors.all() {
+            closing.spawn(door.hand_over(HAND_OVER));
         }
         let drained = stop.wait("requests in flight", HAND_OVER + DOORS_STOP, closing.join_all());
         tokio::select! { _ = drained => {}, () = stop.hastened() => {} }
     }
 
     /// No new requests, then the requests in flight (within each app's stop grace), then the workers.
-    pub(super) async fn stop(self, apps: &[App]) {
-        let Self { supervision, doors, loop_ended, stop } = self;
-        let grace = apps.iter().map(|app| app.stop_grace).max().unwrap_or_default();
+    pub(super) async fn stop(self) {
+        let Self { supervision, doors, apps, loop_ended, stop } = self;
+        let grace = apps.now().iter().map(|app| app.stop_grace).max().unwrap_or_default();
         let mut closing = JoinSet::new();
-        for app in apps {
-            if let Some(door) = doors.get(&app.name).cloned() {
-                let grace = app.stop_grace;
-                closing.spawn(async move { door.shut_down(grace).await });
-            }
+        for door in doors.all() {
+            closing.spawn(door.shut_down());
         }
         let drained = stop.wait("requests in flight", grace + DOORS_STOP, closing.join_all());
         tokio::select! { _ = drained => {}, () = stop.hastened() => {} }

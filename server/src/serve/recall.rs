@@ -40,8 +40,9 @@ pub(super) async fn keep(store: Store, maintenance: Maintenance, mut is_recalled
             true if !is_recalled => maintenance.recall().await.map(|()| is_recalled = true),
             true if now.begun_anew != begun_anew => maintenance.restore().await,
             _ => {
-                if status.changed().await.is_err() {
-                    return;
+                tokio::select! {
+                    changed = status.changed() => if changed.is_err() { return },
+                    () = maintenance.is_recall_wanted() => is_recalled = false,
                 }
                 continue;
             }

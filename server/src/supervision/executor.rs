@@ -92,9 +92,9 @@ impl Executor {
         let _panicked = self.stop.wait("the last records", RECORDS_LIMIT, self.writing).await;
     }
 
-    /// What guards people goes on from what was remembered.
-    pub(super) fn recalled(&self) {
-        self.note(Entry::Recalled);
+    /// What guards people goes on from what was remembered; or, for a while, some of it does not yet.
+    pub(super) fn recalled(&self, is_recalled: bool) {
+        self.note(if is_recalled { Entry::Recalled } else { Entry::NotRecalled });
     }
 
     /// How workers are started.
@@ -127,7 +127,7 @@ impl Executor {
         let finder = Finder {
             run_dirs: self.run_dirs.clone(),
             launcher: Arc::clone(&self.launcher),
-            front_doors: Arc::clone(&self.front_doors),
+            front_doors: self.front_doors.clone(),
             inbox: self.inbox.clone(),
             connected: self.connected.clone(),
             links: self.links.clone(),
@@ -305,7 +305,7 @@ impl Executor {
     }
 
     fn front_door(&self, app: &AppName) -> Option<Arc<Door>> {
-        self.front_doors.get(app).cloned()
+        self.front_doors.get(app)
     }
 }
 

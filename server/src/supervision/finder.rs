@@ -42,7 +42,7 @@ impl Finder {
             let link = Link {
                 origin: Origin::Found,
                 run_dir,
-                front_door: self.front_doors.get(app).cloned(),
+                front_door: self.front_doors.get(app),
                 warm_up_check: self.launcher.warm_up_check(app),
                 watched: self.launcher.watched(app),
                 inbox: self.inbox.clone(),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use engine::fleet::{AppSpec, Input, Recalled};
+use engine::fleet::{Configuration, Input, Recalled};
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::restart::RestartReason;
 use model::settings::AppSettings;
@@ -21,9 +21,19 @@ pub(super) enum Command {
     /// Take this in.
     Input(Box<Input>),
     /// Run the apps as they are configured now.
-    Reload(Vec<(App, AppSpec, AppSettings)>),
+    Reload(Box<Reload>),
     /// End, and leave every worker to the next Medic.
     HandOver,
+}
+
+/// The configuration, read again.
+pub struct Reload {
+    /// How each app is run.
+    pub apps: Vec<App>,
+    /// What policies go by.
+    pub configuration: Configuration,
+    /// Whether that has what was remembered of what is new. Where it does not, it comes by [`Supervision::recall`].
+    pub is_recalled: bool,
 }
 
 /// The loop, seen from outside.
@@ -63,10 +73,10 @@ impl Supervision {
         self.tell(Input::Restart { place, reason }).await;
     }
 
-    /// Runs the apps as they are configured now: numbers at once, and workers whose command, folder or environment changed are
-    /// replaced one after another. Apps that are new or gone are left to the next start of Medic.
-    pub async fn reload(&self, apps: Vec<(App, AppSpec, AppSettings)>) {
-        self.ask(Command::Reload(apps)).await;
+    /// Runs the apps as they are configured now: those that are new start, those that are gone drain and end, numbers hold at
+    /// once, and workers whose command, folder or environment changed are replaced one after another.
+    pub async fn reload(&self, reload: Reload) {
+        self.ask(Command::Reload(Box::new(reload))).await;
     }
 
     /// What the database holds could only be read now.

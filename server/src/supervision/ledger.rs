@@ -45,6 +45,8 @@ pub(super) enum Entry {
     Fuse(AppName, FuseState),
     /// What came before was counted from nothing; it has been said again, together with what was remembered.
     Recalled,
+    /// What comes now counts some of it from nothing, until that is recalled.
+    NotRecalled,
 }
 
 /// Who writes.
@@ -95,6 +97,7 @@ impl Ledger {
                     // The loop may be gone: then the shim keeps the crash for the next Medic.
                     let _ended = self.inbox.send(Input::Worker { worker, input }).await;
                 }
+                Some(Entry::NotRecalled) => self.is_recalled = false,
                 Some(Entry::Recalled) => {
                     self.is_recalled = true;
                     self.flush().await;
@@ -185,7 +188,7 @@ impl Waiting {
     fn add(&mut self, entry: Entry) {
         match entry {
             // Never waits here: its shim keeps it.
-            Entry::Crash(_) | Entry::Recalled => {}
+            Entry::Crash(_) | Entry::Recalled | Entry::NotRecalled => {}
             Entry::Restart(restart) => self.facts.push_back(Fact::Restart(restart)),
             Entry::Event(event) => self.facts.push_back(Fact::Event(event)),
             Entry::Change(change) => self.facts.push_back(Fact::Change(change)),

@@ -22,20 +22,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::fleet::{AppSpec, AppStart, Fleet, Input, Remembered};
+use engine::fleet::{AppStart, Fleet, Input, Remembered};
 use engine::instance::CrashAnalysis;
-use model::settings::AppSettings;
 use model::status::{MedicHealth, Snapshot};
 use model::{Clock, NodeName, WorkerId};
 use shim::LocalWorker;
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
-pub use handle::Supervision;
+pub use handle::{Reload, Supervision};
 pub use launcher::Launcher;
 pub use sampler::{MemoryMinutes, WAITING_LIMIT};
 
-use crate::config::App;
 use crate::doors::Doors;
 use crate::stopping::Stop;
 use executor::Executor;
@@ -155,24 +153,19 @@ impl Loop {
     fn fulfil(&mut self, command: Command) {
         match command {
             Command::Input(input) => self.step(*input),
-            Command::Reload(apps) => self.reload(apps),
+            Command::Reload(reload) => self.reload(*reload),
             Command::HandOver => self.hands_over = true,
         }
     }
 
-    fn reload(&mut self, apps: Vec<(App, AppSpec, AppSettings)>) {
-        let configured = self.executor.launcher().apps();
-        let set = configured.now();
-        let is_known = |(app, ..): &(App, AppSpec, AppSettings)| set.contains(&app.name);
-        let apps: Vec<_> = apps.into_iter().filter(is_known).collect();
-        let gone = set.iter().filter(|known| !apps.iter().any(|(app, ..)| app.name == known.name));
-        let all: Vec<App> =
-            gone.map(|app| (**app).clone()).chain(apps.iter().map(|(app, ..)| app.clone())).collect();
-        configured.replace(&all);
-        for (app, spec, settings) in apps {
+    fn reload(&mut self, Reload { apps, configuration, is_recalled }: Reload) {
+        self.executor.launcher().apps().replace(&apps);
+        if !is_recalled {
+            self.executor.recalled(false);
+        }
+        self.step(Input::Configured(Box::new(configuration)));
+        for app in &apps {
             self.executor.watch(&app.name);
-            self.step(Input::Respec(Box::new(spec)));
-            self.step(Input::Settings { app: app.name, settings });
         }
         self.replace_outdated();
     }
@@ -217,7 +210,7 @@ impl Loop {
             self.executor.carry_out(effect);
         }
         if is_recalled {
-            self.executor.recalled();
+            self.executor.recalled(true);
         }
         let (apps, heal) = (self.fleet.apps(now), self.fleet.heal(now));
         let mut snapshot = Snapshot { number: self.number, apps, heal, medic: MedicHealth::default() };

@@ -75,7 +75,7 @@ impl Sampler {
         Self {
             node: dependencies.node.clone(),
             clock: Arc::clone(&dependencies.clock),
-            front_doors: Arc::clone(&dependencies.front_doors),
+            front_doors: dependencies.front_doors.clone(),
             snapshot,
             memory: dependencies.memory.clone(),
         }
@@ -118,7 +118,7 @@ impl Sampler {
 
     /// What the front doors counted. All are asked before any is waited for.
     async fn counted(&self) -> BTreeMap<WorkerId, Tallies> {
-        let asked: Vec<_> = self.front_doors.values().map(|front_door| front_door.tallies()).collect();
+        let asked: Vec<_> = self.front_doors.all().iter().map(|front_door| front_door.tallies()).collect();
         let mut counted = BTreeMap::new();
         for tallies in asked {
             counted.extend(tallies.await);

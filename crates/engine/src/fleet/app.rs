@@ -14,12 +14,14 @@ use model::change::{Change, Changed};
 use model::crash_monitor::Numbers;
 use model::settings::{AppSettings, Setting};
 use model::status::{AppHeal, AppStatus, Health, InstanceState, InstanceStatus};
-use model::{Monotonic, NodeName, Now, Place, WorkerId};
+use model::{AppName, Monotonic, NodeName, Now, Place, WorkerId};
 
+use crate::fleet::former::FormerPlaces;
 use crate::fleet::{AppSpec, AppStart, Remembered};
 
 pub(super) struct App {
     node: NodeName,
+    analysis: CrashAnalysis,
     spec: AppSpec,
     settings: AppSettings,
     rules: AutoHealConfig,
@@ -47,10 +49,24 @@ impl App {
         remembered: &Remembered,
         analysis: CrashAnalysis,
     ) -> Self {
+        let fuse = remembered.fuses.get(&start.spec.name).cloned().unwrap_or_default();
+        let mut app = Self::without_places(node, start, fuse, analysis);
+        app.instances =
+            (0..app.spec.instances).map(|instance| app.place(now, instance, remembered)).collect();
+        app
+    }
+
+    /// One that has none before it is configured.
+    pub(super) fn without_places(
+        node: &NodeName,
+        start: AppStart,
+        fuse: FuseState,
+        analysis: CrashAnalysis,
+    ) -> Self {
         let AppStart { spec, settings, rules } = start;
-        let fuse = remembered.fuses.get(&spec.name).cloned().unwrap_or_default();
-        let mut app = Self {
+        Self {
             node: node.clone(),
+            analysis,
             fuse: Fuse::new(spec.auto_heal.fuse, fuse.clone()),
             instances: Vec::new(),
             generation: 1,
@@ -59,18 +75,21 @@ impl App {
             spec,
             settings,
             rules,
-        };
-        let enabled = app.settings.is_enabled(Setting::CrashMonitoring);
-        let place = |instance| {
-            let key = Place { node: node.clone(), app: app.spec.name.clone(), instance };
-            let state = remembered.crash_monitors.get(&key).cloned().unwrap_or_default();
-            let monitor = CrashMonitor::new(now, key.clone(), app.numbers(), enabled, state);
-            let state = remembered.auto_heal.get(&key).cloned().unwrap_or_default();
-            let healing = Healing::new(now, app.configure(), app.bounds(), &state);
-            Instance::new(now, key, app.spec.lifecycle, (monitor, healing), analysis)
-        };
-        app.instances = (0..app.spec.instances).map(place).collect();
-        app
+        }
+    }
+
+    fn place(&self, now: Now, instance: u16, remembered: &Remembered) -> Instance {
+        let key = self.key(instance);
+        let enabled = self.settings.is_enabled(Setting::CrashMonitoring);
+        let state = remembered.crash_monitors.get(&key).cloned().unwrap_or_default();
+        let monitor = CrashMonitor::new(now, key.clone(), self.numbers(), enabled, state);
+        let state = remembered.auto_heal.get(&key).cloned().unwrap_or_default();
+        let healing = Healing::new(now, self.configure_rules(), self.bounds(), &state);
+        Instance::new(now, key, self.spec.lifecycle, (monitor, healing), self.analysis)
+    }
+
+    fn key(&self, instance: u16) -> Place {
+        Place { node: self.node.clone(), app: self.spec.name.clone(), instance }
     }
 
     /// What was remembered came late: it is added to what was counted meanwhile.
@@ -138,16 +157,39 @@ impl App {
         self.configure_all(now, &mut Vec::new());
     }
 
-    /// The number of places and the address stay: they were opened when Medic started.
-    pub(super) fn respec(&mut self, now: Now, spec: AppSpec, effects: &mut Vec<Effect>) {
-        let AppSpec { listen, instances, .. } = self.spec.clone();
-        self.spec = AppSpec { listen, instances, ..spec };
+    /// It is as it is configured now: its numbers at once, places that it has no more are left, and new ones begin. One that comes
+    /// back while its worker is not gone yet goes on with that.
+    pub(super) fn configure(
+        &mut self,
+        now: Now,
+        start: AppStart,
+        (former, remembered): (&mut FormerPlaces, &Remembered),
+        effects: &mut Vec<Effect>,
+    ) {
+        let AppStart { spec, settings, rules } = start;
+        (self.spec, self.settings, self.rules) = (spec, settings, rules);
         self.fuse.configure(self.spec.auto_heal.fuse);
-        for instance in &mut self.instances {
-            instance.set_lifecycle(self.spec.lifecycle);
-            instance.try_now(now);
+        let stay = self.instances.len().min(usize::from(self.spec.instances));
+        for surplus in self.instances.split_off(stay) {
+            former.take_in(now, surplus, effects);
         }
+        let added = u16::try_from(stay).unwrap_or(u16::MAX)..self.spec.instances;
+        for instance in added {
+            let place = former
+                .give_back(now, &self.key(instance), remembered)
+                .unwrap_or_else(|| self.place(now, instance, remembered));
+            self.instances.push(place);
+        }
+        self.instances.iter_mut().for_each(|instance| instance.set_lifecycle(self.spec.lifecycle));
         self.configure_all(now, effects);
+        let (old, new) = self.instances.split_at_mut(stay);
+        old.iter_mut().for_each(|instance| instance.try_now(now));
+        new.iter_mut().for_each(|instance| instance.come_back(now, effects));
+    }
+
+    /// Its places and its fuse, for whoever keeps them when it is configured no more.
+    pub(super) fn into_parts(self) -> (AppName, Vec<Instance>, FuseState) {
+        (self.spec.name, self.instances, self.fuse.state().clone())
     }
 
     pub(super) fn rearm(&mut self, now: Now, by: Option<String>, effects: &mut Vec<Effect>) {
@@ -213,7 +255,7 @@ impl App {
 
     fn configure_all(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.generation += 1;
-        let (configure, bounds) = (self.configure(), self.bounds());
+        let (configure, bounds) = (self.configure_rules(), self.bounds());
         let (numbers, enabled) = (self.numbers(), self.settings.is_enabled(Setting::CrashMonitoring));
         for instance in &mut self.instances {
             instance.configure(now, numbers, enabled, effects);
@@ -225,7 +267,7 @@ impl App {
         self.settings.crash_monitoring(self.spec.crash_monitoring)
     }
 
-    fn configure(&self) -> Configure {
+    fn configure_rules(&self) -> Configure {
         Configure {
             generation: self.generation,
             proactive: self.settings.is_enabled(Setting::AutoHeal),

@@ -1,6 +1,7 @@
 //! Places that the configuration no longer has, with workers of an earlier one: an app was taken out of it, or has fewer
-//! instances, while no Medic ran. Such a worker is asked to end, killed if it does not, and a crash of it is written down as any
-//! other. A place goes with its last worker.
+//! instances. Where that happened while no Medic ran, such a worker is asked to end when it is found; where the file was read
+//! again, it drains first. It is killed if it does not end, and a crash of it is written down as any other. A place goes with its
+//! last worker, and what guards people is kept for the case that it comes back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,12 +9,15 @@ use std::time::Duration;
 use crate::auto_heal::Configure;
 use crate::crash_monitor::CrashMonitor;
 use crate::effect::Effect;
+use crate::fleet::Remembered;
+use crate::fleet::app::App;
 use crate::instance;
 use crate::instance::{CrashAnalysis, Healing, Instance, Lifecycle};
+use model::auto_heal::fuse::FuseState;
 use model::auto_heal::limit::Bounds;
 use model::auto_heal::{AutoHealConfig, AutoHealState, NotRespondingNumbers};
 use model::crash_monitor::{CrashMonitorState, Numbers};
-use model::{Monotonic, Now, Place, WorkerId};
+use model::{AppName, Monotonic, Now, Place, WorkerId};
 
 /// Nobody says how long such a worker may take to end: as long as one may whose app says nothing of it.
 const LIFECYCLE: Lifecycle = Lifecycle {
@@ -25,12 +29,43 @@ const LIFECYCLE: Lifecycle = Lifecycle {
 /// All of them.
 pub(super) struct FormerPlaces {
     analysis: CrashAnalysis,
+    /// Those that are gone among them: what guards people is kept, and when their last worker was started.
     places: BTreeMap<Place, Instance>,
+    fuses: BTreeMap<AppName, FuseState>,
 }
 
 impl FormerPlaces {
     pub(super) fn new(analysis: CrashAnalysis) -> Self {
-        Self { analysis, places: BTreeMap::new() }
+        Self { analysis, places: BTreeMap::new(), fuses: BTreeMap::new() }
+    }
+
+    /// The app is configured no more.
+    pub(super) fn take_app(&mut self, now: Now, app: App, effects: &mut Vec<Effect>) {
+        let (name, instances, fuse) = app.into_parts();
+        self.fuses.insert(name, fuse);
+        for place in instances {
+            self.take_in(now, place, effects);
+        }
+    }
+
+    /// The place is configured no more.
+    pub(super) fn take_in(&mut self, now: Now, mut place: Instance, effects: &mut Vec<Effect>) {
+        run(effects, |effects| place.leave(now, effects));
+        self.places.insert(place.key().clone(), place);
+    }
+
+    /// The place is configured again; `None` where it is to begin from what was remembered alone.
+    pub(super) fn give_back(&mut self, now: Now, key: &Place, remembered: &Remembered) -> Option<Instance> {
+        let mut place = self.places.remove(key)?;
+        let stored = (remembered.crash_monitors.get(key), remembered.auto_heal.get(key));
+        place.recall(now, stored.0, stored.1, &mut Vec::new());
+        Some(place)
+    }
+
+    /// How the fuse of an app is that is configured again.
+    pub(super) fn fuse_of(&mut self, app: &AppName, remembered: &Remembered) -> FuseState {
+        let kept = self.fuses.remove(app).or_else(|| remembered.fuses.get(app).cloned());
+        kept.unwrap_or_default()
     }
 
     /// Something happened to a worker of a place that is not configured.
@@ -42,17 +77,14 @@ impl FormerPlaces {
         effects: &mut Vec<Effect>,
     ) {
         let analysis = self.analysis;
-        let place = self
-            .places
-            .entry(worker.place.clone())
-            .or_insert_with_key(|key| stopped_place(now, key, analysis));
+        let place = self.places.entry(worker.place.clone());
+        let place = place.or_insert_with_key(|key| stopped_place(now, key, analysis));
         run(effects, |effects| place.step(now, worker, input, effects));
-        self.places.retain(|_, place| !place.is_gone());
     }
 
     /// Whatever is due by now.
     pub(super) fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        for place in self.places.values_mut() {
+        for place in self.places.values_mut().filter(|place| !place.is_gone()) {
             run(effects, |effects| place.tick(now, effects));
         }
     }
@@ -65,11 +97,16 @@ impl FormerPlaces {
     }
 
     pub(super) fn deadline(&self, now: Now) -> Option<Monotonic> {
-        self.places.values().filter_map(|place| place.deadline(now)).min()
+        self.left().filter_map(|place| place.deadline(now)).min()
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.places.values().all(Instance::is_stopped)
+        self.left().all(Instance::is_stopped)
+    }
+
+    /// Those that something may still happen to.
+    fn left(&self) -> impl Iterator<Item = &Instance> {
+        self.places.values().filter(|place| !place.is_gone())
     }
 }
 

@@ -11,6 +11,8 @@ use model::settings::Setting;
 use model::status::Health;
 use model::{Ending, Exit, Signal, Timestamp};
 
+mod configure;
+
 const START: Now = Now::START;
 const SECOND: Duration = Duration::from_secs(1);
 const MB: u64 = 1 << 20;
@@ -430,5 +432,7 @@ fn a_worker_of_an_app_that_is_not_configured_any_more_is_ended_and_its_crash_is_
     assert!(matches!(effects.as_slice(), [Effect::Record(crash)] if crash.worker == worker), "{effects:?}");
     let acknowledged = step(now, Some(instance::WorkerEvent::Recorded));
     assert_eq!(acknowledged, [Effect::Acknowledge { worker: worker.clone() }]);
-    assert!(fleet.is_stopped() && fleet.deadline(now).is_none());
+    assert!(fleet.deadline(now).is_none() && !fleet.is_stopped());
+    fleet.step(now, Input::Stop, &mut Vec::new());
+    assert!(fleet.is_stopped());
 }

@@ -41,15 +41,7 @@ impl PendingCrash {
 
     /// Adds what came to light later.
     pub(super) fn add(&mut self, affected: AffectedRequests) {
-        self.affected.count = self.affected.count.saturating_add(affected.count);
-        self.affected.drained = self.affected.drained.saturating_add(affected.drained);
-        self.affected.failed = self.affected.failed.saturating_add(affected.failed);
-        self.affected.streams_ended = self.affected.streams_ended.saturating_add(affected.streams_ended);
-        self.affected.tunnels_ended = self.affected.tunnels_ended.saturating_add(affected.tunnels_ended);
-        self.affected.suspect = self.affected.suspect.take().or(affected.suspect);
-        self.affected.requests.extend(affected.requests);
-        let surplus = self.affected.requests.len().saturating_sub(Crash::IN_FLIGHT_KEPT);
-        self.affected.requests.drain(..surplus);
+        self.affected.add(affected);
     }
 
     /// The crash, once its end and its analysis are there.

@@ -35,6 +35,8 @@ pub(super) struct Terminating {
     pub(super) stage: Stage,
     /// What it goes for, and who took its place; absent for one that nobody asked for, or that was given up.
     pub(super) replaced: Option<(Order, WorkerId)>,
+    /// The process of one that had its place until that was removed: if the place comes back in time, it has it again.
+    pub(super) left: Option<Process>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,11 @@ pub(super) enum Stage {
 }
 
 impl Terminating {
+    /// One that nobody asked for, or that was given up.
+    pub(super) const fn at(stage: Stage) -> Self {
+        Self { stage, replaced: None, left: None }
+    }
+
     pub(super) fn deadline(&self) -> Option<Monotonic> {
         match self.stage {
             Stage::Draining { until } => Some(until),
@@ -109,7 +116,8 @@ impl Instance {
         self.healing.rules.restarted();
         let stage = Stage::Draining { until: now.monotonic + self.lifecycle.stop_grace };
         effects.push(Effect::Drain { worker: old.clone() });
-        self.terminating.insert(old, Terminating { stage, replaced: Some((order, worker)) });
+        self.terminating
+            .insert(old, Terminating { replaced: Some((order, worker)), ..Terminating::at(stage) });
     }
 
     fn take_successor(&mut self) -> Option<(Successor, Process, WorkerId)> {
@@ -159,7 +167,7 @@ impl Instance {
     pub(super) fn dismiss(&mut self, now: Now, worker: &WorkerId, effects: &mut Vec<Effect>) {
         effects.push(Effect::Signal { worker: worker.clone(), signal: Signal::TERM });
         let stage = Stage::Ending { kill_at: now.monotonic + self.lifecycle.stop_grace };
-        self.terminating.entry(worker.clone()).or_insert(Terminating { stage, replaced: None });
+        self.terminating.entry(worker.clone()).or_insert(Terminating::at(stage));
     }
 
     /// The successor goes, and the attempt is recorded; the old worker stays.
@@ -171,7 +179,7 @@ impl Instance {
             self.dismiss(now, &worker, effects);
         } else {
             let stage = Stage::Ending { kill_at: now.monotonic + self.lifecycle.stop_grace };
-            self.terminating.insert(worker, Terminating { stage, replaced: None });
+            self.terminating.insert(worker, Terminating::at(stage));
         }
     }
 

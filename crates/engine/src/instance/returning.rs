@@ -136,7 +136,7 @@ impl Instance {
                 self.take(now, worker.clone(), found, effects);
                 let stage = Stage::Draining { until: now.monotonic + self.lifecycle.stop_grace };
                 effects.push(Effect::Drain { worker: mine.clone() });
-                self.terminating.insert(mine, Terminating { stage, replaced: None });
+                self.terminating.insert(mine, Terminating::at(stage));
             }
             _ => self.dismiss(now, worker, effects),
         }

@@ -142,11 +142,17 @@ fn an_app_that_nobody_can_reach_is_down_whatever_its_workers_do() {
         address: "127.0.0.1:80".to_owned(),
         since: ago(60),
         reason: "permission denied".to_owned(),
+        still_listening: None,
     };
-    let status = AppStatus { not_listening: Some(closed), ..app(vec![running(0)]) };
+    let status = AppStatus { not_listening: Some(closed.clone()), ..app(vec![running(0)]) };
     let found = verdict(&status, None, NOW);
     assert_eq!((found.status, found.since), (VerdictStatus::Down, ago(60)));
     assert!(found.reason.contains("127.0.0.1:80: permission denied"), "{found:?}");
+    let closed = ClosedAddress { still_listening: Some("127.0.0.1:81".to_owned()), ..closed };
+    let status = AppStatus { not_listening: Some(closed), ..app(vec![running(0)]) };
+    let found = verdict(&status, None, NOW);
+    assert_eq!((found.status, found.since), (VerdictStatus::Degraded, ago(60)));
+    assert!(found.impact.contains("127.0.0.1:81"), "{found:?}");
 }
 
 #[test]

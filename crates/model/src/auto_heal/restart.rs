@@ -43,6 +43,8 @@ pub enum RestartFailure {
     OldWorker,
     /// Medic was stopped meanwhile.
     MedicStopped,
+    /// The instance was taken out of the configuration meanwhile.
+    InstanceRemoved,
     /// In a sentence, as older releases recorded it.
     #[serde(untagged)]
     Recorded(#[serde(deserialize_with = "text::text")] String),

@@ -74,6 +74,8 @@ pub struct ClosedAddress {
     pub since: Timestamp,
     /// Why; a sentence without a capital and a period.
     pub reason: String,
+    /// Where Medic listens for the app until then: the address that it had before.
+    pub still_listening: Option<String>,
 }
 
 /// What Medic's files take of the disk, where that needs a look.

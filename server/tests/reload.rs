@@ -1,0 +1,385 @@
+//! SIGHUP: apps and instances come and go and addresses change, while everybody else is served.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use support::{Medic, PATIENCE, free_address, is_alive, processes_below, request};
+
+/// Another app that runs the same program.
+fn app(name: &str, address: SocketAddr, more: &str) -> String {
+    let shop = lab::shop();
+    format!(
+        "[[app]]\nname = \"{name}\"\ncommand = [\"{}\"]\nlisten = \"{address}\"\n{more}\n",
+        shop.display()
+    )
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Changes the file and waits until it was read again, however that went.
+fn reload(medic: &Medic, change: impl FnOnce(String) -> String) {
+    let read = || {
+        let log = medic.log();
+        log.matches("configuration reloaded").count() + log.matches("configuration reload failed").count()
+    };
+    let before = read();
+    medic.edit(change);
+    medic.signal("HUP");
+    until("the file read again", || read() > before);
+}
+
+fn pids(medic: &Medic, app: &str) -> Vec<u64> {
+    let status = medic.json(&format!("/api/v1/apps/{app}"));
+    status["instances"].as_array().unwrap().iter().filter_map(|instance| instance["pid"].as_u64()).collect()
+}
+
+fn until_healthy(medic: &Medic, app: &str, instances: usize) {
+    medic.until("the app healthy", || {
+        let answer = medic.get(&format!("/api/v1/apps/{app}"));
+        let is_healthy = answer.status == 200 && {
+            let status = answer.json();
+            status["health"] == "healthy" && status["instances"].as_array().unwrap().len() == instances
+        };
+        is_healthy.then_some(())
+    });
+}
+
+/// One request by a connection that stays open.
+fn ask(stream: &mut BufReader<TcpStream>, path: &str) -> std::io::Result<String> {
+    write!(stream.get_mut(), "GET {path} HTTP/1.1\r\nHost: shop\r\n\r\n")?;
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line == "\r\n" {
+            break;
+        }
+        head.push_str(&line);
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    if head.starts_with("HTTP/1.1 200") {
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    } else {
+        Err(std::io::Error::other(head.lines().next().unwrap_or_default().to_owned()))
+    }
+}
+
+fn connect(to: SocketAddr) -> std::io::Result<BufReader<TcpStream>> {
+    let stream = TcpStream::connect(to)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(BufReader::new(stream))
+}
+
+/// How visitors come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Come {
+    /// One connection each, as long as the test.
+    ToStay,
+    /// One connection for each request.
+    EachTime,
+}
+
+/// Visitors who ask all the time.
+struct Visitors {
+    over: Arc<AtomicBool>,
+    served: Arc<AtomicUsize>,
+    coming: Vec<JoinHandle<Vec<String>>>,
+}
+
+impl Visitors {
+    fn come(to: SocketAddr, come: Come) -> Self {
+        let (over, served) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let visit = |_| {
+            let (over, served) = (Arc::clone(&over), Arc::clone(&served));
+            std::thread::spawn(move || {
+                let mut failed = Vec::new();
+                let mut stays = (come == Come::ToStay).then(|| connect(to).unwrap());
+                while !over.load(Ordering::Relaxed) {
+                    let answered = match &mut stays {
+                        Some(stream) => ask(stream, "/env"),
+                        None => connect(to).and_then(|mut stream| ask(&mut stream, "/env")),
+                    };
+                    match answered {
+                        Ok(_) => drop(served.fetch_add(1, Ordering::Relaxed)),
+                        Err(error) => {
+                            failed.push(error.to_string());
+                            if come == Come::ToStay {
+                                break;
+                            }
+                        }
+                    }
+                }
+                failed
+            })
+        };
+        let coming = (0..6).map(visit).collect();
+        let visitors = Self { over, served, coming };
+        visitors.until_served_again();
+        visitors
+    }
+
+    fn until_served_again(&self) {
+        let before = self.served.load(Ordering::Relaxed);
+        until("more visitors served", || self.served.load(Ordering::Relaxed) > before + 200);
+    }
+
+    /// What became of those who were not served.
+    fn leave(self) -> Vec<String> {
+        self.over.store(true, Ordering::Relaxed);
+        self.coming.into_iter().flat_map(|visitor| visitor.join().unwrap()).collect()
+    }
+}
+
+#[test]
+fn an_app_that_is_added_is_served_with_all_its_pages_and_the_others_are_not_disturbed() {
+    let medic = Medic::with_shop("", "instances = 2");
+    medic.until_running();
+    let before = pids(&medic, "shop");
+    let visitors = Visitors::come(medic.front_door, Come::ToStay);
+    let address = free_address();
+    assert_eq!(medic.get("/apps/till").status, 404);
+    reload(&medic, |config| config + &app("till", address, ""));
+    until_healthy(&medic, "till", 1);
+    assert_eq!(request(address, "GET", "/", &[], "").status, 200);
+    for page in ["/apps/till", "/apps/till/settings", "/api/v1/apps/till/crashes"] {
+        assert_eq!(medic.get(page).status, 200, "{page}");
+    }
+    assert!(medic.get("/").body.contains("/apps/till"), "the list of apps has it");
+    let _cut_off = request(address, "GET", "/crash/null", &[], "");
+    medic.until("its crash recorded", || {
+        let crashes = medic.json("/api/v1/apps/till/crashes");
+        (crashes.as_array().unwrap().len() == 1).then_some(())
+    });
+    visitors.until_served_again();
+    assert_eq!((visitors.leave(), pids(&medic, "shop")), (Vec::new(), before));
+}
+
+#[test]
+fn an_app_that_is_removed_finishes_its_requests_leaves_nothing_and_has_its_history_when_it_comes_back() {
+    let address = free_address();
+    let till = app("till", address, "stop_grace = \"20s\"");
+    let medic = Medic::with_shop("", &till);
+    until_healthy(&medic, "till", 1);
+    let _cut_off = request(address, "GET", "/crash/null", &[], "");
+    medic.until("its crash recorded", || {
+        let crashes = medic.json("/api/v1/apps/till/crashes");
+        (crashes.as_array().unwrap().len() == 1).then_some(())
+    });
+    until_healthy(&medic, "till", 1);
+    let visitors = Visitors::come(medic.front_door, Come::EachTime);
+    let pid = pids(&medic, "till")[0];
+    let slow =
+        std::thread::spawn(move || connect(address).and_then(|mut stream| ask(&mut stream, "/slow?ms=1500")));
+    until("the slow request at its worker", || {
+        request(address, "GET", "/in-flight", &[], "").body.trim() == "2"
+    });
+    reload(&medic, |config| config.replace(&till, ""));
+    assert_eq!(medic.get("/apps/till").status, 404);
+    assert_eq!(medic.get("/api/v1/apps/till").status, 404);
+    assert_eq!(medic.get("/api/v1/apps/till/crashes").status, 404);
+    assert!(!medic.get("/").body.contains("/apps/till"));
+    until("nobody is let in", || TcpStream::connect(address).is_err());
+    assert!(slow.join().unwrap().is_ok(), "what was in flight is finished");
+    until("its worker gone", || !is_alive(pid));
+    let run = medic.data_dir().join("run/till");
+    until("its shim gone", || {
+        std::fs::read_dir(&run).map_or(true, |mut folders| folders.next().is_none())
+            && processes_below(&run).is_empty()
+    });
+    assert_eq!(visitors.leave(), Vec::<String>::new());
+    reload(&medic, |config| config + &till);
+    until_healthy(&medic, "till", 1);
+    assert_eq!(medic.json("/api/v1/apps/till/crashes").as_array().unwrap().len(), 1, "its history is there");
+    assert_eq!(request(address, "GET", "/", &[], "").status, 200);
+}
+
+#[test]
+fn an_app_that_is_removed_and_added_again_at_once_goes_on_with_its_worker() {
+    let address = free_address();
+    let till = app("till", address, "stop_grace = \"60s\"");
+    let medic = Medic::with_shop("", &till);
+    until_healthy(&medic, "till", 1);
+    let before = pids(&medic, "till");
+    // a request in flight, so that the worker is not asked to end yet
+    let slow =
+        std::thread::spawn(move || connect(address).and_then(|mut stream| ask(&mut stream, "/slow?ms=4000")));
+    until("the slow request at its worker", || {
+        request(address, "GET", "/in-flight", &[], "").body.trim() == "2"
+    });
+    reload(&medic, |config| config.replace(&till, ""));
+    reload(&medic, |config| config + &till);
+    until_healthy(&medic, "till", 1);
+    assert_eq!(pids(&medic, "till"), before);
+    assert_eq!(request(address, "GET", "/", &[], "").status, 200);
+    assert!(slow.join().unwrap().is_ok());
+}
+
+#[test]
+fn instances_come_and_go_and_no_request_fails() {
+    let medic = Medic::with_shop("", "instances = 2");
+    medic.until_running();
+    let before = pids(&medic, "shop");
+    let visitors = [Come::ToStay, Come::EachTime].map(|come| Visitors::come(medic.front_door, come));
+    reload(&medic, |config| config.replace("instances = 2", "instances = 4"));
+    until_healthy(&medic, "shop", 4);
+    let more = pids(&medic, "shop");
+    assert_eq!(more[..2], before);
+    visitors.iter().for_each(Visitors::until_served_again);
+    reload(&medic, |config| config.replace("instances = 4", "instances = 1"));
+    until_healthy(&medic, "shop", 1);
+    until("the surplus gone", || more[1..].iter().all(|pid| !is_alive(*pid)));
+    assert_eq!(pids(&medic, "shop"), before[..1]);
+    visitors.iter().for_each(Visitors::until_served_again);
+    for visitors in visitors {
+        assert_eq!(visitors.leave(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_app_moves_to_another_address_and_connections_that_are_open_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let notify = folder.path().join("notify");
+    let (manager, heard) = (UnixDatagram::bind(&notify).unwrap(), Arc::<Mutex<Vec<String>>>::default());
+    let hears = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        let mut text = [0; 1_024];
+        while let Ok(length) = manager.recv(&mut text) {
+            hears.lock().unwrap().push(String::from_utf8_lossy(&text[..length]).into_owned());
+        }
+    });
+    let medic = Medic::with_shop_in(&[("NOTIFY_SOCKET", notify.display().to_string())], "", "");
+    medic.until_running();
+    let (old, new) = (medic.front_door, free_address());
+    let visitors = Visitors::come(old, Come::ToStay);
+    reload(&medic, |config| config.replace(&old.to_string(), &new.to_string()));
+    assert_eq!(medic.json("/api/v1/apps/shop")["listen"], new.to_string());
+    assert_eq!(request(new, "GET", "/", &[], "").status, 200);
+    until("the old address closed", || TcpStream::connect(old).is_err());
+    visitors.until_served_again();
+    // to all addresses of this machine on the same port, and back
+    let all = SocketAddr::from(([0, 0, 0, 0], new.port()));
+    for address in [all, new] {
+        let before = heard.lock().unwrap().len();
+        reload(&medic, |config| {
+            let (head, tail) = config.rsplit_once("listen = \"").unwrap();
+            format!("{head}listen = \"{address}\"{}", tail.split_once('"').unwrap().1)
+        });
+        assert_eq!(request(new, "GET", "/", &[], "").status, 200);
+        let elsewhere = SocketAddr::from(([127, 0, 0, 2], new.port()));
+        until("only what is configured open", || TcpStream::connect(elsewhere).is_ok() == (address == all));
+        let name = |address: SocketAddr| address.to_string().replace(':', "_");
+        let gone = if address == all { new } else { all };
+        until("the service manager told", || {
+            let said = &heard.lock().unwrap()[before..];
+            said.iter().any(|said| said.starts_with("FDSTORE=1") && said.ends_with(&name(address)))
+                && said.contains(&format!("FDSTOREREMOVE=1\nFDNAME={}", name(gone)))
+        });
+    }
+    visitors.until_served_again();
+    assert_eq!(visitors.leave(), Vec::<String>::new());
+}
+
+#[test]
+fn two_apps_exchange_their_addresses_and_nobody_is_refused() {
+    let address = free_address();
+    let medic = Medic::with_shop("", &app("till", address, ""));
+    medic.until_running();
+    until_healthy(&medic, "till", 1);
+    let (shop, till) = (pids(&medic, "shop")[0], pids(&medic, "till")[0]);
+    let front_door = medic.front_door;
+    let who = |address: SocketAddr| {
+        let answer = connect(address).and_then(|mut stream| ask(&mut stream, "/env")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&answer).unwrap()["pid"].as_u64()
+    };
+    assert_eq!((who(front_door), who(address)), (Some(shop), Some(till)));
+    let visitors = [front_door, address].map(|address| Visitors::come(address, Come::EachTime));
+    for (first, second) in [(till, shop), (shop, till)] {
+        reload(&medic, |config| {
+            let (one, other) = (format!("\"{front_door}\""), format!("\"{address}\""));
+            config.replace(&one, "\"moving\"").replace(&other, &one).replace("\"moving\"", &other)
+        });
+        assert_eq!((who(front_door), who(address)), (Some(first), Some(second)));
+        visitors.iter().for_each(Visitors::until_served_again);
+    }
+    for visitors in visitors {
+        assert_eq!(visitors.leave(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_opened_leaves_the_old_one_open_until_it_can() {
+    let medic = Medic::with_shop("", "");
+    medic.until_running();
+    let taken = TcpListener::bind(("127.0.0.1", free_address().port())).unwrap();
+    let (old, new) = (medic.front_door, taken.local_addr().unwrap());
+    reload(&medic, |config| config.replace(&old.to_string(), &new.to_string()));
+    let status = medic.json("/api/v1/apps/shop");
+    assert_eq!(status["health"], "degraded", "{status}");
+    assert_eq!(status["not_listening"]["still_listening"], old.to_string());
+    let page = medic.get("/apps/shop").body;
+    assert!(page.contains(&format!("Medic cannot listen on {new}")), "{page}");
+    assert!(page.contains(&format!("still listens on {old}")), "{page}");
+    assert_eq!(medic.shop("/").status, 200);
+    drop(taken);
+    until_healthy(&medic, "shop", 1);
+    assert_eq!(request(new, "GET", "/", &[], "").status, 200);
+    until("the old address closed", || TcpStream::connect(old).is_err());
+}
+
+#[test]
+fn a_file_that_is_wrong_changes_nothing_and_says_why() {
+    let medic = Medic::with_shop("", "");
+    medic.until_running();
+    let (before, config) =
+        (pids(&medic, "shop"), std::fs::read_to_string(medic.folder().join("medic.toml")).unwrap());
+    let any = SocketAddr::from(([0, 0, 0, 0], medic.front_door.port()));
+    for (more, why) in [
+        ("[[app]]\n".to_owned(), "app.name"),
+        (app("shop", free_address(), ""), "duplicate app name \"shop\""),
+        (app("till", medic.front_door, ""), "conflicts with"),
+        (app("till", any, ""), "conflicts with"),
+        (app("till", medic.address, ""), "of the dashboard (server.listen)"),
+        ("not toml".to_owned(), "invalid TOML"),
+    ] {
+        let said = medic.log().len();
+        reload(&medic, |_| config.clone() + &more);
+        assert!(medic.log()[said..].contains(why), "{why}");
+        assert_eq!((pids(&medic, "shop"), medic.shop("/").status), (before.clone(), 200));
+        assert_eq!(medic.json("/api/v1/apps").as_array().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn what_only_a_restart_of_medic_applies_is_said() {
+    let medic = Medic::with_shop("", "");
+    medic.until_running();
+    let other = free_address();
+    reload(&medic, |config| config.replace(&medic.address.to_string(), &other.to_string()));
+    assert!(medic.log().contains("server.listen changed: restart Medic to apply it"));
+    let page = medic.get("/apps/shop/settings").body;
+    assert!(page.contains("Restart Medic to apply it."), "{page}");
+    let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_medic"));
+    check.arg("check-config").arg("--config").arg(medic.folder().join("medic.toml"));
+    let said = String::from_utf8(check.output().unwrap().stderr).unwrap();
+    assert!(said.contains(&format!("the running Medic does not listen on {other}")), "{said}");
+}
