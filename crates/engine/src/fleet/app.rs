@@ -183,8 +183,12 @@ impl App {
         self.instances.iter_mut().for_each(|instance| instance.set_lifecycle(self.spec.lifecycle));
         self.configure_all(now, effects);
         let (old, new) = self.instances.split_at_mut(stay);
-        old.iter_mut().for_each(|instance| instance.try_now(now));
-        new.iter_mut().for_each(|instance| instance.come_back(now, effects));
+        for instance in old {
+            instance.try_now(now);
+        }
+        for instance in new {
+            instance.come_back(now, effects);
+        }
     }
 
     /// Its places and its fuse, for whoever keeps them when it is configured no more.

@@ -384,7 +384,7 @@ fn what_guards_people_is_there_again_with_the_app() {
         machine.settle();
     }
     let crashes = |machine: &Machine| {
-        let recent = machine.fleet.apps(machine.now)[0].instances[0].recent_crashes.clone();
+        let recent = machine.fleet.apps(machine.now)[0].instances[0].recent_crashes;
         recent.map_or(0, |recent| recent.count)
     };
     assert_eq!(crashes(&machine), 3);
@@ -407,7 +407,7 @@ fn a_medic_that_stops_takes_no_new_configuration_and_one_without_apps_does_not_s
 }
 
 /// What may happen next. Numbers choose among the workers that are there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Event {
     Configure([u16; 3]),
     GoOn(usize),
