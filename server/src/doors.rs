@@ -31,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Doors {
     opening: Arc<Opening>,
-    doors: Arc<Mutex<BTreeMap<AppName, Arc<Door>>>>,
+    by_app: Arc<Mutex<BTreeMap<AppName, Arc<Door>>>>,
     /// Held while addresses are given out.
     giving_out: Arc<tokio::sync::Mutex<()>>,
 }
@@ -53,7 +53,7 @@ impl Doors {
             health: health.clone(),
             service_manager: Arc::clone(service_manager),
         };
-        Self { opening: Arc::new(opening), doors: Arc::default(), giving_out: Arc::default() }
+        Self { opening: Arc::new(opening), by_app: Arc::default(), giving_out: Arc::default() }
     }
 
     /// The app's, also while it still closes.
@@ -125,6 +125,6 @@ impl Doors {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<AppName, Arc<Door>>> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_app.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,6 @@
 //! a crash of the instance, from its first request on, whether or not the debugger is there; and what ends because of it is none.
 //!
 //! A program that is not installed is skipped, and said, unless `MEDIC_TEST_ALL` says that all are there.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -66,7 +65,8 @@ impl Case<'_> {
     fn check(&self) {
         for monitoring in [NEVER, ALWAYS] {
             let folder = self.folder.path().display();
-            let variables = self.environment.iter().map(|(name, value)| format!("{name} = {value:?}"));
+            let variables =
+                self.environment.iter().map(|(name, value)| format!("{name} = \"{}\"", value.display()));
             let variables = variables.collect::<Vec<_>>().join(", ");
             let app = format!("directory = \"{folder}\"\nback_off = \"0s\"\nenvironment = {{ {variables} }}");
             let command = ["/bin/sh", "-c", self.line].map(PathBuf::from);

@@ -7,9 +7,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use support::{Medic, PATIENCE, free_address, is_alive, processes_below, request};
 
@@ -23,9 +23,14 @@ fn app(name: &str, address: SocketAddr, more: &str) -> String {
 }
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let is_late = Arc::new(AtomicBool::new(false));
+    let (_waits, waiting) = mpsc::channel::<()>();
+    let late = Arc::clone(&is_late);
+    std::thread::spawn(move || {
+        late.store(waiting.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout), Ordering::Relaxed);
+    });
     while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for: {what}");
+        assert!(!is_late.load(Ordering::Relaxed), "waited in vain for: {what}");
         std::thread::yield_now();
     }
 }
@@ -259,12 +264,12 @@ fn instances_come_and_go_and_no_request_fails() {
 fn an_app_moves_to_another_address_and_connections_that_are_open_stay() {
     let folder = tempfile::tempdir().unwrap();
     let notify = folder.path().join("notify");
-    let (manager, heard) = (UnixDatagram::bind(&notify).unwrap(), Arc::<Mutex<Vec<String>>>::default());
-    let hears = Arc::clone(&heard);
+    let (manager, told) = (UnixDatagram::bind(&notify).unwrap(), Arc::<Mutex<Vec<String>>>::default());
+    let telling = Arc::clone(&told);
     std::thread::spawn(move || {
         let mut text = [0; 1_024];
         while let Ok(length) = manager.recv(&mut text) {
-            hears.lock().unwrap().push(String::from_utf8_lossy(&text[..length]).into_owned());
+            telling.lock().unwrap().push(String::from_utf8_lossy(&text[..length]).into_owned());
         }
     });
     let medic = Medic::with_shop_in(&[("NOTIFY_SOCKET", notify.display().to_string())], "", "");
@@ -279,10 +284,10 @@ fn an_app_moves_to_another_address_and_connections_that_are_open_stay() {
     // to all addresses of this machine on the same port, and back
     let all = SocketAddr::from(([0, 0, 0, 0], new.port()));
     for address in [all, new] {
-        let before = heard.lock().unwrap().len();
+        let before = told.lock().unwrap().len();
         reload(&medic, |config| {
-            let (head, tail) = config.rsplit_once("listen = \"").unwrap();
-            format!("{head}listen = \"{address}\"{}", tail.split_once('"').unwrap().1)
+            let (before, after) = config.rsplit_once("listen = \"").unwrap();
+            format!("{before}listen = \"{address}\"{}", after.split_once('"').unwrap().1)
         });
         assert_eq!(request(new, "GET", "/", &[], "").status, 200);
         let elsewhere = SocketAddr::from(([127, 0, 0, 2], new.port()));
@@ -290,7 +295,7 @@ fn an_app_moves_to_another_address_and_connections_that_are_open_stay() {
         let name = |address: SocketAddr| address.to_string().replace(':', "_");
         let gone = if address == all { new } else { all };
         until("the service manager told", || {
-            let said = &heard.lock().unwrap()[before..];
+            let said = &told.lock().unwrap()[before..];
             said.iter().any(|said| said.starts_with("FDSTORE=1") && said.ends_with(&name(address)))
                 && said.contains(&format!("FDSTOREREMOVE=1\nFDNAME={}", name(gone)))
         });

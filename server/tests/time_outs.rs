@@ -1,7 +1,6 @@
 //! Masters that end a child which does not answer in time: each such end is a crash, told as what it is, however the child ends.
 //!
 //! A server that is not installed is skipped, and said, unless `MEDIC_TEST_ALL` says that all are there.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 

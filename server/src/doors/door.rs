@@ -142,12 +142,12 @@ impl Door {
         &self,
         worker: &WorkerId,
         death: Death,
-        connections: Option<ProcessConnections>,
+        connections: Option<&ProcessConnections>,
     ) -> impl Future<Output = AffectedRequests> + Send + use<> {
         let mut state = self.state();
         state.route.retain(|target| target.worker != *worker);
         all_affected(
-            state.all().map(|door| door.worker_crashes(worker, death, connections.clone())).collect(),
+            state.all().map(|door| door.worker_crashes(worker, death, connections.cloned())).collect(),
         )
     }
 
@@ -156,10 +156,10 @@ impl Door {
         &self,
         worker: &WorkerId,
         death: Death,
-        connections: Option<ProcessConnections>,
+        connections: Option<&ProcessConnections>,
     ) -> impl Future<Output = AffectedRequests> + Send + use<> {
         let state = self.state();
-        all_affected(state.all().map(|door| door.process_died(worker, death, connections.clone())).collect())
+        all_affected(state.all().map(|door| door.process_died(worker, death, connections.cloned())).collect())
     }
 
     /// See [`FrontDoor::take_minutes`]; after one was shut, what was counted last.

@@ -317,7 +317,7 @@ impl Link {
     async fn affected(&self, death: Death, connections: Option<ProcessConnections>) -> AffectedRequests {
         match &self.front_door {
             Some(front_door) => {
-                front_door.worker_crashes(&self.worker, death, connections.map(by_own_clock)).await
+                front_door.worker_crashes(&self.worker, death, connections.map(by_own_clock).as_ref()).await
             }
             None => AffectedRequests::default(),
         }
@@ -331,7 +331,7 @@ impl Link {
     ) -> AffectedRequests {
         match &self.front_door {
             Some(front_door) => {
-                front_door.process_died(&self.worker, death, connections.map(by_own_clock)).await
+                front_door.process_died(&self.worker, death, connections.map(by_own_clock).as_ref()).await
             }
             None => AffectedRequests::default(),
         }
