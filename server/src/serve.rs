@@ -247,8 +247,9 @@ impl Reload<'_> {
         for key in &only_at_start {
             tracing::warn!("{key} changed: restart Medic to apply it");
         }
-        self.maintenance.reload(&config, self.doors, &only_at_start).await;
+        // before a new app has its folders, which are empty at first
         self.bounds.send_replace(FileBounds::of(&config));
+        self.maintenance.reload(&config, self.doors, &only_at_start).await;
         tracing::info!("configuration reloaded");
     }
 }
