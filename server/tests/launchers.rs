@@ -56,6 +56,7 @@ struct Case<'a> {
     folder: tempfile::TempDir,
     environment: &'a [(&'a str, PathBuf)],
     role: &'a str,
+    signal: &'a str,
     /// The main process goes on.
     lives_on: bool,
 }
@@ -83,7 +84,7 @@ impl Case<'_> {
             assert_eq!(crashes.len(), 2, "{}: each once: {crashes:#?}", self.line);
             for crash in &crashes {
                 let found = (&crash["role"], &crash["signal"]);
-                assert_eq!(found, (&self.role.into(), &"SIGSEGV".into()), "{}: {crash:#}", self.line);
+                assert_eq!(found, (&self.role.into(), &self.signal.into()), "{}: {crash:#}", self.line);
                 assert_eq!(crash["audit"].is_object(), monitoring == ALWAYS, "{}: {crash:#}", self.line);
             }
             assert_eq!(medic.instances()[0]["pid"] == worker, self.lives_on, "{}", self.line);
@@ -101,8 +102,15 @@ fn npm_start() {
     }
     let package = r#"{ "name": "shop", "scripts": { "start": "node server.js" } }"#;
     let folder = folder(&[("server.js", NODE), ("package.json", package)]);
-    Case { line: "exec npm start", folder, environment: &[], role: "behind_launcher", lives_on: false }
-        .check();
+    Case {
+        line: "exec npm start",
+        folder,
+        environment: &[],
+        role: "behind_launcher",
+        signal: "SIGSEGV",
+        lives_on: false,
+    }
+    .check();
 }
 
 #[test]
@@ -112,7 +120,8 @@ fn a_shell_with_several_commands() {
     }
     let line = "true; node server.js; exit $?";
     let folder = folder(&[("server.js", NODE)]);
-    Case { line, folder, environment: &[], role: "behind_launcher", lives_on: false }.check();
+    Case { line, folder, environment: &[], role: "behind_launcher", signal: "SIGSEGV", lives_on: false }
+        .check();
 }
 
 #[test]
@@ -123,7 +132,15 @@ fn uv_run() {
     };
     let line = format!("exec {} run --offline --no-project server.py", uv.display());
     let folder = folder(&[("server.py", PYTHON)]);
-    Case { line: &line, folder, environment: &[], role: "behind_launcher", lives_on: false }.check();
+    Case {
+        line: &line,
+        folder,
+        environment: &[],
+        role: "behind_launcher",
+        signal: "SIGSEGV",
+        lives_on: false,
+    }
+    .check();
 }
 
 /// It becomes what it runs.
@@ -137,7 +154,8 @@ fn poetry_run() {
     let folder = folder(&[("server.py", PYTHON), ("pyproject.toml", project)]);
     let environment = [("PYTHONPATH", packages), ("POETRY_VIRTUALENVS_CREATE", "false".into())];
     let line = "HOME=$PWD exec python3 -m poetry run python3 server.py";
-    Case { line, folder, environment: &environment, role: "main", lives_on: false }.check();
+    Case { line, folder, environment: &environment, role: "main", signal: "SIGSEGV", lives_on: false }
+        .check();
 }
 
 #[test]
@@ -146,8 +164,9 @@ fn bundle_exec_puma() {
         return;
     }
     let folder = folder(&[("config.ru", RACK), ("Gemfile", "gem 'puma'\n")]);
+    // Ruby prints its report and aborts
     let line = "exec bundle exec puma -w 2 -t 1:1 -b tcp://127.0.0.1:$PORT";
-    Case { line, folder, environment: &[], role: "child", lives_on: true }.check();
+    Case { line, folder, environment: &[], role: "child", signal: "SIGABRT", lives_on: true }.check();
 }
 
 #[test]
@@ -159,7 +178,8 @@ fn uvicorn_with_workers() {
     let line = "exec python3 -m uvicorn --workers 2 --port $PORT server:app";
     let environment = [("PYTHONPATH", packages)];
     let folder = folder(&[("server.py", PYTHON)]);
-    Case { line, folder, environment: &environment, role: "child", lives_on: true }.check();
+    Case { line, folder, environment: &environment, role: "child", signal: "SIGSEGV", lives_on: true }
+        .check();
 }
 
 fn php_behind_nginx(start: &str) {
@@ -167,7 +187,7 @@ fn php_behind_nginx(start: &str) {
         return;
     }
     let (folder, line) = servers::php_behind_nginx(PHP, "", start);
-    Case { line: &line, folder, environment: &[], role: "child", lives_on: true }.check();
+    Case { line: &line, folder, environment: &[], role: "child", signal: "SIGSEGV", lives_on: true }.check();
 }
 
 #[test]
