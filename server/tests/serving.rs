@@ -88,17 +88,21 @@ fn gunicorn_loses_fifty_children_and_each_is_recorded() {
 #[test]
 fn gunicorn_loses_fifty_children_under_the_debugger_and_each_has_its_stack() {
     let Some((_folder, medic)) = gunicorn("-w 4", ALWAYS) else { return };
-    let captured = AtomicUsize::new(0);
+    let (captured, with_python_calls) = (AtomicUsize::new(0), AtomicUsize::new(0));
     for crash in kill_children(&medic, ("/crash", "SIGSEGV"), (4, 2)) {
         captured.fetch_add(usize::from(crash["audit"].is_object()), Ordering::Relaxed);
         let frames = crash["crashing_thread"]["frames"].as_array().unwrap();
         let is_of_app = |frame: &Value| {
             frame["function"] == "app" && frame["file"].as_str().is_some_and(|file| file.ends_with("shop.py"))
         };
-        assert!(frames.iter().any(is_of_app), "{crash:#}");
+        let has_calls = frames.iter().any(is_of_app);
+        with_python_calls.fetch_add(usize::from(has_calls), Ordering::Relaxed);
+        // a busy machine may not read them in the time that a process may be held
+        assert!(has_calls || crash["notes"].to_string().contains("No Python calls from memory"), "{crash:#}");
         assert!(crash["crashing_thread"]["frames"].to_string().contains("_ctypes"), "{crash:#}");
     }
     assert_eq!(captured.into_inner(), KILLED);
+    assert_ne!(with_python_calls.into_inner(), 0);
 }
 
 const RACK: &str = "
