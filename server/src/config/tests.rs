@@ -282,7 +282,9 @@ fn a_variable_of_the_command_that_nobody_expands_is_a_hint() {
     let told = doubts(r#"["node", "--port=$PORT", "--db=$DATABASE_URL"]"#);
     assert_eq!(told.len(), 1);
     assert!(
-        told[0].starts_with("medic.toml:3 app.command: $DATABASE_URL is passed to the program as it stands"),
+        told[0].starts_with(
+            "medic.toml:3 app.command: the program gets $DATABASE_URL unexpanded, because no shell runs it"
+        ),
         "{told:?}"
     );
     assert_eq!(doubts(r#"["sh", "-c", "exec node --db=$DATABASE_URL"]"#), [] as [&str; 0]);

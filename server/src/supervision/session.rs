@@ -207,9 +207,11 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_but_a_refused_connection_is_like_an_end() {
-        for (says, expected) in
-            [("", "hung up"), (r#"{"type":"busy","pid":77}"#, "process 77"), (TAIL, "hung up")]
-        {
+        for (says, expected) in [
+            ("", "closed the connection"),
+            (r#"{"type":"busy","pid":77}"#, "process 77"),
+            (TAIL, "closed the connection"),
+        ] {
             let error = heard(format!("{says}\n"), "").await.err().expect("no state");
             assert!(error.to_string().contains(expected) && !error.is_nobody(), "{error}");
         }
