@@ -8,6 +8,7 @@ use model::crash::ProcessRole;
 use model::{Exit, Signal};
 
 use super::*;
+use crate::serving_rule::ServingRule;
 use crate::sys::signals;
 
 /// How long anything may take. Not a measurement: a test that reaches it has failed.
