@@ -17,6 +17,9 @@ mod catalog;
 pub mod console;
 #[cfg(feature = "ssr")]
 pub mod markdown;
+#[cfg(all(test, feature = "ssr"))]
+#[path = "../../crates/insight/src/detectors/tests/nothing.rs"]
+mod nothing;
 #[cfg(feature = "ssr")]
 #[expect(unreachable_pub, reason = "the component macro makes its inner function public")]
 mod pages;

@@ -107,8 +107,7 @@ fn row(request: &InFlightRequest, is_suspect: bool) -> impl IntoView + use<> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::crash::{ProcessRole, Runtime, Thread};
-    use model::incident_state::IncidentState;
+    use crate::nothing::bare_incident;
     use model::{CrashCause, Timestamp};
 
     fn html(signal: &str, count: u32) -> String {
@@ -128,32 +127,11 @@ mod tests {
             evidence: RequestEvidence::InFlight,
         };
         let mut incident = Incident {
-            id: "a".repeat(16).parse().unwrap(),
-            app: "shop".parse().unwrap(),
-            signature: String::new(),
             exception_type: signal.to_owned(),
-            runtime: Runtime::Native,
-            cause: CrashCause::Signal,
             signal: Some(signal.to_owned()),
-            exit_code: None,
-            pid: 7,
-            role: ProcessRole::Main,
-            count: 1,
-            first_seen: at,
-            last_seen: at,
-            instances: vec![],
-            crashing_thread: Thread::default(),
-            modules: vec![],
             in_flight: (0..u64::from(count)).rev().map(request).collect(),
             in_flight_count: count,
-            memory: vec![],
-            audit: None,
-            notes: vec![],
-            probable: 0,
-            captured: 0,
-            joins: true,
-            matches: vec![],
-            state: IncidentState::Open,
+            ..bare_incident("a".repeat(16).parse().unwrap(), CrashCause::Signal, at)
         };
         change(&mut incident);
         view! { <InFlight incident=&incident /> }.to_html()

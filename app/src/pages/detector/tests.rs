@@ -1,20 +1,16 @@
 //! What holds of every detector's page, over the registry.
 
-#[path = "../../../../crates/insight/src/detectors/tests/nothing.rs"]
-mod nothing;
-
 use super::*;
+use crate::nothing::{bare_incident, nothing_recorded};
 use std::time::Duration;
 
 use insight::detectors::DETECTORS;
 use insight::evidence::{CrashCount, Evidence};
 use model::auto_heal::Rule;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
-use model::crash::{Incident, IncidentInRange, ProcessRole, Runtime, Thread};
-use model::incident_state::IncidentState;
+use model::crash::{Incident, IncidentInRange};
 use model::memory::{MemoryHistory, MemoryMinute};
 use model::{CrashCause, IncidentId, Place, TimeRange, Timestamp, WorkerId};
-use nothing::nothing_recorded;
 
 const MB: u64 = 1 << 20;
 const MINUTES: u64 = 1_440;
@@ -96,32 +92,10 @@ fn the_worst_day() -> Evidence {
 
 fn incident(day: &Evidence, id: IncidentId, cause: CrashCause) -> Incident {
     Incident {
-        id,
-        app: day.status.name.clone(),
-        signature: "price_of".to_owned(),
-        exception_type: "SIGSEGV".to_owned(),
-        runtime: Runtime::Native,
-        cause,
-        signal: None,
-        exit_code: None,
-        pid: 7,
-        role: ProcessRole::Main,
         count: 4_320,
         first_seen: day.range.start,
-        last_seen: day.now,
         instances: day.places.iter().map(Place::within_app).collect(),
-        crashing_thread: Thread::default(),
-        modules: vec![],
-        in_flight: vec![],
-        in_flight_count: 0,
-        memory: vec![],
-        audit: None,
-        notes: vec![],
-        probable: 0,
-        captured: 0,
-        joins: true,
-        matches: vec![],
-        state: IncidentState::Open,
+        ..bare_incident(id, cause, day.now)
     }
 }
 

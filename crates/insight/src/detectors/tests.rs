@@ -10,10 +10,10 @@ use crate::evidence::{Ask, CrashCount, DumpAudit, Evidence};
 use crate::report::Report;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::{Audit, Crash, Findings, Incident, IncidentInRange, ProcessRole, Runtime, Thread};
-use model::incident_state::IncidentState;
 use model::memory::{MemoryHistory, MemoryMinute};
 use model::process::Process;
 use model::{CrashCause, CrashId, IncidentId, TimeRange, Timestamp, WorkerId};
+pub(super) use nothing::bare_incident;
 use nothing::nothing_recorded;
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_769_847_300_000);
@@ -57,32 +57,9 @@ fn whoever_knows_nothing_still_says_something_and_every_row_has_all_cells() {
 
 fn out_of_memory(id: IncidentId, at: Timestamp) -> Incident {
     Incident {
-        id,
-        app: "shop".parse().unwrap(),
         signature: "OutOfMemory".to_owned(),
         exception_type: "OutOfMemory".to_owned(),
-        runtime: Runtime::Native,
-        cause: CrashCause::OutOfMemory,
-        signal: None,
-        exit_code: None,
-        pid: 7,
-        role: ProcessRole::Main,
-        count: 1,
-        first_seen: at,
-        last_seen: at,
-        instances: vec!["a/0".to_owned()],
-        crashing_thread: Thread::default(),
-        modules: vec![],
-        in_flight: vec![],
-        in_flight_count: 0,
-        memory: vec![],
-        audit: None,
-        notes: vec![],
-        probable: 0,
-        captured: 0,
-        joins: true,
-        matches: vec![],
-        state: IncidentState::Open,
+        ..bare_incident(id, CrashCause::OutOfMemory, at)
     }
 }
 

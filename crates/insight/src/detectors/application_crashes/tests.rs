@@ -1,12 +1,11 @@
 use std::time::Duration;
 
 use super::*;
-use crate::detectors::tests::{NOW, evidence};
+use crate::detectors::tests::{NOW, bare_incident, evidence};
 use model::IncidentId;
 
 use crate::evidence::CrashCount;
-use model::crash::{Audit, Frame, InFlightRequest, ProcessRole, RequestEvidence, Runtime, Thread, Trust};
-use model::incident_state::IncidentState;
+use model::crash::{Audit, Frame, InFlightRequest, RequestEvidence, Thread, Trust};
 use model::{CrashCause, TimeRange, Timestamp};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -22,32 +21,12 @@ fn incident(digit: char, function: &str, last_seen: Timestamp) -> Incident {
         inline: false,
     };
     Incident {
-        id: digit.to_string().repeat(16).parse().unwrap(),
-        app: "shop".parse().unwrap(),
         signature: function.into(),
         exception_type: "SIGSEGV / SEGV_MAPERR".into(),
-        runtime: Runtime::Native,
-        cause: CrashCause::Signal,
         signal: Some("SIGSEGV".into()),
-        exit_code: None,
-        pid: 7,
-        role: ProcessRole::Main,
         count: 9,
-        first_seen: last_seen,
-        last_seen,
-        instances: vec!["a/0".into()],
         crashing_thread: Thread { name: None, frames: vec![frame], truncated: false, telling: Some(0) },
-        modules: vec![],
-        in_flight: vec![],
-        in_flight_count: 0,
-        memory: vec![],
-        audit: None,
-        notes: vec![],
-        probable: 0,
-        captured: 0,
-        joins: true,
-        matches: vec![],
-        state: IncidentState::Open,
+        ..bare_incident(digit.to_string().repeat(16).parse().unwrap(), CrashCause::Signal, last_seen)
     }
 }
 
