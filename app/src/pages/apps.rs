@@ -126,7 +126,7 @@ fn NoApps() -> impl IntoView {
     view! {
         <p class="lead">"No apps configured"</p>
         <div class="empty">
-            <p>"Add an app to "<code>"medic.toml"</code>", then restart Medic:"</p>
+            <p>"Add an app to "<code>"medic.toml"</code>", then reload Medic with SIGHUP:"</p>
             <pre tabindex="0">
                 <code>
                     "[[app]]\n\
