@@ -97,52 +97,83 @@ pub struct WouldFire {
     pub text: String,
 }
 
-/// Runs `config`, as if it were switched on, over what was recorded within `range`.
-pub fn dry_run(
-    config: &AutoHealConfig,
+/// What is recorded, counted for each condition of the rules as it is taken in, so that nobody must hold a day of it.
+pub struct Recorded {
+    config: AutoHealConfig,
     range: TimeRange,
-    requests: &[RequestMinute],
-    memory: &[MemoryHistory],
-) -> DryRun {
-    let config = AutoHealConfig { enabled: true, ..config.clone() };
-    let mut recorded: BTreeMap<Place, BTreeMap<Timestamp, Minute<'_>>> = BTreeMap::new();
-    for row in requests.iter().filter(|row| range.contains(row.minute)) {
-        recorded.entry(row.place.clone()).or_default().entry(row.minute).or_default().requests.push(row);
-    }
-    for history in memory {
-        let minutes = recorded.entry(history.place.clone()).or_default();
-        for row in history.minutes.iter().filter(|row| range.contains(row.minute)) {
-            let minute = minutes.entry(row.minute).or_default();
-            minute.private_bytes = minute.private_bytes.max(Some(row.private_bytes_max));
-        }
-    }
-    let instances = recorded
-        .into_iter()
-        .map(|(place, minutes)| InstanceRun { place, conditions: run(&config, &minutes) })
-        .collect();
-    DryRun { from: range.start, to: range.end, instances, assumptions: assumptions(&config) }
+    counting: Vec<Counting>,
+    places: BTreeMap<Place, BTreeMap<Timestamp, Minute>>,
 }
 
 /// What is recorded of one minute of one instance.
 #[derive(Default)]
-struct Minute<'a> {
-    requests: Vec<&'a RequestMinute>,
+struct Minute {
+    /// How many requests certainly, and how many possibly, count for each condition; none where no request is recorded.
+    counts: Vec<(u64, u64)>,
     private_bytes: Option<u64>,
 }
 
-impl Minute<'_> {
-    /// How many requests certainly, and how many possibly, count for a condition.
-    fn count(&self, counting: &Counting) -> (u64, u64) {
-        let rows = self.requests.iter().map(|row| count(row, counting));
-        rows.fold((0, 0), |(least, most), row| (least + row.0, most + row.1))
+impl Recorded {
+    /// Nothing yet. The rules are tried as if they were switched on.
+    pub fn new(config: &AutoHealConfig, range: TimeRange) -> Self {
+        let config = AutoHealConfig { enabled: true, ..config.clone() };
+        Self { range, counting: counting(&config), config, places: BTreeMap::new() }
     }
+
+    /// Does a condition go by latency? Otherwise minutes may come without theirs.
+    pub fn needs_latencies(&self) -> bool {
+        self.counting.iter().any(|counting| by_latency(counting).is_some())
+    }
+
+    /// Takes in a minute of requests, in any order.
+    pub fn add_requests(&mut self, row: &RequestMinute) {
+        if !self.range.contains(row.minute) {
+            return;
+        }
+        let minutes = match self.places.get_mut(&row.place) {
+            Some(minutes) => minutes,
+            None => self.places.entry(row.place.clone()).or_default(),
+        };
+        let minute = minutes.entry(row.minute).or_default();
+        minute.counts.resize(self.counting.len(), (0, 0));
+        for ((least, most), counting) in minute.counts.iter_mut().zip(&self.counting) {
+            let counted = count(row, counting);
+            *least += counted.0;
+            *most += counted.1;
+        }
+    }
+
+    /// Takes in an instance's memory.
+    pub fn add_memory(&mut self, history: &MemoryHistory) {
+        let minutes = self.places.entry(history.place.clone()).or_default();
+        for row in history.minutes.iter().filter(|row| self.range.contains(row.minute)) {
+            let minute = minutes.entry(row.minute).or_default();
+            minute.private_bytes = minute.private_bytes.max(Some(row.private_bytes_max));
+        }
+    }
+
+    /// What the rules would have done.
+    pub fn dry_run(self) -> DryRun {
+        let Self { config, range, counting, places } = self;
+        let instances = places
+            .into_iter()
+            .map(|(place, minutes)| InstanceRun { place, conditions: run(&config, &counting, &minutes) })
+            .collect();
+        DryRun { from: range.start, to: range.end, instances, assumptions: assumptions(&config) }
+    }
+}
+
+/// From how many microseconds on a request counts, where that is what is counted.
+fn by_latency(counting: &Counting) -> Option<u64> {
+    let watch = counting.watch.as_ref().filter(|watch| watch.statuses.is_none())?;
+    Some(millis(watch.at_least).saturating_mul(1_000))
 }
 
 fn count(row: &RequestMinute, counting: &Counting) -> (u64, u64) {
     let all: u64 = row.by_class.iter().sum();
     let Some(watch) = &counting.watch else { return (all, all) };
     let (least, most) = match &watch.statuses {
-        None => row.latency.count_from(millis(watch.at_least).saturating_mul(1_000)),
+        None => row.latency.count_from(by_latency(counting).unwrap_or_default()),
         Some(statuses) => {
             (100_u16..).step_by(100).zip(row.by_class).fold((0, 0), |(least, most), (first, count)| {
                 let last = first + 99;
@@ -245,12 +276,16 @@ impl Track {
     }
 }
 
-fn run(config: &AutoHealConfig, minutes: &BTreeMap<Timestamp, Minute<'_>>) -> Vec<ConditionRun> {
+fn run(
+    config: &AutoHealConfig,
+    counting: &[Counting],
+    minutes: &BTreeMap<Timestamp, Minute>,
+) -> Vec<ConditionRun> {
     let actions = &config.rules.actions;
     let minimum = actions.min_process_execution_time.duration();
     let restarts = actions.action_type == ActionType::Recycle;
     let mut memory = MemoryTrack::new(config);
-    let mut tracks: Vec<Track> = counting(config).into_iter().map(Track::new).collect();
+    let mut tracks: Vec<Track> = counting.iter().cloned().map(Track::new).collect();
     let mut restarted: Option<Timestamp> = None;
     let (Some(first), Some(last)) = (minutes.keys().next(), minutes.keys().next_back()) else {
         return Vec::new();
@@ -262,8 +297,8 @@ fn run(config: &AutoHealConfig, minutes: &BTreeMap<Timestamp, Minute<'_>>) -> Ve
         let held_back = restarted.is_some_and(|restarted| at.since(restarted) < minimum);
         let mut fired =
             memory.as_mut().is_some_and(|memory| memory.take(at, minute.private_bytes, held_back));
-        for track in &mut tracks {
-            let (certain, possible) = track.take(minute.count(&track.counting));
+        for (index, track) in tracks.iter_mut().enumerate() {
+            let (certain, possible) = track.take(minute.counts.get(index).copied().unwrap_or_default());
             track.possible |= possible && !held_back;
             // One firing empties every window of the instance, so the first of a minute is the only one.
             if certain && !held_back && !fired {

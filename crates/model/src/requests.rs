@@ -26,6 +26,16 @@ impl LatencySketch {
         }
     }
 
+    /// Its buckets that count, each with how much, in order. What [`Extend`] puts together again.
+    pub fn buckets(&self) -> &[(u16, u64)] {
+        &self.buckets
+    }
+
+    /// Forgets all of them and keeps the room.
+    pub fn clear(&mut self) {
+        self.buckets.clear();
+    }
+
     /// How many latencies it holds.
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|(_, count)| count).sum()
@@ -66,6 +76,19 @@ impl LatencySketch {
         match self.buckets.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
             Ok(at) => self.buckets[at].1 += count,
             Err(at) => self.buckets.insert(at, (bucket, count)),
+        }
+    }
+}
+
+/// Adds counts to buckets.
+impl Extend<(u16, u64)> for LatencySketch {
+    fn extend<I: IntoIterator<Item = (u16, u64)>>(&mut self, buckets: I) {
+        for (bucket, count) in buckets {
+            if self.buckets.last().is_none_or(|(last, _)| *last < bucket) {
+                self.buckets.push((bucket, count));
+            } else {
+                self.add(bucket, count);
+            }
         }
     }
 }
@@ -146,6 +169,9 @@ mod tests {
             let sketch = |values: &[u64]| { let mut s = LatencySketch::default(); for v in values { s.record(*v); } s };
             let mut merged = sketch(&a);
             merged.merge(&sketch(&b));
+            let mut put_together = LatencySketch::default();
+            put_together.extend(merged.buckets().iter().rev().copied());
+            prop_assert_eq!(&put_together, &merged);
             prop_assert_eq!(merged, sketch(&[a, b].concat()));
         }
     }

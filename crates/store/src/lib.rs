@@ -30,6 +30,7 @@ mod heal_events;
 mod incidents;
 mod keeper;
 mod memory;
+mod minute_text;
 mod minutes;
 mod open;
 mod restarts;

@@ -27,7 +27,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     step!(1, "crashes, settings, requests", "0001_crashes_settings_requests.sql"),
     step!(2, "restarts, rules, memory", "0002_restarts_rules_memory.sql"),
     step!(3, "flushes, retention", "0003_flushes_retention.sql"),
@@ -44,6 +44,7 @@ const STEPS: [Step; 17] = [
     step!(14, "measurements", "0014_measurements.sql"),
     step!(15, "memory hours", "0015_memory_hours.sql"),
     step!(16, "rules with blanks", "0016_rules_with_blanks.sql"),
+    step!(17, "request hours", "0017_request_hours.sql"),
     step!(18, "crashes of a signal alone", "0018_signal_only.sql"),
 ];
 

@@ -236,7 +236,9 @@ impl Row {
     }
 }
 
-fn unreadable<E: std::error::Error + Send + Sync + 'static>(column: &str) -> impl FnOnce(E) -> sqlx::Error {
+pub(crate) fn unreadable<E: std::error::Error + Send + Sync + 'static>(
+    column: &str,
+) -> impl FnOnce(E) -> sqlx::Error {
     move |source| sqlx::Error::ColumnDecode { index: column.to_owned(), source: source.into() }
 }
 

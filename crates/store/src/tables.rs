@@ -165,21 +165,13 @@ pub const TABLES: &[Table] = &[
         }),
     },
     Table {
-        name: "request_minute",
-        columns: &[
-            "app",
-            "minute_ms",
-            "node",
-            "instance",
-            "status_1xx",
-            "status_2xx",
-            "status_3xx",
-            "status_4xx",
-            "status_5xx",
-            "most_in_flight",
-            "latency",
-        ],
-        bound: age!("request_minute", "app, minute_ms, node, instance", "minute_ms"),
+        name: "request_hour",
+        columns: &["app", "hour_ms", "node", "instance", "counts", "latencies"],
+        bound: Bound::Age(Age {
+            delete: delete_before!("request_hour", "app, hour_ms, node, instance", "hour_ms"),
+            oldest: Some("SELECT MIN(hour_ms) AS oldest FROM request_hour"),
+            grace: Duration::from_hours(1),
+        }),
     },
     Table {
         name: "memory_hour",

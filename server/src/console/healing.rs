@@ -1,7 +1,7 @@
 //! The console's answers about auto-heal and restarts.
 
 use app::ConsoleError;
-use insight::dry_run::{DryRun, dry_run};
+use insight::dry_run::{DryRun, Recorded};
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::fuse::FuseStatus;
 use model::auto_heal::restart::RestartReason;
@@ -20,9 +20,15 @@ impl LiveConsole {
         // The question is what the rules would do, so they are judged as if they were switched on.
         refuse_invalid(&AutoHealConfig { enabled: true, ..config.clone() })?;
         let range = TimeRange::last(self.clock.wall(), range::LONGEST);
-        let requests = self.store.minutes(app, range).await.map_err(|error| failed(&error))?;
-        let memory = self.store.memory_histories(app, range).await.map_err(|error| failed(&error))?;
-        Ok(dry_run(config, range, &requests, &memory))
+        let mut recorded = Recorded::new(config, range);
+        let read = self.store.each_minute(app, range, recorded.needs_latencies(), |minute| {
+            recorded.add_requests(minute);
+        });
+        read.await.map_err(|error| failed(&error))?;
+        for history in self.store.memory_histories(app, range).await.map_err(|error| failed(&error))? {
+            recorded.add_memory(&history);
+        }
+        Ok(recorded.dry_run())
     }
 
     /// Whether the fuse was blown is what the snapshot said; armed again it is either way.

@@ -4,6 +4,22 @@ use model::requests::LatencySketch;
 
 const START: Timestamp = Timestamp::from_ms(1_769_846_400_000);
 
+fn dry_run(
+    config: &AutoHealConfig,
+    range: TimeRange,
+    requests: &[RequestMinute],
+    memory: &[MemoryHistory],
+) -> DryRun {
+    let mut recorded = Recorded::new(config, range);
+    for row in requests {
+        recorded.add_requests(row);
+    }
+    for history in memory {
+        recorded.add_memory(history);
+    }
+    recorded.dry_run()
+}
+
 fn key(index: u16) -> Place {
     Place { node: "a".parse().unwrap(), app: "shop".parse().unwrap(), instance: index }
 }
@@ -100,6 +116,7 @@ fn slow_requests_by_the_sketch() {
     assert_eq!(run(60_000_000), Prediction::WouldFire);
     assert_eq!(run(20_000_000), Prediction::WouldNotFire);
     assert_eq!(run(30_500_000), Prediction::MayFire, "shares a bucket with 30 s");
+    assert!(Recorded::new(&config(slow, ""), range()).needs_latencies());
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl Whose<'_> {
                 "INSERT INTO incident_instance (incident, node, instance) SELECT DISTINCT incident, '{node}', instance FROM happened"
             ),
             format!(
-                "INSERT INTO crash (worker, app, at_ms, node, instance, incident, captured, pid, uptime_ms, cause, signal, \
+                "INSERT INTO crash (id, app, at_ms, node, instance, incident, captured, pid, uptime_ms, cause, signal, \
                  exit_code, exception_type, runtime, signature, in_flight_count, in_flight, notes, crashing_thread, modules, \
                  memory) SELECT {worker}, '{app}', h.at_ms, '{node}', h.instance, h.incident, t.captured, t.pid, t.uptime_ms, \
                  t.cause, t.signal, t.exit_code, t.exception_type, t.runtime, 'total_of_cart_' || h.incident, \
@@ -146,9 +146,9 @@ impl Whose<'_> {
                  FROM happened AS h JOIN crash AS t ON t.app = '{SAMPLE}' AND t.pid = h.kind"
             ),
             format!(
-                "INSERT INTO audit (worker, app, incident, size_bytes, sha256, captured_at_ms, dropped_at_ms, stopped_us, result) \
+                "INSERT INTO audit (crash, app, incident, size_bytes, sha256, captured_at_ms, dropped_at_ms, stopped_us, result) \
                  SELECT {worker}, '{app}', h.incident, a.size_bytes, a.sha256, h.at_ms, h.at_ms + 900, a.stopped_us, a.result \
-                 FROM happened AS h JOIN crash AS t ON t.app = '{SAMPLE}' AND t.pid = h.kind JOIN audit AS a ON a.worker = t.worker"
+                 FROM happened AS h JOIN crash AS t ON t.app = '{SAMPLE}' AND t.pid = h.kind JOIN audit AS a ON a.crash = t.id"
             ),
             format!(
                 "INSERT INTO incident_hour (incident, hour_ms, crash_count) \

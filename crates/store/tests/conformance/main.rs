@@ -70,7 +70,8 @@ conformance! {
         changes_of_one_app_in_a_range_newest_first;
     memory: a_minute_flushed_twice_keeps_the_peak_and_the_latest_limit, concurrent_flushes_keep_the_peak, memory_of_an_older_medic_is_read_and_added_to,
         memory_of_one_app_in_a_range;
-    minutes: a_minute_flushed_twice_adds_up, a_flush_that_is_sent_again_is_counted_once, concurrent_flushes_lose_nothing, minutes_of_one_app_in_a_range;
+    minutes: a_minute_flushed_twice_adds_up, a_flush_that_is_sent_again_is_counted_once, concurrent_flushes_lose_nothing, minutes_of_one_app_in_a_range,
+        minutes_are_read_batch_by_batch, requests_of_an_older_medic_are_read_and_added_to;
     tables: the_tables_are_described_as_they_are, what_is_old_goes_and_what_is_configured_stays;
     retention: purge_keeps_what_is_newer, how_far_history_reaches_is_kept, purge_works_through_many_batches, an_incident_outlives_its_captured_crash,
         recording_goes_on_while_purging, purge_forgets_old_restarts_events_and_memory;

@@ -4,6 +4,7 @@ use model::requests::RequestMinute;
 use store::{Database, Flush, Store};
 use tokio::task::JoinSet;
 
+use crate::databases::change;
 use crate::fixtures::{EVER, app, at, flush, instance, node, range};
 
 /// A minute with one request of each class and one of 5xx for each latency more.
@@ -74,7 +75,8 @@ pub(crate) async fn concurrent_flushes_lose_nothing(store: Store, _: Database) {
     for task in 0..6 {
         let store = store.clone();
         tasks.spawn(async move {
-            let mut minutes: Vec<_> = (0..20).map(|number| minute("shop", 0, number, &[1_000])).collect();
+            // over the end of an hour
+            let mut minutes: Vec<_> = (35..55).map(|number| minute("shop", 0, number, &[1_000])).collect();
             if task % 2 == 0 {
                 minutes.reverse();
             }
@@ -106,4 +108,70 @@ pub(crate) async fn minutes_of_one_app_in_a_range(store: Store, _: Database) {
         .collect();
     let (one, two) = (at(60_000), at(120_000));
     assert_eq!(parts, [(one, "node-a", 0), (one, "node-a", 1), (one, "node-b", 0), (two, "node-b", 0)]);
+}
+
+pub(crate) async fn minutes_are_read_batch_by_batch(store: Store, _: Database) {
+    // three hours of 50 instances, of which the range cuts the first and the last
+    let minutes: Vec<_> = (0..3)
+        .flat_map(|hour| (0..50).map(move |index| minute("shop", index, hour * 60, &[1_000])))
+        .collect();
+    store.add_minutes(&node("node-a"), &flush(), &minutes).await.unwrap();
+    let counted = async |with_latencies| {
+        let (mut rows, mut latencies) = (0, 0);
+        let each = |minute: &RequestMinute| {
+            assert_eq!(minute.by_class, [1, 1, 1, 1, 2]);
+            rows += 1;
+            latencies += minute.latency.count();
+        };
+        store
+            .each_minute(&app("shop"), range(60_000, 7_200_001), with_latencies, each)
+            .await
+            .map(|()| (rows, latencies))
+    };
+    assert_eq!(counted(true).await.unwrap(), (100, 100));
+    assert_eq!(counted(false).await.unwrap(), (100, 0));
+    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap(), minutes);
+}
+
+pub(crate) async fn requests_of_an_older_medic_are_read_and_added_to(store: Store, database: Database) {
+    store.close().await;
+    keep_requests_by_the_minute(&database).await;
+    for sql in [
+        // 08:15, 09:00 and 09:01
+        "INSERT INTO request_minute VALUES ('shop', 1769847300000, 'node-a', 0, 1, 2, 3, 4, 5, 6, '[[5,1],[6,2],[70,3]]'), \
+         ('shop', 1769850060000, 'node-a', 0, 0, 7, 0, 0, 0, 1, '[]'), \
+         ('shop', 1769850000000, 'node-a', 0, 0, 1, 0, 0, 0, 1, '[[0,1]]')",
+        "DELETE FROM _sqlx_migrations WHERE version = 17",
+    ] {
+        change(&database, sql).await;
+    }
+    let store = Store::open(&database).await.unwrap();
+    let minute = |number: i64, by_class, most_in_flight, buckets: &[(u16, u64)]| {
+        let mut minute = RequestMinute::empty(instance("shop", 0), at(number * 60_000));
+        (minute.by_class, minute.most_in_flight) = (by_class, most_in_flight);
+        minute.latency.extend(buckets.iter().copied());
+        minute
+    };
+    let mut expected = [
+        minute(0, [1, 2, 3, 4, 5], 6, &[(5, 1), (6, 2), (70, 3)]),
+        minute(45, [0, 1, 0, 0, 0], 1, &[(0, 1)]),
+        minute(46, [0, 7, 0, 0, 0], 1, &[]),
+    ];
+    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap(), expected);
+    let more = minute(46, [0, 0, 0, 0, 1], 2, &[(9, 1)]);
+    store.add_minutes(&node("node-a"), &flush(), std::slice::from_ref(&more)).await.unwrap();
+    expected[2].merge(&more);
+    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap(), expected);
+    store.close().await;
+}
+
+/// As it was up to the sixteenth number of the tables, without a row.
+pub(crate) async fn keep_requests_by_the_minute(database: &Database) {
+    for sql in [
+        "DROP TABLE request_hour",
+        "CREATE TABLE request_minute (app TEXT, minute_ms BIGINT, node TEXT, instance BIGINT, status_1xx BIGINT, \
+         status_2xx BIGINT, status_3xx BIGINT, status_4xx BIGINT, status_5xx BIGINT, most_in_flight BIGINT, latency TEXT)",
+    ] {
+        change(database, sql).await;
+    }
 }

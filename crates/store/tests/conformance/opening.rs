@@ -10,6 +10,7 @@ use crate::fixtures::{
 };
 use crate::incidents::count_by_minutes;
 use crate::memory::keep_memory_by_the_minute;
+use crate::minutes::keep_requests_by_the_minute;
 
 pub(crate) async fn reopening_keeps_everything(store: Store, database: Database) {
     let crash = captured("shop", 0, 1);
@@ -102,6 +103,7 @@ async fn name_workers_without_nodes(database: &Database) {
     keep_measurements_in_the_evidence(database).await;
     keep_memory_by_the_minute(database).await;
     count_without_parts(database).await;
+    keep_requests_by_the_minute(database).await;
     for sql in [
         "ALTER TABLE crash RENAME COLUMN id TO worker",
         "ALTER TABLE crash DROP COLUMN role",

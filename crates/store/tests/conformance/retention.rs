@@ -13,13 +13,15 @@ pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
     {
         store.record_crash(&crash).await.unwrap();
     }
-    let minutes = [-60_000, 0].map(|offset_ms| RequestMinute::empty(instance("shop", 0), at(offset_ms)));
+    // an hour goes when all of it is old: the one that began 15 minutes before stays
+    let minutes =
+        [-960_000, -900_000, 0].map(|offset_ms| RequestMinute::empty(instance("shop", 0), at(offset_ms)));
     store.add_minutes(&node("node-a"), &flush(), &minutes).await.unwrap();
     store.save_crash_monitor_state(&instance("shop", 0), "{}").await.unwrap();
 
     let purged = store.purge(at(0)).await.unwrap();
     assert_eq!(
-        ["crash", "incident", "request_minute", "memory_hour"].map(|table| purged.of(table)),
+        ["crash", "incident", "request_hour", "memory_hour"].map(|table| purged.of(table)),
         [2, 1, 1, 0]
     );
     assert_eq!(store.audits(&app("shop"), EVER, 10).await.unwrap().len(), 1);
@@ -27,16 +29,16 @@ pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
     assert_eq!(store.incident(&incident(2)).await.unwrap().unwrap().count, 2);
     let crashes = store.crashes(&app("shop"), EVER, 10).await.unwrap();
     assert_eq!(crashes.iter().map(|crash| crash.at).collect::<Vec<_>>(), [at(5), at(0)]);
-    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 1);
+    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 2);
     assert_eq!(store.crash_monitor_states(&node("node-a")).await.unwrap().len(), 1);
     assert_eq!(store.purge(at(0)).await.unwrap(), Purged::default());
 }
 
 pub(crate) async fn purge_works_through_many_batches(store: Store, _: Database) {
     let minutes: Vec<_> =
-        (-1_200..3).map(|number| RequestMinute::empty(instance("shop", 0), at(number * 60_000))).collect();
+        (-1_200..3).map(|number| RequestMinute::empty(instance("shop", 0), at(number * 3_600_000))).collect();
     store.add_minutes(&node("node-a"), &flush(), &minutes).await.unwrap();
-    assert_eq!(store.purge(at(0)).await.unwrap().of("request_minute"), 1_200);
+    assert_eq!(store.purge(at(0)).await.unwrap().of("request_hour"), 1_200);
     assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 3);
 }
 
