@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use insight::buckets::over_time;
-use insight::report::Severity;
 use insight::tables::{self, RestartColumns};
-use insight::{healing, rules};
 use leptos::prelude::*;
-use model::auto_heal::RefusalReason;
-use model::auto_heal::event::{EventKind, HealEvent};
-use model::auto_heal::restart::{Restart, RestartOutcome};
+use model::auto_heal::event::HealEvent;
+use model::auto_heal::restart::Restart;
 use model::range::read_range;
 use model::status::{AppStatus, InstanceStatus};
-use model::time::humanise;
 use model::{AppName, Place, TimeRange, Timestamp};
 
 use super::Tab;
@@ -21,19 +17,20 @@ use crate::Console;
 use crate::answer::{PageError, query_part};
 use crate::catalog::AUTO_HEAL;
 use crate::parts::chart::ChartFigure;
-use crate::parts::evidence::EvidenceView;
-use crate::parts::icon::{Status, tone};
 use crate::parts::link::Links;
 use crate::parts::range::RangePill;
-use crate::parts::readings::sentence;
 use crate::parts::region::{Counter, LiveRegion};
 use crate::parts::table::TableView;
-use crate::parts::when::When;
 
-/// So many of each are looked through and drawn.
+mod cards;
+
+pub(super) use cards::refusal;
+use cards::{EventCard, RestartCard};
+
+/// So many of each are looked through, and of restarts drawn.
 const READ: u32 = 1_000;
-/// So many of each are listed: each brings its evidence with it.
-const LISTED: usize = 50;
+/// So many of each are listed: each brings its evidence with it, a drawing and the table behind it. A link leads to older ones.
+const LISTED: usize = 10;
 
 /// What the address asks for.
 pub(super) struct Asked {
@@ -64,21 +61,16 @@ pub(super) async fn tab(
     let read = read_range(now, asked.start.as_deref(), asked.end.as_deref());
     let (filter, range, chosen) = (asked.filter, read.range, read.chosen);
     let mut restarts = console.restarts_in_brief(app, read.range, READ).await?;
-    let mut events = console.heal_events_in_brief(app, read.range, READ).await?;
     let changes = console.changes(app, read.range, READ).await?;
-    let is_full = restarts.len().max(events.len()) as u64 >= u64::from(READ);
+    let mut is_full = restarts.len() as u64 >= u64::from(READ);
     restarts.retain(|restart| filter.takes_restart(restart));
-    events.retain(|event| filter.takes_event(event));
     if let Some(listed) = listed(restarts.iter().map(|restart| restart.at)) {
         let mut whole = console.restarts(app, listed, READ).await?;
         whole.retain(|restart| filter.takes_restart(restart));
         restarts.splice(..whole.len().min(restarts.len()), whole);
     }
-    if let Some(listed) = listed(events.iter().map(|event| event.at)) {
-        let mut whole = console.heal_events(app, listed, READ).await?;
-        whole.retain(|event| filter.takes_event(event));
-        events.splice(..whole.len().min(events.len()), whole);
-    }
+    let (events, has_all) = newest_events(console, app, range, filter).await?;
+    is_full |= !has_all;
     let points = restarts.iter().map(|restart| (restart.place.clone(), restart.at, 1));
     let place = |instance: &InstanceStatus| Place {
         node: console.node(),
@@ -88,13 +80,15 @@ pub(super) async fn tab(
     let places: Vec<Place> = status.instances.iter().map(place).collect();
     let chart = over_time("Restarts over time by instance", "restarts", read.range, &places, points);
     let total = restarts.len() as u64;
-    let keep = std::iter::once(("tab", Tab::History.word().to_owned())).chain(filter.words()).collect();
+    let keep: Vec<_> =
+        std::iter::once(("tab", Tab::History.word().to_owned())).chain(filter.words()).collect();
     let here = AUTO_HEAL.href(app);
+    let older = Older { here: here.clone(), keep: keep.clone(), from: range.start };
     let pill = view! { <RangePill read=read now=now here=here.clone() keep=keep /> };
     let instances = status.instances.iter().map(|instance| instance.index).collect();
     let links = Links::of_app(app.clone());
     let changes = view! { <TableView table=insight::changes::table(&changes) links=&links /> };
-    let restarts = view! { <Restarts app=app.clone() restarts=restarts /> };
+    let restarts = view! { <Restarts app=app.clone() restarts=restarts older=older.clone() /> };
     let view = view! {
         <Counter count=total one="restart" many="restarts" />
         <LiveRegion name="range">
@@ -108,7 +102,7 @@ pub(super) async fn tab(
             {restarts}
         </LiveRegion>
         <LiveRegion name="events" heading="Triggered without restart">
-            <Events events=events />
+            <Events events=events older=older />
         </LiveRegion>
         <LiveRegion name="changes" heading="Changes">
             {changes}
@@ -116,6 +110,44 @@ pub(super) async fn tab(
         {is_full.then(|| view! { <p class="quiet">{format!("Only the newest {READ} records of the range are shown. Choose a shorter time range to see the others.")}</p> })}
     };
     Ok(view.into_any())
+}
+
+/// Those that the filter takes: one more than is listed where there are more. And whether it was looked through all of them.
+async fn newest_events(
+    console: &dyn Console,
+    app: &AppName,
+    range: TimeRange,
+    filter: Filter,
+) -> Result<(Vec<HealEvent>, bool), PageError> {
+    let takes_all = filter == Filter::default();
+    let limit = if takes_all { u32::try_from(LISTED + 1).unwrap_or(READ) } else { READ };
+    let mut events = console.heal_events_in_brief(app, range, limit).await?;
+    let has_all = takes_all || (events.len() as u64) < u64::from(READ);
+    events.retain(|event| filter.takes_event(event));
+    if let Some(listed) = listed(events.iter().map(|event| event.at)) {
+        let mut whole = console.heal_events(app, listed, READ).await?;
+        whole.retain(|event| filter.takes_event(event));
+        events.splice(..whole.len().min(events.len()), whole);
+    }
+    Ok((events, has_all))
+}
+
+/// The same page with what is older than the last that is listed.
+#[derive(Clone)]
+struct Older {
+    here: String,
+    keep: Vec<(&'static str, String)>,
+    /// The range's start, which stays.
+    from: Timestamp,
+}
+
+impl Older {
+    fn than(&self, last: Timestamp) -> String {
+        let keep = self.keep.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+        // the last one again: another may have been in the same millisecond
+        let end = last + Duration::from_millis(1);
+        format!("{}?{}&startTime={}&endTime={end}", self.here, keep.join("&"), self.from)
+    }
 }
 
 /// The range of those that are listed, of all that were found, newest first: their evidence is read whole.
@@ -190,12 +222,13 @@ fn FilterForm(
 }
 
 #[component]
-fn Restarts(app: AppName, restarts: Vec<Restart>) -> impl IntoView {
+fn Restarts(app: AppName, restarts: Vec<Restart>, older: Older) -> impl IntoView {
     if restarts.is_empty() {
         return view! { <p class="quiet">"No matching restarts in this time range"</p> }.into_any();
     }
-    let unlisted = restarts.len().saturating_sub(LISTED);
+    let has_more = restarts.len() > LISTED;
     let listed: Vec<Restart> = restarts.into_iter().take(LISTED).collect();
+    let older = listed.last().filter(|_| has_more).map(|last| older.than(last.at));
     let links = Links::of_app(app);
     let table = tables::restarts("Restarts", &listed, RestartColumns::Whole, "");
     view! {
@@ -204,182 +237,61 @@ fn Restarts(app: AppName, restarts: Vec<Restart>) -> impl IntoView {
         <div class="insights history">
             {listed.into_iter().map(|restart| view! { <RestartCard restart=restart /> }).collect_view()}
         </div>
-        <Unlisted number=unlisted />
+        <Rest older=older />
     }
     .into_any()
 }
 
 #[component]
-fn Events(events: Vec<HealEvent>) -> impl IntoView {
+fn Events(events: Vec<HealEvent>, older: Older) -> impl IntoView {
     if events.is_empty() {
         return view! { <p class="quiet">"No entries in this time range"</p> }.into_any();
     }
-    let unlisted = events.len().saturating_sub(LISTED);
+    let has_more = events.len() > LISTED;
+    let older = events.iter().take(LISTED).next_back().filter(|_| has_more).map(|last| older.than(last.at));
     view! {
         <div class="insights history">
             {events.into_iter().take(LISTED).map(|event| view! { <EventCard event=event /> }).collect_view()}
         </div>
-        <Unlisted number=unlisted />
+        <Rest older=older />
     }
     .into_any()
 }
 
+/// Leads to those that are not listed, where there are any.
 #[component]
-fn Unlisted(number: usize) -> impl IntoView {
-    (number > 0).then(|| {
+fn Rest(older: Option<String>) -> impl IntoView {
+    older.map(|older| {
         view! {
-            <p class="quiet">
-                {format!("The newest {LISTED} are listed; {number} more are not. Choose a shorter time range, or filter.")}
-            </p>
+            <p class="quiet">{format!("The newest {LISTED} are listed. ")} <a href=older>"Show older"</a></p>
         }
     })
-}
-
-/// One restart; unfolded, all that is known of it.
-#[component]
-fn RestartCard(restart: Restart) -> impl IntoView {
-    let id = restart.id();
-    let severity = Severity::of_restart(&restart);
-    let (word, why) = match &restart.outcome {
-        RestartOutcome::Done => ("Restarted", None),
-        RestartOutcome::Failed { why } => ("Failed", Some(healing::failure(why))),
-    };
-    let reason = sentence(&healing::reason(&restart.reason));
-    let evidence = restart.evidence.clone();
-    let key = id.clone();
-    let new = restart
-        .new
-        .map_or_else(|| "none".into_any(), |new| view! { <code>{new.to_string()}</code> }.into_any());
-    view! {
-        <details class=format!("insight {}", tone(severity)) data-key=format!("restart-{id}")>
-            <summary class="insight-head">
-                <Status severity=severity word=word />
-                <span class="insight-title">
-                    <When at=restart.at />
-                    {format!(" · instance {} · {reason}", restart.place.instance)}
-                </span>
-            </summary>
-            <div class="insight-body">
-                {why.map(|why| view! { <p class="message warning">{why}</p> })}
-                <dl class="details">
-                    <div>
-                        <dt>"Duration"</dt>
-                        <dd>{humanise(Duration::from_millis(restart.duration_ms))}</dd>
-                    </div>
-                    <div>
-                        <dt>"Requests drained"</dt>
-                        <dd>{restart.drained}</dd>
-                    </div>
-                    <div>
-                        <dt>"Requests failed"</dt>
-                        <dd>{restart.failed}</dd>
-                    </div>
-                    <div>
-                        <dt>"Streams ended"</dt>
-                        <dd>{restart.streams_ended}</dd>
-                    </div>
-                    <div>
-                        <dt>"Tunnels ended"</dt>
-                        <dd>{restart.tunnels_ended}</dd>
-                    </div>
-                    <div>
-                        <dt>"Instance"</dt>
-                        <dd>{restart.place.within_app()}</dd>
-                    </div>
-                    <div>
-                        <dt>"Old worker"</dt>
-                        <dd>
-                            <code>{restart.old.to_string()}</code>
-                        </dd>
-                    </div>
-                    <div>
-                        <dt>"New worker"</dt>
-                        <dd>{new}</dd>
-                    </div>
-                </dl>
-                {evidence.map(|evidence| view! { <EvidenceView evidence=evidence key=key /> })}
-            </div>
-        </details>
-    }
-}
-
-/// Why a broken rule did nothing.
-pub(super) fn refusal(reason: &RefusalReason) -> AnyView {
-    match reason {
-        RefusalReason::FuseBlown { until } => {
-            view! { "proactive rules are paused until " <When at=*until /> }.into_any()
-        }
-        RefusalReason::MinimumProcessTime { .. } | RefusalReason::RestartUnderWay => {
-            healing::refusal(reason).into_any()
-        }
-    }
-}
-
-#[component]
-fn EventCard(event: HealEvent) -> impl IntoView {
-    let id = event.id();
-    let (severity, word, text) = match event.what {
-        EventKind::Logged => (Severity::Info, "Logged", "Logged".into_any()),
-        EventKind::Ran { exe, result } => (
-            Severity::Info,
-            "Ran",
-            view! { <code>{exe}</code> ": " {healing::action_result(&result)} }.into_any(),
-        ),
-        EventKind::Refused { refused } => {
-            (Severity::Info, "No action", view! { "No action: " {refusal(&refused)} "." }.into_any())
-        }
-    };
-    let rule = rules::title(event.evidence.rule);
-    let worker = event.worker.to_string();
-    let key = id.clone();
-    view! {
-        <details class=format!("insight {}", tone(severity)) data-key=format!("event-{id}")>
-            <summary class="insight-head">
-                <Status severity=severity word=word />
-                <span class="insight-title">
-                    <When at=event.at />
-                    {format!(" · instance {} · {rule}", event.worker.place.instance)}
-                </span>
-            </summary>
-            <div class="insight-body">
-                <p>{text}</p>
-                <p class="quiet">"Worker " <code>{worker}</code> " on " {event.worker.place.node.to_string()}</p>
-                <EvidenceView evidence=event.evidence key=key />
-            </div>
-        </details>
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::Timestamp;
-    use model::auto_heal::restart::{RestartFailure, RestartReason};
 
     #[test]
-    fn a_restart_says_what_it_cost_and_a_failed_one_why() {
-        let restart = Restart {
-            old: "node-a/shop/1/1769847300000".parse().unwrap(),
-            new: None,
-            place: "node-a/shop/1".parse().unwrap(),
-            at: Timestamp::from_ms(1_769_847_400_000),
-            reason: RestartReason::ByHand { by: None },
-            evidence: None,
-            duration_ms: 1_200,
-            drained: 3,
-            failed: 0,
-            streams_ended: 0,
-            tunnels_ended: 0,
-            outcome: RestartOutcome::Failed {
-                why: RestartFailure::Recorded("It did not <i>listen.".to_owned()),
-            },
+    fn the_newest_are_listed_and_a_link_leads_to_the_others() {
+        let older = Older {
+            here: "/history".to_owned(),
+            keep: vec![("tab", "history".to_owned()), ("outcome", "failed".to_owned())],
+            from: Timestamp::from_ms(0),
         };
-        let html = view! { <RestartCard restart=restart /> }.to_html();
-        for expected in
-            ["Failed", "instance 1", "Manual restart.", "1.2 s", "It did not &lt;i&gt;listen.", "node-a/1"]
-        {
-            assert!(html.contains(expected), "{expected} in {html}");
-        }
-        assert!(!html.contains("<b>") && !html.contains("<i>"), "{html}");
+        let shown = |count: i64| {
+            // newest first, a minute apart
+            let restarts = (0..count).map(|number| cards::failed(60_000 * (count - number))).collect();
+            let app = "shop".parse().unwrap();
+            view! { <Restarts app=app restarts=restarts older=older.clone() /> }.to_html()
+        };
+        let all = shown(10);
+        assert_eq!(all.matches("<summary").count(), 10);
+        assert!(!all.contains("Show older"), "{all}");
+        let newest = shown(13);
+        assert_eq!(newest.matches("<summary").count(), 10);
+        let link = "href=\"/history?tab=history&amp;outcome=failed&amp;startTime=1970-01-01T00:00:00.000Z&amp;\
+                    endTime=1970-01-01T00:04:00.001Z\"";
+        assert!(newest.contains(link), "{link} in {newest}");
     }
 }
