@@ -1,5 +1,6 @@
 //! What has to be done from time to time: the front doors' counts and the workers' memory go into the store, and what is older
-//! than the retention goes out of it. [`files`] does the same for what Medic writes itself.
+//! than the retention goes out of it. [`files`] does the same for what Medic writes itself. Memory that Medic does not use goes back
+//! to the system.
 //!
 //! Counts are sent in numbered flushes. One whose answer was lost is sent again as it was, and the store counts it once; what is
 //! counted meanwhile waits for the next.
@@ -26,6 +27,8 @@ pub use files::{FileBounds, Files};
 const FLUSH: Duration = Duration::from_secs(10);
 /// How often old rows are deleted, in flushes: every ten minutes.
 const FLUSHES_PER_PURGE: u64 = 60;
+/// In which flush of these memory is given back: when Medic has started, and ten minutes on what pages left.
+const GIVES_BACK: u64 = 1;
 /// How many rows one flush holds at most.
 const FLUSH_LIMIT: usize = 1_000;
 
@@ -71,6 +74,9 @@ impl Housekeeping {
                     Ok(()) => looked = now,
                     Err(error) => say(&error, "old rows could not be deleted; trying again in ten minutes"),
                 }
+            }
+            if round % FLUSHES_PER_PURGE == GIVES_BACK {
+                give_back_memory().await;
             }
             let stop = tokio::time::timeout(FLUSH, shut_down.wait_for(|stop| *stop)).await.is_ok();
             self.flush(&mut counts).await;
@@ -146,6 +152,12 @@ impl Counts {
             self.sent = Some((flush, rows.take(FLUSH_LIMIT).map(|(_, row)| row).collect()));
         }
         self.sent.as_ref().map(|(flush, rows)| (flush, rows.as_slice()))
+    }
+}
+
+async fn give_back_memory() {
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(shim::give_back_memory).await {
+        tracing::debug!(%error, "memory that is not used could not be given back");
     }
 }
 

@@ -140,6 +140,7 @@ fn stop(path: &std::path::Path, keep_apps: bool) -> anyhow::Result<()> {
 fn serve(path: &std::path::Path, purpose: Purpose) -> anyhow::Result<()> {
     let config = load(path)?;
     log::start();
+    shim::limit_heaps();
     let service_manager = ServiceManager::of_environment(|name| std::env::var(name).ok());
     let runtime = runtime()?;
     let served =

@@ -81,6 +81,29 @@ pub(crate) fn sealed_file(content: &[&[u8]]) -> io::Result<File> {
     Ok(file)
 }
 
+/// Lets the allocator have at most so many heaps. For threads that are started from now on.
+pub(crate) fn limit_arenas(heaps: i32) {
+    // SAFETY: it sets a number.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, heaps) };
+}
+
+/// Has the allocator give what was freed back to the system, from the middle of its heaps too.
+pub(crate) fn trim_heaps() {
+    // SAFETY: it gives back only what nobody has allocated.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Takes pages of this process's own code out of its memory. They show a file: whoever runs them next has them again.
+pub(crate) fn drop_code(start: u64, end: u64) -> io::Result<()> {
+    let number =
+        |value: u64| usize::try_from(value).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
+    let (start, end) = (number(start)?, number(end)?);
+    let length = end.saturating_sub(start);
+    // SAFETY: the caller names an area that shows a file and cannot be written to, so that nothing is lost by it.
+    check(unsafe { libc::madvise(std::ptr::without_provenance_mut(start), length, libc::MADV_DONTNEED) })?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;
