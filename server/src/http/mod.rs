@@ -15,6 +15,7 @@ use axum::middleware::{from_fn, map_response};
 use model::status::Snapshot;
 use store::Store;
 use tokio::sync::watch;
+use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
 use crate::access;
@@ -25,6 +26,9 @@ pub use asked::Asked;
 
 /// The largest body that any route takes. Nothing that is sent here comes near it.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
+
+/// An eighth more to send than by the usual level, 6, which took a fifth of all the time that a long page took.
+const COMPRESSION: CompressionLevel = CompressionLevel::Precise(4);
 
 /// Everything that is served at the dashboard's address and on the Unix socket. `shut_down` turns true when open streams must
 /// end.
@@ -43,7 +47,7 @@ pub fn router(
         .layer(from_fn(access::let_in))
         // Pages and JSON; not streams of events, which would be held back, and not what is compressed already. Nothing that is
         // answered holds a secret beside what a stranger chose, so its length tells none.
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().quality(COMPRESSION))
         // around all of it, so that no answer is without
         .layer(map_response(http_server::add_headers))
 }
