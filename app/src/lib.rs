@@ -19,6 +19,7 @@ pub mod console;
 pub mod markdown;
 #[cfg(all(test, feature = "ssr"))]
 #[path = "../../crates/insight/src/detectors/tests/nothing.rs"]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod nothing;
 #[cfg(feature = "ssr")]
 #[expect(unreachable_pub, reason = "the component macro makes its inner function public")]
