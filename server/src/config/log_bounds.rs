@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use super::App;
 use super::reader::{Reader, Section};
 use super::values::{Raw, Size, duration, got, size};
 
@@ -83,21 +82,22 @@ pub(super) fn quota_of_all<'t>(reader: &mut Reader<'t>, server: &mut Section<'t>
     reader.optional(server, "log_quota", quota(Size(LEAST_OF_INSTANCE))).map(|Size(bytes)| bytes)
 }
 
-/// The same once the apps are known: what they write at any moment must have room in it.
+/// The same once the apps are known, by how many instances each has: what they write at any moment must have room in it.
 pub(super) fn total<'t>(
     reader: &mut Reader<'t>,
     server: &Section<'t>,
     written: Option<u64>,
-    apps: &[App],
+    apps: &[(u16, LogBounds)],
 ) -> u64 {
-    let instances: u64 = apps.iter().map(|app| u64::from(app.instances)).sum();
+    let instances: u64 = apps.iter().map(|(instances, _)| u64::from(*instances)).sum();
     let Some(quota) = written else {
         let default = DEFAULT_OF_ALL.max(instances * DEFAULT_OF_INSTANCE);
         reader.add_line(server, "log_quota", &Size(default).to_string(), "default".to_owned());
         return default;
     };
-    let current =
-        |app: &App| WRITERS * u64::from(app.instances) * app.logs.rotation(app.instances).file_bytes;
+    let current = |(instances, bounds): &(u16, LogBounds)| {
+        WRITERS * u64::from(*instances) * bounds.rotation(*instances).file_bytes
+    };
     let least: u64 = apps.iter().map(current).sum();
     if quota < least {
         let what = format!(

@@ -138,7 +138,8 @@ impl Config {
         reader.finish(&healing);
         let numbers = GeneralNumbers { crash_monitoring: numbers, fuse, not_responding, log_retention };
         let apps = app::read_all(&mut reader, &mut root, folder, (listen, numbers));
-        let log_quota_bytes = log_bounds::total(&mut reader, &server, log_quota_bytes, &apps);
+        let bounds: Vec<_> = apps.iter().map(|app| (app.instances, app.logs)).collect();
+        let log_quota_bytes = log_bounds::total(&mut reader, &server, log_quota_bytes, &bounds);
         reader.finish(&root);
         let (lines, doubts) = reader.done()?;
         Ok(Self {

@@ -30,7 +30,7 @@ impl Fleet {
         let gone: BTreeSet<AppName> =
             self.apps.keys().filter(|name| !apps.contains_key(*name)).cloned().collect();
         for app in gone.iter().filter_map(|name| self.apps.remove(name)) {
-            self.former.take_app(now, app, effects);
+            self.former.take_app(now, app.into_parts(), effects);
         }
         for (name, start) in apps {
             let (node, analysis, former) = (&self.node, self.analysis, &mut self.former);

@@ -10,7 +10,6 @@ use crate::auto_heal::Configure;
 use crate::crash_monitor::CrashMonitor;
 use crate::effect::Effect;
 use crate::fleet::Remembered;
-use crate::fleet::app::App;
 use crate::instance;
 use crate::instance::{CrashAnalysis, Healing, Instance, Lifecycle};
 use model::auto_heal::fuse::FuseState;
@@ -39,9 +38,13 @@ impl FormerPlaces {
         Self { analysis, places: BTreeMap::new(), fuses: BTreeMap::new() }
     }
 
-    /// The app is configured no more.
-    pub(super) fn take_app(&mut self, now: Now, app: App, effects: &mut Vec<Effect>) {
-        let (name, instances, fuse) = app.into_parts();
+    /// The app of these places is configured no more.
+    pub(super) fn take_app(
+        &mut self,
+        now: Now,
+        (name, instances, fuse): (AppName, Vec<Instance>, FuseState),
+        effects: &mut Vec<Effect>,
+    ) {
         self.fuses.insert(name, fuse);
         for place in instances {
             self.take_in(now, place, effects);
