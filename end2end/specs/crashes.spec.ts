@@ -65,6 +65,28 @@ test('an incident is resolved with what fixes it, and reopened', async ({ page, 
   await expect(state).toContainText('Open');
 });
 
+test('crashes with only a signal known are counted with the captured one, separated, and joined again', async ({
+  page,
+  incident,
+}) => {
+  await page.goto(`/incidents/${incident.id}`);
+  const facts = page.locator('[data-live="facts"]');
+  await expect(facts).toContainText(/\d+: 1 captured, \d+ probably the same \(only the signal is known\)/);
+  const part = page.getByText('Crashes with only a signal known');
+  await part.click();
+  await page.getByRole('button', { name: 'Separate' }).click();
+  await expect(page.getByRole('status').filter({ hasText: 'Incident changed.' })).toBeVisible();
+  await expect(facts).not.toContainText('probably the same');
+  await page.goto('/apps/shop/incidents');
+  await expect(page.getByRole('row').filter({ hasText: 'SIGSEGV' })).toHaveCount(2);
+  await page.getByRole('link', { name: /^SIGSEGV \| lab-shop$/ }).click();
+  await expect(page.getByText('Somebody separated these crashes')).toBeVisible();
+  await page.getByRole('link', { name: incident.id }).click();
+  await part.click();
+  await page.getByRole('button', { name: 'Join' }).click();
+  await expect(facts).toContainText('probably the same');
+});
+
 test('an incident is copied as Markdown', async ({ page, context, incident }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await page.goto(`/incidents/${incident.id}`);

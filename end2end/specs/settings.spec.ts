@@ -36,6 +36,26 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
+test('capture from the first crash is switched on and off for the worker that runs', async ({ page, medic }) => {
+  const first = page.getByRole('switch', { name: 'Capture from the first crash' });
+  const crashes = page.getByRole('row').filter({ hasText: 'crash_monitoring.crashes' });
+  const monitoring = async () => {
+    type Instance = { monitoring: { state: string } };
+    return (await medic.api<{ instances: Instance[] }>('apps/diary')).instances.map(({ monitoring }) => monitoring.state);
+  };
+  await page.goto('/apps/diary/settings');
+  await expect(first).not.toBeChecked();
+  await first.check();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(first).toBeChecked();
+  await expect(crashes).toContainText('0');
+  await expect.poll(monitoring).toEqual(['armed']);
+  await first.uncheck();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(first).not.toBeChecked();
+  await expect.poll(monitoring).toEqual(['counting']);
+});
+
 test('the effective configuration names its values, but no secret', async ({ page }) => {
   await page.goto('/apps/diary/settings');
   const table = page.getByRole('region', { name: 'Effective configuration' }).last();

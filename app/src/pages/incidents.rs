@@ -70,7 +70,7 @@ fn IncidentTable(incidents: Vec<IncidentSummary>) -> impl IntoView {
                     {incident.count}
                     {(incident.probable > 0)
                         .then(|| {
-                            view! { <br /> <span class="quiet">{format!("{} probably the same", incident.probable)}</span> }
+                            view! { <br /> <span class="quiet">{format!("{} probable", incident.probable)}</span> }
                         })}
                 </td>
                 <td>

@@ -6,7 +6,7 @@ use crate::address::OUTPUT;
 use crate::answer::{PageError, answer, asked_app, console, path_part};
 use crate::console::WorkerOutput;
 use crate::parts::frame::{Page, app_crumbs};
-use crate::parts::region::LiveRegion;
+use crate::parts::region::{LiveRegion, Scroll};
 
 /// The page.
 #[component]
@@ -44,7 +44,9 @@ fn Lines(output: WorkerOutput) -> impl IntoView {
     }
     view! {
         {file.map(|file| view! { <p class="quiet">"Log file: "<code>{file}</code></p> })}
-        <pre class="output">{lines.join("\n")}</pre>
+        <Scroll label="Output">
+            <pre class="output">{lines.join("\n")}</pre>
+        </Scroll>
     }
     .into_any()
 }
