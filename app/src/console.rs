@@ -21,6 +21,7 @@ use model::auto_heal::{AutoHealConfig, NotRespondingNumbers};
 use model::change::Change;
 use model::crash::{Crash, Incident, IncidentSummary};
 use model::crash_monitor::Numbers;
+use model::deploy::Deploy;
 use model::incident_state::IncidentDecision;
 use model::settings::{AppSettings, Setting};
 use model::status::Snapshot;
@@ -109,6 +110,9 @@ pub trait Console: Send + Sync {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Restart>, ConsoleError>;
+    /// When an app's workers began to run other code, newest first, at most `limit`.
+    async fn deploys(&self, app: &AppName, range: TimeRange, limit: u32)
+    -> Result<Vec<Deploy>, ConsoleError>;
     /// What people changed for one app in `range`, and who it was, newest first, at most `limit`.
     async fn changes(&self, app: &AppName, range: TimeRange, limit: u32)
     -> Result<Vec<Change>, ConsoleError>;

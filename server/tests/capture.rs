@@ -250,6 +250,9 @@ fn the_first_crash_is_captured_where_the_setting_says_so_by_the_worker_that_runs
     };
     until("armed");
     assert_eq!(medic.json(settings)["MEDIC_CAPTURE_FIRST_CRASH"], "True");
+    let page = medic.get("/apps/shop/settings").body;
+    let (_, line) = page.split_once("crash_monitoring.crashes").unwrap();
+    assert!(line.find(">0<").unwrap() < line.find("crash_monitoring.window").unwrap(), "the number in force");
     assert_eq!(save(""), 303);
     until("counting");
     assert_eq!(save("&MEDIC_CAPTURE_FIRST_CRASH=True"), 303);

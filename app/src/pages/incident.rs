@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use model::auto_heal::evidence::{Sample, Unit};
 use model::auto_heal::restart::Restart;
 use model::crash::{Crash, Incident, Module};
+use model::deploy::Deploy;
 use model::incident_state::IncidentState;
 use model::{CrashCause, CrashId, IncidentId, TimeRange};
 
@@ -31,6 +32,8 @@ const LISTED: u32 = 50;
 
 /// So many restarts are listed beside them.
 const RESTARTS_LISTED: u32 = 20;
+/// What crashed first this long after a deploy may come of it.
+const AFTER_DEPLOY: Duration = Duration::from_hours(24);
 /// Restarts this long before the first crash and after the last are near.
 const NEAR: Duration = Duration::from_mins(30);
 
@@ -47,6 +50,7 @@ pub(crate) fn IncidentPage() -> impl IntoView {
         let asked = id;
         let crashes = console.crashes_of(&incident.id, LISTED).await?;
         let restarts = restarts_near(&*console, &incident).await?;
+        let deploy = deploy_before(&*console, &incident).await?;
         let mut crumbs = app_crumbs(&incident.app);
         crumbs.push((INCIDENTS.name.to_owned(), INCIDENTS.href(&incident.app)));
         let (title, app) = (insight::incident::title(&incident), incident.app.clone());
@@ -55,7 +59,7 @@ pub(crate) fn IncidentPage() -> impl IntoView {
                 <Counter count=incident.count one="crash" many="crashes" />
                 <StateOutcome word=changed />
                 <LedHere asked=asked shown=incident.id.clone() />
-                <Content incident=incident crashes=crashes restarts=restarts />
+                <Content incident=incident crashes=crashes restarts=restarts deploy=deploy />
             </Page>
         };
         Ok(view.into_any())
@@ -71,8 +75,23 @@ async fn restarts_near(console: &dyn Console, incident: &Incident) -> Result<Vec
     }
 }
 
+/// The last one before the incident was first seen, where that is not long ago; none of an app that is not configured any more.
+async fn deploy_before(console: &dyn Console, incident: &Incident) -> Result<Option<Deploy>, PageError> {
+    let end = incident.first_seen + Duration::from_millis(1);
+    let range = TimeRange { start: incident.first_seen - AFTER_DEPLOY, end };
+    match console.deploys(&incident.app, range, 1).await {
+        Err(ConsoleError::NoSuchApp(_)) => Ok(None),
+        deploys => Ok(deploys?.pop()),
+    }
+}
+
 #[component]
-fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> impl IntoView {
+fn Content(
+    incident: Incident,
+    crashes: Vec<Crash>,
+    restarts: Vec<Restart>,
+    #[prop(optional_no_strip)] deploy: Option<Deploy>,
+) -> impl IntoView {
     let links = Links::of_app(incident.app.clone());
     let audits = audits(&incident, &crashes);
     let crashes = tables::crashes(&crashes, false);
@@ -84,6 +103,7 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
     let markdown = INCIDENT_MARKDOWN.of_incident(&incident.id);
     let title = insight::incident::title(&incident);
     let facts = facts(&incident);
+    let deploy = deploy.map(|deploy| insight::deploys::first_seen_after(incident.first_seen, &deploy));
     let actions = view! { <Actions actions=actions(&incident) links=&links /> }.into_any();
     let in_flight = view! { <InFlight incident=&incident /> }.into_any();
     let is_memory = incident.cause == CrashCause::OutOfMemory;
@@ -93,6 +113,7 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
     view! {
         <LiveRegion name="facts">
             <h1 class="incident-title">{title}</h1>
+            {deploy.map(|said| view! { <p class="lead">{said}</p> })}
             <p class="actions">
                 <a class="button" href=markdown data-copy="markdown">
                     "Copy as Markdown"
@@ -100,8 +121,8 @@ fn Content(incident: Incident, crashes: Vec<Crash>, restarts: Vec<Restart>) -> i
             </p>
             <Details details=facts />
         </LiveRegion>
-        {signal_only}
         <StateForm id=id.clone() is_open=is_open />
+        {signal_only}
         <LiveRegion name="stack" heading="Stack trace">
             <Stack thread=crashing_thread key=format!("stack-{id}") fault=fault />
             <Notes notes=insight::notes::sentences(&notes) />
@@ -202,12 +223,15 @@ fn SignalOnly<'a>(incident: &'a Incident) -> impl IntoView {
         )
     };
     view! {
-        <form class="signal-only" method="post" action=INCIDENT_STATE.of_incident(id)>
-            <p>{text}</p>
-            <button class="button" type="submit" name="decision" value=decision>
-                {button}
-            </button>
-        </form>
+        <details class="change-state" data-key="signal-only">
+            <summary>"Crashes with only a signal known"</summary>
+            <form class="signal-only" method="post" action=INCIDENT_STATE.of_incident(id)>
+                <p>{text}</p>
+                <button class="button" type="submit" name="decision" value=decision>
+                    {button}
+                </button>
+            </form>
+        </details>
     }
     .into_any()
 }

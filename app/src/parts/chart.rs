@@ -5,6 +5,7 @@ use insight::report::{Chart, Series};
 use leptos::prelude::*;
 
 use super::columns::{Column, stacked_columns};
+use super::deploy_marks;
 use super::figure::{COLUMN_SWATCH, Swatch, caption, hover, image, short};
 use super::plot::{NARROW, Size, WIDE, series_colour};
 use super::region::{Scroll, slug};
@@ -47,7 +48,7 @@ pub(crate) fn ChartFigure(
             <figcaption>{caption(&chart.title, has_heading)}</figcaption>
             {drawing(&chart, WIDE)}
             {drawing(&chart, NARROW)}
-            <ul class="legend">{legend}</ul>
+            <ul class="legend">{legend} {deploy_marks::legend(&chart.deploys)}</ul>
             <details data-key=table_key>
                 <summary>"Show as a table"</summary>
                 <ChartTable chart=chart />
@@ -62,9 +63,11 @@ fn drawing(chart: &Chart, size: Size) -> Option<impl IntoView + use<>> {
     let total: u64 = chart.series.iter().flat_map(|series| &series.values).sum();
     let class = size.class;
     let names = chart.series.iter().map(|series| short(&series.name)).collect::<Vec<_>>().join(", ");
-    let about = format!("{total} {} between {}: {names}.", chart.unit, range_text(chart.range));
+    let deploys = deploy_marks::about(&chart.deploys);
+    let about = format!("{total} {} between {}: {names}.{deploys}", chart.unit, range_text(chart.range));
     let id = format!("plot-{}-{class}", slug(&chart.title));
-    let hover = plot.parts.iter().map(|column| column_hover(chart, column)).collect::<String>();
+    let mut hover = plot.parts.columns.iter().map(|column| column_hover(chart, column)).collect::<String>();
+    hover.push_str(&deploy_marks::lines(&chart.deploys, &plot.parts.deploys));
     let svg = image(&plot, size, &id, &chart.title, &about, &hover);
     Some(view! { <div class=format!("plot-holder {class}") inner_html=svg></div> })
 }
@@ -87,8 +90,17 @@ fn column_hover(chart: &Chart, column: &Column) -> String {
 fn ChartTable(chart: Chart) -> impl IntoView {
     let buckets = chart.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
     let value = |series: &Series, bucket: usize| series.values.get(bucket).copied().unwrap_or(0);
+    let deployed = |bucket: usize| {
+        let start = chart.bucket_start(bucket);
+        let end = start + std::time::Duration::from_millis(chart.bucket_ms);
+        let within = chart.deploys.iter().filter(|deploy| start <= deploy.at && deploy.at < end);
+        within.map(deploy_marks::words).collect::<Vec<_>>().join("; ")
+    };
+    let has_deploys = !chart.deploys.is_empty();
     let rows = (0..buckets)
-        .filter(|bucket| chart.series.iter().any(|series| value(series, *bucket) > 0))
+        .filter(|bucket| {
+            chart.series.iter().any(|series| value(series, *bucket) > 0) || !deployed(*bucket).is_empty()
+        })
         .map(|bucket| {
             view! {
                 <tr>
@@ -96,6 +108,7 @@ fn ChartTable(chart: Chart) -> impl IntoView {
                         <When at=chart.bucket_start(bucket) bare=true />
                     </th>
                     {chart.series.iter().map(|series| view! { <td class="number">{value(series, bucket)}</td> }).collect_view()}
+                    {has_deploys.then(|| view! { <td class="wrap">{deployed(bucket)}</td> })}
                 </tr>
             }
         })
@@ -112,6 +125,7 @@ fn ChartTable(chart: Chart) -> impl IntoView {
                     <tr>
                         <th scope="col">{format!("From (UTC), {} min each", chart.bucket_ms / 60_000)}</th>
                         {heads}
+                        {has_deploys.then(|| view! { <th scope="col">"Events"</th> })}
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -123,6 +137,7 @@ fn ChartTable(chart: Chart) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use insight::report::DeployMark;
     use model::TimeRange;
 
     fn chart(values: Vec<u64>) -> Chart {
@@ -136,6 +151,7 @@ mod tests {
                 Series { name: "<script>alert(1)</script>".to_owned(), values },
                 Series { name: "node/1".to_owned(), values: vec![0, 0, 5, 0] },
             ],
+            deploys: vec![],
         }
     }
 
@@ -156,6 +172,34 @@ mod tests {
         assert!(!html.contains("#0100"), "a placeholder is left: {html}");
         assert_eq!(html.matches("<svg class=\"plot").count(), 2);
         assert!(!html.contains("<script>") && html.contains("&lt;script&gt;"), "{html}");
+    }
+
+    #[test]
+    fn deploys_are_marked_with_a_line_a_name_and_a_row() {
+        let mut chart = chart(vec![0, 2, 1, 0]);
+        let mark = |minutes: u64, label: &str| DeployMark {
+            at: chart.range.start + std::time::Duration::from_mins(minutes),
+            label: label.to_owned(),
+            text: "Revision 1 → 2 (git)".to_owned(),
+        };
+        chart.deploys = vec![mark(20, "<b>2</b>"), mark(21, "3"), mark(59, "a-very-long-name-of-a-tag")];
+        let html = view! { <ChartFigure chart=chart /> }.to_html();
+        assert_eq!(html.matches("<line class=\"deploy\"").count(), 6);
+        assert_eq!(
+            html.matches("<text class=\"deploy\"").count(),
+            4,
+            "a name that would cover another is left out"
+        );
+        for expected in [
+            "08:20:00 Deploy of &lt;b&gt;2&lt;/b&gt;: Revision 1 → 2 (git)",
+            "text-anchor=\"end\">a-very-long-…<",
+            "Deploys: &lt;b&gt;2&lt;/b&gt;, 3, a-very",
+            "var(--deploy)",
+            "Events",
+        ] {
+            assert!(html.contains(expected), "{expected} in {html}");
+        }
+        assert!(!html.contains("<b>2"), "{html}");
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use insight::report::Chart;
 use plotters::prelude::*;
 
-use super::plot::{Area, COUNT, Drawn, Plot, Size, axes, draw_grid, draw_times, plot, series_placeholder};
+use super::plot::{
+    Area, COUNT, DeployLines, Drawn, Plot, Size, axes, deploy_lines, draw_grid, draw_times, plot,
+    series_placeholder,
+};
 
 /// One stacked column of the chart, in the drawing's own units.
 pub(crate) struct Column {
@@ -13,18 +16,30 @@ pub(crate) struct Column {
     pub(crate) area: (i32, i32, i32, i32),
 }
 
-/// Draws the chart, with the columns that count something; `None` where plotters refuses (a chart of no width).
-pub(crate) fn stacked_columns(chart: &Chart, size: Size) -> Option<Plot<Vec<Column>>> {
+/// Where the parts of a drawing are.
+pub(crate) struct Columns {
+    /// Those that count something.
+    pub(crate) columns: Vec<Column>,
+    pub(super) deploys: DeployLines,
+}
+
+/// Above the columns; with room for the names of deploys.
+const TOP: u32 = 10;
+const TOP_WITH_DEPLOYS: u32 = 26;
+
+/// Draws the chart; `None` where plotters refuses (a chart of no width).
+pub(crate) fn stacked_columns(chart: &Chart, size: Size) -> Option<Plot<Columns>> {
     plot(size, |root| draw(root, chart, size))
 }
 
-fn draw(root: &Area<'_>, chart: &Chart, size: Size) -> Drawn<Vec<Column>> {
+fn draw(root: &Area<'_>, chart: &Chart, size: Size) -> Drawn<Columns> {
     let buckets = chart.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
     let total =
         |bucket: usize| chart.series.iter().filter_map(|series| series.values.get(bucket)).sum::<u64>();
     let top = (0..buckets).map(total).max().unwrap_or(0).max(4);
     let (start, end) = (chart.range.start.as_ms(), chart.range.end.as_ms());
-    let context = axes(root, (10, 34), start..end, 0..top + top.div_ceil(8))?;
+    let above = if chart.deploys.is_empty() { TOP } else { TOP_WITH_DEPLOYS };
+    let context = axes(root, (above, 34), start..end, 0..top + top.div_ceil(8))?;
     draw_grid(root, &context, top, COUNT)?;
     draw_times(root, &context, size)?;
     let mut columns = Vec::new();
@@ -49,5 +64,5 @@ fn draw(root: &Area<'_>, chart: &Chart, size: Size) -> Drawn<Vec<Column>> {
             (context.backend_coord(&(left, 0)), context.backend_coord(&(right, top)));
         columns.push(Column { bucket, area: (x0, top, (x1 - x0).max(4), bottom - top) });
     }
-    Ok(columns)
+    Ok(Columns { columns, deploys: deploy_lines(&context, &chart.deploys) })
 }

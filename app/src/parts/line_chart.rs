@@ -11,6 +11,7 @@ use model::Timestamp;
 use model::time::humanise;
 
 use super::amount::{amount, unit_word};
+use super::deploy_marks;
 use super::figure::{LINE_SWATCH, Swatch, caption, hover, image, short};
 use super::plot::{NARROW, Size, WIDE, series_colour};
 use super::region::{Scroll, slug};
@@ -68,7 +69,8 @@ fn drawn(chart: &LineChart, size: Size, with_limit: bool) -> Option<impl IntoVie
     let class = size.class;
     let id = format!("lines-{}-{class}{}", slug(&chart.title), if with_limit { "" } else { "-closer" });
     // There is no pointer to hover with on a phone.
-    let hovers = if class == WIDE.class { hovers(chart, &drawing.parts) } else { String::new() };
+    let mut hovers = if class == WIDE.class { hovers(chart, &drawing.parts) } else { String::new() };
+    hovers.push_str(&deploy_marks::lines(&chart.deploys, &drawing.parts.deploys));
     let svg = image(&drawing, size, &id, &chart.title, &about(chart), &hovers);
     Some(view! { <div class=format!("plot-holder {class}") inner_html=svg></div> })
 }
@@ -89,7 +91,8 @@ fn about(chart: &LineChart) -> String {
             parts.push(format!("{} {count}", kind.word().to_lowercase()));
         }
     }
-    format!("{}: {}.", range_text(chart.range), parts.join(", "))
+    let deploys = deploy_marks::about(&chart.deploys);
+    format!("{}: {}.{deploys}", range_text(chart.range), parts.join(", "))
 }
 
 /// What a bucket or a mark says while the pointer is over it.
@@ -179,7 +182,8 @@ fn legend(chart: &LineChart, limits: &[u64]) -> impl IntoView + use<> {
             }
         })
     });
-    view! { <ul class="legend">{lines.collect_view()} {limits.collect_view()} {marks.collect_view()}</ul> }
+    let deploys = deploy_marks::legend(&chart.deploys);
+    view! { <ul class="legend">{lines.collect_view()} {limits.collect_view()} {marks.collect_view()} {deploys}</ul> }
 }
 
 /// The same in numbers; times at which nothing was measured and nothing happened are left out.
@@ -189,10 +193,13 @@ fn LineTable(chart: LineChart) -> impl IntoView {
     let happened = |index: usize| {
         let (start, end) = (chart.bucket_start(index), chart.bucket_start(index) + bucket);
         let within = chart.marks.iter().filter(|mark| start <= mark.at && mark.at < end);
-        within.map(|mark| format!("{} {}", clock_seconds_text(mark.at), mark_words(mark))).collect::<Vec<_>>()
+        let marks = within.map(|mark| format!("{} {}", clock_seconds_text(mark.at), mark_words(mark)));
+        let deploys = chart.deploys.iter().filter(|deploy| start <= deploy.at && deploy.at < end);
+        marks.chain(deploys.map(deploy_marks::words)).collect::<Vec<_>>()
     };
-    let with_mark = chart.marks.iter().filter_map(|mark| {
-        let offset_ms = mark.at.since(chart.range.start).as_millis();
+    let moments = chart.marks.iter().map(|mark| mark.at).chain(chart.deploys.iter().map(|deploy| deploy.at));
+    let with_mark = moments.filter_map(|at| {
+        let offset_ms = at.since(chart.range.start).as_millis();
         usize::try_from(offset_ms / u128::from(chart.bucket_ms.max(1))).ok()
     });
     let mut rows: Vec<usize> = measured(&chart).into_iter().chain(with_mark).collect();

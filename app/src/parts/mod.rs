@@ -4,6 +4,7 @@ pub(crate) mod alerts;
 pub(crate) mod amount;
 pub(crate) mod chart;
 pub(crate) mod columns;
+mod deploy_marks;
 pub(crate) mod error;
 pub(crate) mod evidence;
 pub(crate) mod figure;

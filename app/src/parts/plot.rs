@@ -5,6 +5,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use insight::report::DeployMark;
 use model::Timestamp;
 use model::auto_heal::evidence::Unit;
 use plotters::coord::Shift;
@@ -132,6 +133,28 @@ pub(super) fn draw_time(root: &Area<'_>, axes: &Axes<'_>, at: i64, text: String,
 pub(super) fn draw_limit(root: &Area<'_>, axes: &Axes<'_>, limit: u64) -> Drawn<()> {
     root.draw(&PathElement::new(across(axes, limit).to_vec(), LIMIT.stroke_width(2)))?;
     Ok(())
+}
+
+/// Where the lines of deploys stand in a drawing.
+pub(super) struct DeployLines {
+    /// The place of each deploy, from the left.
+    pub(super) xs: Vec<i32>,
+    /// The values' area from above to below.
+    pub(super) area: (i32, i32),
+    /// The drawing's right edge.
+    pub(super) right: i32,
+}
+
+/// Where deploys stand.
+pub(super) fn deploy_lines(axes: &Axes<'_>, deploys: &[DeployMark]) -> DeployLines {
+    let values = axes.as_coord_spec().get_y_range();
+    let times = axes.as_coord_spec().get_x_range();
+    let at = |at: i64, value: u64| axes.backend_coord(&(at, value));
+    DeployLines {
+        xs: deploys.iter().map(|deploy| at(deploy.at.as_ms(), 0).0).collect(),
+        area: (at(times.start, values.end).1, at(times.start, 0).1),
+        right: at(times.end, 0).0,
+    }
 }
 
 /// Both ends of a line at one value.

@@ -85,6 +85,7 @@ pub fn over_time(
         range,
         bucket_ms: buckets.width_ms,
         series: series.collect(),
+        deploys: vec![],
     }
 }
 

@@ -12,6 +12,7 @@ extern crate self as insight;
 pub mod buckets;
 pub mod changes;
 pub mod custom_rules;
+pub mod deploys;
 pub mod detector;
 pub mod detectors;
 pub mod dry_run;

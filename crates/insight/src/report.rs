@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::notes;
 
 pub use crate::severity::Severity;
-pub use chart::{Chart, Line, LineChart, Mark, MarkKind, Series};
+pub use chart::{Chart, DeployMark, Line, LineChart, Mark, MarkKind, Series};
 pub use table::{Cell, Column, Layout, Note, Table};
 pub use target::Target;
 

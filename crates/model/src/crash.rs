@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use self::incident::{Incident, IncidentInRange, IncidentSummary};
 pub use self::note::{NotAnalysed, Note};
 use crate::auto_heal::evidence::Sample;
+pub use crate::deploy::Executable;
 use crate::{CrashCause, CrashId, Exit, IncidentId, Place, ProcessId, Timestamp, WorkerId, text};
 
 /// How a frame was found, best first.
@@ -156,19 +157,6 @@ impl fmt::Display for Runtime {
             Self::Native => "native",
         })
     }
-}
-
-/// The file of the program that a process ran.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Executable {
-    /// Its name without folders.
-    #[serde(deserialize_with = "text::text")]
-    pub name: String,
-    /// Its GNU build id in hexadecimal digits. Of a file without one its size in bytes and the time of its last change in ms since
-    /// 1970, as `size-time`.
-    #[serde(deserialize_with = "text::text")]
-    pub build: String,
 }
 
 /// What the analysis of one crash found, without its message.

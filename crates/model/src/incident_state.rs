@@ -10,6 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::deploy::Code;
 use crate::{Timestamp, text};
 
 /// What people said of an incident, and what became of it.
@@ -54,6 +55,9 @@ pub struct Resolution {
     /// The GNU build id of the faulty code, where it is known.
     #[serde(default, deserialize_with = "text::maybe")]
     pub faulty_build: Option<String>,
+    /// What the worker was started from that crashed last, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faulty_code: Option<Box<Code>>,
 }
 
 /// What somebody makes of an incident.
@@ -79,11 +83,17 @@ impl IncidentState {
         }
     }
 
-    /// What it becomes by a crash of a worker that was started at `started_at`, in code of this GNU build id; `None` where that
-    /// changes nothing.
-    pub fn after_crash(&self, at: Timestamp, started_at: Timestamp, build: Option<&str>) -> Option<Self> {
+    /// What it becomes by a crash of a worker that was started at `started_at` from this code, in a file of this GNU build id; `None`
+    /// where that changes nothing.
+    pub fn after_crash(
+        &self,
+        at: Timestamp,
+        started_at: Timestamp,
+        build: Option<&str>,
+        code: Option<&Code>,
+    ) -> Option<Self> {
         let Self::Resolved(resolution) = self else { return None };
-        (!resolution.expects(started_at, build)).then(|| Self::Regressed {
+        (!resolution.expects(started_at, build, code)).then(|| Self::Regressed {
             regressed_at: at,
             regressed_in: build.map(str::to_owned),
             resolution: resolution.clone(),
@@ -93,11 +103,16 @@ impl IncidentState {
 
 impl Resolution {
     /// Is it a crash of the code that was known to be faulty? Workers that were running when the fault was said to be mended go
-    /// on crashing, and so does the faulty build wherever it is still started. Where the builds are not known, a worker that was
-    /// started later is later code.
-    fn expects(&self, started_at: Timestamp, build: Option<&str>) -> bool {
-        let is_faulty_build = self.faulty_build.is_some() && self.faulty_build.as_deref() == build;
-        started_at < self.resolved_at || is_faulty_build
+    /// on crashing, and so does the faulty build wherever it is still started. Where the builds are not known, a restart alone is no
+    /// other code; and where nothing is known of the code either, a worker that was started later is later code.
+    fn expects(&self, started_at: Timestamp, build: Option<&str>, code: Option<&Code>) -> bool {
+        let are_known = self.faulty_build.is_some() && build.is_some();
+        let is_same = if are_known {
+            self.faulty_build.as_deref() == build
+        } else {
+            self.faulty_code.is_some() && self.faulty_code.as_deref() == code
+        };
+        started_at < self.resolved_at || is_same
     }
 }
 
@@ -117,6 +132,7 @@ mod tests {
                 resolved_by: None,
                 fixed_in: None,
                 faulty_build: faulty.map(str::to_owned),
+                faulty_code: None,
             })
         };
         for (faulty, started_at, build, regresses) in [
@@ -129,16 +145,41 @@ mod tests {
             (None, 105, None, true),
             (None, 105, Some("a"), true),
         ] {
-            let after = resolved(faulty).after_crash(at(110), at(started_at), build);
+            let after = resolved(faulty).after_crash(at(110), at(started_at), build, None);
             assert_eq!(after.is_some(), regresses, "{faulty:?} {started_at} {build:?}");
         }
-        let after = resolved(Some("a")).after_crash(at(110), at(105), Some("b")).unwrap();
+        let after = resolved(Some("a")).after_crash(at(110), at(105), Some("b"), None).unwrap();
         assert!(
             matches!(&after, IncidentState::Regressed { regressed_in: Some(build), .. } if build == "b"),
             "{after:?}"
         );
-        assert_eq!(after.after_crash(at(120), at(115), Some("c")), None);
-        assert_eq!(IncidentState::Open.after_crash(at(120), at(115), None), None);
+        assert_eq!(after.after_crash(at(120), at(115), Some("c"), None), None);
+        assert_eq!(IncidentState::Open.after_crash(at(120), at(115), None, None), None);
+    }
+
+    #[test]
+    fn without_builds_a_restart_of_the_same_code_is_no_later_code() {
+        let code = |command: &str| Code {
+            revision: None,
+            executable: None,
+            script: None,
+            command: command.to_owned(),
+        };
+        let regresses = |faulty: Option<Code>, build: Option<&str>, now: Option<Code>| {
+            let resolution = Resolution {
+                resolved_at: at(100),
+                resolved_by: None,
+                fixed_in: None,
+                faulty_build: Some("a".to_owned()).filter(|_| build.is_some()),
+                faulty_code: faulty.map(Box::new),
+            };
+            IncidentState::Resolved(resolution).after_crash(at(110), at(105), build, now.as_ref()).is_some()
+        };
+        assert!(!regresses(Some(code("1")), None, Some(code("1"))));
+        assert!(regresses(Some(code("1")), None, Some(code("2"))));
+        assert!(regresses(Some(code("1")), None, None) && regresses(None, None, Some(code("1"))));
+        assert!(regresses(Some(code("1")), Some("b"), Some(code("1"))), "the builds say more");
+        assert!(!regresses(Some(code("1")), Some("a"), Some(code("2"))));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod auto_heal;
 pub mod change;
 pub mod crash;
 pub mod crash_monitor;
+pub mod deploy;
 pub mod ending;
 pub mod incident_state;
 pub mod memory;

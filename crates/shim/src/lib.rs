@@ -54,7 +54,7 @@ mod tracer;
 mod worker;
 
 pub use clock::SystemClock;
-pub use executable::executable;
+pub use executable::executable_of_program;
 pub use first_release::shim_main;
 pub use fork_server::{ForkServer, fork_server_main};
 pub use give_back::{give_back_memory, limit_heaps};

@@ -3,8 +3,9 @@
 use model::auto_heal::event::{ActionEnd, ActionResult, EventKind, HealEvent};
 use model::auto_heal::evidence::{Evidence, POINTS_LIMIT, RuleState, RuleStateText, Sample, Seen};
 use model::auto_heal::restart::{Restart, RestartFailure, RestartOutcome};
-use model::crash::{Crash, Frame, InFlightRequest, Module, Note, Thread};
+use model::crash::{Crash, Executable, Frame, InFlightRequest, Module, Note, Thread};
 use model::crash_monitor::LastEnd;
+use model::deploy::{Code, Revision};
 use model::incident_state::{IncidentState, Resolution};
 use model::text::seen;
 
@@ -70,6 +71,20 @@ pub(crate) fn crash(crash: &Crash) -> Crash {
     crash
 }
 
+/// Which code an app runs as it is stored.
+pub(crate) fn code(code: &Code) -> Code {
+    let file = |file: &Executable| Executable { name: name(&file.name), build: name(&file.build) };
+    Code {
+        revision: code
+            .revision
+            .as_ref()
+            .map(|revision| Revision { name: name(&revision.name), source: name(&revision.source) }),
+        executable: code.executable.as_ref().map(file),
+        script: code.script.as_ref().map(file),
+        command: name(&code.command),
+    }
+}
+
 /// The state of an incident as it is stored.
 pub(crate) fn incident_state(state: &IncidentState) -> IncidentState {
     let short = |text: &mut Option<String>| *text = text.as_deref().map(name);
@@ -77,6 +92,7 @@ pub(crate) fn incident_state(state: &IncidentState) -> IncidentState {
         short(&mut resolution.resolved_by);
         short(&mut resolution.fixed_in);
         short(&mut resolution.faulty_build);
+        resolution.faulty_code = resolution.faulty_code.as_deref().map(|faulty| Box::new(code(faulty)));
     };
     let mut state = state.clone();
     match &mut state {

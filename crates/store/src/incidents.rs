@@ -14,7 +14,7 @@ use crate::access::Writing;
 use crate::crash_minutes::whole;
 use crate::crash_row::{crash_columns, crash_of};
 use crate::sql::{Durability, Row, Value, tagged};
-use crate::{Store, StoreError, bounds, changes};
+use crate::{Store, StoreError, bounds, changes, deploys};
 
 pub(crate) const HOUR_MS: i64 = 3_600_000;
 
@@ -236,7 +236,16 @@ pub(crate) async fn take_notice(
     let executable = crash.findings.executable.as_ref().map(|executable| executable.build.as_str());
     // of a crash of which only the signal is known the executable's is the only build
     let build = crash.build_id().or(executable.filter(|_| crash.is_signal_only()));
-    match state_of(row)?.after_crash(crash.at, started_at, build) {
+    let state = state_of(row)?;
+    let code = match &state {
+        IncidentState::Resolved(_) => {
+            // what a worker has started runs the code that the worker was started from
+            deploys::code_at(transaction, &crash.place.app, &crash.place.node, crash.worker.started_at)
+                .await?
+        }
+        _ => None,
+    };
+    match state.after_crash(crash.at, started_at, build, code.as_ref()) {
         Some(state) => set_state(transaction, incident, &state).await.map(drop),
         None => Ok(()),
     }

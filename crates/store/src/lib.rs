@@ -24,6 +24,7 @@ mod changes;
 mod crash_minutes;
 mod crash_row;
 mod crashes;
+mod deploys;
 mod error;
 mod evidence;
 mod heal_events;

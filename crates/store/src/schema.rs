@@ -46,6 +46,7 @@ const STEPS: [Step; 18] = [
     step!(16, "rules with blanks", "0016_rules_with_blanks.sql"),
     step!(17, "request hours", "0017_request_hours.sql"),
     step!(18, "crashes of a signal alone", "0018_signal_only.sql"),
+    step!(19, "deploys", "0019_deploys.sql"),
 ];
 
 /// The number of the tables that this Medic makes.

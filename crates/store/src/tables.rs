@@ -235,6 +235,17 @@ pub const TABLES: &[Table] = &[
             grace: Duration::ZERO,
         }),
     },
+    Table {
+        name: "deploy",
+        columns: &["app", "at_ms", "node", "code", "code_from"],
+        bound: Bound::Age(Age {
+            delete: delete_before!("deploy", "app, at_ms, node", "at_ms"),
+            // what has run for long was deployed long ago
+            oldest: None,
+            grace: Duration::ZERO,
+        }),
+    },
+    Table { name: "app_code", columns: &["node", "app", "since_ms", "code"], bound: Bound::Configured },
     Table { name: "app_setting", columns: &["app", "name", "value"], bound: Bound::Configured },
     Table { name: "auto_heal", columns: &["app", "rules"], bound: Bound::Configured },
     Table {

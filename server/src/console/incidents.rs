@@ -5,6 +5,7 @@ use std::time::Duration;
 use app::ConsoleError;
 use model::change::Changed;
 use model::crash::{Incident, IncidentSummary};
+use model::deploy::Code;
 use model::incident_state::{IncidentDecision, IncidentState, Resolution};
 use model::{AppName, IncidentId};
 
@@ -59,7 +60,10 @@ impl LiveConsole {
         by: Option<String>,
     ) -> Result<Option<Incident>, ConsoleError> {
         let Some(incident) = self.incident_of(id).await? else { return Ok(None) };
-        let state = self.decided(&incident, decision, by.clone())?;
+        let mut state = self.decided(&incident, decision, by.clone())?;
+        if let IncidentState::Resolved(resolution) = &mut state {
+            resolution.faulty_code = self.faulty_code(&incident).await?.map(Box::new);
+        }
         let what = Changed::Incident { incident: incident.id.clone(), became: state.clone() };
         let change = self.change(&incident.app, by, what);
         let changed = self.store.change_incident(&incident.id, &state, &change).await;
@@ -86,6 +90,14 @@ impl LiveConsole {
         self.incident_of(&incident.id).await
     }
 
+    /// What the worker was started from that crashed last.
+    async fn faulty_code(&self, incident: &Incident) -> Result<Option<Code>, ConsoleError> {
+        let latest = self.store.crashes_of_incident(&incident.id, 1).await.map_err(|error| failed(&error))?;
+        let Some(crash) = latest.first() else { return Ok(None) };
+        let code = self.store.code_at(&crash.place.app, &crash.place.node, crash.worker.started_at).await;
+        code.map_err(|error| failed(&error))
+    }
+
     fn decided(
         &self,
         incident: &Incident,
@@ -107,6 +119,7 @@ impl LiveConsole {
                     resolved_by: by,
                     fixed_in,
                     faulty_build,
+                    faulty_code: None,
                 }))
             }
             IncidentDecision::Ignore { until } if until <= now || until > now + LONGEST_IGNORED => {

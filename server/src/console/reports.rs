@@ -14,6 +14,9 @@ use tokio::task::spawn_blocking;
 use super::{LiveConsole, failed};
 use crate::vitals::process_list::{APART, ProcessList};
 
+/// More would cover a chart.
+const DEPLOYS_MARKED: u32 = 100;
+
 impl LiveConsole {
     pub(super) async fn report_of(
         &self,
@@ -28,7 +31,10 @@ impl LiveConsole {
         for ask in detector.evidence {
             self.gather(app, *ask, &mut evidence).await.map_err(|error| failed(&error))?;
         }
-        Ok((detector.report)(&evidence))
+        let mut report = (detector.report)(&evidence);
+        let deploys = self.store.deploys(app, range, DEPLOYS_MARKED).await.map_err(|error| failed(&error))?;
+        insight::deploys::mark_on(&mut report, &deploys);
+        Ok(report)
     }
 
     async fn gather(&self, app: &AppName, ask: Ask, evidence: &mut Evidence) -> Result<(), StoreError> {

@@ -17,6 +17,7 @@ use model::auto_heal::restart::Restart;
 use model::change::Change;
 use model::crash::{Crash, Incident, IncidentSummary};
 use model::crash_monitor::Numbers;
+use model::deploy::Deploy;
 use model::incident_state::IncidentDecision;
 use model::settings::{AppSettings, Setting};
 use model::status::Snapshot;
@@ -41,6 +42,9 @@ impl Consoles {
         Arc::new(Scoped { live: Arc::clone(&self.0), principal })
     }
 }
+
+/// The number that the setting of capture from the first crash overrides.
+const CRASHES: &str = "crash_monitoring.crashes";
 
 struct Scoped {
     live: Arc<LiveConsole>,
@@ -152,7 +156,16 @@ impl Console for Scoped {
             source: line.source.clone(),
             hint: line.hint.clone(),
         };
-        Some(self.live.lines().iter().filter(concerns).map(line).collect())
+        let crashes = self.live.crash_monitoring_of(app)?.crashes.to_string();
+        let in_force = |line: ConfigurationLine| {
+            // a setting may say otherwise
+            if line.key == CRASHES && line.value != crashes {
+                ConfigurationLine { value: crashes.clone(), source: "settings".to_owned(), ..line }
+            } else {
+                line
+            }
+        };
+        Some(self.live.lines().iter().filter(concerns).map(line).map(in_force).collect())
     }
 
     fn crash_monitoring(&self, app: &AppName) -> Option<Numbers> {
@@ -217,6 +230,17 @@ impl Console for Scoped {
     ) -> Result<Vec<Restart>, ConsoleError> {
         self.principal.may(Operation::SeeHistory)?;
         self.live.recorded(app, self.live.store.restarts_in_brief(app, range, limit)).await
+    }
+
+    async fn deploys(
+        &self,
+        app: &AppName,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<Deploy>, ConsoleError> {
+        self.principal.may(Operation::SeeHistory)?;
+        self.live.known(app)?;
+        self.live.store.deploys(app, range, limit).await.map_err(|error| failed(&error))
     }
 
     async fn changes(

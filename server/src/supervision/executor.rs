@@ -28,7 +28,7 @@ use super::ledger::{Entry, Ledger};
 use super::link::{Link, Origin};
 use super::run_dir::RunDirs;
 use super::start_observer::StartObserver;
-use super::{Dependencies, warm_up};
+use super::{Dependencies, code, warm_up};
 use crate::doors::{Door, Doors};
 use crate::stopping::Stop;
 use crate::vitals;
@@ -189,8 +189,9 @@ impl Executor {
         let (launcher, run_dirs) = (Arc::clone(&self.launcher), self.run_dirs.clone());
         let (inbox, connected) = (self.inbox.clone(), self.connected.clone());
         let front_door = self.front_door(&worker.place.app);
+        let ledger = self.ledger.clone();
         self.links.spawn(async move {
-            match launch(&launcher, &run_dirs, &worker, arm).await {
+            match launch(&launcher, &run_dirs, ledger, &worker, arm).await {
                 Ok(run_dir) => {
                     let origin = Origin::Launched;
                     let (warm_up_check, group) = (None, launcher.group_of(&worker));
@@ -313,6 +314,7 @@ impl Executor {
 async fn launch(
     launcher: &Arc<Launcher>,
     run_dirs: &RunDirs,
+    ledger: mpsc::UnboundedSender<Entry>,
     worker: &WorkerId,
     arm: bool,
 ) -> Result<PathBuf, String> {
@@ -321,6 +323,8 @@ async fn launch(
     let (fork_server, run_dirs, worker) =
         (Arc::clone(launcher.fork_server()), run_dirs.clone(), worker.clone());
     let launch = move || {
+        // before the worker, which may change its own files
+        let _ended = ledger.send(Entry::Started(worker.clone(), Box::new(code::of(&spec))));
         let run_dir = run_dirs.for_new(&worker);
         let refused = match shim::launch(&fork_server, &run_dir, &spec) {
             Ok(()) => return Ok(run_dir),

@@ -21,6 +21,7 @@ use model::auto_heal::restart::{Restart, RestartOutcome};
 use model::change::Change;
 use model::crash::Crash;
 use model::crash_monitor::CrashMonitorState;
+use model::deploy::Code;
 use model::{AppName, CrashId, NodeName, Place, WorkerId};
 use store::{Store, StoreError};
 use tokio::sync::mpsc;
@@ -40,6 +41,8 @@ pub(super) enum Entry {
     Restart(Box<Restart>),
     Event(Box<HealEvent>),
     Change(Box<Change>),
+    /// From which code a worker was started.
+    Started(WorkerId, Box<Code>),
     CrashMonitor(Place, CrashMonitorState),
     AutoHeal(Place, AutoHealState),
     Fuse(AppName, FuseState),
@@ -175,6 +178,7 @@ enum Fact {
     Restart(Box<Restart>),
     Event(Box<HealEvent>),
     Change(Box<Change>),
+    Started(WorkerId, Box<Code>),
 }
 
 impl Waiting {
@@ -192,6 +196,7 @@ impl Waiting {
             Entry::Restart(restart) => self.facts.push_back(Fact::Restart(restart)),
             Entry::Event(event) => self.facts.push_back(Fact::Event(event)),
             Entry::Change(change) => self.facts.push_back(Fact::Change(change)),
+            Entry::Started(worker, code) => self.facts.push_back(Fact::Started(worker, code)),
             Entry::CrashMonitor(place, state) => {
                 self.crash_monitors.insert(place, state);
             }
@@ -238,6 +243,12 @@ impl Waiting {
                 }
                 Fact::Change(change) => {
                     store.record_change(change).await?;
+                }
+                Fact::Started(worker, code) => {
+                    let Place { app, node, .. } = &worker.place;
+                    if store.record_start(app, node, worker.started_at, code).await? {
+                        tracing::info!(%worker, "the app was deployed: this worker is the first of other code");
+                    }
                 }
             }
             self.facts.pop_front();

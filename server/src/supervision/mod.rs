@@ -4,6 +4,7 @@
 //! Everything that waits (starting a shim, talking to one, writing to the store) runs beside the loop and comes back as an
 //! input. The inbox is bounded: when Medic cannot keep up, shims wait, and nothing is dropped.
 
+mod code;
 mod connected;
 mod executor;
 mod finder;

@@ -78,7 +78,9 @@ pub(super) async fn tab(
         instance: instance.index,
     };
     let places: Vec<Place> = status.instances.iter().map(place).collect();
-    let chart = over_time("Restarts over time by instance", "restarts", read.range, &places, points);
+    let mut chart = over_time("Restarts over time by instance", "restarts", read.range, &places, points);
+    let deploys = console.deploys(app, read.range, READ).await?;
+    chart.deploys = deploys.iter().rev().map(insight::deploys::mark).collect();
     let total = restarts.len() as u64;
     let keep: Vec<_> =
         std::iter::once(("tab", Tab::History.word().to_owned())).chain(filter.words()).collect();
@@ -88,6 +90,7 @@ pub(super) async fn tab(
     let instances = status.instances.iter().map(|instance| instance.index).collect();
     let links = Links::of_app(app.clone());
     let changes = view! { <TableView table=insight::changes::table(&changes) links=&links /> };
+    let deploys = view! { <TableView table=insight::deploys::table(&deploys) links=&links /> };
     let restarts = view! { <Restarts app=app.clone() restarts=restarts older=older.clone() /> };
     let view = view! {
         <Counter count=total one="restart" many="restarts" />
@@ -103,6 +106,9 @@ pub(super) async fn tab(
         </LiveRegion>
         <LiveRegion name="events" heading="Triggered without restart">
             <Events events=events older=older />
+        </LiveRegion>
+        <LiveRegion name="deploys" heading="Deploys">
+            {deploys}
         </LiveRegion>
         <LiveRegion name="changes" heading="Changes">
             {changes}

@@ -5,8 +5,8 @@ use insight::report::{Line, LineChart, Mark, MarkKind};
 use plotters::prelude::*;
 
 use crate::parts::plot::{
-    Area, Axes, Drawn, INK, LIMIT, Pixel, Plot, Size, axes, draw_grid, draw_limit, draw_times, plot,
-    series_placeholder, units,
+    Area, Axes, DeployLines, Drawn, INK, LIMIT, Pixel, Plot, Size, axes, deploy_lines, draw_grid, draw_limit,
+    draw_times, plot, series_placeholder, units,
 };
 
 /// How far a mark's shape reaches from its middle.
@@ -24,6 +24,7 @@ pub(super) struct Parts<'c> {
     pub(super) shapes: Vec<Shape<'c>>,
     /// The top of the values' area and its height.
     pub(super) area: (i32, i32),
+    pub(super) deploys: DeployLines,
 }
 
 /// Marks of one kind that would cover one another, drawn as one where the first is.
@@ -64,7 +65,8 @@ fn draw_on<'c>(root: &Area<'_>, chart: &'c LineChart, size: Size, with_limit: bo
     };
     let buckets = measured(chart).into_iter().map(place).collect();
     let top = axes.backend_coord(&(start, axes.as_coord_spec().get_y_range().end)).1;
-    Ok(Parts { buckets, shapes, area: (top, floor - top) })
+    let deploys = deploy_lines(&axes, &chart.deploys);
+    Ok(Parts { buckets, shapes, area: (top, floor - top), deploys })
 }
 
 /// The buckets in which anything was measured.

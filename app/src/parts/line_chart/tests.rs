@@ -1,5 +1,5 @@
 use super::*;
-use insight::report::Line;
+use insight::report::{DeployMark, Line};
 use model::auto_heal::evidence::Unit;
 use model::{TimeRange, Timestamp};
 
@@ -30,12 +30,26 @@ fn chart(values: Vec<Option<u64>>, limit: Option<u64>) -> LineChart {
                 text: String::new(),
             },
         ],
+        deploys: vec![],
         note: None,
     }
 }
 
 fn html(chart: LineChart) -> String {
     view! { <LineFigure chart=chart /> }.to_html()
+}
+
+#[test]
+fn deploys_are_marked_on_lines_too() {
+    let mut chart = chart(vec![Some(100 * MB), None, None, None], None);
+    let at = chart.range.start + Duration::from_mins(50);
+    chart.deploys =
+        vec![DeployMark { at, label: "4.2".to_owned(), text: "Revision 4.1 → 4.2 (git)".to_owned() }];
+    let html = html(chart);
+    assert_eq!(html.matches("<line class=\"deploy\"").count(), 2);
+    for expected in ["08:50:00 Deploy of 4.2: Revision 4.1 → 4.2 (git)", "var(--deploy)", ">4.2</text>"] {
+        assert!(html.contains(expected), "{expected} in {html}");
+    }
 }
 
 #[test]

@@ -316,6 +316,7 @@ fn chart(range: TimeRange, restarts: &[&Restart], crashes: &[CrashCount]) -> Cha
         range,
         bucket_ms: buckets.width_ms,
         series,
+        deploys: vec![],
     }
 }
 

@@ -18,6 +18,20 @@ pub struct Chart {
     pub bucket_ms: u64,
     /// The lines or stacked bars.
     pub series: Vec<Series>,
+    /// When other code was deployed, oldest first.
+    pub deploys: Vec<DeployMark>,
+}
+
+/// Other code was deployed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct DeployMark {
+    /// When its first worker was started.
+    pub at: Timestamp,
+    /// The new code in a word.
+    pub label: String,
+    /// What changed.
+    pub text: String,
 }
 
 /// One line of a chart.
@@ -53,6 +67,8 @@ pub struct LineChart {
     pub lines: Vec<Line>,
     /// What happened, oldest first.
     pub marks: Vec<Mark>,
+    /// When other code was deployed, oldest first.
+    pub deploys: Vec<DeployMark>,
     /// What the reader should know about the values.
     pub note: Option<&'static str>,
 }
@@ -132,6 +148,7 @@ impl LineChart {
             bucket_ms,
             lines: vec![Line { name: name.to_owned(), values, limits }],
             marks: vec![],
+            deploys: vec![],
             note: None,
         })
     }

@@ -184,6 +184,7 @@ fn resolved_at(offset_ms: i64, faulty_build: Option<&str>) -> Resolution {
         resolved_by: Some("alice (uid 1000)".to_owned()),
         fixed_in: Some("4.2".to_owned()),
         faulty_build: faulty_build.map(str::to_owned),
+        faulty_code: None,
     }
 }
 

@@ -149,6 +149,7 @@ pub(crate) async fn a_resolved_incident_hears_of_those_that_joined_it(store: Sto
         resolved_by: None,
         fixed_in: None,
         faulty_build: shown(&store, 1).await.build_id().map(str::to_owned),
+        faulty_code: None,
     };
     assert_eq!(resolution.faulty_build.as_deref(), Some("0123abcd"));
     let state = IncidentState::Resolved(resolution);

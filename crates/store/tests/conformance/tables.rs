@@ -9,6 +9,7 @@ use store::tables::{Bound, TABLES};
 use store::{Database, Store};
 
 use crate::databases::{columns, rows};
+use crate::deploys::code;
 use crate::fixtures::{app, at, captured, change, flush, heal_event, instance, memory, node, restart};
 
 pub(crate) async fn the_tables_are_described_as_they_are(_: Store, database: Database) {
@@ -27,6 +28,7 @@ pub(crate) async fn what_is_old_goes_and_what_is_configured_stays(store: Store, 
     let mut crash = captured("shop", 0, 1);
     crash.findings.executable = executable;
     store.record_crash(&crash).await.unwrap();
+    store.record_start(&shop, &node("node-a"), at(0), &code("1")).await.unwrap();
     store.record_restart(&restart("shop", 0)).await.unwrap();
     store.record_heal_event(&heal_event("shop", 0)).await.unwrap();
     store.record_change(&change("shop", 0)).await.unwrap();

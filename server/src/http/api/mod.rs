@@ -5,6 +5,7 @@ mod apps;
 mod auto_heal_status;
 mod changes;
 mod crashes;
+mod deploys;
 mod detectors;
 mod dry_run;
 mod error;
@@ -60,6 +61,7 @@ fn operations() -> OpenApiRouter<Consoles> {
         .routes(routes!(restarts::restarts))
         .routes(routes!(heal_events::heal_events))
         .routes(routes!(changes::changes))
+        .routes(routes!(deploys::deploys))
         .routes(routes!(restart::restart))
         .routes(routes!(output::output));
     OpenApiRouter::with_openapi(Description::openapi()).merge(below)

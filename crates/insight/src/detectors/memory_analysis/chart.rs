@@ -27,6 +27,7 @@ pub(super) fn chart(
         bucket_ms: buckets.width_ms,
         lines: recorded.map(|history| line(history, buckets)).collect(),
         marks: marks(buckets, restarts, crashes),
+        deploys: vec![],
         note: Some(
             "Private bytes: the memory that would be free again if a worker and its children ended. Medic reads them once a second and keeps the highest value of each minute.",
         ),
