@@ -1,5 +1,7 @@
 //! Deploys on a chart: a thin line where other code began to run, its name where there is room, and what changed on hover.
 
+use std::fmt::Write as _;
+
 use insight::report::DeployMark;
 use leptos::prelude::*;
 
@@ -21,8 +23,8 @@ pub(super) fn lines(
     let mut drawn = String::new();
     let mut free_from = i32::MIN;
     for (deploy, x) in deploys.iter().zip(xs.iter().copied()) {
-        drawn
-            .push_str(&format!("<line class=\"deploy\" x1=\"{x}\" y1=\"{top}\" x2=\"{x}\" y2=\"{floor}\"/>"));
+        let _infallible =
+            write!(drawn, "<line class=\"deploy\" x1=\"{x}\" y1=\"{top}\" x2=\"{x}\" y2=\"{floor}\"/>");
         let is_at_end = x + NAME_WIDTH > *right;
         let (from, x_of_name, anchor) =
             if is_at_end { (x - NAME_WIDTH, x - 4, "end") } else { (x, x + 4, "start") };
@@ -30,9 +32,10 @@ pub(super) fn lines(
             free_from = from + NAME_WIDTH;
             let name = text(&named(&deploy.label));
             let y = top - 4;
-            drawn.push_str(&format!(
+            let _infallible = write!(
+                drawn,
                 "<text class=\"deploy\" x=\"{x_of_name}\" y=\"{y}\" text-anchor=\"{anchor}\">{name}</text>"
-            ));
+            );
         }
         drawn.push_str(&hover((x - 4, top - 14, 8, floor - top + 14), &words(deploy)));
     }

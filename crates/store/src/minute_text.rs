@@ -162,7 +162,9 @@ mod tests {
         let minute = |(number, by_class, most_in_flight, latencies): &(i64, [u64; 5], u32, Vec<u64>)| {
             let mut minute = RequestMinute::empty(place(), Timestamp::from_ms(HOUR_MS + number * MINUTE_MS));
             (minute.by_class, minute.most_in_flight) = (*by_class, *most_in_flight);
-            latencies.iter().for_each(|us| minute.latency.record(*us));
+            for us in latencies {
+                minute.latency.record(*us);
+            }
             (*number, minute)
         };
         minutes.iter().map(minute).collect()
