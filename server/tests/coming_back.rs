@@ -191,7 +191,7 @@ fn a_shim_that_another_client_has_is_waited_for() {
     assert!(matches!(said, FromShim::State { .. }));
     other.get_mut().write_all(b"nonsense\n{\"type\":\"dance\"}\n").unwrap();
     medic.start();
-    medic.until_said(&format!("process {} is connected to it", std::process::id()));
+    medic.until_said(&format!("process {} is connected, and only one client can be", std::process::id()));
     let replacement = until_replaced(&medic, 0, held);
     assert!(is_alive(held));
     drop(other);

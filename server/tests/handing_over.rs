@@ -87,7 +87,8 @@ fn the_unit_is_shown_and_written_only_when_that_is_wanted() {
     std::fs::write(&config, "").unwrap();
     let (code, said) = install(&[]);
     assert!(code == Some(0) && said.contains("Nothing was written") && !unit.exists(), "{said}");
-    let line = format!("ExecStart={} serve --config {}", env!("CARGO_BIN_EXE_medic"), config.display());
+    let program = std::fs::canonicalize(env!("CARGO_BIN_EXE_medic")).unwrap();
+    let line = format!("ExecStart={} serve --config {}", program.display(), config.display());
     assert!(said.contains(&line) && said.contains("KillSignal=SIGUSR1"), "{said}");
     let (code, said) = install(&["--yes"]);
     assert!(code == Some(0) && said.contains("systemctl enable --now medic"), "{said}");

@@ -46,6 +46,7 @@ impl Shim {
         // a launcher ends because of these
         self.take_deaths();
         let at = self.clock.wall();
+        self.take_changes_before_the_end();
         self.tracer = None;
         self.captured_end();
         let captured = self.captured.remove(&self.worker.pid);
