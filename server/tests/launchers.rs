@@ -64,6 +64,11 @@ struct Case<'a> {
 impl Case<'_> {
     /// The server dies of its first request, and of another one once it is there again.
     fn check(&self) {
+        self.check_when(|_| ());
+    }
+
+    /// The same of a server that is there when `is_there` returns; it has the worker's pid.
+    fn check_when(&self, is_there: impl Fn(u64)) {
         for monitoring in [NEVER, ALWAYS] {
             let folder = self.folder.path().display();
             let variables =
@@ -76,6 +81,7 @@ impl Case<'_> {
             let worker = medic.instances()[0]["pid"].clone();
             for number in 1..=2 {
                 until_serving(&medic);
+                is_there(worker.as_u64().unwrap());
                 assert_ne!(post(&medic, "/crash"), 200);
                 medic.until("the crash recorded", || (crashes(&medic).len() >= number).then_some(()));
             }
@@ -187,7 +193,8 @@ fn php_behind_nginx(start: &str) {
         return;
     }
     let (folder, line) = servers::php_behind_nginx(PHP, "", start);
-    Case { line: &line, folder, environment: &[], role: "child", signal: "SIGSEGV", lives_on: true }.check();
+    Case { line: &line, folder, environment: &[], role: "child", signal: "SIGSEGV", lives_on: true }
+        .check_when(servers::until_all_known);
 }
 
 #[test]

@@ -160,22 +160,44 @@ pub(crate) fn post(medic: &Medic, path: &str) -> u16 {
 /// Waits until the worker has this many children and its shim holds each by a descriptor.
 pub(crate) fn until_known(worker: u64, children: usize) {
     wait_until("the children known", move || {
-        let read = |path: String| std::fs::read_to_string(path).unwrap_or_default();
-        let stat = read(format!("/proc/{worker}/stat"));
-        let Some(shim) = stat.rsplit(')').next().and_then(|fields| fields.split(' ').nth(2)) else {
-            return false;
-        };
-        let Ok(descriptors) = std::fs::read_dir(format!("/proc/{shim}/fdinfo")) else { return false };
-        let held: Vec<String> = descriptors
-            .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
-            .filter_map(|info| {
-                Some(info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().to_owned())
-            })
-            .collect();
-        let living = read(format!("/proc/{worker}/task/{worker}/children"));
-        let living: Vec<&str> = living.split_whitespace().collect();
-        living.len() == children && living.iter().all(|child| held.iter().any(|pid| pid == child))
+        let (held, living) = (held_by_shim(worker), children_of(&worker.to_string()));
+        living.len() == children && living.iter().all(|child| held.contains(child))
     });
+}
+
+/// Waits until the shim holds by a descriptor each process below the worker that has none below itself. What stands behind a
+/// proxy in the same tree may be there after the proxy; until it is known nobody sees how it ends without the debugger.
+pub(crate) fn until_all_known(worker: u64) {
+    wait_until("all that answers known", move || {
+        let (held, mut tree) = (held_by_shim(worker), vec![worker.to_string()]);
+        while let Some(pid) = tree.pop() {
+            let below = children_of(&pid);
+            if below.is_empty() && !held.contains(&pid) {
+                return false;
+            }
+            tree.extend(below);
+        }
+        true
+    });
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+fn children_of(pid: &str) -> Vec<String> {
+    read(format!("/proc/{pid}/task/{pid}/children")).split_whitespace().map(str::to_owned).collect()
+}
+
+/// The processes that the worker's shim has a descriptor of.
+fn held_by_shim(worker: u64) -> Vec<String> {
+    let stat = read(format!("/proc/{worker}/stat"));
+    let shim = stat.rsplit(')').next().and_then(|fields| fields.split(' ').nth(2)).unwrap_or_default();
+    let Ok(descriptors) = std::fs::read_dir(format!("/proc/{shim}/fdinfo")) else { return Vec::new() };
+    descriptors
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
+        .filter_map(|info| Some(info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().to_owned()))
+        .collect()
 }
 
 /// Those of the shop, newest first.
