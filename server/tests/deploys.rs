@@ -19,7 +19,9 @@ fn restart(medic: &Medic) {
     let pid = medic.instances()[0]["pid"].clone();
     let path = "/api/v1/apps/shop/instances/0/restart";
     let headers = [("Content-Type", "application/json")];
-    assert!(request(medic.address, "POST", path, &headers, "").status < 300);
+    // refused while the worker before the last one drains
+    let asks = || (request(medic.address, "POST", path, &headers, "").status < 300).then_some(());
+    medic.until("the restart begun", asks);
     medic.until("another worker", || {
         let instance = &medic.instances()[0];
         (instance["pid"] != pid && instance["state"] == "running").then_some(())

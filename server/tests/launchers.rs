@@ -81,7 +81,7 @@ impl Case<'_> {
             let worker = medic.instances()[0]["pid"].clone();
             for number in 1..=2 {
                 until_serving(&medic);
-                is_there(worker.as_u64().unwrap());
+                is_there(worker.as_u64().expect("a running worker has a pid"));
                 assert_ne!(post(&medic, "/crash"), 200);
                 medic.until("the crash recorded", || (crashes(&medic).len() >= number).then_some(()));
             }
