@@ -232,9 +232,36 @@ struct Reload<'a> {
     bounds: watch::Sender<FileBounds>,
 }
 
+/// How long the file is the same before it is taken for written, and how often that is looked at.
+const WRITTEN: (Duration, u32) = (Duration::from_millis(50), 20);
+
 impl Reload<'_> {
+    /// Waits until nobody is writing the file: most programs empty it before they fill it, and by a part of it apps would be
+    /// removed. Is there anything in it then?
+    async fn is_written(&self) -> bool {
+        let (pause, looks) = WRITTEN;
+        let mut before = tokio::fs::read(self.path).await.ok();
+        for _ in 0..looks {
+            tokio::time::sleep(pause).await;
+            let now = tokio::fs::read(self.path).await.ok();
+            let is_empty = now.as_ref().is_some_and(Vec::is_empty);
+            if now == before && !is_empty {
+                return true;
+            }
+            before = now;
+        }
+        before.is_none_or(|text| !text.is_empty())
+    }
+
     /// Reads the configuration again. One that is wrong changes nothing; what only a start can change is said.
     async fn carry_out(&self) {
+        if !self.is_written().await {
+            tracing::error!(
+                "configuration reload failed, keeping the current one: {} is empty",
+                self.path.display()
+            );
+            return;
+        }
         let config = match Config::load(self.path, &environment()) {
             Ok(config) => config,
             Err(error) => {

@@ -388,3 +388,20 @@ fn what_only_a_restart_of_medic_applies_is_said() {
     let said = String::from_utf8(check.output().unwrap().stderr).unwrap();
     assert!(said.contains(&format!("the running Medic does not listen on {other}")), "{said}");
 }
+
+/// As it is for a moment when somebody saves it.
+#[test]
+fn an_empty_file_removes_nothing() {
+    let medic = Medic::with_shop("", "");
+    medic.until_running();
+    let worker = pids(&medic, "shop");
+    let mut text = String::new();
+    reload(&medic, |config| {
+        text = config;
+        String::new()
+    });
+    assert!(medic.log().contains("medic.toml is empty"), "{}", medic.log());
+    assert_eq!(pids(&medic, "shop"), worker);
+    reload(&medic, |_| text);
+    assert_eq!(pids(&medic, "shop"), worker);
+}
