@@ -292,15 +292,6 @@ impl Shim {
         self.changes_left = true;
     }
 
-    /// Whoever stands still before its fatal signal has crashed, even if the end of another process was heard of first.
-    fn take_changes_before_the_end(&mut self) {
-        for _ in 0..CHANGES_A_TURN {
-            let Some(tracer) = &mut self.tracer else { return };
-            let Some(reports) = tracer.next(&mut self.serving) else { return };
-            self.take_reports(reports);
-        }
-    }
-
     fn take_reports(&mut self, reports: Vec<Report>) {
         for report in reports {
             match report {

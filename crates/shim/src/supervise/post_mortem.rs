@@ -46,8 +46,11 @@ impl Shim {
         // a launcher ends because of these
         self.take_deaths();
         let at = self.clock.wall();
-        self.take_changes_before_the_end();
-        self.tracer = None;
+        if self.tracer.is_some() {
+            // who stands still before its fatal signal has crashed, even if it is heard of after this end
+            self.take_changes();
+            self.tracer = None;
+        }
         self.captured_end();
         let captured = self.captured.remove(&self.worker.pid);
         let exit = match &captured {
