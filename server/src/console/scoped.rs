@@ -239,8 +239,7 @@ impl Console for Scoped {
         limit: u32,
     ) -> Result<Vec<Deploy>, ConsoleError> {
         self.principal.may(Operation::SeeHistory)?;
-        self.live.known(app)?;
-        self.live.store.deploys(app, range, limit).await.map_err(|error| failed(&error))
+        self.live.recorded(app, self.live.store.deploys(app, range, limit)).await
     }
 
     async fn changes(

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::Path;
 use axum::extract::rejection::JsonRejection;
+use insight::records::IncidentRecord;
 use model::IncidentId;
-use model::crash::Incident;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -23,13 +23,14 @@ pub(in crate::http) struct SignalOnly {
 /// Counts crashes of which only the signal is known with a captured incident, or apart from it, from now on and those that there
 /// are. They are of the same executable and build, signal and instance. Answers with what the incident is then.
 #[utoipa::path(put, path = "/api/v1/incidents/{id}/signal-only", params(("id" = String, Path)), request_body = SignalOnly,
-    responses((status = 200, body = Incident), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+    responses((status = 200, body = IncidentRecord), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(in crate::http) async fn join_signal_only(
     Asked(console): Asked,
     Path(id): Path<String>,
     body: Result<Json<SignalOnly>, JsonRejection>,
-) -> Result<Json<Incident>, ApiError> {
+) -> Result<Json<IncidentRecord>, ApiError> {
     let id: IncidentId = id.parse().map_err(|_| missing())?;
     let Json(SignalOnly { joined }) = body.map_err(|rejection| ApiError::Refused(rejection.body_text()))?;
-    console.join_signal_only(&id, joined).await?.map(Json).ok_or_else(missing)
+    let incident = console.join_signal_only(&id, joined).await?.ok_or_else(missing)?;
+    Ok(Json(incident.into()))
 }
