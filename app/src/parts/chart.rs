@@ -5,11 +5,12 @@ use insight::report::{Chart, Series};
 use leptos::prelude::*;
 
 use super::columns::{Column, stacked_columns};
+use super::data_rows::{DataRow, body};
 use super::deploy_marks;
 use super::figure::{COLUMN_SWATCH, Swatch, caption, hover, image, short};
 use super::plot::{NARROW, Size, WIDE, series_colour};
 use super::region::{Scroll, slug};
-use super::when::{When, clock_text, range_text};
+use super::when::{clock_text, range_text};
 
 /// The chart.
 #[component]
@@ -101,18 +102,12 @@ fn ChartTable(chart: Chart) -> impl IntoView {
         .filter(|bucket| {
             chart.series.iter().any(|series| value(series, *bucket) > 0) || !deployed(*bucket).is_empty()
         })
-        .map(|bucket| {
-            view! {
-                <tr>
-                    <th scope="row">
-                        <When at=chart.bucket_start(bucket) bare=true />
-                    </th>
-                    {chart.series.iter().map(|series| view! { <td class="number">{value(series, bucket)}</td> }).collect_view()}
-                    {has_deploys.then(|| view! { <td class="wrap">{deployed(bucket)}</td> })}
-                </tr>
-            }
-        })
-        .collect_view();
+        .map(|bucket| DataRow {
+            at: chart.bucket_start(bucket),
+            values: chart.series.iter().map(|series| value(series, bucket).to_string()).collect(),
+            events: has_deploys.then(|| deployed(bucket)),
+        });
+    let rows = body(rows);
     let heads = chart
         .series
         .iter()
@@ -128,7 +123,7 @@ fn ChartTable(chart: Chart) -> impl IntoView {
                         {has_deploys.then(|| view! { <th scope="col">"Events"</th> })}
                     </tr>
                 </thead>
-                <tbody>{rows}</tbody>
+                <tbody inner_html=rows></tbody>
             </table>
         </Scroll>
     }

@@ -11,11 +11,12 @@ use model::Timestamp;
 use model::time::humanise;
 
 use super::amount::{amount, unit_word};
+use super::data_rows::{DataRow, body};
 use super::deploy_marks;
 use super::figure::{LINE_SWATCH, Swatch, caption, hover, image, short};
 use super::plot::{NARROW, Size, WIDE, series_colour};
 use super::region::{Scroll, slug};
-use super::when::{When, clock_seconds_text, clock_text, range_text};
+use super::when::{clock_seconds_text, clock_text, range_text};
 use drawing::{Parts, Shape, distinct_limits, draw, measured, value};
 
 /// Where lines take less than one part in this many below the limit, they are drawn again without it.
@@ -206,21 +207,15 @@ fn LineTable(chart: LineChart) -> impl IntoView {
     rows.sort_unstable();
     rows.dedup();
     let row = |index: usize| {
-        let cells = chart.lines.iter().map(|line| {
-            let value = value(line, index).map_or_else(|| "–".to_owned(), |value| amount(value, chart.unit));
-            view! { <td class="number">{value}</td> }
-        });
-        view! {
-            <tr>
-                <th scope="row">
-                    <When at=chart.bucket_start(index) bare=true />
-                </th>
-                {cells.collect_view()}
-                <td class="wrap">{happened(index).join("; ")}</td>
-            </tr>
+        let shown =
+            |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |value| amount(value, chart.unit));
+        DataRow {
+            at: chart.bucket_start(index),
+            values: chart.lines.iter().map(|line| shown(value(line, index))).collect(),
+            events: Some(happened(index).join("; ")),
         }
     };
-    let rows = rows.into_iter().map(row).collect_view();
+    let rows = body(rows.into_iter().map(row));
     let heads =
         chart.lines.iter().map(|line| view! { <th scope="col" class="number">{short(&line.name)}</th> });
     let heads = heads.collect_view();
@@ -238,7 +233,7 @@ fn LineTable(chart: LineChart) -> impl IntoView {
                             <th scope="col">"Events"</th>
                         </tr>
                     </thead>
-                    <tbody>{rows}</tbody>
+                    <tbody inner_html=rows></tbody>
                 </table>
             </Scroll>
         </div>

@@ -4,6 +4,8 @@ pub(crate) mod alerts;
 pub(crate) mod amount;
 pub(crate) mod chart;
 pub(crate) mod columns;
+mod condensed;
+mod data_rows;
 mod deploy_marks;
 pub(crate) mod error;
 pub(crate) mod evidence;

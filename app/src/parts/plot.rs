@@ -13,6 +13,7 @@ use plotters::coord::types::{RangedCoordi64, RangedCoordu64};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::condensed::condensed;
 use super::when::clock_text;
 
 /// Colours in the style sheet: `--series-1` … `--series-8`.
@@ -76,7 +77,7 @@ pub(super) fn plot<T>(size: Size, draw: impl FnOnce(&Area<'_>) -> Drawn<T>) -> O
         root.present().ok()?;
         parts
     };
-    let inner = in_our_colours(svg.split_once('>')?.1.rsplit_once("</svg>")?.0);
+    let inner = in_our_colours(condensed(svg.split_once('>')?.1.rsplit_once("</svg>")?.0));
     Some(Plot { inner, view_box: format!("0 0 {} {}", size.width, size.height), parts })
 }
 
@@ -225,8 +226,8 @@ impl Scale {
     }
 }
 
-fn in_our_colours(svg: &str) -> String {
-    let mut svg = svg
+fn in_our_colours(drawn: String) -> String {
+    let mut svg = drawn
         .replace(" font-family=\"sans-serif\"", "")
         .replace(&hexadecimal(INK), "var(--quiet)")
         .replace(&hexadecimal(LINE), "var(--line)")
