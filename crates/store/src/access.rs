@@ -105,22 +105,34 @@ impl Access {
         let _says_nothing_new = self.alarms.try_send(alarm);
     }
 
-    /// The rows of an app (`$1`) in a range (`$2` to before `$3`), at most so many (`$4`).
-    pub(crate) async fn rows_in(
+    /// What the rows of an app (`$1`) in a range (`$2` to before `$3`) hold, at most so many (`$4`).
+    pub(crate) async fn read_in<T: Send>(
         &self,
         sql: &'static str,
         app: &AppName,
         range: TimeRange,
         limit: u32,
-    ) -> sqlx::Result<Vec<Row>> {
+        of: impl FnMut(&Row) -> sqlx::Result<T> + Send,
+    ) -> sqlx::Result<Vec<T>> {
         let values = vec![app.into(), range.start.into(), range.end.into(), i64::from(limit).into()];
-        self.rows(sql, values).await
+        self.read(sql, values, of).await
     }
 
-    /// Reads outside a transaction.
+    /// What rows hold, outside a transaction.
+    pub(crate) async fn read<T: Send>(
+        &self,
+        sql: &'static str,
+        values: Vec<Value>,
+        mut of: impl FnMut(&Row) -> sqlx::Result<T> + Send,
+    ) -> sqlx::Result<Vec<T>> {
+        let pools = self.pools()?;
+        self.bounded(pools.read(sql, values, |row| of(&row))).await
+    }
+
+    /// A few rows, outside a transaction.
     pub(crate) async fn rows(&self, sql: &'static str, values: Vec<Value>) -> sqlx::Result<Vec<Row>> {
         let pools = self.pools()?;
-        self.bounded(pools.rows(sql, values)).await
+        self.bounded(pools.read(sql, values, Ok)).await
     }
 
     /// Begins to write.

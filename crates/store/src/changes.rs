@@ -36,20 +36,20 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Change>, StoreError> {
         let sql = newest_changes!("at_ms >= $2 AND at_ms < $3", "$4");
-        self.changes_of(self.sql.rows_in(sql, app, range, limit).await)
+        let changes = self.sql.read_in(sql, app, range, limit, change_of).await;
+        changes.map_err(self.failed(READING))
     }
 
     /// The last change of an app's settings.
     pub async fn last_settings_change(&self, app: &AppName) -> Result<Option<Change>, StoreError> {
         let sql = newest_changes!("change = 'settings'", "1");
-        Ok(self.changes_of(self.sql.rows(sql, vec![app.into()]).await)?.pop())
-    }
-
-    fn changes_of(&self, rows: sqlx::Result<Vec<Row>>) -> Result<Vec<Change>, StoreError> {
-        rows.and_then(|rows| rows.iter().map(change_of).collect())
-            .map_err(self.failed("Reading who changed something"))
+        let changes = self.sql.read(sql, vec![app.into()], change_of).await;
+        Ok(changes.map_err(self.failed(READING))?.pop())
     }
 }
+
+/// For errors.
+const READING: &str = "Reading who changed something";
 
 /// For the transaction of what was changed.
 pub(crate) const INSERT: &str = "INSERT INTO change (id, app, at_ms, node, changed_by, change, change_fields) \

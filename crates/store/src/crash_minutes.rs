@@ -46,9 +46,7 @@ impl Store {
             if is_whole {
                 values.extend([range.start.into(), part_ms.into()]);
             }
-            for row in self.sql.rows(if is_whole { whole } else { cut }, values).await? {
-                counts.push(count_of(&row)?);
-            }
+            counts.extend(self.sql.read(if is_whole { whole } else { cut }, values, count_of).await?);
         }
         Ok(counts)
     }

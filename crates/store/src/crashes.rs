@@ -70,19 +70,15 @@ impl Store {
         let sql = select_crashes!(
             "WHERE c.app = $1 AND c.at_ms >= $2 AND c.at_ms < $3 ORDER BY c.at_ms DESC, c.id DESC LIMIT $4"
         );
-        self.crashes_of(self.sql.rows_in(sql, app, range, limit).await)
+        self.sql.read_in(sql, app, range, limit, crash_of).await.map_err(self.failed(READING))
     }
 
     /// An incident's crashes, newest first.
     pub async fn crashes_of_incident(&self, id: &IncidentId, limit: u32) -> Result<Vec<Crash>, StoreError> {
         let parts = "SELECT id, last_seen_ms FROM incident WHERE (id = $1 OR joined_to = $1) AND crash_count > 0 \
                      ORDER BY last_seen_ms DESC, id";
-        let parts = self.sql.rows(parts, vec![id.as_str().into()]).await;
-        let parts = parts.and_then(|rows| {
-            rows.iter()
-                .map(|row| Ok((row.raw("id")?, row.int("last_seen_ms")?)))
-                .collect::<sqlx::Result<Vec<_>>>()
-        });
+        let part = |row: &Row| Ok((row.raw("id")?, row.int("last_seen_ms")?));
+        let parts = self.sql.read(parts, vec![id.as_str().into()], part).await;
         let sql = select_crashes!("WHERE c.incident = $1 ORDER BY c.at_ms DESC, c.id DESC LIMIT $2");
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut newest: Vec<Crash> = Vec::new();
@@ -99,11 +95,7 @@ impl Store {
     }
 
     async fn read_crashes(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Crash>, StoreError> {
-        self.crashes_of(self.sql.rows(sql, values).await)
-    }
-
-    fn crashes_of(&self, rows: sqlx::Result<Vec<Row>>) -> Result<Vec<Crash>, StoreError> {
-        rows.and_then(|rows| rows.iter().map(crash_of).collect()).map_err(self.failed("Reading crashes"))
+        self.sql.read(sql, values, crash_of).await.map_err(self.failed(READING))
     }
 
     /// The audit rows of an app's dumps that were captured in a range, newest first.
@@ -116,11 +108,13 @@ impl Store {
         let sql = "SELECT crash, incident, size_bytes, sha256, captured_at_ms, dropped_at_ms, stopped_us, result \
                    FROM audit WHERE app = $1 AND captured_at_ms >= $2 AND captured_at_ms < $3 \
                    ORDER BY captured_at_ms DESC, crash DESC LIMIT $4";
-        let rows = self.sql.rows_in(sql, app, range, limit).await;
-        rows.and_then(|rows| rows.iter().map(audit_row_of).collect())
-            .map_err(self.failed("Reading the audit of dumps"))
+        let audits = self.sql.read_in(sql, app, range, limit, audit_row_of).await;
+        audits.map_err(self.failed("Reading the audit of dumps"))
     }
 }
+
+/// For errors.
+const READING: &str = "Reading crashes";
 
 /// How many crashes the incident of an already recorded one counts.
 async fn known(transaction: &mut Writing<'_>, id: &CrashId) -> sqlx::Result<Option<u64>> {

@@ -56,8 +56,8 @@ impl Store {
     ) -> Result<Vec<Deploy>, StoreError> {
         let sql = "SELECT app, at_ms, node, code, code_from FROM deploy WHERE app = $1 AND at_ms >= $2 AND at_ms < $3 \
                    AND code_from IS NOT NULL ORDER BY at_ms DESC, node LIMIT $4";
-        let rows = self.sql.rows_in(sql, app, range, limit).await;
-        rows.and_then(|rows| rows.iter().map(deploy_of).collect()).map_err(self.failed("Reading deploys"))
+        let deploys = self.sql.read_in(sql, app, range, limit, deploy_of).await;
+        deploys.map_err(self.failed("Reading deploys"))
     }
 
     /// From which code a worker was started at a time; `None` where that is not known.

@@ -50,9 +50,9 @@ impl Store {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<HealEvent>, StoreError> {
-        let rows = self.sql.rows_in(select_events!(", measurements"), app, range, limit).await;
-        rows.and_then(|rows| rows.iter().map(|row| event_of(row, evidence::whole(row)?)).collect())
-            .map_err(self.failed("Reading the events of auto-heal"))
+        let whole = |row: &Row| event_of(row, evidence::whole(row)?);
+        let events = self.sql.read_in(select_events!(", measurements"), app, range, limit, whole).await;
+        events.map_err(self.failed("Reading the events of auto-heal"))
     }
 
     /// The same with evidence that lacks samples and the other rules' readings.
@@ -62,9 +62,9 @@ impl Store {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<HealEvent>, StoreError> {
-        let rows = self.sql.rows_in(select_events!(""), app, range, limit).await;
-        rows.and_then(|rows| rows.iter().map(|row| event_of(row, evidence::brief(row)?)).collect())
-            .map_err(self.failed("Reading the events of auto-heal"))
+        let brief = |row: &Row| event_of(row, evidence::brief(row)?);
+        let events = self.sql.read_in(select_events!(""), app, range, limit, brief).await;
+        events.map_err(self.failed("Reading the events of auto-heal"))
     }
 }
 

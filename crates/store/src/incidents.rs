@@ -158,8 +158,8 @@ impl Store {
         sql: &'static str,
         values: Vec<Value>,
     ) -> Result<Vec<Incident>, StoreError> {
-        let rows = self.sql.rows(sql, values).await;
-        rows.and_then(|rows| rows.iter().map(incident_of).collect()).map_err(self.failed("Reading incidents"))
+        let incidents = self.sql.read(sql, values, incident_of).await;
+        incidents.map_err(self.failed("Reading incidents"))
     }
 
     /// An app's incidents in a line each, last seen first.
@@ -171,8 +171,8 @@ impl Store {
         let sql = select!(summary_columns!(), last_seen!("i.app = $4 AND "), "");
         let mut values = range_values(None, limit);
         values.push(app.into());
-        let rows = self.sql.rows(sql, values).await;
-        rows.and_then(|rows| rows.iter().map(summary_of).collect()).map_err(self.failed("Listing incidents"))
+        let summaries = self.sql.read(sql, values, summary_of).await;
+        summaries.map_err(self.failed("Listing incidents"))
     }
 
     /// An app's incidents that crashed in a range, last seen first, and how often each did there.
@@ -205,9 +205,8 @@ impl Store {
         let in_range = |row: &Row| {
             Ok(IncidentInRange { incident: summary_of(row)?, count: row.number("count_in_range")? })
         };
-        let rows = self.sql.rows(sql, values).await;
-        rows.and_then(|rows| rows.iter().map(in_range).collect())
-            .map_err(self.failed("Counting crashes by incident"))
+        let incidents = self.sql.read(sql, values, in_range).await;
+        incidents.map_err(self.failed("Counting crashes by incident"))
     }
 
     /// How many of an app's incidents crashed in a range.

@@ -57,10 +57,12 @@ impl Store {
                    WHERE app = $1 AND hour_ms > $2 AND hour_ms < $3 ORDER BY hour_ms, node, instance";
         let values = vec![app.into(), (range.start.as_ms() - HOUR_MS).into(), range.end.into()];
         let mut histories: BTreeMap<Place, Vec<MemoryMinute>> = BTreeMap::new();
-        for row in self.sql.rows(sql, values).await? {
-            let minutes = minutes_of(&row)?.into_values().filter(|minute| range.contains(minute.minute));
+        let hour = |row: &Row| {
+            let minutes = minutes_of(row)?.into_values().filter(|minute| range.contains(minute.minute));
             histories.entry(row.place()?).or_default().extend(minutes);
-        }
+            Ok(())
+        };
+        self.sql.read(sql, values, hour).await?;
         let histories = histories.into_iter().filter(|(_, minutes)| !minutes.is_empty());
         Ok(histories.map(|(place, minutes)| MemoryHistory { place, minutes }).collect())
     }

@@ -28,7 +28,7 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Enough for the pages of a few readers at a time.
 const SQLITE_READERS: u32 = 4;
 /// Rows that SQLite's thread reads ahead: what a page reads comes at once, and the two threads do not take turns for it.
-const ROWS_AHEAD: usize = 1_024;
+const ROWS_AHEAD: usize = 256;
 /// What a reader keeps of the file, in KiB: SQLite's own measure, four times as much, would be kept by each for good, and the system
 /// has the file in its cache anyway.
 const READER_CACHE: &str = "-512";

@@ -61,9 +61,9 @@ impl Store {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Restart>, StoreError> {
-        let rows = self.sql.rows_in(select_restarts!(", measurements"), app, range, limit).await;
-        rows.and_then(|rows| rows.iter().map(|row| restart_of(row, evidence::whole(row)?)).collect())
-            .map_err(self.failed("Reading restarts"))
+        let whole = |row: &Row| restart_of(row, evidence::whole(row)?);
+        let restarts = self.sql.read_in(select_restarts!(", measurements"), app, range, limit, whole).await;
+        restarts.map_err(self.failed("Reading restarts"))
     }
 
     /// The same with evidence that lacks samples and the other rules' readings.
@@ -73,9 +73,9 @@ impl Store {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Restart>, StoreError> {
-        let rows = self.sql.rows_in(select_restarts!(""), app, range, limit).await;
-        rows.and_then(|rows| rows.iter().map(|row| restart_of(row, evidence::brief(row)?)).collect())
-            .map_err(self.failed("Reading restarts"))
+        let brief = |row: &Row| restart_of(row, evidence::brief(row)?);
+        let restarts = self.sql.read_in(select_restarts!(""), app, range, limit, brief).await;
+        restarts.map_err(self.failed("Reading restarts"))
     }
 }
 

@@ -54,9 +54,8 @@ impl Store {
     pub async fn crash_monitor_states(&self, node: &NodeName) -> Result<Vec<(Place, String)>, StoreError> {
         let sql =
             "SELECT node, app, instance, state FROM instance_state WHERE node = $1 ORDER BY app, instance";
-        let rows = self.sql.rows(sql, vec![node.into()]).await;
-        rows.and_then(|rows| rows.iter().map(state_of).collect())
-            .map_err(self.failed("Reading the instances' states"))
+        let states = self.sql.read(sql, vec![node.into()], state_of).await;
+        states.map_err(self.failed("Reading the instances' states"))
     }
 
     /// Saves the guarding state of an instance, durably. `json` is not looked into.

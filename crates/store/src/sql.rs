@@ -59,6 +59,8 @@ pub(crate) enum Row {
 macro_rules! stamp {
     ($module:ident, $database:ty, $row:path) => {
         mod $module {
+            use futures_util::TryStreamExt as _;
+
             use super::{Row, Value};
 
             type Query = sqlx::query::Query<'static, $database, <$database as sqlx::Database>::Arguments>;
@@ -72,12 +74,18 @@ macro_rules! stamp {
                 })
             }
 
-            pub(super) async fn rows<'c>(
+            pub(super) async fn read<'c, T: Send>(
                 on: impl sqlx::Executor<'c, Database = $database>,
                 sql: &'static str,
                 values: Vec<Value>,
-            ) -> sqlx::Result<Vec<Row>> {
-                Ok(query(sql, values).fetch_all(on).await?.into_iter().map($row).collect())
+                mut of: impl FnMut(Row) -> sqlx::Result<T> + Send,
+            ) -> sqlx::Result<Vec<T>> {
+                let mut rows = query(sql, values).fetch(on);
+                let mut read = Vec::new();
+                while let Some(row) = rows.try_next().await? {
+                    read.push(of($row(row))?);
+                }
+                Ok(read)
             }
 
             pub(super) async fn execute<'c>(
@@ -95,11 +103,16 @@ stamp!(sqlite, sqlx::Sqlite, Row::Sqlite);
 stamp!(postgres, sqlx::Postgres, Row::Postgres);
 
 impl Pools {
-    /// Reads outside a transaction.
-    pub(crate) async fn rows(&self, sql: &'static str, values: Vec<Value>) -> sqlx::Result<Vec<Row>> {
+    /// Reads outside a transaction, row by row: what a row takes in memory is gone before the next.
+    pub(crate) async fn read<T: Send>(
+        &self,
+        sql: &'static str,
+        values: Vec<Value>,
+        of: impl FnMut(Row) -> sqlx::Result<T> + Send,
+    ) -> sqlx::Result<Vec<T>> {
         match self {
-            Self::Sqlite(pools) => sqlite::rows(&pools.readers, sql, values).await,
-            Self::Postgres(pool) => postgres::rows(pool, sql, values).await,
+            Self::Sqlite(pools) => sqlite::read(&pools.readers, sql, values, of).await,
+            Self::Postgres(pool) => postgres::read(pool, sql, values, of).await,
         }
     }
 
@@ -139,8 +152,8 @@ impl Pools {
 impl Transaction {
     pub(crate) async fn rows(&mut self, sql: &'static str, values: Vec<Value>) -> sqlx::Result<Vec<Row>> {
         match self {
-            Self::Sqlite(transaction) => sqlite::rows(&mut **transaction, sql, values).await,
-            Self::Postgres(transaction) => postgres::rows(&mut **transaction, sql, values).await,
+            Self::Sqlite(transaction) => sqlite::read(&mut **transaction, sql, values, Ok).await,
+            Self::Postgres(transaction) => postgres::read(&mut **transaction, sql, values, Ok).await,
         }
     }
 
