@@ -9,6 +9,8 @@ use crate::report::{Cell, Column, DeployMark, Report, Table};
 
 /// More of a commit, a version or an image does not fit on a mark.
 const LABEL_CHARS: usize = 24;
+/// More would cover a chart.
+pub(crate) const MARKED: u32 = 100;
 /// As people shorten commits.
 const COMMIT_CHARS: usize = 7;
 
@@ -102,8 +104,8 @@ pub fn mark(deploy: &Deploy) -> DeployMark {
     DeployMark { at: deploy.at, label: label(deploy), text: summary(deploy) }
 }
 
-/// Marks on every chart of a report when other code was deployed. Newest first.
-pub fn mark_on(report: &mut Report, deploys: &[Deploy]) {
+/// The report with a mark on every chart where other code was deployed. Newest first.
+pub(crate) fn marked(mut report: Report, deploys: &[Deploy]) -> Report {
     let marks: Vec<DeployMark> = deploys.iter().rev().map(mark).collect();
     let within = |range: TimeRange| marks.iter().filter(|mark| range.contains(mark.at)).cloned().collect();
     for chart in &mut report.charts {
@@ -112,6 +114,7 @@ pub fn mark_on(report: &mut Report, deploys: &[Deploy]) {
     for chart in &mut report.lines {
         chart.deploys = within(chart.range);
     }
+    report
 }
 
 /// `First seen 4 min after the deploy of 9f8e7d6`.

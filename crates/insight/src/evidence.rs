@@ -7,9 +7,9 @@ use model::auto_heal::event::HealEvent;
 use model::auto_heal::restart::Restart;
 use model::crash::{Audit, Crash, Incident, IncidentInRange};
 use model::crash_monitor::Numbers;
+use model::deploy::Deploy;
 use model::memory::MemoryHistory;
 use model::process::Process;
-use model::requests::RequestMinute;
 use model::status::AppStatus;
 use model::{CrashId, IncidentId, Place, TimeRange, Timestamp};
 
@@ -34,10 +34,10 @@ pub enum Ask {
     HealEvents { limit: u32 },
     /// [`Evidence::memory`].
     MemoryMinutes,
-    /// [`Evidence::requests`].
-    RequestMinutes,
     /// [`Evidence::processes`].
     Processes,
+    /// [`Evidence::deploys`].
+    Deploys { limit: u32 },
 }
 
 /// What is known of one app, as far as it was asked for.
@@ -71,10 +71,10 @@ pub struct Evidence {
     pub heal_events: Vec<HealEvent>,
     /// Of each instance that has any, those that are gone too.
     pub memory: Vec<MemoryHistory>,
-    /// In any order.
-    pub requests: Vec<RequestMinute>,
     /// Of each instance its processes now, the worker first; none where no worker runs.
     pub processes: Vec<(Place, Vec<Process>)>,
+    /// Other code began to run, newest first.
+    pub deploys: Vec<Deploy>,
 }
 
 /// Crashes on one instance within [`crate::buckets::part`] of the range.
@@ -128,8 +128,8 @@ impl Evidence {
             restarts: Vec::new(),
             heal_events: Vec::new(),
             memory: Vec::new(),
-            requests: Vec::new(),
             processes: Vec::new(),
+            deploys: Vec::new(),
         }
     }
 }

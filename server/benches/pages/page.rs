@@ -65,7 +65,7 @@ pub(crate) const PAGES: &[Page] = &[
     page("Diagnose and solve", "/apps/shop", "crashes"),
     page("Incidents", "/apps/shop/incidents", "total_of_cart_"),
     page("Incident", "/incidents/0000000000000010", "total_of_cart_"),
-    page(
+    list(
         "Auto-heal history",
         "/apps/shop/categories/diagnostic-tools/tools/auto-heal?tab=history",
         "Private bytes",

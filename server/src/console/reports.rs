@@ -1,6 +1,7 @@
 //! What detectors say: the evidence that one asks for is gathered, whichever it is.
 
 use app::ConsoleError;
+use futures_util::stream::{self, StreamExt as _};
 use insight::buckets::part;
 use insight::detector::Detector;
 use insight::evidence::{Ask, CrashCount, DumpAudit, Evidence};
@@ -14,8 +15,11 @@ use tokio::task::spawn_blocking;
 use super::{LiveConsole, failed};
 use crate::vitals::process_list::{APART, ProcessList};
 
-/// More would cover a chart.
-const DEPLOYS_MARKED: u32 = 100;
+/// Questions that one page asks of the database at the same time. Each takes a connection with its own memory.
+const AT_ONCE: usize = 2;
+
+/// Adds what was gathered to the evidence.
+type Add = Box<dyn FnOnce(&mut Evidence) + Send>;
 
 impl LiveConsole {
     pub(super) async fn report_of(
@@ -27,61 +31,69 @@ impl LiveConsole {
         let unknown = || ConsoleError::NoSuchApp(app.clone());
         let status = self.snapshot.borrow().app(app).cloned().ok_or_else(unknown)?;
         let numbers = self.crash_monitoring_of(app).unwrap_or_default();
-        let mut evidence = Evidence::new(range, self.clock.wall(), status, self.places(app), numbers);
-        for ask in detector.evidence {
-            self.gather(app, *ask, &mut evidence).await.map_err(|error| failed(&error))?;
+        let gather = |ask: &Ask| self.gather(app, &status, *ask, range);
+        let mut gathered = stream::iter(detector.evidence.iter().map(gather)).buffer_unordered(AT_ONCE);
+        let mut evidence = Evidence::new(range, self.clock.wall(), status.clone(), self.places(app), numbers);
+        while let Some(add) = gathered.next().await {
+            add.map_err(|error| failed(&error))?(&mut evidence);
         }
-        let mut report = (detector.report)(&evidence);
-        // what draws nothing does without the database, too
-        if !(report.charts.is_empty() && report.lines.is_empty()) {
-            let deploys = self.store.deploys(app, range, DEPLOYS_MARKED).await;
-            insight::deploys::mark_on(&mut report, &deploys.map_err(|error| failed(&error))?);
-        }
-        Ok(report)
+        Ok((detector.report)(&evidence))
     }
 
-    async fn gather(&self, app: &AppName, ask: Ask, evidence: &mut Evidence) -> Result<(), StoreError> {
-        let (store, range) = (&self.store, evidence.range);
-        match ask {
+    async fn gather(
+        &self,
+        app: &AppName,
+        status: &AppStatus,
+        ask: Ask,
+        range: TimeRange,
+    ) -> Result<Add, StoreError> {
+        let store = &self.store;
+        Ok(match ask {
             Ask::CrashCounts => {
                 let counts = store.crash_counts(app, range, part(range)).await?;
-                let count = |row: store::CrashCount| CrashCount {
-                    first: row.first,
-                    at: row.last,
-                    place: row.place,
-                    count: row.count,
-                    out_of_memory: row.out_of_memory,
-                };
-                evidence.crash_counts = counts.into_iter().map(count).collect();
+                Box::new(|evidence| evidence.crash_counts = counts.into_iter().map(crash_count).collect())
             }
             Ask::Incidents { limit } => {
-                evidence.incidents = store.incidents(Some(app), Some(range), limit).await?;
+                let incidents = store.incidents(Some(app), Some(range), limit).await?;
+                Box::new(|evidence| evidence.incidents = incidents)
             }
             Ask::IncidentsInRange { limit } => {
-                evidence.incidents_in_range = store.incidents_in_range(app, range, limit).await?;
+                let incidents = store.incidents_in_range(app, range, limit).await?;
+                Box::new(|evidence| evidence.incidents_in_range = incidents)
             }
-            Ask::IncidentCount => evidence.incident_count = store.incident_count(app, range).await?,
-            Ask::Crashes { limit } => evidence.crashes = store.crashes(app, range, limit).await?,
+            Ask::IncidentCount => {
+                let count = store.incident_count(app, range).await?;
+                Box::new(move |evidence| evidence.incident_count = count)
+            }
+            Ask::Crashes { limit } => {
+                let crashes = store.crashes(app, range, limit).await?;
+                Box::new(|evidence| evidence.crashes = crashes)
+            }
             Ask::Audits { limit } => {
-                let rows = store.audits(app, range, limit).await?;
-                let audit = |row: store::AuditRow| DumpAudit {
-                    crash: row.crash,
-                    incident: row.incident,
-                    audit: row.audit,
-                };
-                evidence.audits = rows.into_iter().map(audit).collect();
+                let audits = store.audits(app, range, limit).await?;
+                Box::new(|evidence| evidence.audits = audits.into_iter().map(dump_audit).collect())
             }
             Ask::Restarts { limit } => {
-                evidence.restarts = store.restarts_in_brief(app, range, limit).await?;
+                let restarts = store.restarts_in_brief(app, range, limit).await?;
+                Box::new(|evidence| evidence.restarts = restarts)
             }
             Ask::HealEvents { limit } => {
-                evidence.heal_events = store.heal_events_in_brief(app, range, limit).await?;
+                let events = store.heal_events_in_brief(app, range, limit).await?;
+                Box::new(|evidence| evidence.heal_events = events)
             }
-            Ask::MemoryMinutes => evidence.memory = store.memory_histories(app, range).await?,
-            Ask::RequestMinutes => evidence.requests = store.minutes(app, range).await?,
-            Ask::Processes => evidence.processes = self.processes(&evidence.status).await,
-        }
-        Ok(())
+            Ask::MemoryMinutes => {
+                let memory = store.memory_histories(app, range).await?;
+                Box::new(|evidence| evidence.memory = memory)
+            }
+            Ask::Processes => {
+                let processes = self.processes(status).await;
+                Box::new(|evidence| evidence.processes = processes)
+            }
+            Ask::Deploys { limit } => {
+                let deploys = store.deploys(app, range, limit).await?;
+                Box::new(|evidence| evidence.deploys = deploys)
+            }
+        })
     }
 
     /// Each instance's processes, looked at twice so that it is known what they use now.
@@ -100,4 +112,14 @@ impl LiveConsole {
         let told = before.iter().zip(&now).map(|(before, now)| before.then(now, elapsed));
         workers.into_iter().map(|(place, _)| place).zip(told).collect()
     }
+}
+
+fn crash_count(row: store::CrashCount) -> CrashCount {
+    let store::CrashCount { first, last, place, count, out_of_memory } = row;
+    CrashCount { first, at: last, place, count, out_of_memory }
+}
+
+fn dump_audit(row: store::AuditRow) -> DumpAudit {
+    let store::AuditRow { crash, incident, audit } = row;
+    DumpAudit { crash, incident, audit }
 }

@@ -3,6 +3,7 @@
 use model::crash::{Incident, IncidentInRange, IncidentSummary};
 
 use crate::buckets::over_time;
+use crate::deploys;
 use crate::detector::{Category, Detector, Span};
 use crate::evidence::{Ask, Evidence};
 use crate::incident::{actions, process, termination, titled};
@@ -30,6 +31,7 @@ pub static DETECTOR: Detector = Detector {
         Ask::Crashes { limit: 50 },
         Ask::Audits { limit: 50 },
         Ask::Restarts { limit: 20 },
+        Ask::Deploys { limit: deploys::MARKED },
     ],
     report,
 };
@@ -42,14 +44,14 @@ pub static SUMMARY: Detector = Detector {
     description: "How many crashes happened, and when.",
     keywords: "",
     span: Span::Range,
-    evidence: &[Ask::CrashCounts, Ask::IncidentCount],
+    evidence: &[Ask::CrashCounts, Ask::IncidentCount, Ask::Deploys { limit: deploys::MARKED }],
     report: summary,
 };
 
 /// So many incidents are findings with stack and advice: nobody reads more of them.
-const EXPLAINED: u32 = 20;
+const EXPLAINED: u32 = 10;
 /// So many have a line at least.
-const LISTED: u32 = 200;
+const LISTED: u32 = 100;
 
 fn report(evidence: &Evidence) -> Report {
     let Evidence { range, incidents, incidents_in_range, .. } = evidence;
@@ -78,14 +80,15 @@ fn report(evidence: &Evidence) -> Report {
     let mut tables: Vec<Table> =
         (!others.is_empty()).then(|| other_signatures(&others)).into_iter().collect();
     tables.extend(recorded(evidence));
-    Report {
+    let report = Report {
         range: *range,
         total: Some(total),
         insights,
         charts: vec![chart(evidence)],
         lines: vec![],
         tables,
-    }
+    };
+    deploys::marked(report, &evidence.deploys)
 }
 
 fn summary(evidence: &Evidence) -> Report {
@@ -102,14 +105,15 @@ fn summary(evidence: &Evidence) -> Report {
             ),
         ),
     };
-    Report {
+    let report = Report {
         range: evidence.range,
         total: Some(total),
         insights: vec![insight],
         charts: vec![chart(evidence)],
         lines: vec![],
         tables: vec![],
-    }
+    };
+    deploys::marked(report, &evidence.deploys)
 }
 
 fn total(evidence: &Evidence) -> Total {

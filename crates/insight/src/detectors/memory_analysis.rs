@@ -8,8 +8,8 @@ mod growth;
 
 use std::time::Duration;
 
-use crate::rules;
 use crate::words::{bytes, counted};
+use crate::{deploys, rules};
 use chart::chart;
 use growth::{Growth, steady};
 use model::auto_heal::arithmetic::percent;
@@ -34,7 +34,12 @@ pub static DETECTOR: Detector = Detector {
     description: "How close each instance came to its memory limit, whether its memory grows, and what happened meanwhile.",
     keywords: "memory leak private bytes limit out of memory OOM kill growth RAM heap worker size cgroup",
     span: Span::Range,
-    evidence: &[Ask::MemoryMinutes, Ask::Restarts { limit: 10_000 }, Ask::CrashCounts],
+    evidence: &[
+        Ask::MemoryMinutes,
+        Ask::Restarts { limit: 10_000 },
+        Ask::CrashCounts,
+        Ask::Deploys { limit: deploys::MARKED },
+    ],
     report,
 };
 
@@ -57,14 +62,15 @@ fn report(evidence: &Evidence) -> Report {
     insights.push(what_each_had(&histories, &insights));
     insights.extend(unrecorded(&histories));
     insights.sort_by_key(|insight| insight.severity);
-    Report {
+    let report = Report {
         range: *range,
         total: None,
         insights,
         charts: vec![],
         lines: vec![chart(*range, &histories, &restarts, &crashes)],
         tables: vec![],
-    }
+    };
+    deploys::marked(report, &evidence.deploys)
 }
 
 /// Workers that crashed on one instance, and of what: want of memory is what this detector asks for.

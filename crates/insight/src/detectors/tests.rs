@@ -10,6 +10,7 @@ use crate::evidence::{Ask, CrashCount, DumpAudit, Evidence};
 use crate::report::Report;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::{Audit, Crash, Findings, Incident, IncidentInRange, ProcessRole, Runtime, Thread};
+use model::deploy::{Code, Deploy};
 use model::memory::{MemoryHistory, MemoryMinute};
 use model::process::Process;
 use model::{CrashCause, CrashId, IncidentId, TimeRange, Timestamp, WorkerId};
@@ -106,6 +107,9 @@ fn one_of_each() -> Evidence {
         open_files_limit: None,
         started_at: at,
     };
+    let code = Code { revision: None, executable: None, script: None, command: "ab".to_owned() };
+    let deploy =
+        Deploy { app: worker.place.app.clone(), node: worker.place.node.clone(), at, from: None, to: code };
     Evidence {
         crash_counts: vec![CrashCount {
             first: at,
@@ -122,6 +126,7 @@ fn one_of_each() -> Evidence {
         restarts: vec![restart],
         memory: vec![memory],
         processes: vec![("a/shop/0".parse().unwrap(), vec![process])],
+        deploys: vec![deploy],
         ..evidence(DAY)
     }
 }
@@ -169,8 +174,8 @@ fn gathered(all: &Evidence, asked: &[Ask]) -> Evidence {
             Ask::Restarts { .. } => some.restarts.clone_from(&all.restarts),
             Ask::HealEvents { .. } => some.heal_events.clone_from(&all.heal_events),
             Ask::MemoryMinutes => some.memory.clone_from(&all.memory),
-            Ask::RequestMinutes => some.requests.clone_from(&all.requests),
             Ask::Processes => some.processes.clone_from(&all.processes),
+            Ask::Deploys { .. } => some.deploys.clone_from(&all.deploys),
         }
     }
     some

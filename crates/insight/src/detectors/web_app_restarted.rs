@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::words::counted;
-use crate::{healing, rules, words};
+use crate::{deploys, healing, rules, words};
 use model::auto_heal::evidence::Rule;
 use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::time::humanise;
@@ -29,7 +29,7 @@ pub static DETECTOR: Detector = Detector {
                by hand configuration",
     span: Span::Range,
     // Ours: a restart every 9 seconds of a day.
-    evidence: &[Ask::Restarts { limit: 10_000 }, Ask::CrashCounts],
+    evidence: &[Ask::Restarts { limit: 10_000 }, Ask::CrashCounts, Ask::Deploys { limit: deploys::MARKED }],
     report,
 };
 
@@ -53,14 +53,15 @@ fn report(evidence: &Evidence) -> Report {
     insights.extend(all_is_well(&restarts, crashes));
     insights.sort_by_key(|insight| insight.severity);
     let count = u64::try_from(restarts.len()).unwrap_or(u64::MAX);
-    Report {
+    let report = Report {
         range: *range,
         total: Some(Total { count, one: "restart", many: "restarts" }),
         insights,
         charts: vec![chart(*range, &restarts, crashes)],
         lines: vec![],
         tables: vec![latest(&evidence.restarts)],
-    }
+    };
+    deploys::marked(report, &evidence.deploys)
 }
 
 fn latest(restarts: &[Restart]) -> Table {
