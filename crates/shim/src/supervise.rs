@@ -175,6 +175,7 @@ impl Shim {
             let now = self.clock.monotonic();
             self.analysers_mut().for_each(|analyser| analyser.check_time(now));
             self.end_orphans();
+            self.start_analysis_when_due();
             self.client.take_if(|client| client.is_lost());
         }
         // what is in there is this shim's own: socket, log
@@ -221,7 +222,7 @@ impl Shim {
         } else {
             let deadlines = self.analysers().map(Analyser::deadline);
             let deadlines = deadlines.chain(self.orphans.as_ref().map(Orphans::deadline));
-            let deadlines = deadlines.chain(self.captures.deadline());
+            let deadlines = deadlines.chain(self.captures.deadline()).chain(self.analysis_due());
             let deadlines = deadlines.chain(self.background.as_ref().map(Background::deadline));
             let deadlines = deadlines.chain(self.post_mortem.is_none().then(|| self.serving.deadline()));
             let next = deadlines.chain(self.tracer.as_ref().and_then(Tracer::deadline)).min();
@@ -387,7 +388,6 @@ impl Shim {
         } else if let Some(case) = self.post_mortem.as_mut().and_then(|after| after.case.as_mut()) {
             case.complete(capture);
         }
-        self.start_analysis_when_complete();
         self.begin_next_case();
     }
 }

@@ -176,8 +176,9 @@ fn first_answer(options: &Options, program: Program, armed: bool) -> Result<Firs
     let setup = Setup { program, instances: 1, crashes, threads: THREADS };
     let medic = Medic::start(&options.medic, setup)?;
     let (mut after_kill, mut bare) = (Vec::new(), Vec::new());
-    for _ in 0..options.rounds {
+    for round in 1..=options.rounds {
         after_kill.push(host::kill_to_answer(&medic)?);
+        medic.wait_for_crashes(round)?;
         bare.push(medic::bare_start(setup)?);
     }
     Ok(FirstAnswer { program: program.name(), armed, after_kill, bare })

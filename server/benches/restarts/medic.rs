@@ -111,6 +111,14 @@ impl Medic {
         Ok((restarts.len(), sum("drained"), sum("failed")))
     }
 
+    /// Until so many crashes are recorded: what is done for one must not be measured with the next.
+    pub(crate) fn wait_for_crashes(&self, count: usize) -> Result<()> {
+        wait_for("the crash's record", || {
+            let crashes = self.api("GET", &format!("{APP}/crashes"), 200)?;
+            Ok((crashes.as_array().context("a list of crashes")?.len() >= count).then_some(()))
+        })
+    }
+
     fn instances(&self) -> Result<Vec<Value>> {
         let app = self.api("GET", APP, 200)?;
         app["instances"].as_array().cloned().context("an app has instances")

@@ -19,6 +19,10 @@ use crate::sys::signals;
 /// How soon a process ends because another has. Ours: npm takes a second on a busy machine.
 const PASSED_ON_WITHIN: Duration = Duration::from_secs(10);
 
+/// The analysis of an ended worker begins so much later: until then the processors are the replacement's, for which requests wait.
+/// Ours: a small program listens within 5 ms.
+const REPLACEMENT_FIRST: Duration = Duration::from_millis(20);
+
 /// A worker that has ended.
 pub(super) struct PostMortem {
     /// What was said at the fatal signal, where it was caught.
@@ -26,6 +30,8 @@ pub(super) struct PostMortem {
     ended: FromShim,
     /// `None` where the end is no crash, and once it is analysed.
     pub(super) case: Option<Case>,
+    /// When its analysis may begin, by the monotonic clock.
+    analyse_from: Duration,
     analysed: Option<FromShim>,
 }
 
@@ -33,6 +39,11 @@ impl PostMortem {
     /// Is everything known that ever will be?
     pub(super) fn is_settled(&self) -> bool {
         self.case.is_none()
+    }
+
+    /// When its analysis may begin, until it has.
+    fn analysis_due(&self) -> Option<Duration> {
+        self.case.as_ref().filter(|case| case.analyser().is_none()).map(|_| self.analyse_from)
     }
 
     /// What every new client is told.
@@ -88,9 +99,9 @@ impl Shim {
             let victim = Victim { pid: self.worker.pid, program, file, exit, cause, at };
             Case::new(victim, captured, self.output.ends())
         });
-        self.post_mortem = Some(PostMortem { crashing, ended, case: crash, analysed: None });
+        let analyse_from = self.clock.monotonic() + REPLACEMENT_FIRST;
+        self.post_mortem = Some(PostMortem { crashing, ended, case: crash, analyse_from, analysed: None });
         self.end_orphans();
-        self.start_analysis_when_complete();
     }
 
     /// What the worker leaves would hold its port and memory while the replacement runs.
@@ -124,14 +135,19 @@ impl Shim {
         }
     }
 
-    /// When the worker has ended and its dump is written, whatever is later.
-    pub(super) fn start_analysis_when_complete(&mut self) {
-        if self.captures.are_under_way_of(self.worker.pid) {
+    /// When the main process's analysis is to begin; `None` while its dump is being written.
+    pub(super) fn analysis_due(&self) -> Option<Duration> {
+        let is_written = !self.captures.are_under_way_of(self.worker.pid);
+        self.post_mortem.as_ref().filter(|_| is_written)?.analysis_due()
+    }
+
+    pub(super) fn start_analysis_when_due(&mut self) {
+        let now = self.clock.monotonic();
+        if self.analysis_due().is_none_or(|due| due > now) {
             return;
         }
         let means = means(&self.spec, self.clock);
-        let case = self.post_mortem.as_mut().and_then(|after| after.case.as_mut());
-        if let Some(case) = case.filter(|case| case.analyser().is_none()) {
+        if let Some(case) = self.post_mortem.as_mut().and_then(|after| after.case.as_mut()) {
             let found = case.begin(means);
             self.main_found(found);
         }
