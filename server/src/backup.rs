@@ -19,8 +19,8 @@ pub enum CopyError {
     DataDir(#[from] ServeError),
 }
 
-/// Copies the database into `file`.
-pub async fn back_up(config: &Config, file: &Path) -> Result<(), CopyError> {
+/// Copies the database into `file`; what was removed that interrupted backups had left beside it.
+pub async fn back_up(config: &Config, file: &Path) -> Result<Vec<PathBuf>, CopyError> {
     Ok(store::back_up(&database(config), file).await?)
 }
 

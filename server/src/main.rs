@@ -110,7 +110,9 @@ fn check_config(path: &std::path::Path) -> anyhow::Result<()> {
 
 fn back_up(path: &std::path::Path, file: &std::path::Path) -> anyhow::Result<()> {
     let config = load(path)?;
-    runtime()?.block_on(backup::back_up(&config, file))?;
+    for removed in runtime()?.block_on(backup::back_up(&config, file))? {
+        eprintln!("medic: deleted {}, which an interrupted backup left", removed.display());
+    }
     print(&format!("backed up to {}", file.display()))
 }
 

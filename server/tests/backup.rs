@@ -41,6 +41,29 @@ fn a_backup_of_a_running_server_is_restored_when_it_has_ended() {
     assert_eq!(medic.crashes(), 1);
 }
 
+#[test]
+fn a_backup_removes_what_killed_ones_left_and_leaves_running_ones_alone() {
+    let medic = Medic::with_shop("", "");
+    let folder = medic.folder().join("backups");
+    std::fs::create_dir(&folder).unwrap();
+    let left = folder.join("sunday.medic-partial");
+    let running = folder.join("monday.medic-partial");
+    std::fs::write(&left, "half").unwrap();
+    // as a backup holds it
+    let held = std::fs::File::create(&running).unwrap();
+    held.lock().unwrap();
+    let backed_up = run(&medic, "backup", &folder.join("tuesday"));
+    assert!(backed_up.status.success(), "{}", said(&backed_up));
+    let words = format!("deleted {}, which an interrupted backup left", left.display());
+    assert!(said(&backed_up).contains(&words) && !left.exists() && running.exists(), "{}", said(&backed_up));
+    let refused = run(&medic, "backup", &folder.join("monday"));
+    let words = format!("another backup is writing {}", folder.join("monday").display());
+    assert!(!refused.status.success() && said(&refused).contains(&words), "{}", said(&refused));
+    drop(held);
+    let next = run(&medic, "backup", &folder.join("monday"));
+    assert!(next.status.success() && !running.exists(), "{}", said(&next));
+}
+
 /// A file system that is full, as long as this lives.
 struct FullDisk(std::path::PathBuf);
 

@@ -8,7 +8,10 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use model::Clock as _;
+use shim::SystemClock;
 use store::{Database, Store};
 use support::{Answer, Medic, processes_below, request, wait_until};
 
@@ -96,6 +99,28 @@ fn a_file_that_was_damaged_is_moved_aside_and_the_living_workers_are_served() {
         std::fs::remove_file(&kept[0]).unwrap();
         medic.until("all is well", || (medic.get("/healthz").status == 200).then_some(number));
     }
+    assert_eq!(medic.crash("abort"), 1, "and what happens is recorded");
+}
+
+#[test]
+fn however_many_damaged_files_are_kept_medic_starts_and_keeps_the_latest() {
+    let mut medic = Medic::with_shop("", "");
+    medic.until_running();
+    medic.kill();
+    let first = SystemClock.wall() - Duration::from_hours(1);
+    let name = |second| (first + Duration::from_secs(second)).to_string()[..19].replace(['-', ':'], "");
+    let old: Vec<_> =
+        (0..20).map(|n| medic.data_dir().join(format!("medic.db.damaged-{}Z", name(n)))).collect();
+    for file in &old {
+        std::fs::write(file, "history").unwrap();
+    }
+    tidy(&database(&medic));
+    overwrite(&database(&medic), 0, 4_096);
+    medic.start();
+    until_said(&medic, "New database, history lost since ");
+    let oldest = format!("deleted {}: the oldest damaged database", old[0].display());
+    assert!(medic.log().contains(&oldest), "{}", medic.log());
+    assert!(damaged_files(&medic).iter().all(|file| *file != old[0]));
     assert_eq!(medic.crash("abort"), 1, "and what happens is recorded");
 }
 

@@ -54,9 +54,12 @@ fn what_is_past_the_retention_goes_when_medic_starts_and_the_rest_stays() {
     let old = left_behind(&data, "gone", 1, 50, 10);
     let young = left_behind(&data, "left", 1, 5, 10);
     let interrupted = data.join("medic.db.restoring");
+    let backup = data.join("backup.medic-partial");
     fs::write(&interrupted, "").unwrap();
+    fs::write(&backup, "").unwrap();
+    fs::create_dir_all(data.join("run/gone")).unwrap();
     let medic = Medic::in_folder(folder, &[lab::shop()], "log_retention = \"30d\"", "");
-    let gone = [old.clone(), interrupted, data.join("apps/gone")];
+    let gone = [old.clone(), interrupted, backup, data.join("apps/gone"), data.join("run/gone")];
     wait_until("the end of what is old", move || gone.iter().all(|path| !path.exists()));
     medic.until_running();
     assert_eq!(medic.crash("panic"), 1);

@@ -9,31 +9,38 @@ use std::path::{Path, PathBuf};
 use model::Timestamp;
 use model::status::BegunAnew;
 
-/// More damaged files than this are not kept: a disk that damages every new file would be filled by them. The next one is refused
-/// instead of the first one deleted, since that has the history.
+/// More than this are not kept of one kind: a disk that damages every new file would be filled by them.
 const KEPT_LIMIT: usize = 20;
 /// How large those of one kind may be together, where there are several.
 const KEPT_BYTES: u64 = 4 << 30;
+const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 const MARK: &str = ".damaged-";
 const REPLACED: &str = ".replaced-";
-/// What a copy is called until it is whole.
-pub(crate) const PARTIAL: &str = ".partial";
 /// What is restored, until it takes the database's name.
 pub(crate) const RESTORING: &str = ".restoring";
 /// What SQLite keeps beside a database.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
-/// What it may leave beside one that was being copied into.
+/// What it may leave beside one that was being restored.
 const BESIDE_COPY: [&str; 3] = ["-journal", "-wal", "-shm"];
 
-/// Puts the database at `path` aside; where it is then.
-pub(crate) fn put(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
-    if kept(path, MARK)?.len() >= KEPT_LIMIT {
-        return Err(io::Error::other(format!("{KEPT_LIMIT} damaged files are kept already; delete some")));
-    }
+/// A database that was put aside.
+#[derive(Debug)]
+pub(crate) struct Put {
+    /// Where it is.
+    pub(crate) kept: PathBuf,
+    /// The oldest damaged ones, which were too many or too large.
+    pub(crate) deleted: Vec<PathBuf>,
+}
+
+/// Puts the damaged database at `path` aside.
+pub(crate) fn put(path: &Path, now: Timestamp) -> io::Result<Put> {
     let aside = free_name(path, MARK, now)?;
     std::fs::rename(path, &aside)?;
     move_beside(path, &aside)?;
-    Ok(aside)
+    let surplus = surplus(kept(path, MARK)?, Timestamp::from_ms(i64::MIN));
+    // one that cannot be deleted is said by who tidies
+    let deleted = surplus.into_iter().filter(|gone| remove_with(gone, &BESIDE).is_ok()).collect();
+    Ok(Put { kept: aside, deleted })
 }
 
 /// Gives the database at `path`, which something else is to replace, another name. It keeps its own as long as nothing does.
@@ -87,9 +94,6 @@ pub(crate) fn tidy(paths: &[PathBuf], keep_from: Timestamp) -> (Vec<PathBuf>, Ve
                 Err(error) => note(path.clone(), Err(error)),
             }
         }
-        for partial in partial(path).unwrap_or_default() {
-            note(partial.clone(), remove_with(&partial, &BESIDE_COPY));
-        }
     }
     (deleted, failed)
 }
@@ -127,12 +131,6 @@ fn kept(path: &Path, mark: &str) -> io::Result<Vec<(Timestamp, PathBuf)>> {
     beside(path, |rest| rest.strip_prefix(mark).and_then(read))
 }
 
-/// Backups of what a restore replaces that were interrupted.
-fn partial(path: &Path) -> io::Result<Vec<PathBuf>> {
-    let found = beside(path, |rest| read(rest.strip_prefix(REPLACED)?.strip_suffix(PARTIAL)?))?;
-    Ok(found.into_iter().map(|(_, path)| path).collect())
-}
-
 /// What is in its folder and is called as it is with more at the end, where that is read as a time.
 fn beside(path: &Path, read: impl Fn(&str) -> Option<Timestamp>) -> io::Result<Vec<(Timestamp, PathBuf)>> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(Vec::new()) };
@@ -147,14 +145,17 @@ fn beside(path: &Path, read: impl Fn(&str) -> Option<Timestamp>) -> io::Result<V
     Ok(found)
 }
 
+/// Later than those that are kept, whatever the clock says: the latest name is that of the latest.
 fn free_name(path: &Path, mark: &str, now: Timestamp) -> io::Result<PathBuf> {
-    let mut at = Timestamp::from_ms(now.as_ms() / 1_000 * 1_000);
+    let latest = kept(path, mark)?.into_iter().map(|(at, _)| at).max();
+    let now = Timestamp::from_ms(now.as_ms() / 1_000 * 1_000);
+    let mut at = latest.map_or(now, |latest| now.max(latest + SECOND));
     loop {
         let aside = with(path, &format!("{mark}{}", write(at)));
         if !aside.try_exists()? {
             return Ok(aside);
         }
-        at = at + std::time::Duration::from_secs(1);
+        at = at + SECOND;
     }
 }
 
@@ -192,7 +193,8 @@ mod tests {
         for (number, at) in ["20260131T081500Z", "20260131T081501Z"].iter().enumerate() {
             std::fs::write(&path, format!("{number}")).unwrap();
             std::fs::write(with(&path, "-wal"), "log").unwrap();
-            let aside = put(&path, now).unwrap();
+            let Put { kept: aside, deleted } = put(&path, now).unwrap();
+            assert!(deleted.is_empty());
             assert_eq!(aside, folder.path().join(format!("medic.db.damaged-{at}")));
             assert_eq!(std::fs::read_to_string(&aside).unwrap(), number.to_string());
             assert_eq!(std::fs::read_to_string(with(&aside, "-wal")).unwrap(), "log");
@@ -205,16 +207,25 @@ mod tests {
     }
 
     #[test]
-    fn damaged_files_are_bounded_and_none_is_lost() {
+    fn damaged_files_are_bounded_by_number_and_size_and_the_latest_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("medic.db");
-        for _ in 0..KEPT_LIMIT {
-            std::fs::write(&path, "").unwrap();
-            put(&path, Timestamp::from_ms(0)).unwrap();
-        }
-        std::fs::write(&path, "the last").unwrap();
-        assert!(put(&path, Timestamp::from_ms(0)).unwrap_err().to_string().contains("delete some"));
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "the last");
+        let damaged = |second: i64, bytes: u64| {
+            std::fs::File::create(&path).unwrap().set_len(bytes).unwrap();
+            std::fs::write(with(&path, "-wal"), "log").unwrap();
+            put(&path, Timestamp::from_ms(second * 1_000)).unwrap()
+        };
+        let all: Vec<_> = (0..KEPT_LIMIT).map(|_| damaged(500, 0)).collect();
+        assert!(all.iter().all(|put| put.deleted.is_empty()));
+        // of a clock that was set back
+        let next = damaged(7, 1);
+        assert_eq!(next.deleted, [all[0].kept.clone()]);
+        assert!(!with(&all[0].kept, "-wal").exists());
+        assert_eq!(latest(&path).unwrap().unwrap().kept_as.unwrap(), next.kept.display().to_string());
+        // sparse, so that the test needs no disk
+        let large = damaged(501, KEPT_BYTES + 1);
+        assert_eq!((large.deleted.len(), large.kept.exists()), (KEPT_LIMIT, true));
+        assert_eq!(names(folder.path()).len(), 2, "the latest and its log");
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -280,17 +291,13 @@ mod tests {
     fn what_a_restore_left_that_was_interrupted_goes() {
         let folder = tempfile::tempdir().unwrap();
         let paths = ["medic.db", "medic.backup"].map(|name| folder.path().join(name));
-        for name in [
-            "medic.db.restoring",
-            "medic.db.restoring-journal",
-            "medic.backup.restoring",
-            "medic.backup.replaced-20260131T081500Z.partial",
-            "mine.partial",
-        ] {
+        for name in
+            ["medic.db.restoring", "medic.db.restoring-journal", "medic.backup.restoring", "mine.partial"]
+        {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         let (deleted, failed) = tidy(&paths, Timestamp::from_ms(0));
-        assert!(deleted.len() == 3 && failed.is_empty(), "{deleted:?} {failed:?}");
+        assert!(deleted.len() == 2 && failed.is_empty(), "{deleted:?} {failed:?}");
         assert_eq!(names(folder.path()), ["mine.partial"]);
     }
 }

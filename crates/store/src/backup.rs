@@ -1,13 +1,13 @@
 //! A copy of everything that is remembered, in one SQLite file, whichever database it comes from, and back into either.
 //!
 //! ```text
-//!  SQLite ──── VACUUM INTO ────▶ FILE.partial ──▶ FILE          a server may be running
+//!  SQLite ──── VACUUM INTO ────▶ FILE.medic-partial ──▶ FILE    a server may be running
 //!  PostgreSQL ── rows, one snapshot ──┘
 //!
 //!  FILE ──▶ a checked copy, its tables brought up to date ──▶ in the database's place; what was there is kept aside
 //! ```
-//! One form for both, since whoever restores may have moved from one to the other. A copy that is interrupted leaves a `.partial`
-//! behind and no file that could be taken for a whole one; a restore that is interrupted has changed nothing.
+//! One form for both, since whoever restores may have moved from one to the other. A copy that is interrupted leaves a
+//! [`partial`] file behind and none that could be taken for a whole one; a restore that is interrupted has changed nothing.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -21,6 +21,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
+use crate::partial::{self, Partial};
 use crate::tables::{TABLES, Table};
 use crate::{Database, StoreError, aside, open, schema};
 
@@ -38,6 +39,9 @@ pub enum BackupError {
     /// The database refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It is being written.
+    #[error("another backup is writing {}; wait for it, or name another file", .0.display())]
+    InProgress(PathBuf),
     /// Nothing is overwritten.
     #[error("{} exists already; name another file", .0.display())]
     Exists(PathBuf),
@@ -55,17 +59,18 @@ pub enum BackupError {
     OlderSchema { database: Arc<str> },
 }
 
-/// Copies everything into `file`, which must not exist, with mode 0600. The database may be in use.
-pub async fn back_up(database: &Database, file: &Path) -> Result<(), BackupError> {
+/// Copies everything into `file`, which must not exist, with mode 0600. The database may be in use. What interrupted backups left in
+/// that folder is removed; its paths are returned.
+pub async fn back_up(database: &Database, file: &Path) -> Result<Vec<PathBuf>, BackupError> {
     if file.try_exists().map_err(at(file))? {
         return Err(BackupError::Exists(file.to_owned()));
     }
-    let partial = aside::with(file, aside::PARTIAL);
-    let made = make_copy(database, &partial).await.and_then(|()| keep(&partial, file));
-    if made.is_err() {
-        let _may_not_be_there = remove(&partial);
-    }
-    made
+    let partial = Partial::begin(file).map_err(at(file))?;
+    let partial = partial.ok_or_else(|| BackupError::InProgress(file.to_owned()))?;
+    let (removed, _may_be_anothers) = partial::remove_left(partial::folder_of(file));
+    make_copy(database, partial.path()).await?;
+    partial.keep(file).map_err(at(file))?;
+    Ok(removed)
 }
 
 /// Puts what `file` holds in the place of what the database holds; where that is kept. `folder` is Medic's data folder. No server may
@@ -100,15 +105,18 @@ pub struct Tidied {
 }
 
 /// Deletes in the data folder what was put aside and is past its bounds (older than `keep_from`, too many, too large; never the
-/// latest), and what was left by a restore that was interrupted. For whoever holds the folder.
+/// latest), and what was left by a backup or a restore that was interrupted. For whoever holds the folder.
 pub fn tidy(folder: &Path, keep_from: Timestamp) -> Tidied {
     let paths = [SQLITE_FILE, BACKUP].map(|name| folder.join(name));
-    let (deleted, failed) = aside::tidy(&paths, keep_from);
+    let (mut deleted, mut failed) = aside::tidy(&paths, keep_from);
+    let (left, unremoved) = partial::remove_left(folder);
+    deleted.extend(left);
+    failed.extend(unremoved);
     Tidied { deleted, failed }
 }
 
+/// Into a file that is empty.
 async fn make_copy(database: &Database, partial: &Path) -> Result<(), BackupError> {
-    make(partial).map_err(at(partial))?;
     match database {
         Database::Sqlite(path) => Ok(snapshot(path, partial).await.map_err(failed("Backing up", path))?),
         Database::Postgres(url) => {
@@ -134,7 +142,7 @@ async fn make_copy(database: &Database, partial: &Path) -> Result<(), BackupErro
     }
 }
 
-/// An empty file for its owner alone, in the place of one that was left by a copy that was interrupted.
+/// An empty file for its owner alone, in the place of one that was left by a restore that was interrupted.
 fn make(path: &Path) -> io::Result<()> {
     remove(path)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
@@ -151,21 +159,8 @@ fn remove(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// On the disk, and only then under its name.
-fn keep(partial: &Path, file: &Path) -> Result<(), BackupError> {
-    let kept = || {
-        File::open(partial)?.sync_all()?;
-        // never over another, which may have come meanwhile
-        fs::hard_link(partial, file)?;
-        fs::remove_file(partial)?;
-        sync_folder(file)
-    };
-    kept().map_err(at(file))
-}
-
 fn sync_folder(of: &Path) -> io::Result<()> {
-    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    File::open(partial::folder_of(of))?.sync_all()
 }
 
 /// A copy as of one moment, into an empty file, whoever writes meanwhile.

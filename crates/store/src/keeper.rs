@@ -126,8 +126,14 @@ impl Keeper {
     fn put_aside(&self, path: &Path) -> Result<(), StoreError> {
         let failed = |source| StoreError::Aside { path: path.to_owned(), source };
         let at = self.clock.wall();
-        let kept = aside::put(path, at).map_err(failed)?;
+        let aside::Put { kept, deleted } = aside::put(path, at).map_err(failed)?;
         tracing::error!(kept_as = %kept.display(), "the database file was damaged: it was moved aside and a new one is begun");
+        for path in deleted {
+            tracing::warn!(
+                "deleted {}: the oldest damaged database of too many or too large ones",
+                path.display()
+            );
+        }
         self.begun_anew(BegunAnew { at, kept_as: Some(kept.display().to_string()) });
         Ok(())
     }

@@ -34,6 +34,7 @@ mod memory;
 mod minute_text;
 mod minutes;
 mod open;
+mod partial;
 mod restarts;
 mod retention;
 mod schema;

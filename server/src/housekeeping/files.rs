@@ -135,7 +135,10 @@ impl Files {
         folder.remove_empty(|app| !bounds.apps.contains_key(app) && !has_worker.contains(app));
         let store::Tidied { deleted, failed } = store::tidy(&self.data_dir, from);
         for path in deleted {
-            tracing::info!("deleted {}: it was put aside, or left by an interrupted restore", path.display());
+            tracing::info!(
+                "deleted {}: it was put aside, or left by an interrupted backup or restore",
+                path.display()
+            );
         }
         passed.failed.extend(failed);
         passed.used = used(&found);

@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use super::connected::{Connected, Known};
-use super::finder::Finder;
+use super::finder::{Finder, follow};
 use super::launcher::Launcher;
 use super::ledger::{Entry, Ledger};
 use super::link::{Link, Origin};
@@ -209,7 +209,7 @@ impl Executor {
                         requests,
                         group,
                     };
-                    link.run().await;
+                    follow(link, launcher).await;
                 }
                 Err(reason) => {
                     tracing::warn!(%worker, reason, "a worker could not be started");

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::connected::Connected;
 use super::launcher::Launcher;
 use super::link::{Link, Origin};
-use super::run_dir::RunDirs;
+use super::run_dir::{self, RunDirs};
 use crate::doors::Doors;
 
 /// Between two tries to list them.
@@ -51,7 +51,7 @@ impl Finder {
                 group: self.launcher.group_of(&worker),
                 worker,
             };
-            self.links.spawn(link.run());
+            self.links.spawn(follow(link, Arc::clone(&self.launcher)));
         }
         Ok(workers)
     }
@@ -65,5 +65,14 @@ impl Finder {
                 return;
             }
         }
+    }
+}
+
+/// Goes on until the shim is gone. The last of an app that is not configured any more leaves no folder behind.
+pub(super) async fn follow(link: Link, launcher: Arc<Launcher>) {
+    let (app, run_dir) = (link.worker.place.app.clone(), link.run_dir.clone());
+    link.run().await;
+    if launcher.apps().get(&app).is_none() {
+        run_dir::leave(&run_dir);
     }
 }

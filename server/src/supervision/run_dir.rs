@@ -76,6 +76,13 @@ impl RunDirs {
     }
 }
 
+/// Removes the app's folder that a run folder was in, if it is empty now and the run folder is gone.
+pub(super) fn leave(run_dir: &Path) {
+    if let Some(app) = run_dir.parent() {
+        let _still_used = std::fs::remove_dir(app);
+    }
+}
+
 fn name(worker: &WorkerId) -> PathBuf {
     let LocalWorker { app, instance, started_at } = worker.into();
     Path::new(app.as_str()).join(format!("{instance}-{}", started_at.as_ms()))

@@ -69,8 +69,8 @@ impl DataFolder {
 
     /// Removes the folders of apps that `is_gone`, where nothing is in them: another's file keeps them.
     pub(super) fn remove_empty(&self, is_gone: impl Fn(&AppName) -> bool) {
-        let mut said_before = Vec::new();
-        for app in self.apps(&mut said_before).into_iter().filter(|app| is_gone(app)) {
+        let apps = ["apps", "run"].map(|folder| self.apps_in(folder).unwrap_or_default());
+        for app in apps.iter().flatten().filter(|app| is_gone(app)) {
             let app = app.as_str();
             for (above, name) in [
                 (&["apps", app, "logfiles"][..], OUTPUT),
@@ -87,14 +87,16 @@ impl DataFolder {
     }
 
     fn apps(&self, failed: &mut Vec<(PathBuf, io::Error)>) -> Vec<AppName> {
-        match self.below(&["apps"]).and_then(|apps| apps.map_or_else(|| Ok(Vec::new()), |apps| names(&apps)))
-        {
-            Ok(names) => names.into_iter().filter_map(|name| name.parse().ok()).collect(),
-            Err(error) => {
-                failed.push((self.path.join("apps"), error));
-                Vec::new()
-            }
-        }
+        self.apps_in("apps").unwrap_or_else(|error| {
+            failed.push((self.path.join("apps"), error));
+            Vec::new()
+        })
+    }
+
+    /// The apps that have a folder in this one.
+    fn apps_in(&self, folder: &str) -> io::Result<Vec<AppName>> {
+        let Some(folder) = self.below(&[folder])? else { return Ok(Vec::new()) };
+        Ok(names(&folder)?.into_iter().filter_map(|name| name.parse().ok()).collect())
     }
 
     fn logs_in(&self, app: &AppName, folder: &'static str, found: &mut Vec<Found>) -> io::Result<()> {

@@ -98,11 +98,17 @@ fn what_a_removed_app_left_waits_for_the_retention_and_goes_with_its_folder() {
     let note = ground.file("apps/noted/logfiles/application/0-notes.log", 90, 5);
     let kept = ground.output("shop", 0, 50, 1, 40);
     ground.run_folder("shop", 0, 50);
-    fs::create_dir_all(ground.path("run/gone")).unwrap();
-    let passed = ground.pass(&bounds(1_000, &[("shop", 1_000)]));
+    for app in ["gone", "long-gone", "shop-2"] {
+        fs::create_dir_all(ground.path("run").join(app)).unwrap();
+    }
+    let passed = ground.pass(&bounds(1_000, &[("shop", 1_000), ("shop-2", 1_000)]));
     assert!(passed.failed.is_empty(), "{:?}", passed.failed);
     assert_eq!(exist(&[&old, &message, &young, &note, &kept]), [false, false, true, true, true]);
-    assert_eq!(exist(&[&ground.path("apps/gone"), &ground.path("run/gone")]), [false, false]);
+    let run = ["gone", "long-gone", "shop-2", "shop"].map(|app| ground.path("run").join(app));
+    assert_eq!(
+        exist(&[&ground.path("apps/gone"), &run[0], &run[1], &run[2], &run[3]]),
+        [false, false, false, true, true]
+    );
     assert_eq!(passed.used.values().sum::<u64>(), 20, "what is not Medic's does not count");
     // its worker is gone, and the app is not: the folder stays
     fs::remove_dir_all(ground.path("run/shop")).unwrap();
