@@ -6,7 +6,7 @@
 use model::crash::Runtime;
 
 use super::report::{At, Report};
-use super::{LastWords, rust};
+use super::{Ends, LastWords, rust};
 
 /// How many lines above a report are searched for what announces an end, and how many below for what confirms it.
 const ABOVE: usize = 4;
@@ -83,13 +83,18 @@ fn join(last: &mut LastWords, before: &LastWords) {
         last.exception_type.clone_from(&before.exception_type);
         last.message.clone_from(&before.message);
     }
-    // Abseil's handler follows its own failed check
-    let is_check = ["Check failed", "FATAL"].contains(&before.exception_type.as_str())
-        && before.runtime == Runtime::Cpp
-        && (last.exception_type.as_str(), last.runtime) == ("SIGABRT", Runtime::Cpp);
-    if is_check || (rust::is_second_panic(last) && before.runtime == Runtime::Rust) {
-        let lines_after = last.lines_after;
+    // A handler of C++ follows the failed check, or the exception that nobody caught. It alone may know the calls.
+    let is_handler = (last.exception_type.as_str(), last.runtime) == ("SIGABRT", Runtime::Cpp);
+    let is_fatal = before.certain && matches!(before.ends, Ends::BySignal | Ends::ByAbort);
+    let is_told = is_handler && before.runtime == Runtime::Cpp && is_fatal;
+    if is_told || (rust::is_second_panic(last) && before.runtime == Runtime::Rust) {
+        let (lines_after, mut calls) = (last.lines_after, std::mem::take(&mut last.frames));
         *last = LastWords { lines_after, ..before.clone() };
+        if is_told && calls.len() > last.frames.len() {
+            // what the check knows of its own place
+            calls.retain(|call| call.function.is_some());
+            last.frames = calls;
+        }
     }
 }
 

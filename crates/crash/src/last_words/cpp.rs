@@ -5,9 +5,11 @@ use model::crash::Runtime;
 use super::report::{At, MESSAGE_LINES, Report, message};
 use super::{Ends, LastWords};
 use crate::demangle;
+use crate::text::{file_line, printed};
 
 pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
-    let mut report = terminate(at).or_else(|| libcxx(at)).or_else(|| pure_virtual(at))?;
+    let mut report =
+        terminate(at).or_else(|| libcxx(at)).or_else(|| hardened(at)).or_else(|| pure_virtual(at))?;
     report.words = report.words.ending(Ends::BySignal);
     Some(report)
 }
@@ -42,6 +44,19 @@ fn libcxx(at: At<'_, '_>) -> Option<Report> {
         }
         None => LastWords::new(Runtime::Cpp, "std::terminate").with_message(rest),
     };
+    Some(Report::of(words, at, 0))
+}
+
+/// libc++'s checks: `/usr/include/c++/v1/vector:1436: assertion __n < size() failed: vector[] index out of bounds`.
+fn hardened(at: At<'_, '_>) -> Option<Report> {
+    let (place, text) =
+        at.head.split_once(": assertion ").or_else(|| at.head.split_once(": libc++ Hardening assertion "))?;
+    let (file, number) = file_line(place);
+    if number.is_none() || !file.contains("/v1/") || file.contains(' ') || !text.contains(" failed") {
+        return None;
+    }
+    let frames = vec![printed("", file, number)];
+    let words = LastWords::new(Runtime::Cpp, "Assertion failed").with_message(text).with_frames(frames);
     Some(Report::of(words, at, 0))
 }
 

@@ -122,9 +122,8 @@ fn assertion(line: &str) -> Option<LastWords> {
         if digits > 0 && (rest[digits..].starts_with(':') || rest.len() == digits) {
             let file = place[..colon].rsplit(": ").next().unwrap_or_default();
             let function = rest.get(digits + 1..).unwrap_or_default().trim();
-            let function =
-                function.split('(').next().unwrap_or(function).rsplit(' ').next().unwrap_or(function);
-            let is_name = |c: char| c.is_alphanumeric() || "_:~<>=!+-*/%&|^[]".contains(c);
+            let function = named(function);
+            let is_name = |c: char| c.is_alphanumeric() || "_:~<>=!+-*/%&|^[], ".contains(c);
             let is_place = file.contains(['.', '/']) && !file.contains(' ');
             frame = (is_place && function.chars().all(is_name))
                 .then(|| printed(function, file, rest[..digits].parse().ok()));
@@ -133,6 +132,23 @@ fn assertion(line: &str) -> Option<LastWords> {
     }
     let words = LastWords::new(Runtime::Glibc, "Assertion failed").with_message(&head[at + 2..]);
     Some(words.with_frames(frame.into_iter().collect()))
+}
+
+/// Of `std::vector<_Tp, _Alloc>::reference std::vector<_Tp, _Alloc>::operator[](size_type) [with _Tp = int]` the name without its type
+/// and parameters.
+fn named(signature: &str) -> &str {
+    let signature = signature.split('(').next().unwrap_or(signature);
+    let mut depth = 0_usize;
+    let mut begins = 0;
+    for (at, c) in signature.char_indices() {
+        match c {
+            '<' => depth += 1,
+            '>' => depth = depth.saturating_sub(1),
+            ' ' if depth == 0 => begins = at + 1,
+            _ => {}
+        }
+    }
+    &signature[begins..]
 }
 
 fn library_error(line: &str) -> Option<LastWords> {

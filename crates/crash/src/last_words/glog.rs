@@ -16,6 +16,8 @@
 //!
 //! F0312 12:00:00.123456    42 orders.cc:12] Check failed: order != nullptr            glog's and Abseil's CHECK
 //! *** Check failure stack trace: ***
+//!
+//! [orders.cc : 12] RAW: Check order != nullptr failed: no order                       Abseil, where nothing may be allocated
 //! ```
 
 use model::crash::{Frame, Runtime};
@@ -29,9 +31,11 @@ const MAX_LINES: usize = 1_000;
 const CHECK_TRACE: &str = "*** Check failure stack trace: ***";
 
 pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
-    let mut report = signal(at).or_else(|| check(at))?;
-    report.words = report.words.ending(Ends::BySignal);
-    Some(report)
+    let ending = |ends| move |report: Report| Report { words: report.words.ending(ends), ..report };
+    signal(at)
+        .or_else(|| check(at))
+        .map(ending(Ends::BySignal))
+        .or_else(|| raw(at).map(ending(Ends::ByAbort)))
 }
 
 fn signal(at: At<'_, '_>) -> Option<Report> {
@@ -63,12 +67,39 @@ fn check(at: At<'_, '_>) -> Option<Report> {
     let below = trace.map_or(&[][..], |trace| ahead(at.lines, at.start + 2 + trace, MAX_LINES));
     let (frames, lines) = calls(below);
     let mut frames = without_handler(frames);
-    if frames.is_empty() {
-        frames.push(printed("", file, number));
+    // that of the function that has the check, where its name is known
+    let place = printed("", file, number);
+    let own = below.iter().filter_map(|line| call(line.trim_start())).find(|call| !is_handler(call));
+    match frames.first_mut().filter(|first| first.file.is_none() && own.is_some_and(|own| !own.is_empty())) {
+        Some(first) => (first.file, first.line) = (place.file, place.line),
+        None => frames.insert(0, place),
     }
-    let kind = if text.starts_with("Check failed: ") { "Check failed" } else { "FATAL" };
-    let words = LastWords::new(Runtime::Cpp, kind).with_message(text).with_frames(frames);
+    let words = LastWords::new(Runtime::Cpp, kind(text)).with_message(text).with_frames(frames);
     Some(Report::of(words, at, trace.map_or(0, |trace| trace + 1 + lines)))
+}
+
+/// `CHECK` and its kin, or `LOG(FATAL)`.
+fn kind(text: &str) -> &'static str {
+    // `CHECK_STREQ` and the like name themselves
+    let of_texts = text.strip_prefix("CHECK_STR").and_then(|text| text.split_once(' ')).map(|(_, text)| text);
+    let is_check =
+        text.starts_with("Check failed: ") || of_texts.is_some_and(|text| text.starts_with("failed: "));
+    if is_check { "Check failed" } else { "FATAL" }
+}
+
+/// `[orders.cc : 12] RAW: text`, which is the last line of who ends by it; a warning has the same form.
+fn raw(at: At<'_, '_>) -> Option<Report> {
+    let (place, text) = at.head.strip_prefix('[')?.split_once("] RAW: ")?;
+    let (file, number) = place.split_once(" : ")?;
+    let number: u32 = number.parse().ok()?;
+    let is_file = file.contains('.') && !file.contains(' ');
+    let next = at.below(MAX_LINES).iter().find(|line| !line.is_empty());
+    let is_last = next.is_none_or(|line| signal(At { head: line.text, ..at }).is_some());
+    let is_check = text.strip_prefix("Check ").is_some_and(|text| text.contains(" failed: "));
+    let kind = if is_check { "Check failed" } else { "FATAL" };
+    let words = LastWords::new(Runtime::Cpp, kind).with_message(text);
+    let words = words.with_frames(vec![printed("", file, Some(number))]);
+    (is_file && is_last).then(|| Report::of(words, at, 0))
 }
 
 /// The calls from here on, the place of a call below it; and how many lines they have. Abseil has the innermost only as `PC`.
@@ -127,6 +158,11 @@ fn place(text: &str) -> Option<(&str, Option<u32>)> {
 
 /// Without the calls of the handler and of the log.
 fn without_handler(frames: Vec<Frame>) -> Vec<Frame> {
+    let own = frames.iter().take_while(|frame| frame.function.as_deref().is_some_and(is_handler)).count();
+    if own == frames.len() { frames } else { frames.into_iter().skip(own).collect() }
+}
+
+fn is_handler(function: &str) -> bool {
     const HANDLERS: [&str; 8] = [
         "google::LogMessage",
         "google::LogDestination",
@@ -137,12 +173,5 @@ fn without_handler(frames: Vec<Frame>) -> Vec<Frame> {
         "raise",
         "abort",
     ];
-    let is_handler = |frame: &Frame| {
-        frame
-            .function
-            .as_deref()
-            .is_some_and(|function| HANDLERS.iter().any(|handler| function.starts_with(handler)))
-    };
-    let own = frames.iter().take_while(|frame| is_handler(frame)).count();
-    if own == frames.len() { frames } else { frames.into_iter().skip(own).collect() }
+    HANDLERS.iter().any(|handler| function.starts_with(handler))
 }

@@ -75,6 +75,8 @@ pub enum Ends {
     ByExit,
     /// By a fatal signal.
     BySignal,
+    /// By SIGABRT.
+    ByAbort,
     /// Either way, as the runtime was set.
     Either,
 }
@@ -85,11 +87,19 @@ impl LastWords {
     /// after its traceback.
     pub fn explains(&self, exit: Exit) -> bool {
         const INTERRUPT: Signal = Signal(2);
+        const ABORT: Signal = Signal(6);
         match exit {
             Exit::Code(code) => code != 0,
             Exit::Signal(Signal::KILL) => false,
             Exit::Signal(INTERRUPT) => true,
-            Exit::Signal(_) => self.certain && self.ends != Ends::ByExit,
+            Exit::Signal(signal) => {
+                let ends_so = match self.ends {
+                    Ends::ByExit => false,
+                    Ends::ByAbort => signal == ABORT,
+                    Ends::BySignal | Ends::Either => true,
+                };
+                self.certain && ends_so
+            }
         }
     }
 }

@@ -10,6 +10,7 @@
 //!
 //! orders.cpp:12:21: runtime error: shift exponent 32 is too large …     UndefinedBehaviorSanitizer; the program goes on
 //!     #0 0x5612d124209a in load /srv/orders.cpp:12
+//! ubsan: add-overflow by 0x000055795ca2cb06                             the same with its minimal runtime
 //! ```
 //!
 //! Log drains take off the indentation of the calls.
@@ -47,7 +48,7 @@ const UNDEFINED: [(&str, &str); 18] = [
 ];
 
 pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
-    fatal(at).or_else(|| thread(at)).or_else(|| undefined(at))
+    fatal(at).or_else(|| thread(at)).or_else(|| undefined(at)).or_else(|| minimal(at))
 }
 
 fn fatal(at: At<'_, '_>) -> Option<Report> {
@@ -63,6 +64,8 @@ fn fatal(at: At<'_, '_>) -> Option<Report> {
         "attempting" => {
             text.split(" on ").next().filter(|text| text.len() < 40 && is_fault(text)).unwrap_or(fault)
         }
+        // "requested allocation size … exceeds": the summary has the fault's own name
+        fault if is_word(fault) => summarized(at, tool).unwrap_or(fault),
         fault if is_fault(fault) => fault,
         _ => "fault",
     };
@@ -80,8 +83,20 @@ fn thread(at: At<'_, '_>) -> Option<Report> {
     }
     let end = at.below(MAX_LINES).iter().position(|line| line.starts_with("SUMMARY: ThreadSanitizer"));
     let mut report = report(at, &format!("ThreadSanitizer: {text}"), text, end.map_or(0, |to| to + 1));
-    report.words = report.words.perhaps();
+    let goes_on = at.lines.iter().skip(report.end).any(|line| !line.chars().all(|c| c == '='));
+    report.words = if goes_on { report.words.perhaps() } else { report.words };
     Some(report)
+}
+
+/// Without a place: the address is that of the program that was running.
+fn minimal(at: At<'_, '_>) -> Option<Report> {
+    let rest = at.head.strip_prefix("ubsan: ")?;
+    let fault = rest.split_once(" by 0x").map_or(rest, |(fault, _)| fault);
+    let is_fault = fault.contains('-') && fault.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let goes_on = at.below(MAX_LINES).iter().any(|line| !line.is_empty());
+    let words = LastWords::new(Runtime::Cpp, &format!("UndefinedBehaviorSanitizer: {fault}"));
+    let words = if goes_on { words.perhaps() } else { words };
+    (is_fault && fault.len() <= 40).then(|| Report::of(words, at, 0))
 }
 
 /// `orders.cpp:12:21: runtime error: shift exponent 32 is too large for 32-bit type 'int'`.
@@ -122,6 +137,18 @@ fn begins(line: &Line<'_>) -> bool {
 
 fn is_tool(tool: &str) -> bool {
     tool.ends_with("Sanitizer") && tool.chars().all(char::is_alphabetic) && tool.len() <= 40
+}
+
+/// No name of a fault, which has a `-` or is in capitals.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase())
+}
+
+/// `SUMMARY: AddressSanitizer: allocation-size-too-big asan.cc:19 in load`.
+fn summarized<'t>(at: At<'_, 't>, tool: &str) -> Option<&'t str> {
+    let mut summaries = at.below(MAX_LINES).iter().filter_map(|line| line.text.strip_prefix("SUMMARY: "));
+    let fault = summaries.find_map(|text| text.strip_prefix(tool)?.strip_prefix(": ")?.split(' ').next())?;
+    (fault.contains('-') && is_fault(fault)).then_some(fault)
 }
 
 /// `heap-use-after-free`, `SEGV`, `data race`, `lock-order-inversion (potential deadlock)`.

@@ -19,6 +19,8 @@ pub(super) const STACK_OVERFLOW: &[&str] = &[
     "System.StackOverflowException",
     "SystemStackError",
     "AddressSanitizer: stack-overflow",
+    "MemorySanitizer: stack-overflow",
+    "ThreadSanitizer: stack-overflow",
     "EXCEPTION_STACK_OVERFLOW",
 ];
 
@@ -35,6 +37,8 @@ pub(super) const NAMELESS: &[&str] = &[
     "<main>",
     "<top (required)>",
     "<anonymous>",
+    // of a lambda, as gcc's sanitizers print it
+    "operator()",
 ];
 
 /// Above these is only how the throw became an end.
@@ -179,7 +183,10 @@ pub(super) const IRRELEVANT_BEGINNINGS: &[&str] = &[
     "_IO_",
     "__IO_",
     "__interceptor_",
+    "___interceptor_",
     "__asan",
+    "__msan",
+    "__tsan",
     "__sanitizer",
     "__ubsan",
 ];
@@ -249,6 +256,7 @@ pub(super) const PREFIX_BEGINNINGS: &[&str] = &[
     "je_",
     "mi_",
     "tc_",
+    "__gthread_",
     "std::",
     "__gnu_cxx::",
     "core::",

@@ -33,7 +33,7 @@ fn samples() -> Vec<(String, Vec<u8>)> {
 
 /// Those, and what people posted.
 fn every_sample() -> Vec<(String, Vec<u8>)> {
-    let posted = ["posted", "typed"].iter().flat_map(|folder| posted::samples(folder));
+    let posted = ["posted", "typed", "provoked"].iter().flat_map(|folder| posted::samples(folder));
     samples().into_iter().chain(posted.map(|(name, tail, _)| (name, tail))).collect()
 }
 
@@ -95,13 +95,15 @@ fn the_last_report_wins_over_what_was_logged_before() {
 /// Ruby's report has hundreds of lines, some of which begin with whatever the program calls itself.
 #[test]
 fn of_rubys_report_nothing_is_told_as_what_followed_it() {
-    let report = sample("ruby_puma_segv");
-    let analysis = analysed(&report, "", Exit::Signal(Signal(11)));
-    assert_eq!(analysis.findings.exception_type, "SIGSEGV");
-    assert!(analysis.findings.notes.is_empty(), "{:?}", analysis.findings.notes);
-    assert_eq!(read(report.as_bytes()).unwrap().lines_after, 0);
-    let logged = format!("{report}{}", "GET / 200\n".repeat(60));
-    assert_eq!(analysed(&logged, "", Exit::Signal(Signal(11))).findings.notes.len(), 1);
+    for name in ["ruby_puma_segv", "ruby33_segv"] {
+        let report = sample(name);
+        let analysis = analysed(&report, "", Exit::Signal(Signal(11)));
+        assert_eq!(analysis.findings.exception_type, "SIGSEGV");
+        assert!(analysis.findings.notes.is_empty(), "{name}: {:?}", analysis.findings.notes);
+        assert_eq!(read(report.as_bytes()).unwrap().lines_after, 0);
+        let logged = format!("{report}{}", "GET / 200\n".repeat(60));
+        assert_eq!(analysed(&logged, "", Exit::Signal(Signal(11))).findings.notes.len(), 1);
+    }
 }
 
 fn analysed(standard_error: &str, standard_output: &str, exit: Exit) -> Analysis {

@@ -37,11 +37,20 @@ pub(super) struct Exception<'t> {
 }
 
 impl<'t> Exception<'t> {
-    /// The exception whose first line ends with `text`.
+    /// The exception whose first line ends with `text`, and which ends the program: nothing is printed after its calls.
+    pub(super) fn of_end(at: At<'_, 't>, text: &'t str) -> Self {
+        Self::with_stack(at, text, last_stack)
+    }
+
+    /// The same of a log, which goes on.
     pub(super) fn below(at: At<'_, 't>, text: &'t str) -> Self {
+        Self::with_stack(at, text, |_, first| first)
+    }
+
+    fn with_stack(at: At<'_, 't>, text: &'t str, stack_of: fn(&[Line<'_>], usize) -> usize) -> Self {
         let body = at.below(MAX_LINES);
         let begins = |line: &Line<'_>| call(line).is_some() || line.trim_start().starts_with(INNER);
-        let stack_at = body.iter().take(MESSAGE_LINES).position(begins);
+        let stack_at = body.iter().take(MESSAGE_LINES).position(begins).map(|at| stack_of(body, at));
         let (text, on_line) = inner_on_line(text);
         let mut exception = Exception { cause: on_line, ..Self::default() };
         let Some(stack_at) = stack_at else {
@@ -101,6 +110,26 @@ fn inner_on_line(text: &str) -> (&str, Option<&str>) {
     innermost.map_or((text, None), |(kind, _)| (outer, Some(kind)))
 }
 
+/// The stack at `from`, or, where something else stands between it and another, that one: the calls before it are the message's.
+fn last_stack(body: &[Line<'_>], from: usize) -> usize {
+    let mut at = from;
+    loop {
+        let end = at + Exception::default().stack(&body[at..]);
+        let begins = |line: &Line<'_>| call(line).is_some() || line.trim_start().starts_with(INNER);
+        let next =
+            body.iter().skip(end).take(MESSAGE_LINES.saturating_sub(end)).take_while(|line| !ends(line));
+        match next.clone().position(begins) {
+            Some(more) if end + more > at => at = end + more,
+            _ => return at,
+        }
+    }
+}
+
+/// Nothing of this exception follows.
+fn ends(line: &str) -> bool {
+    line.is_empty() || line.starts_with("Unhandled ")
+}
+
 /// A message of several lines inside.
 fn goes_on(rest: &[Line<'_>]) -> bool {
     rest.iter().take(MESSAGE_LINES).any(|line| {
@@ -134,10 +163,12 @@ pub(super) fn typed(line: &str, is: fn(&str) -> bool) -> Option<(&str, &str)> {
     is(&line[..end]).then_some((kind, text))
 }
 
-/// `111`, `0x80004005`, `-2147467259`.
+/// `111`, `0x80004005`, `-2147467259`; a name that was not found has two, `00000005, 0xFFFDFFFF`.
 fn is_number(text: &str) -> bool {
-    let digits = text.strip_prefix("0x").unwrap_or(text.strip_prefix('-').unwrap_or(text));
-    !digits.is_empty() && digits.len() <= 12 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    text.split(", ").all(|number| {
+        let digits = number.strip_prefix("0x").unwrap_or(number.strip_prefix('-').unwrap_or(number));
+        !digits.is_empty() && digits.len() <= 12 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 /// The length of a list of types in brackets; 0 where there is none.
@@ -169,6 +200,7 @@ mod tests {
                 "System.Net.Sockets.SocketException",
                 "Connection refused",
             ),
+            ("A.ExtendedSocketException (00000005, 0xFFFDFFFF): x", "A.ExtendedSocketException", "x"),
             (
                 "System.ServiceModel.FaultException`1[Shop.Fault]: x",
                 "System.ServiceModel.FaultException`1[Shop.Fault]",
@@ -179,7 +211,9 @@ mod tests {
         ] {
             assert_eq!(typed(line, form::is_own), Some((kind, text)), "{line}");
         }
-        for line in ["alice: x", "Alice is gone: x", "Some services (a): x", "A (alice): x"] {
+        for line in
+            ["alice: x", "Alice is gone: x", "Some services (a): x", "A (alice): x", "A (5, alice): x"]
+        {
             assert_eq!(typed(line, form::is_own), None, "{line}");
         }
     }

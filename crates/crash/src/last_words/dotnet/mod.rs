@@ -41,7 +41,7 @@ fn unhandled(at: At<'_, '_>) -> Option<Report> {
     };
     let (kind, text) = typed(error, form::is_own)?;
     let at = At { start: at.start + below, ..at };
-    let exception = Exception::below(at, text);
+    let exception = Exception::of_end(at, text);
     Some(exception.report(at, kind))
 }
 
@@ -104,9 +104,13 @@ fn simple(at: At<'_, '_>, kind: &str, text: &str) -> Report {
     let body = at.below(MAX_LINES);
     let stack = calls_at.map_or(&[][..], |calls_at| &body[calls_at..]);
     let stack = &stack[..stack.iter().take_while(|line| is_of_stack(line)).count()];
+    let end = calls_at.unwrap_or(0) + stack.len();
+    // what `FailFast` was given beside its text
+    let given = body.get(end).filter(|_| !stack.is_empty()).and_then(|line| typed(line.text, form::is_own));
     let words = LastWords::new(Runtime::Dotnet, kind)
         .with_message(&message(text, &body[..calls_at.unwrap_or(0)], |_| false))
         .with_frames(calls(stack))
+        .with_cause(given.map(|(kind, _)| kind))
         .ending(Ends::BySignal);
-    Report::of(words, at, calls_at.unwrap_or(0) + stack.len())
+    Report::of(words, at, end + usize::from(given.is_some()))
 }

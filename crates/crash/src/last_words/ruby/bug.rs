@@ -64,8 +64,18 @@ fn end(body: &[Line<'_>]) -> usize {
             || is_c_call(line)
             || is_map(line)
     };
-    let note = body.iter().position(|line| line.starts_with("[NOTE]"));
-    note.map_or_else(|| body.iter().take_while(|line| belongs(line)).count(), |note| note + 1)
+    if let Some(note) = body.iter().position(|line| line.starts_with("[NOTE]")) {
+        return note + 1;
+    }
+    // what stands between its headings is its own, whatever a release adds there
+    let last = body.iter().rposition(|line| is_heading(line)).map_or(0, |heading| heading + 1);
+    last + body[last..].iter().take_while(|line| belongs(line)).count()
+}
+
+/// `-- Threading information ---------------------------------------------------`.
+fn is_heading(line: &str) -> bool {
+    let text = line.strip_prefix("-- ").and_then(|text| text.strip_suffix("----"));
+    text.is_some_and(|text| text.contains(" information -") || text.contains(" context -"))
 }
 
 /// `puma: cluster worker 1: 30245 [puma](_start+0x21) [0x55c699bbc151]`: a program is called as it calls itself.
