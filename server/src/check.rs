@@ -1,5 +1,6 @@
 //! What `check-config` looks up on this machine once the file itself is right: are the programs and folders there, may the app's
-//! user get at them, and are the addresses free? An address that this data folder's own running server has is.
+//! user get at them, and are the addresses free? An address that the running server of this configuration has is. What that server
+//! applies only at its start is compared with what it was started with.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,7 +12,8 @@ use std::path::Path;
 use shim::WorkerTree;
 use shim::protocol::Identity;
 
-use crate::config::{App, Config, Problem, excludes};
+use crate::config::{App, AtStart, Config, Problem, Waiting, excludes};
+use crate::running::{self, Found};
 
 /// What does not work, and what probably does not.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,10 +22,16 @@ pub struct Findings {
     pub doubts: Vec<Problem>,
 }
 
-/// Looks up all of it; `path` is the `PATH` of apps that set none.
-pub fn look(config: &Config, path: Option<&str>) -> Findings {
-    let mut look = Look { config, server: running_server(&config.data_dir), found: Findings::default() };
+/// Looks up all of it; `file` is the configuration's, `path` the `PATH` of apps that set none.
+pub fn look(file: &Path, config: &Config, path: Option<&str>) -> Findings {
+    let (server, addresses) = match running::find(file, &config.data_dir) {
+        Ok(Found::Server(server)) => (server.started_with, Addresses::of(&server.data_dir)),
+        Ok(Found::Nobody) => (None, Addresses::None),
+        Ok(Found::Hidden(_)) | Err(_) => (None, Addresses::Hidden),
+    };
+    let mut look = Look { config, addresses, found: Findings::default() };
     look.data_folder();
+    look.compare(server.as_ref());
     look.address(None, "server.listen", config.listen);
     for app in &config.apps {
         look.address(Some(app), "listen", app.listen);
@@ -32,17 +40,18 @@ pub fn look(config: &Config, path: Option<&str>) -> Findings {
     look.found
 }
 
-/// The server that runs with this data folder.
-enum RunningServer {
+/// Where the running server of this configuration listens.
+enum Addresses {
+    /// There is none.
     None,
     At(BTreeSet<SocketAddr>),
-    /// Where it listens may not be seen by this user.
+    /// This user may not see it.
     Hidden,
 }
 
 struct Look<'a> {
     config: &'a Config,
-    server: RunningServer,
+    addresses: Addresses,
     found: Findings,
 }
 
@@ -56,19 +65,21 @@ impl Look<'_> {
         }
     }
 
-    fn address(&mut self, app: Option<&App>, key: &'static str, address: SocketAddr) {
-        if app.is_none()
-            && let RunningServer::At(own) = &self.server
-            && !own.contains(&address)
+    /// What a reload does not apply.
+    fn compare(&mut self, server: Option<&AtStart>) {
+        for Waiting { key, in_force, remedy } in
+            server.map(|server| server.waiting(self.config)).into_iter().flatten()
         {
-            let what = format!("the running Medic does not listen on {address}");
-            self.doubtful(app, key, what, "restart Medic to apply it, because a reload does not");
+            self.doubtful(None, key, format!("the running Medic uses {in_force}"), &remedy);
         }
+    }
+
+    fn address(&mut self, app: Option<&App>, key: &'static str, address: SocketAddr) {
         let Err(error) = TcpListener::bind(address) else { return };
-        match (error.kind(), &self.server) {
-            (io::ErrorKind::AddrInUse, RunningServer::At(own))
+        match (error.kind(), &self.addresses) {
+            (io::ErrorKind::AddrInUse, Addresses::At(own))
                 if own.iter().any(|own| excludes(*own, address)) => {}
-            (io::ErrorKind::AddrInUse, RunningServer::Hidden) => {
+            (io::ErrorKind::AddrInUse, Addresses::Hidden) => {
                 let what = format!("address {address} is in use, probably by the running Medic");
                 self.doubtful(app, key, what, "run check-config as Medic's user to be sure");
             }
@@ -129,18 +140,16 @@ impl Look<'_> {
     }
 }
 
-/// Where the server listens that runs with this data folder, told by its own socket there.
-fn running_server(data_dir: &Path) -> RunningServer {
-    let socket = match UnixStream::connect(data_dir.join("medic.sock")) {
-        Ok(socket) => socket,
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return RunningServer::Hidden,
-        Err(_) => return RunningServer::None,
-    };
-    let listening =
-        shim::listener_of(&socket).and_then(|server| WorkerTree::of_worker(server, None).listening());
-    match listening {
-        Ok(listening) if !listening.tcp.is_empty() => RunningServer::At(listening.tcp),
-        _ => RunningServer::Hidden,
+impl Addresses {
+    /// Those of the server that holds this data folder, told by its own socket there.
+    fn of(data_dir: &Path) -> Self {
+        let Ok(socket) = UnixStream::connect(data_dir.join("medic.sock")) else { return Self::Hidden };
+        let listening =
+            shim::listener_of(&socket).and_then(|server| WorkerTree::of_worker(server, None).listening());
+        match listening {
+            Ok(listening) if !listening.tcp.is_empty() => Self::At(listening.tcp),
+            _ => Self::Hidden,
+        }
     }
 }
 
@@ -193,7 +202,11 @@ mod tests {
                  \"{listen}\"\n[[app]]\nname = \"two\"\ncommand = [\"./run\"]\nlisten = \"192.0.2.7:80\"\n"
             )
         };
-        let found = look(&config(folder.path(), &text(0o755, &taken_at.to_string())), Some("/bin"));
+        let found = look(
+            Path::new("/no/such/medic.toml"),
+            &config(folder.path(), &text(0o755, &taken_at.to_string())),
+            Some("/bin"),
+        );
         let said_of = said(&found.problems);
         for (said, words) in said_of.iter().zip([
             format!("medic.toml:6 app.listen: address {taken_at} is in use by another program"),
@@ -206,7 +219,11 @@ mod tests {
         }
         assert!(said_of.len() == 4 && said_of[3].contains("/no/such/interpreter"), "{said_of:?}");
         drop(taken);
-        let found = look(&config(folder.path(), &text(0o644, &taken_at.to_string())), Some("/bin"));
+        let found = look(
+            Path::new("/no/such/medic.toml"),
+            &config(folder.path(), &text(0o644, &taken_at.to_string())),
+            Some("/bin"),
+        );
         let said_of = said(&found.problems);
         assert!(said_of.len() == 3 && said_of[2].contains("chmod +x"), "{said_of:?}");
     }
@@ -236,7 +253,11 @@ mod tests {
     fn a_data_folder_that_is_a_file_is_wrong() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("data"), "").unwrap();
-        let found = look(&config(folder.path(), "[server]\nlisten = \"127.0.0.1:0\"\n"), None);
+        let found = look(
+            Path::new("/no/such/medic.toml"),
+            &config(folder.path(), "[server]\nlisten = \"127.0.0.1:0\"\n"),
+            None,
+        );
         assert!(said(&found.problems)[0].contains("is not a folder"), "{found:?}");
     }
 }

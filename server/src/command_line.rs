@@ -1,5 +1,7 @@
 //! What is asked of the program by its arguments.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
@@ -8,6 +10,7 @@ pub const HELP: &str = "\
 Medic keeps web apps running, catches their crashes and explains them.
 
   medic serve [--config FILE]          run the apps and the dashboard
+  medic reload [--config FILE]         have the running server read the configuration again, if it is valid
   medic stop [--keep-apps]             stop the server and the apps; --keep-apps leaves the apps running
   medic backup FILE                    copy the database, beside a running server or without one
   medic restore FILE                   put a copy in the database's place; what was there is kept
@@ -21,6 +24,7 @@ FILE of --config is medic.toml where not given. MEDIC_LOG=debug logs more. NO_CO
 /// What to do.
 pub enum Command {
     Serve,
+    Reload,
     Stop { keep_apps: bool },
     Backup(PathBuf),
     Restore(PathBuf),
@@ -36,7 +40,17 @@ pub enum Command {
 
 /// The command, and where the configuration is. No error text where nothing was asked for.
 pub fn command() -> Result<(Command, PathBuf), Option<lexopt::Error>> {
-    let mut parser = lexopt::Parser::from_env();
+    parse(lexopt::Parser::from_env())
+}
+
+/// The same of another process, whose program's name comes first.
+pub fn command_of<'w>(
+    words: impl Iterator<Item = &'w [u8]>,
+) -> Result<(Command, PathBuf), Option<lexopt::Error>> {
+    parse(lexopt::Parser::from_iter(words.map(OsStr::from_bytes)))
+}
+
+fn parse(mut parser: lexopt::Parser) -> Result<(Command, PathBuf), Option<lexopt::Error>> {
     let mut word = None;
     let mut path = PathBuf::from("medic.toml");
     let mut file = None;
@@ -58,6 +72,7 @@ pub fn command() -> Result<(Command, PathBuf), Option<lexopt::Error>> {
     }
     let command = match (word.as_deref(), file) {
         (Some("serve"), _) => Command::Serve,
+        (Some("reload"), _) => Command::Reload,
         (Some("stop"), _) => Command::Stop { keep_apps },
         (Some("backup"), Some(file)) => Command::Backup(file),
         (Some("restore"), Some(file)) => Command::Restore(file),

@@ -44,8 +44,8 @@ pub struct Housekeeping {
     pub front_doors: Doors,
     /// The workers' memory, to be written.
     pub memory: MemoryMinutes,
-    /// How long rows are kept.
-    pub retention: Duration,
+    /// How long rows are kept, as it is configured now.
+    pub retention: watch::Receiver<Duration>,
 }
 
 /// The counts that are not known to be written.
@@ -117,7 +117,8 @@ impl Housekeeping {
     /// `ran` is how long ago that was done last, by the clock that nobody sets.
     async fn purge(&self, ran: Duration) -> Result<(), StoreError> {
         let (from, oldest) = self.store.keep_from().await?;
-        let from = keep_from(self.clock.wall(), self.retention, ran, Kept { from, oldest });
+        let retention = *self.retention.borrow();
+        let from = keep_from(self.clock.wall(), retention, ran, Kept { from, oldest });
         self.store.set_keep_from(from).await?;
         let purged = self.store.purge(from).await?;
         tracing::debug!(?purged, "old rows deleted");

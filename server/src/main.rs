@@ -6,6 +6,7 @@
 
 mod access;
 mod apps;
+mod ask;
 mod backup;
 mod check;
 mod command_line;
@@ -22,9 +23,9 @@ mod http_server;
 mod install;
 mod log;
 mod panics;
+mod running;
 mod serve;
 mod service_manager;
-mod stop;
 mod stopping;
 mod supervision;
 mod vitals;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         Command::Shim(run_dir) => return shim::shim_main(&run_dir),
         Command::Analyse => return shim::analyser_main(),
         Command::Serve => serve(&path, Purpose::Serve),
+        Command::Reload => reload(&path),
         Command::Stop { keep_apps } => stop(&path, keep_apps),
         Command::Backup(file) => back_up(&path, &file),
         Command::Restore(file) => restore(&path, &file),
@@ -93,7 +95,7 @@ fn load(path: &std::path::Path) -> anyhow::Result<Config> {
 
 fn check_config(path: &std::path::Path) -> anyhow::Result<()> {
     let config = load(path)?;
-    let found = check::look(&config, std::env::var("PATH").ok().as_deref());
+    let found = check::look(path, &config, std::env::var("PATH").ok().as_deref());
     for doubt in config.doubts.iter().chain(&found.doubts) {
         eprintln!("medic: {doubt}");
     }
@@ -127,15 +129,28 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")
 }
 
+/// A file that is wrong is said here, to whoever asks for it, and not only in the server's log.
+fn reload(path: &std::path::Path) -> anyhow::Result<()> {
+    let config = load(path)?;
+    for config::Waiting { key, remedy, .. } in ask::reload(path, &config)? {
+        eprintln!("medic: {key} changed: {remedy}");
+    }
+    print("the server reads the configuration again; its log says how that went")
+}
+
 /// Where no server runs, what the last one left is taken over to be ended.
 fn stop(path: &std::path::Path, keep_apps: bool) -> anyhow::Result<()> {
     let config = load(path)?;
-    match stop::stop(&config.data_dir, keep_apps)? {
-        stop::Stopped::Server => print(if keep_apps { "stopped; the apps keep running" } else { "stopped" }),
-        stop::Stopped::NoServer if keep_apps || !supervision::are_workers_left(&config.data_dir) => {
+    match ask::stop(path, &config, keep_apps)? {
+        ask::Stopped::Server { with_apps: false } => print("stopped; the apps keep running"),
+        ask::Stopped::Server { with_apps: true } if keep_apps => {
+            print("stopped, and the apps too, because server.data_dir changed")
+        }
+        ask::Stopped::Server { .. } => print("stopped"),
+        ask::Stopped::NoServer if keep_apps || !supervision::are_workers_left(&config.data_dir) => {
             print("no server is running")
         }
-        stop::Stopped::NoServer => serve(path, Purpose::EndWorkers),
+        ask::Stopped::NoServer => serve(path, Purpose::EndWorkers),
     }
 }
 

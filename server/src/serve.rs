@@ -23,7 +23,7 @@ use shim::cgroup::Home;
 use store::{Database, Store, StoreError};
 use tokio::sync::watch;
 
-use crate::config::{Config, Line};
+use crate::config::{AtStart, Config, Line, Waiting};
 use crate::configured::ConfiguredApps;
 use crate::console::{self, Maintenance};
 use crate::descriptors::Descriptors;
@@ -98,7 +98,7 @@ pub async fn serve(
     say_doubts(&config);
     let mut signals = Signals::listen()?;
     let (stopper, stop) = stopping::channel();
-    let _lock = lock(&config.data_dir)?;
+    let (_lock, at_start) = data_dir::hold(&config, &*clock)?;
     let health = Health::new(Arc::clone(&clock));
     let descriptors = Descriptors::share_out(ServingThreads::start(0)?, &config.apps);
     let node = node_name();
@@ -147,20 +147,19 @@ pub async fn serve(
     );
     let recalling = tokio::spawn(recall::keep(store.clone(), maintenance.clone(), is_recalled));
     let router = http::router(consoles, store.clone(), supervision.snapshot(), shutting_down.clone());
+    let (retention, retained) = watch::channel(config.retention);
     let housekeeping = housekeeping::Housekeeping {
         store: store.clone(),
         node,
         clock: Arc::clone(&clock),
         front_doors: doors.clone(),
         memory,
-        retention: config.retention,
+        retention: retained,
     };
     let housekeeping = tokio::spawn(housekeeping.run(shutting_down.clone()));
     let bounds = keep_files(&config, &clock, &health, &maintenance, &shutting_down);
     let shares = descriptors.shares();
-    let noting = maintenance.clone();
-    let add_line = move |line| noting.note(line);
-    tokio::spawn(descriptors.watch(supervision.snapshot(), add_line, shutting_down.clone()));
+    tokio::spawn(descriptors.watch(supervision.snapshot(), maintenance.noting(), shutting_down.clone()));
     let dashboard = Dashboard {
         address: config.listen,
         health,
@@ -174,7 +173,7 @@ pub async fn serve(
 
     let watched = tokio::spawn(watchdog(Arc::clone(&service_manager), supervision.clone())).abort_handle();
 
-    let reload = Reload { path, running: &config, maintenance: &maintenance, doors: &doors, bounds };
+    let reload = Reload { path, at_start, maintenance: &maintenance, doors: &doors, bounds, retention };
     let asked = match purpose {
         Purpose::Serve => until_end(&mut signals, &reload, &service_manager).await,
         Purpose::EndWorkers => Asked::Stop,
@@ -207,6 +206,12 @@ async fn until_end(signals: &mut Signals, reload: &Reload<'_>, service_manager: 
                 service_manager.ready();
             }
             Asked::HandOver if service_manager.is_machine_stopping().await => return Asked::Stop,
+            Asked::HandOver if reload.moves_data_folder() => {
+                tracing::warn!(
+                    "server.data_dir changed: the apps end too, because the next Medic does not find their processes in another folder"
+                );
+                return Asked::Stop;
+            }
             asked => return asked,
         }
     }
@@ -226,10 +231,11 @@ async fn watchdog(service_manager: Arc<ServiceManager>, supervision: Supervision
 struct Reload<'a> {
     path: &'a Path,
     /// What Medic was started with.
-    running: &'a Config,
+    at_start: AtStart,
     maintenance: &'a Maintenance,
     doors: &'a Doors,
     bounds: watch::Sender<FileBounds>,
+    retention: watch::Sender<Duration>,
 }
 
 /// How long the file is the same before it is taken for written, and how often that is looked at.
@@ -270,14 +276,21 @@ impl Reload<'_> {
             }
         };
         say_doubts(&config);
-        let only_at_start = self.running.only_at_start(&config);
-        for key in &only_at_start {
-            tracing::warn!("{key} changed: restart Medic to apply it");
+        let waiting = self.at_start.waiting(&config);
+        for Waiting { key, remedy, .. } in &waiting {
+            tracing::warn!("{key} changed: {remedy}");
         }
+        self.retention.send_replace(config.retention);
         // before a new app has its folders, which are empty at first
         self.bounds.send_replace(FileBounds::of(&config));
-        self.maintenance.reload(&config, self.doors, &only_at_start).await;
+        self.maintenance.reload(&config, self.doors, &waiting).await;
         tracing::info!("configuration reloaded");
+    }
+
+    /// Does the file name another data folder by now? One that cannot be read names none.
+    fn moves_data_folder(&self) -> bool {
+        let read = Config::load(self.path, &environment());
+        read.is_ok_and(|config| self.at_start.is_elsewhere(&config))
     }
 }
 
@@ -296,13 +309,12 @@ fn keep_files(
     shutting_down: &watch::Receiver<bool>,
 ) -> watch::Sender<FileBounds> {
     let (bounds, bounded) = watch::channel(FileBounds::of(config));
-    let noting = maintenance.clone();
     let files = Files {
         data_dir: config.data_dir.clone(),
         clock: Arc::clone(clock),
         bounds: bounded,
         health: health.clone(),
-        note: Box::new(move |line| noting.note(line)),
+        note: Box::new(maintenance.noting()),
     };
     tokio::spawn(files.run(shutting_down.clone()));
     bounds

@@ -4,6 +4,7 @@
 //! an edit should not have to start it five times to learn of five mistakes.
 
 mod app;
+mod at_start;
 mod auto_heal;
 pub mod command;
 mod dotenv;
@@ -11,7 +12,6 @@ mod identity;
 mod log_bounds;
 mod problem;
 mod reader;
-mod reload;
 mod values;
 pub mod warm_up;
 
@@ -25,6 +25,7 @@ use model::auto_heal::fuse::FuseNumbers;
 use model::crash_monitor::Numbers;
 
 pub use app::{App, excludes};
+pub use at_start::{AtStart, Waiting};
 pub use identity::{Account, RunAs};
 pub use problem::{ConfigError, Problem};
 use reader::{Reader, Section};

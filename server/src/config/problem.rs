@@ -56,7 +56,8 @@ impl Problem {
     }
 }
 
-fn sentence(text: &str) -> String {
+/// With a capital letter and a full stop.
+pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let Some(first) = letters.next() else { return String::new() };
     let stop = if text.ends_with('?') { "" } else { "." };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use store::StoreError;
 
 use super::LiveConsole;
-use crate::config::{Config, Line};
+use crate::config::{Config, Line, Waiting};
 use crate::doors::Doors;
 
 /// Keeps the console up to date with the configuration and the database.
@@ -24,9 +24,15 @@ impl Maintenance {
         lines.push(line);
     }
 
-    /// From now on the pages say and the loop does what this configuration says, but for what `only_at_start` names.
-    pub async fn reload(&self, config: &Config, doors: &Doors, only_at_start: &[&str]) {
-        self.0.reload(config, doors, only_at_start).await;
+    /// The same, for whoever says such a thing again and again.
+    pub fn noting(&self) -> impl Fn(Line) + Send + Sync + use<> {
+        let maintenance = self.clone();
+        move |line| maintenance.note(line)
+    }
+
+    /// From now on the pages say and the loop does what this configuration says, but for what is `waiting` for the next start.
+    pub async fn reload(&self, config: &Config, doors: &Doors, waiting: &[Waiting]) {
+        self.0.reload(config, doors, waiting).await;
     }
 
     /// Waits until [`Maintenance::recall`] is to be called (again), because an app is new whose history could not be read.

@@ -8,7 +8,7 @@ use model::AppName;
 
 use super::LiveConsole;
 use crate::apps::Stored;
-use crate::config::{Config, Line};
+use crate::config::{Config, Line, Waiting};
 use crate::doors::Doors;
 use crate::supervision::Reload;
 
@@ -16,9 +16,9 @@ use crate::supervision::Reload;
 const STORED_WAIT: Duration = Duration::from_secs(1);
 
 impl LiveConsole {
-    /// From now on the pages say, the doors do and the loop does what this configuration says. Of what `only_at_start` names, the
-    /// settings pages say so.
-    pub(super) async fn reload(&self, config: &Config, doors: &Doors, only_at_start: &[&str]) {
+    /// From now on the pages say, the doors do and the loop does what this configuration says. What is `waiting` for the next
+    /// start of Medic the settings pages say.
+    pub(super) async fn reload(&self, config: &Config, doors: &Doors, waiting: &[Waiting]) {
         let _one_after_another = self.changing.lock().await;
         let stored = self.stored_of_new(config).await;
         let is_recalled = stored.is_some();
@@ -32,7 +32,7 @@ impl LiveConsole {
         let configuration = Configuration { apps: all_saved.starts(&config.apps), remembered };
         self.supervision.reload(Reload { apps: config.apps.clone(), configuration, is_recalled }).await;
         let mut lines = self.lines.write().expect("nothing panics while it holds the lines");
-        *lines = obeyed(&lines, &config.lines, only_at_start);
+        *lines = obeyed(&lines, &config.lines, waiting);
         drop(lines);
         if !is_recalled {
             self.recall_wanted.notify_one();
@@ -66,17 +66,14 @@ impl LiveConsole {
 }
 
 /// The lines of what is in force: the new ones, but for what waits for the next start of Medic and what the machine says.
-fn obeyed(known: &[Line], new: &[Line], only_at_start: &[&str]) -> Vec<Line> {
+fn obeyed(known: &[Line], new: &[Line], waiting: &[Waiting]) -> Vec<Line> {
     let general = known.iter().filter(|line| line.app.is_none()).map(|line| {
-        let waits = only_at_start.contains(&line.key.as_str());
+        let waits = waiting.iter().find(|waiting| waiting.key == line.key);
         let mut read = new.iter().filter(|read| read.app.is_none() && read.key == line.key);
-        match read.next() {
-            Some(read) if waits => {
-                let hint = Some(format!("{} has another value. Restart Medic to apply it.", read.source));
-                Line { hint, ..line.clone() }
-            }
-            Some(read) => read.clone(),
-            None => line.clone(),
+        match (read.next(), waits) {
+            (Some(read), Some(waiting)) => Line { hint: Some(waiting.hint(&read.source)), ..line.clone() },
+            (Some(read), None) => read.clone(),
+            (None, _) => line.clone(),
         }
     });
     general.chain(new.iter().filter(|line| line.app.is_some()).cloned()).collect()
@@ -105,7 +102,9 @@ mod tests {
         let new = "[server]\nlisten = \"127.0.0.1:9\"\n".to_owned()
             + &app("new", 4, "")
             + &app("shop", 3, "instances = 4\nworker_size = \"large\"");
-        let shown = obeyed(&before, &lines(&new), &["server.listen"]);
+        let (in_force, remedy) = ("127.0.0.1:3000".to_owned(), "restart Medic to apply it".to_owned());
+        let waiting = [Waiting { key: "server.listen", in_force, remedy }];
+        let shown = obeyed(&before, &lines(&new), &waiting);
         let line = |app: Option<&str>, key: &str| {
             let mut found = shown.iter().filter(|line| line.app.as_deref() == app && line.key == key);
             let line = found.next();
