@@ -13,25 +13,24 @@
 //! A connection that fails says nothing about the worker: descriptors may be used up, the shim may be stopped. So the link
 //! stays, and what was asked and not answered is asked again.
 
-use std::collections::{BTreeSet, VecDeque};
+mod said;
+mod shim_state;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::fleet::Input;
 use engine::instance;
-use engine::instance::ChildEvent;
 use front_door::Death;
-use model::crash::AffectedRequests;
-use model::ending::{Ending, classify};
-use model::process_connections::ProcessConnections;
+use model::WorkerId;
 use model::start::Readiness;
-use model::{Clock, CrashCause, Exit, ProcessId, Signal, WorkerId};
-use shim::protocol::{FromShim, Request, SPEC_NAME, Said, ToShim, Watched};
-use shim::{SystemClock, WorkerTree};
-use tokio::sync::{mpsc, oneshot, watch};
+use shim::WorkerTree;
+use shim::protocol::{FromShim, SPEC_NAME, Said, ToShim, Watched};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use self::shim_state::{ShimState, Unanswered};
 use super::connected::{Connected, Known, Question};
 use super::session::{Heard, OpenError, Session};
 use super::warm_up;
@@ -68,31 +67,6 @@ pub(super) struct Link {
     pub(super) requests: mpsc::UnboundedReceiver<Question>,
     /// The worker's own control group, where it has one.
     pub(super) group: Option<PathBuf>,
-}
-
-/// What a link knows of its shim.
-#[derive(Default)]
-struct ShimState {
-    heard: bool,
-    pid: u32,
-    protocol: u32,
-    /// The shim's process, once it was heard.
-    process: Option<u32>,
-    requests: u64,
-    /// Asked, and not answered yet.
-    unanswered: VecDeque<Unanswered>,
-    /// Processes that are about to die, and whose connections it has told.
-    read: BTreeSet<ProcessId>,
-    ended: bool,
-    /// The shim may go, or may have gone.
-    acknowledged: bool,
-}
-
-/// A request on its way, and who waits for its answer.
-struct Unanswered {
-    request: Request,
-    /// Dropped with it.
-    _waiting: Option<oneshot::Sender<()>>,
 }
 
 /// The loop has ended, so nobody is to be told any more.
@@ -252,91 +226,6 @@ impl Link {
         }
     }
 
-    async fn translate(&self, said: FromShim, shim: &mut ShimState) -> Option<instance::WorkerEvent> {
-        let pid = shim.pid;
-        Some(match said {
-            FromShim::State { .. }
-            | FromShim::Disarmed
-            | FromShim::Serving { .. }
-            | FromShim::Tail { .. }
-            | FromShim::Busy { .. }
-            | FromShim::Done => return None,
-            FromShim::Refused { reason } => {
-                tracing::warn!(worker = %self.worker, reason, "its shim refused a request");
-                return None;
-            }
-            FromShim::Armed => instance::WorkerEvent::Armed,
-            FromShim::ArmRefused { reason } => instance::WorkerEvent::ArmRefused { reason },
-            FromShim::Crashing { signal, at, connections } => {
-                let affected = self.affected(Death::ByItself, connections).await;
-                instance::WorkerEvent::Fatal { pid, signal: Signal(signal), at, affected }
-            }
-            FromShim::Ended { exit, asked, oom_killed, at, uptime_ms, passed_on, fault, .. } => {
-                instance::WorkerEvent::Ended {
-                    pid,
-                    exit,
-                    ending: if passed_on { Ending::PassedOn } else { classify(exit, asked, oom_killed) },
-                    at,
-                    uptime: Duration::from_millis(uptime_ms),
-                    affected: self.affected(death(exit, oom_killed), None).await,
-                    fault,
-                }
-            }
-            FromShim::Analysed { findings, audit } => {
-                instance::WorkerEvent::Analysed { findings: Box::new(findings), audit }
-            }
-            FromShim::ChildCrashing { process, role, signal, at, connections } => {
-                let affected = if connections.is_some() {
-                    shim.read.insert(process);
-                    self.affected_by_child(Death::ByItself, connections).await
-                } else {
-                    AffectedRequests::default()
-                };
-                let event = ChildEvent::Fatal { role, signal: Signal(signal), at, affected };
-                instance::WorkerEvent::Child { process, event }
-            }
-            FromShim::ChildEnded { process, role, exit, cause, at, uptime_ms } => {
-                let affected = if shim.read.remove(&process) {
-                    // it was told at its signal
-                    AffectedRequests::default()
-                } else {
-                    self.affected_by_child(death(exit, cause == CrashCause::OutOfMemory), None).await
-                };
-                let uptime = Duration::from_millis(uptime_ms);
-                let event = ChildEvent::Ended { role, exit, cause, at, uptime, affected };
-                instance::WorkerEvent::Child { process, event }
-            }
-            FromShim::ChildAnalysed { process, findings, audit } => {
-                let event = ChildEvent::Analysed { findings: Box::new(findings), audit };
-                instance::WorkerEvent::Child { process, event }
-            }
-        })
-    }
-
-    /// Has what the worker was answering answered, and says what that was.
-    async fn affected(&self, death: Death, connections: Option<ProcessConnections>) -> AffectedRequests {
-        match &self.front_door {
-            Some(front_door) => {
-                front_door.worker_crashes(&self.worker, death, connections.map(by_own_clock).as_ref()).await
-            }
-            None => AffectedRequests::default(),
-        }
-    }
-
-    /// The same where one process of several has died.
-    async fn affected_by_child(
-        &self,
-        death: Death,
-        connections: Option<ProcessConnections>,
-    ) -> AffectedRequests {
-        match &self.front_door {
-            Some(front_door) => {
-                front_door.process_died(&self.worker, death, connections.map(by_own_clock).as_ref()).await
-            }
-            None => AffectedRequests::default(),
-        }
-    }
-
     async fn tell(&self, input: instance::WorkerEvent) -> Result<(), LoopEnded> {
         let input = Input::Worker { worker: self.worker.clone(), input };
         self.inbox.send(input).await.map_err(|_| LoopEnded)
@@ -371,35 +260,4 @@ impl Link {
         let affected = self.affected(Death::Killed, None).await;
         let _ended = self.tell(instance::WorkerEvent::Lost { affected }).await;
     }
-}
-
-impl ShimState {
-    /// `None` for what the shim does not know.
-    fn request(&mut self, Question { what, waiting }: Question) -> Option<Request> {
-        self.acknowledged |= what == ToShim::Acknowledge;
-        let since = match what {
-            ToShim::Warm { .. } => 1,
-            ToShim::Watch { .. } | ToShim::AcknowledgeChild { .. } => 2,
-            _ => 0,
-        };
-        if self.protocol < since {
-            return None;
-        }
-        self.requests += 1;
-        let request = Request { id: Some(self.requests), what };
-        // The first release answers with no number.
-        if self.protocol > 0 || self.acknowledged {
-            self.unanswered.push_back(Unanswered { request: request.clone(), _waiting: waiting });
-        }
-        Some(request)
-    }
-}
-
-fn by_own_clock(told: ProcessConnections) -> ProcessConnections {
-    told.by_clock(SystemClock::since_boot(), SystemClock.monotonic())
-}
-
-/// SIGKILL comes from outside, except for want of memory, which a request may have asked for.
-fn death(exit: Exit, oom_killed: bool) -> Death {
-    if exit == Exit::Signal(Signal::KILL) && !oom_killed { Death::Killed } else { Death::ByItself }
 }

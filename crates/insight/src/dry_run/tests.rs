@@ -199,37 +199,3 @@ fn what_lies_outside_the_range_is_not_looked_at() {
         Prediction::WouldNotFire
     );
 }
-
-proptest::proptest! {
-    /// The sums that are kept are those of the minutes that the window has, whatever comes and however long it is.
-    #[test]
-    fn what_is_kept_of_a_window_is_the_sum_of_its_minutes(
-        minutes in proptest::collection::vec((0_u64..5, 0_u64..5), 1..60),
-        seconds in 1_u64..1_500,
-        anew in 0_usize..60,
-    ) {
-        let json = format!(
-            r#"{{"enabled":true,"rules":{{"triggers":{{"requests":{{"count":3,"time_interval":"00:{:02}:{:02}"}}}}}}}}"#,
-            seconds / 60,
-            seconds % 60
-        );
-        let config: AutoHealConfig = serde_json::from_str(&json).unwrap();
-        let mut track = Track::new(counting(&config).remove(0));
-        let mut all: Vec<(u64, u64)> = Vec::new();
-        for (index, (least, more)) in minutes.into_iter().enumerate() {
-            if index == anew {
-                track.begin_anew();
-                all.clear();
-            }
-            all.push((least, least + more));
-            track.take((least, least + more));
-            let newest = |count: u64| all.iter().rev().take(usize::try_from(count).unwrap());
-            let most: u64 = newest(seconds.div_ceil(60) + 1).map(|(_, most)| most).sum();
-            proptest::prop_assert_eq!(track.most, most);
-            if seconds >= 60 {
-                let least: u64 = newest(seconds / 60).map(|(least, _)| least).sum();
-                proptest::prop_assert_eq!(track.least, least);
-            }
-        }
-    }
-}
