@@ -5,7 +5,7 @@ use model::{CrashCause, Exit, Signal};
 
 use crate::dump::{self, DumpFindings, Sources};
 use crate::last_words::{self, LastWords};
-use crate::{Analysis, Death, Limits, PythonCall, python_calls, signature, text};
+use crate::{Analysis, Death, Limits, PythonCall, kinds, python_calls, signature, text};
 
 /// How many lines of output are the message of a death without a report. Ours.
 const LAST_LINES: usize = 10;
@@ -103,12 +103,9 @@ fn who_names_the_type(
     words: Option<&LastWords>,
     dump: Option<&DumpFindings>,
 ) -> (String, Runtime) {
-    if death.cause == CrashCause::OutOfMemory {
-        return ("Out of memory".to_owned(), Runtime::Native);
-    }
-    if death.cause == CrashCause::KilledByMaster {
+    if let Some(decided) = kinds::decided(death.cause) {
         let runtime = words.map(|words| words.runtime).or_else(|| dump.map(|dump| dump.runtime));
-        return ("Worker timeout".to_owned(), runtime.unwrap_or(Runtime::Native));
+        return (decided.to_owned(), runtime.unwrap_or(Runtime::Native));
     }
     let of_dump = dump.map(|dump| dump.exception_type.as_str()).filter(|kind| !kind.is_empty());
     match (words, of_dump) {
@@ -119,7 +116,7 @@ fn who_names_the_type(
         }
         (Some(words), _) => (words.exception_type.clone(), words.runtime),
         (None, Some(of_dump)) => (of_dump.to_owned(), dump.map_or(Runtime::Native, |dump| dump.runtime)),
-        (None, None) => (death.exit.to_string(), Runtime::Native),
+        (None, None) => (kinds::unexplained(death.cause, death.exit), Runtime::Native),
     }
 }
 

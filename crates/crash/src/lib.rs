@@ -10,6 +10,7 @@ mod analyse;
 mod demangle;
 pub mod dump;
 mod files;
+mod kinds;
 pub mod last_words;
 mod python_calls;
 pub mod signature;
@@ -82,23 +83,23 @@ pub struct Analysis {
     pub dump_error: Option<String>,
 }
 
-/// What can be said of a crash that was not analysed, with the reason as its only note.
+/// What can be said of a crash that was not analysed, with the reason as its only note. It has the name that an analysis which
+/// finds nothing gives it, so that both are one incident.
 pub fn findings_without_analysis(
     cause: CrashCause,
     exit: Exit,
     program: Option<&str>,
     note: Note,
 ) -> Findings {
-    let exception_type = match cause {
-        CrashCause::OutOfMemory => "OutOfMemory".to_owned(),
-        CrashCause::Signal | CrashCause::Exit | CrashCause::KilledByMaster => exit.to_string(),
-    };
-    let signature = match program {
-        Some(program) => format!("{exception_type} | {program}").chars().take(signature::MAX_CHARS).collect(),
-        None => exception_type.clone(),
+    let exception_type = kinds::unexplained(cause, exit);
+    let subject = signature::Subject {
+        exception_type: &exception_type,
+        runtime: Runtime::Native,
+        frames: &[],
+        program: program.unwrap_or_default(),
     };
     Findings {
-        signature,
+        signature: signature::of(&subject),
         exception_type,
         runtime: Runtime::Native,
         crashing_thread: Thread::default(),
@@ -108,7 +109,8 @@ pub fn findings_without_analysis(
     }
 }
 
-/// What can be said of a crash whose shim was killed before it was analysed.
+/// What can be said of a crash whose shim was killed before it was analysed. Which program it was the shim alone knew: it may be
+/// a child's, or one that the configuration does not name any more.
 pub fn findings_without_shim(cause: CrashCause, exit: Exit) -> Findings {
     findings_without_analysis(cause, exit, None, Note::ShimKilled)
 }

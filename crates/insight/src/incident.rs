@@ -8,6 +8,16 @@ use crate::report::{Action, Detail, Target};
 use crate::words;
 use crate::words::counted;
 
+/// What the types have in them that mean that a stack ran out, in whichever runtime's words.
+const STACK_OVERFLOW: [&str; 6] = [
+    "stack overflow",
+    "stackoverflow",
+    "stack-overflow",
+    "stack_overflow",
+    "recursionerror",
+    "systemstackerror",
+];
+
 /// `3 crashes of TypeError in handle_request`.
 pub fn title(incident: &Incident) -> String {
     titled(incident, incident.count)
@@ -168,7 +178,7 @@ fn by_exception(incident: &Incident) -> Option<Action> {
             Target::Detector { id: "memory-analysis" },
         ));
     }
-    if is(&["stack overflow", "recursionerror", "stackoverflow"]) {
+    if is(&STACK_OVERFLOW) {
         return Some(Action::new("Infinite recursion. Find the repeating function in the stack trace."));
     }
     is(&["double free", "corrupt"]).then(|| {

@@ -4,7 +4,7 @@ use minidump_processor::ProcessState;
 use minidump_unwind::CallStack;
 use model::crash::Frame;
 
-use crate::text;
+use crate::{kinds, text};
 
 /// How far below the stack pointer an address may be that a call or a large frame touches first.
 const BELOW_STACK_BYTES: u64 = 64 << 10;
@@ -22,7 +22,7 @@ pub(super) fn exception_type(state: &ProcessState, stack: Option<&CallStack>, fr
     let stack_pointer =
         stack.and_then(|stack| stack.frames.first()).map(|frame| frame.context.get_stack_pointer());
     if stack_pointer.is_some_and(|pointer| is_stack_overflow(&reason, exception.address.0, pointer, frames)) {
-        return "Stack overflow".to_owned();
+        return kinds::STACK_OVERFLOW.to_owned();
     }
     if reason.starts_with("unknown ") {
         // Crashpad writes such a record when a program asks for a dump without having crashed.

@@ -5,6 +5,7 @@ use model::crash::Runtime;
 
 use super::report::{At, Report};
 use super::{Ends, LastWords};
+use crate::kinds;
 use crate::text::{name, printed};
 
 /// What the heap complains of: glibc's own texts, of 2.17 to 2.42, whole. A text that only begins like one of them is somebody
@@ -130,7 +131,7 @@ fn assertion(line: &str) -> Option<LastWords> {
             break;
         }
     }
-    let words = LastWords::new(Runtime::Glibc, "Assertion failed").with_message(&head[at + 2..]);
+    let words = LastWords::new(Runtime::Glibc, kinds::ASSERTION_FAILED).with_message(&head[at + 2..]);
     Some(words.with_frames(frame.into_iter().collect()))
 }
 

@@ -8,6 +8,7 @@ use model::crash::{Frame, Runtime};
 
 use super::report::{At, Line, MESSAGE_LINES, Report, ahead, message};
 use super::{Ends, LastWords, form};
+use crate::kinds;
 use crate::text::{extension, file_line, printed};
 
 const KINDS: [&str; 6] = [
@@ -57,7 +58,7 @@ fn plain_error(kind: &'static str, text: &str) -> LastWords {
     let (text, frame) =
         place.map_or((text, None), |(text, (file, line))| (text, Some(printed("{main}", file, line))));
     let kind = if text.starts_with("Allowed memory size of") || text.starts_with("Out of memory") {
-        "Out of memory"
+        kinds::OUT_OF_MEMORY
     } else if text.starts_with("Maximum execution time") {
         "Maximum execution time exceeded"
     } else {

@@ -1,8 +1,10 @@
 //! Which calls are irrelevant, which are prefixes. Data: a new runtime or a new C library adds lines here and nowhere else.
 
+use crate::kinds;
+
 /// Types that mean that memory ran out.
 pub(super) const OUT_OF_MEMORY: &[&str] = &[
-    "Out of memory",
+    kinds::OUT_OF_MEMORY,
     "JavaScript heap out of memory",
     "java.lang.OutOfMemoryError",
     "System.OutOfMemoryException",
@@ -13,7 +15,7 @@ pub(super) const OUT_OF_MEMORY: &[&str] = &[
 
 /// Types that mean that a stack ran out.
 pub(super) const STACK_OVERFLOW: &[&str] = &[
-    "Stack overflow",
+    kinds::STACK_OVERFLOW,
     "RecursionError",
     "java.lang.StackOverflowError",
     "System.StackOverflowException",

@@ -58,8 +58,8 @@ fn whoever_knows_nothing_still_says_something_and_every_row_has_all_cells() {
 
 fn out_of_memory(id: IncidentId, at: Timestamp) -> Incident {
     Incident {
-        signature: "OutOfMemory".to_owned(),
-        exception_type: "OutOfMemory".to_owned(),
+        signature: "OOM | shop".to_owned(),
+        exception_type: "Out of memory".to_owned(),
         ..bare_incident(id, CrashCause::OutOfMemory, at)
     }
 }
@@ -144,9 +144,9 @@ fn crash_of(worker: &WorkerId, incident: &IncidentId, at: Timestamp) -> Crash {
         signal: None,
         exit_code: None,
         findings: Findings {
-            exception_type: "OutOfMemory".to_owned(),
+            exception_type: "Out of memory".to_owned(),
             runtime: Runtime::Native,
-            signature: "OutOfMemory".to_owned(),
+            signature: "OOM | shop".to_owned(),
             crashing_thread: Thread::default(),
             modules: vec![],
             notes: vec![],

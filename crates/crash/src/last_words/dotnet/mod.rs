@@ -14,6 +14,7 @@ use self::call::{call, calls};
 use self::exception::{Exception, typed};
 use super::report::{At, MESSAGE_LINES, Report, message};
 use super::{Ends, LastWords, form};
+use crate::kinds;
 
 /// How many lines of a stack are read.
 const MAX_LINES: usize = 4_000;
@@ -71,26 +72,33 @@ fn fatal_error(at: At<'_, '_>) -> Option<Report> {
 /// `Environment.FailFast` and a failed `Debug.Assert`.
 fn terminated(at: At<'_, '_>) -> Option<Report> {
     if at.head.starts_with("Process is terminating due to StackOverflowException") {
-        return Some(simple(at, "Stack overflow", ""));
+        return Some(simple(at, kinds::STACK_OVERFLOW, ""));
     }
     let text = match at.head.strip_prefix("Process terminated.") {
         Some(text) => text.trim_start(),
         None => at.head.strip_prefix("FailFast:")?,
     };
-    let report =
-        simple(at, if text.starts_with("Assertion failed") { "Assertion failed" } else { "FailFast" }, text);
+    let report = simple(
+        at,
+        if text.starts_with("Assertion failed") { kinds::ASSERTION_FAILED } else { "FailFast" },
+        text,
+    );
     // The old form is not rare as a line of a log.
     (at.head.starts_with("Process") || !report.words.frames.is_empty()).then_some(report)
 }
 
 /// `Stack overflow.` or `Out of memory.` and the calls.
 fn exhausted(at: At<'_, '_>) -> Option<Report> {
-    let kind = at.head.strip_suffix('.').filter(|kind| ["Stack overflow", "Out of memory"].contains(kind))?;
+    let kind = match at.head {
+        "Stack overflow." => kinds::STACK_OVERFLOW,
+        "Out of memory." => kinds::OUT_OF_MEMORY,
+        _ => return None,
+    };
     let body = at.below(MAX_LINES);
     let count = body.iter().take_while(|line| is_of_stack(line)).count();
     let words =
         LastWords::new(Runtime::Dotnet, kind).with_frames(calls(&body[..count])).ending(Ends::BySignal);
-    (kind == "Stack overflow" || !words.frames.is_empty()).then(|| Report::of(words, at, count))
+    (kind == kinds::STACK_OVERFLOW || !words.frames.is_empty()).then(|| Report::of(words, at, count))
 }
 
 /// A call, or what says that those between two lines were repeated.

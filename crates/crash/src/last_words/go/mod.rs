@@ -11,6 +11,7 @@ use model::crash::{Frame, Runtime};
 use self::goroutine::{Goroutine, is_heading};
 use super::LastWords;
 use super::report::{At, Line, Report, message};
+use crate::kinds;
 
 /// How far below a panic's first line its goroutine is looked for.
 const TO_STACK: usize = 200;
@@ -113,9 +114,9 @@ fn fatal_error(at: At<'_, '_>) -> Option<Report> {
         FATAL.iter().find(|known| text.starts_with(**known)).map(|known| format!("fatal error: {known}"));
     let kind = match known {
         Some(kind) => kind,
-        None if text.starts_with("stack overflow") => "Stack overflow".to_owned(),
+        None if text.starts_with("stack overflow") => kinds::STACK_OVERFLOW.to_owned(),
         None if text.contains("out of memory") || text.contains("cannot allocate memory") => {
-            "Out of memory".to_owned()
+            kinds::OUT_OF_MEMORY.to_owned()
         }
         None => "fatal error".to_owned(),
     };

@@ -6,6 +6,7 @@
 
 use model::crash::{Frame, Runtime};
 
+use crate::kinds;
 use crate::last_words::report::{At, Report};
 use crate::last_words::{Ends, LastWords, form};
 use crate::text::{self, printed};
@@ -20,7 +21,7 @@ fn hotspot(at: At<'_, '_>) -> Option<Report> {
     let body = &body[..body.iter().take_while(|line| line.starts_with('#')).count()];
     if at.head.starts_with("# There is insufficient memory for the Java Runtime Environment") {
         let text = body.first().map_or("", |line| line.text.trim_start_matches(['#', ' ']));
-        let words = LastWords::new(Runtime::Java, "Out of memory").with_message(text);
+        let words = LastWords::new(Runtime::Java, kinds::OUT_OF_MEMORY).with_message(text);
         return Some(Report::of(words, at, body.len()));
     }
     if !at.head.starts_with("# A fatal error has been detected by the Java Runtime Environment") {
@@ -33,7 +34,7 @@ fn hotspot(at: At<'_, '_>) -> Option<Report> {
         && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     let above = &at.lines[at.start.saturating_sub(3)..at.start];
     let kind = if above.iter().any(|line| line.starts_with("An irrecoverable stack overflow has occurred")) {
-        "Stack overflow"
+        kinds::STACK_OVERFLOW
     } else if is_signal {
         name
     } else {

@@ -3,6 +3,7 @@
 use model::crash::{Frame, Runtime};
 
 use super::call::is_file;
+use crate::kinds;
 use crate::last_words::report::{At, Report};
 use crate::last_words::{Ends, LastWords};
 use crate::text::{self, file_line, printed};
@@ -27,7 +28,7 @@ fn failed_check(at: At<'_, '_>) -> Option<Report> {
         return Some(report(at, "V8 fatal error", text));
     }
     let text = at.head.strip_prefix("#  Assertion failed: ")?;
-    Some(report(at, "Assertion failed", text))
+    Some(report(at, kinds::ASSERTION_FAILED, text))
 }
 
 /// `process.abort()` prints only the traces.

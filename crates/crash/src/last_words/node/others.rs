@@ -9,6 +9,7 @@ use model::crash::Runtime;
 use super::call::call;
 use super::error::{Error, named, plain};
 use super::{THROWN_VALUE, form, is_caret};
+use crate::kinds;
 use crate::last_words::report::{At, Line, MESSAGE_LINES, Report, ahead, indentation, message};
 use crate::last_words::{Ends, LastWords};
 
@@ -132,7 +133,7 @@ fn bun_crash(at: At<'_, '_>) -> Option<Report> {
         "Bus error" => "SIGBUS",
         "Illegal instruction" => "SIGILL",
         "Floating point error" => "SIGFPE",
-        "Stack overflow" => "Stack overflow",
+        "Stack overflow" => kinds::STACK_OVERFLOW,
         _ => "panic",
     };
     let words = LastWords::new(Runtime::Node, kind).with_message(text).ending(Ends::BySignal);

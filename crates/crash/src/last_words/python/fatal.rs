@@ -4,6 +4,7 @@
 use model::crash::{Frame, Runtime};
 
 use super::{LastWords, call};
+use crate::kinds;
 use crate::last_words::Ends;
 use crate::last_words::report::{At, Line, Report};
 
@@ -37,7 +38,7 @@ pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
         "Floating point exception" | "Floating-point exception" => "SIGFPE",
         "Illegal instruction" => "SIGILL",
         "Stack overflow" | "Cannot recover from stack overflow." | "_Py_CheckRecursiveCall" => {
-            "Stack overflow"
+            kinds::STACK_OVERFLOW
         }
         _ => "Fatal Python error",
     };

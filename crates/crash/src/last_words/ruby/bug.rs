@@ -4,6 +4,7 @@
 use model::crash::{Frame, Runtime};
 
 use super::place;
+use crate::kinds;
 use crate::last_words::report::{At, Line, Report};
 use crate::last_words::{Ends, LastWords};
 use crate::text::{file_line, printed};
@@ -45,7 +46,7 @@ pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
         "Segmentation fault" => "SIGSEGV",
         "Bus Error" => "SIGBUS",
         "Illegal instruction" => "SIGILL",
-        "Stack overflow" => "Stack overflow",
+        "Stack overflow" => kinds::STACK_OVERFLOW,
         _ => "[BUG]",
     };
     let words =

@@ -11,6 +11,7 @@ use model::crash::{Frame, Runtime};
 use self::backtrace::{backtrace, place_of};
 use super::report::{At, Line, MESSAGE_LINES, Report, ahead, message};
 use super::{Ends, LastWords};
+use crate::kinds;
 use crate::text::printed;
 
 const BACKTRACE: &str = "stack backtrace:";
@@ -131,7 +132,7 @@ fn overflow(at: At<'_, '_>) -> Option<Report> {
         return None;
     }
     let more = at.below(1).first().filter(|line| line.starts_with("fatal runtime error: "));
-    let words = LastWords::new(Runtime::Rust, "Stack overflow")
+    let words = LastWords::new(Runtime::Rust, kinds::STACK_OVERFLOW)
         .with_message(more.map_or("has overflowed its stack", |line| line.text))
         .with_thread(Some(thread))
         .ending(Ends::BySignal);
@@ -140,7 +141,7 @@ fn overflow(at: At<'_, '_>) -> Option<Report> {
 
 fn out_of_memory(at: At<'_, '_>) -> Option<Report> {
     let kind = if at.head.starts_with("memory allocation of ") && at.head.contains(" bytes failed") {
-        "Out of memory"
+        kinds::OUT_OF_MEMORY
     } else if at.head.starts_with("fatal runtime error: ") {
         "fatal runtime error"
     } else {

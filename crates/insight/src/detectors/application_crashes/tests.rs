@@ -156,6 +156,24 @@ fn how_a_child_ended_that_its_master_timed_out_is_told_with_the_master() {
 }
 
 #[test]
+fn an_endless_recursion_is_told_by_every_runtimes_word_for_it() {
+    for (exception_type, is_recursion) in [
+        ("Stack overflow", true),
+        ("RecursionError", true),
+        ("java.lang.StackOverflowError", true),
+        ("System.StackOverflowException", true),
+        ("SystemStackError", true),
+        ("AddressSanitizer: stack-overflow", true),
+        ("EXCEPTION_STACK_OVERFLOW", true),
+        ("SIGSEGV / SEGV_MAPERR", false),
+    ] {
+        let one = Incident { exception_type: exception_type.to_owned(), ..incident('a', "pay", NOW) };
+        let told = actions(&one).iter().any(|step| step.text.starts_with("Infinite recursion"));
+        assert_eq!(told, is_recursion, "{exception_type}");
+    }
+}
+
+#[test]
 fn what_is_not_explained_has_a_line_that_leads_to_it() {
     let range = TimeRange::last(NOW, HOUR);
     let explained = incident('a', "pay", NOW);
