@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use insight::exception::{exception, signature};
 use insight::incident::{actions, crash_count, process, state, termination, title};
 use insight::notes;
 use insight::report::{Detail, DetailValue};
@@ -36,17 +37,18 @@ fn write(
         writeln!(text, "<{address}>\n")?;
     }
     writeln!(text, "- App: {}", incident.app)?;
-    writeln!(text, "- Signature: {}", code(&incident.signature))?;
-    writeln!(text, "- Exception: {} ({})", code(&incident.exception_type), incident.runtime)?;
+    writeln!(text, "- Signature: {}", code(&signature(&incident.signature)))?;
+    for detail in exception(incident) {
+        write_detail(text, &detail)?;
+    }
+    writeln!(text, "- Runtime: {}", incident.runtime)?;
     writeln!(
         text,
         "- Termination: {}",
         plain(&termination(incident.cause, incident.signal.as_deref(), incident.exit_code))
     )?;
-    for Detail { name, value } in process(incident) {
-        if let DetailValue::Text(said) = value {
-            writeln!(text, "- {name}: {}", plain(&said))?;
-        }
+    for detail in process(incident) {
+        write_detail(text, &detail)?;
     }
     writeln!(text, "- State: {}", plain(&state(&incident.state)))?;
     writeln!(text, "- Crashes: {}", crash_count(incident))?;
@@ -94,6 +96,14 @@ fn write(
     }
     write_crashes(text, crashes)?;
     write_rest(text, incident)
+}
+
+fn write_detail(text: &mut String, Detail { name, value }: &Detail) -> std::fmt::Result {
+    match value {
+        DetailValue::Text(said) => writeln!(text, "- {name}: {}", plain(said)),
+        DetailValue::Code(raw) => writeln!(text, "- {name}: {}", code(raw)),
+        DetailValue::Time(at) => writeln!(text, "- {name}: {} UTC", seconds_text(*at)),
+    }
 }
 
 fn write_crashes(text: &mut String, crashes: &[Crash]) -> std::fmt::Result {

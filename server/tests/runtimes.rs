@@ -18,17 +18,21 @@ const PERSONAL: &str = "jane@example.org";
 /// How to crash, the exception's type, and the function that tells this crash from others.
 type Case = (&'static str, &'static str, &'static str);
 
-fn check(language: Language, cases: &[Case]) {
-    let command = match language.command_line() {
-        Ok(command) => command,
+/// Medic with the lab's program in this language; none where that is not installed.
+fn with_program_in(language: Language) -> Option<Medic> {
+    match language.command_line() {
+        Ok(command) => Some(Medic::with_command(&command, ALWAYS, "back_off = \"0s\"")),
         Err(LabError::Missing(program)) => {
             assert!(std::env::var_os("MEDIC_TEST_ALL").is_none(), "{program} is not installed");
             eprintln!("skipped: {program} is not installed");
-            return;
+            None
         }
         Err(error) => panic!("{error}"),
-    };
-    let medic = Medic::with_command(&command, ALWAYS, "back_off = \"0s\"");
+    }
+}
+
+fn check(language: Language, cases: &[Case]) {
+    let Some(medic) = with_program_in(language) else { return };
     for (how, exception_type, function) in cases {
         // A replacement that is started while its predecessor is analysed gets the debugger a moment later.
         medic.until("the debugger attached", || {
@@ -75,11 +79,33 @@ fn python() {
             ("exception", "KeyError", "total"),
             ("chained", "OrderNotFound", "load_order"),
             ("recursion", "RecursionError", "count_down"),
-            ("sysexit", "exit status 1", ""),
-            ("exit/7", "exit status 7", ""),
+            ("sysexit", "Exit code 1", ""),
+            ("exit/7", "Exit code 7", ""),
             ("kill", "SIGKILL", ""),
         ],
     );
+}
+
+#[test]
+fn what_led_to_an_exception_is_told_with_it_and_not_among_the_notes() {
+    let Some(medic) = with_program_in(Language::Python) else { return };
+    medic.crash("chained");
+    let crash = &medic.json("/api/v1/apps/shop/crashes")[0];
+    let incident = &medic.json("/api/v1/incidents")[0];
+    for told in [crash, incident] {
+        assert_eq!(
+            (&told["exception_type"], &told["causes"][0]),
+            (&"OrderNotFound".into(), &"KeyError".into())
+        );
+        assert!(!told["notes"].to_string().contains("KeyError"), "{told:#}");
+    }
+    let page = format!("/incidents/{}", incident["id"].as_str().unwrap());
+    assert!(medic.get(&page).body.contains("<dt>Caused by</dt><dd><code>KeyError</code></dd>"));
+    let markdown = medic.get(&format!("{page}/markdown")).body;
+    assert!(markdown.contains("- Exception: `OrderNotFound`\n- Caused by: `KeyError`\n"), "{markdown}");
+    let detector =
+        medic.get("/apps/shop/categories/availability-and-performance/detectors/application-crashes");
+    assert!(detector.body.contains("<dt>Caused by</dt><dd><code>KeyError</code></dd>"));
 }
 
 #[test]

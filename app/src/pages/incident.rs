@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use insight::exception::{exception, signature};
 use insight::incident::{actions, crash_count, process, state, termination};
 use insight::report::{Detail, LineChart, Table};
 use insight::tables::{self, AuditRow, RestartColumns};
@@ -277,17 +278,17 @@ fn StateForm(id: IncidentId, is_open: bool) -> impl IntoView {
 }
 
 fn facts(incident: &Incident) -> Vec<Detail> {
-    let mut facts = vec![
-        Detail::code("Exception", incident.exception_type.clone()),
+    let mut facts = exception(incident);
+    facts.extend([
         Detail::text("Runtime", incident.runtime.to_string()),
         Detail::text(
             "Termination",
             termination(incident.cause, incident.signal.as_deref(), incident.exit_code),
         ),
-    ];
+    ]);
     facts.extend(process(incident));
     facts.extend([
-        Detail::code("Signature", incident.signature.clone()),
+        Detail::code("Signature", signature(&incident.signature)),
         Detail::text("State", state(&incident.state)),
         Detail::text("Crashes", crash_count(incident)),
         Detail::time("First seen", incident.first_seen),

@@ -1,5 +1,6 @@
 //! `/apps/{app}/incidents`: every incident of an app, last seen first.
 
+use insight::exception::{signature, type_name};
 use insight::incident::{state_word, termination};
 use leptos::prelude::*;
 use model::crash::IncidentSummary;
@@ -58,11 +59,11 @@ fn IncidentTable(incidents: Vec<IncidentSummary>) -> impl IntoView {
                 </td>
                 <td class="wrap">
                     <a href=INCIDENT.of_incident(&incident.id)>
-                        <code>{incident.signature}</code>
+                        <code>{signature(&incident.signature).into_owned()}</code>
                     </a>
                 </td>
                 <td class="wrap">
-                    <code>{incident.exception_type}</code>
+                    <code>{type_name(&incident.exception_type).into_owned()}</code>
                 </td>
                 <td>{termination(incident.cause, incident.signal.as_deref(), incident.exit_code)}</td>
                 <td>{state_word(&incident.state)}</td>
@@ -87,7 +88,7 @@ fn IncidentTable(incidents: Vec<IncidentSummary>) -> impl IntoView {
                     <tr>
                         <th scope="col">"Last seen (UTC)"</th>
                         <th scope="col">"Signature"</th>
-                        <th scope="col">"Type"</th>
+                        <th scope="col">"Exception"</th>
                         <th scope="col">"Termination"</th>
                         <th scope="col">"State"</th>
                         <th scope="col" class="number">

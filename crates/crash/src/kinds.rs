@@ -14,7 +14,7 @@ const WORKER_TIMEOUT: &str = "Worker timeout";
 
 /// The type of a crash that neither last words nor a dump explain.
 pub(crate) fn unexplained(cause: CrashCause, exit: Exit) -> String {
-    decided(cause).map_or_else(|| exit.to_string(), str::to_owned)
+    decided(cause).map_or_else(|| exit.type_name(), str::to_owned)
 }
 
 /// The type that the cause alone decides, whatever the process said.

@@ -2,7 +2,7 @@
 
 use model::crash::{Frame, InFlightRequest, Incident, ProcessRole, Trust, newest_read};
 use model::incident_state::{IncidentState, Resolution};
-use model::{CrashCause, Signal};
+use model::{CrashCause, Exit, Signal};
 
 use crate::report::{Action, Detail, Target};
 use crate::words;
@@ -18,17 +18,22 @@ const STACK_OVERFLOW: [&str; 6] = [
     "systemstackerror",
 ];
 
-/// `3 crashes of TypeError in handle_request`.
+/// `3 crashes of TypeError in handle_request`, `2 crashes with exit code 3`, `1 out-of-memory kill`.
 pub fn title(incident: &Incident) -> String {
     titled(incident, incident.count)
 }
 
 /// The title as if there were only so many crashes.
 pub fn titled(incident: &Incident, count: u64) -> String {
-    let crashes = counted(count, "crash", "crashes");
+    let crashes = match (incident.cause, incident.exception_type.strip_prefix(Exit::STATUS)) {
+        (CrashCause::OutOfMemory, _) => counted(count, "out-of-memory kill", "out-of-memory kills"),
+        (CrashCause::KilledByMaster, _) => counted(count, "worker timeout", "worker timeouts"),
+        (_, Some(code)) => format!("{} with exit code {code}", counted(count, "crash", "crashes")),
+        (_, None) => format!("{} of {}", counted(count, "crash", "crashes"), incident.exception_type),
+    };
     match incident.top_frame() {
-        Some(frame) => format!("{crashes} of {} in {}", incident.exception_type, frame.place()),
-        None => format!("{crashes} of {}", incident.exception_type),
+        Some(frame) => format!("{crashes} in {}", frame.place()),
+        None => crashes,
     }
 }
 

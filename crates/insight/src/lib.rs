@@ -17,6 +17,7 @@ pub mod detector;
 pub mod detectors;
 pub mod dry_run;
 pub mod evidence;
+pub mod exception;
 pub mod healing;
 pub mod incident;
 pub mod medic;

@@ -1,16 +1,30 @@
-//! What the reader of a crash should know of its analysis, in sentences.
+//! What the reader of a crash should know of its analysis, in sentences, and what led to the exception, which is noted beside it.
 
 use model::Exit;
 use model::crash::{NotAnalysed, Note, ProcessRole};
 
-/// One sentence each, two where there is something to do about it.
-pub fn sentences(notes: &[Note]) -> Vec<String> {
-    notes.iter().map(sentence).collect()
+/// The types of the exceptions that led to this one. They belong to it, and to no sentence about the analysis.
+pub fn causes(notes: &[Note]) -> Vec<String> {
+    notes.iter().filter_map(led_to_it).map(str::to_owned).collect()
 }
 
-fn sentence(note: &Note) -> String {
+fn led_to_it(note: &Note) -> Option<&str> {
     match note {
-        Note::CausedBy { exception } => format!("Caused by {exception}."),
+        Note::CausedBy { exception } => Some(exception),
+        // as older releases recorded it
+        Note::Recorded(sentence) => sentence.strip_prefix("Caused by "),
+        _ => None,
+    }
+}
+
+/// One sentence each, two where there is something to do about it.
+pub fn sentences(notes: &[Note]) -> Vec<String> {
+    notes.iter().filter(|note| led_to_it(note).is_none()).filter_map(sentence).collect()
+}
+
+fn sentence(note: &Note) -> Option<String> {
+    let said = match note {
+        Note::CausedBy { .. } => return None,
         Note::LinesAfterReport { lines } => format!(
             "{lines} lines of output followed the report. The worker may have ended for another reason."
         ),
@@ -63,7 +77,8 @@ fn sentence(note: &Note) -> String {
             "No stack trace: the shim process was killed before the crash was analyzed.".to_owned()
         }
         Note::Recorded(sentence) => sentence.clone(),
-    }
+    };
+    Some(said)
 }
 
 fn not_analysed(why: &NotAnalysed) -> String {
@@ -114,13 +129,26 @@ mod tests {
     }
 
     #[test]
+    fn what_led_to_an_exception_is_no_sentence_about_its_analysis_whichever_release_recorded_it() {
+        let caused_by = |exception: &str| Note::CausedBy { exception: exception.to_owned() };
+        let notes = [
+            Note::Recorded("Caused by KeyError".to_owned()),
+            Note::NotCaptured,
+            caused_by("java.io.IOException"),
+        ];
+        assert_eq!(causes(&notes), ["KeyError", "java.io.IOException"]);
+        assert_eq!(sentences(&notes), ["No dump: the process was killed before its capture."]);
+    }
+
+    #[test]
     fn a_cause_stands_within_its_sentence() {
-        let unread = |printed| sentence(&Note::PythonCallsUnread { error: "timed out.".to_owned(), printed });
+        let said = |note| sentences(&[note]).remove(0);
+        let unread = |printed| said(Note::PythonCallsUnread { error: "timed out.".to_owned(), printed });
         assert!(unread(false).contains("memory: timed out. Set PYTHONFAULTHANDLER=1"), "{}", unread(false));
         assert!(unread(true).ends_with("that Python printed."));
         let why = NotAnalysed::Ended { exit: Exit::Code(7), memory_limit_mib: 512 };
         assert_eq!(
-            sentence(&Note::NotAnalysed { why }),
+            said(Note::NotAnalysed { why }),
             "No stack trace: the analyzer exited with code 7. It may have reached its limit of 512\u{a0}MiB."
         );
     }

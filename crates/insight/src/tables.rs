@@ -4,6 +4,7 @@ use model::auto_heal::restart::{Restart, RestartOutcome, RestartReason};
 use model::crash::{Audit, Crash};
 use model::{CrashId, IncidentId};
 
+use crate::exception::{signature, type_name};
 use crate::incident::{role, termination};
 use crate::report::{Cell, Column, Note, Severity, Table, Target};
 use crate::{healing, rules, words};
@@ -41,11 +42,11 @@ fn crash_row(crash: &Crash, with_incident: bool) -> Vec<Cell> {
     let mut row = vec![
         Cell::Time(crash.at),
         Cell::Text(crash.place.within_app()),
-        Cell::Code(crash.findings.exception_type.clone()),
+        Cell::Code(type_name(&crash.findings.exception_type).into_owned()),
         Cell::Text(termination(crash.cause, crash.signal.as_deref(), crash.exit_code)),
     ];
     row.extend(with_incident.then(|| Cell::Link {
-        text: crash.findings.signature.clone(),
+        text: signature(&crash.findings.signature).into_owned(),
         to: Target::Incident { id: crash.incident.clone() },
     }));
     row.extend([

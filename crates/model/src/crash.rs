@@ -325,7 +325,7 @@ pub struct Crash {
     pub cause: CrashCause,
     /// The fatal signal, such as `SIGSEGV`.
     pub signal: Option<String>,
-    /// The exit status where no signal ended it.
+    /// The exit code where no signal ended it.
     pub exit_code: Option<i32>,
     /// What the analysis found.
     #[serde(flatten)]

@@ -97,11 +97,29 @@ pub enum Exit {
     Signal(Signal),
 }
 
+/// As people read it: `exit code 3`, `SIGSEGV`.
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Code(code) => write!(f, "exit status {code}"),
+            Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "{signal}"),
+        }
+    }
+}
+
+impl Exit {
+    /// What stands before the code in [`Exit::type_name`].
+    pub const STATUS: &str = "exit status ";
+
+    /// The exception's type of a crash of which only the exit is known: `SIGSEGV`, `exit status 3`.
+    ///
+    /// Signatures are made of it, and an incident's permanent address is a hash of its signature. In other words each incident that
+    /// is recorded would begin a second time, and links to the first would lead to one that counts no more. So it stays, and
+    /// `insight` has people read "Exit code 3" instead.
+    pub fn type_name(self) -> String {
+        match self {
+            Self::Code(code) => format!("{}{code}", Self::STATUS),
+            Self::Signal(signal) => signal.name(),
         }
     }
 }

@@ -21,8 +21,8 @@ const MB: u64 = 1 << 20;
 const ANALYSIS: CrashAnalysis = CrashAnalysis {
     name_incident: |_, _| "0123456789abcdef".parse().unwrap(),
     without_shim: |_, exit| Findings {
-        signature: exit.to_string(),
-        exception_type: exit.to_string(),
+        signature: exit.type_name(),
+        exception_type: exit.type_name(),
         runtime: Runtime::Native,
         crashing_thread: Thread::default(),
         modules: Vec::new(),

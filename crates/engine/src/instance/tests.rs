@@ -43,7 +43,7 @@ fn settings() -> Configure {
 
 const ANALYSIS: CrashAnalysis = CrashAnalysis {
     name_incident: |_, signature| format!("{:016x}", signature.len()).parse().unwrap(),
-    without_shim: |_, exit| findings(&exit.to_string()),
+    without_shim: |_, exit| findings(&exit.type_name()),
 };
 
 impl Bench {

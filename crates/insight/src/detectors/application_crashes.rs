@@ -6,6 +6,7 @@ use crate::buckets::over_time;
 use crate::deploys;
 use crate::detector::{Category, Detector, Span};
 use crate::evidence::{Ask, Evidence};
+use crate::exception::{exception, signature, type_name};
 use crate::incident::{actions, process, termination, titled};
 use crate::monitoring;
 use crate::report::{
@@ -142,8 +143,11 @@ fn other_signatures(incidents: &[&IncidentInRange]) -> Table {
         let IncidentSummary { id, cause, signal, exit_code, .. } = incident;
         vec![
             Cell::Time(incident.last_seen),
-            Cell::Link { text: incident.signature.clone(), to: Target::Incident { id: id.clone() } },
-            Cell::Code(incident.exception_type.clone()),
+            Cell::Link {
+                text: signature(&incident.signature).into_owned(),
+                to: Target::Incident { id: id.clone() },
+            },
+            Cell::Code(type_name(&incident.exception_type).into_owned()),
             Cell::Text(termination(*cause, signal.as_deref(), *exit_code)),
             Cell::Count(*count),
             Cell::Text(incident.instances.join(", ")),
@@ -191,8 +195,9 @@ fn insight(evidence: &Evidence, incident: &Incident, count: u64) -> Insight {
             "Termination",
             termination(incident.cause, incident.signal.as_deref(), incident.exit_code),
         ),
-        Detail::code("Signature", incident.signature.clone()),
+        Detail::code("Signature", signature(&incident.signature)),
     ];
+    details.extend(exception(incident));
     details.extend(process(incident));
     if incident.count != count {
         details.insert(2, Detail::text("Crashes since first seen", incident.count.to_string()));
@@ -230,7 +235,7 @@ fn captured_one(incident: &Incident, listed: &[IncidentInRange]) -> Option<Actio
     Some(Action::at(
         format!(
             "Open the captured crash with the same signal, which is probably the same one: {}.",
-            captured.signature
+            signature(&captured.signature)
         ),
         Target::Incident { id: captured.id.clone() },
     ))

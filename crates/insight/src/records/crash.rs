@@ -3,7 +3,8 @@
 use model::crash::{Crash, Incident};
 use serde::Serialize;
 
-use crate::notes;
+use crate::exception::{signature, type_name};
+use crate::notes::{causes, sentences};
 
 /// One crash.
 #[derive(Clone, Debug, Serialize)]
@@ -11,14 +12,19 @@ use crate::notes;
 pub struct CrashRecord {
     #[serde(flatten)]
     crash: Crash,
+    /// The types of the exceptions that led to this one.
+    causes: Vec<String>,
     /// What the reader should know about the analysis.
     notes: Vec<String>,
 }
 
 impl From<Crash> for CrashRecord {
     fn from(mut crash: Crash) -> Self {
-        let notes = std::mem::take(&mut crash.findings.notes);
-        Self { crash, notes: notes::sentences(&notes) }
+        let findings = &mut crash.findings;
+        let notes = std::mem::take(&mut findings.notes);
+        findings.exception_type = type_name(&findings.exception_type).into_owned();
+        findings.signature = signature(&findings.signature).into_owned();
+        Self { crash, causes: causes(&notes), notes: sentences(&notes) }
     }
 }
 
@@ -28,12 +34,16 @@ impl From<Crash> for CrashRecord {
 pub struct IncidentRecord {
     #[serde(flatten)]
     incident: Incident,
+    /// The types of the exceptions that led to the crash shown.
+    causes: Vec<String>,
     /// What the reader should know about the analysis.
     notes: Vec<String>,
 }
 
 impl From<Incident> for IncidentRecord {
-    fn from(incident: Incident) -> Self {
-        Self { notes: notes::sentences(&incident.notes), incident }
+    fn from(mut incident: Incident) -> Self {
+        incident.exception_type = type_name(&incident.exception_type).into_owned();
+        incident.signature = signature(&incident.signature).into_owned();
+        Self { causes: causes(&incident.notes), notes: sentences(&incident.notes), incident }
     }
 }

@@ -26,7 +26,7 @@ pub struct Incident {
     pub cause: CrashCause,
     /// The fatal signal, such as `SIGSEGV`.
     pub signal: Option<String>,
-    /// The exit status where no signal ended it.
+    /// The exit code where no signal ended it.
     pub exit_code: Option<i32>,
     /// The process of the crash shown.
     pub pid: u32,

@@ -23,7 +23,7 @@ fn analysed_by(script: &str) -> Crashed {
 #[test]
 fn an_analysis_that_fails_is_said_and_the_dump_is_gone_all_the_same() {
     let cases = [
-        ("exit 7", "exit status 7", "Ended { exit: Code(7), memory_limit_mib: 512 }"),
+        ("exit 7", "exit code 7", "Ended { exit: Code(7), memory_limit_mib: 512 }"),
         ("kill -SEGV $$", "SIGSEGV", "Ended { exit: Signal("),
         ("echo nonsense", "could not be read", "Unreadable {"),
         ("head -c 9000000 /dev/zero", "could not be read", "Unreadable {"),
@@ -47,7 +47,7 @@ fn the_last_words_are_told_where_the_analysis_of_the_dump_failed() {
     let analyse = format!("exec {} analyse", crate::support::exe().display());
     let cases = [
         ("kill -SEGV $$", "SIGSEGV"),
-        ("exit 7", "exit status 7"),
+        ("exit 7", "exit code 7"),
         ("ulimit -v 100; exec cat", "may have reached its limit of 512 MiB"),
         ("while :; do :; done", "longer than 10 s"),
     ];
