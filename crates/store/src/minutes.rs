@@ -54,14 +54,6 @@ impl Store {
         transaction.commit().await
     }
 
-    /// An app's minutes that begin in a range, oldest first.
-    pub async fn minutes(&self, app: &AppName, range: TimeRange) -> Result<Vec<RequestMinute>, StoreError> {
-        let mut minutes = Vec::new();
-        self.each_minute(app, range, true, |minute| minutes.push(minute.clone())).await?;
-        minutes.sort_by(|one, other| (one.minute, &one.place).cmp(&(other.minute, &other.place)));
-        Ok(minutes)
-    }
-
     /// Hands on an app's minutes that begin in a range, in any order, as they are read: a day of latencies is never in memory at
     /// once. Whoever does not go by latencies gets them empty, at a fraction of the time.
     pub async fn each_minute(

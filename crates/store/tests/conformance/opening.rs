@@ -10,7 +10,7 @@ use crate::fixtures::{
 };
 use crate::incidents::count_by_minutes;
 use crate::memory::keep_memory_by_the_minute;
-use crate::minutes::keep_requests_by_the_minute;
+use crate::minutes::{keep_requests_by_the_minute, minutes_of};
 
 pub(crate) async fn reopening_keeps_everything(store: Store, database: Database) {
     let crash = captured("shop", 0, 1);
@@ -30,7 +30,7 @@ pub(crate) async fn reopening_keeps_everything(store: Store, database: Database)
     assert_eq!(store.crash(&crash.id()).await.unwrap(), Some(crash));
     assert_eq!(store.incident(&incident(1)).await.unwrap().unwrap().count, 1);
     assert_eq!(store.crash_monitor_states(&node("node-a")).await.unwrap().len(), 1);
-    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 1);
+    assert_eq!(minutes_of(&store, EVER).await.len(), 1);
     assert_eq!(store.restarts(&app("shop"), EVER, 10).await.unwrap(), [restart]);
     assert_eq!(store.heal_events(&app("shop"), EVER, 10).await.unwrap(), [event]);
     let [history] = &*store.memory_histories(&app("shop"), EVER).await.unwrap() else { panic!("one place") };

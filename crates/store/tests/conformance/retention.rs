@@ -6,6 +6,7 @@ use store::{Database, Purged, Store};
 use crate::fixtures::{
     EVER, app, at, captured, crash, flush, heal_event, incident, instance, memory, node, restart,
 };
+use crate::minutes::minutes_of;
 
 pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
     // 1 is old, 2 old and new, 3 exactly at the edge, which is kept
@@ -29,7 +30,7 @@ pub(crate) async fn purge_keeps_what_is_newer(store: Store, _: Database) {
     assert_eq!(store.incident(&incident(2)).await.unwrap().unwrap().count, 2);
     let crashes = store.crashes(&app("shop"), EVER, 10).await.unwrap();
     assert_eq!(crashes.iter().map(|crash| crash.at).collect::<Vec<_>>(), [at(5), at(0)]);
-    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 2);
+    assert_eq!(minutes_of(&store, EVER).await.len(), 2);
     assert_eq!(store.crash_monitor_states(&node("node-a")).await.unwrap().len(), 1);
     assert_eq!(store.purge(at(0)).await.unwrap(), Purged::default());
 }
@@ -39,7 +40,7 @@ pub(crate) async fn purge_works_through_many_batches(store: Store, _: Database) 
         (-1_200..3).map(|number| RequestMinute::empty(instance("shop", 0), at(number * 3_600_000))).collect();
     store.add_minutes(&node("node-a"), &flush(), &minutes).await.unwrap();
     assert_eq!(store.purge(at(0)).await.unwrap().of("request_hour"), 1_200);
-    assert_eq!(store.minutes(&app("shop"), EVER).await.unwrap().len(), 3);
+    assert_eq!(minutes_of(&store, EVER).await.len(), 3);
 }
 
 pub(crate) async fn an_incident_outlives_its_captured_crash(store: Store, _: Database) {
