@@ -45,6 +45,26 @@ for (const colorScheme of ['light', 'dark'] as const) {
       }
     });
 
+    test('no table hides a column beside the screen', async ({ page, incident }) => {
+      for (const path of pagesOf('shop', incident.id)) {
+        await page.goto(path);
+        await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)));
+        const hidden = await page.evaluate(() => {
+          // What is behind a chart has a column a series.
+          const scrolls = [...document.querySelectorAll('.scroll:not(figure .scroll)')];
+          return scrolls.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map((scroll) => scroll.ariaLabel);
+        });
+        expect(hidden, path).toEqual([]);
+      }
+    });
+
+    test('the incidents say their state and their number of crashes at once', async ({ page, incident }) => {
+      await page.goto('/apps/shop/incidents');
+      const row = page.getByRole('row').filter({ hasText: incident.signature });
+      for (const cell of [row.getByText('Open', { exact: true }), row.locator('[data-label="Crashes"]')])
+        await expect(cell).toBeInViewport({ ratio: 1 });
+    });
+
     test('text stands out from what is behind it', async ({ page }) => {
       await page.goto('/apps/shop');
       const contrast = await page.getByRole('heading', { level: 1 }).evaluate((heading) => {

@@ -335,7 +335,7 @@ fn Modules(modules: Vec<Module>) -> impl IntoView {
         <details data-key="modules">
             <summary>{summary}</summary>
             <Scroll label="Modules">
-                <table>
+                <table class="cards">
                     <thead>
                         <tr>
                             <th scope="col">"Module"</th>
@@ -348,10 +348,10 @@ fn Modules(modules: Vec<Module>) -> impl IntoView {
                             .map(|module| {
                                 view! {
                                     <tr>
-                                        <td>
+                                        <th scope="row">
                                             <code>{module.name}</code>
-                                        </td>
-                                        <td>
+                                        </th>
+                                        <td data-label="Build id">
                                             {match module.build_id {
                                                 Some(id) => view! { <code>{id}</code> }.into_any(),
                                                 None => view! { <span class="quiet">"none"</span> }.into_any(),

@@ -54,46 +54,50 @@ fn IncidentTable(incidents: Vec<IncidentSummary>) -> impl IntoView {
     let row = |incident: IncidentSummary| {
         view! {
             <tr>
-                <td>
-                    <When at=incident.last_seen bare=true />
-                </td>
-                <td class="wrap">
+                <th scope="row" class="wrap">
                     <a href=INCIDENT.of_incident(&incident.id)>
                         <code>{signature(&incident.signature).into_owned()}</code>
                     </a>
-                </td>
-                <td class="wrap">
-                    <code>{type_name(&incident.exception_type).into_owned()}</code>
-                </td>
-                <td>{termination(incident.cause, incident.signal.as_deref(), incident.exit_code)}</td>
-                <td>{state_word(&incident.state)}</td>
-                <td class="number">
+                </th>
+                <td data-label="State">{state_word(&incident.state)}</td>
+                <td class="number" data-label="Crashes">
                     {incident.count}
                     {(incident.probable > 0)
                         .then(|| {
                             view! { <br /> <span class="quiet">{format!("{} probable", incident.probable)}</span> }
                         })}
                 </td>
-                <td>
+                <td data-label="Last seen (UTC)">
+                    <When at=incident.last_seen bare=true />
+                </td>
+                <td class="wrap" data-label="Exception">
+                    <code>{type_name(&incident.exception_type).into_owned()}</code>
+                </td>
+                <td data-label="Termination">
+                    {termination(incident.cause, incident.signal.as_deref(), incident.exit_code)}
+                </td>
+                <td data-label="First seen (UTC)">
                     <When at=incident.first_seen bare=true />
                 </td>
-                <td class="wrap">{incident.instances.join(", ")}</td>
+                <td class="wrap" data-label="Instances">
+                    {incident.instances.join(", ")}
+                </td>
             </tr>
         }
     };
     view! {
         <Scroll label="Incidents">
-            <table>
+            <table class="cards">
                 <thead>
                     <tr>
-                        <th scope="col">"Last seen (UTC)"</th>
                         <th scope="col">"Signature"</th>
-                        <th scope="col">"Exception"</th>
-                        <th scope="col">"Termination"</th>
                         <th scope="col">"State"</th>
                         <th scope="col" class="number">
                             "Crashes"
                         </th>
+                        <th scope="col">"Last seen (UTC)"</th>
+                        <th scope="col">"Exception"</th>
+                        <th scope="col">"Termination"</th>
                         <th scope="col">"First seen (UTC)"</th>
                         <th scope="col">"Instances"</th>
                     </tr>

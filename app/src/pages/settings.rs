@@ -145,7 +145,7 @@ fn Switch(
 fn ConfigurationTable(lines: Vec<ConfigurationLine>) -> impl IntoView {
     view! {
         <Scroll label="Effective configuration">
-            <table>
+            <table class="cards">
                 <thead>
                     <tr>
                         <th scope="col">"Key"</th>
@@ -162,11 +162,11 @@ fn ConfigurationTable(lines: Vec<ConfigurationLine>) -> impl IntoView {
                                     <th scope="row">
                                         <code>{line.key}</code>
                                     </th>
-                                    <td class="wrap">
+                                    <td class="wrap" data-label="Value">
                                         <code>{line.value}</code>
                                         {line.hint.map(|hint| view! { <p class="message warning">{hint}</p> })}
                                     </td>
-                                    <td>{line.source}</td>
+                                    <td data-label="Source">{line.source}</td>
                                 </tr>
                             }
                         })

@@ -70,7 +70,7 @@ pub(crate) fn InFlight<'a>(incident: &'a Incident) -> impl IntoView + use<> {
             </p>
         </div>
         <Scroll label="In-flight requests">
-            <table>
+            <table class="cards">
                 <thead>
                     <tr>
                         <th scope="col">"Method"</th>
@@ -92,14 +92,16 @@ pub(crate) fn InFlight<'a>(incident: &'a Incident) -> impl IntoView + use<> {
 fn row(request: &InFlightRequest, is_suspect: bool) -> impl IntoView + use<> {
     view! {
         <tr>
-            <td>
+            <td data-label="Method">
                 <code>{request.method.clone()}</code>
             </td>
-            <td class="wrap">
+            <td class="wrap" data-label="Path">
                 <code>{request.path.clone()}</code>
                 {is_suspect.then(|| view! { " " <span class="tag">"Likely trigger"</span> })}
             </td>
-            <td class="number">{humanise(Duration::from_millis(request.age_ms))}</td>
+            <td class="number" data-label="Duration">
+                {humanise(Duration::from_millis(request.age_ms))}
+            </td>
         </tr>
     }
 }

@@ -30,18 +30,25 @@ pub(crate) fn InstanceTable(
         let restart = restart_cell(&app, &instance, now);
         view! {
             <tr>
-                <th scope="row">{instance.index}</th>
-                <td>
+                <th scope="row">
+                    <span class="card-label">"Instance "</span>
+                    {instance.index}
+                </th>
+                <td data-label="State">
                     <Status severity=severity word=instance_state(instance.state) />
                 </td>
-                <td>{restart}</td>
-                <td class="number">{instance.pid}</td>
-                <td class="number">{instance.port}</td>
-                <td>{open_streams(heal.as_ref(), instance.index)}</td>
-                <td title=humanise(now.since(instance.since))>
+                <td data-label="Restart">{restart}</td>
+                <td class="number" data-label="Process ID">
+                    {instance.pid}
+                </td>
+                <td class="number" data-label="Port">
+                    {instance.port}
+                </td>
+                <td data-label="Open streams">{open_streams(heal.as_ref(), instance.index)}</td>
+                <td data-label="Since (UTC)" title=humanise(now.since(instance.since))>
                     <When at=instance.since bare=true />
                 </td>
-                <td class="wrap">
+                <td class="wrap" data-label="Reason">
                     {reason(&instance)} {output_link(&app, &instance)} {instance.next_start.map(|at| view! { " Next attempt "<When at=at /> })}
                 </td>
             </tr>
@@ -49,7 +56,7 @@ pub(crate) fn InstanceTable(
     };
     view! {
         <Scroll label="Instances">
-            <table>
+            <table class="cards">
                 <thead>
                     <tr>
                         <th scope="col">"Instance"</th>

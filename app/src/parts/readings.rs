@@ -19,7 +19,7 @@ pub(crate) fn ReadingTable(
 ) -> impl IntoView {
     view! {
         <Scroll label=label>
-            <table class="readings">
+            <table class="readings cards">
                 <thead>
                     <tr>
                         <th scope="col">"Rule"</th>

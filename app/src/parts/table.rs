@@ -42,9 +42,12 @@ pub(crate) fn TableView<'a>(table: Table, links: &'a Links) -> impl IntoView + u
     });
     let heads = heads.collect_view();
     let row = |cells: Vec<Cell>| {
-        let cells = columns.iter().zip(cells).map(|(column, value)| match class(column) {
-            None => view! { <td>{cell(value, links)}</td> }.into_any(),
-            class => view! { <td class=class>{cell(value, links)}</td> }.into_any(),
+        let cells = columns.iter().zip(cells).map(|(column, value)| {
+            let (label, value) = (column.title, cell(value, links));
+            match class(column) {
+                None => view! { <td data-label=label>{value}</td> }.into_any(),
+                class => view! { <td class=class data-label=label>{value}</td> }.into_any(),
+            }
         });
         let cells = cells.collect_view();
         view! { <tr>{cells}</tr> }
@@ -52,7 +55,7 @@ pub(crate) fn TableView<'a>(table: Table, links: &'a Links) -> impl IntoView + u
     let rows = rows.into_iter().map(row).collect_view();
     let whole = view! {
         <Scroll label=title>
-            <table>
+            <table class="cards">
                 <thead>
                     <tr>{heads}</tr>
                 </thead>
@@ -167,7 +170,7 @@ mod tests {
     fn every_cell_shows_its_value_and_no_name_is_markup() {
         let incident: model::IncidentId = "0123456789abcdef".parse().unwrap();
         let cells = [
-            (Cell::None, "<td></td>"),
+            (Cell::None, "<td data-label=\"Name\"></td>"),
             (Cell::Text("<b>analysed".to_owned()), "&lt;b&gt;analysed"),
             (Cell::Code("<i>".to_owned()), "<code>&lt;i&gt;</code>"),
             (

@@ -143,8 +143,10 @@ pub(super) fn comparison(current: &AutoHealConfig, new: &AutoHealConfig) -> AnyV
         view! {
             <tr class:changed=!change.is_empty()>
                 <th scope="row">{what}</th>
-                <td class="wrap">{cell(before)}</td>
-                <td class="wrap">
+                <td class="wrap" data-label="Current">
+                    {cell(before)}
+                </td>
+                <td class="wrap" data-label="New">
                     {cell(after)}
                     {(!change.is_empty()).then(|| view! { " "<span class="tag change-tag">{change}</span> })}
                 </td>
@@ -153,7 +155,7 @@ pub(super) fn comparison(current: &AutoHealConfig, new: &AutoHealConfig) -> AnyV
     };
     view! {
         <Scroll label="Current beside new">
-            <table class="comparison">
+            <table class="comparison cards">
                 <thead>
                     <tr>
                         <th scope="col">"Setting"</th>

@@ -74,21 +74,25 @@ fn Instance(run: InstanceRun) -> impl IntoView {
         view! {
             <tr>
                 <th scope="row">{rules::title(condition.rule)}</th>
-                <td class="wrap">{sentence(&condition.condition)}</td>
-                <td>
+                <td class="wrap" data-label="Condition">
+                    {sentence(&condition.condition)}
+                </td>
+                <td data-label="Result">
                     <Status severity=severity word=word />
                 </td>
-                <td class="wrap">{why} <Times fires=condition.fires /></td>
+                <td class="wrap" data-label="When (UTC)">
+                    {why} <Times fires=condition.fires />
+                </td>
             </tr>
         }
     };
     view! {
         <h5>{format!("Instance {}", run.place.within_app())}</h5>
         <Scroll label="Dry run over the last 24 hours">
-            <table>
+            <table class="cards">
                 <thead>
                     <tr>
-                        <th scope="col">"Condition"</th>
+                        <th scope="col">"Rule"</th>
                         <th scope="col">"Condition"</th>
                         <th scope="col">"Result"</th>
                         <th scope="col">"When (UTC)"</th>
