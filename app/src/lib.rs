@@ -16,6 +16,8 @@ mod catalog;
 #[cfg(feature = "ssr")]
 pub mod console;
 #[cfg(feature = "ssr")]
+mod incident_deploys;
+#[cfg(feature = "ssr")]
 pub mod markdown;
 #[cfg(all(test, feature = "ssr"))]
 #[path = "../../crates/insight/src/detectors/tests/nothing.rs"]
@@ -41,6 +43,8 @@ pub use console::{
     ConfigurationLine, Console, ConsoleError, ProactiveNumbers, RulesChange, SettingChanges, StoreFailure,
     WorkerOutput,
 };
+#[cfg(feature = "ssr")]
+pub use incident_deploys::IncidentDeploys;
 #[cfg(feature = "ssr")]
 pub use pages::auto_heal::{
     Command as AutoHealCommand, Draft as AutoHealDraft, List as AutoHealList, Reply as AutoHealReply,

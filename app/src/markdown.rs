@@ -3,15 +3,19 @@
 
 use std::fmt::Write as _;
 
+use insight::deploys::{before_first_crash, summary};
 use insight::exception::{exception, signature};
 use insight::incident::{actions, crash_count, process, state, termination, title};
 use insight::notes;
 use insight::report::{Detail, DetailValue};
 use insight::words::bytes;
+use model::auto_heal::evidence::Sample;
 use model::crash::{Crash, Frame, Incident};
+use model::deploy::Deploy;
 use model::text::seen;
 use model::time::humanise;
 
+use crate::IncidentDeploys;
 use crate::parts::in_flight::verdict;
 use crate::parts::when::{bytes_text, micros_text, seconds_text};
 
@@ -19,10 +23,15 @@ use crate::parts::when::{bytes_text, micros_text, seconds_text};
 const LISTED: usize = 20;
 
 /// The whole incident, with the address it came from, if it is known.
-pub fn incident(incident: &Incident, crashes: &[Crash], address: Option<&str>) -> String {
+pub fn incident(
+    incident: &Incident,
+    crashes: &[Crash],
+    deploys: &IncidentDeploys,
+    address: Option<&str>,
+) -> String {
     let mut text = String::new();
     // writing to a String cannot fail
-    _ = write(&mut text, incident, crashes, address);
+    _ = write(&mut text, incident, crashes, deploys, address);
     text
 }
 
@@ -30,6 +39,7 @@ fn write(
     text: &mut String,
     incident: &Incident,
     crashes: &[Crash],
+    deploys: &IncidentDeploys,
     address: Option<&str>,
 ) -> std::fmt::Result {
     writeln!(text, "# {}\n", code(&title(incident)))?;
@@ -53,6 +63,9 @@ fn write(
     writeln!(text, "- State: {}", plain(&state(&incident.state)))?;
     writeln!(text, "- Crashes: {}", crash_count(incident))?;
     writeln!(text, "- First seen: {} UTC", seconds_text(incident.first_seen))?;
+    if let Some(deploy) = &deploys.before {
+        writeln!(text, "- Deploy: {}", plain(&before_first_crash(incident.first_seen, deploy)))?;
+    }
     writeln!(text, "- Last seen: {} UTC", seconds_text(incident.last_seen))?;
     writeln!(text, "- Instances: {}", code(&incident.instances.join(", ")))?;
 
@@ -86,16 +99,24 @@ fn write(
         }
         writeln!(text, "\n{blame} {others}")?;
     }
-    if let (Some(first), Some(last)) = (incident.memory.first(), incident.memory.last()) {
-        let over = humanise(last.at.since(first.at));
-        let (from, to) = (bytes(first.value), bytes(last.value));
-        writeln!(
-            text,
-            "\n## Memory before the crash\n\nPrivate bytes went from {from} to {to} within {over}."
-        )?;
-    }
+    write_memory(text, &incident.memory, &deploys.beside_memory)?;
     write_crashes(text, crashes)?;
     write_rest(text, incident)
+}
+
+/// Deploys come newest first.
+fn write_memory(text: &mut String, memory: &[Sample], deploys: &[Deploy]) -> std::fmt::Result {
+    let (Some(first), Some(last)) = (memory.first(), memory.last()) else { return Ok(()) };
+    let over = humanise(last.at.since(first.at));
+    let (from, to) = (bytes(first.value), bytes(last.value));
+    writeln!(text, "\n## Memory before the crash\n\nPrivate bytes went from {from} to {to} within {over}.")?;
+    if !deploys.is_empty() {
+        writeln!(text)?;
+    }
+    for deploy in deploys.iter().rev() {
+        writeln!(text, "- {} UTC: deploy. {}", seconds_text(deploy.at), plain(&summary(deploy)))?;
+    }
+    Ok(())
 }
 
 fn write_detail(text: &mut String, Detail { name, value }: &Detail) -> std::fmt::Result {
@@ -214,6 +235,10 @@ fn block(raw: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::{CrashCause, Timestamp};
+
+    use crate::incident_deploys::deploy_of;
+    use crate::nothing::bare_incident;
 
     #[test]
     fn names_cannot_leave_their_code() {
@@ -224,6 +249,32 @@ mod tests {
         assert_eq!(plain("<b>*x*|y a_b"), "`<b>*x*|y` a\\_b");
         assert_eq!(code(""), "none");
         assert_eq!(code("x\u{202e}y"), "`x\u{fffd}y`");
+    }
+
+    #[test]
+    fn deploys_are_told_beside_what_came_after_them() {
+        let at = |second: i64| Timestamp::from_ms(1_769_847_300_000 + 1_000 * second);
+        let sample = |second| Sample { at: at(second), value: 1 << 20 };
+        let id = "a".repeat(16).parse().unwrap();
+        let killed = Incident {
+            memory: vec![sample(10), sample(70)],
+            ..bare_incident(id, CrashCause::OutOfMemory, at(70))
+        };
+        let deploys = IncidentDeploys {
+            before: Some(deploy_of("4.2", at(10))),
+            beside_memory: vec![deploy_of("#4.3", at(50)), deploy_of("4.2", at(10))],
+        };
+        let text = incident(&killed, &[], &deploys, None);
+        for expected in [
+            "- Deploy: Revision before → 4.2 (git), 1 min before the first crash\n",
+            "\nPrivate bytes went from 1 MiB to 1 MiB within 1 min.\n\n\
+             - 2026-01-31 08:15:10 UTC: deploy. Revision before → 4.2 (git)\n\
+             - 2026-01-31 08:15:50 UTC: deploy. Revision before → `#4.3` (git)\n",
+        ] {
+            assert!(text.contains(expected), "{expected} in {text}");
+        }
+        let none = IncidentDeploys { before: None, beside_memory: Vec::new() };
+        assert!(!incident(&killed, &[], &none, None).to_lowercase().contains("deploy"));
     }
 
     #[test]

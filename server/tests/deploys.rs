@@ -74,6 +74,8 @@ fn a_deploy_is_told_marked_on_charts_and_named_where_a_crash_came_after_it() {
     let id = medic.json("/api/v1/incidents")[0]["id"].as_str().unwrap().to_owned();
     let page = medic.get(&format!("/incidents/{id}")).body;
     assert!(page.contains("after the deploy of bbbbbbb"), "{page}");
+    let markdown = medic.get(&format!("/incidents/{id}/markdown")).body;
+    assert!(markdown.contains("- Deploy: Revision aaaaaaa → bbbbbbb (git), "), "{markdown}");
 }
 
 #[test]

@@ -19,8 +19,15 @@ fn latest_crash(medic: &Medic, count: u64) -> Value {
 
 #[test]
 fn a_kill_for_want_of_memory_is_a_crash_with_the_memory_before_it() {
-    let medic = Medic::with_shop("", "instances = 2\nback_off = \"0s\"");
+    let code = tempfile::tempdir().unwrap();
+    std::fs::create_dir(code.path().join(".git")).unwrap();
+    let check_out = |digit: &str| std::fs::write(code.path().join(".git/HEAD"), digit.repeat(40)).unwrap();
+    check_out("a");
+    let directory = format!("directory = \"{}\"", code.path().display());
+    let medic = Medic::with_shop("", &format!("instances = 2\nback_off = \"0s\"\n{directory}"));
     medic.until_running();
+    check_out("b");
+    replace(&medic, 0);
     let Some(group) = group_of(&medic, 0) else {
         eprintln!("skipped: no control group for memory can be made here (root, or a delegated group)");
         return;
@@ -46,10 +53,28 @@ fn a_kill_for_want_of_memory_is_a_crash_with_the_memory_before_it() {
     let crash = latest_crash(&medic, 1);
     assert_eq!((crash["cause"].as_str(), crash["pid"].as_u64()), (Some("out_of_memory"), Some(greedy)));
     assert!(crash["memory"].as_array().unwrap().iter().any(|sample| sample["value"].as_u64() > Some(0)));
+    let page = format!("/incidents/{}", crash["incident"].as_str().unwrap());
+    let (shown, copied) = (medic.get(&page).body, medic.get(&format!("{page}/markdown")).body);
+    let (_, chart) = shown.split_once("Private bytes before the kill").unwrap();
+    assert!(chart.contains("<line class=\"deploy\"") && chart.contains("Deploy of bbbbbbb"), "{shown}");
+    let (_, memory) = copied.split_once("## Memory before the crash").unwrap();
+    assert!(memory.contains("deploy. Revision aaaaaaa → bbbbbbb (git)"), "{copied}");
     let _cut_off = ask("/crash/kill", &cookies[1]);
     let crash = latest_crash(&medic, 2);
     assert_eq!((crash["cause"].as_str(), crash["pid"].as_u64()), (Some("signal"), Some(modest)));
     wait_until("the group removed", move || !group.folder().exists());
+}
+
+/// Restarts an instance.
+fn replace(medic: &Medic, instance: usize) {
+    let pid = medic.instances()[instance]["pid"].clone();
+    let path = format!("/api/v1/apps/shop/instances/{instance}/restart");
+    let headers = [("Content-Type", "application/json")];
+    assert_eq!(request(medic.address, "POST", &path, &headers, "").status, 202);
+    medic.until("another worker", || {
+        let instance = &medic.instances()[instance];
+        (instance["pid"] != pid && instance["state"] == "running").then_some(())
+    });
 }
 
 /// What keeps a client on the worker with this process id.

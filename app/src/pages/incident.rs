@@ -26,15 +26,13 @@ use crate::parts::outcome::Outcome;
 use crate::parts::region::{Counter, LiveRegion, Scroll};
 use crate::parts::stack::Stack;
 use crate::parts::table::TableView;
-use crate::{Console, ConsoleError};
+use crate::{Console, ConsoleError, IncidentDeploys};
 
 /// So many of its crashes are listed.
 const LISTED: u32 = 50;
 
 /// So many restarts are listed beside them.
 const RESTARTS_LISTED: u32 = 20;
-/// What crashed first this long after a deploy may come of it.
-const AFTER_DEPLOY: Duration = Duration::from_hours(24);
 /// Restarts this long before the first crash and after the last are near.
 const NEAR: Duration = Duration::from_mins(30);
 
@@ -51,7 +49,7 @@ pub(crate) fn IncidentPage() -> impl IntoView {
         let asked = id;
         let crashes = console.crashes_of(&incident.id, LISTED).await?;
         let restarts = restarts_near(&*console, &incident).await?;
-        let deploy = deploy_before(&*console, &incident).await?;
+        let deploys = IncidentDeploys::read(&*console, &incident).await?;
         let mut crumbs = app_crumbs(&incident.app);
         crumbs.push((INCIDENTS.name.to_owned(), INCIDENTS.href(&incident.app)));
         let (title, app) = (insight::incident::title(&incident), incident.app.clone());
@@ -60,7 +58,7 @@ pub(crate) fn IncidentPage() -> impl IntoView {
                 <Counter count=incident.count one="crash" many="crashes" />
                 <StateOutcome word=changed />
                 <LedHere asked=asked shown=incident.id.clone() />
-                <Content incident=incident crashes=crashes restarts=restarts deploy=deploy />
+                <Content incident=incident crashes=crashes restarts=restarts deploys=deploys />
             </Page>
         };
         Ok(view.into_any())
@@ -76,22 +74,12 @@ async fn restarts_near(console: &dyn Console, incident: &Incident) -> Result<Vec
     }
 }
 
-/// The last one before the incident was first seen, where that is not long ago; none of an app that is not configured any more.
-async fn deploy_before(console: &dyn Console, incident: &Incident) -> Result<Option<Deploy>, PageError> {
-    let end = incident.first_seen + Duration::from_millis(1);
-    let range = TimeRange { start: incident.first_seen - AFTER_DEPLOY, end };
-    match console.deploys(&incident.app, range, 1).await {
-        Err(ConsoleError::NoSuchApp(_)) => Ok(None),
-        deploys => Ok(deploys?.pop()),
-    }
-}
-
 #[component]
 fn Content(
     incident: Incident,
     crashes: Vec<Crash>,
     restarts: Vec<Restart>,
-    #[prop(optional_no_strip)] deploy: Option<Deploy>,
+    deploys: IncidentDeploys,
 ) -> impl IntoView {
     let links = Links::of_app(incident.app.clone());
     let audits = audits(&incident, &crashes);
@@ -104,7 +92,8 @@ fn Content(
     let markdown = INCIDENT_MARKDOWN.of_incident(&incident.id);
     let title = insight::incident::title(&incident);
     let facts = facts(&incident);
-    let deploy = deploy.map(|deploy| insight::deploys::first_seen_after(incident.first_seen, &deploy));
+    let IncidentDeploys { before, beside_memory } = deploys;
+    let deploy = before.map(|deploy| insight::deploys::first_seen_after(incident.first_seen, &deploy));
     let actions = view! { <Actions actions=actions(&incident) links=&links /> }.into_any();
     let in_flight = view! { <InFlight incident=&incident /> }.into_any();
     let is_memory = incident.cause == CrashCause::OutOfMemory;
@@ -136,7 +125,7 @@ fn Content(
             .then(|| {
                 view! {
                     <LiveRegion name="memory" heading="Memory before the crash">
-                        <LastMinutes memory=memory />
+                        <LastMinutes memory=memory deploys=beside_memory />
                     </LiveRegion>
                 }
             })}
@@ -315,9 +304,16 @@ fn audits(incident: &Incident, crashes: &[Crash]) -> Table {
 }
 
 #[component]
-fn LastMinutes(memory: Vec<Sample>) -> impl IntoView {
+fn LastMinutes(
+    memory: Vec<Sample>,
+    /// Newest first.
+    deploys: Vec<Deploy>,
+) -> impl IntoView {
     match LineChart::of_samples("Private bytes before the kill", "Private bytes", Unit::Bytes, &memory) {
-        Some(chart) => view! { <LineFigure chart=chart /> }.into_any(),
+        Some(mut chart) => {
+            insight::deploys::mark_on_last_minutes(&mut chart, &deploys);
+            view! { <LineFigure chart=chart /> }.into_any()
+        }
         None => {
             view! { <p class="quiet">"No measurements: the worker was killed too soon after its start."</p> }
                 .into_any()
@@ -367,4 +363,23 @@ fn Modules(modules: Vec<Module>) -> impl IntoView {
         </details>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Timestamp;
+
+    use crate::incident_deploys::deploy_of;
+
+    #[test]
+    fn the_deploy_that_started_the_worker_is_marked_before_its_memory() {
+        let at = |second: i64| Timestamp::from_ms(1_769_847_300_000 + 1_000 * second);
+        let memory = (20..80).map(|second| Sample { at: at(second), value: 1 << 20 }).collect();
+        let deploys = vec![deploy_of("4.2", at(0))];
+        let html = view! { <LastMinutes memory=memory deploys=deploys /> }.to_html();
+        // wide and narrow
+        assert_eq!(html.matches("<line class=\"deploy\"").count(), 2, "{html}");
+        assert!(html.contains("08:15:00 Deploy of 4.2: Revision before → 4.2 (git)"), "{html}");
+    }
 }

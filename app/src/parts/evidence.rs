@@ -1,12 +1,19 @@
 //! Why a rule acted, as it can be checked: what it saw over its window beside what it compares with, and how far every other
 //! rule was from acting.
 
+use std::time::Duration;
+
+use insight::deploys::marks;
+use insight::report::DeployMark;
 use insight::rules;
 use leptos::prelude::*;
+use model::TimeRange;
 use model::auto_heal::Evidence;
 use model::auto_heal::evidence::Sample;
+use model::deploy::Deploy;
 
 use super::amount::{amount, unit_word};
+use super::deploy_marks;
 use super::figure::{LINE_SWATCH, Swatch, image};
 use super::line_plot::line_with_threshold;
 use super::plot::SMALL;
@@ -16,14 +23,17 @@ use super::when::clock_seconds_text;
 
 /// All of it.
 #[component]
-pub(crate) fn EvidenceView(
+pub(crate) fn EvidenceView<'a>(
     /// What there is.
     evidence: Evidence,
+    /// Of the same time, newest first.
+    deploys: &'a [Deploy],
     /// Tells its folded part and its drawing from others on the page.
     key: String,
-) -> impl IntoView {
+) -> impl IntoView + use<> {
     let others = evidence.not_fired.clone();
     let (text, window) = (rules::evidence(&evidence), rules::window(&evidence));
+    let deploys = meanwhile(&evidence.samples, deploys);
     view! {
         <dl class="details">
             <div>
@@ -43,7 +53,7 @@ pub(crate) fn EvidenceView(
                 <dd>{window}</dd>
             </div>
         </dl>
-        <Samples evidence=evidence key=key />
+        <Samples evidence=evidence deploys=deploys key=key />
         {if others.is_empty() {
             view! { <p class="quiet">"No other rules were active"</p> }.into_any()
         } else {
@@ -56,17 +66,27 @@ pub(crate) fn EvidenceView(
     }
 }
 
+/// Those between the first sample and the last, oldest first.
+fn meanwhile(samples: &[Sample], deploys: &[Deploy]) -> Vec<DeployMark> {
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Vec::new() };
+    marks(deploys, TimeRange { start: first.at, end: last.at + Duration::from_millis(1) })
+}
+
 #[component]
-fn Samples(evidence: Evidence, key: String) -> impl IntoView {
-    let Some(plot) = line_with_threshold(&evidence) else {
+fn Samples(evidence: Evidence, deploys: Vec<DeployMark>, key: String) -> impl IntoView {
+    let Some(plot) = line_with_threshold(&evidence, &deploys) else {
         return view! { <p class="quiet">"No samples"</p> }.into_any();
     };
     let threshold = amount(evidence.threshold, evidence.unit);
     let last = evidence.samples.last().map(|sample| amount(sample.value, evidence.unit)).unwrap_or_default();
-    let about =
-        format!("{} samples, the last {last}, against a threshold of {threshold}.", evidence.samples.len());
+    let about = format!(
+        "{} samples, the last {last}, against a threshold of {threshold}.{}",
+        evidence.samples.len(),
+        deploy_marks::about(&deploys)
+    );
+    let lines = deploy_marks::lines(&deploys, &plot.parts);
     let title = format!("{} over the time window", unit_word(evidence.unit));
-    let svg = image(&plot, SMALL, &format!("evidence-{}", slug(&key)), &title, &about, "");
+    let svg = image(&plot, SMALL, &format!("evidence-{}", slug(&key)), &title, &about, &lines);
     let unit = evidence.unit;
     let row = move |sample: Sample| {
         view! {
@@ -89,6 +109,7 @@ fn Samples(evidence: Evidence, key: String) -> impl IntoView {
                     <Swatch path=LINE_SWATCH colour="var(--critical)" />
                     {format!("Threshold: {threshold}")}
                 </li>
+                {deploy_marks::legend(&deploys)}
             </ul>
             <details data-key=format!("samples-{key}")>
                 <summary>"Show samples as a table"</summary>
@@ -120,6 +141,8 @@ mod tests {
         EvidenceText, Reading, ReadingText, RuleState, RuleStateText, Seen, Unit,
     };
 
+    use crate::incident_deploys::deploy_of;
+
     fn evidence(values: &[u64], unit: Unit) -> Evidence {
         let at = |index: usize| Timestamp::from_ms(1_769_847_300_000 + 1_000 * i64::try_from(index).unwrap());
         let samples = values.iter().enumerate().map(|(index, value)| Sample { at: at(index), value: *value });
@@ -147,7 +170,7 @@ mod tests {
     }
 
     fn html(evidence: Evidence) -> String {
-        view! { <EvidenceView evidence=evidence key="k".to_owned() /> }.to_html()
+        view! { <EvidenceView evidence=evidence deploys=&[] key="k".to_owned() /> }.to_html()
     }
 
     #[test]
@@ -166,6 +189,16 @@ mod tests {
             assert!(html.contains(expected), "{expected} in {html}");
         }
         assert!(!html.contains("<script") && !html.contains("<b>") && !html.contains("#0200"), "{html}");
+    }
+
+    #[test]
+    fn a_deploy_meanwhile_is_marked_beside_the_samples() {
+        let at = |second: i64| Timestamp::from_ms(1_769_847_300_000 + 1_000 * second);
+        let deploys = [at(9), at(1), at(-1)].map(|at| deploy_of("<b>4.2", at));
+        let evidence = evidence(&[1, 2, 3], Unit::Requests);
+        let html = view! { <EvidenceView evidence=evidence deploys=&deploys key="k".to_owned() /> }.to_html();
+        assert_eq!(html.matches("<line class=\"deploy\"").count(), 1, "{html}");
+        assert!(html.contains("08:15:01 Deploy of &lt;b&gt;4.2") && !html.contains("<b>"), "{html}");
     }
 
     #[test]

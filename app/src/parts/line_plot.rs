@@ -1,5 +1,6 @@
 //! The samples of a rule over its window, as a line beside its threshold.
 
+use insight::report::DeployMark;
 use model::Timestamp;
 use model::auto_heal::Evidence;
 use model::auto_heal::evidence::{Sample, Unit};
@@ -7,25 +8,37 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::plot::{
-    Area, Drawn, Pixel, Plot, SMALL, axes, draw_grid, draw_limit, draw_time, plot, series_placeholder, units,
+    Area, DeployLines, Drawn, Pixel, Plot, SMALL, axes, deploy_lines, draw_grid, draw_limit, draw_time, plot,
+    series_placeholder, units,
 };
 use super::when::clock_seconds_text;
 
 /// So many samples are told apart as points.
 const MOST_POINTS: usize = 30;
 
-/// Nothing without samples or where plotters refuses.
-pub(crate) fn line_with_threshold(evidence: &Evidence) -> Option<Plot<()>> {
+/// Above the values; with room for the names of deploys.
+const TOP: u32 = 10;
+const TOP_WITH_DEPLOYS: u32 = 26;
+
+/// Nothing without samples or where plotters refuses. The deploys are those meanwhile.
+pub(super) fn line_with_threshold(evidence: &Evidence, deploys: &[DeployMark]) -> Option<Plot<DeployLines>> {
     let (first, last) = (evidence.samples.first()?.at, evidence.samples.last()?.at);
-    plot(SMALL, |root| draw(root, evidence, first, last))
+    plot(SMALL, |root| draw(root, evidence, deploys, first, last))
 }
 
-fn draw(root: &Area<'_>, evidence: &Evidence, first: Timestamp, last: Timestamp) -> Drawn<()> {
+fn draw(
+    root: &Area<'_>,
+    evidence: &Evidence,
+    deploys: &[DeployMark],
+    first: Timestamp,
+    last: Timestamp,
+) -> Drawn<DeployLines> {
     let values = evidence.samples.iter().map(|sample| sample.value);
     let peak = values.max().unwrap_or(0).max(evidence.threshold).max(4);
     let (start, end) = (first.as_ms(), last.as_ms().max(first.as_ms() + 1_000));
     let left = if evidence.unit == Unit::Bytes { 68 } else { 44 };
-    let axes = axes(root, (10, left), start..end, 0..peak.saturating_add(peak / 8).saturating_add(1))?;
+    let above = if deploys.is_empty() { TOP } else { TOP_WITH_DEPLOYS };
+    let axes = axes(root, (above, left), start..end, 0..peak.saturating_add(peak / 8).saturating_add(1))?;
     draw_grid(root, &axes, peak, units(evidence.unit))?;
     // To the second: a window may be shorter than a minute.
     for (at, side) in [(start, HPos::Left), (end, HPos::Right)] {
@@ -38,5 +51,5 @@ fn draw(root: &Area<'_>, evidence: &Evidence, first: Timestamp, last: Timestamp)
         root.draw(&Circle::new(*point, 2, series_placeholder(0).filled()))?;
     }
     root.draw(&PathElement::new(points, series_placeholder(0).stroke_width(2)))?;
-    Ok(())
+    Ok(deploy_lines(&axes, deploys))
 }

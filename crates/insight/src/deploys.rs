@@ -5,7 +5,7 @@ use model::time::humanise;
 use model::{TimeRange, Timestamp, text};
 use serde::Serialize;
 
-use crate::report::{Cell, Column, DeployMark, Report, Table};
+use crate::report::{Cell, Column, DeployMark, LineChart, Report, Table};
 
 /// More of a commit, a version or an image does not fit on a mark.
 const LABEL_CHARS: usize = 24;
@@ -100,26 +100,43 @@ fn cut(name: &str) -> String {
 }
 
 /// As a chart marks it.
-pub fn mark(deploy: &Deploy) -> DeployMark {
+fn mark(deploy: &Deploy) -> DeployMark {
     DeployMark { at: deploy.at, label: label(deploy), text: summary(deploy) }
 }
 
 /// The report with a mark on every chart where other code was deployed. Newest first.
 pub(crate) fn marked(mut report: Report, deploys: &[Deploy]) -> Report {
-    let marks: Vec<DeployMark> = deploys.iter().rev().map(mark).collect();
-    let within = |range: TimeRange| marks.iter().filter(|mark| range.contains(mark.at)).cloned().collect();
     for chart in &mut report.charts {
-        chart.deploys = within(chart.range);
+        chart.deploys = marks(deploys, chart.range);
     }
     for chart in &mut report.lines {
-        chart.deploys = within(chart.range);
+        chart.deploys = marks(deploys, chart.range);
     }
     report
+}
+
+/// The same on a chart of a worker's last minutes, which then begins with the first of them: the worker that a deploy has started is
+/// measured only once it is ready. Newest first.
+pub fn mark_on_last_minutes(chart: &mut LineChart, deploys: &[Deploy]) {
+    if let Some(first) = deploys.last() {
+        chart.begin_by(first.at);
+    }
+    chart.deploys = marks(deploys, chart.range);
+}
+
+/// Those within a range, oldest first, of those that are given newest first.
+pub fn marks(deploys: &[Deploy], range: TimeRange) -> Vec<DeployMark> {
+    deploys.iter().rev().filter(|deploy| range.contains(deploy.at)).map(mark).collect()
 }
 
 /// `First seen 4 min after the deploy of 9f8e7d6`.
 pub fn first_seen_after(first_seen: Timestamp, deploy: &Deploy) -> String {
     format!("First seen {} after the deploy of {}", humanise(first_seen.since(deploy.at)), label(deploy))
+}
+
+/// `Revision 1111111 → 9f8e7d6 (git), 4 min before the first crash`.
+pub fn before_first_crash(first_seen: Timestamp, deploy: &Deploy) -> String {
+    format!("{}, {} before the first crash", summary(deploy), humanise(first_seen.since(deploy.at)))
 }
 
 /// Deploys, newest first.

@@ -7,6 +7,7 @@ use insight::tables::{self, RestartColumns};
 use leptos::prelude::*;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::restart::Restart;
+use model::deploy::Deploy;
 use model::range::read_range;
 use model::status::{AppStatus, InstanceStatus};
 use model::{AppName, Place, TimeRange, Timestamp};
@@ -80,7 +81,7 @@ pub(super) async fn tab(
     let places: Vec<Place> = status.instances.iter().map(place).collect();
     let mut chart = over_time("Restarts over time by instance", "restarts", read.range, &places, points);
     let deploys = console.deploys(app, read.range, READ).await?;
-    chart.deploys = deploys.iter().rev().map(insight::deploys::mark).collect();
+    chart.deploys = insight::deploys::marks(&deploys, chart.range);
     let total = restarts.len() as u64;
     let keep: Vec<_> =
         std::iter::once(("tab", Tab::History.word().to_owned())).chain(filter.words()).collect();
@@ -90,8 +91,10 @@ pub(super) async fn tab(
     let instances = status.instances.iter().map(|instance| instance.index).collect();
     let links = Links::of_app(app.clone());
     let changes = view! { <TableView table=insight::changes::table(&changes) links=&links /> };
+    let restarts =
+        view! { <Restarts app=app.clone() restarts=restarts deploys=&deploys older=older.clone() /> };
+    let events = view! { <Events events=events deploys=&deploys older=older /> };
     let deploys = view! { <TableView table=insight::deploys::table(&deploys) links=&links /> };
-    let restarts = view! { <Restarts app=app.clone() restarts=restarts older=older.clone() /> };
     let view = view! {
         <Counter count=total one="restart" many="restarts" />
         <LiveRegion name="range">
@@ -105,7 +108,7 @@ pub(super) async fn tab(
             {restarts}
         </LiveRegion>
         <LiveRegion name="events" heading="Triggered without restart">
-            <Events events=events older=older />
+            {events}
         </LiveRegion>
         <LiveRegion name="deploys" heading="Deploys">
             {deploys}
@@ -228,7 +231,13 @@ fn FilterForm(
 }
 
 #[component]
-fn Restarts(app: AppName, restarts: Vec<Restart>, older: Older) -> impl IntoView {
+fn Restarts<'a>(
+    app: AppName,
+    restarts: Vec<Restart>,
+    /// Of the same time, newest first.
+    deploys: &'a [Deploy],
+    older: Older,
+) -> impl IntoView + use<> {
     if restarts.is_empty() {
         return view! { <p class="quiet">"No matching restarts in this time range"</p> }.into_any();
     }
@@ -237,11 +246,15 @@ fn Restarts(app: AppName, restarts: Vec<Restart>, older: Older) -> impl IntoView
     let older = listed.last().filter(|_| has_more).map(|last| older.than(last.at));
     let links = Links::of_app(app);
     let table = tables::restarts("Restarts", &listed, RestartColumns::Whole, "");
+    let cards = listed
+        .into_iter()
+        .map(|restart| view! { <RestartCard restart=restart deploys=deploys /> })
+        .collect_view();
     view! {
         <TableView table=table links=&links />
         <h3>"Details"</h3>
         <div class="insights history">
-            {listed.into_iter().map(|restart| view! { <RestartCard restart=restart /> }).collect_view()}
+            {cards}
         </div>
         <Rest older=older />
     }
@@ -249,15 +262,22 @@ fn Restarts(app: AppName, restarts: Vec<Restart>, older: Older) -> impl IntoView
 }
 
 #[component]
-fn Events(events: Vec<HealEvent>, older: Older) -> impl IntoView {
+fn Events<'a>(
+    events: Vec<HealEvent>,
+    /// Of the same time, newest first.
+    deploys: &'a [Deploy],
+    older: Older,
+) -> impl IntoView + use<> {
     if events.is_empty() {
         return view! { <p class="quiet">"No entries in this time range"</p> }.into_any();
     }
     let has_more = events.len() > LISTED;
     let older = events.iter().take(LISTED).next_back().filter(|_| has_more).map(|last| older.than(last.at));
+    let listed = events.into_iter().take(LISTED);
+    let cards = listed.map(|event| view! { <EventCard event=event deploys=deploys /> }).collect_view();
     view! {
         <div class="insights history">
-            {events.into_iter().take(LISTED).map(|event| view! { <EventCard event=event /> }).collect_view()}
+            {cards}
         </div>
         <Rest older=older />
     }
@@ -289,7 +309,7 @@ mod tests {
             // newest first, a minute apart
             let restarts = (0..count).map(|number| cards::failed(60_000 * (count - number))).collect();
             let app = "shop".parse().unwrap();
-            view! { <Restarts app=app restarts=restarts older=older.clone() /> }.to_html()
+            view! { <Restarts app=app restarts=restarts deploys=&[] older=older.clone() /> }.to_html()
         };
         let all = shown(10);
         assert_eq!(all.matches("<summary").count(), 10);

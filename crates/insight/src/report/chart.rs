@@ -153,6 +153,19 @@ impl LineChart {
         })
     }
 
+    /// Has it begin no later than that, by whole buckets in which nothing was measured.
+    pub fn begin_by(&mut self, at: Timestamp) {
+        let before_ms = self.range.start.since(at).as_millis();
+        let buckets = usize::try_from(before_ms.div_ceil(u128::from(self.bucket_ms.max(1)))).unwrap_or(0);
+        for line in &mut self.lines {
+            for values in [&mut line.values, &mut line.limits] {
+                values.splice(..0, std::iter::repeat_n(None, buckets));
+            }
+        }
+        let before_ms = u64::try_from(buckets).unwrap_or(u64::MAX).saturating_mul(self.bucket_ms);
+        self.range.start = self.range.start - std::time::Duration::from_millis(before_ms);
+    }
+
     /// When bucket `index` begins.
     pub fn bucket_start(&self, index: usize) -> Timestamp {
         bucket_start(self.range, self.bucket_ms, index)
@@ -184,5 +197,12 @@ mod tests {
         let long = of(&long).unwrap();
         assert_eq!((long.bucket_ms, long.lines[0].values.len()), (5_000, 120));
         assert_eq!((long.lines[0].values[119], long.range.end), (Some(599), at(600)));
+        let mut early = of(&[7, 8]).unwrap();
+        early.begin_by(at(7));
+        assert_eq!(Some(&early), of(&[7, 8]).as_ref(), "it begins then already");
+        early.begin_by(at(6) - std::time::Duration::from_millis(1));
+        let line = &early.lines[0];
+        assert_eq!((early.range.start, &*line.values), (at(5), &[None, None, Some(7), Some(8)][..]));
+        assert_eq!(line.limits.len(), line.values.len());
     }
 }

@@ -1,5 +1,6 @@
 //! `/incidents/{id}/markdown`: an incident as text, to be copied by the page's button or read where there is no JavaScript.
 
+use app::IncidentDeploys;
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -26,13 +27,17 @@ pub(super) async fn show(Asked(console): Asked, Path(id): Path<String>, headers:
         Ok(crashes) => crashes,
         Err(error) => return refused(&error),
     };
+    let deploys = match IncidentDeploys::read(&*console, &incident).await {
+        Ok(deploys) => deploys,
+        Err(error) => return refused(&error),
+    };
     // the guard before us has checked that the host is one of ours
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let address = host.map(|host| format!("http://{host}{}", app::address::INCIDENT.of_incident(id)));
     let is_read =
         headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
     let content_type = if is_read { "text/plain; charset=utf-8" } else { "text/markdown; charset=utf-8" };
-    let text = app::markdown::incident(&incident, &crashes, address.as_deref());
+    let text = app::markdown::incident(&incident, &crashes, &deploys, address.as_deref());
     ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "private, no-store")], text)
         .into_response()
 }

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use model::auto_heal::RefusalReason;
 use model::auto_heal::event::{EventKind, HealEvent};
 use model::auto_heal::restart::{Restart, RestartOutcome};
+use model::deploy::Deploy;
 use model::time::humanise;
 
 use crate::parts::evidence::EvidenceView;
@@ -17,7 +18,11 @@ use crate::parts::when::When;
 
 /// One restart; unfolded, all that is known of it.
 #[component]
-pub(super) fn RestartCard(restart: Restart) -> impl IntoView {
+pub(super) fn RestartCard<'a>(
+    restart: Restart,
+    /// Of the same time, newest first.
+    deploys: &'a [Deploy],
+) -> impl IntoView + use<> {
     let id = restart.id();
     let severity = Severity::of_restart(&restart);
     let (word, why) = match &restart.outcome {
@@ -27,6 +32,8 @@ pub(super) fn RestartCard(restart: Restart) -> impl IntoView {
     let reason = sentence(&healing::reason(&restart.reason));
     let evidence = restart.evidence.clone();
     let key = id.clone();
+    let evidence =
+        evidence.map(|evidence| view! { <EvidenceView evidence=evidence deploys=deploys key=key /> });
     let new = restart
         .new
         .map_or_else(|| "none".into_any(), |new| view! { <code>{new.to_string()}</code> }.into_any());
@@ -77,7 +84,7 @@ pub(super) fn RestartCard(restart: Restart) -> impl IntoView {
                         <dd>{new}</dd>
                     </div>
                 </dl>
-                {evidence.map(|evidence| view! { <EvidenceView evidence=evidence key=key /> })}
+                {evidence}
             </div>
         </details>
     }
@@ -96,7 +103,11 @@ pub(in crate::pages::auto_heal) fn refusal(reason: &RefusalReason) -> AnyView {
 }
 
 #[component]
-pub(super) fn EventCard(event: HealEvent) -> impl IntoView {
+pub(super) fn EventCard<'a>(
+    event: HealEvent,
+    /// Of the same time, newest first.
+    deploys: &'a [Deploy],
+) -> impl IntoView + use<> {
     let id = event.id();
     let (severity, word, text) = match event.what {
         EventKind::Logged => (Severity::Info, "Logged", "Logged".into_any()),
@@ -112,6 +123,7 @@ pub(super) fn EventCard(event: HealEvent) -> impl IntoView {
     let rule = rules::title(event.evidence.rule);
     let worker = event.worker.to_string();
     let key = id.clone();
+    let evidence = view! { <EvidenceView evidence=event.evidence deploys=deploys key=key /> };
     view! {
         <details class=format!("insight {}", tone(severity)) data-key=format!("event-{id}")>
             <summary class="insight-head">
@@ -124,7 +136,7 @@ pub(super) fn EventCard(event: HealEvent) -> impl IntoView {
             <div class="insight-body">
                 <p>{text}</p>
                 <p class="quiet">"Worker " <code>{worker}</code> " on " {event.worker.place.node.to_string()}</p>
-                <EvidenceView evidence=event.evidence key=key />
+                {evidence}
             </div>
         </details>
     }
@@ -156,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_restart_says_what_it_cost_and_a_failed_one_why() {
-        let html = view! { <RestartCard restart=failed(1_769_847_400_000) /> }.to_html();
+        let html = view! { <RestartCard restart=failed(1_769_847_400_000) deploys=&[] /> }.to_html();
         for expected in
             ["Failed", "instance 1", "Manual restart.", "1.2 s", "It did not &lt;i&gt;listen.", "node-a/1"]
         {
