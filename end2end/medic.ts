@@ -84,6 +84,19 @@ export class Medic {
     await this.allRun(app);
   }
 
+  /** Changes the configuration's file and has Medic read it again; `holds` says whether it has. */
+  async reconfigure(change: (toml: string) => string, holds: () => Promise<boolean>): Promise<void> {
+    const file = join(this.folder, 'medic.toml');
+    await writeFile(file, change(await readFile(file, 'utf8')));
+    this.child.kill('SIGHUP');
+    await expect.poll(holds, patience).toBe(true);
+  }
+
+  /** Is it an app of Medic's? */
+  async knows(app: App): Promise<boolean> {
+    return (await fetch(`${this.url}/api/v1/apps/${app}`)).ok;
+  }
+
   /** Waits until every instance runs, none of them the worker `gone`. */
   async allRun(app: App, gone?: number): Promise<void> {
     const states = async () => {

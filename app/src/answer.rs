@@ -48,6 +48,14 @@ impl PageError {
             Self::Console(error) => error.status(),
         }
     }
+
+    /// The app that the page would be about, where that is not configured.
+    const fn missing_app(&self) -> Option<&AppName> {
+        match self {
+            Self::Console(ConsoleError::NoSuchApp(app)) => Some(app),
+            Self::NotFound(_) | Self::Console(_) => None,
+        }
+    }
 }
 
 /// The console that the server has put into the context.
@@ -67,7 +75,8 @@ where
             Ok(view) => view,
             Err(error) => {
                 status.set(error.status());
-                view! { <ErrorPage status=error.status() reason=error.to_string() /> }.into_any()
+                let (reason, app) = (error.to_string(), error.missing_app().cloned());
+                view! { <ErrorPage status=error.status() reason=reason missing_app=app /> }.into_any()
             }
         }
     })

@@ -40,11 +40,15 @@ pub(super) fn all(root: &Element, selector: &str) -> Vec<Element> {
 
 /// The text at an address of this site.
 pub(super) async fn text_of(href: &str) -> Option<String> {
+    let (text, is_there) = answer_of(href).await?;
+    is_there.then_some(text)
+}
+
+/// What an address of this site answers, and whether that is what was asked for.
+pub(super) async fn answer_of(href: &str) -> Option<(String, bool)> {
     let response = JsFuture::from(window()?.fetch_with_str(href)).await.ok()?.dyn_into::<Response>().ok()?;
-    if !response.ok() {
-        return None;
-    }
-    JsFuture::from(response.text().ok()?).await.ok()?.as_string()
+    let text = JsFuture::from(response.text().ok()?).await.ok()?.as_string()?;
+    Some((text, response.ok()))
 }
 
 /// Puts the text at `href` into the clipboard.

@@ -4,6 +4,9 @@
 //! What is true has a number, which a page has from before it was rendered and which the stream tells as soon as it is open: where
 //! the two are the same, there is no news.
 //!
+//! Where there is no page any more, as of an app that was removed, the answer says so in a region that the page has as well; the rest
+//! stays as it was, and the reader is told that it is not updated.
+//!
 //! The stream is closed while the page is hidden: a browser keeps only six connections to one server, and each open tab would
 //! hold one of them.
 
@@ -26,6 +29,7 @@ const RETRY: Duration = Duration::from_secs(5);
 #[island]
 pub fn Live() -> impl IntoView {
     let (state, set_state) = signal("off");
+    let (is_there, set_is_there) = signal(true);
     let (news, set_news) = signal(String::new());
     Effect::new(move |_| {
         dom::show_local_time_on_hover();
@@ -33,6 +37,7 @@ pub fn Live() -> impl IntoView {
         let stream = Rc::new(Stream {
             address,
             set_state,
+            set_is_there,
             set_news,
             source: RefCell::default(),
             shown: RefCell::new(Some(number)),
@@ -49,13 +54,15 @@ pub fn Live() -> impl IntoView {
             on_cleanup(move || handle.clear());
         }
     });
-    let word = move || match state.get() {
+    let state = move || if state.get() == "live" && !is_there.get() { "stale" } else { state.get() };
+    let word = move || match state() {
         "live" => "Live",
+        "stale" => "Not updated",
         "lost" => "Connection lost, retrying",
         _ => "",
     };
     view! {
-        <span class="live" data-state=move || state.get()>
+        <span class="live" data-state=state>
             {word}
         </span>
         <span class="hidden-label" role="status">
@@ -67,6 +74,8 @@ pub fn Live() -> impl IntoView {
 struct Stream {
     address: String,
     set_state: WriteSignal<&'static str>,
+    /// Whether the page's address had the page when it was last asked.
+    set_is_there: WriteSignal<bool>,
     set_news: WriteSignal<String>,
     source: RefCell<Option<EventSource>>,
     /// The number of what the page shows; not known once the stream was lost: another Medic counts anew.
@@ -138,7 +147,8 @@ impl Stream {
             return;
         }
         leptos::task::spawn_local(async move {
-            if let Some(fresh) = fetch().await {
+            if let Some((fresh, is_there)) = fetch().await {
+                self.set_is_there.set(is_there);
                 *self.shown.borrow_mut() = number_of(&fresh);
                 if let Some(news) = exchange(&fresh) {
                     self.set_news.set(news);
@@ -157,12 +167,13 @@ fn hidden() -> bool {
     dom::document().is_none_or(|document| document.hidden())
 }
 
-/// The page as it is now.
-async fn fetch() -> Option<Element> {
+/// The page as it is now, or the one that says why there is none.
+async fn fetch() -> Option<(Element, bool)> {
     let href = dom::window()?.location().href().ok()?;
-    let text = dom::text_of(href.split('#').next()?).await?;
+    let (text, is_there) = dom::answer_of(href.split('#').next()?).await?;
     let parser = web_sys::DomParser::new().ok()?;
-    parser.parse_from_string(&text, web_sys::SupportedType::TextHtml).ok()?.document_element()
+    let page = parser.parse_from_string(&text, web_sys::SupportedType::TextHtml).ok()?;
+    Some((page.document_element()?, is_there))
 }
 
 /// The stream's address, and the number of what the page shows: both stand in the page, so that no island reads JSON.

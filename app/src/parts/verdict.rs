@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use insight::report::Severity;
 use insight::verdict::{Verdict, VerdictStatus, verdict};
 use leptos::prelude::*;
 use model::{AppName, Timestamp};
@@ -10,19 +11,50 @@ use super::icon::{Status, tone};
 use super::region::LiveRegion;
 use super::when::{clock_text, minute_text};
 use crate::Console;
-use crate::address::OVERVIEW;
+use crate::address::{APPS, OVERVIEW};
 
-/// The block; nothing for an app that is not configured any more.
+/// What the block is called, so that it is exchanged on every page of the app.
+const REGION: &str = "verdict";
+
+/// The block.
 #[component]
 pub(crate) fn VerdictBlock(app: AppName) -> impl IntoView {
     let console = use_context::<Arc<dyn Console>>()?;
     let (snapshot, now) = (console.snapshot(), console.now());
-    let found = verdict(snapshot.app(&app)?, snapshot.heal.get(&app), now);
-    Some(view! {
-        <LiveRegion name="verdict">
+    let Some(status) = snapshot.app(&app) else {
+        return Some(view! { <NotConfigured app=app /> }.into_any());
+    };
+    let found = verdict(status, snapshot.heal.get(&app), now);
+    let block = view! {
+        <LiveRegion name=REGION>
             <VerdictView verdict=found app=app now=now />
         </LiveRegion>
-    })
+    };
+    Some(block.into_any())
+}
+
+/// The block of an app that is not configured, on what is left of its pages: on those of its incidents, in the place of all others,
+/// and on each that was open as the app was removed.
+#[component]
+pub(crate) fn NotConfigured(app: AppName) -> impl IntoView {
+    view! {
+        <LiveRegion name=REGION>
+            <div class=format!("message verdict {}", tone(Severity::Info))>
+                <p class="verdict-head">
+                    <Status severity=Severity::Info word=format!("App \"{app}\" is not in the configuration") />
+                </p>
+                <p>
+                    "Medic does not run this app. To run it, add it to "<code>"medic.toml"</code>
+                    ", then reload Medic with SIGHUP."
+                </p>
+                <p class="actions">
+                    <a class="button quiet-button" href=APPS.template()>
+                        "All apps"
+                    </a>
+                </p>
+            </div>
+        </LiveRegion>
+    }
 }
 
 #[component]

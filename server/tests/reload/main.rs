@@ -92,8 +92,13 @@ fn an_app_that_is_removed_finishes_its_requests_leaves_nothing_and_has_its_histo
     until("the slow request at its worker", || {
         request(address, "GET", "/in-flight", &[], "").body.trim() == "2"
     });
+    let incident = medic.json("/api/v1/apps/till/crashes")[0]["incident"].as_str().unwrap().to_owned();
     reload(&medic, |config| config.replace(&till, ""));
-    assert_eq!(medic.get("/apps/till").status, 404);
+    let (page, of_incident) = (medic.get("/apps/till"), medic.get(&format!("/incidents/{incident}")));
+    assert_eq!((page.status, of_incident.status), (404, 200), "what is recorded stays");
+    for body in [page.body, of_incident.body] {
+        assert!(body.contains("App \"till\" is not in the configuration"), "{body}");
+    }
     assert_eq!(medic.get("/api/v1/apps/till").status, 404);
     assert_eq!(medic.get("/api/v1/apps/till/crashes").status, 404);
     assert!(!medic.get("/").body.contains("/apps/till"));
