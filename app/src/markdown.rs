@@ -77,7 +77,7 @@ fn write(
     if incident.crashing_thread.frames.is_empty() {
         writeln!(
             text,
-            "No stack trace. The debugger was not attached to this crash, and its output contains no stack trace."
+            "No stack trace. The debugger was not attached to this crash, and the worker's output contains none."
         )?;
     } else {
         let lines =

@@ -71,7 +71,7 @@ impl Health {
                 tracing::warn!("storage: {title}. {details}");
             }
             for title in before.difference(&titles(&health.storage)) {
-                tracing::info!("storage: no longer: {title}");
+                tracing::info!("storage: resolved: {title}");
             }
         });
     }

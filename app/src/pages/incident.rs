@@ -100,6 +100,7 @@ fn Content(
     let is_open = incident.state == IncidentState::Open;
     let signal_only = view! { <SignalOnly incident=&incident /> }.into_any();
     let Incident { id, crashing_thread, modules, notes, memory, .. } = incident;
+    let modules_heading = if modules.is_empty() { "" } else { "Modules" };
     view! {
         <LiveRegion name="facts">
             <h1 class="incident-title">{title}</h1>
@@ -138,7 +139,7 @@ fn Content(
         <LiveRegion name="audit" heading="Deleted memory dumps">
             {audits}
         </LiveRegion>
-        <LiveRegion name="modules" heading="Modules">
+        <LiveRegion name="modules" heading=modules_heading>
             <Modules modules=modules />
         </LiveRegion>
     }
@@ -161,7 +162,7 @@ fn StateOutcome(word: Option<String>) -> impl IntoView {
 fn LedHere(asked: IncidentId, shown: IncidentId) -> impl IntoView {
     (asked != shown).then(|| {
         let text = format!(
-            "All crashes of incident {asked} are counted here. Only their signal is known; executable, build and instance are the same."
+            "All crashes of incident {asked} are counted here. Only their signal is known. Executable, build and instance are the same."
         );
         view! {
             <p class="message" role="status">
@@ -324,7 +325,8 @@ fn LastMinutes(
 #[component]
 fn Modules(modules: Vec<Module>) -> impl IntoView {
     if modules.is_empty() {
-        return view! { <p class="quiet">"Modules are known where a dump was taken."</p> }.into_any();
+        // the region stays for those of a crash that is captured while the page is open
+        return ().into_any();
     }
     let summary = format!("{} modules with their build ids", modules.len());
     view! {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use insight::incident::likely_trigger;
 use leptos::prelude::*;
+use model::CrashCause;
 use model::crash::{InFlightRequest, Incident, ProcessRole, RequestEvidence};
 use model::time::humanise;
 
@@ -17,7 +18,7 @@ pub(crate) fn verdict(incident: &Incident) -> Option<(String, &'static str)> {
             "Other GET and HEAD requests were retried once (retry budget permitting); the rest received 502."
         }
         ProcessRole::Child | ProcessRole::BehindLauncher => {
-            "GET and HEAD requests that began more than 50 ms before it were retried once (retry budget permitting); the rest received 502."
+            "GET and HEAD requests that began more than 50\u{a0}ms before it were retried once (retry budget permitting); the rest received 502."
         }
     };
     let count = incident.in_flight_count;
@@ -30,10 +31,13 @@ pub(crate) fn verdict(incident: &Incident) -> Option<(String, &'static str)> {
     Some(match (count, trigger) {
         (0, _) => return None,
         (1, _) => (format!("Likely trigger: the only in-flight request.{known}"), "Not retried."),
-        (_, Some(_)) => (
-            format!("Likely trigger: the most recent of {count} in-flight requests.{known} Not retried."),
-            others,
-        ),
+        (_, Some(_)) => {
+            let which = if incident.cause == CrashCause::KilledByMaster { "oldest" } else { "most recent" };
+            (
+                format!("Likely trigger: the {which} of {count} in-flight requests.{known} Not retried."),
+                others,
+            )
+        }
         (_, None) => (
             format!("No likely trigger: the worker was killed from outside during {count} requests."),
             "GET and HEAD requests were retried once (retry budget permitting); the rest received 502.",
@@ -110,7 +114,7 @@ fn row(request: &InFlightRequest, is_suspect: bool) -> impl IntoView + use<> {
 mod tests {
     use super::*;
     use crate::nothing::bare_incident;
-    use model::{CrashCause, Timestamp};
+    use model::Timestamp;
 
     fn html(signal: &str, count: u32) -> String {
         html_of(signal, count, "/<b>")
@@ -149,10 +153,18 @@ mod tests {
                 incident.role = ProcessRole::Child;
                 incident.in_flight[1].evidence = evidence;
             });
-            assert!(html.contains(says) && html.contains("began more than 50 ms before it"), "{html}");
+            assert!(html.contains(says) && html.contains("began more than 50\u{a0}ms before it"), "{html}");
             let (before, after) = html.split_once("/1</code>").unwrap();
             assert!(!before.contains("tag") && after.contains("Likely trigger</span>"), "{html}");
         }
+    }
+
+    #[test]
+    fn of_a_child_that_its_master_killed_for_its_time_the_oldest_is_the_trigger() {
+        let html = html_with("SIGKILL", 3, "/", |incident| incident.cause = CrashCause::KilledByMaster);
+        assert!(html.contains("Likely trigger: the oldest of 3 in-flight requests."), "{html}");
+        let (before, after) = html.split_once("/2</code>").unwrap();
+        assert!(!before.contains("tag") && after.contains("Likely trigger</span>"), "{html}");
     }
 
     #[test]

@@ -195,7 +195,7 @@ pub(super) const fn units(unit: Unit) -> Units {
         Unit::Bytes => {
             &[(1, " B"), (1 << 10, " KiB"), (1 << 20, " MiB"), (1 << 30, " GiB"), (1 << 40, " TiB")]
         }
-        Unit::Percent => &[(1, " %")],
+        Unit::Percent => &[(1, "%")],
         Unit::Requests => COUNT,
         Unit::Seconds => &[(1, " s")],
     }
@@ -272,7 +272,7 @@ mod tests {
             (7 << 30, Unit::Bytes, 2, " GiB"),
             (3 << 20, Unit::Bytes, 1, " MiB"),
             (u64::MAX, Unit::Bytes, 5_000_000, " TiB"),
-            (90, Unit::Percent, 20, " %"),
+            (90, Unit::Percent, 20, "%"),
             (12_000, Unit::Requests, 5_000, ""),
             (u64::MAX, Unit::Requests, 5_000_000_000_000_000_000, ""),
         ];

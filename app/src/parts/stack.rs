@@ -18,7 +18,7 @@ pub(crate) fn Stack(
     fault: Option<Frame>,
 ) -> impl IntoView {
     if thread.frames.is_empty() {
-        return view! { <p class="quiet">"No stack trace. The debugger was not attached to this crash, and its output contains no stack trace."</p> }.into_any();
+        return view! { <p class="quiet">"No stack trace. The debugger was not attached to this crash, and the worker's output contains none."</p> }.into_any();
     }
     let fault_at = fault.and_then(|fault| thread.frames.iter().position(|frame| *frame == fault));
     let shown = if thread.frames.len() <= SHOWN + 2 { thread.frames.len() } else { SHOWN };

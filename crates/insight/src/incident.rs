@@ -125,7 +125,7 @@ pub fn process(incident: &Incident) -> Vec<Detail> {
         ),
         ProcessRole::BehindLauncher => (
             format!("Server (PID {pid}) behind a launcher, such as npm or sh"),
-            Some("Medic starts nothing for the server. It restarts the instance when the launcher exits."),
+            Some("Medic starts nothing for the server. Medic restarts the instance when the launcher exits."),
         ),
     };
     let replacement = replacement.map(|said| Detail::text("Replacement", said.to_owned()));

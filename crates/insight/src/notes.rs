@@ -50,11 +50,11 @@ fn sentence(note: &Note) -> Option<String> {
         Note::NotAnalysed { why } => format!("No stack trace: {}.", not_analysed(why)),
         Note::PythonCallsUnread { error, printed } => {
             let instead = if *printed {
-                "The stack trace shows the calls that Python printed."
+                "The stack trace shows the frames that Python printed."
             } else {
-                "Set PYTHONFAULTHANDLER=1 in the app's environment, so that Python prints its calls when it crashes."
+                "Set PYTHONFAULTHANDLER=1 in the app's environment, so that Python prints its stack trace when it crashes."
             };
-            format!("No Python calls from memory: {}. {instead}", cause(error))
+            format!("No Python frames from memory: {}. {instead}", cause(error))
         }
         Note::MessageNotWritten { folder, error } => {
             format!("The message is not in {folder}: {}.", cause(error))
@@ -108,7 +108,7 @@ const fn sender_unknown(role: ProcessRole) -> &'static str {
              app's own log."
         }
         ProcessRole::Main | ProcessRole::BehindLauncher => {
-            "The sender of SIGKILL is unknown. It was another process: see the app's own log."
+            "The sender of SIGKILL is unknown. Another process sent it: see the app's own log."
         }
     }
 }

@@ -282,7 +282,7 @@ impl Door {
             }
             if let Some((_, address)) = state.at.take() {
                 self.opening.service_manager.give_up(address);
-                tracing::info!("{}: not listening on {address} any more", self.app);
+                tracing::info!("{}: no longer listening on {address}", self.app);
             }
             (state.route, state.watch) = (Vec::new(), None);
             let open = state.open.take();
@@ -378,7 +378,7 @@ impl Door {
             BindError::InUse { .. } => "the address is in use by another program",
             BindError::Permission { .. } => "Medic has no permission to listen there",
             BindError::NoSuchAddress { .. } => "this machine does not have the address",
-            BindError::Other { .. } => "the system refused; see Medic's log",
+            BindError::Other { .. } => "the operating system refused: see the Medic log",
         };
         self.opening.health.closed(Some(&self.app), address, reason, still);
     }

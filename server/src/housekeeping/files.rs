@@ -136,7 +136,7 @@ impl Files {
         let store::Tidied { deleted, failed } = store::tidy(&self.data_dir, from);
         for path in deleted {
             tracing::info!(
-                "deleted {}: it was put aside, or left by an interrupted backup or restore",
+                "deleted {}: put aside earlier, or left by an interrupted backup or restore",
                 path.display()
             );
         }

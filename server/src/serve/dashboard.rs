@@ -49,7 +49,7 @@ pub(super) async fn listen(
         let reason = match error.kind() {
             io::ErrorKind::AddrInUse => "the address is in use by another program",
             io::ErrorKind::AddrNotAvailable => "this machine does not have the address",
-            _ => "the system refused; see Medic's log",
+            _ => "the operating system refused: see the Medic log",
         };
         health.closed(None, address, reason, None);
     })

@@ -33,7 +33,7 @@ const STARTS_AT_ONCE: usize = 16;
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
     /// Its app is gone.
-    #[error("its app is not configured any more")]
+    #[error("the app is no longer in the configuration")]
     NoSuchApp,
     /// All ports are taken.
     #[error("no port between 20000 and 31999 is free")]

@@ -247,7 +247,7 @@ impl Waiting {
                 Fact::Started(worker, code) => {
                     let Place { app, node, .. } = &worker.place;
                     if store.record_start(app, node, worker.started_at, code).await? {
-                        tracing::info!(%worker, "the app was deployed: this worker is the first of other code");
+                        tracing::info!(%worker, "deploy detected: this worker is the first to run other code");
                     }
                 }
             }

@@ -97,7 +97,7 @@ impl Link {
             tries += 1;
             // Often enough to be seen, and not for each try of hours.
             if tries.is_power_of_two() && !shim.acknowledged {
-                tracing::warn!(worker = %self.worker, "its shim is not heard, and waited for: {why}");
+                tracing::warn!(worker = %self.worker, "cannot reach its shim, retrying: {why}");
             }
         };
         loop {
@@ -105,7 +105,7 @@ impl Link {
             let opened = loop {
                 match timeout(SILENCE, &mut opening).await {
                     Ok(opened) => break opened,
-                    Err(_) => say(&"it does not answer"),
+                    Err(_) => say(&"no response"),
                 }
             };
             match opened {

@@ -23,7 +23,7 @@ pub(super) enum OpenError {
     #[error("process {pid} is connected, and only one client can be. End that process")]
     Busy { pid: u32 },
     /// It said something else than expected, or nothing.
-    #[error("it closed the connection before it reported its worker")]
+    #[error("the shim closed the connection before it reported its worker")]
     HungUp,
 }
 

@@ -233,7 +233,7 @@ fn Thresholds(numbers: ProactiveNumbers) -> impl IntoView {
         ),
     };
     let requests = format!(
-        "Acts {}. A request's time is how long the worker kept the client waiting: for the response head, or for more of the body. Streams that keep sending, event streams and WebSockets are not slow. The rule is off while a worker starts.",
+        "Acts {}. A request's time is how long the worker keeps the client waiting for the response head or more of the body. Streams that keep sending, event streams and WebSockets are not slow. The rule is off while a worker starts.",
         rules::percent_request::condition()
     );
     let excluded = excluded(&numbers.percent_request_exclude);
@@ -286,7 +286,7 @@ fn size_words(size: WorkerSize) -> String {
 #[component]
 fn Cpu(cpu: CpuRule) -> impl IntoView {
     let text = format!(
-        "Acts when a worker uses {}% or more of a processor for {} s, checked every {} s. At most {} actions on an instance within {} h. Action: {:?}.",
+        "Acts when a worker uses {}% or more of a processor for {}\u{a0}s, checked every {}\u{a0}s. At most {} actions on an instance within {}\u{a0}h. Action: {:?}.",
         cpu.threshold_percent, cpu.seconds, cpu.frequency_s, cpu.actions, cpu.hours, cpu.mode
     );
     view! {

@@ -12,16 +12,16 @@ use super::error::{ApiError, ErrorBody};
 use super::incidents::missing;
 use crate::http::Asked;
 
-/// Where crashes are counted of which only the signal is known.
+/// Where crashes with only a signal known are counted.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct SignalOnly {
-    /// With this incident, as probably the same; `false`: in an incident of their own.
+    /// `true`: with this incident, as probably the same. `false`: as a separate incident.
     joined: bool,
 }
 
-/// Counts crashes of which only the signal is known with a captured incident, or apart from it, from now on and those that there
-/// are. They are of the same executable and build, signal and instance. Answers with what the incident is then.
+/// Counts crashes with only a signal known with a captured incident, or separately. Applies to recorded and future crashes of the
+/// same executable, build, signal and instance. Answers with the changed incident.
 #[utoipa::path(put, path = "/api/v1/incidents/{id}/signal-only", params(("id" = String, Path)), request_body = SignalOnly,
     responses((status = 200, body = IncidentRecord), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(in crate::http) async fn join_signal_only(
