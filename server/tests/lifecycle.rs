@@ -7,7 +7,7 @@ use std::process::Stdio;
 use model::requests::RequestMinute;
 use model::{TimeRange, Timestamp};
 use store::{Database, Store};
-use support::{Medic, copy_program, is_alive, processes_below, wait_until};
+use support::{Medic, copy_program, is_alive, processes_below, wait_until, write_script};
 
 #[test]
 fn workers_outlive_a_killed_server_and_are_taken_over() {
@@ -219,12 +219,10 @@ fn a_program_that_was_deleted_or_replaced_goes_on_starting_workers_and_explainin
 
 #[test]
 fn a_server_whose_parent_ignored_the_ends_of_children_hears_of_its_workers_ends() {
-    use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("medic");
     let script = format!("#!/bin/sh\ntrap '' CHLD TERM\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_medic"));
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&program, &script);
     let mut medic = Medic::with_program(&program, "", "back_off = \"0s\"");
     assert_eq!(medic.crash("null"), 1);
     assert_eq!(medic.crash("panic"), 2);

@@ -8,7 +8,6 @@ use std::io::{IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
@@ -17,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use support::{Medic, PATIENCE, is_alive, wait_until};
+use support::{Medic, PATIENCE, is_alive, wait_until, write_script};
 
 /// What systemd does for a service, of what this needs: hears its notifications and keeps its sockets.
 struct Systemd {
@@ -73,8 +72,7 @@ impl Systemd {
             kept.len(),
             env!("CARGO_BIN_EXE_medic"),
         );
-        std::fs::write(&program, text).unwrap();
-        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
+        write_script(&program, &text);
         program
     }
 }

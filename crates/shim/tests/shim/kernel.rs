@@ -1,7 +1,6 @@
 //! What needs something of the machine: control groups, mount namespaces, page faults served by a process. Where the machine
 //! refuses, the test says what it would need.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,7 +9,7 @@ use model::{Exit, Signal};
 use shim::cgroup::{Group as Existing, Home, Version};
 use shim::protocol::FromShim;
 
-use crate::support::{Run, exe, program, programs, sh, wait_until};
+use crate::support::{Run, exe, program, programs, sh, wait_until, write_script};
 
 #[test]
 fn a_capture_that_waits_for_ever_is_ended() {
@@ -84,8 +83,7 @@ fn a_kill_for_want_of_memory_is_told_from_another_kill() {
     let wrapper = folder.path().join("shim");
     let enter =
         format!("#!/bin/sh\necho $$ > {}/cgroup.procs\nexec {} \"$@\"\n", group.0.display(), exe().display());
-    std::fs::write(&wrapper, enter).unwrap();
-    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&wrapper, &enter);
     let greedy = format!("exec {}/threads 1 500 watch", programs().display());
     for (script, expected) in [("kill -KILL $$", false), (&greedy, true)] {
         let mut run = Run::start_by(&wrapper, sh(script), false, |_| {});

@@ -1,12 +1,10 @@
 //! What a worker leaves behind ends with it, however it or its shim ended.
 
-use std::os::unix::fs::PermissionsExt;
-
 use model::crash::Note;
 use model::{Exit, Signal};
 use shim::protocol::{FromShim, ToShim};
 
-use crate::support::{Run, has_ended, programs, sh, wait_until};
+use crate::support::{Run, has_ended, programs, sh, wait_until, write_script};
 
 /// Ten children in sessions of their own, each second one an orphan already, and each with a child; then `rest`.
 fn with_children(rest: &str) -> Vec<String> {
@@ -86,8 +84,7 @@ fn a_shim_started_with_every_signal_ignored_works_as_any_other() {
     let wrapper = folder.path().join("shim");
     let exe = crate::support::exe().display();
     let script = format!("#!/bin/sh\nexec {}/inherit {exe} \"$@\"\n", programs().display());
-    std::fs::write(&wrapper, script).unwrap();
-    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&wrapper, &script);
     for arm in [false, true] {
         let mut run = Run::start_by(
             &wrapper,

@@ -7,18 +7,16 @@ use model::{Exit, Signal};
 use shim::protocol::{FromShim, ToShim, WorkerSpec};
 use shim::{ForkServer, LaunchError};
 
-use crate::support::{Run, exe, has_ended, kill, program, sh, spec, status_field, wait_until};
+use crate::support::{Run, exe, has_ended, kill, program, sh, spec, status_field, wait_until, write_script};
 
 /// What a launch that fails says; nothing of it may be left.
 fn refusal(command: Vec<String>, directory: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut spec = spec(folder.path(), command, false);
     spec.directory = Some(folder.path().join(directory));
-    std::fs::write(folder.path().join("text"), "hello").unwrap();
-    std::fs::set_permissions(folder.path().join("text"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&folder.path().join("text"), "hello");
     std::fs::write(folder.path().join("closed"), "#!/bin/sh\n").unwrap();
-    std::fs::write(folder.path().join("lost"), "#!/no/such/interpreter\n").unwrap();
-    std::fs::set_permissions(folder.path().join("lost"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&folder.path().join("lost"), "#!/no/such/interpreter\n");
     let run_dir = folder.path().join("run");
     let error = shim::launch(&ForkServer::new(exe()), &run_dir, &spec).unwrap_err();
     assert!(!run_dir.exists());

@@ -286,6 +286,13 @@ pub(crate) fn copy_program(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
 }
 
+/// Writes a script that is to be run, for the same reason in a process of its own.
+pub(crate) fn write_script(path: &Path, text: &str) {
+    let write = "printf %s \"$2\" > \"$1\" && chmod 755 \"$1\"";
+    let mut writer = Command::new("sh");
+    assert!(writer.args(["-c", write, "sh"]).arg(path).arg(text).status().unwrap().success());
+}
+
 pub(crate) fn exe() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_shim"))
 }
