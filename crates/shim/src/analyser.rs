@@ -33,7 +33,8 @@ const MEMORY_LIMIT_BYTES: u64 = 512 << 20;
 /// Its processor time and its time by the clock. Source: analyses of real crashes took up to 0.4 s.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-const RESOURCES: Resources = Resources { memory_bytes: MEMORY_LIMIT_BYTES, time: TIME_LIMIT };
+// gives way: the replacement of the worker starts at the same time
+const RESOURCES: Resources = Resources { memory_bytes: MEMORY_LIMIT_BYTES, time: TIME_LIMIT, niceness: 10 };
 
 /// Its answer.
 const ANSWER_LIMIT_BYTES: usize = 4 << 20;
@@ -292,6 +293,8 @@ pub(crate) struct Resources {
     pub(crate) memory_bytes: u64,
     /// Its processor time.
     pub(crate) time: Duration,
+    /// How much it gives way to other programs; 0 as little as the shim.
+    pub(crate) niceness: i32,
 }
 
 /// Starts a child whose standard input is the first of `inputs`; the others are its descriptors from 3 on. The pipe of its standard
@@ -322,8 +325,7 @@ pub(crate) fn spawn_analyser(
         environment: Vec::new(),
         directory: c_string("/", "directory")?,
         descriptors,
-        // the replacement of the worker starts at the same time
-        niceness: 10,
+        niceness: resources.niceness,
         identity: None,
         umask: None,
         limits: vec![
