@@ -77,7 +77,7 @@ pub(super) fn plot<T>(size: Size, draw: impl FnOnce(&Area<'_>) -> Drawn<T>) -> O
         root.present().ok()?;
         parts
     };
-    let inner = in_our_colours(condensed(svg.split_once('>')?.1.rsplit_once("</svg>")?.0));
+    let inner = in_our_colours(&condensed(svg.split_once('>')?.1.rsplit_once("</svg>")?.0));
     Some(Plot { inner, view_box: format!("0 0 {} {}", size.width, size.height), parts })
 }
 
@@ -226,7 +226,7 @@ impl Scale {
     }
 }
 
-fn in_our_colours(drawn: String) -> String {
+fn in_our_colours(drawn: &str) -> String {
     let mut svg = drawn
         .replace(" font-family=\"sans-serif\"", "")
         .replace(&hexadecimal(INK), "var(--quiet)")
