@@ -40,25 +40,27 @@ pub enum AskError {
     Signal { pid: i32, source: io::Error },
 }
 
-/// Has the server of this configuration end and waits for that. Where none runs, what the last one left is the caller's business.
-pub fn stop(file: &Path, config: &Config, keep_apps: bool) -> Result<Stopped, AskError> {
-    let Some(server) = find(file, config)? else { return Ok(Stopped::NoServer) };
+/// Has the server of this configuration end and waits for that; of a file that is wrong by now no data folder is known. Where none
+/// runs, what the last one left is the caller's business.
+pub fn stop(file: &Path, data_dir: Option<&Path>, keep_apps: bool) -> Result<Stopped, AskError> {
+    let Some(server) = find(file, data_dir)? else { return Ok(Stopped::NoServer) };
     let (signal, name) = if keep_apps { (Signal::USR1, "SIGUSR1") } else { (Signal::TERM, "SIGTERM") };
     tell(&server, signal, name)?;
     server.wait().map_err(|source| AskError::Wait { file: server.lock_file(), source })?;
     // as the server decides: by the file that it was started with
-    Ok(Stopped::Server { with_apps: !keep_apps || server.data_dir != config.data_dir })
+    let moves = data_dir.is_some_and(|data_dir| server.data_dir != data_dir);
+    Ok(Stopped::Server { with_apps: !keep_apps || moves })
 }
 
 /// Has it read `file` again, which is valid; what it has to be started again for.
 pub fn reload(file: &Path, config: &Config) -> Result<Vec<Waiting>, AskError> {
-    let server = find(file, config)?.ok_or_else(|| AskError::NoServer(file.to_owned()))?;
+    let server = find(file, Some(&config.data_dir))?.ok_or_else(|| AskError::NoServer(file.to_owned()))?;
     tell(&server, Signal::HUP, "SIGHUP")?;
     Ok(server.started_with.map(|started_with| started_with.waiting(config)).unwrap_or_default())
 }
 
-fn find(file: &Path, config: &Config) -> Result<Option<RunningServer>, AskError> {
-    match running::find(file, &config.data_dir)? {
+fn find(file: &Path, data_dir: Option<&Path>) -> Result<Option<RunningServer>, AskError> {
+    match running::find(file, data_dir)? {
         Found::Nobody => Ok(None),
         Found::Server(server) => Ok(Some(server)),
         Found::Hidden(pid) => Err(refused(pid, io::ErrorKind::PermissionDenied.into())),

@@ -24,7 +24,7 @@ pub struct Findings {
 
 /// Looks up all of it; `file` is the configuration's, `path` the `PATH` of apps that set none.
 pub fn look(file: &Path, config: &Config, path: Option<&str>) -> Findings {
-    let (server, addresses) = match running::find(file, &config.data_dir) {
+    let (server, addresses) = match running::find(file, Some(&config.data_dir)) {
         Ok(Found::Server(server)) => (server.started_with, Addresses::of(&server.data_dir)),
         Ok(Found::Nobody) => (None, Addresses::None),
         Ok(Found::Hidden(_)) | Err(_) => (None, Addresses::Hidden),

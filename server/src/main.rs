@@ -138,16 +138,17 @@ fn reload(path: &std::path::Path) -> anyhow::Result<()> {
     print("the server reads the configuration again; its log says how that went")
 }
 
-/// Where no server runs, what the last one left is taken over to be ended.
+/// Where no server runs, what the last one left is taken over to be ended. A file that is wrong keeps nobody from stopping.
 fn stop(path: &std::path::Path, keep_apps: bool) -> anyhow::Result<()> {
-    let config = load(path)?;
-    match ask::stop(path, &config, keep_apps)? {
+    let config = load(path);
+    let data_dir = config.as_ref().ok().map(|config| config.data_dir.as_path());
+    match ask::stop(path, data_dir, keep_apps)? {
         ask::Stopped::Server { with_apps: false } => print("stopped; the apps keep running"),
         ask::Stopped::Server { with_apps: true } if keep_apps => {
             print("stopped, and the apps too, because server.data_dir changed")
         }
         ask::Stopped::Server { .. } => print("stopped"),
-        ask::Stopped::NoServer if keep_apps || !supervision::are_workers_left(&config.data_dir) => {
+        ask::Stopped::NoServer if keep_apps || !supervision::are_workers_left(&config?.data_dir) => {
             print("no server is running")
         }
         ask::Stopped::NoServer => serve(path, Purpose::EndWorkers),

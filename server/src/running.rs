@@ -41,9 +41,9 @@ pub struct LockError {
     source: io::Error,
 }
 
-/// The server of this data folder, else the one that was started with this configuration's file.
-pub fn find(config: &Path, data_dir: &Path) -> Result<Found, LockError> {
-    if let Some(server) = RunningServer::of(data_dir)? {
+/// The server of this data folder, where one is known, else the one that was started with this configuration's file.
+pub fn find(config: &Path, data_dir: Option<&Path>) -> Result<Found, LockError> {
+    if let Some(server) = data_dir.map(RunningServer::of).transpose()?.flatten() {
         return Ok(Found::Server(server));
     }
     let Ok(config) = std::fs::canonicalize(config) else { return Ok(Found::Nobody) };

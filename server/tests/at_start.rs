@@ -70,8 +70,8 @@ fn what_only_a_restart_of_medic_applies_is_said() {
 }
 
 #[test]
-fn a_file_that_is_wrong_is_refused_before_the_server_is_asked_to_read_it() {
-    let medic = Medic::with_shop("", "");
+fn a_file_that_is_wrong_is_refused_before_the_server_is_asked_to_read_it_and_keeps_nobody_from_stopping() {
+    let mut medic = Medic::with_shop("", "");
     medic.until_running();
     let ask = || {
         let mut ask = std::process::Command::new(env!("CARGO_BIN_EXE_medic"));
@@ -98,4 +98,8 @@ fn a_file_that_is_wrong_is_refused_before_the_server_is_asked_to_read_it() {
     let nobody = ask.arg("reload").arg("--config").arg(&other).output().unwrap();
     let said = String::from_utf8(nobody.stderr).unwrap();
     assert!(nobody.status.code() == Some(1) && said.contains("no server is running with"), "{said}");
+    medic.edit(|config| format!("{config}colour = \"red\"\n"));
+    let mut stop = std::process::Command::new(env!("CARGO_BIN_EXE_medic"));
+    let stopped = stop.arg("stop").arg("--config").arg(medic.folder().join("medic.toml")).output().unwrap();
+    assert!(stopped.status.success() && medic.has_ended_well(), "{stopped:?}");
 }
