@@ -8,7 +8,7 @@ use model::start::StartFault;
 /// How much of the end of each output is looked at: an early warning is not why a program ended.
 const TEXT_BYTES: usize = 8 << 10;
 
-/// A shell's exit codes.
+/// A shell's exit codes, and those of `env`, which many scripts name their interpreter by.
 const NOT_EXECUTABLE: i32 = 126;
 const NOT_FOUND: i32 = 127;
 
@@ -58,7 +58,11 @@ const PHRASES: [(&str, StartFault); 38] = [
 pub fn start_fault(exit: Exit, standard_error: &[u8], standard_output: &[u8]) -> Option<StartFault> {
     let texts = [standard_error, standard_output].map(end_in_lower_case);
     let of_shell = match exit {
-        Exit::Code(NOT_FOUND) if texts.iter().any(|text| position(text, "not found").is_some()) => {
+        Exit::Code(NOT_FOUND)
+            if ["not found", "env: "]
+                .iter()
+                .any(|words| texts.iter().any(|text| position(text, words).is_some())) =>
+        {
             Some(StartFault::CommandNotFound)
         }
         Exit::Code(NOT_EXECUTABLE) => Some(StartFault::PermissionDenied),
@@ -117,6 +121,7 @@ mod tests {
             ),
             ("sh: 1: nod: not found", 127, CommandNotFound),
             ("bash: line 1: nod: command not found", 127, CommandNotFound),
+            ("/usr/bin/env: ‘nod’: No such file or directory", 127, CommandNotFound),
             ("Error: connect ECONNREFUSED 127.0.0.1:5432", 1, ConnectionRefused),
             ("Error: getaddrinfo ENOTFOUND db.internal", 1, HostNotFound),
             ("dial tcp: lookup db.internal: no such host", 1, HostNotFound),
