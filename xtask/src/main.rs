@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 
 mod bench;
+mod deb;
 mod demo;
 #[cfg(test)]
 mod directions;
@@ -29,6 +30,7 @@ const USAGE: &str = "usage: cargo xtask <command>
 
   site [--release]        build the site into target/site
   build                   build the release binary target/release/medic, the site in it
+  deb                     build the release and pack it as a Debian package
   demo [--once] [--screenshots FOLDER]
                           host two apps, crash one until the debugger has caught it, and explain it; until Ctrl-C, or
                           with --once until the incident is there
@@ -55,6 +57,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ["site"] => site::build(site::Profile::Dev)?,
         ["site", "--release"] => site::build(site::Profile::Release)?,
         ["build"] => release::build()?,
+        ["deb"] => deb::build()?,
         ["demo", options @ ..] => demo::run_demo(&demo_options(options)?)?,
         ["test"] => return test::run_tests(),
         ["test", "--stress", rounds] => {
