@@ -73,7 +73,7 @@ fn IncidentTable(incidents: Vec<IncidentSummary>) -> impl IntoView {
                 <td class="wrap" data-label="Exception">
                     <code>{type_name(&incident.exception_type).into_owned()}</code>
                 </td>
-                <td data-label="Termination">
+                <td class="wrap" data-label="Termination">
                     {termination(incident.cause, incident.signal.as_deref(), incident.exit_code)}
                 </td>
                 <td data-label="First seen (UTC)">
@@ -87,7 +87,7 @@ fn IncidentTable(incidents: Vec<IncidentSummary>) -> impl IntoView {
     };
     view! {
         <Scroll label="Incidents">
-            <table class="cards">
+            <table class="incidents cards">
                 <thead>
                     <tr>
                         <th scope="col">"Signature"</th>

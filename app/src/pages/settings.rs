@@ -145,7 +145,7 @@ fn Switch(
 fn ConfigurationTable(lines: Vec<ConfigurationLine>) -> impl IntoView {
     view! {
         <Scroll label="Effective configuration">
-            <table class="cards">
+            <table class="configuration cards">
                 <thead>
                     <tr>
                         <th scope="col">"Key"</th>
