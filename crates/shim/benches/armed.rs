@@ -1,9 +1,11 @@
 //! What the debugger costs servers that do not crash: requests per second of gunicorn, Node's cluster, Java and Go with it and without
 //! it, in one run.
 //!
-//! `cargo bench -p shim --bench armed [-- ROUNDS]`. Of each server two run side by side, one below a shim with the debugger attached
-//! and one without. wrk asks one and then the other, round after round, so that what else the machine does meets both. The
-//! quotient is the median over the rounds. gunicorn is asked once more for a page that starts a program for each request.
+//! `cargo bench -p shim --bench armed [-- ROUNDS]`. One process tree of each server is measured both ways: the debugger is attached
+//! to it and let go again, round after round, so that neither what else the machine does nor how one process happens to lie in
+//! memory or was compiled makes the difference. Which of the two comes first changes with each round. The quotient is the median
+//! over the rounds; how far the rates without the debugger lie apart tells how much of it is noise. gunicorn is asked once more
+//! for a page that starts a program for each request.
 
 mod support;
 
@@ -16,8 +18,10 @@ use shim::protocol::{FromShim, ToShim};
 use support::Worker;
 
 const ROUNDS: usize = 9;
-/// wrk's, for each server in each round.
+/// wrk's, twice in each round.
 const SECONDS: u32 = 2;
+/// How often a new server is asked for so long before it counts: Java's compilers are at work for some seconds.
+const WARM_UPS: usize = 3;
 /// Less than this is told as a shortfall.
 const GOAL: f64 = 0.97;
 
@@ -74,9 +78,10 @@ fn main() {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
-    println!("requests per second by wrk, {rounds} rounds of {SECONDS} s: median (least to most)");
+    let cases = cases(folder.path());
+    println!("requests per second by wrk, {rounds} rounds of {SECONDS} s each way: median (least to most)");
     println!("{:>18}  {:>26}  {:>26}  {:>24}", "server", "without the debugger", "with it", "quotient");
-    for case in cases(folder.path()) {
+    for case in cases {
         measure(&case, rounds);
     }
 }
@@ -103,27 +108,45 @@ fn cases(folder: &Path) -> Vec<Case> {
             cases.push(Case { name, command: words(&["sh", "-c", &line]), path });
         }
     } else {
-        println!("skipped: gunicorn is not installed (cargo xtask test installs it)");
+        skipped("gunicorn", "cargo xtask test installs it");
     }
     let script = put("server.js", NODE);
     if Command::new("node").arg("--version").output().is_ok() {
         cases.push(Case { name: "node's cluster", command: words(&["node", &script]), path: "/" });
+    } else {
+        skipped("node", "apt install nodejs");
     }
     put("Server.java", JAVA);
     if built(Command::new("javac").arg("Server.java")) {
         let classes = folder.to_string_lossy();
         cases.push(Case {
             name: "Java",
-            command: words(&["java", "-Xmx128m", "-cp", &classes, "Server"]),
+            // else each answer waits for the client's delayed acknowledgment of its head
+            command: words(&[
+                "java",
+                "-Xmx128m",
+                "-Dsun.net.httpserver.nodelay=true",
+                "-cp",
+                &classes,
+                "Server",
+            ]),
             path: "/",
         });
+    } else {
+        skipped("javac", "apt install default-jdk-headless");
     }
     put("server.go", GO);
     if built(Command::new("go").args(["build", "-o", "server", "server.go"])) {
         let program = folder.join("server").to_string_lossy().into_owned();
         cases.push(Case { name: "Go", command: vec![program], path: "/" });
+    } else {
+        skipped("go", "apt install golang-go");
     }
     cases
+}
+
+fn skipped(program: &str, remedy: &str) {
+    println!("skipped: {program} is not installed ({remedy})");
 }
 
 /// Where `cargo xtask test` puts servers in pure Python.
@@ -132,24 +155,24 @@ fn python_packages() -> PathBuf {
 }
 
 fn measure(case: &Case, rounds: usize) {
-    let (plain, armed) = (Server::start(case, false), Server::start(case, true));
-    // compilers at work in the servers, and pages not read yet
-    for server in [&plain, &armed] {
+    let mut server = Server::start(case);
+    for _ in 0..WARM_UPS {
         server.requests_per_second(case.path);
     }
     let (mut without, mut with, mut quotients) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
         // whoever is second has the warmer machine
-        let (one, other) = if round % 2 == 0 {
-            let one = plain.requests_per_second(case.path);
-            (one, armed.requests_per_second(case.path))
-        } else {
-            let other = armed.requests_per_second(case.path);
-            (plain.requests_per_second(case.path), other)
-        };
-        without.push(one);
-        with.push(other);
-        quotients.push(other / one);
+        let mut order = [false, true];
+        order.rotate_left(round % 2);
+        let mut rates = order.map(|arm| {
+            server.arm(arm);
+            server.requests_per_second(case.path)
+        });
+        rates.rotate_left(round % 2);
+        let [plain, armed] = rates;
+        without.push(plain);
+        with.push(armed);
+        quotients.push(armed / plain);
     }
     let quotient = median(&mut quotients);
     let mark = if quotient < GOAL { "  SHORTFALL" } else { "" };
@@ -177,24 +200,38 @@ fn spread(values: &mut [f64], digits: usize) -> String {
 struct Server {
     worker: Worker,
     port: u16,
+    is_armed: bool,
 }
 
 impl Server {
-    fn start(case: &Case, arm: bool) -> Self {
+    fn start(case: &Case) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|one| one.local_addr()).expect("a port").port();
-        let mut worker = Worker::start(case.command.clone(), arm, |spec| {
+        let mut worker = Worker::start(case.command.clone(), false, |spec| {
             spec.port = port;
             spec.environment = std::env::vars().collect();
             spec.environment.insert("PORT".to_owned(), port.to_string());
         });
         let state = worker.next();
-        assert!(matches!(state, FromShim::State { armed, .. } if armed == arm), "{state:?}");
+        assert!(matches!(state, FromShim::State { armed: false, .. }), "{state:?}");
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             std::thread::sleep(Duration::from_millis(10));
         }
-        let server = Self { worker, port };
-        server.worker.send(&ToShim::Warm { address: None });
-        server
+        worker.send(&ToShim::Warm { address: None });
+        Self { worker, port, is_armed: false }
+    }
+
+    /// Attaches the debugger, or lets go.
+    fn arm(&mut self, arm: bool) {
+        if arm == self.is_armed {
+            return;
+        }
+        self.worker.send(if arm { &ToShim::Arm } else { &ToShim::Disarm });
+        match self.worker.next() {
+            FromShim::Armed if arm => {}
+            FromShim::Disarmed if !arm => {}
+            message => panic!("{message:?}"),
+        }
+        self.is_armed = arm;
     }
 
     fn requests_per_second(&self, path: &str) -> f64 {
