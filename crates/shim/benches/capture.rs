@@ -36,8 +36,13 @@ fn main() {
         println!("{threads:>8}  {:>24}  {:>6} KiB  {anchor:>28}", spread(times), size_kib);
     }
     println!("a handled signal, in µs: median (least to most) of {ROUNDS} runs of {SIGNALS}");
-    for (arm, what) in [(false, "without the debugger"), (true, "with it")] {
-        println!("{what:>24}  {:>24}", spread((0..ROUNDS).map(|_| handled_signal(&signals, arm)).collect()));
+    for (arm, thread, what) in [
+        (false, false, "without the debugger"),
+        (true, false, "with it"),
+        (true, true, "not on the main thread"),
+    ] {
+        let times = (0..ROUNDS).map(|_| handled_signal(&signals, arm, thread)).collect();
+        println!("{what:>24}  {:>24}", spread(times));
     }
 }
 
@@ -65,10 +70,11 @@ fn capture(target: &Path, threads: u32) -> (f64, u64) {
     (audit.stopped_us as f64 / 1_000.0, audit.size_bytes)
 }
 
-/// What one handled signal costs a worker, in µs.
-fn handled_signal(target: &Path, arm: bool) -> f64 {
-    let message =
-        run(target, &[SIGNALS.to_string()], arm, |message| matches!(message, FromShim::Ended { .. }));
+/// What one handled signal costs a worker, on its main thread or another one, in µs.
+fn handled_signal(target: &Path, arm: bool, thread: bool) -> f64 {
+    let mut arguments = vec![SIGNALS.to_string()];
+    arguments.extend(thread.then(|| "thread".to_owned()));
+    let message = run(target, &arguments, arm, |message| matches!(message, FromShim::Ended { .. }));
     let FromShim::Ended { uptime_ms, crash: false, .. } = message else { panic!("{message:?}") };
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run are few")]
     (uptime_ms as f64 * 1_000.0 / f64::from(SIGNALS))

@@ -33,6 +33,7 @@ use crate::python::{self, Reader};
 use crate::signal_frame;
 use crate::sys::ptrace::{self, SignalInfo};
 use crate::sys::{Pid, signals};
+use crate::tracer::FatalSignal;
 
 /// How long a capture may take. It takes milliseconds.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -117,9 +118,7 @@ impl Capture {
 /// A process that stands still before its fatal signal.
 pub(crate) struct Standstill {
     pub(crate) pid: Pid,
-    /// The thread that gets the signal.
-    pub(crate) tid: Pid,
-    pub(crate) signal: Signal,
+    pub(crate) fatal: FatalSignal,
     /// All threads that are stopped.
     pub(crate) threads: Vec<Pid>,
     /// When the signal was held, by the monotonic clock.
@@ -233,11 +232,11 @@ impl Captures {
         let late: Vec<Pid> =
             self.under_way.iter().filter(|(_, way)| is_late(way)).map(|(pid, _)| *pid).collect();
         late.into_iter()
-            .map(|pid| {
+            .flat_map(|pid| {
                 self.under_way.remove(&pid);
-                // not waited for yet: see `ended`
+                // not waited for yet: see `ended`. One that is held at its exit gets no signal any more, and runs on to its end.
                 let _ = signals::send(pid, libc::SIGKILL);
-                Progress::Done(pid, Capture::failed(CaptureError::TooLong))
+                [Progress::Copied(pid), Progress::Done(pid, Capture::failed(CaptureError::TooLong))]
             })
             .collect()
     }
@@ -270,13 +269,13 @@ impl Job {
         captures: &Captures,
         is_gone: Arc<AtomicBool>,
     ) -> Result<Self, CaptureError> {
-        let Standstill { pid, tid, signal, ref threads, held } = *standstill;
+        let Standstill { pid, fatal: FatalSignal { tid, signal, info }, ref threads, held } = *standstill;
         let read = |source| CaptureError::Thread { tid, source };
         let crashed = CrashedThread {
             tid,
             registers: ptrace::registers(tid).map_err(read)?,
             float_registers: ptrace::float_registers(tid).map_err(read)?,
-            info: ptrace::signal_info(tid).map_err(read)?,
+            info,
         };
         let others = threads.iter().filter(|thread| **thread != tid);
         let others = others.filter_map(|tid| ThreadRegisters::of(*tid)).collect();

@@ -49,9 +49,8 @@ use crate::serving::ServingProcesses;
 use crate::serving::sockets::connections_of;
 use crate::sys::Pid;
 use crate::sys::descriptors::{Interest, Readiness, poll};
-use crate::sys::ptrace::signal_info;
 use crate::sys::signals::SignalFd;
-use crate::tracer::{Report, Tracer, next_untraced};
+use crate::tracer::{FatalSignal, Report, Tracer, next_untraced};
 
 pub(crate) use start::run_shim;
 
@@ -296,8 +295,8 @@ impl Shim {
     fn take_reports(&mut self, reports: Vec<Report>) {
         for report in reports {
             match report {
-                Report::Fatal { pid, tid, signal } => self.hold(pid, tid, signal),
-                Report::Still { pid, tid, signal, threads } => {
+                Report::Fatal { pid, fatal } => self.hold(pid, fatal),
+                Report::Still { pid, fatal, threads } => {
                     let Some(captured) = self.captured.get_mut(&pid) else { continue };
                     // first of all: the replacement starts at the signal, not after the dump
                     let connections = connections_of(pid, self.spec.port);
@@ -307,7 +306,7 @@ impl Shim {
                     }
                     captured.root = ForeignRoot::of(pid);
                     captured.file = executable_of(pid);
-                    self.captures.begin(&Standstill { pid, tid, signal, threads, held: captured.held });
+                    self.captures.begin(&Standstill { pid, fatal, threads, held: captured.held });
                 }
                 Report::Aborted { pid } => {
                     self.aborted.insert(pid);
@@ -329,7 +328,8 @@ impl Shim {
     }
 
     /// The moment between the fatal signal and the death.
-    fn hold(&mut self, pid: Pid, tid: Pid, signal: Signal) {
+    fn hold(&mut self, pid: Pid, fatal: FatalSignal) {
+        let FatalSignal { signal, info, .. } = fatal;
         let Some(tracer) = &mut self.tracer else { return };
         let at = self.clock.wall();
         let message = if pid == self.worker.pid {
@@ -350,8 +350,7 @@ impl Shim {
             tracer.pass_on(pid, &mut self.serving);
             return;
         };
-        let sender = signal_info(tid).ok().and_then(|info| info.sender());
-        let by_parent = sender.is_some() && sender == proc_status::parent_of(pid);
+        let by_parent = info.sender().is_some_and(|sender| proc_status::parent_of(pid) == Some(sender));
         let captured = Captured::new(signal, message, self.clock.monotonic(), by_parent);
         self.captured.insert(pid, captured);
         let reports = tracer.capture(pid, &mut self.serving);

@@ -15,7 +15,9 @@
 mod attach;
 mod events;
 mod facts;
+mod handled;
 mod machine;
+mod thread;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,8 +25,8 @@ use model::Clock;
 
 pub(crate) use self::attach::AttachError;
 use self::attach::seize_all;
-pub(crate) use self::events::Report;
 use self::events::{Event, Request, Stop};
+pub(crate) use self::events::{FatalSignal, Report};
 use self::facts::Kernel;
 use self::machine::{Machine, STOP_LIMIT};
 use crate::proc_status::Dispositions;
@@ -116,14 +118,16 @@ impl Tracer {
         if !reports.is_empty() {
             return Some(reports);
         }
-        let tries = if std::mem::take(&mut self.passed_on) { TRIES_AFTER_SIGNAL } else { 1 };
-        let (tid, change) = (0..tries).find_map(|number| {
-            if number > 0 {
+        let change = if std::mem::take(&mut self.passed_on) {
+            (0..TRIES_AFTER_SIGNAL).find_map(|_| {
                 // the worker may need this processor to get there
                 std::thread::yield_now();
-            }
+                next_change()
+            })
+        } else {
             next_change()
-        })?;
+        };
+        let (tid, change) = change?;
         Some(self.take(tid, change, rule))
     }
 
@@ -222,7 +226,7 @@ impl Tracer {
             }
             Request::Listen { tid } => ptrace::listen(tid),
             Request::Interrupt { tid } => ptrace::interrupt(tid),
-            Request::FollowForks { tid, follow } => ptrace::follow_forks(tid, follow),
+            Request::SetStops { tid, stops } => ptrace::set_stops(tid, stops),
             Request::LetGo { tid, stop } => {
                 let_go(tid, stop);
                 Ok(())

@@ -5,6 +5,9 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 
+use model::{Exit, Signal};
+
+use super::process::exit_of_status;
 use super::{Pid, check};
 
 /// The event of a group stop, a new thread's first stop and an interrupt. (`libc` has no name for it on this target.)
@@ -25,21 +28,46 @@ fn read<T>(request: libc::c_uint, tid: Pid) -> io::Result<T> {
     Ok(unsafe { value.assume_init() })
 }
 
-/// Threads that are made, and programs that are run.
-const OPTIONS: i32 = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEEXEC;
+/// What a thread stops for besides signals, threads that it makes, and programs that it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StopsFor {
+    /// Processes that it makes, which are attached to.
+    pub(crate) forks: bool,
+    /// Its own exit, before it gives anything up.
+    pub(crate) exit: bool,
+}
 
-/// Processes that are made, too.
-const FOLLOWING_FORKS: i32 = OPTIONS | libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK;
+impl StopsFor {
+    /// As it is attached to.
+    pub(crate) const FORKS: Self = Self { forks: true, exit: false };
+
+    fn options(self) -> usize {
+        const FORKS: i32 = libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK;
+        let always = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEEXEC;
+        let forks = if self.forks { FORKS } else { 0 };
+        let exit = if self.exit { libc::PTRACE_O_TRACEEXIT } else { 0 };
+        usize::try_from(always | forks | exit).unwrap_or(0)
+    }
+}
 
 /// Attaches to one thread without stopping it, and to the threads and processes that it makes from now on.
 pub(crate) fn seize(tid: Pid) -> io::Result<()> {
-    request(libc::PTRACE_SEIZE, tid, usize::try_from(FOLLOWING_FORKS).unwrap_or(0))
+    request(libc::PTRACE_SEIZE, tid, StopsFor::FORKS.options())
 }
 
-/// Attaches to the processes that a stopped thread makes from now on, or does not.
-pub(crate) fn follow_forks(tid: Pid, follow: bool) -> io::Result<()> {
-    let options = if follow { FOLLOWING_FORKS } else { OPTIONS };
-    request(libc::PTRACE_SETOPTIONS, tid, usize::try_from(options).unwrap_or(0))
+/// What a stopped thread, and what it makes, stops for from now on.
+pub(crate) fn set_stops(tid: Pid, stops: StopsFor) -> io::Result<()> {
+    request(libc::PTRACE_SETOPTIONS, tid, stops.options())
+}
+
+/// Of a thread that is stopped at its exit: what its process dies of, where that is a signal.
+pub(crate) fn exit_signal(tid: Pid) -> Option<Signal> {
+    // a wait status, and the kernel writes a whole word
+    let status: libc::c_ulong = read(libc::PTRACE_GETEVENTMSG, tid).ok()?;
+    match exit_of_status(i32::try_from(status).ok()?)? {
+        Exit::Signal(signal) => Some(signal),
+        Exit::Code(_) => None,
+    }
 }
 
 /// Lets a stopped thread run on and delivers `signal` to it; 0 delivers none.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use model::{Exit, Signal};
 
-use crate::sys::{Pid, ptrace};
+use crate::sys::Pid;
+use crate::sys::ptrace::{self, SignalInfo, StopsFor};
 
 /// How a thread is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,17 +64,26 @@ pub(super) enum Request {
     Interrupt { tid: Pid },
     /// Run on for good, as if there had been no debugger.
     LetGo { tid: Pid, stop: Stop },
-    /// What this stopped thread forks from now on is ours, or not.
-    FollowForks { tid: Pid, follow: bool },
+    /// What this stopped thread stops for from now on.
+    SetStops { tid: Pid, stops: StopsFor },
+}
+
+/// The signal that a process is about to die of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FatalSignal {
+    /// The thread that gets it.
+    pub(crate) tid: Pid,
+    pub(crate) signal: Signal,
+    pub(crate) info: SignalInfo,
 }
 
 /// What the debugger's owner is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
-    /// This thread is held: the signal is about to kill its process, which serves. Answered by a capture or by passing it on.
-    Fatal { pid: Pid, tid: Pid, signal: Signal },
+    /// The process, which serves, is held before its death. Answered by a capture or by passing it on.
+    Fatal { pid: Pid, fatal: FatalSignal },
     /// The process stands still, all of it but what does not stop: to be copied.
-    Still { pid: Pid, tid: Pid, signal: Signal, threads: Vec<Pid> },
+    Still { pid: Pid, fatal: FatalSignal, threads: Vec<Pid> },
     /// The process was sent SIGABRT by its parent, which it handles: how it ends does not tell that any more.
     Aborted { pid: Pid },
     /// A process is gone, followed or not.

@@ -25,66 +25,27 @@ use std::time::Duration;
 
 use model::{Exit, Signal};
 
-use super::events::{Event, Outcome, Report, Request, Stop};
+use super::events::{Event, FatalSignal, Outcome, Report, Request, Stop};
+use super::facts::Facts;
+use super::thread::{Forks, Thread};
 use crate::sys::{Pid, ptrace};
 
 /// How long all threads of a process may take to stop. Threads in an uninterruptible wait never do; they are left out.
 pub(super) const STOP_LIMIT: Duration = Duration::from_millis(500);
 
-/// What is asked about processes that are stopped.
-pub(super) trait Facts {
-    /// The process that a thread belongs to, and that process's parent; `None` where it is gone.
-    fn process_of(&mut self, tid: Pid) -> Option<(Pid, Pid)>;
-    /// Has this thread ended, though its process has not?
-    fn has_ended(&mut self, tid: Pid) -> bool;
-    /// Is this signal neither handled nor ignored?
-    fn has_default_action(&mut self, pid: Pid, signal: Signal) -> bool;
-    /// Has the process's parent sent the signal that this thread is stopped for?
-    fn is_from_parent(&mut self, pid: Pid, tid: Pid) -> bool;
-    /// Do both run the same file?
-    fn run_the_same(&mut self, one: Pid, other: Pid) -> bool;
-    /// Of `ServingRule`.
-    fn serves(&mut self, pid: Pid) -> bool;
-    /// Of `ServingRule`.
-    fn is_server(&mut self, pid: Pid) -> bool;
-    /// Of `ServingRule`.
-    fn starts_helpers(&mut self, pid: Pid) -> bool;
-    /// It runs another program from now on.
-    fn runs_anew(&mut self, pid: Pid);
-    /// It has ended, or is none of ours any more.
-    fn forget(&mut self, pid: Pid);
-}
-
-struct Thread {
-    process: Pid,
-    /// `None` while it runs, as far as is known.
-    stop: Option<Stop>,
-    forks: Forks,
-}
-
-/// What is done about processes that a thread makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Forks {
-    Followed,
-    /// They are helpers, and the thread does not stop for them.
-    Unseen,
-    /// To be followed again from the thread's next stop on.
-    ToFollow,
-}
-
 /// How far a process is on the way to its death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
     Running,
-    Held { tid: Pid, signal: Signal },
-    Stopping { tid: Pid, signal: Signal, until: Duration },
+    Held(FatalSignal),
+    Stopping { fatal: FatalSignal, until: Duration },
     Still,
     Dying,
 }
 
 impl Life {
     fn keeps_stops(self) -> bool {
-        matches!(self, Self::Held { .. } | Self::Stopping { .. } | Self::Still)
+        matches!(self, Self::Held(_) | Self::Stopping { .. } | Self::Still)
     }
 }
 
@@ -151,7 +112,7 @@ impl Machine {
 
     fn add(&mut self, tid: Pid, pid: Pid) {
         self.processes.entry(pid).or_insert(Life::Running);
-        self.threads.insert(tid, Thread { process: pid, stop: None, forks: Forks::Followed });
+        self.threads.insert(tid, Thread::new(pid));
     }
 
     fn stopped(&mut self, tid: Pid, stop: Stop, facts: &mut dyn Facts, out: &mut Outcome) {
@@ -164,6 +125,7 @@ impl Machine {
         thread.stop = Some(stop);
         if stop.event == libc::PTRACE_EVENT_EXEC {
             // the other threads are gone, and the one that is left has the process's id
+            thread.runs_anew();
             self.threads.retain(|other, thread| thread.process != pid || *other == tid);
             facts.runs_anew(pid);
         }
@@ -174,20 +136,24 @@ impl Machine {
                 self.let_thread_go(tid, out);
                 self.remove(pid, facts);
             }
-            Life::Running if is_fatal(pid, stop, facts) => {
-                let signal = Signal(stop.signal);
-                self.processes.insert(pid, Life::Held { tid, signal });
-                out.reports.push(Report::Fatal { pid, tid, signal });
-            }
-            life => {
-                let is_abort = stop.pending_signal() == libc::SIGABRT;
-                if is_abort && life == Life::Running && facts.is_from_parent(pid, tid) {
-                    out.reports.push(Report::Aborted { pid });
-                }
-                self.choose_forks(tid, stop, facts, out);
-                self.resume(tid, out);
-            }
+            Life::Running => self.hold_or_resume(tid, stop, facts, out),
+            _ => self.resume(tid, out),
         }
+    }
+
+    fn hold_or_resume(&mut self, tid: Pid, stop: Stop, facts: &mut dyn Facts, out: &mut Outcome) {
+        let Some(thread) = self.threads.get_mut(&tid) else { return };
+        let pid = thread.process;
+        if let Some(fatal) = thread.fatal(tid, stop, facts) {
+            self.processes.insert(pid, Life::Held(fatal));
+            out.reports.push(Report::Fatal { pid, fatal });
+            return;
+        }
+        if stop.pending_signal() == libc::SIGABRT && facts.is_from_parent(pid, tid) {
+            out.reports.push(Report::Aborted { pid });
+        }
+        thread.choose_forks(stop, facts);
+        self.resume(tid, out);
     }
 
     /// Is a thread that was not known until now to be ours?
@@ -204,18 +170,6 @@ impl Machine {
         }
         self.add(tid, pid);
         true
-    }
-
-    /// One that starts helpers is not stopped for the next one.
-    fn choose_forks(&mut self, tid: Pid, stop: Stop, facts: &mut dyn Facts, out: &mut Outcome) {
-        let Some(thread) = self.threads.get_mut(&tid) else { return };
-        let forks = match thread.forks {
-            Forks::Followed if stop.is_fork() && facts.starts_helpers(thread.process) => Forks::Unseen,
-            Forks::ToFollow => Forks::Followed,
-            _ => return,
-        };
-        thread.forks = forks;
-        out.requests.push(Request::FollowForks { tid, follow: forks == Forks::Followed });
     }
 
     /// Options can be set of a stopped thread alone.
@@ -250,10 +204,10 @@ impl Machine {
 
     fn capture(&mut self, pid: Pid, until: Duration, facts: &mut dyn Facts, out: &mut Outcome) {
         let Some(life) = self.processes.get_mut(&pid) else { return };
-        let Life::Held { tid, signal } = *life else { return };
-        *life = Life::Stopping { tid, signal, until };
+        let Life::Held(fatal) = *life else { return };
+        *life = Life::Stopping { fatal, until };
         // a main thread that has ended is there until the others have, and never stops
-        self.threads.retain(|thread, _| *thread != pid || *thread == tid || !facts.has_ended(pid));
+        self.threads.retain(|thread, _| *thread != pid || *thread == fatal.tid || !facts.has_ended(pid));
         let running =
             self.threads.iter().filter(|(_, thread)| thread.process == pid && thread.stop.is_none());
         out.requests.extend(running.map(|(tid, _)| Request::Interrupt { tid: *tid }));
@@ -279,10 +233,10 @@ impl Machine {
 
     fn stand_still(&mut self, pid: Pid, out: &mut Outcome) {
         let Some(life) = self.processes.get_mut(&pid) else { return };
-        let Life::Stopping { tid, signal, .. } = *life else { return };
+        let Life::Stopping { fatal, .. } = *life else { return };
         *life = Life::Still;
         let threads = self.stopped_of(pid);
-        out.reports.push(Report::Still { pid, tid, signal, threads });
+        out.reports.push(Report::Still { pid, fatal, threads });
     }
 
     /// What is fatal in a second thread is not held again.
@@ -330,7 +284,11 @@ impl Machine {
     }
 
     fn resume(&mut self, tid: Pid, out: &mut Outcome) {
-        let Some(stop) = self.threads.get_mut(&tid).and_then(|thread| thread.stop.take()) else { return };
+        let Some(thread) = self.threads.get_mut(&tid) else { return };
+        let Some(stop) = thread.stop.take() else { return };
+        if let Some(stops) = thread.changed_stops() {
+            out.requests.push(Request::SetStops { tid, stops });
+        }
         out.requests.push(if stop.is_group_stop() {
             Request::Listen { tid }
         } else {
@@ -342,13 +300,6 @@ impl Machine {
         let is_one = |thread: &Thread| thread.process == pid && thread.stop.is_some();
         self.threads.iter().filter(|(_, thread)| is_one(thread)).map(|(tid, _)| *tid).collect()
     }
-}
-
-/// A core signal about to be delivered that the process neither handles nor ignores is its death. The kernel resets a blocked or
-/// ignored synchronous fault to its default action before the delivery stop, so asking for the disposition there is enough.
-fn is_fatal(pid: Pid, stop: Stop, facts: &mut dyn Facts) -> bool {
-    let signal = Signal(stop.signal);
-    stop.event == 0 && signal.dumps_core() && facts.has_default_action(pid, signal) && facts.serves(pid)
 }
 
 /// What one that serves has started, as soon as it runs a program of its own.

@@ -166,6 +166,11 @@ int main(int argc, char **argv) {
     sigwait(&set, &got);
     mode = mode.substr(5);
   }
+  if (starts_with(mode, "often_")) {
+    recover(1000);
+    signal(SIGSEGV, SIG_DFL);
+    mode = mode.substr(6);
+  }
   if (starts_with(mode, "thread_")) {
     mode = mode.substr(7);
     std::thread([] { prctl(PR_SET_NAME, "crasher"); crash(); }).join();

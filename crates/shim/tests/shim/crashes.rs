@@ -58,9 +58,20 @@ fn each_fatal_signal_is_captured_with_its_place() {
     }
 }
 
+/// The debugger does not ask any more whether a fault is handled.
+#[test]
+fn after_many_handled_faults_each_fatal_signal_is_captured_with_its_place() {
+    for (mode, signal, kind, function) in FATAL {
+        let mode = format!("often_{mode}");
+        let mut run = Run::start(program("crash", &[&mode]), true);
+        assert_captured(&mode, &run.wait_for_crash(), signal, kind, function);
+        run.acknowledge();
+    }
+}
+
 #[test]
 fn blocked_and_ignored_faults_are_fatal_all_the_same() {
-    for mode in ["blocked", "ignored"] {
+    for mode in ["blocked", "ignored", "often_blocked", "often_ignored"] {
         let mut run = Run::start(program("crash", &[mode]), true);
         assert_captured(mode, &run.wait_for_crash(), libc::SIGSEGV, "SIGSEGV", "read_order");
     }
@@ -160,10 +171,13 @@ fn what_a_handler_deals_with_is_no_fatal_signal() {
 
 #[test]
 fn fifty_thousand_handled_faults_give_no_dump() {
-    let mut run = Run::start(program("signals", &["50000"]), true);
-    let end = run.next();
-    assert!(matches!(end, FromShim::Ended { exit: Exit::Code(0), crash: false, .. }), "{end:?}");
-    assert_eq!(run.tail(1), ["handled 50000"]);
+    for arguments in [&["50000"][..], &["50000", "thread"]] {
+        let mut run = Run::start(program("signals", arguments), true);
+        let end = run.next();
+        assert!(matches!(end, FromShim::Ended { exit: Exit::Code(0), crash: false, .. }), "{end:?}");
+        assert_eq!(run.tail(1), ["handled 50000"]);
+        run.acknowledge();
+    }
 }
 
 #[test]

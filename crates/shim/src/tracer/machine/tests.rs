@@ -1,10 +1,12 @@
+mod believed;
 mod tree;
 
 use super::*;
+use crate::sys::ptrace::StopsFor;
 use crate::tracer::events::Event::{
     Capture, Copied, Ended, Leave, PassOn, Reconsider, Seized, Stopped, Tick,
 };
-use crate::tracer::events::Request::{FollowForks, Interrupt, LetGo, Listen, Resume};
+use crate::tracer::events::Request::{Interrupt, LetGo, Listen, Resume, SetStops};
 use tree::Tree;
 
 const UNTIL: Duration = Duration::from_millis(500);
@@ -34,12 +36,20 @@ fn let_go(tid: Pid, event: i32) -> Request {
     LetGo { tid, stop: Stop { signal: libc::SIGTRAP, event } }
 }
 
+fn set_stops(tid: Pid, forks: bool, exit: bool) -> Request {
+    SetStops { tid, stops: StopsFor { forks, exit } }
+}
+
+fn fatal_signal(tid: Pid) -> FatalSignal {
+    FatalSignal { tid, signal: Signal(SEGV), info: tree::info(tid) }
+}
+
 fn fatal(pid: Pid, tid: Pid) -> Report {
-    Report::Fatal { pid, tid, signal: Signal(libc::SIGSEGV) }
+    Report::Fatal { pid, fatal: fatal_signal(tid) }
 }
 
 fn still(pid: Pid, tid: Pid, threads: &[Pid]) -> Report {
-    Report::Still { pid, tid, signal: Signal(libc::SIGSEGV), threads: threads.to_vec() }
+    Report::Still { pid, fatal: fatal_signal(tid), threads: threads.to_vec() }
 }
 
 fn gone(pid: Pid, signal: i32) -> Report {
@@ -244,7 +254,7 @@ fn what_a_process_with_a_request_in_its_hands_starts_is_let_go_before_it_runs_an
             (Seized { tid: 20, pid: 20 }, &[], &[]),
             // in either order
             (first(30), &[let_go(30, ptrace::EVENT_STOP)], &[]),
-            (event(20, fork), &[FollowForks { tid: 20, follow: false }, resumed(20, 0)], &[]),
+            (event(20, fork), &[set_stops(20, false, false), resumed(20, 0)], &[]),
             // one that was on its way already
             (event(20, fork), &[resumed(20, 0)], &[]),
             (first(31), &[let_go(31, ptrace::EVENT_STOP)], &[]),
@@ -263,11 +273,7 @@ fn one_that_turns_out_to_be_a_master_is_followed_again() {
         &mut tree,
         &[
             (Seized { tid: 20, pid: 20 }, &[], &[]),
-            (
-                event(20, libc::PTRACE_EVENT_FORK),
-                &[FollowForks { tid: 20, follow: false }, resumed(20, 0)],
-                &[],
-            ),
+            (event(20, libc::PTRACE_EVENT_FORK), &[set_stops(20, false, false), resumed(20, 0)], &[]),
         ],
     );
     assert_eq!(machine.step(Reconsider, &mut tree), Outcome::default());
@@ -278,7 +284,7 @@ fn one_that_turns_out_to_be_a_master_is_followed_again() {
     assert_eq!(machine.step(Reconsider, &mut tree).requests, [Interrupt { tid: 20 }]);
     assert_eq!(machine.step(Reconsider, &mut tree), Outcome::default());
     let outcome = machine.step(first(20), &mut tree);
-    assert_eq!(outcome.requests, [FollowForks { tid: 20, follow: true }, resumed(20, 0)]);
+    assert_eq!(outcome.requests, [set_stops(20, true, false), resumed(20, 0)]);
     assert_eq!(machine.step(first(31), &mut tree).requests, [resumed(31, 0)]);
 }
 
@@ -293,7 +299,8 @@ fn a_program_of_its_own_below_one_that_serves_is_a_helper() {
         if serves {
             tree = tree.serving(&[10]);
         }
-        let after: &[Request] = if is_let_go { &[let_go(20, exec)] } else { &[resumed(20, 0)] };
+        let goes_on = [set_stops(20, true, false), resumed(20, 0)];
+        let after: &[Request] = if is_let_go { &[let_go(20, exec)] } else { &goes_on };
         let machine = run(
             "exec",
             &mut tree,
@@ -314,7 +321,10 @@ fn a_program_of_its_own_below_one_that_serves_is_a_helper() {
     run(
         "the first process",
         &mut tree,
-        &[(Seized { tid: 10, pid: 10 }, &[], &[]), (event(10, exec), &[resumed(10, 0)], &[])],
+        &[
+            (Seized { tid: 10, pid: 10 }, &[], &[]),
+            (event(10, exec), &[set_stops(10, true, false), resumed(10, 0)], &[]),
+        ],
     );
 }
 

@@ -4,8 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::Signal;
 
-use super::super::Facts;
 use crate::sys::Pid;
+use crate::sys::ptrace::SignalInfo;
+use crate::tracer::facts::Facts;
+
+/// What the kernel says of a thread's fault.
+pub(super) fn info(tid: Pid) -> SignalInfo {
+    SignalInfo { signal: libc::SIGSEGV, code: 1, errno: 0, address: u64::from(tid.unsigned_abs()) }
+}
 
 /// A tree as a test wants it: thread → process and its parent; who serves, who starts helpers, who handles what, who runs what.
 #[derive(Default)]
@@ -20,6 +26,11 @@ pub(super) struct Tree {
     pub(super) signaled_by_parent: BTreeSet<Pid>,
     pub(super) programs: BTreeMap<Pid, &'static str>,
     pub(super) ended: BTreeSet<Pid>,
+    /// What processes die of whose threads are stopped at their exit.
+    pub(super) dying_of: BTreeMap<Pid, i32>,
+    pub(super) leaving_cores: BTreeSet<Pid>,
+    /// How often it was asked what a process does with a signal.
+    pub(super) asked: usize,
     pub(super) ran_anew: Vec<Pid>,
     pub(super) forgotten: Vec<Pid>,
 }
@@ -64,7 +75,20 @@ impl Facts for Tree {
     }
 
     fn has_default_action(&mut self, pid: Pid, signal: Signal) -> bool {
+        self.asked += 1;
         !self.handling.contains(&(pid, signal.0))
+    }
+
+    fn signal_info(&mut self, tid: Pid) -> Option<SignalInfo> {
+        Some(info(tid))
+    }
+
+    fn exit_signal(&mut self, tid: Pid) -> Option<Signal> {
+        self.dying_of.get(&tid).copied().map(Signal)
+    }
+
+    fn may_leave_core(&mut self, pid: Pid) -> bool {
+        self.leaving_cores.contains(&pid)
     }
 
     fn is_from_parent(&mut self, pid: Pid, _tid: Pid) -> bool {
