@@ -311,9 +311,11 @@ impl CurrentRequest {
         let (connections, sent) = (connections?, self.sent.as_ref()?);
         // its port may have been another's before
         let unread = connections.unread_of(sent.port).filter(|_| sent.opened <= connections.stopped())?;
-        let came_later = self.time.started() > connections.stopped();
-        let is_unread = !sent.heard() && (came_later || unread >= sent.written());
-        Some(if is_unread { Evidence::Unread } else { Evidence::Read })
+        let is_unread = match connections.read_of(sent.port) {
+            Some(read) => read <= sent.written_before(),
+            None => self.time.started() > connections.stopped() || unread >= sent.written(),
+        };
+        Some(if is_unread && !sent.heard() { Evidence::Unread } else { Evidence::Read })
     }
 
     pub(crate) fn interrupted(

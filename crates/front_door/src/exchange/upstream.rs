@@ -30,6 +30,8 @@ pub(crate) struct Upstream {
     /// When it was opened.
     pub(crate) opened: Duration,
     heard: Cell<bool>,
+    /// Bytes of the requests before the latest.
+    before: Cell<u64>,
     /// Bytes of the latest request, and in how many pieces.
     written: Cell<u64>,
     pieces: Cell<u32>,
@@ -44,6 +46,7 @@ impl Upstream {
             port,
             opened,
             heard: Cell::new(false),
+            before: Cell::new(0),
             written: Cell::new(0),
             pieces: Cell::new(0),
             end: Cell::new(None),
@@ -54,7 +57,7 @@ impl Upstream {
     /// Another request is sent.
     pub(crate) fn begin_request(&self) {
         self.heard.set(false);
-        self.written.set(0);
+        self.before.set(self.before.get().saturating_add(self.written.replace(0)));
         self.pieces.set(0);
     }
 
@@ -70,6 +73,11 @@ impl Upstream {
     pub(crate) fn note_written(&self, bytes: usize) {
         self.written.set(self.written.get().saturating_add(bytes as u64));
         self.pieces.set(self.pieces.get().saturating_add(1));
+    }
+
+    /// How much the kernel has taken of the requests before the latest.
+    pub(crate) fn written_before(&self) -> u64 {
+        self.before.get()
     }
 
     /// How much of the latest request the kernel has taken.
@@ -119,7 +127,8 @@ mod tests {
             upstream.note_written(7);
             upstream.begin_request();
             (0..pieces).for_each(|_| upstream.note_written(10));
-            assert_eq!((upstream.end(), upstream.written()), (Some(expected), 10 * pieces));
+            let written = (upstream.written_before(), upstream.written());
+            assert_eq!((upstream.end(), written), (Some(expected), (7, 10 * pieces)));
         }
     }
 

@@ -37,6 +37,7 @@ fn connections(clock: &StillClock, unread: &[(&Wire, usize)]) -> ProcessConnecti
     ProcessConnections {
         stopped_us: u64::try_from(clock.monotonic().as_micros()).unwrap(),
         unread: unread.iter().map(of).collect(),
+        read: Vec::new(),
     }
 }
 
@@ -193,6 +194,36 @@ async fn what_was_sent_to_a_process_that_stood_still_already_was_not_read() {
     assert_eq!(sibling.body_of(&head).await, b"ok");
     sibling.answer(200, b"").await;
     assert_eq!(client.answered().await.0, 200);
+}
+
+/// It was there before the process stood still, but was sent only afterwards.
+#[tokio::test]
+async fn of_a_kept_connection_only_what_was_read_beyond_the_requests_before_counts() {
+    for (beyond, again) in [(0, true), (1, false)] {
+        let clock = Arc::new(StillClock::default());
+        let (door, [worker]) = (open_at(settings(), &clock), workers().await);
+        route(&door, [&worker]);
+        let mut client = Wire::connect(&door).await;
+        client.ask("GET", "/first").await;
+        let mut upstream = worker.accept().await;
+        let first = unread(&upstream, "\r\n\r\n").await;
+        upstream.head().await;
+        upstream.answer(200, b"").await;
+        client.answered().await;
+        client.ask("GET", "/second").await;
+        unread(&upstream, "\r\n\r\n").await;
+        let port = upstream.socket.peer_addr().unwrap().port();
+        let read = vec![(port, first as u64 + beyond)];
+        let told = ProcessConnections { read, ..connections(&clock, &[(&upstream, 0)]) };
+        let affected = door.process_died(&worker.id, Death::ByItself, Some(told)).await;
+        assert_eq!(affected.count, u32::from(!again));
+        if again {
+            let mut sibling = worker.accept().await;
+            assert!(sibling.head().await.starts_with("GET /second "));
+            sibling.answer(200, b"").await;
+        }
+        assert_eq!(client.answered().await.0, if again { 200 } else { 502 });
+    }
 }
 
 #[tokio::test]

@@ -13,12 +13,16 @@ use crate::SystemClock;
 use crate::sys::Pid;
 use crate::sys::held_process::HeldProcess;
 use crate::sys::sock_diag::{Listener, listeners};
+use crate::sys::socket::bytes_received;
 
 /// How many descriptors of one process are looked at: a server under load has some thousands.
 const DESCRIPTORS_LIMIT: usize = 16_384;
 
 /// How long the sockets of a process are read that stands still for it. Some hundred are read in a millisecond.
 const READING_LIMIT: Duration = Duration::from_millis(100);
+
+/// How often a connection is looked at over which something comes all the time.
+const TRIES: usize = 8;
 
 /// The listening sockets of the machine, by inode: those of the port, and the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,27 +95,48 @@ pub(super) fn one_is_connection(
 pub(crate) fn connections_of(pid: Pid, port: u16) -> Option<ProcessConnections> {
     let process = HeldProcess::open(pid).ok()?;
     let stopped = SystemClock::since_boot();
-    let mut unread = Vec::new();
+    let (mut unread, mut read) = (Vec::new(), Vec::new());
     for fd in held_by(pid).into_values() {
         let socket = match process.copy_of(fd) {
             Ok(socket) => TcpStream::from(socket),
             Err(error) if error.raw_os_error() == Some(libc::EBADF) => continue,
             Err(_) => return None,
         };
-        unread.extend(connection_of(&socket, port));
+        if let Some(there) = local_other_end(&socket, port) {
+            unread.extend(unread_bytes(&socket).map(|bytes| (there, bytes)));
+            read.extend(read_bytes(&socket).map(|bytes| (there, bytes)));
+        }
         if SystemClock::since_boot().saturating_sub(stopped) > READING_LIMIT {
             return None;
         }
     }
-    Some(ProcessConnections { stopped_us: u64::try_from(stopped.as_micros()).ok()?, unread })
+    Some(ProcessConnections { stopped_us: u64::try_from(stopped.as_micros()).ok()?, unread, read })
 }
 
-/// The port of the other end, and how much of what came is unread.
-fn connection_of(socket: &TcpStream, port: u16) -> Option<(u16, u32)> {
+fn unread_bytes(socket: &TcpStream) -> Option<u32> {
+    let unread = rustix::io::ioctl_fionread(socket).ok()?;
+    Some(u32::try_from(unread).unwrap_or(u32::MAX))
+}
+
+/// How much was read of a connection whose reader stands still. More may be coming meanwhile; where that goes on, it is said to be
+/// too much.
+fn read_bytes(socket: &TcpStream) -> Option<u64> {
+    let mut received = bytes_received(socket).ok()?;
+    for _ in 0..TRIES {
+        let unread = rustix::io::ioctl_fionread(socket).ok()?;
+        let before = std::mem::replace(&mut received, bytes_received(socket).ok()?);
+        if before == received {
+            return Some(received.saturating_sub(unread));
+        }
+    }
+    Some(received)
+}
+
+/// The port of a connection's other end, where this end has `port` and both are on this machine.
+fn local_other_end(socket: &TcpStream, port: u16) -> Option<u16> {
     let (here, there) = (socket.local_addr().ok()?, socket.peer_addr().ok()?);
     let is_local = here.ip().to_canonical() == there.ip().to_canonical();
-    let unread = rustix::io::ioctl_fionread(socket).ok()?;
-    (here.port() == port && is_local).then(|| (there.port(), u32::try_from(unread).unwrap_or(u32::MAX)))
+    (here.port() == port && is_local).then(|| there.port())
 }
 
 /// The port of this end of a socket of IP, where it has another end.
@@ -124,7 +149,7 @@ fn local_port(socket: OwnedFd) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::os::unix::net::UnixStream;
 
@@ -162,26 +187,30 @@ mod tests {
         let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
         let mut expected = Vec::new();
         let mut open = Vec::new();
-        for unread in [0_u32, 5, 70_000] {
+        for (read, unread) in [(0_usize, 0_u32), (0, 5), (3, 0), (7, 70_000)] {
             let mut client = TcpStream::connect(("127.0.0.1", port(&listener))).unwrap();
-            let (accepted, _) = listener.accept().unwrap();
-            client.write_all(&vec![b'x'; unread as usize]).unwrap();
+            let (mut accepted, _) = listener.accept().unwrap();
+            client.write_all(&vec![b'x'; read + unread as usize]).unwrap();
+            accepted.read_exact(&mut vec![0; read]).unwrap();
             while rustix::io::ioctl_fionread(&accepted).unwrap() < u64::from(unread) {
                 std::thread::yield_now();
             }
-            expected.push((client.local_addr().unwrap().port(), unread));
+            expected.push((client.local_addr().unwrap().port(), unread, read as u64));
             open.push((client, accepted));
         }
         let in_either_family = TcpStream::connect(("127.0.0.1", port(&other))).unwrap();
         let _accepted = other.accept().unwrap();
         let _pair = UnixStream::pair().unwrap();
         let of = |port| {
-            let mut found = connections_of(process_id(), port).unwrap().unread;
+            let found = connections_of(process_id(), port).unwrap();
+            let both = found.unread.iter().zip(&found.read);
+            let both = both.inspect(|(unread, read)| assert_eq!(unread.0, read.0));
+            let mut found: Vec<_> = both.map(|(unread, read)| (unread.0, unread.1, read.1)).collect();
             found.sort_unstable();
             found
         };
         expected.sort_unstable();
         assert_eq!(of(port(&listener)), expected);
-        assert_eq!(of(port(&other)), [(in_either_family.local_addr().unwrap().port(), 0)]);
+        assert_eq!(of(port(&other)), [(in_either_family.local_addr().unwrap().port(), 0, 0)]);
     }
 }

@@ -1,7 +1,8 @@
-//! Who is at the other end of a unix socket.
+//! Who is at the other end of a unix socket, and how much has come over one of TCP.
 #![expect(unsafe_code, reason = "system calls; see the SAFETY comments")]
 
 use std::io;
+use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 
@@ -36,6 +37,28 @@ pub(crate) fn peer(stream: &UnixStream) -> io::Result<Peer> {
 /// The process that listens where this socket is connected to, or has done so when it began.
 pub fn listener_of(stream: &UnixStream) -> io::Result<u32> {
     Ok(peer(stream)?.pid.unsigned_abs())
+}
+
+/// How many bytes have ever come over a connection, read or not (Linux 4.1).
+pub(crate) fn bytes_received(stream: &TcpStream) -> io::Result<u64> {
+    /// `tcpi_bytes_received` in `struct tcp_info`.
+    const AT: usize = 128;
+    let mut information = [0_u8; AT + size_of::<u64>()];
+    let mut length = libc::socklen_t::try_from(information.len()).unwrap_or(0);
+    // SAFETY: the kernel writes at most `length` bytes into the array, which outlives the call.
+    check(unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            information.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    })?;
+    match information.get(AT..length as usize).and_then(|bytes| bytes.try_into().ok()) {
+        Some(bytes) => Ok(u64::from_ne_bytes(bytes)),
+        None => Err(io::ErrorKind::Unsupported.into()),
+    }
 }
 
 /// This process's effective user.
