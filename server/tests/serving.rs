@@ -202,22 +202,43 @@ if (cluster.isPrimary) {
   cluster.on('exit', () => cluster.fork());
 } else {
   require('http').createServer((request, answer) => {
-    if (request.url === '/crash') process.kill(process.pid, 'SIGSEGV');
+    if (request.url === '/crash') process.dlopen({ exports: {} }, __dirname + '/fault.node');
     answer.end('ok');
   }).listen(process.env.PORT, '127.0.0.1');
 }
 ";
 
-/// Without load: a connection that node's master is just handing to a child that dies hangs, whoever watches.
+/// Faults as it is loaded.
+const FAULT: &str =
+    "__attribute__((constructor)) static void order_total(void) { *(volatile int *)0 = 1; }\n";
+
+fn nodes_cluster(head: &str) -> Option<(tempfile::TempDir, Medic)> {
+    if !installed("node", on_path("node")) {
+        return None;
+    }
+    let folder = folder(&[("server.js", CLUSTER), ("fault.c", FAULT)]);
+    let mut compiler = std::process::Command::new("cc");
+    compiler.args(["-g", "-shared", "-fPIC", "-o", "fault.node", "fault.c"]).current_dir(&folder);
+    assert!(compiler.status().unwrap().success());
+    let app = format!("directory = \"{}\"", folder.path().display());
+    let medic = Medic::with_command(&["node", "server.js"].map(PathBuf::from), head, &app);
+    Some((folder, medic))
+}
+
+/// Of each child that dies, node's master keeps the connection for ever that was on its way to it.
 #[test]
 fn nodes_cluster_loses_fifty_children_and_each_is_recorded() {
-    if !installed("node", on_path("node")) {
-        return;
+    let Some((_folder, medic)) = nodes_cluster(NEVER) else { return };
+    kill_children(&medic, ("/crash", "SIGSEGV"), (3, 4));
+}
+
+#[test]
+fn nodes_cluster_loses_fifty_children_under_the_debugger_and_each_has_its_stack() {
+    let Some((_folder, medic)) = nodes_cluster(ALWAYS) else { return };
+    for crash in kill_children(&medic, ("/crash", "SIGSEGV"), (3, 4)) {
+        assert!(crash["audit"].is_object(), "{crash:#}");
+        assert!(crash["crashing_thread"]["frames"].to_string().contains("order_total"), "{crash:#}");
     }
-    let folder = folder(&[("server.js", CLUSTER)]);
-    let app = format!("directory = \"{}\"", folder.path().display());
-    let medic = Medic::with_command(&["node", "server.js"].map(PathBuf::from), NEVER, &app);
-    kill_children(&medic, ("/crash", "SIGSEGV"), (3, 0));
 }
 
 #[test]

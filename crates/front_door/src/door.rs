@@ -220,6 +220,26 @@ impl FrontDoor {
         }
     }
 
+    /// The ports from which requests have gone to this worker that it has not begun to answer, those of the oldest connections
+    /// first: for whoever can say which of them waits in a process that accepts connections and was handing it to one that has
+    /// died. [`FrontDoor::taken_back`] is to follow.
+    pub fn ask_back(&self, worker: &WorkerId) -> impl Future<Output = Vec<u16>> + Send + use<> {
+        let silent = self.ask(|reply| Command::AskBack(worker.clone(), reply));
+        async {
+            let mut silent = silent.all().await;
+            silent.sort_unstable();
+            silent.into_iter().map(|connection| connection.port).collect()
+        }
+    }
+
+    /// Of those, the request from this port was read by nobody, and nobody can read it any more: it is sent again, whatever it is.
+    pub fn taken_back(&self, worker: &WorkerId, port: Option<u16>) {
+        for thread in self.threads().iter() {
+            // a thread that has ended has no requests
+            thread.commands.send(Command::TakenBack(worker.clone(), port)).ok();
+        }
+    }
+
     /// A worker is asked to end: whatever streams and tunnels it still has end for that.
     pub fn worker_ends(&self, worker: &WorkerId) {
         self.known().iter().filter(|known| known.id == *worker).for_each(|known| known.note_ending());

@@ -34,8 +34,9 @@ use crate::LocalWorker;
 pub const LINE_LIMIT: usize = 1 << 20;
 
 /// The version of what is said here. 1: requests have numbers, `Warm`, `Done`, `Refused`, `Busy`. 2: `Watch`, and crashes of
-/// serving processes that the worker has started (`ChildCrashing`, `ChildEnded`, `ChildAnalysed`, `AcknowledgeChild`).
-pub const VERSION: u32 = 2;
+/// serving processes that the worker has started (`ChildCrashing`, `ChildEnded`, `ChildAnalysed`, `AcknowledgeChild`). 3:
+/// `ReceiverEnded`, `TakeBack`, `TakenBack`.
+pub const VERSION: u32 = 3;
 
 /// The socket's name in the run directory.
 pub const SOCKET_NAME: &str = "shim.sock";
@@ -192,6 +193,12 @@ pub enum ToShim {
     Watch { processes: Watched },
     /// Who serves beside the main process; answered by `Serving`. Since version 2.
     Serving,
+    /// Take back one request that was handed to a process which has ended: the first of these that nobody has read. Answered by
+    /// `TakenBack`. Since version 3.
+    TakeBack {
+        /// The ports from which the server has connected to the worker.
+        from: Vec<u16>,
+    },
     /// The crash of this process is recorded: forget it. Answered by `Done`. Since version 2.
     AcknowledgeChild { process: ProcessId },
     /// Everything is recorded: remove the run directory and exit. Ignored while the worker runs or is being analysed.
@@ -312,6 +319,12 @@ pub enum FromShim {
     },
     /// What is known of its crash.
     ChildAnalysed { process: ProcessId, findings: Findings, audit: Option<Audit> },
+    /// A serving process has ended, in whatever way, to which another one hands the connections that it accepts: who was on the
+    /// way would wait for ever. Since version 3.
+    ReceiverEnded { process: ProcessId },
+    /// The request over the connection from this port was read by nobody, and nobody can read it any more; the connection is
+    /// closed. `None` where there is no such request.
+    TakenBack { from: Option<u16> },
     /// Who is known to serve beside the main process.
     Serving { processes: Vec<ProcessId> },
     /// The last lines of the output.

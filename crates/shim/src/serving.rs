@@ -21,6 +21,7 @@
 
 mod answers;
 mod deaths;
+mod handed_on;
 mod known;
 mod rule;
 pub(crate) mod sockets;

@@ -11,15 +11,15 @@
 //! Connections that are open outlive a change of the address. What the door is told while it is not open it is told when it is. An
 //! app that comes back while its door closes gets another one beside it, and both are asked.
 
+mod requests;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use front_door::{BindError, Death, FrontDoor, FrontDoorSettings, Listeners, ServingThreads, Target};
-use model::auto_heal::{Tallies, Watch};
-use model::crash::AffectedRequests;
-use model::process_connections::ProcessConnections;
+use front_door::{BindError, FrontDoor, FrontDoorSettings, Listeners, ServingThreads, Target};
+use model::auto_heal::Watch;
 use model::requests::RequestMinute;
 use model::{AppName, Clock, NodeName, WorkerId};
 use tokio::task::JoinSet;
@@ -135,57 +135,6 @@ impl Door {
     /// See [`FrontDoor::is_drained`]. Of a worker that has its requests by a door that closes, once that has closed.
     pub fn is_drained(&self, worker: &WorkerId) -> bool {
         self.state().all().all(|door| door.is_drained(worker))
-    }
-
-    /// See [`FrontDoor::worker_crashes`].
-    pub fn worker_crashes(
-        &self,
-        worker: &WorkerId,
-        death: Death,
-        connections: Option<&ProcessConnections>,
-    ) -> impl Future<Output = AffectedRequests> + Send + use<> {
-        let mut state = self.state();
-        state.route.retain(|target| target.worker != *worker);
-        all_affected(
-            state.all().map(|door| door.worker_crashes(worker, death, connections.cloned())).collect(),
-        )
-    }
-
-    /// See [`FrontDoor::process_died`].
-    pub fn process_died(
-        &self,
-        worker: &WorkerId,
-        death: Death,
-        connections: Option<&ProcessConnections>,
-    ) -> impl Future<Output = AffectedRequests> + Send + use<> {
-        let state = self.state();
-        all_affected(state.all().map(|door| door.process_died(worker, death, connections.cloned())).collect())
-    }
-
-    /// See [`FrontDoor::take_minutes`]; after one was shut, what was counted last.
-    pub fn take_minutes(&self) -> impl Future<Output = Vec<RequestMinute>> + Send + use<> {
-        let (asked, mut rows) = {
-            let mut state = self.state();
-            let asked: Vec<_> = state.all().map(|door| door.take_minutes()).collect();
-            (asked, std::mem::take(&mut state.left))
-        };
-        async move {
-            for asked in asked {
-                rows.extend(asked.await);
-            }
-            rows
-        }
-    }
-
-    /// See [`FrontDoor::tallies`]; what closes is judged by nobody.
-    pub fn tallies(&self) -> impl Future<Output = Vec<(WorkerId, Tallies)>> + Send + use<> {
-        let asked = self.state().open.as_ref().map(|open| open.tallies());
-        async move {
-            match asked {
-                Some(asked) => asked.await,
-                None => Vec::new(),
-            }
-        }
     }
 
     /// See [`FrontDoor::shut_down`], with the app's stop grace; what was counted last waits for [`Door::take_minutes`].
@@ -386,13 +335,4 @@ impl Door {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What each of an app's doors says.
-async fn all_affected(asked: Vec<impl Future<Output = AffectedRequests>>) -> AffectedRequests {
-    let mut affected = AffectedRequests::default();
-    for asked in asked {
-        affected.add(asked.await);
-    }
-    affected
 }

@@ -13,6 +13,7 @@
 //! A connection that fails says nothing about the worker: descriptors may be used up, the shim may be stopped. So the link
 //! stays, and what was asked and not answered is asked again.
 
+mod requests;
 mod said;
 mod shim_state;
 
@@ -195,6 +196,12 @@ impl Link {
         }
         loop {
             tokio::select! {
+                () = shim.taking_back.is_due() => {
+                    let question = self.take_back(&mut shim.taking_back).await;
+                    if let Some(request) = question.and_then(|question| shim.request(question)) {
+                        session.ask(&request);
+                    }
+                }
                 step = session.step() => match step {
                     Some(Some(Said { re, what })) => {
                         shim.unanswered.retain(|asked| re.is_none() || asked.request.id != re);

@@ -173,9 +173,11 @@ pub(crate) fn settle_process(
     AffectedRequests { count, suspect, requests: newest(&read, paths), ..AffectedRequests::default() }
 }
 
-/// The newest that was read, or of all where that is not known.
+/// The newest that was read, or of all that may have been where that is not known.
 fn suspect_of(interrupted: &[InterruptedRequest]) -> Option<&InterruptedRequest> {
-    interrupted.iter().rev().find(|request| request.evidence.was_read()).or_else(|| interrupted.last())
+    let newest =
+        |may_be: fn(Evidence) -> bool| interrupted.iter().rev().find(|request| may_be(request.evidence));
+    newest(Evidence::was_read).or_else(|| newest(|evidence| evidence != Evidence::Unread))
 }
 
 /// What had run for long was survived for long: the newest are the suspects.

@@ -30,6 +30,13 @@ impl Default for Decision {
 }
 
 impl Decision {
+    /// One that is made: none may be tried again.
+    pub(crate) fn refusing() -> Self {
+        let decision = Self::default();
+        decision.make(0, None);
+        decision
+    }
+
     /// So many (more) requests may be tried again, and never those that began then.
     pub(crate) fn make(&self, retries: u32, blamed: Option<RangeInclusive<Duration>>) {
         if let Some(blamed) = blamed {

@@ -1,12 +1,15 @@
 //! One client connection and its current request, as their thread sees them: what is running for how long, and what a worker's
 //! death interrupts.
 
+mod handed_on;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+pub(crate) use handed_on::SilentConnection;
 use hyper::Method;
 use hyper::http::uri::PathAndQuery;
 use model::WorkerId;
@@ -61,6 +64,8 @@ pub(crate) struct CurrentRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SecondTry {
     Never,
+    /// Only where it is told that nobody has read it, which is no try: it has been tried twice.
+    IfUntried,
     /// Where it is certain that nobody read it: it may have an effect.
     IfUnread,
     /// Also where it was read: GET and HEAD.
@@ -131,6 +136,13 @@ impl Client {
         .await
     }
 
+    /// What has come of the request is not all there any more.
+    pub(crate) fn forbid_second_try(&self) {
+        if let Some(current) = &mut *self.current.borrow_mut() {
+            current.second_try = SecondTry::Never;
+        }
+    }
+
     /// Nothing that the connection has read or written is needed any more.
     pub(crate) fn needs_no_buffers(&self) -> bool {
         self.timeouts.needs_no_buffers() && !self.unread.get()
@@ -182,7 +194,9 @@ impl Client {
         match evidence {
             Evidence::None => None,
             Evidence::Unread => {
-                self.send_again(current);
+                if !self.send_again(current) {
+                    self.tell(Fate::Read(Arc::clone(decision)));
+                }
                 None
             }
             Evidence::Reset => {
@@ -303,7 +317,12 @@ impl CurrentRequest {
 
     /// What its connection says of whether it was read.
     pub(crate) fn evidence(&self) -> Evidence {
-        Evidence::of_end(self.sent.as_ref().and_then(|sent| sent.end()))
+        let Some(sent) = &self.sent else { return Evidence::None };
+        match Evidence::of_end(sent.end()) {
+            // who takes a request back reads it, too
+            Evidence::Closed if sent.is_asked_back() => Evidence::None,
+            evidence => evidence,
+        }
     }
 
     /// What the sockets of a process say; `None` where that did not have its connection, or nothing is known of them.

@@ -113,12 +113,14 @@ impl Flight {
         self.client.current.borrow().as_ref()?.sent.as_ref()?.end()
     }
 
-    /// It is tried again: once.
-    pub(crate) fn retry(&mut self) {
+    /// It is tried again: once, unless nobody has read it.
+    pub(crate) fn retry(&mut self, was_tried: bool) {
         self.undecided = false;
         self.client.clear_interrupted();
         if let Some(current) = &mut *self.client.current.borrow_mut() {
-            current.second_try = SecondTry::Never;
+            if was_tried {
+                current.second_try = SecondTry::IfUntried;
+            }
             self.first_worker.clone_from(&current.worker);
         }
         self.unassign();

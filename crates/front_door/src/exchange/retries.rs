@@ -8,19 +8,22 @@
 //!  no body,        │
 //!  no answer byte, ├─ a process of it died ── that had read it, it was the newest ▶ 502: it is the suspect
 //!  first try       │                      ├── that had read several ─────────────▶ another process
-//!                  │                      └── that had not read it ──────────────▶ another process
+//!                  │                      └── that had not read it ──────────────▶ another process, which is no try
 //!                  │
 //!                  ├─ nothing died ── it was not read to its end ────────────────▶ once more
 //!                  │              ├── it was, over a kept connection ────────────▶ once more
 //!                  │              └── it was, over a new one ────────────────────▶ 502: the app closed it
 //!                  └─ nothing is known within two seconds ───────────────────────▶ 502
 //!
-//!  any other whose ┌─ the process that died had read none of it ─────────────────▶ another process
+//!  whatever it is, ── it was taken back from a process that was to hand it on ───▶ another process, which is no try
+//!  if it is held
+//!
+//!  any other whose ┌─ the process that died had read none of it ─────────────────▶ another process, which is no try
 //!  body is held ───┤  (the debugger has seen its sockets)
 //!                  ├─ the connection was closed before it came ──────────────────▶ once more
 //!                  └─ else ──────────────────────────────────────────────────────▶ 502: it may have had an effect
 //! ```
-//! Each within the budget, and once.
+//! Each within the budget, but for what was taken back, and once where it is a try.
 //!
 //! A worker's connections break a moment before anybody knows that it died, and they break one by one, so that none of its
 //! requests can tell by itself whether it was alone. Therefore each of them waits for the decision that follows from what all
@@ -60,23 +63,49 @@ pub(crate) fn copy<B>(
     (copy, if is_harmless { SecondTry::IfInnocent } else { SecondTry::IfUnread })
 }
 
-/// Whether a request that `worker` took without an answer byte, over a new connection or a kept one, may be sent again.
-/// `lives` ends when the worker has shown that it lives.
+/// What becomes of a request whose connection broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decided {
+    Fails,
+    Again,
+    /// Again, and that is no second try: nobody has read it.
+    Untried,
+}
+
+impl Decided {
+    fn again(again: bool) -> Self {
+        if again { Self::Again } else { Self::Fails }
+    }
+}
+
+/// What becomes of a request that `worker` took without an answer byte, over a new connection or a kept one. `lives` ends when the
+/// worker has shown that it lives.
 pub(crate) async fn decide(
     flight: &Flight,
     second_try: SecondTry,
     worker: &Arc<Worker>,
     new_connection: bool,
     lives: impl Future<Output = ()>,
-) -> bool {
+) -> Decided {
+    if second_try == SecondTry::Never {
+        return Decided::Fails;
+    }
+    let told_unread = tokio::time::timeout(PROCESS_DEATH_IS_KNOWN_WITHIN, flight.client.is_told_unread());
+    if told_unread.await.unwrap_or(false) {
+        return Decided::Untried;
+    }
     let end = flight.connection_end();
     match second_try {
-        SecondTry::Never => false,
-        _ if end == Some(ConnectionEnd::Stale) && !flight.client.is_interrupted() => grant(flight),
-        SecondTry::IfUnread if end == Some(ConnectionEnd::Closed) => false,
+        SecondTry::Never | SecondTry::IfUntried => Decided::Fails,
+        _ if end == Some(ConnectionEnd::Stale) && !flight.client.is_interrupted() => {
+            Decided::again(grant(flight))
+        }
+        SecondTry::IfUnread if end == Some(ConnectionEnd::Closed) => Decided::Fails,
         SecondTry::IfUnread => {
-            let told = tokio::time::timeout(PROCESS_DEATH_IS_KNOWN_WITHIN, flight.client.fate()).await;
-            matches!(told, Ok(Some(Fate::Unread)))
+            match tokio::time::timeout(PROCESS_DEATH_IS_KNOWN_WITHIN, flight.client.fate()).await {
+                Ok(Some(Fate::Unread)) => Decided::Untried,
+                _ => Decided::Fails,
+            }
         }
         SecondTry::IfInnocent => {
             let nothing_died = async {
@@ -84,7 +113,8 @@ pub(crate) async fn decide(
                 if end == Some(ConnectionEnd::Closed) && !new_connection {
                     tokio::time::sleep(PROCESS_DEATH_IS_KNOWN_WITHIN).await;
                 }
-                (end == Some(ConnectionEnd::Reset) || !new_connection) && grant(flight)
+                let again = end == Some(ConnectionEnd::Reset) || !new_connection;
+                Decided::again(again && grant(flight))
             };
             let decided = async {
                 tokio::select! {
@@ -93,22 +123,22 @@ pub(crate) async fn decide(
                     again = nothing_died => again,
                 }
             };
-            tokio::time::timeout(DEATH_IS_KNOWN_WITHIN, decided).await.unwrap_or(false)
+            tokio::time::timeout(DEATH_IS_KNOWN_WITHIN, decided).await.unwrap_or(Decided::Fails)
         }
     }
 }
 
 /// Waits until the death of the worker, or of the process that had the request, is told and decided about.
-async fn decided_elsewhere(flight: &Flight, worker: &Arc<Worker>) -> bool {
-    let of_worker = || worker.decision.may_retry(flight.started());
+async fn decided_elsewhere(flight: &Flight, worker: &Arc<Worker>) -> Decided {
+    let of_worker = async || Decided::again(worker.decision.may_retry(flight.started()).await);
     let fate = tokio::select! {
         biased;
         fate = flight.client.fate() => fate,
         again = of_worker() => return again,
     };
     match fate {
-        Some(Fate::Unread) => true,
-        Some(Fate::Read(decision)) => decision.may_retry(flight.started()).await,
+        Some(Fate::Unread) => Decided::Untried,
+        Some(Fate::Read(decision)) => Decided::again(decision.may_retry(flight.started()).await),
         None => of_worker().await,
     }
 }

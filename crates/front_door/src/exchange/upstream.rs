@@ -30,12 +30,15 @@ pub(crate) struct Upstream {
     /// When it was opened.
     pub(crate) opened: Duration,
     heard: Cell<bool>,
+    /// An earlier request was answered over it.
+    is_used: Cell<bool>,
     /// Bytes of the requests before the latest.
     before: Cell<u64>,
     /// Bytes of the latest request, and in how many pieces.
     written: Cell<u64>,
     pieces: Cell<u32>,
     end: Cell<Option<ConnectionEnd>>,
+    asked_back: Cell<bool>,
     /// Asks the kernel.
     look: Box<dyn Fn() -> Ahead>,
 }
@@ -46,17 +49,22 @@ impl Upstream {
             port,
             opened,
             heard: Cell::new(false),
+            is_used: Cell::new(false),
             before: Cell::new(0),
             written: Cell::new(0),
             pieces: Cell::new(0),
             end: Cell::new(None),
+            asked_back: Cell::new(false),
             look: Box::new(look),
         }
     }
 
     /// Another request is sent.
     pub(crate) fn begin_request(&self) {
-        self.heard.set(false);
+        if self.heard.replace(false) {
+            self.is_used.set(true);
+            self.asked_back.set(false);
+        }
         self.before.set(self.before.get().saturating_add(self.written.replace(0)));
         self.pieces.set(0);
     }
@@ -100,6 +108,21 @@ impl Upstream {
             self.look();
         }
         self.end.get()
+    }
+
+    /// It is open, and nothing has ever come.
+    pub(crate) fn is_silent(&self) -> bool {
+        let is_new = !self.heard() && !self.is_used.get() && self.end.get().is_none();
+        is_new && self.look() == Ahead::Nothing
+    }
+
+    /// It is being asked whether its request can be taken back. That the connection is closed says nothing until that is known.
+    pub(crate) fn set_asked_back(&self, asked: bool) {
+        self.asked_back.set(asked);
+    }
+
+    pub(crate) fn is_asked_back(&self) -> bool {
+        self.asked_back.get()
     }
 
     /// Bytes have come that nobody has read yet.

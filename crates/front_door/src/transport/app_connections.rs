@@ -15,7 +15,7 @@ use crate::accounting::affected_requests::InterruptedRequest;
 use crate::accounting::connections::Connections;
 use crate::accounting::decision::Decision;
 use crate::accounting::tallies::WorkerTallies;
-use crate::exchange::client::Client;
+use crate::exchange::client::{Client, SilentConnection};
 use crate::exchange::client_timeouts::BUFFERS_KEPT_S;
 use crate::exchange::router::Router;
 
@@ -131,6 +131,18 @@ impl AppConnections {
             |entry: &ClientEntry| entry.client.interrupt_of_process(worker, now, connections, decision);
         interrupted.extend(clients.iter().filter_map(|(_, entry)| of_process(entry)));
         interrupted
+    }
+
+    /// Connections to the worker whose request may wait in a process that hands it to nobody.
+    pub(crate) fn ask_back(&self, worker: &WorkerId) -> Vec<SilentConnection> {
+        let now = self.router.app.clock.monotonic();
+        let clients = self.clients.borrow();
+        clients.iter().filter_map(|(_, entry)| entry.client.ask_back(worker, now)).collect()
+    }
+
+    /// One of them was taken back, or none.
+    pub(crate) fn taken_back(&self, worker: &WorkerId, port: Option<u16>) {
+        self.clients.borrow().iter().for_each(|(_, entry)| entry.client.taken_back(worker, port));
     }
 
     /// What was counted of each worker, and what is running at it.

@@ -25,6 +25,7 @@ use crate::accounting::connections::Admission;
 use crate::accounting::decision::Decision;
 use crate::accounting::tallies::WorkerTallies;
 use crate::exchange::app::App;
+use crate::exchange::client::SilentConnection;
 
 /// A pause after a connection could not be accepted for want of something that others may give back.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -38,6 +39,10 @@ pub(crate) enum Command {
     Interrupt(WorkerId, Option<Arc<ProcessConnections>>, Reply<InterruptedRequest>),
     /// The same for one process of a worker that lives on; what becomes of them follows from what all threads say.
     InterruptProcess(WorkerId, Option<Arc<ProcessConnections>>, Arc<Decision>, Reply<InterruptedRequest>),
+    /// Says which connections may have led to a process that had died.
+    AskBack(WorkerId, Reply<SilentConnection>),
+    /// The request over the one of them from this port is sent again; the others are left alone.
+    TakenBack(WorkerId, Option<u16>),
     /// Hands over what was counted.
     TakeMinutes(Reply<RequestMinute>),
     /// Counts by another list.
@@ -111,6 +116,12 @@ fn execute(app: &AppThread, command: Command) {
             let _late =
                 reply.send(app.connections.interrupt_of_process(&worker, connections.as_deref(), &decision));
         }
+        Command::AskBack(worker, reply) => {
+            if let Err(mpsc::error::SendError(_)) = reply.send(app.connections.ask_back(&worker)) {
+                app.connections.taken_back(&worker, None);
+            }
+        }
+        Command::TakenBack(worker, port) => app.connections.taken_back(&worker, port),
         Command::TakeMinutes(reply) => {
             if let Err(mpsc::error::SendError(rows)) = reply.send(counts.take_minutes()) {
                 counts.put_back_minutes(rows);

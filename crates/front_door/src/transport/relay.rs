@@ -37,6 +37,7 @@ use crate::exchange::client::Client;
 use crate::exchange::event_stream::is_event_stream;
 use crate::exchange::fault::Fault;
 use crate::exchange::flight::Flight;
+use crate::exchange::retries::Decided;
 use crate::exchange::table::{Route, Table};
 use crate::exchange::wait::WorkerWait;
 use crate::exchange::{headers, retries};
@@ -176,17 +177,19 @@ async fn deliver(
             Sent::Unsent(request) => request,
             Sent::Broken | Sent::Lost => {
                 let second_try = flight.may_retry();
-                let mut spare = spare.take().filter(|spare| spare.body().is_held());
-                if spare.is_some()
-                    && !Box::pin(retries::decide(flight, second_try, worker, fresh, app.lives(worker))).await
-                {
-                    spare = None;
-                }
-                let Some(copy) = spare else {
+                let copy = spare.take().filter(|spare| spare.body().is_held());
+                let decided = match &copy {
+                    Some(_) => {
+                        Box::pin(retries::decide(flight, second_try, worker, fresh, app.lives(worker))).await
+                    }
+                    None => Decided::Fails,
+                };
+                let Some(copy) = copy.filter(|_| decided != Decided::Fails) else {
                     flight.broke();
                     return Err(gone(worker, flight));
                 };
-                flight.retry();
+                flight.retry(decided == Decided::Again);
+                spare = Some(retries::copy(&copy, RequestBody::copy, RequestBody::is_some).0);
                 request = copy;
                 continue;
             }

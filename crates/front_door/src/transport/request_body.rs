@@ -104,6 +104,9 @@ impl Sending {
         }
         if let Poll::Ready(Some(Ok(frame))) = &frame {
             held.keep(frame);
+            if held.is_partial {
+                client.forbid_second_try();
+            }
             self.sent = held.chunks.len();
         }
         frame.map_ok(headers::clean_frame)

@@ -8,6 +8,7 @@ mod counting;
 mod deaths;
 mod draining;
 mod framing;
+mod handed_on;
 mod idle;
 mod killed;
 mod limits;

@@ -10,6 +10,7 @@ use model::crash::{Executable, ProcessRole};
 use model::{Clock, Exit, ProcessId};
 
 use super::known::{Held, Known, role};
+use super::rule::Serves;
 use super::{CLOSELY_FOR, ServingProcesses};
 use crate::sys::Pid;
 use crate::sys::epoll::{Epoll, News};
@@ -28,6 +29,8 @@ pub(crate) struct Death {
     pub(crate) exit: Option<Exit>,
     /// How long it had run.
     pub(crate) age: Duration,
+    /// Another process accepts its connections and hands them to it.
+    pub(crate) is_receiver: bool,
 }
 
 impl ServingProcesses {
@@ -91,6 +94,7 @@ impl ServingProcesses {
             file: known.file,
             exit,
             age: self.clock.monotonic().saturating_sub(known.born),
+            is_receiver: known.process.is_cluster_worker || known.process.served == Some(Serves::Connections),
         })
     }
 

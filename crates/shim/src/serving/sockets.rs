@@ -113,6 +113,20 @@ pub(crate) fn connections_of(pid: Pid, port: u16) -> Option<ProcessConnections> 
     Some(ProcessConnections { stopped_us: u64::try_from(stopped.as_micros()).ok()?, unread, read })
 }
 
+/// The connections of the port that a living process has from these ports of this machine, each with its place among them. What
+/// cannot be read in time is left out.
+pub(super) fn connections_from(pid: Pid, port: u16, from: &[u16]) -> Vec<(usize, TcpStream)> {
+    let Ok(process) = HeldProcess::open(pid) else { return Vec::new() };
+    let began = SystemClock::since_boot();
+    let in_time = |_: &RawFd| SystemClock::since_boot().saturating_sub(began) <= READING_LIMIT;
+    let wanted = |fd| {
+        let socket = TcpStream::from(process.copy_of(fd).ok()?);
+        let there = local_other_end(&socket, port)?;
+        Some((from.iter().position(|one| *one == there)?, socket))
+    };
+    held_by(pid).into_values().take_while(in_time).filter_map(wanted).collect()
+}
+
 fn unread_bytes(socket: &TcpStream) -> Option<u32> {
     let unread = rustix::io::ioctl_fionread(socket).ok()?;
     Some(u32::try_from(unread).unwrap_or(u32::MAX))

@@ -143,6 +143,13 @@ impl Shim {
     }
 
     pub(super) fn child_ended(&mut self, death: &Death) {
+        self.tell_if_crash(death);
+        if death.is_receiver && self.post_mortem.is_none() {
+            self.send(&FromShim::ReceiverEnded { process: death.process });
+        }
+    }
+
+    fn tell_if_crash(&mut self, death: &Death) {
         let captured = self.captured.remove(&death.pid);
         let exit = match (&captured, death.exit) {
             // a capture that took too long ends by the watchdog's kill

@@ -119,6 +119,10 @@ impl Shim {
                 let processes = self.serving.others();
                 self.reply(re, &FromShim::Serving { processes });
             }
+            ToShim::TakeBack { ref from } => {
+                let from = self.serving.take_back(from);
+                self.reply(re, &FromShim::TakenBack { from });
+            }
             ToShim::AcknowledgeChild { process } => {
                 self.children.forget(process);
                 self.done(re);

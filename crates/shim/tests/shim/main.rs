@@ -5,6 +5,7 @@
 mod crashes;
 mod files;
 mod fork_server;
+mod handing_on;
 mod hostile;
 mod kernel;
 mod leftovers;

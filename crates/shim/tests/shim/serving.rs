@@ -88,7 +88,7 @@ fn run(line: &str) -> Run {
     run_with(line, false, |_| {})
 }
 
-fn run_with(line: &str, arm: bool, change: impl FnOnce(&mut WorkerSpec)) -> Run {
+pub(crate) fn run_with(line: &str, arm: bool, change: impl FnOnce(&mut WorkerSpec)) -> Run {
     Run::start_with(sh(line), arm, |spec| {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         spec.port = port;
@@ -101,7 +101,12 @@ fn run_with(line: &str, arm: bool, change: impl FnOnce(&mut WorkerSpec)) -> Run 
 }
 
 /// Waits until this many processes are known to serve beside the main one, `new` of them not among the former ones.
-fn wait_for_serving(run: &mut Run, count: usize, new: usize, former: &[ProcessId]) -> Vec<ProcessId> {
+pub(crate) fn wait_for_serving(
+    run: &mut Run,
+    count: usize,
+    new: usize,
+    former: &[ProcessId],
+) -> Vec<ProcessId> {
     let mut found = Vec::new();
     wait_until("found", || {
         run.send(&ToShim::Serving);
@@ -118,8 +123,8 @@ fn tell(run: &Run, what: &str) {
     TcpStream::connect(("127.0.0.1", run.spec.port)).unwrap().write_all(what.as_bytes()).unwrap();
 }
 
-struct ChildCrash {
-    process: ProcessId,
+pub(crate) struct ChildCrash {
+    pub(crate) process: ProcessId,
     role: ProcessRole,
     exit: Exit,
     cause: CrashCause,
@@ -127,7 +132,7 @@ struct ChildCrash {
     audit: Option<Audit>,
 }
 
-fn wait_for_child(run: &mut Run) -> ChildCrash {
+pub(crate) fn wait_for_child(run: &mut Run) -> ChildCrash {
     wait_for_children(run, 1).remove(0)
 }
 
@@ -151,7 +156,7 @@ fn wait_for_children(run: &mut Run, count: usize) -> Vec<ChildCrash> {
     crashes
 }
 
-fn end(mut run: Run) {
+pub(crate) fn end(mut run: Run) {
     run.send(&ToShim::Signal { signal: libc::SIGKILL });
     let ended = run.wait_for_end();
     assert!(matches!(ended, FromShim::Ended { asked: true, crash: false, .. }), "{ended:?}");

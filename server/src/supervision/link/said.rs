@@ -6,12 +6,11 @@ use engine::instance::{self, ChildEvent};
 use front_door::Death;
 use model::crash::AffectedRequests;
 use model::ending::{Ending, classify};
-use model::process_connections::ProcessConnections;
-use model::{Clock, CrashCause, Exit, Signal};
-use shim::SystemClock;
+use model::{CrashCause, Signal};
 use shim::protocol::FromShim;
 
 use super::Link;
+use super::requests::death;
 use super::shim_state::ShimState;
 
 impl Link {
@@ -29,6 +28,14 @@ impl Link {
             | FromShim::Tail { .. }
             | FromShim::Busy { .. }
             | FromShim::Done => return None,
+            FromShim::ReceiverEnded { .. } => {
+                shim.taking_back.begin();
+                return None;
+            }
+            FromShim::TakenBack { from } => {
+                self.taken_back(&mut shim.taking_back, from);
+                return None;
+            }
             FromShim::Refused { reason } => {
                 tracing::warn!(worker = %self.worker, reason, "its shim refused a request");
                 return None;
@@ -80,41 +87,4 @@ impl Link {
             }
         })
     }
-
-    /// Has what the worker was answering answered, and says what that was.
-    pub(super) async fn affected(
-        &self,
-        death: Death,
-        connections: Option<ProcessConnections>,
-    ) -> AffectedRequests {
-        match &self.front_door {
-            Some(front_door) => {
-                front_door.worker_crashes(&self.worker, death, connections.map(by_own_clock).as_ref()).await
-            }
-            None => AffectedRequests::default(),
-        }
-    }
-
-    /// The same where one process of several has died.
-    async fn affected_by_child(
-        &self,
-        death: Death,
-        connections: Option<ProcessConnections>,
-    ) -> AffectedRequests {
-        match &self.front_door {
-            Some(front_door) => {
-                front_door.process_died(&self.worker, death, connections.map(by_own_clock).as_ref()).await
-            }
-            None => AffectedRequests::default(),
-        }
-    }
-}
-
-fn by_own_clock(told: ProcessConnections) -> ProcessConnections {
-    told.by_clock(SystemClock::since_boot(), SystemClock.monotonic())
-}
-
-/// SIGKILL comes from outside, except for want of memory, which a request may have asked for.
-fn death(exit: Exit, oom_killed: bool) -> Death {
-    if exit == Exit::Signal(Signal::KILL) && !oom_killed { Death::Killed } else { Death::ByItself }
 }

@@ -6,6 +6,7 @@ use model::ProcessId;
 use shim::protocol::{Request, ToShim};
 use tokio::sync::oneshot;
 
+use super::requests::TakingBack;
 use crate::supervision::connected::Question;
 
 /// What a link knows of its shim.
@@ -21,6 +22,7 @@ pub(super) struct ShimState {
     pub(super) unanswered: VecDeque<Unanswered>,
     /// Processes that are about to die, and whose connections it has told.
     pub(super) read: BTreeSet<ProcessId>,
+    pub(super) taking_back: TakingBack,
     pub(super) ended: bool,
     /// The shim may go, or may have gone.
     pub(super) acknowledged: bool,
@@ -40,6 +42,7 @@ impl ShimState {
         let since = match what {
             ToShim::Warm { .. } => 1,
             ToShim::Watch { .. } | ToShim::AcknowledgeChild { .. } => 2,
+            ToShim::TakeBack { .. } => 3,
             _ => 0,
         };
         if self.protocol < since {
