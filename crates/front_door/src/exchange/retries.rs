@@ -102,7 +102,15 @@ pub(crate) async fn decide(
         }
         SecondTry::IfUnread if end == Some(ConnectionEnd::Closed) => Decided::Fails,
         SecondTry::IfUnread => {
-            match tokio::time::timeout(PROCESS_DEATH_IS_KNOWN_WITHIN, flight.client.fate()).await {
+            // the sockets of a process are read before they are closed: the word of that is on its way
+            let told = async {
+                tokio::select! {
+                    biased;
+                    fate = flight.client.fate() => fate,
+                    () = lives => None,
+                }
+            };
+            match tokio::time::timeout(PROCESS_DEATH_IS_KNOWN_WITHIN, told).await {
                 Ok(Some(Fate::Unread)) => Decided::Untried,
                 _ => Decided::Fails,
             }
