@@ -163,7 +163,7 @@ pub fn actions(incident: &Incident) -> Vec<Action> {
     }
     actions.extend(missing_stack(incident));
     actions.push(Action::new(
-        "Read the full message in logfiles/crashdumps in the app's data folder. Medic keeps the last 10 there and nowhere else.",
+        "Read the full message in logfiles/crashdumps in the app's data folder. Medic keeps the last 10 there.",
     ));
     actions
 }
