@@ -16,6 +16,7 @@ pub(crate) mod sock_diag;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod users;
+pub(crate) mod wait_status;
 
 use std::io;
 

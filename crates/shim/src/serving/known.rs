@@ -14,7 +14,7 @@ use crate::executable;
 use crate::proc_status;
 use crate::sys::Pid;
 use crate::sys::held_process::HeldProcess;
-use crate::sys::process::exit_of_status;
+use crate::sys::wait_status::exit_of_status;
 
 /// By this variable node's cluster tells a process that it makes what it is.
 const CLUSTER_MARK: &[u8] = b"NODE_UNIQUE_ID=";

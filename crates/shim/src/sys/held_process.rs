@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::Exit;
 
 use super::descriptors::{Interest, poll};
-use super::process::exit_of_status;
+use super::wait_status::exit_of_status;
 use super::{Pid, check};
 
 /// A process held by a descriptor.

@@ -6,8 +6,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use model::{Exit, Signal};
+use model::Exit;
 
+use super::wait_status::exit_of_status;
 use super::{Pid, check};
 
 /// A change of a child's or a traced thread's state.
@@ -28,15 +29,6 @@ impl Change {
         } else {
             None
         }
-    }
-}
-
-/// What a wait status says of a process that has ended.
-pub(crate) fn exit_of_status(status: i32) -> Option<Exit> {
-    if libc::WIFEXITED(status) {
-        Some(Exit::Code(libc::WEXITSTATUS(status)))
-    } else {
-        libc::WIFSIGNALED(status).then(|| Exit::Signal(Signal(libc::WTERMSIG(status))))
     }
 }
 

@@ -7,7 +7,7 @@ use std::ptr;
 
 use model::{Exit, Signal};
 
-use super::process::exit_of_status;
+use super::wait_status::exit_of_status;
 use super::{Pid, check};
 
 /// The event of a group stop, a new thread's first stop and an interrupt. (`libc` has no name for it on this target.)

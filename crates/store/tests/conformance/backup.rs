@@ -29,7 +29,7 @@ pub(crate) async fn a_backup_is_restored_into_either_database(store: Store, data
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("medic.backup");
     // left by a backup that was killed
-    for end in [".partial", ".partial-journal"] {
+    for end in [".medic-partial", ".medic-partial-journal"] {
         std::fs::write(folder.path().join(format!("medic.backup{end}")), "half of a backup").unwrap();
     }
     // the store is open: a server works meanwhile
