@@ -50,16 +50,17 @@ pub(crate) fn TableView<'a>(table: Table, links: &'a Links) -> impl IntoView + u
             }
         });
         let cells = cells.collect_view();
-        view! { <tr>{cells}</tr> }
+        view! { <tr>{cells}</tr> }.to_html()
     };
-    let rows = rows.into_iter().map(row).collect_view();
+    // row by row: the views of a hundred rows would take megabytes at once
+    let rows: String = rows.into_iter().map(row).collect();
     let whole = view! {
         <Scroll label=title>
             <table class="cards">
                 <thead>
                     <tr>{heads}</tr>
                 </thead>
-                <tbody>{rows}</tbody>
+                <tbody inner_html=rows></tbody>
             </table>
         </Scroll>
     };
