@@ -4,7 +4,7 @@ use insight::report::Chart;
 use plotters::prelude::*;
 
 use super::plot::{
-    Area, COUNT, DeployLines, Drawn, Plot, Size, axes, deploy_lines, draw_grid, draw_times, plot,
+    Area, COUNT, DeployLines, Drawn, Plot, Size, axes, deploy_lines, draw_grid, draw_times, plot, room_above,
     series_placeholder,
 };
 
@@ -23,10 +23,6 @@ pub(crate) struct Columns {
     pub(super) deploys: DeployLines,
 }
 
-/// Above the columns; with room for the names of deploys.
-const TOP: u32 = 10;
-const TOP_WITH_DEPLOYS: u32 = 26;
-
 /// Draws the chart; `None` where plotters refuses (a chart of no width).
 pub(crate) fn stacked_columns(chart: &Chart, size: Size) -> Option<Plot<Columns>> {
     plot(size, |root| draw(root, chart, size))
@@ -38,8 +34,7 @@ fn draw(root: &Area<'_>, chart: &Chart, size: Size) -> Drawn<Columns> {
         |bucket: usize| chart.series.iter().filter_map(|series| series.values.get(bucket)).sum::<u64>();
     let top = (0..buckets).map(total).max().unwrap_or(0).max(4);
     let (start, end) = (chart.range.start.as_ms(), chart.range.end.as_ms());
-    let above = if chart.deploys.is_empty() { TOP } else { TOP_WITH_DEPLOYS };
-    let context = axes(root, (above, 34), start..end, 0..top + top.div_ceil(8))?;
+    let context = axes(root, (room_above(&chart.deploys), 34), start..end, 0..top + top.div_ceil(8))?;
     draw_grid(root, &context, top, COUNT)?;
     draw_times(root, &context, size)?;
     let mut columns = Vec::new();

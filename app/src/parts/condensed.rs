@@ -3,7 +3,8 @@
 
 use std::fmt::Write as _;
 
-/// The same picture. Rectangles that follow one another and touch no other colour's are one path a colour.
+/// The same picture. Rectangles that follow one another become one path a colour, since no drawing of ours has one that covers
+/// another's.
 pub(super) fn condensed(svg: &str) -> String {
     let mut drawn = String::with_capacity(svg.len() / 4);
     let mut paths: Vec<(&str, String)> = Vec::new();

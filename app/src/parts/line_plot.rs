@@ -9,16 +9,12 @@ use plotters::style::text_anchor::HPos;
 
 use super::plot::{
     Area, DeployLines, Drawn, Pixel, Plot, SMALL, axes, deploy_lines, draw_grid, draw_limit, draw_time, plot,
-    series_placeholder, units,
+    room_above, series_placeholder, units,
 };
 use super::when::clock_seconds_text;
 
 /// So many samples are told apart as points.
 const MOST_POINTS: usize = 30;
-
-/// Above the values; with room for the names of deploys.
-const TOP: u32 = 10;
-const TOP_WITH_DEPLOYS: u32 = 26;
 
 /// Nothing without samples or where plotters refuses. The deploys are those meanwhile.
 pub(super) fn line_with_threshold(evidence: &Evidence, deploys: &[DeployMark]) -> Option<Plot<DeployLines>> {
@@ -37,8 +33,12 @@ fn draw(
     let peak = values.max().unwrap_or(0).max(evidence.threshold).max(4);
     let (start, end) = (first.as_ms(), last.as_ms().max(first.as_ms() + 1_000));
     let left = if evidence.unit == Unit::Bytes { 68 } else { 44 };
-    let above = if deploys.is_empty() { TOP } else { TOP_WITH_DEPLOYS };
-    let axes = axes(root, (above, left), start..end, 0..peak.saturating_add(peak / 8).saturating_add(1))?;
+    let axes = axes(
+        root,
+        (room_above(deploys), left),
+        start..end,
+        0..peak.saturating_add(peak / 8).saturating_add(1),
+    )?;
     draw_grid(root, &axes, peak, units(evidence.unit))?;
     // To the second: a window may be shorter than a minute.
     for (at, side) in [(start, HPos::Left), (end, HPos::Right)] {

@@ -136,6 +136,11 @@ pub(super) fn draw_limit(root: &Area<'_>, axes: &Axes<'_>, limit: u64) -> Drawn<
     Ok(())
 }
 
+/// How much stays free above the values: with deploys, room for their names.
+pub(super) const fn room_above(deploys: &[DeployMark]) -> u32 {
+    if deploys.is_empty() { 10 } else { 26 }
+}
+
 /// Where the lines of deploys stand in a drawing.
 pub(super) struct DeployLines {
     /// The place of each deploy, from the left.

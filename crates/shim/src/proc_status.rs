@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use model::Signal;
 
 use crate::sys::Pid;
+use crate::sys::ptrace::SignalInfo;
 
 /// Who traces a thread; 0 is nobody.
 pub(crate) fn tracer_of(tid: Pid) -> Option<Pid> {
@@ -25,6 +26,11 @@ pub(crate) fn process_of(tid: Pid) -> Option<(Pid, Pid)> {
 pub(crate) fn parent_of(pid: Pid) -> Option<Pid> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     stat_field(&stat, 4)?.try_into().ok()
+}
+
+/// Has the parent of a process sent this signal to it?
+pub(crate) fn is_from_parent(info: &SignalInfo, pid: Pid) -> bool {
+    info.sender().is_some_and(|sender| parent_of(pid) == Some(sender))
 }
 
 /// The session that a process is in.

@@ -350,7 +350,7 @@ impl Shim {
             tracer.pass_on(pid, &mut self.serving);
             return;
         };
-        let by_parent = info.sender().is_some_and(|sender| proc_status::parent_of(pid) == Some(sender));
+        let by_parent = proc_status::is_from_parent(&info, pid);
         let captured = Captured::new(signal, message, self.clock.monotonic(), by_parent);
         self.captured.insert(pid, captured);
         let reports = tracer.capture(pid, &mut self.serving);

@@ -7,7 +7,7 @@ use model::change::Change;
 use model::{AppName, NodeName, Place};
 
 use crate::settings::{state_of, state_values};
-use crate::sql::{Durability, json};
+use crate::sql::{Durability, Row, json};
 use crate::{Store, StoreError, bounds, changes};
 
 /// The rules whole. A custom action's parameters serialize as `***`: what runs the action must have them, and has them from here.
@@ -60,9 +60,9 @@ impl Store {
     /// When the rules of a node's instances last acted, as the JSON that was saved.
     pub async fn auto_heal_states(&self, node: &NodeName) -> Result<BTreeMap<Place, String>, StoreError> {
         let sql = "SELECT node, app, instance, state FROM heal_guard WHERE node = $1";
-        let rows = self.sql.rows(sql, vec![node.into()]).await;
-        rows.and_then(|rows| rows.iter().map(state_of).collect())
-            .map_err(self.failed("Reading the instances' auto-heal states"))
+        let states = self.sql.read(sql, vec![node.into()], state_of).await;
+        let states = states.map_err(self.failed("Reading the instances' auto-heal states"))?;
+        Ok(states.into_iter().collect())
     }
 
     /// Saves when the rules of an instance last acted, durably. `json` is not looked into.
@@ -77,9 +77,9 @@ impl Store {
     /// How the fuses of a node's apps are, as the JSON that was saved.
     pub async fn fuses(&self, node: &NodeName) -> Result<BTreeMap<AppName, String>, StoreError> {
         let sql = "SELECT app, state FROM fuse WHERE node = $1";
-        let rows = self.sql.rows(sql, vec![node.into()]).await;
-        rows.and_then(|rows| rows.iter().map(|row| Ok((row.name("app")?, row.raw("state")?))).collect())
-            .map_err(self.failed("Reading the apps' fuses"))
+        let fuse = |row: &Row| Ok((row.name("app")?, row.raw("state")?));
+        let fuses = self.sql.read(sql, vec![node.into()], fuse).await;
+        Ok(fuses.map_err(self.failed("Reading the apps' fuses"))?.into_iter().collect())
     }
 
     /// Saves how an app's fuse is, durably. `json` is not looked into.

@@ -11,10 +11,9 @@ impl Store {
     /// An app's settings; none where none were ever saved.
     pub async fn settings(&self, app: &AppName) -> Result<AppSettings, StoreError> {
         let sql = "SELECT name, value FROM app_setting WHERE app = $1";
-        let rows = self.sql.rows(sql, vec![app.as_str().into()]).await;
-        rows.and_then(|rows| rows.iter().map(setting_of).collect::<sqlx::Result<Vec<_>>>())
-            .map(|settings| AppSettings(settings.into_iter().flatten().collect()))
-            .map_err(self.failed("Reading an app's settings"))
+        let settings = self.sql.read(sql, vec![app.as_str().into()], setting_of).await;
+        let settings = settings.map_err(self.failed("Reading an app's settings"))?;
+        Ok(AppSettings(settings.into_iter().flatten().collect()))
     }
 
     /// Puts these in the place of all of the app's settings, durably.

@@ -1,7 +1,7 @@
 //! What detectors say: the evidence that one asks for is gathered, whichever it is.
 
 use app::ConsoleError;
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use insight::buckets::part;
 use insight::detector::Detector;
 use insight::evidence::{Ask, CrashCount, DumpAudit, Evidence};
@@ -32,10 +32,11 @@ impl LiveConsole {
         let status = self.snapshot.borrow().app(app).cloned().ok_or_else(unknown)?;
         let numbers = self.crash_monitoring_of(app).unwrap_or_default();
         let gather = |ask: &Ask| self.gather(app, &status, *ask, range);
-        let mut gathered = stream::iter(detector.evidence.iter().map(gather)).buffer_unordered(AT_ONCE);
-        let mut evidence = Evidence::new(range, self.clock.wall(), status.clone(), self.places(app), numbers);
-        while let Some(add) = gathered.next().await {
-            add.map_err(|error| failed(&error))?(&mut evidence);
+        let gathered = stream::iter(detector.evidence.iter().map(gather)).buffer_unordered(AT_ONCE);
+        let gathered: Vec<Add> = gathered.try_collect().await.map_err(|error| failed(&error))?;
+        let mut evidence = Evidence::new(range, self.clock.wall(), status, self.places(app), numbers);
+        for add in gathered {
+            add(&mut evidence);
         }
         Ok((detector.report)(&evidence))
     }

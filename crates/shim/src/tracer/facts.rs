@@ -77,8 +77,7 @@ impl Facts for Kernel<'_> {
     }
 
     fn is_from_parent(&mut self, pid: Pid, tid: Pid) -> bool {
-        let sender = ptrace::signal_info(tid).ok().and_then(|info| info.sender());
-        sender.is_some() && sender == proc_status::parent_of(pid)
+        self.signal_info(tid).is_some_and(|info| proc_status::is_from_parent(&info, pid))
     }
 
     fn run_the_same(&mut self, one: Pid, other: Pid) -> bool {
