@@ -112,13 +112,16 @@ impl Output {
         self.files.append(self.clock.monotonic(), format!("medic: {sentence}\n").as_bytes());
     }
 
-    /// The end of each, standard output first.
-    pub(crate) fn ends(&self) -> [Vec<u8>; 2] {
+    /// The end of each, standard output first, with what is still in the pipes: a process that is known to have ended may have
+    /// written since they were read.
+    pub(crate) fn ends(&mut self) -> [Vec<u8>; 2] {
+        self.read();
         [&self.stdout, &self.stderr].map(|source| source.end.iter().copied().collect())
     }
 
     /// What of it came lately: the last words of one of several processes that write there.
-    pub(crate) fn latest(&self) -> [Vec<u8>; 2] {
+    pub(crate) fn latest(&mut self) -> [Vec<u8>; 2] {
+        self.read();
         let since = self.clock.monotonic().saturating_sub(LAST_WORDS);
         [&self.stdout, &self.stderr].map(|source| {
             let recent = source.marks.iter().rev().take_while(|(at, _)| *at >= since);
@@ -217,7 +220,7 @@ mod tests {
         let mut output = Output::new(out, err, files).unwrap();
         out_write.write_all(b"one\ntw").unwrap();
         err_write.write_all(b"Traceback\n").unwrap();
-        output.read();
+        assert_eq!(output.latest(), [&b"one\ntw"[..], b"Traceback\n"]);
         assert_eq!(output.last_lines(9), ["one", "Traceback"]);
         out_write.write_all(b"o").unwrap();
         output.finish();

@@ -212,7 +212,6 @@ impl Shim {
 
     /// Did its master say on the common output, which is read for it, that it ends this child for its time?
     fn is_said_to_time_out(&mut self, pid: Pid, exit: Exit) -> bool {
-        self.output.read();
         self.output.latest().iter().any(|said| crash::is_time_out(said, pid.unsigned_abs(), exit))
     }
 

@@ -118,7 +118,6 @@ impl Shim {
         if self.worker.warm {
             return None;
         }
-        self.output.read();
         let [standard_output, standard_error] = self.output.ends();
         crash::start_fault(exit, &standard_error, &standard_output)
     }
