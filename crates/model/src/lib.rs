@@ -3,6 +3,7 @@
 //! Pure data, as it is remembered, served and handed from one part of Medic to another: no I/O, no async, no clock, no
 //! randomness, and nothing is decided here. The crate builds for wasm32, because the pages speak in its types.
 
+pub mod account;
 pub mod auto_heal;
 pub mod change;
 pub mod crash;

@@ -16,6 +16,7 @@
 //!   library for it would double this crate's compile time. Take a local socket, the loopback or a tunnel.
 
 mod access;
+mod accounts;
 mod aside;
 mod auto_heal;
 mod backup;
@@ -38,6 +39,7 @@ mod partial;
 mod restarts;
 mod retention;
 mod schema;
+mod sessions;
 mod settings;
 mod signal_only;
 mod sql;
@@ -54,6 +56,7 @@ use model::{Clock, CrashId, IncidentId, Place, Timestamp};
 use tokio::sync::watch;
 
 pub use access::StoreStatus;
+pub use accounts::{Added, Changed};
 pub use backup::{BackupError, SQLITE_FILE, Tidied, back_up, restore, tidy};
 pub use error::{Cause, StoreError};
 pub use keeper::Keeper;

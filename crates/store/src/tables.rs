@@ -245,6 +245,21 @@ pub const TABLES: &[Table] = &[
             grace: Duration::ZERO,
         }),
     },
+    Table {
+        name: "session",
+        columns: &["id", "account", "made_ms", "seen_ms", "expires_ms", "address", "agent"],
+        bound: Bound::Age(Age {
+            // a new sign-in deletes what has expired before that, and bounds those of its account
+            delete: delete_before!("session", "id", "expires_ms"),
+            oldest: None,
+            grace: Duration::ZERO,
+        }),
+    },
+    Table {
+        name: "account",
+        columns: &["name", "email", "role", "apps", "password", "made_ms", "changed_ms"],
+        bound: Bound::Configured,
+    },
     Table { name: "app_code", columns: &["node", "app", "since_ms", "code"], bound: Bound::Configured },
     Table { name: "app_setting", columns: &["app", "name", "value"], bound: Bound::Configured },
     Table { name: "auto_heal", columns: &["app", "rules"], bound: Bound::Configured },

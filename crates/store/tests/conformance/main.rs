@@ -3,6 +3,7 @@
 //! Each case gets a database of its own, empty, and deleted afterwards.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod accounts;
 mod auto_heal;
 mod backup;
 mod changes;
@@ -71,6 +72,9 @@ conformance! {
         guards_are_kept_by_node_and_instance, fuses_are_kept_by_node_and_app;
     changes: a_change_is_saved_with_who_it_was, a_hostile_name_is_stored_clean_and_cut,
         changes_of_one_app_in_a_range_newest_first;
+    accounts: the_first_account_is_an_owner_and_one_stays, of_two_owners_who_remove_each_other_one_stays,
+        a_session_ends_with_its_password_and_its_account, sessions_of_an_account_are_bounded_and_expire,
+        a_hostile_browser_is_stored_clean_and_cut;
     memory: a_minute_flushed_twice_keeps_the_peak_and_the_latest_limit, concurrent_flushes_keep_the_peak, memory_of_an_older_medic_is_read_and_added_to,
         memory_of_one_app_in_a_range;
     minutes: a_minute_flushed_twice_adds_up, a_flush_that_is_sent_again_is_counted_once, concurrent_flushes_lose_nothing, minutes_of_one_app_in_a_range,

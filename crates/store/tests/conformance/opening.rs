@@ -135,6 +135,8 @@ async fn count_without_parts(database: &Database) {
         "DROP TABLE deploy",
         "DROP TABLE app_code",
         "DROP TABLE incident_origin",
+        "DROP TABLE session",
+        "DROP TABLE account",
         "DROP INDEX incident_shown_by_app",
         "DROP INDEX incident_shown_by_time",
         "DROP INDEX incident_joined",

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use model::account::AccountRole;
 use model::crash::Executable;
 use model::requests::RequestMinute;
 use model::settings::{AppSettings, Setting};
 use store::tables::{Bound, TABLES};
 use store::{Database, Store};
 
+use crate::accounts::{account, hash, session};
 use crate::databases::{columns, rows};
 use crate::deploys::code;
 use crate::fixtures::{app, at, captured, change, flush, heal_event, instance, memory, node, restart};
@@ -44,6 +46,8 @@ pub(crate) async fn what_is_old_goes_and_what_is_configured_stays(store: Store, 
     store.save_auto_heal_state(&place, "{}").await.unwrap();
     store.save_fuse(&node("node-a"), &shop, "{}").await.unwrap();
     store.set_keep_from(at(0)).await.unwrap();
+    store.add_account(&account("alice", AccountRole::Owner, &[]), &hash("a")).await.unwrap();
+    store.add_session(&session(1, "alice", 0)).await.unwrap();
 
     let counted = async || {
         let mut counted = BTreeMap::new();
