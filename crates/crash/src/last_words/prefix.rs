@@ -11,13 +11,19 @@
 //! | Google's, Render's and Jenkins' logs | `ERROR 2026-01-08T11:23:12.2Z [resource.labels.containerName: web] `, `Mar 15 06:13:49 PM  `, `20:26:31 ` |
 //! | Maven, sbt, npm, log4j | `[ERROR] `, `[error] `, `npm ERR! `, `npm error ` |
 //! | Puma's cluster, concurrently | `[467] `, `[0] ` |
+//! | `dmesg`, journald's `short-monotonic`, `short-unix` | `[ 1234.567890] host1 app[7]: `, `1767871394.123456 host1 app[7]: ` |
+//! | svlogd, daemontools, `CloudWatch` | `2024-03-01_12:34:56.78901 `, `@400000006523af1e2d3c4b5a `, `1767871394123\t` |
+//! | syslog's protocol (RFC 5424) | `<11>1 2024-03-01T12:34:56.789Z host1 app 4711 - - ` |
 //! | php-fpm (`catch_workers_output`) | `[21-Nov-2026 10:00:00] WARNING: [pool www] child 7 said into stderr: "…"` |
 //! | Passenger, kubectl `--prefix`, Turborepo, systemd | `App 4711 output: `, `[pod/web-1/app] `, `web:start: `, `<3>` |
 //! | Ray, `BuildKit`, Sidekiq | `(raylet, ip=192.0.2.7) `, `#11 0.968 `, `2024-04-05T04:17:24.044Z pid=42 tid=3dm WARN: ` |
+//! | whoever puts a name of its own there | `[web] `, `apps/web dev: `, `web-5f6d8 app `: learned from the output, see `names` |
 
+mod names;
 mod time;
 
-use self::time::{month, time};
+pub(super) use self::names::Sources;
+use self::time::time;
 use super::form;
 
 /// How many of these stand before one line at most.
@@ -34,8 +40,6 @@ pub(super) struct Split<'t> {
     pub(super) level: bool,
     /// A time stood there.
     time: bool,
-    /// The time was syslog's, after which the host and the program come.
-    syslog: bool,
     pub(super) rest: &'t str,
 }
 
@@ -46,18 +50,15 @@ impl Split<'_> {
     }
 }
 
-/// Takes the prefix off; a source's name only where it is `known` to be one.
-pub(super) fn split<'t>(line: &'t str, known: &dyn Fn(&str) -> bool) -> Split<'t> {
+/// Takes the prefix off; a source's name only where it is known to be one.
+pub(super) fn split<'t>(line: &'t str, sources: &Sources<'_>) -> Split<'t> {
     let mut split = Split { rest: line, ..Split::default() };
     for _ in 0..MAX_PIECES {
-        let Some(piece) = piece(&split) else { break };
-        if piece.source.is_some_and(|source| !known(source)) {
-            break;
-        }
+        let known = |piece: &Split<'_>| piece.source.is_none_or(|source| sources.know(source));
+        let Some(piece) = sources.named(split.rest).or_else(|| piece(&split).filter(known)) else { break };
         split.source = piece.source.or(split.source);
         split.level |= piece.level;
         split.time |= piece.time;
-        split.syslog |= piece.syslog;
         split.rest = piece.rest;
     }
     split
@@ -68,14 +69,9 @@ fn piece<'t>(before: &Split<'t>) -> Option<Split<'t>> {
     if !line.starts_with(|c: char| c.is_ascii_alphanumeric() || "[<(@_#{\"".contains(c)) {
         return None;
     }
-    if before.syslog
-        && let Some(piece) = program(line)
-    {
-        return Some(piece);
-    }
     let early =
-        [container, stamp, bracketed, parenthesized, passenger, npm, priority, package, build].into_iter();
-    let late = [process, stream, fpm, request, airflow, source_place, sidekiq].into_iter();
+        [stamp, container, bracketed, parenthesized, passenger, npm, priority, package, build].into_iter();
+    let late = [process, stream, fpm, request, leveled, airflow, source_place, sidekiq].into_iter();
     let late = late.filter(|_| before.time);
     late.chain(early).find_map(|read| read(line))
 }
@@ -98,7 +94,7 @@ fn container(line: &str) -> Option<Split<'_>> {
     let is_name = |c: char| c.is_alphanumeric() || "_.-/@|".contains(c);
     let end = line.find(|c| !is_name(c)).unwrap_or(line.len());
     let (name, more) = line.split_at(end);
-    let bar = more.trim_start_matches(' ').strip_prefix('|').filter(|_| more.starts_with(' '))?;
+    let bar = more.trim_start_matches(' ').strip_prefix(['|', '│']).filter(|_| more.starts_with(' '))?;
     let is_named = name.len() <= NAME_CHARS && name.contains(char::is_alphabetic);
     is_named.then_some(of(name, after_blank(bar)?))
 }
@@ -150,11 +146,23 @@ fn npm(line: &str) -> Option<Split<'_>> {
     line.strip_prefix("npm ERR!").or_else(|| line.strip_prefix("npm error")).and_then(after_blank).map(rest)
 }
 
-/// `<3>`.
+/// `<3>`; of syslog's newer protocol with version, time, host, program, process, message's id and fields:
+/// `<11>1 2024-03-01T12:34:56.789Z host1 app 4711 - - `.
 fn priority(line: &str) -> Option<Split<'_>> {
     let (number, more) = line.strip_prefix('<')?.split_once('>')?;
-    (number.len() <= 2).then_some(())?;
-    number.parse::<u8>().ok().map(|_| rest(more))
+    (number.len() <= 3).then_some(())?;
+    number.parse::<u8>().ok()?;
+    let protocol = || {
+        let named = after_blank(time(more.strip_prefix("1 ")?)?)?;
+        // host, program, process, message's id
+        let (blank, _) = named.match_indices(' ').nth(3)?;
+        let (source, fields) = named.split_at(blank);
+        let fields = fields.strip_prefix(' ')?;
+        let more =
+            if fields.starts_with('[') { fields.split_once(']')?.1 } else { fields.strip_prefix('-')? };
+        Some(Split { time: true, ..of(source, after_blank(more)?) })
+    };
+    Some(protocol().unwrap_or_else(|| rest(more)))
 }
 
 /// `web:start: `, `@shop/api:dev: `.
@@ -175,8 +183,7 @@ fn stamp(line: &str) -> Option<Split<'_>> {
     let more = time(open.unwrap_or(unlevelled))?;
     if open.is_none() {
         let more = more.strip_prefix(':').unwrap_or(more);
-        let syslog = month(unlevelled).is_some();
-        return Some(Split { level: level.is_some(), time: true, syslog, ..rest(after_blank(more)?) });
+        return Some(Split { level: level.is_some(), time: true, ..rest(after_blank(more)?) });
     }
     // `[16:46:57 INF]`, `[2024-03-01 12:34:56,789: ERROR/MainProcess]`
     let (beside, more) = more.split_once(']')?;
@@ -215,15 +222,13 @@ fn process(line: &str) -> Option<Split<'_>> {
     let (region, more) = more.strip_prefix(' ').filter(|_| host == 0)?.split_once(" [")?;
     let (level, more) = more.split_once(']')?;
     let is_ours = form::is_level(level) && region.len() <= 5;
-    is_ours.then_some(Split { level: true, ..of(source, after_blank(more)?) })
+    is_ours.then_some(Split { level: true, ..of(source, after_blank(more).unwrap_or(more)) })
 }
 
-/// `host1 app: `, without a number.
-fn program(line: &str) -> Option<Split<'_>> {
-    let (_, more) = line.split_at(name_end(line)?);
-    let more = more.strip_prefix(' ')?;
-    let more = more[name_end(more)?..].strip_prefix(':')?;
-    after_blank(more).map(|rest| of(&line[..line.len() - more.len()], rest))
+/// `ERROR\t` of AWS Lambda for Node.js.
+fn leveled(line: &str) -> Option<Split<'_>> {
+    let (level, more) = line.split_once('\t').unwrap_or((line, ""));
+    form::is_level(level).then_some(Split { level: true, ..rest(more) })
 }
 
 /// `stderr F `: the stream, and whether the line is whole or a part.
@@ -287,7 +292,6 @@ mod tests {
             "2024-03-01T12:34:56.789012345Z x",
             "2024-03-01T12:34:56.789Z stderr F x",
             "Mar 15 18:13:49 host1 traffic_manager[53076]: x",
-            "Mar  5 18:13:49 host1 app: x",
             "2024-03-15T18:13:49+0000 host1 app[7]: x",
             "Fri 2024-03-15 18:13:49 UTC host1 app[7]: x",
             "2019-09-18T13:31:13.945900+00:00 app[web.1]: x",
@@ -312,14 +316,25 @@ mod tests {
             "2024-04-05T04:17:24.044Z pid=42 tid=3dm WARN: x",
             "[Wed Jul 01 15:34:08.123456 2020] x",
             "app-1  | 2024-03-01T12:34:56Z [ERROR] x",
+            "Thu 2026-01-08 11:23:05 CET host1 app[7]: x",
+            "[ 1234.567890] host1 app[7]: x",
+            "[61234.567890 <    0.000012 >] host1 app[7]: x",
+            "1767871394.123456 host1 app[7]: x",
+            "1767871394123\tx",
+            "2024-03-01_12:34:56.78901 x",
+            "@400000006523af1e2d3c4b5a x",
+            "<11>1 2024-03-01T12:34:56.789Z host1 app 4711 - - x",
+            "<11>1 2024-03-01T12:34:56.789Z host1 app 4711 ID4 [x@32473 a=\"3\"] x",
+            "2024-03-15T18:13:49Z app[3d8dd15ce23489] ams [info]x",
+            "2026-01-08T11:23:05.123Z\t6f1e2d3c-1111-2222-3333-444455556666\tERROR\tx",
         ];
         for line in lines {
-            let split = split(line, &|_| true);
+            let split = split(line, &Sources::any());
             assert_eq!(split.rest, "x", "{line}");
             assert!(split.is_stamped(line));
         }
-        assert_eq!(split("gathio-1  |", &|_| true).rest, "");
-        assert_eq!(split("app-1  |     at f", &|_| true), of("app-1", "    at f"));
+        assert_eq!(split("gathio-1  |", &Sources::any()).rest, "");
+        assert_eq!(split("app-1  |     at f", &Sources::any()), of("app-1", "    at f"));
     }
 
     #[test]
@@ -340,8 +355,8 @@ mod tests {
             "(node:12) UnhandledPromiseRejectionWarning: Error: x",
         ];
         for line in lines {
-            assert_eq!(split(line, &|_| true).rest, line);
+            assert_eq!(split(line, &Sources::any()).rest, line);
         }
-        assert_eq!(split("a | b", &|_| false).rest, "a | b");
+        assert_eq!(split("a | b", &Sources::default()).rest, "a | b");
     }
 }

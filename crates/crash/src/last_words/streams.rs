@@ -3,26 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::prefix;
+use super::prefix::{self, Sources};
 use super::report::Line;
-
-/// A name before a bar is a source's where it stands before as many lines.
-const LINES_OF_SOURCE: usize = 2;
 
 /// The lines of each source, those without one first.
 pub(super) fn of(text: &str) -> Vec<Vec<Line<'_>>> {
     let lines: Vec<&str> = text.split('\n').map(str::trim_end).collect();
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for line in &lines {
-        if let Some(source) = prefix::split(line, &|_| true).source {
-            *counts.entry(source).or_default() += 1;
-        }
-    }
-    let needed = LINES_OF_SOURCE.min(lines.iter().filter(|line| !line.is_empty()).count());
-    let known = |source: &str| counts.get(source).is_some_and(|count| *count >= needed);
+    let sources = Sources::of(&lines);
     let mut streams: BTreeMap<Option<&str>, Vec<Line<'_>>> = BTreeMap::new();
     for (number, line) in lines.iter().enumerate() {
-        let split = prefix::split(line, &known);
+        let split = prefix::split(line, &sources);
         streams.entry(split.source).or_default().push(Line {
             text: split.rest,
             level: split.level,
@@ -37,11 +27,11 @@ pub(super) fn of(text: &str) -> Vec<Vec<Line<'_>>> {
     streams
 }
 
-/// Takes off what every prefixed line is indented by: some logs put tabs behind the time.
+/// Takes off what every prefixed line is indented by, as some logs put tabs behind the time; where no line has a prefix, what all
+/// lines are indented by.
 fn align(lines: &mut [Line<'_>]) {
-    fn is_ours(line: &Line<'_>) -> bool {
-        line.stamped && !line.is_empty()
-    }
+    let has_stamps = lines.iter().any(|line| line.stamped);
+    let is_ours = |line: &Line<'_>| (line.stamped || !has_stamps) && !line.is_empty();
     let blanks = |text: &str| text.len() - text.trim_start_matches([' ', '\t']).len();
     let common = lines.iter().filter(|line| is_ours(line)).map(|line| blanks(line)).min().unwrap_or(0);
     for line in lines.iter_mut().filter(|line| is_ours(line)) {
@@ -49,19 +39,35 @@ fn align(lines: &mut [Line<'_>]) {
     }
 }
 
-/// The lines of Docker's `json-file` log, `{"log":"…\n","stream":"stderr","time":"…"}`, as they were written.
+/// The lines as they were written, of an output that something put into records, one a line:
+///
+/// | who | record |
+/// |---|---|
+/// | Docker's `json-file`, Fluent Bit | `{"log":"…\n","stream":"stderr","time":"…"}`; Fluentd has time and tag before it |
+/// | journald's `json` | `{"MESSAGE":"…","_PID":"7"}` |
+/// | Google's logs, `CloudWatch`, Vector | `{"textPayload":"…"}`, `{"message":"…","ingestionTime":1}`, `{"message":"…","source_type":"…"}` |
 pub(super) fn unwrapped(text: &str) -> Cow<'_, str> {
-    #[derive(serde::Deserialize)]
-    struct Wrapped<'t> {
-        #[serde(borrow)]
-        log: Cow<'t, str>,
-    }
-    if !text.contains("{\"log\":\"") {
+    if !text.contains("{\"") {
         return Cow::Borrowed(text);
     }
-    let unwrap = |line| serde_json::from_str(line).map_or(Cow::Borrowed(line), |Wrapped { log }| log);
-    let lines: Vec<Cow<'_, str>> = text.split('\n').map(unwrap).collect();
+    let lines: Vec<Cow<'_, str>> =
+        text.split('\n').map(|line| inner(line).map_or(Cow::Borrowed(line), Cow::Owned)).collect();
     lines.iter().map(|line| line.trim_end_matches('\n')).collect::<Vec<_>>().join("\n").into()
+}
+
+/// What a record says, where it is one of those.
+fn inner(line: &str) -> Option<String> {
+    let at = line.find("{\"").filter(|_| line.ends_with('}'))?;
+    let record: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line[at..]).ok()?;
+    let of = |field: &str, beside: &[&str]| {
+        let is_ours = beside.is_empty() || beside.iter().any(|name| record.contains_key(*name));
+        record.get(field).filter(|_| is_ours)?.as_str()
+    };
+    of("log", &[])
+        .or_else(|| of("MESSAGE", &["_PID", "SYSLOG_IDENTIFIER", "__REALTIME_TIMESTAMP"]))
+        .or_else(|| of("textPayload", &[]))
+        .or_else(|| of("message", &["ingestionTime", "source_type"]))
+        .map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -89,5 +95,15 @@ mod tests {
             "{\"log\":\"Traceback \\\"x\\\"\\n\",\"stream\":\"stderr\",\"time\":\"t\"}\n{\"log\":\"  b\\n\"}";
         assert_eq!(unwrapped(text), "Traceback \"x\"\n  b");
         assert_eq!(unwrapped("{\"log\":\"half"), "{\"log\":\"half");
+        for line in [
+            "2026-01-08 11:23:00.0 +0000 docker.shop: {\"log\":\"  x\",\"source\":\"stderr\"}",
+            "{\"MESSAGE\":\"  x\",\"_PID\":\"7\"}",
+            "{\"severity\":\"ERROR\",\"textPayload\":\"  x\"}",
+            "{\"message\":\"  x\",\"ingestionTime\":1}",
+        ] {
+            assert_eq!(unwrapped(line), "  x", "{line}");
+        }
+        let own = "{\"level\":50,\"message\":\"x\",\"stack\":\"y\"}";
+        assert_eq!(unwrapped(own), own, "a record of the program's own has more than its message");
     }
 }

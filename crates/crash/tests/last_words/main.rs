@@ -6,6 +6,7 @@
 mod hostile;
 mod leaks;
 mod posted;
+mod prefixed;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

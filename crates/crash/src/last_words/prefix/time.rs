@@ -2,8 +2,53 @@
 
 /// What follows a time in one of the forms that stand before lines.
 pub(super) fn time(text: &str) -> Option<&str> {
-    let text = weekday(text).unwrap_or(text);
-    iso(text).or_else(|| clock(text)).or_else(|| day_and_month(text)).or_else(|| month_and_day(text))
+    if let Some(text) = weekday(text) {
+        return dated(text).map(|more| zone(more).unwrap_or(more));
+    }
+    dated(text)
+        .or_else(|| clock(text))
+        .or_else(|| epoch(text))
+        .or_else(|| since_boot(text))
+        .or_else(|| tai(text))
+}
+
+fn dated(text: &str) -> Option<&str> {
+    iso(text).or_else(|| day_and_month(text)).or_else(|| month_and_day(text))
+}
+
+/// ` CET`, of journald, which writes the day's name before.
+fn zone(text: &str) -> Option<&str> {
+    let zone = text.strip_prefix(' ')?;
+    let end = zone.find(|c: char| !c.is_ascii_uppercase()).unwrap_or(zone.len());
+    (2..=5).contains(&end).then(|| &zone[end..])
+}
+
+/// `1767871394.123456`, or milliseconds before a tab.
+fn epoch(text: &str) -> Option<&str> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let more = &text[end..];
+    match (end, more.strip_prefix('.')) {
+        (10, Some(fraction)) => Some(fraction.trim_start_matches(|c: char| c.is_ascii_digit())),
+        (13, None) if more.is_empty() || more.starts_with('\t') => Some(more),
+        _ => None,
+    }
+}
+
+/// ` 1234.567890` or ` 1234.567890 <    0.000012 >` in brackets, whose end is left.
+fn since_boot(text: &str) -> Option<&str> {
+    let text = text.trim_start_matches(' ');
+    let (seconds, fraction) = text.split_once('.')?;
+    let is_seconds = !seconds.is_empty() && seconds.len() <= 9 && digits(seconds, seconds.len()).is_some();
+    let more = digits(fraction, 6)?;
+    let delta = more.strip_prefix(" <").and_then(|more| more.split_once('>')).map(|(_, more)| more);
+    let more = delta.unwrap_or(more);
+    (is_seconds && more.starts_with(']')).then_some(more)
+}
+
+/// `@400000006523af1e2d3c4b5a`: TAI64N.
+fn tai(text: &str) -> Option<&str> {
+    let (label, more) = text.strip_prefix("@4")?.split_at_checked(23)?;
+    label.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(more)
 }
 
 /// `Fri ` of `Fri 2024-03-15 18:13:49 UTC`.
@@ -17,7 +62,7 @@ fn weekday(text: &str) -> Option<&str> {
 fn iso(text: &str) -> Option<&str> {
     let text = digits(text, 4)?.strip_prefix(['-', '/'])?;
     let text = digits(digits(text, 2)?.strip_prefix(['-', '/'])?, 2)?;
-    clock(text.strip_prefix(", ").or_else(|| text.strip_prefix(['T', ' ', '\t']))?)
+    clock(text.strip_prefix(", ").or_else(|| text.strip_prefix(['T', ' ', '\t', '_']))?)
 }
 
 /// `01-Jul-2020 15:34:08`, `01/Jul/2020:15:34:08`.
@@ -34,7 +79,7 @@ fn month_and_day(text: &str) -> Option<&str> {
     Some(text.strip_prefix(' ').and_then(|text| digits(text, 4)).unwrap_or(text))
 }
 
-pub(super) fn month(text: &str) -> Option<&str> {
+fn month(text: &str) -> Option<&str> {
     const MONTHS: &str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
     let (month, more) = text.split_at_checked(3)?;
     MONTHS.split(' ').any(|known| known == month).then_some(more)
