@@ -117,10 +117,9 @@ impl Flight {
     pub(crate) fn retry(&mut self, was_tried: bool) {
         self.undecided = false;
         self.client.clear_interrupted();
+        let end = self.connection_end();
         if let Some(current) = &mut *self.client.current.borrow_mut() {
-            if was_tried {
-                current.second_try = SecondTry::IfUntried;
-            }
+            current.note_try(end, was_tried);
             self.first_worker.clone_from(&current.worker);
         }
         self.unassign();

@@ -10,7 +10,7 @@
 //!  first try       │                      ├── that had read several ─────────────▶ another process
 //!                  │                      └── that had not read it ──────────────▶ another process, which is no try
 //!                  │
-//!                  ├─ nothing died ── it was not read to its end ────────────────▶ once more
+//!                  ├─ nothing died ── it was not read to its end ────────────────▶ again, which is no try
 //!                  │              ├── it was, over a kept connection ────────────▶ once more
 //!                  │              └── it was, over a new one ────────────────────▶ 502: the app closed it
 //!                  └─ nothing is known within two seconds ───────────────────────▶ 502
@@ -20,10 +20,11 @@
 //!
 //!  any other whose ┌─ the process that died had read none of it ─────────────────▶ another process, which is no try
 //!  body is held ───┤  (the debugger has seen its sockets)
-//!                  ├─ the connection was closed before it came ──────────────────▶ once more
+//!                  ├─ the connection was closed before it came ──────────────────▶ again, which is no try
 //!                  └─ else ──────────────────────────────────────────────────────▶ 502: it may have had an effect
 //! ```
-//! Each within the budget, but for what was taken back, and once where it is a try.
+//! Each within the budget, but for what was taken back, and once where it is a try. What was not read to its
+//! end is sent again a few times at most: where children die one after another, it may meet several of them.
 //!
 //! A worker's connections break a moment before anybody knows that it died, and they break one by one, so that none of its
 //! requests can tell by itself whether it was alone. Therefore each of them waits for the decision that follows from what all
@@ -76,6 +77,10 @@ impl Decided {
     fn again(again: bool) -> Self {
         if again { Self::Again } else { Self::Fails }
     }
+
+    fn untried(again: bool) -> Self {
+        if again { Self::Untried } else { Self::Fails }
+    }
 }
 
 /// What becomes of a request that `worker` took without an answer byte, over a new connection or a kept one. `lives` ends when the
@@ -98,7 +103,7 @@ pub(crate) async fn decide(
     match second_try {
         SecondTry::Never | SecondTry::IfUntried => Decided::Fails,
         _ if end == Some(ConnectionEnd::Stale) && !flight.client.is_interrupted() => {
-            Decided::again(grant(flight))
+            Decided::untried(grant(flight))
         }
         SecondTry::IfUnread if end == Some(ConnectionEnd::Closed) => Decided::Fails,
         SecondTry::IfUnread => {
@@ -121,8 +126,10 @@ pub(crate) async fn decide(
                 if end == Some(ConnectionEnd::Closed) && !new_connection {
                     tokio::time::sleep(PROCESS_DEATH_IS_KNOWN_WITHIN).await;
                 }
-                let again = end == Some(ConnectionEnd::Reset) || !new_connection;
-                Decided::again(again && grant(flight))
+                if end == Some(ConnectionEnd::Reset) {
+                    return Decided::untried(grant(flight));
+                }
+                Decided::again(!new_connection && grant(flight))
             };
             let decided = async {
                 tokio::select! {

@@ -277,6 +277,30 @@ async fn a_new_connection_that_the_app_closes_is_its_answer() {
 }
 
 #[tokio::test]
+async fn a_get_that_nobody_reads_is_sent_again_a_few_times() {
+    for (deaths, status) in [(4, 200), (5, 502)] {
+        for is_told in [true, false] {
+            let (door, [worker]) = door().await;
+            let mut client = Wire::connect(&door).await;
+            client.ask("GET", "/waits").await;
+            for _ in 0..deaths {
+                drop(worker.accept().await);
+                if is_told {
+                    door.process_died(&worker.id, Death::ByItself, None).await;
+                }
+            }
+            if status == 200 {
+                let mut upstream = worker.accept().await;
+                assert!(upstream.head().await.starts_with("GET /waits "));
+                upstream.answer(200, b"").await;
+            }
+            assert_eq!(client.answered().await.0, status, "told: {is_told}");
+            nothing_came_to(&door, &[&worker]).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn retries_can_be_switched_off() {
     let door = open(FrontDoorSettings { retries: false, ..settings() });
     let [mut worker, other] = workers().await;
