@@ -216,7 +216,8 @@ export function pagesOf(app: App, incident?: string): string[] {
   const pages = ['/', `/apps/${app}`, `${category}/overview`, ...detectors.map((id) => `${category}/detectors/${id}`)];
   pages.push(`/apps/${app}/incidents`, `/apps/${app}/settings`);
   pages.push(...['custom', 'proactive', 'history'].map((tab) => `${autoHealPage(app)}?tab=${tab}`));
-  return incident ? [...pages, `/incidents/${incident}`] : pages;
+  pages.push('/shares', `${category}/detectors/application-crashes/share`);
+  return incident ? [...pages, `/incidents/${incident}/share`, `/incidents/${incident}`] : pages;
 }
 
 export const autoHealPage = (app: App) => `/apps/${app}/categories/diagnostic-tools/tools/auto-heal`;

@@ -25,6 +25,9 @@ const pages = {
   'auto-heal-history': `/apps/${app}/categories/diagnostic-tools/tools/auto-heal?tab=history`,
   incidents: `/apps/${app}/incidents`,
   incident: `/incidents/${incident}`,
+  'share-incident': `/incidents/${incident}/share`,
+  'share-report': `${category}/detectors/application-crashes/share`,
+  shares: '/shares',
   settings: `/apps/${app}/settings`,
   'not-found': '/nowhere',
 };

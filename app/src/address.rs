@@ -5,6 +5,8 @@
 use std::fmt::Display;
 
 use insight::detector::Detector;
+use model::auto_heal::restart::RestartKey;
+use model::share::ShareId;
 use model::{AppName, IncidentId};
 
 /// A path with names for its parts (`/apps/:app`), and the title of what is there.
@@ -50,6 +52,21 @@ impl Address {
         self.with(&[app, &detector.category.id(), &detector.id])
     }
 
+    /// Of this restart of an app.
+    pub fn of_restart(&self, app: &AppName, restart: &RestartKey) -> String {
+        self.with(&[app, restart])
+    }
+
+    /// Of this share link.
+    pub fn of_share(&self, id: &ShareId) -> String {
+        self.with(&[id])
+    }
+
+    /// Of whoever has this share link's token.
+    pub fn of_token(&self, token: &str) -> String {
+        self.with(&[&token])
+    }
+
     /// The path with these values for its parts, in their order.
     fn with(&self, values: &[&dyn Display]) -> String {
         let mut values = values.iter();
@@ -76,6 +93,10 @@ macro_rules! pages {
             OUTPUT: "/apps/:app/instances/:instance/output", "Output", OutputPage;
             SETTINGS: "/apps/:app/settings", "Settings", SettingsPage;
             INCIDENT: "/incidents/:id", "Incident", IncidentPage;
+            SHARE_INCIDENT: "/incidents/:id/share", "Share incident", ShareIncidentPage;
+            SHARE_DETECTOR: "/apps/:app/categories/:category/detectors/:detector/share", "Share report", ShareDetectorPage;
+            SHARE_RESTART: "/apps/:app/restarts/:restart/share", "Share restart", ShareRestartPage;
+            SHARES: "/shares", "Share links", SharesPage;
         }
     };
 }
@@ -96,6 +117,12 @@ pages!(addresses);
 pub const INCIDENT_MARKDOWN: Address = Address { path: "/incidents/:id/markdown", title: "" };
 /// `POST`: an incident is resolved, ignored for a time, or opened again.
 pub const INCIDENT_STATE: Address = Address { path: "/incidents/:id/state", title: "" };
+/// What a share link shows: a snapshot, for whoever has the link.
+pub const SHARED: Address = Address { path: "/s/:token", title: "" };
+/// The same as Markdown.
+pub const SHARED_MARKDOWN: Address = Address { path: "/s/:token/markdown", title: "" };
+/// `POST`: a share link is revoked.
+pub const REVOKE_SHARE: Address = Address { path: "/shares/:id/revoke", title: "" };
 /// `POST`: a graceful restart of one instance.
 pub const RESTART: Address = Address { path: "/apps/:app/instances/:instance/restart", title: "" };
 /// `POST`: the proactive rules go on after too many restarts.
@@ -112,8 +139,17 @@ pub const EVENTS: Address = Address { path: "/events", title: "" };
 pub const HEALTH: Address = Address { path: "/healthz", title: "" };
 
 /// What is answered by something else than a page.
-pub const ACTIONS: &[Address] =
-    &[INCIDENT_MARKDOWN, INCIDENT_STATE, RESTART, RESUME_PROACTIVE_RULES, EVENTS, HEALTH];
+pub const ACTIONS: &[Address] = &[
+    INCIDENT_MARKDOWN,
+    INCIDENT_STATE,
+    SHARED,
+    SHARED_MARKDOWN,
+    REVOKE_SHARE,
+    RESTART,
+    RESUME_PROACTIVE_RULES,
+    EVENTS,
+    HEALTH,
+];
 
 #[cfg(test)]
 mod tests {

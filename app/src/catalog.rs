@@ -76,6 +76,15 @@ pub(crate) const INCIDENTS: Entry = Entry {
     target: Target::Page(address::INCIDENTS),
 };
 
+/// The share links of all apps.
+pub(crate) const SHARES: Entry = Entry {
+    name: address::SHARES.title,
+    category: Category::DiagnosticTools,
+    description: "Links to snapshots of incidents, reports and restarts for readers without an account, and how often they were opened.",
+    keywords: "share link snapshot public colleague send revoke expire",
+    target: Target::Page(address::SHARES),
+};
+
 /// The settings.
 pub(crate) const SETTINGS: Entry = Entry {
     name: address::SETTINGS.title,
@@ -123,7 +132,7 @@ pub(crate) fn search_entries(
         SearchEntry { name: entry.name, category, href: entry.href(app), words }
     };
     let names = Setting::ALL.map(setting_name);
-    let listed = Category::ALL.into_iter().flat_map(entries).chain([INCIDENTS]);
+    let listed = Category::ALL.into_iter().flat_map(entries).chain([INCIDENTS, SHARES]);
     listed.map(|entry| found(entry, if entry.name == SETTINGS.name { &names } else { &[] })).collect()
 }
 

@@ -5,18 +5,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use insight::detector::Detector;
 use insight::dry_run::DryRun;
 use insight::report::Report;
+use insight::share::SharedReport;
 use model::auto_heal::config::Violation;
 use model::auto_heal::cpu::CpuRule;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::fuse::FuseNumbers;
 use model::auto_heal::limit::WorkerSize;
 use model::auto_heal::path_glob::PathGlob;
-use model::auto_heal::restart::Restart;
+use model::auto_heal::restart::{Restart, RestartKey};
 use model::auto_heal::{AutoHealConfig, NotRespondingNumbers};
 use model::change::Change;
 use model::crash::{Crash, Incident, IncidentSummary};
@@ -24,6 +26,7 @@ use model::crash_monitor::Numbers;
 use model::deploy::Deploy;
 use model::incident_state::IncidentDecision;
 use model::settings::{AppSettings, Setting};
+use model::share::{Included, Share, ShareId};
 use model::status::Snapshot;
 use model::{AppName, IncidentId, NodeName, TimeRange, Timestamp};
 
@@ -113,6 +116,23 @@ pub trait Console: Send + Sync {
     /// When an app's workers began to run other code, newest first, at most `limit`.
     async fn deploys(&self, app: &AppName, range: TimeRange, limit: u32)
     -> Result<Vec<Deploy>, ConsoleError>;
+    /// What a link to this would show; `None` where there is no such thing.
+    async fn share_preview(
+        &self,
+        what: &ToShare,
+        included: Included,
+    ) -> Result<Option<SharedReport>, ConsoleError>;
+    /// Makes a link to a snapshot of this; `None` where there is no such thing.
+    async fn share(
+        &self,
+        what: &ToShare,
+        included: Included,
+        expires_in: Duration,
+    ) -> Result<Option<MadeShare>, ConsoleError>;
+    /// The links of one app or of all, made last first, at most `limit`.
+    async fn shares(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Share>, ConsoleError>;
+    /// Ends a link; says whether there is one of that name.
+    async fn end_share(&self, id: &ShareId) -> Result<bool, ConsoleError>;
     /// What people changed for one app in `range`, and who it was, newest first, at most `limit`.
     async fn changes(&self, app: &AppName, range: TimeRange, limit: u32)
     -> Result<Vec<Change>, ConsoleError>;
@@ -132,6 +152,41 @@ pub trait Console: Send + Sync {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<HealEvent>, ConsoleError>;
+}
+
+/// What somebody wants to share.
+#[derive(Clone, Debug)]
+pub enum ToShare {
+    Incident(IncidentId),
+    /// What a detector says of a range.
+    Report {
+        app: AppName,
+        detector: &'static Detector,
+        range: TimeRange,
+    },
+    Restart {
+        app: AppName,
+        restart: RestartKey,
+    },
+}
+
+/// A link that has just been made.
+#[derive(Debug)]
+pub struct MadeShare {
+    pub id: ShareId,
+    pub token: ShareToken,
+    pub expires_at: Timestamp,
+    /// The time that was asked for is longer than what the snapshot shows is kept.
+    pub is_shortened: bool,
+}
+
+/// What a link is opened with. Shown once, to whoever made it.
+pub struct ShareToken(pub String);
+
+impl std::fmt::Debug for ShareToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// A new value for each setting, or none to leave the setting to the app's environment and the default.

@@ -34,14 +34,17 @@ mod parts;
 mod router;
 #[cfg(feature = "ssr")]
 #[expect(unreachable_pub, reason = "the component macro makes its inner function public")]
+pub mod shared;
+#[cfg(feature = "ssr")]
+#[expect(unreachable_pub, reason = "the component macro makes its inner function public")]
 mod site;
 
 #[cfg(feature = "ssr")]
 pub use answer::AnswerStatus;
 #[cfg(feature = "ssr")]
 pub use console::{
-    ConfigurationLine, Console, ConsoleError, ProactiveNumbers, RulesChange, SettingChanges, StoreFailure,
-    WorkerOutput,
+    ConfigurationLine, Console, ConsoleError, MadeShare, ProactiveNumbers, RulesChange, SettingChanges,
+    ShareToken, StoreFailure, ToShare, WorkerOutput,
 };
 #[cfg(feature = "ssr")]
 pub use incident_deploys::IncidentDeploys;
@@ -50,5 +53,7 @@ pub use pages::auto_heal::{
     Command as AutoHealCommand, Draft as AutoHealDraft, List as AutoHealList, Reply as AutoHealReply,
     SentForm as AutoHealForm, Submission as AutoHealSubmission,
 };
+#[cfg(feature = "ssr")]
+pub use pages::share::{LinkBase, Reply as ShareReply, Ticks as ShareTicks};
 #[cfg(feature = "ssr")]
 pub use site::{App, shell};

@@ -194,7 +194,7 @@ fn frame_line(at: usize, frame: &Frame) -> String {
 
 /// Prose in which nothing that came from a process is markup, leads anywhere or calls somebody: a word that could is code. Not by
 /// escapes, which some readers take for what they escape.
-fn plain(raw: &str) -> String {
+pub(crate) fn plain(raw: &str) -> String {
     let raw = seen(raw);
     let words = raw.split(' ').map(|word| if is_prose(word) { word.replace('_', "\\_") } else { code(word) });
     words.collect::<Vec<_>>().join(" ")
@@ -214,7 +214,7 @@ fn longest_run(raw: &str) -> usize {
 }
 
 /// A code span.
-fn code(raw: &str) -> String {
+pub(crate) fn code(raw: &str) -> String {
     let raw = seen(raw);
     let fence = "`".repeat(longest_run(&raw) + 1);
     match raw.as_ref() {
@@ -226,7 +226,7 @@ fn code(raw: &str) -> String {
 }
 
 /// A code block.
-fn block(raw: &str) -> String {
+pub(crate) fn block(raw: &str) -> String {
     let raw = raw.split('\n').map(seen).collect::<Vec<_>>().join("\n");
     let fence = "`".repeat((longest_run(&raw) + 1).max(3));
     format!("{fence}\n{raw}\n{fence}")

@@ -7,7 +7,7 @@ use leptos_router::{SsrMode, path};
 use crate::address::pages;
 use crate::pages::{
     AppHomePage, AppsPage, AutoHealPage, DetectorPage, IncidentPage, IncidentsPage, NotFoundPage, OutputPage,
-    OverviewPage, SettingsPage,
+    OverviewPage, SettingsPage, ShareDetectorPage, ShareIncidentPage, ShareRestartPage, SharesPage,
 };
 
 macro_rules! routes {

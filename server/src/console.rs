@@ -8,10 +8,13 @@ mod reloading;
 mod reports;
 mod saving;
 mod scoped;
+mod shares;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use app::{ConsoleError, ProactiveNumbers, StoreFailure};
 use model::crash_monitor::Numbers;
@@ -23,6 +26,7 @@ use tokio::sync::{Mutex, Notify, watch};
 
 pub use maintenance::Maintenance;
 pub use scoped::Consoles;
+pub use shares::SharedLinks;
 
 use crate::apps::{self, Saved};
 use crate::config::{App, Config, Line};
@@ -51,6 +55,9 @@ pub fn open(
         saved: std::sync::Mutex::new(saved),
         restarting: Mutex::default(),
         data_dir: config.data_dir.clone(),
+        listen: config.listen,
+        retention: std::sync::Mutex::new(config.retention),
+        sharing: Mutex::default(),
     };
     let live = Arc::new(live);
     (Consoles::new(Arc::clone(&live)), Maintenance::new(live))
@@ -75,6 +82,12 @@ struct LiveConsole {
     /// An app is new whose history could not be read.
     recall_wanted: Notify,
     data_dir: PathBuf,
+    /// The dashboard's address.
+    listen: SocketAddr,
+    /// How long what is recorded is kept.
+    retention: std::sync::Mutex<Duration>,
+    /// Held while a link is made, so that there are no more than may be.
+    sharing: Mutex<()>,
 }
 
 /// What the configuration says of one app.

@@ -74,8 +74,16 @@ fn answers(medic: &Medic) -> Vec<(String, Answer)> {
             format!("/incidents/{id}"),
             format!("/incidents/{id}/markdown"),
             format!("/api/v1/incidents/{id}"),
+            format!("/incidents/{id}/share"),
         ]);
+        let shares = format!("/api/v1/incidents/{id}/shares");
+        let body = json!({"include": ["app", "hosts", "paths"]}).to_string();
+        let made =
+            request(medic.address, "POST", &shares, &[("Content-Type", "application/json")], &body).json();
+        let link = made["url"].as_str().unwrap().split_once("/s/").unwrap().1;
+        paths.extend([format!("/s/{link}"), format!("/s/{link}/markdown")]);
     }
+    paths.extend(["/shares", "/api/v1/shares"].map(str::to_owned));
     paths.into_iter().map(|path| (path.clone(), medic.get(&path))).collect()
 }
 

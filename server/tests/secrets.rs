@@ -4,6 +4,7 @@
 
 mod support;
 
+use insight::detector::Sharing;
 use insight::detectors::DETECTORS;
 use std::io::Write;
 use std::net::TcpStream;
@@ -196,6 +197,56 @@ fn pages(medic: &Medic) -> Vec<String> {
     paths
 }
 
+/// What share links show of all that can be shared, opened as people and programs open them that are not signed in, and what whoever
+/// made them was answered.
+fn shared(medic: &Medic) -> Vec<(String, String)> {
+    let ids = |path: &str| -> Vec<String> {
+        let listed = medic.json(path);
+        listed.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let detectors = DETECTORS.iter().filter(|detector| detector.sharing != Sharing::Private);
+    let mut paths: Vec<String> =
+        detectors.map(|detector| format!("/api/v1/apps/shop/detectors/{}", detector.id)).collect();
+    paths.extend(ids("/api/v1/incidents").into_iter().map(|id| format!("/api/v1/incidents/{id}")));
+    let restarts = ids("/api/v1/apps/shop/restarts");
+    assert!(!restarts.is_empty());
+    paths.extend(restarts.into_iter().map(|id| format!("/api/v1/apps/shop/restarts/{id}")));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let is_in =
+        |text: &str, word: &str| text.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| part == word);
+    let mut shown = Vec::new();
+    for path in paths {
+        for include in [json!([]), json!(["app", "hosts", "paths"])] {
+            let body = json!({"include": include}).to_string();
+            let kind = ("Content-Type", "application/json");
+            let made = request(medic.address, "POST", &format!("{path}/shares"), &[kind], &body);
+            assert_eq!(made.status, 201, "{path}: {}", made.body);
+            let link = made.json()["url"].as_str().unwrap().split_once("/s/").unwrap().1.to_owned();
+            let private = include == json!([]);
+            for (agent, more) in [
+                ("Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0.0.0", ""),
+                ("Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", ""),
+                ("Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)", ""),
+                ("facebookexternalhit/1.1", ""),
+                ("Twitterbot/1.0", ""),
+                ("curl/8.5.0", "/markdown"),
+            ] {
+                let answer =
+                    request(medic.address, "GET", &format!("/s/{link}{more}"), &[("User-Agent", agent)], "");
+                assert_eq!(answer.status, 200, "{path}");
+                let text = answer.head + &answer.body;
+                for word in [host.trim(), "uid", "tmp", "home", "work", "target"] {
+                    assert!(!private || !is_in(&text, word), "{word} of {path}: {text}");
+                }
+                shown.push((format!("a link to {path} opened by {agent}"), text));
+            }
+            shown.push((path.clone(), made.body));
+        }
+    }
+    shown.push(("the list".to_owned(), medic.get("/shares").body + &medic.get("/api/v1/shares").body));
+    shown
+}
+
 #[test]
 fn no_secret_leaves_the_log_folders() {
     let mut planted = plant();
@@ -250,9 +301,16 @@ fn no_secret_leaves_the_log_folders() {
     }
     planted.medic.until_running();
 
+    let replaced = request(planted.medic.address, "POST", "/api/v1/apps/shop/instances/0/restart", &[], "");
+    assert_eq!(replaced.status, 202, "{}", replaced.body);
+    planted.medic.until("the restart recorded", || {
+        (!planted.medic.json("/api/v1/apps/shop/restarts").as_array().unwrap().is_empty()).then_some(())
+    });
+    let links = shared(&planted.medic);
     let shown = pages(&planted.medic).into_iter().map(|path| (path.clone(), planted.medic.get(&path)));
     let mut looked_at: Vec<(String, Vec<u8>)> =
         shown.map(|(path, answer)| (path, (answer.head + &answer.body).into_bytes())).collect();
+    looked_at.extend(links.into_iter().map(|(path, text)| (path, text.into_bytes())));
     looked_at.extend(planted.answers.drain(..).map(|(path, body)| (path, body.into_bytes())));
     looked_at.push(("Medic's log".to_owned(), planted.medic.log().into_bytes()));
     for pid in processes_below(&planted.medic.data_dir()) {

@@ -53,12 +53,16 @@ pub(super) async fn answer_of(href: &str) -> Option<(String, bool)> {
 
 /// Puts the text at `href` into the clipboard.
 pub(super) async fn copy_text_of(href: &str) -> Option<()> {
-    let text = text_of(href).await?;
+    copy_text(&text_of(href).await?).await
+}
+
+/// Puts a text into the clipboard.
+pub(super) async fn copy_text(text: &str) -> Option<()> {
     let clipboard = js_sys::Reflect::get(&window()?.navigator(), &"clipboard".into()).ok()?;
     if clipboard.is_undefined() {
         return None; // only in secure contexts
     }
-    JsFuture::from(clipboard.unchecked_into::<web_sys::Clipboard>().write_text(&text)).await.ok()?;
+    JsFuture::from(clipboard.unchecked_into::<web_sys::Clipboard>().write_text(text)).await.ok()?;
     Some(())
 }
 

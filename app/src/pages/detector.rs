@@ -1,12 +1,12 @@
 //! `…/detectors/{detector}`: any detector's question, the time range that it answers for, and the answer.
 
-use insight::detector::{Detector, Span};
+use insight::detector::{Detector, Sharing, Span};
 use insight::detectors::detector;
 use insight::report::Report;
 use leptos::prelude::*;
 use model::range::read_range;
 
-use crate::address::DETECTOR;
+use crate::address::{DETECTOR, SHARE_DETECTOR};
 use crate::answer::{PageError, answer, asked_app, console, path_part, query_part};
 use crate::catalog::OVERVIEW;
 use crate::parts::chart::ChartFigure;
@@ -38,11 +38,24 @@ pub(crate) fn DetectorPage() -> impl IntoView {
         let mut crumbs = app_crumbs(&app);
         crumbs.push((detector.category.title().to_owned(), OVERVIEW.href(&app)));
         let here = DETECTOR.of_detector(&app, detector);
-        let range_of = here.clone();
+        let (range_of, shared) = (here.clone(), read.range);
         let range = (detector.span == Span::Range).then(|| {
             view! {
                 <LiveRegion name="range">
                     <RangePill read=read now=now here=range_of />
+                </LiveRegion>
+            }
+        });
+        let share = (detector.sharing != Sharing::Private).then(|| {
+            let share = SHARE_DETECTOR.of_detector(&app, detector);
+            let share = format!("{share}?startTime={}&endTime={}", shared.start, shared.end);
+            view! {
+                <LiveRegion name="share">
+                    <p class="actions">
+                        <a class="button quiet-button" href=share>
+                            "Share"
+                        </a>
+                    </p>
                 </LiveRegion>
             }
         });
@@ -51,6 +64,7 @@ pub(crate) fn DetectorPage() -> impl IntoView {
                 <h1>{detector.title}</h1>
                 <p class="lead">{detector.description}</p>
                 {range}
+                {share}
                 <Answer report=report links=links />
             </Page>
         };

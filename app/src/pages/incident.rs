@@ -14,7 +14,7 @@ use model::deploy::Deploy;
 use model::incident_state::IncidentState;
 use model::{CrashCause, CrashId, IncidentId, TimeRange};
 
-use crate::address::{INCIDENT, INCIDENT_MARKDOWN, INCIDENT_STATE};
+use crate::address::{INCIDENT, INCIDENT_MARKDOWN, INCIDENT_STATE, SHARE_INCIDENT};
 use crate::answer::{PageError, answer, console, path_part, query_part};
 use crate::catalog::INCIDENTS;
 use crate::parts::frame::{Page, app_crumbs};
@@ -90,6 +90,7 @@ fn Content(
         [audits, crashes, restarts].map(|table| view! { <TableView table=table links=&links /> });
     let fault = incident.top_frame().cloned();
     let markdown = INCIDENT_MARKDOWN.of_incident(&incident.id);
+    let share = SHARE_INCIDENT.of_incident(&incident.id);
     let title = insight::incident::title(&incident);
     let facts = facts(&incident);
     let IncidentDeploys { before, beside_memory } = deploys;
@@ -108,6 +109,9 @@ fn Content(
             <p class="actions">
                 <a class="button" href=markdown data-copy="markdown">
                     "Copy as Markdown"
+                </a>
+                <a class="button quiet-button" href=share>
+                    "Share"
                 </a>
             </p>
             <Details details=facts />

@@ -10,6 +10,8 @@ mod not_found;
 mod output;
 mod overview;
 mod settings;
+pub(crate) mod share;
+mod shares;
 
 pub(crate) use app_home::AppHomePage;
 pub(crate) use apps::AppsPage;
@@ -21,3 +23,5 @@ pub(crate) use not_found::NotFoundPage;
 pub(crate) use output::OutputPage;
 pub(crate) use overview::OverviewPage;
 pub(crate) use settings::SettingsPage;
+pub(crate) use share::{ShareDetectorPage, ShareIncidentPage, ShareRestartPage};
+pub(crate) use shares::SharesPage;

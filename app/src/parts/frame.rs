@@ -7,7 +7,7 @@ use model::AppName;
 
 use super::verdict::VerdictBlock;
 use crate::address::{APP_HOME, APPS};
-use crate::catalog::{Entry, INCIDENTS, entries};
+use crate::catalog::{Entry, INCIDENTS, SHARES, entries};
 
 /// One step of the way back: its words and its address.
 pub(crate) type Crumb = (String, String);
@@ -77,7 +77,7 @@ fn Side(app: AppName, here: String) -> impl IntoView {
     view! {
         <nav class="side" aria-label=format!("Pages of {app}")>
             <p class="side-app">{app.to_string()}</p>
-            <ul>{link(APP_HOME.title, APP_HOME.of_app(&app))} {entry(&INCIDENTS)}</ul>
+            <ul>{link(APP_HOME.title, APP_HOME.of_app(&app))} {entry(&INCIDENTS)} {entry(&SHARES)}</ul>
             {Category::ALL
                 .into_iter()
                 .map(|category| {

@@ -23,9 +23,23 @@ pub struct Detector {
     pub span: Span,
     /// What is gathered for it; the rest of [`Evidence`] is empty.
     pub evidence: &'static [Ask],
+    /// Whether a link may show it to whoever has the link.
+    pub sharing: Sharing,
     /// The answer.
     pub report: fn(&Evidence) -> Report,
 }
+
+/// Whether a detector's answer may be shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// It speaks of processes, output or connections, or it is no report of its own.
+    Private,
+    /// As a snapshot ([`crate::share`]): all but the tables, of which those that are named have the columns that are named.
+    Snapshot { tables: &'static [(&'static str, SharedColumns)] },
+}
+
+/// The keys of a table's columns that are shared.
+pub type SharedColumns = &'static [&'static str];
 
 /// What time a detector speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

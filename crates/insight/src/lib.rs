@@ -3,7 +3,7 @@
 //! Every part is a function from what is recorded to what a person reads. No I/O, no async, no clock.
 //!
 //! Imports go one way: `detectors` → `tables`, `incident`, `buckets` → `report` → `severity`; `records` → `rules` and `healing`;
-//! `verdict` → `words` → `start`.
+//! `verdict` → `words` → `start`; `share` → all that it takes snapshots of.
 
 /// Files that the pages' tests share name this crate.
 #[cfg(test)]
@@ -28,6 +28,7 @@ pub mod records;
 pub mod report;
 pub mod rules;
 pub mod severity;
+pub mod share;
 pub mod start;
 pub mod tables;
 pub mod verdict;

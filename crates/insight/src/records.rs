@@ -93,6 +93,8 @@ impl From<&Reading> for ReadingRecord {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Restart))]
 pub struct RestartRecord {
+    /// Its name among the app's, in addresses.
+    pub id: String,
     /// The worker that was to go.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub old: WorkerId,
@@ -149,7 +151,7 @@ impl From<&RestartOutcome> for OutcomeRecord {
 impl From<Restart> for RestartRecord {
     fn from(restart: Restart) -> Self {
         let evidence = restart.evidence.as_ref().map(EvidenceRecord::from);
-        let outcome = OutcomeRecord::from(&restart.outcome);
+        let (id, outcome) = (restart.key().to_string(), OutcomeRecord::from(&restart.outcome));
         let Restart {
             old,
             new,
@@ -164,6 +166,7 @@ impl From<Restart> for RestartRecord {
             ..
         } = restart;
         Self {
+            id,
             old,
             new,
             place,

@@ -9,6 +9,8 @@ use crate::incident::{role, termination};
 use crate::report::{Cell, Column, Note, Severity, Table, Target};
 use crate::{healing, rules, words};
 
+pub(crate) const LATEST_CRASHES: &str = "Latest crashes";
+
 /// Single crashes, newest first. `with_incident`: with a column that leads to each one's incident.
 pub fn crashes(crashes: &[Crash], with_incident: bool) -> Table {
     let mut columns = vec![
@@ -28,7 +30,7 @@ pub fn crashes(crashes: &[Crash], with_incident: bool) -> Table {
         Column::short("process", "Process"),
     ]);
     let empty = "No crashes in this time range. A crash is a fatal signal, a nonzero exit code, or an out-of-memory kill.";
-    let mut table = Table::new("Latest crashes", columns, empty);
+    let mut table = Table::new(LATEST_CRASHES, columns, empty);
     table.rows = crashes.iter().map(|crash| crash_row(crash, with_incident)).collect();
     table
 }

@@ -19,6 +19,7 @@ pub mod process_connections;
 pub mod range;
 pub mod requests;
 pub mod settings;
+pub mod share;
 pub mod start;
 pub mod status;
 pub mod streams;

@@ -41,6 +41,7 @@ mod retention;
 mod schema;
 mod sessions;
 mod settings;
+mod shares;
 mod signal_only;
 mod sql;
 pub mod tables;
@@ -60,6 +61,7 @@ pub use accounts::{Added, Changed};
 pub use backup::{BackupError, SQLITE_FILE, Tidied, back_up, restore, tidy};
 pub use error::{Cause, StoreError};
 pub use keeper::Keeper;
+pub use shares::NewShare;
 
 /// Where to remember.
 #[derive(Clone, PartialEq, Eq)]

@@ -216,7 +216,7 @@ mod tests {
         let store = crate::Store::open(&Database::Sqlite(folder.path().join("medic.db"))).await.unwrap();
         let open = store.sql.pools().unwrap();
         let Pools::Sqlite(pools) = &*open else { unreachable!("a file was opened") };
-        sqlx::query("PRAGMA max_page_count = 60").execute(&pools.durable).await.unwrap();
+        sqlx::query("PRAGMA max_page_count = 120").execute(&pools.durable).await.unwrap();
 
         let node = NodeName::of_hostname("a");
         let place = |instance| Place { node: node.clone(), app: "shop".parse().unwrap(), instance };

@@ -27,7 +27,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [Step; 21] = [
+const STEPS: [Step; 22] = [
     step!(1, "crashes, settings, requests", "0001_crashes_settings_requests.sql"),
     step!(2, "restarts, rules, memory", "0002_restarts_rules_memory.sql"),
     step!(3, "flushes, retention", "0003_flushes_retention.sql"),
@@ -47,6 +47,7 @@ const STEPS: [Step; 21] = [
     step!(17, "request hours", "0017_request_hours.sql"),
     step!(18, "crashes of a signal alone", "0018_signal_only.sql"),
     step!(19, "deploys", "0019_deploys.sql"),
+    step!(20, "shares", "0020_shares.sql"),
     step!(21, "accounts", "0021_accounts.sql"),
     step!(22, "sessions", "0022_sessions.sql"),
 ];

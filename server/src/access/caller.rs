@@ -7,7 +7,7 @@
 //! or whose end lives in another network namespace, is nobody.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
@@ -59,6 +59,14 @@ impl Caller {
         let descriptor = format!("/proc/self/fd/{}", stream.as_raw_fd());
         let own_inode = std::fs::metadata(descriptor).ok().map(|socket| socket.ino());
         Ok(Self { end: Arrival::Tcp { peer, own, own_inode }, user: OnceCell::new() })
+    }
+
+    /// Where it is; none on this machine's own socket.
+    pub const fn address(&self) -> Option<IpAddr> {
+        match &self.end {
+            Arrival::Unix { .. } => None,
+            Arrival::Tcp { peer, .. } => Some(peer.ip()),
+        }
     }
 
     /// Whose process it is, proven.

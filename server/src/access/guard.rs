@@ -34,7 +34,9 @@ const LOGGED_PATH: usize = 200;
 
 /// Lets through what may be asked, with the [`Principal`] who asks.
 pub async fn let_in(mut request: Request, next: Next) -> Response {
-    let is_change = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    // what a link opens is the same for everybody, and nothing there changes anything
+    let is_shared = is_shared(request.uri().path());
+    let is_change = !is_shared && !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if let Err(refusal) = check_names(&request, is_change) {
         return answer(&refusal, request.uri().path());
     }
@@ -100,8 +102,17 @@ fn proxy_header(headers: &HeaderMap) -> Option<&'static str> {
     headers.keys().find_map(|name| of_proxy(name.as_str()))
 }
 
-/// A path is anybody's text: nothing of it may look like another line, or like another direction of writing.
+/// Below this whoever has a link reads, and whoever else asks is told nothing.
+fn is_shared(path: &str) -> bool {
+    path.starts_with("/s/")
+}
+
+/// A path is anybody's text: nothing of it may look like another line, or like another direction of writing. A link's token opens the
+/// link, so it stands in no log.
 fn logged(path: &str) -> String {
+    if is_shared(path) {
+        return "/s/***".to_owned();
+    }
     let shown: String = path.chars().take(LOGGED_PATH).collect();
     shown.escape_debug().to_string()
 }
@@ -205,5 +216,6 @@ mod tests {
     fn a_path_cannot_write_a_log_line() {
         assert_eq!(logged("/a\nb\u{1b}[1m\u{202e}"), "/a\\nb\\u{1b}[1m\\u{202e}");
         assert!(logged(&"x".repeat(10_000)).len() <= LOGGED_PATH);
+        assert_eq!(logged("/s/token/markdown"), "/s/***");
     }
 }

@@ -31,6 +31,12 @@ pub enum Operation {
     Restart,
     /// What workers wrote: an app may write anything there.
     SeeOutput,
+    /// Make a link by which anybody reads a snapshot.
+    Share,
+    /// Which links there are, whose, and how often they were opened.
+    SeeShares,
+    /// Revoke a link.
+    EndShare,
 }
 
 /// Who somebody is to this Medic.
@@ -80,12 +86,15 @@ const fn row(operation: Operation) -> Row {
         | Operation::SeeSettings
         | Operation::SeeRules
         | Operation::SeeHistory
-        | Operation::TryRules => READ,
+        | Operation::TryRules
+        | Operation::SeeShares => READ,
         Operation::ChangeSettings
         | Operation::ChangeRules
         | Operation::ChangeIncidents
         | Operation::Resume
-        | Operation::Restart => CHANGE,
+        | Operation::Restart
+        | Operation::Share
+        | Operation::EndShare => CHANGE,
         Operation::ChangeCustomAction => RUN_PROGRAM,
         Operation::SeeOutput => READ_OUTPUT,
     }
@@ -108,8 +117,9 @@ mod tests {
     #[test]
     fn the_table() {
         use Operation::{
-            ChangeCustomAction, ChangeIncidents, ChangeRules, ChangeSettings, Restart, Resume, SeeCrashes,
-            SeeHistory, SeeOutput, SeeProcesses, SeeReports, SeeRules, SeeSettings, SeeStatus, TryRules,
+            ChangeCustomAction, ChangeIncidents, ChangeRules, ChangeSettings, EndShare, Restart, Resume,
+            SeeCrashes, SeeHistory, SeeOutput, SeeProcesses, SeeReports, SeeRules, SeeSettings, SeeShares,
+            SeeStatus, Share, TryRules,
         };
         let all = [
             SeeStatus,
@@ -127,6 +137,9 @@ mod tests {
             Resume,
             Restart,
             SeeOutput,
+            Share,
+            SeeShares,
+            EndShare,
         ];
         let line = |operation| {
             let decided =
@@ -153,6 +166,9 @@ mod tests {
         Resume: UnknownSender, allowed, allowed
         Restart: UnknownSender, allowed, allowed
         SeeOutput: PrivateOutput, PrivateOutput, allowed
+        Share: UnknownSender, allowed, allowed
+        SeeShares: allowed, allowed, allowed
+        EndShare: UnknownSender, allowed, allowed
         ");
     }
 }

@@ -34,6 +34,7 @@ impl LiveConsole {
         let mut lines = self.lines.write().expect("nothing panics while it holds the lines");
         *lines = obeyed(&lines, &config.lines, waiting);
         drop(lines);
+        self.set_retention(config.retention);
         if !is_recalled {
             self.recall_wanted.notify_one();
         }

@@ -28,6 +28,16 @@ impl LiveConsole {
         detector: &Detector,
         range: TimeRange,
     ) -> Result<Report, ConsoleError> {
+        Ok((detector.report)(&self.evidence_of(app, detector, range).await?))
+    }
+
+    /// All that a detector asks for.
+    pub(super) async fn evidence_of(
+        &self,
+        app: &AppName,
+        detector: &Detector,
+        range: TimeRange,
+    ) -> Result<Evidence, ConsoleError> {
         let unknown = || ConsoleError::NoSuchApp(app.clone());
         let status = self.snapshot.borrow().app(app).cloned().ok_or_else(unknown)?;
         let numbers = self.crash_monitoring_of(app).unwrap_or_default();
@@ -38,7 +48,7 @@ impl LiveConsole {
         for add in gathered {
             add(&mut evidence);
         }
-        Ok((detector.report)(&evidence))
+        Ok(evidence)
     }
 
     async fn gather(

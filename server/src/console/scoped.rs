@@ -1,16 +1,20 @@
 //! The console as a principal may use it: the only way to the port that pages and API ask. Whatever is asked, the table of
 //! operations in `access` is asked first.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use app::{
-    ConfigurationLine, Console, ConsoleError, ProactiveNumbers, RulesChange, SettingChanges, WorkerOutput,
+    ConfigurationLine, Console, ConsoleError, MadeShare, ProactiveNumbers, RulesChange, SettingChanges,
+    ToShare, WorkerOutput,
 };
 use async_trait::async_trait;
 use insight::detector::Detector;
 use insight::dry_run::DryRun;
 use insight::evidence::Ask;
 use insight::report::Report;
+use insight::share::SharedReport;
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::restart::Restart;
@@ -20,10 +24,11 @@ use model::crash_monitor::Numbers;
 use model::deploy::Deploy;
 use model::incident_state::IncidentDecision;
 use model::settings::{AppSettings, Setting};
+use model::share::{Included, Share, ShareId};
 use model::status::Snapshot;
 use model::{AppName, IncidentId, NodeName, TimeRange, Timestamp};
 
-use super::{LiveConsole, failed};
+use super::{LiveConsole, SharedLinks, failed};
 use crate::access::{Operation, Principal};
 use crate::config::Line;
 
@@ -35,6 +40,16 @@ impl Consoles {
     /// Of what runs.
     pub(super) const fn new(live: Arc<LiveConsole>) -> Self {
         Self(live)
+    }
+
+    /// What share links show, which is nobody's console.
+    pub fn shared_links(&self) -> SharedLinks {
+        SharedLinks::new(Arc::clone(&self.0))
+    }
+
+    /// The dashboard's address, for links that nobody asked for by a name.
+    pub fn listen(&self) -> SocketAddr {
+        self.0.listen
     }
 
     /// Of whoever asks.
@@ -49,6 +64,17 @@ const CRASHES: &str = "crash_monitoring.crashes";
 struct Scoped {
     live: Arc<LiveConsole>,
     principal: Principal,
+}
+
+impl Scoped {
+    /// Nobody shares what they may not see.
+    fn may_see(&self, what: &ToShare) -> Result<(), ConsoleError> {
+        self.principal.may(match what {
+            ToShare::Incident(_) => Operation::SeeCrashes,
+            ToShare::Report { .. } => Operation::SeeReports,
+            ToShare::Restart { .. } => Operation::SeeHistory,
+        })
+    }
 }
 
 #[async_trait]
@@ -240,6 +266,36 @@ impl Console for Scoped {
     ) -> Result<Vec<Deploy>, ConsoleError> {
         self.principal.may(Operation::SeeHistory)?;
         self.live.recorded(app, self.live.store.deploys(app, range, limit)).await
+    }
+
+    async fn share_preview(
+        &self,
+        what: &ToShare,
+        included: Included,
+    ) -> Result<Option<SharedReport>, ConsoleError> {
+        self.may_see(what)?;
+        Ok(self.live.snapshot_of(what, included).await?.map(|snapshot| snapshot.report))
+    }
+
+    async fn share(
+        &self,
+        what: &ToShare,
+        included: Included,
+        expires_in: Duration,
+    ) -> Result<Option<MadeShare>, ConsoleError> {
+        self.may_see(what)?;
+        self.principal.may(Operation::Share)?;
+        self.live.share(what, included, expires_in, self.principal.name()).await
+    }
+
+    async fn shares(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Share>, ConsoleError> {
+        self.principal.may(Operation::SeeShares)?;
+        self.live.shares_of(app, limit).await
+    }
+
+    async fn end_share(&self, id: &ShareId) -> Result<bool, ConsoleError> {
+        self.principal.may(Operation::EndShare)?;
+        self.live.end_share(id, self.principal.name()).await
     }
 
     async fn changes(

@@ -1,17 +1,20 @@
-//! What is served over HTTP: the pages (`site`), the API and the events. Thin: each handler asks the console of its principal.
+//! What is served over HTTP: the pages (`site`), the API, the events and what share links show (`shared`). Thin: each handler asks the
+//! console of its principal, but for share links, which ask nobody who they are.
 
 mod api;
 mod asked;
 mod events;
 mod headers;
 mod health;
+mod link;
+mod shared;
 mod site;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, map_response};
+use axum::{Extension, Router};
 use model::status::Snapshot;
 use store::Store;
 use tokio::sync::watch;
@@ -38,11 +41,14 @@ pub fn router(
     snapshot: watch::Receiver<Arc<Snapshot>>,
     shut_down: watch::Receiver<bool>,
 ) -> Router {
+    let (listening, shared_links) = (link::Listening(consoles.listen()), consoles.shared_links());
     Router::new()
         .merge(api::router(consoles.clone()))
         .merge(health::router(store, snapshot.clone()))
         .merge(events::router(snapshot, shut_down))
         .merge(site::router(consoles))
+        .layer(Extension(listening))
+        .merge(shared::router(shared_links))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(from_fn(access::let_in))
         // Pages and JSON; not streams of events, which would be held back, and not what is compressed already. Nothing that is

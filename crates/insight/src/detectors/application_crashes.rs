@@ -4,7 +4,7 @@ use model::crash::{Incident, IncidentInRange, IncidentSummary};
 
 use crate::buckets::over_time;
 use crate::deploys;
-use crate::detector::{Category, Detector, Span};
+use crate::detector::{Category, Detector, Sharing, Span};
 use crate::evidence::{Ask, Evidence};
 use crate::exception::{exception, signature, type_name};
 use crate::incident::{actions, process, termination, titled};
@@ -34,6 +34,29 @@ pub static DETECTOR: Detector = Detector {
         Ask::Restarts { limit: 20 },
         Ask::Deploys { limit: deploys::MARKED },
     ],
+    sharing: Sharing::Snapshot {
+        tables: &[
+            (
+                OTHER_SIGNATURES,
+                &["last_seen", "incident", "exception", "termination", "crashes", "instances"],
+            ),
+            (
+                tables::LATEST_CRASHES,
+                &[
+                    "at",
+                    "instance",
+                    "exception",
+                    "termination",
+                    "incident",
+                    "uptime",
+                    "in_flight",
+                    "stack_source",
+                    "process",
+                ],
+            ),
+            (RESTARTS, &["at", "instance", "reason", "outcome", "failed", "streams", "tunnels"]),
+        ],
+    },
     report,
 };
 
@@ -46,6 +69,7 @@ pub static SUMMARY: Detector = Detector {
     keywords: "",
     span: Span::Range,
     evidence: &[Ask::CrashCounts, Ask::IncidentCount, Ask::Deploys { limit: deploys::MARKED }],
+    sharing: Sharing::Private,
     report: summary,
 };
 
@@ -53,6 +77,8 @@ pub static SUMMARY: Detector = Detector {
 const EXPLAINED: u32 = 10;
 /// So many have a line at least.
 const LISTED: u32 = 100;
+const OTHER_SIGNATURES: &str = "Other signatures";
+const RESTARTS: &str = "Restarts in this time range";
 
 fn report(evidence: &Evidence) -> Report {
     let Evidence { range, incidents, incidents_in_range, .. } = evidence;
@@ -138,7 +164,7 @@ fn other_signatures(incidents: &[&IncidentInRange]) -> Table {
         Column::number("crashes", "Crashes"),
         Column::long("instances", "Instances"),
     ];
-    let mut table = Table::new("Other signatures", columns, "No other signatures");
+    let mut table = Table::new(OTHER_SIGNATURES, columns, "No other signatures");
     let row = |IncidentInRange { incident, count }: &IncidentInRange| {
         let IncidentSummary { id, cause, signal, exit_code, .. } = incident;
         vec![
@@ -170,7 +196,7 @@ fn recorded(evidence: &Evidence) -> [Table; 4] {
         .map(|of| AuditRow { crash: Some(&of.crash), incident: Some(&of.incident), audit: &of.audit })
         .collect();
     let mut restarts = tables::restarts(
-        "Restarts in this time range",
+        RESTARTS,
         &evidence.restarts,
         RestartColumns::Beside,
         "No restarts in this time range",

@@ -21,7 +21,7 @@ use model::time::humanise;
 use model::{Place, Timestamp};
 
 use crate::buckets::times;
-use crate::detector::{Category, Detector, Span};
+use crate::detector::{Category, Detector, Sharing, Span};
 use crate::evidence::{Ask, CrashCount, Evidence, names};
 use crate::report::{Action, Detail, Insight, Report, Severity, Target};
 use crate::severity::GOING_ON;
@@ -40,6 +40,7 @@ pub static DETECTOR: Detector = Detector {
         Ask::CrashCounts,
         Ask::Deploys { limit: deploys::MARKED },
     ],
+    sharing: Sharing::Snapshot { tables: &[] },
     report,
 };
 

@@ -7,7 +7,7 @@ use model::Place;
 use model::auto_heal::arithmetic::percent;
 use model::process::Process;
 
-use crate::detector::{Category, Detector, Span};
+use crate::detector::{Category, Detector, Sharing, Span};
 use crate::evidence::{Ask, Evidence};
 use crate::report::{Action, Cell, Column, Detail, Insight, Note, Report, Severity, Table, Total};
 
@@ -21,6 +21,7 @@ pub static DETECTOR: Detector = Detector {
                open files ps top htop",
     span: Span::Now,
     evidence: &[Ask::Processes],
+    sharing: Sharing::Private,
     report,
 };
 

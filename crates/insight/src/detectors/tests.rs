@@ -1,6 +1,6 @@
 //! What holds of every detector, over the registry.
 
-mod nothing;
+pub(crate) mod nothing;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -14,7 +14,7 @@ use model::time::humanise;
 use model::{Place, TimeRange, Timestamp};
 
 use crate::buckets::{Buckets, times};
-use crate::detector::{Category, Detector, Span};
+use crate::detector::{Category, Detector, Sharing, Span};
 use crate::evidence::{Ask, CrashCount, Evidence, names};
 use crate::report::{Action, Chart, Detail, Insight, Note, Report, Series, Severity, Table, Target, Total};
 use crate::tables::{self, RestartColumns};
@@ -30,11 +30,21 @@ pub static DETECTOR: Detector = Detector {
     span: Span::Range,
     // Ours: a restart every 9 seconds of a day.
     evidence: &[Ask::Restarts { limit: 10_000 }, Ask::CrashCounts, Ask::Deploys { limit: deploys::MARKED }],
+    sharing: Sharing::Snapshot {
+        tables: &[(
+            LATEST,
+            &[
+                "at", "instance", "reason", "outcome", "duration", "drained", "failed", "streams", "tunnels",
+                "observed",
+            ],
+        )],
+    },
     report,
 };
 
 /// How many restarts the table lists.
 const LISTED: usize = 100;
+const LATEST: &str = "Latest restarts";
 
 fn report(evidence: &Evidence) -> Report {
     let Evidence { range, now, places, .. } = evidence;
@@ -67,7 +77,7 @@ fn report(evidence: &Evidence) -> Report {
 fn latest(restarts: &[Restart]) -> Table {
     let listed = restarts.get(..LISTED).unwrap_or(restarts);
     let empty = "No restarts in this time range";
-    let mut table = tables::restarts("Latest restarts", listed, RestartColumns::Whole, empty);
+    let mut table = tables::restarts(LATEST, listed, RestartColumns::Whole, empty);
     if restarts.len() > LISTED {
         table.notes.push(Note::new(format!("The newest {LISTED} of {} are listed.", restarts.len())));
     }

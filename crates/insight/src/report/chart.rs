@@ -2,7 +2,7 @@
 
 use model::auto_heal::evidence::{POINTS_LIMIT, Sample, Unit};
 use model::{TimeRange, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Counts over time, one series an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -102,7 +102,7 @@ pub struct Mark {
 }
 
 /// What a mark stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum MarkKind {

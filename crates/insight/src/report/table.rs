@@ -1,7 +1,7 @@
 //! Tables: columns with a name that stays, and cells that are values.
 
 use model::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::target::Target;
 use crate::severity::Severity;
@@ -42,7 +42,8 @@ pub struct Column {
 }
 
 /// How a column's cells stand on a page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Layout {
     /// On one line.
     #[default]

@@ -1,10 +1,13 @@
 //! The record of a restart: one replacement of a worker, with its reason and its evidence.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::auto_heal::evidence::{Evidence, Rule};
 use crate::crash_monitor::LastEnd;
-use crate::{Place, Timestamp, WorkerId, text};
+use crate::{NodeName, Place, Timestamp, WorkerId, text};
 
 /// Why a worker was to be replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +104,46 @@ impl Restart {
     pub fn id(&self) -> String {
         format!("{}/{}", self.old, self.at.as_ms())
     }
+
+    /// Its name among those of its app.
+    pub fn key(&self) -> RestartKey {
+        RestartKey { at: self.at, instance: self.place.instance, node: self.place.node.clone() }
+    }
+}
+
+/// A restart's name among those of its app, which can stand in an address: `1769847400000-1-node-a`. No place has two decisions in
+/// one millisecond.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartKey {
+    /// When it was decided.
+    pub at: Timestamp,
+    pub instance: u16,
+    pub node: NodeName,
+}
+
+impl fmt::Display for RestartKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.at.as_ms(), self.instance, self.node)
+    }
+}
+
+/// Not a restart's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid restart ID: must be decision in ms-instance-node")]
+pub struct RestartKeyError;
+
+impl FromStr for RestartKey {
+    type Err = RestartKeyError;
+
+    fn from_str(text: &str) -> Result<Self, RestartKeyError> {
+        let mut parts = text.splitn(3, '-');
+        let mut part = || parts.next().ok_or(RestartKeyError);
+        Ok(Self {
+            at: Timestamp::from_ms(part()?.parse().map_err(|_| RestartKeyError)?),
+            instance: part()?.parse().map_err(|_| RestartKeyError)?,
+            node: part()?.parse().map_err(|_| RestartKeyError)?,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +181,11 @@ mod tests {
             },
         };
         assert_eq!(restart.id(), "node-a/shop/1/1769847300000/1769847400000");
+        assert_eq!(restart.key().to_string(), "1769847400000-1-node-a");
+        assert_eq!("1769847400000-1-node-a".parse(), Ok(restart.key()));
+        for wrong in ["", "1769847400000-1", "x-1-node-a", "1-x-node-a", "1-1-", "1-1-a/b"] {
+            assert_eq!(wrong.parse::<RestartKey>(), Err(RestartKeyError), "{wrong}");
+        }
         let json = serde_json::to_string(&restart).unwrap();
         let why =
             r#""outcome":"failed","why":{"failure":"new_worker","end":{"kind":"not_ready","limit_ms":5000}}"#;

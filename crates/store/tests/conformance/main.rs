@@ -20,6 +20,7 @@ mod opening;
 mod restarts;
 mod retention;
 mod settings;
+mod shares;
 mod signal_only;
 mod tables;
 
@@ -63,6 +64,8 @@ conformance! {
         a_resolved_incident_hears_of_those_that_joined_it, parts_are_forgotten_with_their_incident;
     deploys: a_start_from_other_code_is_a_deploy, what_runs_is_known_when_its_deploy_is_forgotten,
         hostile_names_of_code_are_stored_clean_and_cut, a_mere_restart_of_the_same_code_regresses_nothing;
+    shares: a_link_is_found_by_its_hash_until_it_expires, openings_are_counted_by_who_opens,
+        a_revoked_link_opens_no_more_and_stays_in_the_list, a_link_goes_with_what_it_shows;
     hostile: what_cannot_be_seen_is_replaced, what_others_wrote_is_cleaned_as_it_is_read, long_names_are_cut, sql_in_a_name_is_a_name, hostile_evidence_is_stored_clean_and_cut;
     settings: settings_replace_all_of_the_apps, settings_of_an_older_medic_are_read, states_are_kept_by_node_and_instance;
     restarts: a_restart_reads_back_as_it_was, evidence_in_brief_lacks_what_was_measured, a_failure_of_an_older_medic_reads_as_it_was_told, a_restart_counts_once, restarts_of_one_app_in_a_range_newest_first;

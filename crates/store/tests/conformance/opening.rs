@@ -132,6 +132,7 @@ async fn name_workers_without_nodes(database: &Database) {
 /// As incidents were up to the seventeenth number of the tables.
 async fn count_without_parts(database: &Database) {
     for sql in [
+        "DROP TABLE share",
         "DROP TABLE deploy",
         "DROP TABLE app_code",
         "DROP TABLE incident_origin",

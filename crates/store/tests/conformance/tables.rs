@@ -13,6 +13,7 @@ use crate::accounts::{account, hash, session};
 use crate::databases::{columns, rows};
 use crate::deploys::code;
 use crate::fixtures::{app, at, captured, change, flush, heal_event, instance, memory, node, restart};
+use crate::shares;
 
 pub(crate) async fn the_tables_are_described_as_they_are(_: Store, database: Database) {
     let mut described: Vec<(String, String)> = TABLES
@@ -48,6 +49,7 @@ pub(crate) async fn what_is_old_goes_and_what_is_configured_stays(store: Store, 
     store.set_keep_from(at(0)).await.unwrap();
     store.add_account(&account("alice", AccountRole::Owner, &[]), &hash("a")).await.unwrap();
     store.add_session(&session(1, "alice", 0)).await.unwrap();
+    shares::add(&store, &shares::share(1, "shop", 0), "{}").await;
 
     let counted = async || {
         let mut counted = BTreeMap::new();

@@ -20,6 +20,7 @@ mod resume;
 mod rules;
 mod rules_body;
 mod settings;
+mod shares;
 mod signal_only;
 
 use axum::{Json, Router};
@@ -54,6 +55,11 @@ fn operations() -> OpenApiRouter<Consoles> {
         .routes(routes!(incidents::incident))
         .routes(routes!(incident_state::change_incident))
         .routes(routes!(signal_only::join_signal_only))
+        .routes(routes!(shares::share_incident))
+        .routes(routes!(shares::share_report))
+        .routes(routes!(shares::share_restart))
+        .routes(routes!(shares::shares))
+        .routes(routes!(shares::end_share))
         .routes(routes!(rules::auto_heal, rules::save_auto_heal))
         .routes(routes!(auto_heal_status::auto_heal_status))
         .routes(routes!(dry_run::dry_run))

@@ -8,10 +8,12 @@ mod auto_heal_form;
 mod incident_form;
 mod incident_markdown;
 mod settings_form;
+mod share_form;
 
 use crate::console::Consoles;
 use crate::http::asked::console_of;
-use app::{AnswerStatus, App, AutoHealSubmission, address, shell};
+use crate::http::link;
+use app::{AnswerStatus, App, address, shell};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRef, Request};
@@ -37,14 +39,17 @@ impl FromRef<Site> for Consoles {
 }
 
 impl Site {
-    /// The page that the form was sent to, with what was typed in it; `status` says whether that was taken.
-    async fn show_again(&self, mut parts: Parts, submission: AutoHealSubmission, status: u16) -> Response {
+    /// The page that the form was sent to, with what came of it in its context; `status` says whether it was taken.
+    async fn show_again<Came>(&self, mut parts: Parts, came: Came, status: u16) -> Response
+    where
+        Came: Clone + Send + Sync + 'static,
+    {
         // The body has been read, and a page is rendered as if it were asked for.
         parts.method = Method::GET;
         let consoles = self.consoles.clone();
         let context = move || {
             provide_page_context(&consoles);
-            provide_context(submission.clone());
+            provide_context(came.clone());
         };
         let options = self.options.clone();
         let document = move || shell(options.clone());
@@ -81,6 +86,10 @@ pub(super) fn router(consoles: Consoles) -> Router {
         .route(&address::RESTART.template(), post(auto_heal_form::restart))
         .route(&address::RESUME_PROACTIVE_RULES.template(), post(auto_heal_form::resume))
         .route(&address::INCIDENT_STATE.template(), post(incident_form::submit))
+        .route(&address::SHARE_INCIDENT.template(), post(share_form::incident))
+        .route(&address::SHARE_DETECTOR.template(), post(share_form::report))
+        .route(&address::SHARE_RESTART.template(), post(share_form::restart))
+        .route(&address::REVOKE_SHARE.template(), post(share_form::revoke))
         .route(&address::INCIDENT_MARKDOWN.template(), get(incident_markdown::show))
         .with_state(Site { consoles, options: options.clone() });
     Router::new()
@@ -92,14 +101,22 @@ pub(super) fn router(consoles: Consoles) -> Router {
 
 /// What every page finds in its context: the console of whoever asks, among others.
 fn provide_page_context(consoles: &Consoles) {
-    if let Some(console) = use_context::<Parts>().and_then(|parts| console_of(&parts, consoles)) {
-        provide_context(console);
+    if let Some(parts) = use_context::<Parts>() {
+        provide_context(link::base(&parts));
+        if let Some(console) = console_of(&parts, consoles) {
+            provide_context(console);
+        }
     }
     let response = expect_context::<ResponseOptions>();
     crate::http::headers::add_page_headers(&response);
     provide_context(AnswerStatus::new(move |status| {
         response.set_status(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     }));
+}
+
+/// Where the site's one style sheet is.
+pub(super) fn style() -> String {
+    format!("/{}/{}.css", assets::PACKAGE_FOLDER, assets::output_name())
 }
 
 /// A file of the site, or the page that says that there is nothing here.

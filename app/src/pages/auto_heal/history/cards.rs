@@ -11,6 +11,7 @@ use model::auto_heal::restart::{Restart, RestartOutcome};
 use model::deploy::Deploy;
 use model::time::humanise;
 
+use crate::address::SHARE_RESTART;
 use crate::parts::evidence::EvidenceView;
 use crate::parts::icon::{Status, tone};
 use crate::parts::readings::sentence;
@@ -24,6 +25,7 @@ pub(super) fn RestartCard<'a>(
     deploys: &'a [Deploy],
 ) -> impl IntoView + use<> {
     let id = restart.id();
+    let share = SHARE_RESTART.of_restart(&restart.place.app, &restart.key());
     let severity = Severity::of_restart(&restart);
     let (word, why) = match &restart.outcome {
         RestartOutcome::Done => ("Restarted", None),
@@ -85,6 +87,11 @@ pub(super) fn RestartCard<'a>(
                     </div>
                 </dl>
                 {evidence}
+                <p class="actions">
+                    <a class="button quiet-button" href=share>
+                        "Share"
+                    </a>
+                </p>
             </div>
         </details>
     }
