@@ -62,6 +62,17 @@ export class Medic {
     return (await answer.json()) as T;
   }
 
+  /** Adds an account, as the command line does. */
+  async addAccount(name: string, password: string, ...rights: string[]): Promise<void> {
+    const words = ['user', 'add', name, ...rights, '--password-file', '-', '--config', join(this.folder, 'medic.toml')];
+    const child = spawn(join(target, 'debug/medic'), words, { stdio: ['pipe', 'ignore', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (data) => (said += data));
+    child.stdin.end(password);
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    if (code !== 0) throw new Error(`medic user add ${name}: ${said}`);
+  }
+
   /** Asks an app at its front door. */
   async ask(app: App, path: string): Promise<number> {
     const answer = await fetch(`${this.doors[app]}${path}`);

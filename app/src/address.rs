@@ -97,6 +97,10 @@ macro_rules! pages {
             SHARE_DETECTOR: "/apps/:app/categories/:category/detectors/:detector/share", "Share report", ShareDetectorPage;
             SHARE_RESTART: "/apps/:app/restarts/:restart/share", "Share restart", ShareRestartPage;
             SHARES: "/shares", "Share links", SharesPage;
+            SIGN_IN: "/sign-in", "Sign in", SignInPage;
+            FIRST_OWNER: "/first-owner", "First owner", FirstOwnerPage;
+            ACCOUNT: "/account", "Your account", AccountPage;
+            ACCOUNTS: "/accounts", "Accounts", AccountsPage;
         }
     };
 }
@@ -133,6 +137,13 @@ pub const AUTO_HEAL_API: Address = Address { path: "/api/v1/apps/:app/auto-heal"
 /// The last lines of an instance's output, by the API.
 pub const OUTPUT_API: Address = Address { path: "/api/v1/apps/:app/instances/:instance/output", title: "" };
 
+/// `POST`: ends the session of the browser that asks.
+pub const SIGN_OUT: Address = Address { path: "/sign-out", title: "" };
+/// `POST`: ends one session of the account, or all.
+pub const END_SESSIONS: Address = Address { path: "/account/sessions/end", title: "" };
+/// Signing in and out, by the API.
+pub const SESSION_API: Address = Address { path: "/api/v1/session", title: "" };
+
 /// Tells open pages that something changed.
 pub const EVENTS: Address = Address { path: "/events", title: "" };
 /// Whether Medic itself is well, for whatever watches it.
@@ -147,9 +158,39 @@ pub const ACTIONS: &[Address] = &[
     REVOKE_SHARE,
     RESTART,
     RESUME_PROACTIVE_RULES,
+    SIGN_OUT,
+    END_SESSIONS,
     EVENTS,
     HEALTH,
 ];
+
+/// The page to sign in on, which leads back to a page.
+pub fn sign_in_and_back_to(page: &str) -> String {
+    if page == APPS.path {
+        return SIGN_IN.path.to_owned();
+    }
+    let hex = |digit: u8| char::from(b"0123456789ABCDEF"[usize::from(digit)]);
+    let mut address = format!("{}?to=", SIGN_IN.path);
+    for byte in page.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            address.push(char::from(byte));
+        } else {
+            address.extend(['%', hex(byte >> 4), hex(byte & 15)]);
+        }
+    }
+    address
+}
+
+/// A text as a path and query of this site that a sign-in may lead to; anything else leads to the start.
+pub fn own_page(text: &str) -> &str {
+    const LONGEST: usize = 2_000;
+    let is_own = text.len() <= LONGEST
+        && text.starts_with('/')
+        && !text.starts_with("//")
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && ![SIGN_IN.path, FIRST_OWNER.path, SIGN_OUT.path].iter().any(|path| text.starts_with(path));
+    if is_own { text } else { APPS.path }
+}
 
 #[cfg(test)]
 mod tests {
@@ -173,6 +214,33 @@ mod tests {
         ] {
             assert!(!OUTPUT.matches(other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_sign_in_leads_back_to_pages_of_this_site_alone() {
+        for own in ["/", "/apps/shop?a=b&c=%20#x", "/incidents/0123456789abcdef"] {
+            assert_eq!(own_page(own), own);
+        }
+        let foreign = [
+            "",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "\\/evil.example",
+            "javascript:alert(1)",
+            "/\t/evil.example",
+            "/a\r\nSet-Cookie: a=b",
+            "/ä",
+            "/sign-in?to=/",
+            "/first-owner",
+            " /",
+        ];
+        for text in foreign {
+            assert_eq!(own_page(text), "/", "{text:?}");
+        }
+        assert_eq!(own_page(&format!("/{}", "a".repeat(2_000))), "/");
+        assert_eq!(sign_in_and_back_to("/"), "/sign-in");
+        assert_eq!(sign_in_and_back_to("/apps/shop?a=b&c"), "/sign-in?to=/apps/shop%3Fa%3Db%26c");
     }
 
     #[test]

@@ -99,8 +99,13 @@ pub(crate) fn path_part(name: &str) -> String {
 /// A value of the page's query, at most so long that it cannot swell the page.
 pub(crate) fn query_part(name: &str) -> Option<String> {
     const LONGEST: usize = 200;
+    query_part_of(name, LONGEST)
+}
+
+/// The same, at most of that length.
+pub(crate) fn query_part_of(name: &str, longest: usize) -> Option<String> {
     let value = use_query_map().with_untracked(|query| query.get(name));
-    value.map(|value| seen(&value).chars().take(LONGEST).collect())
+    value.map(|value| seen(&value).chars().take(longest).collect())
 }
 
 /// The app that the page's address names, as it is now.

@@ -12,6 +12,7 @@ use insight::detector::Detector;
 use insight::dry_run::DryRun;
 use insight::report::Report;
 use insight::share::SharedReport;
+use model::account::{Account, AccountRole, Session, SessionId};
 use model::auto_heal::config::Violation;
 use model::auto_heal::cpu::CpuRule;
 use model::auto_heal::event::HealEvent;
@@ -35,6 +36,14 @@ use model::{AppName, IncidentId, NodeName, TimeRange, Timestamp};
 pub trait Console: Send + Sync {
     /// The wall clock.
     fn now(&self) -> Timestamp;
+    /// Who asks.
+    fn reader(&self) -> Reader;
+    /// The role that whoever asks lacks to do that; none where they may.
+    fn lacks(&self, action: Action) -> Option<AccountRole>;
+    /// The sessions of whoever asks, last used first.
+    fn sessions(&self) -> Vec<Session>;
+    /// Everybody who may sign in, by name.
+    fn accounts(&self) -> Result<Vec<Account>, ConsoleError>;
     /// The name of the machine that answers.
     fn node(&self) -> NodeName;
     /// What is true now.
@@ -187,6 +196,42 @@ impl std::fmt::Debug for ShareToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("***")
     }
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// There is no account: a user of this machine.
+    Machine,
+    /// Medic's own user or root by the Unix socket, while there are accounts.
+    Operator,
+    /// Somebody who has signed in.
+    Person(Box<Person>),
+    /// Nobody who has.
+    Stranger,
+}
+
+/// Somebody who has signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    pub account: Account,
+    /// The session that asks.
+    pub session: SessionId,
+}
+
+/// What pages offer to those alone who may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Restart,
+    ChangeIncidents,
+    ChangeSettings,
+    ChangeRules,
+    ChangeCustomAction,
+    Resume,
+    SeeOutput,
+    SeeConfiguration,
+    SeeAccounts,
+    Share,
 }
 
 /// A new value for each setting, or none to leave the setting to the app's environment and the default.

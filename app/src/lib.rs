@@ -43,8 +43,8 @@ mod site;
 pub use answer::AnswerStatus;
 #[cfg(feature = "ssr")]
 pub use console::{
-    ConfigurationLine, Console, ConsoleError, MadeShare, ProactiveNumbers, RulesChange, SettingChanges,
-    ShareToken, StoreFailure, ToShare, WorkerOutput,
+    Action, ConfigurationLine, Console, ConsoleError, MadeShare, Person, ProactiveNumbers, Reader,
+    RulesChange, SettingChanges, ShareToken, StoreFailure, ToShare, WorkerOutput,
 };
 #[cfg(feature = "ssr")]
 pub use incident_deploys::IncidentDeploys;
@@ -54,6 +54,10 @@ pub use pages::auto_heal::{
     SentForm as AutoHealForm, Submission as AutoHealSubmission,
 };
 #[cfg(feature = "ssr")]
+pub use pages::first_owner::FirstOwnerReply;
+#[cfg(feature = "ssr")]
 pub use pages::share::{LinkBase, Reply as ShareReply, Ticks as ShareTicks};
+#[cfg(feature = "ssr")]
+pub use pages::sign_in::SignInReply;
 #[cfg(feature = "ssr")]
 pub use site::{App, shell};

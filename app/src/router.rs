@@ -6,8 +6,9 @@ use leptos_router::{SsrMode, path};
 
 use crate::address::pages;
 use crate::pages::{
-    AppHomePage, AppsPage, AutoHealPage, DetectorPage, IncidentPage, IncidentsPage, NotFoundPage, OutputPage,
-    OverviewPage, SettingsPage, ShareDetectorPage, ShareIncidentPage, ShareRestartPage, SharesPage,
+    AccountPage, AccountsPage, AppHomePage, AppsPage, AutoHealPage, DetectorPage, FirstOwnerPage,
+    IncidentPage, IncidentsPage, NotFoundPage, OutputPage, OverviewPage, SettingsPage, ShareDetectorPage,
+    ShareIncidentPage, ShareRestartPage, SharesPage, SignInPage,
 };
 
 macro_rules! routes {

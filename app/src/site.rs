@@ -8,7 +8,8 @@ use leptos_meta::{Meta, MetaTags, Title, provide_meta_context};
 use leptos_router::components::Router;
 
 use crate::Console;
-use crate::address::{APPS, EVENTS};
+use crate::address::{ACCOUNT, APPS, EVENTS, SIGN_OUT};
+use crate::console::Reader;
 use crate::islands::{Copy, Live};
 use crate::parts::icon::Mark;
 use crate::parts::markup;
@@ -64,7 +65,10 @@ fn document_title(page: &str) -> String {
 #[component]
 fn Masthead() -> impl IntoView {
     let console = use_context::<Arc<dyn Console>>();
-    let node = console.as_ref().map(|console| console.node());
+    let reader = console.as_ref().map(|console| console.reader());
+    // a stranger hears nothing, of this machine neither
+    let is_stranger = matches!(reader, Some(Reader::Stranger));
+    let node = console.as_ref().filter(|_| !is_stranger).map(|console| console.node());
     // before the page asks for anything: what it shows is not older
     let number = console.map_or(0, |console| console.snapshot().number);
     view! {
@@ -80,11 +84,30 @@ fn Masthead() -> impl IntoView {
                             {node.to_string()}
                         </span>
                     }
-                })} <span class="masthead-end" data-events=EVENTS.template() data-number=number>
+                })} <span class="masthead-end" data-events=(!is_stranger).then(|| EVENTS.template()) data-number=number>
                 <Copy />
                 <Live />
+                {match reader {
+                    Some(Reader::Person(person)) => Some(view! { <SignedIn name=person.account.name.to_string() /> }),
+                    _ => None,
+                }}
             </span>
         </header>
+    }
+}
+
+/// Who is signed in, and the way out.
+#[component]
+fn SignedIn(name: String) -> impl IntoView {
+    view! {
+        <a class="account" href=ACCOUNT.template() title="Your account">
+            {name}
+        </a>
+        <form method="post" action=SIGN_OUT.template()>
+            <button class="sign-out" type="submit">
+                "Sign out"
+            </button>
+        </form>
     }
 }
 

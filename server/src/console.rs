@@ -28,6 +28,7 @@ pub use maintenance::Maintenance;
 pub use scoped::Consoles;
 pub use shares::SharedLinks;
 
+use crate::accounts::Accounts;
 use crate::apps::{self, Saved};
 use crate::config::{App, Config, Line};
 use crate::configured::ConfiguredApps;
@@ -41,6 +42,7 @@ pub fn open(
     supervision: Supervision,
     (config, apps): (&Config, ConfiguredApps),
     saved: BTreeMap<AppName, Saved>,
+    accounts: Accounts,
 ) -> (Consoles, Maintenance) {
     let live = LiveConsole {
         node,
@@ -60,7 +62,7 @@ pub fn open(
         sharing: Mutex::default(),
     };
     let live = Arc::new(live);
-    (Consoles::new(Arc::clone(&live)), Maintenance::new(live))
+    (Consoles::new(Arc::clone(&live), accounts), Maintenance::new(live))
 }
 
 /// What answers, whoever asks; what somebody may ask is [`Consoles`]' to say, so nothing outside gets hold of it.

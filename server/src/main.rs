@@ -5,6 +5,7 @@
 #![expect(unreachable_pub, reason = "within a program, `pub` says what a module offers to its neighbours")]
 
 mod access;
+mod accounts;
 mod apps;
 mod ask;
 mod backup;
@@ -28,6 +29,7 @@ mod serve;
 mod service_manager;
 mod stopping;
 mod supervision;
+mod user;
 mod vitals;
 mod worker_output;
 
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Stop { keep_apps } => stop(&path, keep_apps),
         Command::Backup(file) => back_up(&path, &file),
         Command::Restore(file) => restore(&path, &file),
+        Command::User(command) => change_users(&path, command),
         Command::CheckConfig => check_config(&path),
         Command::Install { unit, yes } => {
             install::install(&install::Install { config: path, unit, yes }).map_err(Into::into)
@@ -123,6 +126,11 @@ fn restore(path: &std::path::Path, file: &std::path::Path) -> anyhow::Result<()>
     let kept = runtime()?.block_on(backup::restore(&config, file))?;
     let kept = kept.map_or_else(String::new, |kept| format!("; what was there is in {}", kept.display()));
     print(&format!("restored {}{kept}", file.display()))
+}
+
+fn change_users(path: &std::path::Path, command: command_line::UserCommand) -> anyhow::Result<()> {
+    let config = load(path)?;
+    print(runtime()?.block_on(user::run(path, &config, command))?.trim_end())
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -7,6 +7,8 @@
 mod dashboard;
 mod data_dir;
 mod ending;
+mod first_owner;
+mod people;
 mod recall;
 mod signals;
 
@@ -36,6 +38,7 @@ use crate::{housekeeping, http, stopping};
 use dashboard::Dashboard;
 pub use data_dir::lock;
 use ending::Ending;
+use people::People;
 use signals::{Asked, Signals};
 
 /// Why Medic did not start, or why it ended.
@@ -133,6 +136,7 @@ pub async fn serve(
     };
     let stored = recall::at_start(&store, &node, &config.apps).await;
     let is_recalled = stored.is_some();
+    let people = People::begin(&store, &clock, &config, is_recalled, purpose).await;
     let begin = stored.unwrap_or_default();
     let remembered = is_recalled.then_some(&begin.remembered);
     let (supervision, loop_ended) = supervision::start(dependencies, begin.starts(&config.apps), remembered);
@@ -144,9 +148,9 @@ pub async fn serve(
         supervision.clone(),
         (&config, apps.clone()),
         begin.saved,
+        people.accounts(),
     );
     let recalling = tokio::spawn(recall::keep(store.clone(), maintenance.clone(), is_recalled));
-    let router = http::router(consoles, store.clone(), supervision.snapshot(), shutting_down.clone());
     let (retention, retained) = watch::channel(config.retention);
     let housekeeping = housekeeping::Housekeeping {
         store: store.clone(),
@@ -158,17 +162,16 @@ pub async fn serve(
     };
     let housekeeping = tokio::spawn(housekeeping.run(shutting_down.clone()));
     let bounds = keep_files(&config, &clock, &health, &maintenance, &shutting_down);
-    let shares = descriptors.shares();
-    tokio::spawn(descriptors.watch(supervision.snapshot(), maintenance.noting(), shutting_down.clone()));
     let dashboard = Dashboard {
         address: config.listen,
         health,
         service_manager: Arc::clone(&service_manager),
         clock,
-        router,
-        shares,
-        shutting_down,
+        router: http::router(consoles, store.clone(), supervision.snapshot(), shutting_down.clone()),
+        shares: descriptors.shares(),
+        shutting_down: shutting_down.clone(),
     };
+    tokio::spawn(descriptors.watch(supervision.snapshot(), maintenance.noting(), shutting_down));
     let http = tokio::spawn(dashboard.serve(listener, dashboard::unix_socket(&config.data_dir)));
 
     let watched = tokio::spawn(watchdog(Arc::clone(&service_manager), supervision.clone())).abort_handle();
@@ -186,6 +189,7 @@ pub async fn serve(
     }
     watched.abort();
     recalling.abort();
+    people.end();
     shut_down.send_replace(true);
     let _panicked = stop.wait("the dashboard's last answers", HTTP_STOP, http).await;
     let _panicked = stop.wait("the last counts", COUNTS_STOP, housekeeping).await;
@@ -364,6 +368,8 @@ fn node_name() -> NodeName {
 pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| !service_manager::is_own_variable(name))
+        .filter(|(name, _)| {
+            !service_manager::is_own_variable(name) && !name.starts_with(first_owner::VARIABLES)
+        })
         .collect()
 }

@@ -9,6 +9,7 @@ use std::io::{Read, Write as _};
 use std::net::TcpStream;
 
 use app::address::{ACTIONS, PAGES};
+use support::people::{Browser, add};
 use support::{Medic, request};
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -16,8 +17,7 @@ const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const OTHERS: [&str; 3] = ["/api/v1/openapi.json", "/api/v1/nothing", "/nothing"];
 
 /// Every route, with what stands for its parts.
-fn routes(medic: &Medic) -> BTreeSet<String> {
-    let document = medic.json("/api/v1/openapi.json");
+fn routes(document: &serde_json::Value) -> BTreeSet<String> {
     let api = document["paths"].as_object().unwrap().keys().cloned();
     let site = PAGES.iter().chain(ACTIONS).map(app::address::Address::template);
     api.chain(site).chain(OTHERS.map(str::to_owned)).collect()
@@ -32,6 +32,7 @@ fn filled(route: &str) -> String {
         ("{detector}", "application-crashes"),
         ("{restart}", "1769847400000-0-node-a"),
         ("{token}", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        ("{name}", "nobody"),
     ];
     parts.iter().fold(route.to_owned(), |path, (part, value)| path.replace(part, value))
 }
@@ -50,7 +51,7 @@ fn every_route_and_method_for_every_principal() {
     let rebound = [("Host", "evil.example")];
     let mut table =
         String::from("method route: operator, unknown sender, another site's page, foreign host\n");
-    for route in routes(&medic) {
+    for route in routes(&medic.json("/api/v1/openapi.json")) {
         for method in METHODS {
             let path = filled(&route);
             // a stream has no end, and a restart begins something that the next row would meet
@@ -99,4 +100,51 @@ fn pages_and_json_are_compressed_and_events_are_not() {
     }
     let events = until(&medic, "/events", "gzip", "data:");
     assert!(!events.contains("content-encoding"), "{events}");
+}
+
+/// What would sign the asking browser out, or begin something that the next row would meet.
+const LEFT_OUT: [(&str, &str); 6] = [
+    ("GET", "/events"),
+    ("POST", "/sign-out"),
+    ("DELETE", "/api/v1/session"),
+    ("DELETE", "/api/v1/sessions"),
+    ("POST", "/api/v1/apps/{app}/instances/{instance}/restart"),
+    ("POST", "/apps/{app}/instances/{instance}/restart"),
+];
+
+#[test]
+fn every_route_and_method_for_every_role_and_a_foreign_app() {
+    let medic = Medic::with_shop("", "");
+    medic.until_running();
+    add(&medic, "everybody", &["--role", "owner"]);
+    let roles = ["viewer", "operator", "service-admin", "account-admin", "owner"];
+    for role in roles {
+        add(&medic, role, &["--role", role, "--app", "shop"]);
+    }
+    add(&medic, "elsewhere", &["--role", "owner", "--app", "other"]);
+    let browsers: Vec<Browser<'_>> =
+        roles.iter().chain(&["everybody", "elsewhere"]).map(|name| Browser::of(&medic, name)).collect();
+    let mut table =
+        format!("method route: {}, owner for all, owner of another app, nobody\n", roles.join(", "));
+    for route in routes(&browsers[0].ask("GET", "/api/v1/openapi.json").json()) {
+        for method in METHODS.into_iter().filter(|method| !LEFT_OUT.contains(&(*method, route.as_str()))) {
+            let path = filled(&route);
+            let answers: Vec<u16> = browsers.iter().map(|browser| browser.status(method, &path)).collect();
+            let nobody = request(medic.address, method, &path, &[], "").status;
+            let texts: Vec<String> = answers.iter().map(ToString::to_string).collect();
+            writeln!(table, "{method:6} {route}: {}, {nobody}", texts.join(", ")).unwrap();
+            if route.contains("{app}") {
+                let foreign = answers.last().unwrap();
+                assert!(
+                    [400, 404, 405, 415].contains(foreign),
+                    "{method} {route} is there for a foreigner: {foreign}"
+                );
+            }
+            let is_public = ["/sign-in", "/healthz"].contains(&route.as_str())
+                || route.starts_with("/s/")
+                || (method, route.as_str()) == ("POST", "/api/v1/session");
+            assert!(is_public || [303, 401].contains(&nobody), "{method} {route} is open: {nobody}");
+        }
+    }
+    insta::assert_snapshot!(table);
 }

@@ -44,9 +44,14 @@ pub(super) async fn text_of(href: &str) -> Option<String> {
     is_there.then_some(text)
 }
 
-/// What an address of this site answers, and whether that is what was asked for.
+/// What an address of this site answers, and whether that is what was asked for. Where the answer is another page, as the one to
+/// sign in on, the reader is led there.
 pub(super) async fn answer_of(href: &str) -> Option<(String, bool)> {
     let response = JsFuture::from(window()?.fetch_with_str(href)).await.ok()?.dyn_into::<Response>().ok()?;
+    if response.redirected() {
+        go_to(&response.url());
+        return None;
+    }
     let text = JsFuture::from(response.text().ok()?).await.ok()?.as_string()?;
     Some((text, response.ok()))
 }

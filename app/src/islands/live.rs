@@ -112,6 +112,8 @@ impl Stream {
             self.source.borrow().as_ref().is_none_or(|source| source.ready_state() == EventSource::CLOSED);
         if closed {
             self.close();
+            // whoever is not signed in any more is led to the sign-in by it
+            self.clone().refresh();
             set_timeout(move || self.open(), RETRY);
         }
     }

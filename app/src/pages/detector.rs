@@ -9,6 +9,7 @@ use model::range::read_range;
 use crate::address::{DETECTOR, SHARE_DETECTOR};
 use crate::answer::{PageError, answer, asked_app, console, path_part, query_part};
 use crate::catalog::OVERVIEW;
+use crate::console::Action;
 use crate::parts::chart::ChartFigure;
 use crate::parts::frame::{Page, app_crumbs};
 use crate::parts::insight::Insights;
@@ -46,7 +47,8 @@ pub(crate) fn DetectorPage() -> impl IntoView {
                 </LiveRegion>
             }
         });
-        let share = (detector.sharing != Sharing::Private).then(|| {
+        let may_share = detector.sharing != Sharing::Private && console.lacks(Action::Share).is_none();
+        let share = may_share.then(|| {
             let share = SHARE_DETECTOR.of_detector(&app, detector);
             let share = format!("{share}?startTime={}&endTime={}", shared.start, shared.end);
             view! {

@@ -7,6 +7,7 @@ use insight::incident::{actions, crash_count, process, state, termination};
 use insight::report::{Detail, LineChart, Table};
 use insight::tables::{self, AuditRow, RestartColumns};
 use leptos::prelude::*;
+use model::account::AccountRole;
 use model::auto_heal::evidence::{Sample, Unit};
 use model::auto_heal::restart::Restart;
 use model::crash::{Crash, Incident, Module};
@@ -17,6 +18,7 @@ use model::{CrashCause, CrashId, IncidentId, TimeRange};
 use crate::address::{INCIDENT, INCIDENT_MARKDOWN, INCIDENT_STATE, SHARE_INCIDENT};
 use crate::answer::{PageError, answer, console, path_part, query_part};
 use crate::catalog::INCIDENTS;
+use crate::console::Action;
 use crate::parts::frame::{Page, app_crumbs};
 use crate::parts::in_flight::InFlight;
 use crate::parts::insight::{Actions, Details, Notes};
@@ -24,6 +26,7 @@ use crate::parts::line_chart::LineFigure;
 use crate::parts::link::Links;
 use crate::parts::outcome::Outcome;
 use crate::parts::region::{Counter, LiveRegion, Scroll};
+use crate::parts::rights::RoleNeeded;
 use crate::parts::stack::Stack;
 use crate::parts::table::TableView;
 use crate::{Console, ConsoleError, IncidentDeploys};
@@ -53,12 +56,13 @@ pub(crate) fn IncidentPage() -> impl IntoView {
         let mut crumbs = app_crumbs(&incident.app);
         crumbs.push((INCIDENTS.name.to_owned(), INCIDENTS.href(&incident.app)));
         let (title, app) = (insight::incident::title(&incident), incident.app.clone());
+        let lacks = console.lacks(Action::ChangeIncidents);
         let view = view! {
             <Page title=format!("{app}: {title}") crumbs=crumbs app=Some(app) here=INCIDENTS.href(&incident.app)>
                 <Counter count=incident.count one="crash" many="crashes" />
                 <StateOutcome word=changed />
                 <LedHere asked=asked shown=incident.id.clone() />
-                <Content incident=incident crashes=crashes restarts=restarts deploys=deploys />
+                <Content incident=incident crashes=crashes restarts=restarts deploys=deploys lacks=lacks />
             </Page>
         };
         Ok(view.into_any())
@@ -80,6 +84,9 @@ fn Content(
     crashes: Vec<Crash>,
     restarts: Vec<Restart>,
     deploys: IncidentDeploys,
+    /// What the reader lacks to change its state.
+    #[prop(optional_no_strip)]
+    lacks: Option<AccountRole>,
 ) -> impl IntoView {
     let links = Links::of_app(incident.app.clone());
     let audits = audits(&incident, &crashes);
@@ -99,7 +106,7 @@ fn Content(
     let in_flight = view! { <InFlight incident=&incident /> }.into_any();
     let is_memory = incident.cause == CrashCause::OutOfMemory;
     let is_open = incident.state == IncidentState::Open;
-    let signal_only = view! { <SignalOnly incident=&incident /> }.into_any();
+    let signal_only = lacks.is_none().then(|| view! { <SignalOnly incident=&incident /> }.into_any());
     let Incident { id, crashing_thread, modules, notes, memory, .. } = incident;
     let modules_heading = if modules.is_empty() { "" } else { "Modules" };
     view! {
@@ -110,13 +117,14 @@ fn Content(
                 <a class="button" href=markdown data-copy="markdown">
                     "Copy as Markdown"
                 </a>
-                <a class="button quiet-button" href=share>
-                    "Share"
-                </a>
+                {lacks.is_none().then(|| view! { <a class="button quiet-button" href=share>"Share"</a> })}
             </p>
             <Details details=facts />
         </LiveRegion>
-        <StateForm id=id.clone() is_open=is_open />
+        {match lacks {
+            Some(role) => view! { <RoleNeeded what="Changing or sharing an incident" role=role /> }.into_any(),
+            None => view! { <StateForm id=id.clone() is_open=is_open /> }.into_any(),
+        }}
         {signal_only}
         <LiveRegion name="stack" heading="Stack trace">
             <Stack thread=crashing_thread key=format!("stack-{id}") fault=fault />

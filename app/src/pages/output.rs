@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::address::OUTPUT;
 use crate::answer::{PageError, answer, asked_app, console, path_part};
-use crate::console::WorkerOutput;
+use crate::console::{Reader, WorkerOutput};
 use crate::parts::frame::{Page, app_crumbs};
 use crate::parts::region::{LiveRegion, Scroll};
 
@@ -19,12 +19,16 @@ pub(crate) fn OutputPage() -> impl IntoView {
         let missing = || PageError::NotFound(format!("App \"{app}\" has no such instance."));
         let index = instance.ok_or_else(missing)?;
         let output = console.output(&app, index).await?.ok_or_else(missing)?;
+        let readers = match console.reader() {
+            Reader::Machine => "Only Medic's own user and root can read them.",
+            _ => "Reading them requires the role operator.",
+        };
         let here = OUTPUT.of_instance(&app, index);
         let view = view! {
             <Page title=format!("{app}: output of instance {index}") crumbs=app_crumbs(&app) app=Some(app.clone()) here=here>
                 <h1>{format!("Output of instance {index}")}</h1>
                 <p class="lead">
-                    "The last lines of the worker's standard output and error. Only Medic's own user and root can read them."
+                    "The last lines of the worker's standard output and error. " {readers}
                 </p>
                 <LiveRegion name="output">
                     <Lines output=output />

@@ -7,11 +7,12 @@ use model::{AppName, TimeRange};
 
 use crate::answer::{answer, asked_app, console, query_part, recorded};
 use crate::catalog::{CRASHES, OVERVIEW};
+use crate::console::Action;
 use crate::parts::alerts::{AlertList, alerts};
 use crate::parts::chart::ChartFigure;
 use crate::parts::frame::{Page, app_crumbs};
 use crate::parts::icon::Status;
-use crate::parts::instances::InstanceTable;
+use crate::parts::instances::{InstanceRights, InstanceTable};
 use crate::parts::link::Links;
 use crate::parts::outcome::Outcome;
 use crate::parts::problems::Missing;
@@ -41,6 +42,10 @@ pub(crate) fn OverviewPage() -> impl IntoView {
         let links = Links::of_app(app.clone());
         let monitoring = insight::monitoring::table(&status, numbers, now);
         let monitoring = view! { <TableView table=monitoring links=&links /> };
+        let rights = InstanceRights {
+            restart: console.lacks(Action::Restart),
+            output: console.lacks(Action::SeeOutput),
+        };
         let (listen, instances) = (status.listen.clone(), status.clone());
         let crashes_view = report.map(|report| view! { <Crashes report=report app=app.clone() /> });
         let view = view! {
@@ -57,7 +62,7 @@ pub(crate) fn OverviewPage() -> impl IntoView {
                         "Listen address: "
                         <code>{listen}</code>
                     </p>
-                    <InstanceTable status=instances heal=heal now=now />
+                    <InstanceTable status=instances heal=heal now=now rights=rights />
                 </LiveRegion>
                 <LiveRegion name="crashes" heading="Application Crashes">
                     {missing.map(|since| view! { <Missing since=since /> })}

@@ -4,15 +4,18 @@
 
 use insight::changes;
 use leptos::prelude::*;
+use model::account::AccountRole;
 use model::change::Change;
 use model::settings::{AppSettings, Setting};
 
 use crate::ConfigurationLine;
 use crate::answer::{answer, asked_app, console, query_part};
 use crate::catalog::SETTINGS;
+use crate::console::Action;
 use crate::parts::frame::{Page, app_crumbs};
 use crate::parts::outcome::Outcome;
 use crate::parts::region::Scroll;
+use crate::parts::rights::RoleNeeded;
 use crate::parts::when::When;
 
 /// The page.
@@ -29,6 +32,8 @@ pub(crate) fn SettingsPage() -> impl IntoView {
                 .map(|setting| console.setting_name(setting));
         let last = console.last_settings_change(&app).await.unwrap_or_default();
         let configuration = console.configuration(&app).unwrap_or_default();
+        let lacks_change = console.lacks(Action::ChangeSettings);
+        let lacks_configuration = console.lacks(Action::SeeConfiguration);
         let here = SETTINGS.href(&app);
         let view = view! {
             <Page title=format!("{app}: {}", SETTINGS.name) crumbs=app_crumbs(&app) app=Some(app.clone()) here=here.clone()>
@@ -37,6 +42,9 @@ pub(crate) fn SettingsPage() -> impl IntoView {
                 <SaveOutcome saved=saved />
                 <section aria-labelledby="proactive">
                     <h2 id="proactive">"Proactive features"</h2>
+                    {match lacks_change {
+                        Some(role) => view! { <ReadOnly settings=settings role=role /> }.into_any(),
+                        None => view! {
                     <form class="settings" method="post" action=here>
                         <Switch
                             setting=Setting::CrashMonitoring
@@ -63,19 +71,46 @@ pub(crate) fn SettingsPage() -> impl IntoView {
                             "Save"
                         </button>
                     </form>
+                        }
+                        .into_any(),
+                    }}
                     {last.map(|change| view! { <LastChange change=change /> })}
                 </section>
                 <section aria-labelledby="configuration">
                     <h2 id="configuration">"Effective configuration"</h2>
-                    <p class="quiet">
-                        "The values in use and their sources. Change them in medic.toml."
-                    </p>
-                    <ConfigurationTable lines=configuration />
+                    {match lacks_configuration {
+                        Some(role) => view! { <RoleNeeded what="Reading the configuration" role=role /> }.into_any(),
+                        None => view! {
+                            <p class="quiet">
+                                "The values in use and their sources. Change them in medic.toml."
+                            </p>
+                            <ConfigurationTable lines=configuration />
+                        }
+                        .into_any(),
+                    }}
                 </section>
             </Page>
         };
         Ok(view.into_any())
     })
+}
+
+/// Which are on, for whoever may not change them.
+#[component]
+fn ReadOnly(settings: AppSettings, role: AccountRole) -> impl IntoView {
+    let line = |(setting, label): (Setting, &'static str)| {
+        let is_on = settings.is_enabled(setting);
+        view! { <li>{label} ": " <strong>{if is_on { "On" } else { "Off" }}</strong></li> }
+    };
+    let lines = [
+        (Setting::CrashMonitoring, "Proactive crash monitoring"),
+        (Setting::CaptureFirstCrash, "Capture from the first crash"),
+        (Setting::AutoHeal, "Proactive auto-heal"),
+    ];
+    view! {
+        <ul class="plain-list">{lines.into_iter().map(line).collect_view()}</ul>
+        <RoleNeeded what="Changing settings" role=role />
+    }
 }
 
 /// Who changed the settings last.

@@ -19,6 +19,7 @@ pub(crate) fn ErrorPage(
     let (title, remedy) = match status {
         404 => ("Page not found", "It may be mistyped, no longer configured, or past the retention period."),
         400 => ("Request refused", "Nothing was changed."),
+        403 => ("Not permitted", "An owner can give you another role."),
         _ => ("Cannot show this page", "The apps keep running. See the Medic log, then reload this page."),
     };
     if let Some(app) = missing_app {

@@ -5,14 +5,23 @@ use insight::start;
 use insight::words::instance_state;
 use insight::{healing, words};
 use leptos::prelude::*;
+use model::account::AccountRole;
 use model::status::{AppHeal, AppStatus, InstanceState, InstanceStatus, RestartStage, Restarting};
 use model::time::humanise;
 use model::{AppName, Timestamp};
 
 use super::icon::Status;
 use super::region::Scroll;
+use super::rights::RoleNeeded;
 use super::when::When;
 use crate::address::{OUTPUT, RESTART};
+
+/// The roles that the reader lacks.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct InstanceRights {
+    pub(crate) restart: Option<AccountRole>,
+    pub(crate) output: Option<AccountRole>,
+}
 
 /// Every instance: state, process, since when, and why.
 #[component]
@@ -23,11 +32,14 @@ pub(crate) fn InstanceTable(
     heal: Option<AppHeal>,
     /// The wall clock.
     now: Timestamp,
+    /// What the reader lacks to restart one, and to read its output.
+    rights: InstanceRights,
 ) -> impl IntoView {
+    let InstanceRights { restart: lacks_restart, output: lacks_output } = rights;
     let app = status.name.clone();
     let row = move |instance: InstanceStatus| {
         let severity = Severity::of_instance(&instance);
-        let restart = restart_cell(&app, &instance, now);
+        let restart = restart_cell(&app, &instance, now, lacks_restart.is_none());
         view! {
             <tr>
                 <th scope="row">
@@ -49,7 +61,7 @@ pub(crate) fn InstanceTable(
                     <When at=instance.since bare=true />
                 </td>
                 <td class="wrap" data-label="Reason">
-                    {reason(&instance)} {output_link(&app, &instance)} {instance.next_start.map(|at| view! { " Next attempt "<When at=at /> })}
+                    {reason(&instance)} {lacks_output.is_none().then(|| output_link(&app, &instance))} {instance.next_start.map(|at| view! { " Next attempt "<When at=at /> })}
                 </td>
             </tr>
         }
@@ -76,6 +88,8 @@ pub(crate) fn InstanceTable(
                 <tbody>{status.instances.into_iter().map(row).collect_view()}</tbody>
             </table>
         </Scroll>
+        {lacks_restart.map(|role| view! { <RoleNeeded what="Restarting an instance" role=role /> })}
+        {lacks_output.map(|role| view! { <RoleNeeded what="Reading the output of an instance" role=role /> })}
         <p class="quiet">
             "Restarts are graceful: the new worker takes over, then the old one finishes its requests (limited by stop_grace). Streams and WebSockets that are still open then end with the old worker."
         </p>
@@ -101,7 +115,12 @@ fn output_link(app: &AppName, instance: &InstanceStatus) -> Option<impl IntoView
 }
 
 /// How far the restart is that is under way, or the button that begins one; nothing where no worker could be replaced.
-fn restart_cell(app: &AppName, instance: &InstanceStatus, now: Timestamp) -> Option<AnyView> {
+fn restart_cell(
+    app: &AppName,
+    instance: &InstanceStatus,
+    now: Timestamp,
+    may_restart: bool,
+) -> Option<AnyView> {
     if let Some(restarting) = &instance.restarting {
         let text = restart_stage(restarting);
         let age = humanise(now.since(restarting.since));
@@ -111,7 +130,7 @@ fn restart_cell(app: &AppName, instance: &InstanceStatus, now: Timestamp) -> Opt
         );
     }
     let index = instance.index;
-    (instance.state == InstanceState::Running).then(|| {
+    (may_restart && instance.state == InstanceState::Running).then(|| {
         view! {
             <form method="post" action=RESTART.of_instance(app, index)>
                 <button class="button quiet-button small" type="submit" title="Graceful restart: the old worker finishes its requests">
@@ -160,7 +179,7 @@ mod tests {
             starting: None,
         };
         let cell = |instance: &InstanceStatus| {
-            restart_cell(&"shop".parse().unwrap(), instance, NOW).map(RenderHtml::to_html)
+            restart_cell(&"shop".parse().unwrap(), instance, NOW, true).map(RenderHtml::to_html)
         };
         assert!(cell(&instance).unwrap().contains("action=\"/apps/shop/instances/1/restart\""));
         let by_hand = RestartReason::ByHand { by: Some("<b>alice".to_owned()) };

@@ -25,6 +25,7 @@ pub(crate) mod problems;
 pub(crate) mod range;
 pub(crate) mod readings;
 pub(crate) mod region;
+pub(crate) mod rights;
 pub(crate) mod search;
 pub(crate) mod stack;
 pub(crate) mod table;

@@ -50,6 +50,20 @@ impl Snapshot {
         self.medic = medic;
     }
 
+    /// What is to be known by whoever must not hear of other apps than these.
+    #[must_use]
+    pub fn only(&self, is_seen: impl Fn(&AppName) -> bool) -> Self {
+        let mut some = self.clone();
+        some.apps.retain(|app| is_seen(&app.name));
+        some.heal.retain(|app, _| is_seen(app));
+        let is_told = |app: &Option<AppName>| app.as_ref().is_none_or(&is_seen);
+        some.medic.not_listening.retain(|closed| is_told(&closed.app));
+        some.medic.storage.near_quotas.retain(|near| is_told(&near.app));
+        // a path may be another app's
+        some.medic.storage.undeleted = None;
+        some
+    }
+
     /// The app of that name.
     pub fn app(&self, name: &AppName) -> Option<&AppStatus> {
         self.apps.iter().find(|app| app.name == *name)

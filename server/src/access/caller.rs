@@ -61,6 +61,10 @@ impl Caller {
         Ok(Self { end: Arrival::Tcp { peer, own, own_inode }, user: OnceCell::new() })
     }
 
+    pub(super) const fn is_unix(&self) -> bool {
+        matches!(self.end, Arrival::Unix { .. })
+    }
+
     /// Where it is; none on this machine's own socket.
     pub const fn address(&self) -> Option<IpAddr> {
         match &self.end {

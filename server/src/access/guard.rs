@@ -1,20 +1,23 @@
 //! What every request passes before it is answered: a page from elsewhere that the user's browser has open must neither change
 //! anything (cross-site requests) nor read anything (DNS rebinding, see [`super::host`]), and a change needs a caller who is
-//! known.
+//! known: while there is no account by the kernel's word, from the first one on by a session ([`super::entry`]).
 
 use std::sync::Arc;
 
 use app::address;
 use axum::Json;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::arrival::Arrival;
 use super::caller::{Caller, Unproven};
+use super::entry;
 use super::host::{self, NameRefusal};
 use super::principal::Principal;
+use crate::accounts::Accounts;
 
 /// What proxies add to what they pass on. (Names that begin with `x-forwarded` are theirs, too.)
 const PROXY_HEADERS: [&str; 9] = [
@@ -33,7 +36,7 @@ const FORWARDED: &str = "x-forwarded";
 const LOGGED_PATH: usize = 200;
 
 /// Lets through what may be asked, with the [`Principal`] who asks.
-pub async fn let_in(mut request: Request, next: Next) -> Response {
+pub async fn let_in(State(accounts): State<Accounts>, mut request: Request, next: Next) -> Response {
     // what a link opens is the same for everybody, and nothing there changes anything
     let is_shared = is_shared(request.uri().path());
     let is_change = !is_shared && !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
@@ -41,6 +44,22 @@ pub async fn let_in(mut request: Request, next: Next) -> Response {
         return answer(&refusal, request.uri().path());
     }
     let caller = request.extensions().get::<Arc<Caller>>().cloned();
+    let arrival = Arrival::of(&request, caller.as_deref());
+    request.extensions_mut().insert(arrival);
+    if accounts.are_in_force() && is_shared {
+        return pass(Principal::stranger(), request, next).await;
+    }
+    if accounts.are_in_force() {
+        let asked = (request.method(), request.uri().path(), request.headers());
+        let Some(principal) = entry::principal(&accounts, caller.as_deref(), arrival, asked).await else {
+            return entry::lead_to_sign_in(&request);
+        };
+        return if is_change {
+            change(principal, request, next).await
+        } else {
+            pass(principal, request, next).await
+        };
+    }
     if !is_change {
         let is_private = [address::OUTPUT, address::OUTPUT_API]
             .iter()
@@ -48,27 +67,36 @@ pub async fn let_in(mut request: Request, next: Next) -> Response {
         // what is not everybody's is for this server's own pages, as a change is
         let is_own = is_private && check_names(&request, true).is_ok();
         let principal = reader(caller.as_deref(), is_own, request.headers()).await;
-        request.extensions_mut().insert(principal);
-        return next.run(request).await;
+        return pass(principal, request, next).await;
     }
-    let what = format!("{} {}", request.method(), logged(request.uri().path()));
     let principal = match prove(caller.as_deref(), request.headers()).await {
         Ok(principal) => principal,
         Err(unproven) => {
             let from = caller.map(|caller| caller.to_string()).unwrap_or_default();
             let refusal = Refusal::Unproven(unproven);
+            let what = described(&request);
             tracing::warn!(from, "{what}: {refusal}");
             return answer(&refusal, request.uri().path());
         }
     };
+    change(principal, request, next).await
+}
+
+async fn pass(principal: Principal, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(principal);
-    let response = next.run(request).await;
-    tracing::info!(
-        uid = principal.user().unwrap_or_default(),
-        status = response.status().as_u16(),
-        "change requested: {what}"
-    );
+    next.run(request).await
+}
+
+/// The log says who asked for it.
+async fn change(principal: Principal, request: Request, next: Next) -> Response {
+    let (by, what) = (principal.label(), described(&request));
+    let response = pass(principal, request, next).await;
+    tracing::info!(by, status = response.status().as_u16(), "change requested: {what}");
     response
+}
+
+fn described(request: &Request) -> String {
+    format!("{} {}", request.method(), logged(request.uri().path()))
 }
 
 /// Who reads is asked where that is not everybody's; whoever cannot be told is nobody there, too.

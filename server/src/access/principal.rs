@@ -1,23 +1,29 @@
 //! Who asks, once that is proven, and what they may do.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use app::ConsoleError;
+use model::AppName;
+use model::account::AccountRole;
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::config::ActionType;
 
-use super::operation::{Denial, Operation, Role, decide};
+use super::operation::{Denial, Least, Operation, Role, decide};
+use crate::accounts::Person;
 
 const ROOT: u32 = 0;
 
 /// Who asks. Only this module makes one, and the guard gives one to every request that it lets in; the console is had for a
 /// principal alone (`console::Consoles`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal(Kind);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Anybody,
+    /// Nobody who has signed in, where everybody must.
+    Stranger,
+    Person(Arc<Person>),
     Operator {
         /// The user's number.
         user: u32,
@@ -39,16 +45,54 @@ impl Principal {
         Self(Kind::Anybody)
     }
 
-    /// The user's number, of one who is known.
-    pub const fn user(self) -> Option<u32> {
+    /// Who has not signed in, from the first account on.
+    pub(super) const fn stranger() -> Self {
+        Self(Kind::Stranger)
+    }
+
+    /// Who has.
+    pub(super) fn person_of(person: Person) -> Self {
+        Self(Kind::Person(Arc::new(person)))
+    }
+
+    pub const fn is_operator(&self) -> bool {
+        matches!(self.0, Kind::Operator { .. })
+    }
+
+    /// Who has signed in.
+    pub fn person(&self) -> Option<&Person> {
+        match &self.0 {
+            Kind::Person(person) => Some(person),
+            _ => None,
+        }
+    }
+
+    pub const fn is_stranger(&self) -> bool {
+        matches!(self.0, Kind::Stranger)
+    }
+
+    /// The number of this machine's user, of one who is known by it.
+    const fn user(&self) -> Option<u32> {
         match self.0 {
-            Kind::Anybody => None,
+            Kind::Anybody | Kind::Stranger | Kind::Person(_) => None,
             Kind::Operator { user } | Kind::User { user } => Some(user),
         }
     }
 
+    /// For Medic's log: `uid 1000`, `account alice`.
+    pub(super) fn label(&self) -> String {
+        match &self.0 {
+            Kind::Anybody | Kind::Stranger => "nobody".to_owned(),
+            Kind::Person(person) => format!("account {}", person.account.name),
+            Kind::Operator { user } | Kind::User { user } => format!("uid {user}"),
+        }
+    }
+
     /// What a record says of who asked: `alice (uid 1000)`, or the number alone where the machine has no name for it.
-    pub fn name(self) -> Option<String> {
+    pub fn name(&self) -> Option<String> {
+        if let Kind::Person(person) = &self.0 {
+            return Some(person.account.name.to_string());
+        }
         let user = self.user()?;
         let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
         Some(
@@ -58,31 +102,64 @@ impl Principal {
     }
 
     /// Whether the table of operations lets this principal do that.
-    pub fn may(self, operation: Operation) -> Result<(), ConsoleError> {
+    pub fn may(&self, operation: Operation) -> Result<(), ConsoleError> {
         decide(operation, self.role()).map_err(|denial| ConsoleError::Forbidden(self.said(denial)))
     }
 
+    /// The same of an app. One that this principal has no role for is as one that there is not.
+    pub fn may_in(&self, operation: Operation, app: &AppName) -> Result<(), ConsoleError> {
+        if self.sees(app) { self.may(operation) } else { Err(ConsoleError::NoSuchApp(app.clone())) }
+    }
+
+    /// Is there this app for them?
+    pub fn sees(&self, app: &AppName) -> bool {
+        self.person().is_none_or(|person| person.account.is_for(app))
+    }
+
+    /// Are there apps that they must not hear of?
+    pub fn sees_all(&self) -> bool {
+        self.person().is_none_or(|person| person.account.apps.is_empty())
+    }
+
+    /// What a person lacks for that.
+    pub fn lacks(&self, operation: Operation) -> Option<AccountRole> {
+        match decide(operation, self.role()) {
+            Err(Denial::Lacks(least)) => Some(least.role),
+            _ => None,
+        }
+    }
+
     /// Whether these rules may take the place of those that are `held`.
-    pub fn may_save(self, rules: &AutoHealConfig, held: &AutoHealConfig) -> Result<(), ConsoleError> {
+    pub fn may_save(&self, rules: &AutoHealConfig, held: &AutoHealConfig) -> Result<(), ConsoleError> {
         self.may(Operation::ChangeRules)?;
         if sets_custom_action(rules, held) { self.may(Operation::ChangeCustomAction) } else { Ok(()) }
     }
 
-    fn sender(self) -> String {
+    fn sender(&self) -> String {
         self.user().map_or_else(|| "an unknown user".to_owned(), |user| format!("uid {user}"))
     }
 
-    const fn role(self) -> Role {
-        match self.0 {
+    fn role(&self) -> Role {
+        match &self.0 {
             Kind::Anybody => Role::Anybody,
+            Kind::Stranger => Role::Stranger,
+            Kind::Person(person) => {
+                Role::Person { role: person.account.role, is_for_all: person.account.apps.is_empty() }
+            }
             Kind::User { .. } => Role::User,
             Kind::Operator { .. } => Role::Operator,
         }
     }
 
-    fn said(self, denial: Denial) -> String {
+    fn said(&self, denial: Denial) -> String {
         match denial {
             Denial::UnknownSender => "Change refused: the sender of the request is unknown.".to_owned(),
+            Denial::NotSignedIn => "Sign in first.".to_owned(),
+            Denial::Lacks(Least { role, for_all }) => {
+                let needed = if for_all { format!("{role} for all apps") } else { role.to_string() };
+                let own = self.person().map_or_else(String::new, |person| person.account.role.to_string());
+                format!("Refused: requires the role {needed} (your role: {own}).")
+            }
             Denial::PrivateOutput => {
                 let own = OWN.map_or_else(String::new, |own| format!(" or uid {own}"));
                 format!(
@@ -140,9 +217,51 @@ fn own_user(status: &str, uid_map: &str, overflow: u32) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use model::account::{Account, SessionId};
     use model::auto_heal::config::Parameters;
 
     use super::*;
+
+    fn person(role: AccountRole, apps: &[&str]) -> Principal {
+        let account = Account {
+            name: "alice".parse().unwrap(),
+            email: None,
+            role,
+            apps: apps.iter().map(|app| app.parse().unwrap()).collect(),
+            made: model::Timestamp::from_ms(0),
+            changed: model::Timestamp::from_ms(0),
+        };
+        Principal::person_of(Person { account, session: SessionId::new(String::new()) })
+    }
+
+    #[test]
+    fn a_foreign_app_is_as_one_that_there_is_not_and_a_missing_role_is_named() {
+        let viewer = person(AccountRole::Viewer, &["shop"]);
+        let (shop, till): (AppName, AppName) = ("shop".parse().unwrap(), "till".parse().unwrap());
+        assert_eq!(viewer.may_in(Operation::SeeReports, &shop), Ok(()));
+        assert_eq!(viewer.may_in(Operation::SeeReports, &till), Err(ConsoleError::NoSuchApp(till.clone())));
+        assert_eq!(viewer.may_in(Operation::Restart, &till), Err(ConsoleError::NoSuchApp(till)));
+        let refused = "Refused: requires the role operator (your role: viewer).".to_owned();
+        assert_eq!(viewer.may_in(Operation::Restart, &shop), Err(ConsoleError::Forbidden(refused)));
+        assert_eq!(viewer.lacks(Operation::Restart), Some(AccountRole::Operator));
+        assert_eq!(
+            person(AccountRole::Owner, &["shop"]).lacks(Operation::SeeAccounts),
+            Some(AccountRole::Owner)
+        );
+        assert_eq!(person(AccountRole::Owner, &[]).lacks(Operation::SeeAccounts), None);
+        assert_eq!(viewer.name().as_deref(), Some("alice"));
+        assert!(Principal::stranger().may(Operation::SeeStatus).is_err());
+    }
+
+    #[test]
+    fn a_custom_action_is_an_owners() {
+        let (none, custom) = (AutoHealConfig::default(), rules(true, "CustomAction", Some("/a")));
+        assert!(person(AccountRole::AccountAdmin, &[]).may_save(&custom, &none).is_err());
+        assert!(
+            person(AccountRole::AccountAdmin, &[]).may_save(&rules(true, "Recycle", None), &none).is_ok()
+        );
+        assert!(person(AccountRole::Owner, &["shop"]).may_save(&custom, &none).is_ok());
+    }
 
     fn rules(enabled: bool, action: &str, exe: Option<&str>) -> AutoHealConfig {
         let custom = exe.map(|exe| format!(r#", "custom_action": {{"exe": "{exe}"}}"#)).unwrap_or_default();

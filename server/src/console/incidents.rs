@@ -7,6 +7,7 @@ use model::change::Changed;
 use model::crash::{Incident, IncidentSummary};
 use model::deploy::Code;
 use model::incident_state::{IncidentDecision, IncidentState, Resolution};
+use model::status::Snapshot;
 use model::{AppName, IncidentId};
 
 use super::{LiveConsole, failed};
@@ -28,6 +29,21 @@ impl LiveConsole {
         }
         let incidents = self.store.incidents(app, None, limit).await.map_err(|error| failed(&error))?;
         Ok(incidents.into_iter().map(|incident| self.as_it_is(incident)).collect())
+    }
+
+    /// Those of the apps that this snapshot has.
+    pub(super) async fn incidents_of_some(
+        &self,
+        seen: &Snapshot,
+        limit: u32,
+    ) -> Result<Vec<Incident>, ConsoleError> {
+        let mut all = Vec::new();
+        for app in &seen.apps {
+            all.extend(self.incidents_of(Some(&app.name), limit).await?);
+        }
+        all.sort_by(|a, b| b.last_seen.cmp(&a.last_seen).then_with(|| a.id.cmp(&b.id)));
+        all.truncate(limit.try_into().unwrap_or(usize::MAX));
+        Ok(all)
     }
 
     pub(super) async fn incident_summaries_of(

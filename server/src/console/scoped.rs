@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::{
-    ConfigurationLine, Console, ConsoleError, MadeShare, ProactiveNumbers, RulesChange, SettingChanges,
-    ToShare, WorkerOutput,
+    Action, ConfigurationLine, Console, ConsoleError, MadeShare, ProactiveNumbers, Reader, RulesChange,
+    SettingChanges, ToShare, WorkerOutput,
 };
 use async_trait::async_trait;
 use insight::detector::Detector;
@@ -15,6 +15,7 @@ use insight::dry_run::DryRun;
 use insight::evidence::Ask;
 use insight::report::Report;
 use insight::share::SharedReport;
+use model::account::{Account, AccountRole, Session};
 use model::auto_heal::AutoHealConfig;
 use model::auto_heal::event::HealEvent;
 use model::auto_heal::restart::Restart;
@@ -30,50 +31,94 @@ use model::{AppName, IncidentId, NodeName, TimeRange, Timestamp};
 
 use super::{LiveConsole, SharedLinks, failed};
 use crate::access::{Operation, Principal};
+use crate::accounts::Accounts;
 use crate::config::Line;
 
 /// Gives each principal the console that it may use.
 #[derive(Clone)]
-pub struct Consoles(Arc<LiveConsole>);
+pub struct Consoles {
+    live: Arc<LiveConsole>,
+    accounts: Accounts,
+}
 
 impl Consoles {
     /// Of what runs.
-    pub(super) const fn new(live: Arc<LiveConsole>) -> Self {
-        Self(live)
+    pub(super) const fn new(live: Arc<LiveConsole>, accounts: Accounts) -> Self {
+        Self { live, accounts }
+    }
+
+    /// Who may sign in, and has.
+    pub const fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// What share links show, which is nobody's console.
     pub fn shared_links(&self) -> SharedLinks {
-        SharedLinks::new(Arc::clone(&self.0))
+        SharedLinks::new(Arc::clone(&self.live))
     }
 
     /// The dashboard's address, for links that nobody asked for by a name.
     pub fn listen(&self) -> SocketAddr {
-        self.0.listen
+        self.live.listen
     }
 
     /// Of whoever asks.
     pub fn of(&self, principal: Principal) -> Arc<dyn Console> {
-        Arc::new(Scoped { live: Arc::clone(&self.0), principal })
+        Arc::new(Scoped { live: Arc::clone(&self.live), accounts: self.accounts.clone(), principal })
     }
 }
 
 /// The number that the setting of capture from the first crash overrides.
 const CRASHES: &str = "crash_monitoring.crashes";
 
+/// So many links are looked through for one that somebody of some apps alone wants to revoke.
+const SHARES_SEARCHED: u32 = 10_000;
+
 struct Scoped {
     live: Arc<LiveConsole>,
+    accounts: Accounts,
     principal: Principal,
 }
 
+/// Which row of the table that is.
+const fn operation(action: Action) -> Operation {
+    match action {
+        Action::Restart => Operation::Restart,
+        Action::ChangeIncidents => Operation::ChangeIncidents,
+        Action::ChangeSettings => Operation::ChangeSettings,
+        Action::ChangeRules => Operation::ChangeRules,
+        Action::ChangeCustomAction => Operation::ChangeCustomAction,
+        Action::Resume => Operation::Resume,
+        Action::SeeOutput => Operation::SeeOutput,
+        Action::SeeConfiguration => Operation::SeeConfiguration,
+        Action::SeeAccounts => Operation::SeeAccounts,
+        Action::Share => Operation::Share,
+    }
+}
+
 impl Scoped {
-    /// Nobody shares what they may not see.
-    fn may_see(&self, what: &ToShare) -> Result<(), ConsoleError> {
-        self.principal.may(match what {
-            ToShare::Incident(_) => Operation::SeeCrashes,
-            ToShare::Report { .. } => Operation::SeeReports,
-            ToShare::Restart { .. } => Operation::SeeHistory,
-        })
+    /// Nobody shares what they may not see; is it there for them?
+    async fn may_see(&self, operation: Operation, what: &ToShare) -> Result<bool, ConsoleError> {
+        let (sees, app) = match what {
+            ToShare::Incident(id) => {
+                return Ok(self.may_of(Operation::SeeCrashes, id).await? && self.may_of(operation, id).await?);
+            }
+            ToShare::Report { app, .. } => (Operation::SeeReports, app),
+            ToShare::Restart { app, .. } => (Operation::SeeHistory, app),
+        };
+        self.principal.may_in(sees, app)?;
+        self.principal.may_in(operation, app).map(|()| true)
+    }
+
+    /// Is there such an incident for them, and may they? One of an app that they have no role for is as one that there is not.
+    async fn may_of(&self, operation: Operation, id: &IncidentId) -> Result<bool, ConsoleError> {
+        if !self.principal.sees_all() {
+            let incident = self.live.incident_of(id).await?;
+            if !incident.is_some_and(|incident| self.principal.sees(&incident.app)) {
+                return Ok(false);
+            }
+        }
+        self.principal.may(operation).map(|()| true)
     }
 }
 
@@ -83,13 +128,40 @@ impl Console for Scoped {
         self.live.clock.wall()
     }
 
+    fn reader(&self) -> Reader {
+        match self.principal.person() {
+            Some(crate::accounts::Person { account, session }) => {
+                let (account, session) = (account.clone(), session.clone());
+                Reader::Person(Box::new(app::Person { account, session }))
+            }
+            None if self.principal.is_stranger() => Reader::Stranger,
+            None if self.accounts.are_in_force() => Reader::Operator,
+            None => Reader::Machine,
+        }
+    }
+
+    fn lacks(&self, action: Action) -> Option<AccountRole> {
+        self.principal.lacks(operation(action))
+    }
+
+    fn sessions(&self) -> Vec<Session> {
+        let person = self.principal.person();
+        person.map(|person| self.accounts.sessions_of(&person.account.name)).unwrap_or_default()
+    }
+
+    fn accounts(&self) -> Result<Vec<Account>, ConsoleError> {
+        self.principal.may(Operation::SeeAccounts)?;
+        Ok(self.accounts.all())
+    }
+
     fn node(&self) -> NodeName {
         self.live.node.clone()
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
         match self.principal.may(Operation::SeeStatus) {
-            Ok(()) => self.live.snapshot(),
+            Ok(()) if self.principal.sees_all() => self.live.snapshot(),
+            Ok(()) => Arc::new(self.live.snapshot().only(|app| self.principal.sees(app))),
             Err(_) => Arc::default(),
         }
     }
@@ -100,20 +172,27 @@ impl Console for Scoped {
         detector: &'static Detector,
         range: TimeRange,
     ) -> Result<Report, ConsoleError> {
-        self.principal.may(Operation::SeeReports)?;
+        self.principal.may_in(Operation::SeeReports, app)?;
         if detector.evidence.contains(&Ask::Processes) {
-            self.principal.may(Operation::SeeProcesses)?;
+            self.principal.may_in(Operation::SeeProcesses, app)?;
         }
         self.live.report_of(app, detector, range).await
     }
 
     async fn crashes(&self, app: &AppName, range: TimeRange, limit: u32) -> Result<Vec<Crash>, ConsoleError> {
-        self.principal.may(Operation::SeeCrashes)?;
+        self.principal.may_in(Operation::SeeCrashes, app)?;
         self.live.recorded(app, self.live.store.crashes(app, range, limit)).await
     }
 
     async fn incidents(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Incident>, ConsoleError> {
         self.principal.may(Operation::SeeCrashes)?;
+        match app {
+            Some(app) => self.principal.may_in(Operation::SeeCrashes, app)?,
+            None if !self.principal.sees_all() => {
+                return self.live.incidents_of_some(&self.snapshot(), limit).await;
+            }
+            None => {}
+        }
         self.live.incidents_of(app, limit).await
     }
 
@@ -122,12 +201,14 @@ impl Console for Scoped {
         app: &AppName,
         limit: u32,
     ) -> Result<Vec<IncidentSummary>, ConsoleError> {
-        self.principal.may(Operation::SeeCrashes)?;
+        self.principal.may_in(Operation::SeeCrashes, app)?;
         self.live.incident_summaries_of(app, limit).await
     }
 
     async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, ConsoleError> {
-        self.principal.may(Operation::SeeCrashes)?;
+        if !self.may_of(Operation::SeeCrashes, id).await? {
+            return Ok(None);
+        }
         self.live.incident_of(id).await
     }
 
@@ -136,7 +217,9 @@ impl Console for Scoped {
         id: &IncidentId,
         decision: IncidentDecision,
     ) -> Result<Option<Incident>, ConsoleError> {
-        self.principal.may(Operation::ChangeIncidents)?;
+        if !self.may_of(Operation::ChangeIncidents, id).await? {
+            return Ok(None);
+        }
         self.live.decide_incident(id, decision, self.principal.name()).await
     }
 
@@ -145,22 +228,26 @@ impl Console for Scoped {
         id: &IncidentId,
         joined: bool,
     ) -> Result<Option<Incident>, ConsoleError> {
-        self.principal.may(Operation::ChangeIncidents)?;
+        if !self.may_of(Operation::ChangeIncidents, id).await? {
+            return Ok(None);
+        }
         self.live.join_signal_only(id, joined, self.principal.name()).await
     }
 
     async fn crashes_of(&self, id: &IncidentId, limit: u32) -> Result<Vec<Crash>, ConsoleError> {
-        self.principal.may(Operation::SeeCrashes)?;
+        if !self.may_of(Operation::SeeCrashes, id).await? {
+            return Ok(Vec::new());
+        }
         self.live.store.crashes_of_incident(id, limit).await.map_err(|error| failed(&error))
     }
 
     async fn settings(&self, app: &AppName) -> Result<AppSettings, ConsoleError> {
-        self.principal.may(Operation::SeeSettings)?;
+        self.principal.may_in(Operation::SeeSettings, app)?;
         self.live.settings_in_force(app).await
     }
 
     async fn change_settings(&self, app: &AppName, changes: SettingChanges) -> Result<(), ConsoleError> {
-        self.principal.may(Operation::ChangeSettings)?;
+        self.principal.may_in(Operation::ChangeSettings, app)?;
         self.live.change_some_settings(app, changes, self.principal.name()).await
     }
 
@@ -169,7 +256,7 @@ impl Console for Scoped {
     }
 
     fn configuration(&self, app: &AppName) -> Option<Vec<ConfigurationLine>> {
-        self.principal.may(Operation::SeeSettings).ok()?;
+        self.principal.may_in(Operation::SeeConfiguration, app).ok()?;
         self.live.known(app).ok()?;
         // An app has numbers of its own, which have taken in the general ones.
         let concerns = |line: &&Line| match &line.app {
@@ -195,46 +282,46 @@ impl Console for Scoped {
     }
 
     fn crash_monitoring(&self, app: &AppName) -> Option<Numbers> {
-        self.principal.may(Operation::SeeSettings).ok()?;
+        self.principal.may_in(Operation::SeeSettings, app).ok()?;
         self.live.crash_monitoring_of(app)
     }
 
     async fn auto_heal(&self, app: &AppName) -> Result<AutoHealConfig, ConsoleError> {
-        self.principal.may(Operation::SeeRules)?;
+        self.principal.may_in(Operation::SeeRules, app)?;
         self.live.rules(app).await
     }
 
     async fn change_auto_heal(&self, app: &AppName, change: RulesChange<'_>) -> Result<(), ConsoleError> {
-        let principal = self.principal;
+        self.principal.may_in(Operation::ChangeRules, app)?;
         let may_save = |held: &AutoHealConfig| {
             let rules = change(held)?;
-            principal.may_save(&rules, held).map(|()| rules)
+            self.principal.may_save(&rules, held).map(|()| rules)
         };
         self.live.change_rules(app, &may_save, self.principal.name()).await
     }
 
     async fn dry_run(&self, app: &AppName, config: &AutoHealConfig) -> Result<DryRun, ConsoleError> {
-        self.principal.may(Operation::TryRules)?;
+        self.principal.may_in(Operation::TryRules, app)?;
         self.live.run_dry(app, config).await
     }
 
     fn proactive(&self, app: &AppName) -> Option<ProactiveNumbers> {
-        self.principal.may(Operation::SeeRules).ok()?;
+        self.principal.may_in(Operation::SeeRules, app).ok()?;
         self.live.app(app).map(|app| app.proactive)
     }
 
     async fn rearm_fuse(&self, app: &AppName) -> Result<bool, ConsoleError> {
-        self.principal.may(Operation::Resume)?;
+        self.principal.may_in(Operation::Resume, app)?;
         self.live.rearm(app, self.principal.name()).await
     }
 
     async fn restart(&self, app: &AppName, instance: u16) -> Result<(), ConsoleError> {
-        self.principal.may(Operation::Restart)?;
+        self.principal.may_in(Operation::Restart, app)?;
         self.live.restart_by_hand(app, instance, self.principal.name()).await
     }
 
     async fn output(&self, app: &AppName, instance: u16) -> Result<Option<WorkerOutput>, ConsoleError> {
-        self.principal.may(Operation::SeeOutput)?;
+        self.principal.may_in(Operation::SeeOutput, app)?;
         self.live.output_of(app, instance).await
     }
 
@@ -244,7 +331,7 @@ impl Console for Scoped {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Restart>, ConsoleError> {
-        self.principal.may(Operation::SeeHistory)?;
+        self.principal.may_in(Operation::SeeHistory, app)?;
         self.live.recorded(app, self.live.store.restarts(app, range, limit)).await
     }
 
@@ -254,7 +341,7 @@ impl Console for Scoped {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Restart>, ConsoleError> {
-        self.principal.may(Operation::SeeHistory)?;
+        self.principal.may_in(Operation::SeeHistory, app)?;
         self.live.recorded(app, self.live.store.restarts_in_brief(app, range, limit)).await
     }
 
@@ -264,7 +351,7 @@ impl Console for Scoped {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Deploy>, ConsoleError> {
-        self.principal.may(Operation::SeeHistory)?;
+        self.principal.may_in(Operation::SeeHistory, app)?;
         self.live.recorded(app, self.live.store.deploys(app, range, limit)).await
     }
 
@@ -273,7 +360,12 @@ impl Console for Scoped {
         what: &ToShare,
         included: Included,
     ) -> Result<Option<SharedReport>, ConsoleError> {
-        self.may_see(what)?;
+        // a preview is for whoever may share it: of people those with the role, of this machine's users all
+        let operation =
+            if self.principal.person().is_some() { Operation::Share } else { Operation::SeeReports };
+        if !self.may_see(operation, what).await? {
+            return Ok(None);
+        }
         Ok(self.live.snapshot_of(what, included).await?.map(|snapshot| snapshot.report))
     }
 
@@ -283,18 +375,33 @@ impl Console for Scoped {
         included: Included,
         expires_in: Duration,
     ) -> Result<Option<MadeShare>, ConsoleError> {
-        self.may_see(what)?;
-        self.principal.may(Operation::Share)?;
+        if !self.may_see(Operation::Share, what).await? {
+            return Ok(None);
+        }
         self.live.share(what, included, expires_in, self.principal.name()).await
     }
 
     async fn shares(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Share>, ConsoleError> {
         self.principal.may(Operation::SeeShares)?;
+        match app {
+            Some(app) => self.principal.may_in(Operation::SeeShares, app)?,
+            None if !self.principal.sees_all() => {
+                let all = self.live.shares_of(None, limit).await?;
+                return Ok(all.into_iter().filter(|share| self.principal.sees(&share.app)).collect());
+            }
+            None => {}
+        }
         self.live.shares_of(app, limit).await
     }
 
     async fn end_share(&self, id: &ShareId) -> Result<bool, ConsoleError> {
         self.principal.may(Operation::EndShare)?;
+        if !self.principal.sees_all() {
+            let all = self.live.shares_of(None, SHARES_SEARCHED).await?;
+            if !all.iter().any(|share| share.id == *id && self.principal.sees(&share.app)) {
+                return Ok(false);
+            }
+        }
         self.live.end_share(id, self.principal.name()).await
     }
 
@@ -304,12 +411,12 @@ impl Console for Scoped {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<Change>, ConsoleError> {
-        self.principal.may(Operation::SeeHistory)?;
+        self.principal.may_in(Operation::SeeHistory, app)?;
         self.live.recorded(app, self.live.store.changes(app, range, limit)).await
     }
 
     async fn last_settings_change(&self, app: &AppName) -> Result<Option<Change>, ConsoleError> {
-        self.principal.may(Operation::SeeHistory)?;
+        self.principal.may_in(Operation::SeeHistory, app)?;
         self.live.recorded(app, self.live.store.last_settings_change(app)).await
     }
 
@@ -319,7 +426,7 @@ impl Console for Scoped {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<HealEvent>, ConsoleError> {
-        self.principal.may(Operation::SeeHistory)?;
+        self.principal.may_in(Operation::SeeHistory, app)?;
         self.live.recorded(app, self.live.store.heal_events(app, range, limit)).await
     }
 
@@ -329,7 +436,7 @@ impl Console for Scoped {
         range: TimeRange,
         limit: u32,
     ) -> Result<Vec<HealEvent>, ConsoleError> {
-        self.principal.may(Operation::SeeHistory)?;
+        self.principal.may_in(Operation::SeeHistory, app)?;
         self.live.recorded(app, self.live.store.heal_events_in_brief(app, range, limit)).await
     }
 }

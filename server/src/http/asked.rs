@@ -28,5 +28,5 @@ where
 
 /// The same for a page, which has the parts of its request in its context. None for a request that did not pass the guard.
 pub fn console_of(parts: &Parts, consoles: &Consoles) -> Option<Arc<dyn Console>> {
-    parts.extensions.get::<Principal>().map(|principal| consoles.of(*principal))
+    parts.extensions.get::<Principal>().map(|principal| consoles.of(principal.clone()))
 }

@@ -7,13 +7,14 @@ mod events;
 mod headers;
 mod health;
 mod link;
+mod origin;
 mod shared;
 mod site;
 
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, map_response};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::{Extension, Router};
 use model::status::Snapshot;
 use store::Store;
@@ -42,15 +43,17 @@ pub fn router(
     shut_down: watch::Receiver<bool>,
 ) -> Router {
     let (listening, shared_links) = (link::Listening(consoles.listen()), consoles.shared_links());
+    let accounts = consoles.accounts().clone();
     Router::new()
         .merge(api::router(consoles.clone()))
         .merge(health::router(store, snapshot.clone()))
-        .merge(events::router(snapshot, shut_down))
+        .merge(events::router(snapshot, shut_down, accounts.clone()))
         .merge(site::router(consoles))
         .layer(Extension(listening))
         .merge(shared::router(shared_links))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .layer(from_fn(access::let_in))
+        .layer(Extension(accounts.clone()))
+        .layer(from_fn_with_state(accounts, access::let_in))
         // Pages and JSON; not streams of events, which would be held back, and not what is compressed already. Nothing that is
         // answered holds a secret beside what a stranger chose, so its length tells none.
         .layer(CompressionLayer::new().quality(COMPRESSION))

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod http;
+pub(crate) mod people;
 pub(crate) mod servers;
 
 use std::io::{BufRead, BufReader, Write};

@@ -20,9 +20,11 @@ use super::{Reply, Submission};
 use crate::address::AUTO_HEAL_API;
 use crate::answer::PageError;
 use crate::catalog::AUTO_HEAL;
+use crate::console::Action;
 use crate::parts::icon::Status;
 use crate::parts::readings::sentence;
 use crate::parts::region::LiveRegion;
+use crate::parts::rights::RoleNeeded;
 use crate::{Console, ConsoleError};
 
 /// The tab. Once something was typed, it is shown whatever else fails.
@@ -32,6 +34,7 @@ pub(super) async fn tab(
     submission: Option<Submission>,
 ) -> Result<AnyView, PageError> {
     let app = &status.name;
+    let lacks = console.lacks(Action::ChangeRules);
     let held = console.auto_heal(app).await;
     let (draft, reply) = match (submission, &held) {
         (Some(Submission { draft, reply }), _) => (draft, Some(reply)),
@@ -54,7 +57,10 @@ pub(super) async fn tab(
         let mut seen = heal.instances.iter().flat_map(|instance| &instance.status.readings);
         seen.any(|reading| is_custom(reading.rule))
     });
-    let current = held.clone().ok().map(|config| view! { <Current config=config app=app.clone() /> });
+    let current = held
+        .clone()
+        .ok()
+        .map(|config| view! { <Current config=config app=app.clone() may_change=lacks.is_none() /> });
     let review = (reply.is_some() && !matches!(reply, Some(Reply::Editing(_) | Reply::NotImported(_)))).then(|| {
         view! { <Review held=held.clone() new=new.clone() violations=violations.clone() reply=reply.clone() /> }
     });
@@ -73,9 +79,15 @@ pub(super) async fn tab(
                     }
                 })}
         </LiveRegion>
-        <Edit draft=draft reply=reply violations=violations here=here>
-            {review} {warned.map(|texts| view! { <Warnings texts=texts /> })} {dry_run}
-        </Edit>
+        {match lacks {
+            Some(role) => view! { <RoleNeeded what="Changing the rules" role=role /> }.into_any(),
+            None => view! {
+                <Edit draft=draft reply=reply violations=violations here=here>
+                    {review} {warned.map(|texts| view! { <Warnings texts=texts /> })} {dry_run}
+                </Edit>
+            }
+            .into_any(),
+        }}
     };
     Ok(view.into_any())
 }
@@ -87,7 +99,7 @@ fn warned_of(config: &AutoHealConfig) -> Vec<String> {
 }
 
 #[component]
-fn Current(config: AutoHealConfig, app: AppName) -> impl IntoView {
+fn Current(config: AutoHealConfig, app: AppName, may_change: bool) -> impl IntoView {
     let any = config.rules.triggers.any();
     let (severity, word, text) = match (any, config.enabled) {
         (false, _) => (Severity::Info, "Off", "No custom rules"),
@@ -105,7 +117,7 @@ fn Current(config: AutoHealConfig, app: AppName) -> impl IntoView {
         </p>
         {any.then(|| rule_list(&config))}
         <div class="actions">
-            {any
+            {(any && may_change)
                 .then(|| {
                     view! {
                         <form method="post" action=AUTO_HEAL.href(&app)>

@@ -7,6 +7,7 @@ use insight::report::Severity;
 use insight::rules;
 use insight::words::{bytes, memory_limit};
 use leptos::prelude::*;
+use model::account::AccountRole;
 use model::auto_heal::Rule;
 use model::auto_heal::cpu::CpuRule;
 use model::auto_heal::fuse::{FuseNumbers, FuseStatus};
@@ -20,9 +21,11 @@ use model::time::humanise;
 use super::history::refusal;
 use crate::address::RESUME_PROACTIVE_RULES;
 use crate::catalog::SETTINGS;
+use crate::console::Action;
 use crate::parts::icon::Status;
 use crate::parts::readings::ReadingTable;
 use crate::parts::region::LiveRegion;
+use crate::parts::rights::RoleNeeded;
 use crate::parts::when::{When, hours_text};
 use crate::{Console, ProactiveNumbers};
 
@@ -31,6 +34,7 @@ pub(super) fn tab(console: &dyn Console, status: &AppStatus) -> AnyView {
     let app = &status.name;
     let heal = console.snapshot().heal.get(app).cloned();
     let numbers = console.proactive(app);
+    let lacks = console.lacks(Action::Resume);
     let (enabled, name) = (status.auto_heal_enabled, console.setting_name(Setting::AutoHeal));
     let (settings, rearm) = (SETTINGS.href(app), RESUME_PROACTIVE_RULES.of_app(app));
     let fuse = heal.as_ref().map(|heal| heal.fuse);
@@ -41,7 +45,7 @@ pub(super) fn tab(console: &dyn Console, status: &AppStatus) -> AnyView {
             <State enabled=enabled settings=settings name=name />
         </LiveRegion>
         <LiveRegion name="fuse" heading="Restart limit">
-            {fuse.map(|fuse| view! { <FuseView fuse=fuse numbers=limit rearm=rearm /> })}
+            {fuse.map(|fuse| view! { <FuseView fuse=fuse numbers=limit rearm=rearm lacks=lacks /> })}
         </LiveRegion>
         <LiveRegion name="readings" heading="Current values by instance">
             {match heal {
@@ -91,7 +95,14 @@ fn State(enabled: bool, settings: String, name: &'static str) -> impl IntoView {
 }
 
 #[component]
-fn FuseView(fuse: FuseStatus, numbers: Option<FuseNumbers>, rearm: String) -> impl IntoView {
+fn FuseView(
+    fuse: FuseStatus,
+    numbers: Option<FuseNumbers>,
+    rearm: String,
+    /// What the reader lacks to resume the rules.
+    #[prop(optional_no_strip)]
+    lacks: Option<AccountRole>,
+) -> impl IntoView {
     let off = numbers.map_or_else(|| "a while".to_owned(), |numbers| hours_text(numbers.off));
     let (state, button) = match fuse {
         FuseStatus::Armed { restarts, limit, window_ms } => {
@@ -140,7 +151,9 @@ fn FuseView(fuse: FuseStatus, numbers: Option<FuseNumbers>, rearm: String) -> im
     };
     view! {
         {state}
+        {button.and(lacks).map(|role| view! { <RoleNeeded what="Resuming the rules" role=role /> })}
         {button
+            .filter(|_| lacks.is_none())
             .map(|button| {
                 view! {
                     <form method="post" action=rearm>
@@ -306,7 +319,8 @@ mod tests {
     use model::auto_heal::NotRespondingNumbers;
 
     fn fuse(fuse: FuseStatus) -> String {
-        view! { <FuseView fuse=fuse numbers=Some(FuseNumbers::default()) rearm="/r".to_owned() /> }.to_html()
+        view! { <FuseView fuse=fuse numbers=Some(FuseNumbers::default()) rearm="/r".to_owned() lacks=None /> }
+            .to_html()
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::answers::Refusal;
 use super::fault::Fault;
 use super::host::one_host;
 use super::peer::Peer;
+use super::session_cookie;
 use crate::settings::Scheme;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -46,6 +47,7 @@ pub(crate) fn to_worker(
     let trailers = listed(headers, &TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
     remove_hop_by_hop(headers);
     headers.remove(EXPECT);
+    session_cookie::remove(headers);
     if let Some(protocol) = upgrade.clone() {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, protocol);

@@ -16,6 +16,7 @@ pub(crate) mod method_name;
 pub(crate) mod peer;
 pub(crate) mod retries;
 pub(crate) mod router;
+pub(crate) mod session_cookie;
 pub(crate) mod table;
 pub(crate) mod upstream;
 pub(crate) mod wait;

@@ -4,11 +4,14 @@ use app::{ConsoleError, StoreFailure};
 use app_service::arm;
 use axum::Json;
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use insight::violation;
 use model::auto_heal::config::Violation;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::accounts::{ChangeError, SignInError};
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +22,9 @@ pub(in crate::http) enum ApiError {
     /// 400: fields of the body.
     #[error("{}", violation::list(.0))]
     Invalid(Vec<Violation>),
+    /// 401.
+    #[error("{0}")]
+    NotSignedIn(String),
     /// 403.
     #[error("{0}")]
     Forbidden(String),
@@ -31,6 +37,9 @@ pub(in crate::http) enum ApiError {
     /// 409.
     #[error("{0}")]
     Conflict(String),
+    /// 429: and after how many seconds it may be tried again.
+    #[error("{0}")]
+    Paused(String, u64),
     /// 500.
     #[error("{0}")]
     Unreadable(String),
@@ -90,6 +99,12 @@ impl ApiError {
             Self::Invalid(_) => {
                 (StatusCode::BAD_REQUEST, "invalid_fields", "Correct the fields. Nothing was changed.")
             }
+            Self::NotSignedIn(_) => {
+                (StatusCode::UNAUTHORIZED, "sign_in_failed", "Correct name and password, then retry.")
+            }
+            Self::Paused(..) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Wait as Retry-After says, then retry.")
+            }
             Self::Forbidden(_) => {
                 (StatusCode::FORBIDDEN, "forbidden", "Send the request as a user who may do this.")
             }
@@ -122,9 +137,14 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code, remedy) = self.told();
         let error = self.to_string();
+        let wait = if let Self::Paused(_, seconds) = &self { Some(*seconds) } else { None };
         let violations = if let Self::Invalid(violations) = self { violations } else { Vec::new() };
         let fields = violations.into_iter().map(FieldError::from).collect();
-        (status, Json(ErrorBody { error, code, remedy, fields })).into_response()
+        let mut response = (status, Json(ErrorBody { error, code, remedy, fields })).into_response();
+        if let Some(seconds) = wait {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 
@@ -138,6 +158,37 @@ impl From<ConsoleError> for ApiError {
             ConsoleError::Conflict(reason) => Self::Conflict(reason),
             ConsoleError::Unreadable(reason) => Self::Unreadable(reason),
             ConsoleError::Store(failure) => Self::Store(failure),
+        }
+    }
+}
+
+impl From<SignInError> for ApiError {
+    fn from(error: SignInError) -> Self {
+        let said = error.to_string();
+        match error {
+            SignInError::Wrong => Self::NotSignedIn(said),
+            SignInError::Paused(left) => Self::Paused(said, left.as_secs() + 1),
+            SignInError::Busy => Self::Paused(said, 5),
+            SignInError::NoAccount => Self::Conflict(said),
+            SignInError::Store(error) => Self::Store(StoreFailure::Unavailable(error.reason())),
+            SignInError::Random => Self::Unreadable(said),
+        }
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        let said = error.to_string();
+        match error {
+            ChangeError::Unknown(_) => Self::NotFound(said),
+            ChangeError::Exists(_)
+            | ChangeError::NotOwner
+            | ChangeError::LastOwner(_)
+            | ChangeError::TooMany
+            | ChangeError::NotOffered => Self::Conflict(said),
+            ChangeError::Password(_) => Self::Refused(said),
+            ChangeError::Busy(_) => Self::Paused(said, 5),
+            ChangeError::Store(error) => Self::Store(StoreFailure::Unavailable(error.reason())),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `/api/v1`: what the pages say, as JSON. One operation a file, with its errors and its description; the router and
 //! `/api/v1/openapi.json` are made from the one list in [`operations`], so neither knows a route that the other does not.
 
+mod accounts;
 mod apps;
 mod auto_heal_status;
 mod changes;
@@ -19,6 +20,8 @@ mod restarts;
 mod resume;
 mod rules;
 mod rules_body;
+mod session;
+mod sessions;
 mod settings;
 mod shares;
 mod signal_only;
@@ -69,7 +72,15 @@ fn operations() -> OpenApiRouter<Consoles> {
         .routes(routes!(changes::changes))
         .routes(routes!(deploys::deploys))
         .routes(routes!(restart::restart))
-        .routes(routes!(output::output));
+        .routes(routes!(output::output))
+        .routes(routes!(session::sign_in, session::sign_out))
+        .routes(routes!(session::me))
+        .routes(routes!(sessions::sessions, sessions::end_sessions))
+        .routes(routes!(sessions::end_session))
+        .routes(routes!(accounts::accounts, accounts::add_account))
+        .routes(routes!(accounts::remove_account))
+        .routes(routes!(accounts::change_password))
+        .routes(routes!(accounts::change_role));
     OpenApiRouter::with_openapi(Description::openapi()).merge(below)
 }
 

@@ -150,7 +150,8 @@ pub(super) async fn restart(
         Ok(()) => "begun",
         Err(ConsoleError::NoSuchApp(_)) => return StatusCode::NOT_FOUND.into_response(),
         Err(ConsoleError::Conflict(_)) => "busy",
-        Err(ConsoleError::Refused(_) | ConsoleError::Forbidden(_) | ConsoleError::Invalid(_)) => "refused",
+        Err(ConsoleError::Forbidden(why)) => return super::forbidden(&why),
+        Err(ConsoleError::Refused(_) | ConsoleError::Invalid(_)) => "refused",
         Err(ConsoleError::Store(_) | ConsoleError::Unreadable(_)) => "failed",
     };
     let overview = app::address::OVERVIEW.of_app(&app);
@@ -164,6 +165,7 @@ pub(super) async fn resume(Asked(console): Asked, Path(app): Path<String>) -> Re
         Ok(true) => "resumed",
         Ok(false) => "reset",
         Err(ConsoleError::NoSuchApp(_)) => return StatusCode::NOT_FOUND.into_response(),
+        Err(ConsoleError::Forbidden(why)) => return super::forbidden(&why),
         Err(_) => "not-resumed",
     };
     Redirect::to(&format!("{}?tab=proactive&resumed={word}", page(&app))).into_response()

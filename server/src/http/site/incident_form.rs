@@ -58,24 +58,31 @@ pub(super) async fn submit(
     Form(fields): Form<Fields>,
 ) -> Response {
     let Ok(id) = id.parse::<IncidentId>() else { return StatusCode::NOT_FOUND.into_response() };
-    let Some(word) = outcome(&*console, &id, fields).await else {
-        return StatusCode::NOT_FOUND.into_response();
+    let word = match outcome(&*console, &id, fields).await {
+        Ok(Some(word)) => word,
+        Ok(None) => return StatusCode::NOT_FOUND.into_response(),
+        Err(why) => return super::forbidden(&why),
     };
     Redirect::to(&format!("{}?changed={word}", app::address::INCIDENT.of_incident(&id))).into_response()
 }
 
-/// The word that tells the page how it went; `None` where there is no such incident.
-async fn outcome(console: &dyn Console, id: &IncidentId, fields: Fields) -> Option<&'static str> {
+/// The word that tells the page how it went; `None` where there is no such incident, and why not where they may not.
+async fn outcome(
+    console: &dyn Console,
+    id: &IncidentId,
+    fields: Fields,
+) -> Result<Option<&'static str>, String> {
     let changed = match fields.read(console.now()) {
-        None => return Some("refused"),
+        None => return Ok(Some("refused")),
         Some(Pressed::State(decision)) => console.change_incident(id, decision).await,
         Some(Pressed::SignalOnly { joined }) => console.join_signal_only(id, joined).await,
     };
     match changed {
-        Ok(Some(_)) => Some("yes"),
-        Ok(None) => None,
-        Err(ConsoleError::Store(_)) => Some("failed"),
-        Err(_) => Some("refused"),
+        Ok(Some(_)) => Ok(Some("yes")),
+        Ok(None) => Ok(None),
+        Err(ConsoleError::Forbidden(why)) => Err(why),
+        Err(ConsoleError::Store(_)) => Ok(Some("failed")),
+        Err(_) => Ok(Some("refused")),
     }
 }
 

@@ -7,8 +7,10 @@ mod assets;
 mod auto_heal_form;
 mod incident_form;
 mod incident_markdown;
+mod sessions_form;
 mod settings_form;
 mod share_form;
+mod sign_in_form;
 
 use crate::console::Consoles;
 use crate::http::asked::console_of;
@@ -91,12 +93,21 @@ pub(super) fn router(consoles: Consoles) -> Router {
         .route(&address::SHARE_RESTART.template(), post(share_form::restart))
         .route(&address::REVOKE_SHARE.template(), post(share_form::revoke))
         .route(&address::INCIDENT_MARKDOWN.template(), get(incident_markdown::show))
+        .route(&address::SIGN_IN.template(), post(sign_in_form::submit))
+        .route(&address::FIRST_OWNER.template(), post(sign_in_form::add_first_owner))
+        .route(&address::SIGN_OUT.template(), post(sign_in_form::sign_out))
+        .route(&address::END_SESSIONS.template(), post(sessions_form::end))
         .with_state(Site { consoles, options: options.clone() });
     Router::new()
         .leptos_routes_with_context(&options, generate_route_list(App), context, document)
         .with_state(options)
         .merge(own)
         .fallback(not_found)
+}
+
+/// Whoever sent a form may not do that, and why.
+fn forbidden(why: &str) -> Response {
+    (StatusCode::FORBIDDEN, format!("{why}\n")).into_response()
 }
 
 /// What every page finds in its context: the console of whoever asks, among others.

@@ -25,12 +25,8 @@ pub(super) async fn save(
     let word = match outcome {
         Ok(()) => "yes",
         Err(ConsoleError::NoSuchApp(_)) => return StatusCode::NOT_FOUND.into_response(),
-        Err(
-            ConsoleError::Refused(_)
-            | ConsoleError::Forbidden(_)
-            | ConsoleError::Invalid(_)
-            | ConsoleError::Conflict(_),
-        ) => "refused",
+        Err(ConsoleError::Forbidden(why)) => return super::forbidden(&why),
+        Err(ConsoleError::Refused(_) | ConsoleError::Invalid(_) | ConsoleError::Conflict(_)) => "refused",
         Err(ConsoleError::Store(_) | ConsoleError::Unreadable(_)) => "failed",
     };
     Redirect::to(&format!("{}?saved={word}", app::address::SETTINGS.of_app(&app))).into_response()
