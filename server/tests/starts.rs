@@ -215,6 +215,41 @@ fn a_daemon_is_the_worker_and_nothing_of_it_is_left_after_a_stop() {
 }
 
 #[test]
+fn a_stop_waits_for_what_takes_long_to_end() {
+    let Some(python) = program("python3") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("pid");
+    let server = lab::start(&["at", "127.0.0.1"]).unwrap();
+    let server: Vec<&str> = server.iter().map(|part| text(part)).collect();
+    let left = format!("setsid sh -c 'echo $$ > {}; exec sleep 1000'", told.display());
+    let line = format!("{left} & exec {}", server.join(" "));
+    let mut medic = Medic::with_command(&["/bin/sh".into(), "-c".into(), line.into()], "", "");
+    medic.until_running();
+    let pid =
+        medic.until("what the worker leaves", || std::fs::read_to_string(&told).ok()?.trim().parse().ok());
+    let mut holder = Holder::of(&python, pid);
+    assert!(medic.stop());
+    assert!(!support::is_alive(pid) && support::processes_below(&medic.data_dir()).is_empty());
+    assert!(holder.0.wait().unwrap().success(), "it was held until then");
+}
+
+/// Keeps a process from ending for a while after its kill.
+struct Holder(std::process::Child);
+
+impl Holder {
+    fn of(python: &Path, pid: u64) -> Self {
+        let mut holder = std::process::Command::new(python);
+        holder.arg(lab::root().join("crates/lab/programs/hold.py")).args([&pid.to_string(), "3"]);
+        let mut holder = holder.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut said)
+            .unwrap();
+        assert_eq!(said, "holding\n");
+        Self(holder)
+    }
+}
+
+#[test]
 fn a_daemon_that_listens_nowhere_is_ended_with_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let told = folder.path().join("pid");

@@ -4,7 +4,9 @@
 //! descendants' orphans; or, when the shim is killed, to the reaper. So whatever is a child of either, and not what it started
 //! itself, is the worker's. A child's number means that child until its parent has asked for its end, so nobody else is ever hit.
 //!
-//! Ending one gives its own children to the one that ends it, so it goes in rounds, each after the ends of the round before.
+//! Ending one gives its own children to the one that ends it, so it goes in rounds, each after the ends of the round before. They
+//! go on while there is progress: on a busy machine a process with much memory takes seconds to end, and whoever went before that
+//! would leave its children to nobody.
 
 use std::fmt;
 use std::io;
@@ -16,19 +18,24 @@ use crate::process_tree::children_of;
 use crate::sys::process::process_id;
 use crate::sys::{Pid, signals};
 
-/// How long the rounds may take. Ours: a process that was sent SIGKILL ends in milliseconds unless the kernel itself waits.
+/// How long none of them may end. Ours: a process that was sent SIGKILL ends in milliseconds unless the kernel itself waits.
 const LIMIT: Duration = Duration::from_secs(5);
+/// How long all rounds may take. Ours: only what starts processes faster than they can be ended takes so long.
+const LIMIT_OF_ALL: Duration = Duration::from_mins(1);
 
 /// The rounds.
 pub(crate) struct Orphans {
+    began: Duration,
     deadline: Duration,
+    /// Who was left at the last round.
+    left: Vec<Pid>,
     done: bool,
 }
 
 impl Orphans {
     /// To be begun when the worker has ended.
     pub(crate) fn new(now: Duration) -> Self {
-        Self { deadline: now + LIMIT, done: false }
+        Self { began: now, deadline: now + LIMIT, left: Vec::new(), done: false }
     }
 
     /// Is there nothing left, or was it given up?
@@ -51,6 +58,11 @@ impl Orphans {
             .filter(|child| !spared.contains(child))
             .map(|child| (child, signals::send(child, libc::SIGKILL)))
             .collect();
+        let pids: Vec<Pid> = left.iter().map(|(pid, _)| *pid).collect();
+        if self.left.iter().any(|before| !pids.contains(before)) {
+            self.deadline = (now + LIMIT).min(self.began + LIMIT_OF_ALL);
+        }
+        self.left = pids;
         // those of another user can only be told
         let is_hopeless = left.iter().all(|(_, sent)| sent.is_err());
         self.done = is_hopeless || now >= self.deadline;

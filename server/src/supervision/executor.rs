@@ -40,8 +40,10 @@ const DRAINED: Duration = Duration::from_millis(10);
 
 /// How long the last records may take when Medic stops: a custom action's end is among them.
 const RECORDS_LIMIT: Duration = Duration::from_secs(30);
-/// How long the end waits for shims to hear that they may go; the next Medic tells whom it did not reach.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long the end waits for shims to go, which they do when they have heard that they may and have ended what their workers left.
+/// Longer than a shim waits for one that does not end (`shim::orphans`), so that nothing of the apps is there when Medic has ended.
+/// Whom it did not reach by then, the next Medic tells.
+const SHIMS_STOP: Duration = Duration::from_secs(15);
 
 /// Carries out effects.
 pub(super) struct Executor {
@@ -85,7 +87,7 @@ impl Executor {
     pub(super) async fn finish(self, hands_over: bool) {
         self.links.close();
         if !hands_over {
-            let _one_hangs = self.stop.wait("the shims", LAST_WORDS, self.links.wait()).await;
+            let _one_hangs = self.stop.wait("the shims", SHIMS_STOP, self.links.wait()).await;
         }
         self.run_dirs.tidy();
         drop(self.ledger);
