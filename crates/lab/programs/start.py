@@ -8,6 +8,9 @@ busy FILE      the same, and computes meanwhile
 unready FILE   listens at once, and answers 503 until the file is there
 silent         listens, and answers nobody
 daemon         puts itself into the background, as init scripts expect it
+slow SECONDS   needs so long until it listens
+slow-daemon SECONDS  the same, then puts itself into the background
+daemon-slow SECONDS  puts itself into the background, and needs so long there until it listens
 """
 
 import os
@@ -69,6 +72,13 @@ def main(way, argument=None):
             time.sleep(3600)
     elif way == "daemon":
         detach()
+        serve("127.0.0.1", PORT)
+    elif way in ("slow", "slow-daemon", "daemon-slow"):
+        if way == "daemon-slow":
+            detach()
+        time.sleep(float(argument))
+        if way == "slow-daemon":
+            detach()
         serve("127.0.0.1", PORT)
     else:
         sys.exit(__doc__)

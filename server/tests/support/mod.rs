@@ -276,13 +276,23 @@ impl Medic {
     }
 
     /// Waits until `look` finds something, looking again whenever the server says that something changed.
-    pub(crate) fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn until<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        self.until_within(PATIENCE, what, look)
+    }
+
+    /// The same, for what takes long.
+    pub(crate) fn until_within<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut look: impl FnMut() -> Option<T>,
+    ) -> T {
         let mut events = TcpStream::connect(self.address).unwrap();
         // Events that say nothing come as long as the server lives.
         let (_found, waiting) = mpsc::channel::<()>();
         let watched = events.try_clone().unwrap();
         std::thread::spawn(move || {
-            if waiting.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if waiting.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
                 let _already_closed = watched.shutdown(std::net::Shutdown::Both);
             }
         });

@@ -8,7 +8,7 @@ pub(crate) use crate::support::kill;
 use crate::support::{Medic, is_alive, wait_until};
 
 /// Marks every process of the app, and of what it starts, by its environment.
-const MARK: &str = "TORTURED";
+pub(crate) const MARK: &str = "TORTURED";
 
 /// Every crash is caught, and none is followed by a pause.
 pub(crate) const ALWAYS: &str = "[crash_monitoring]\ncrashes = 0\npause = \"0s\"\n";
@@ -42,8 +42,7 @@ impl Ground {
     }
 
     fn begin(data_dir: &Path, program: &Path, instances: u16, head: &str, app: &str) -> Self {
-        let mark =
-            std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default().trim().to_owned();
+        let mark = new_mark();
         let app = format!(
             "instances = {instances}\nback_off = \"0s\"\nenvironment = {{ {MARK} = \"{mark}\" }}\n{app}"
         );
@@ -160,8 +159,13 @@ fn processes() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
+/// A mark that no other process carries.
+pub(crate) fn new_mark() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default().trim().to_owned()
+}
+
 /// The living processes whose environment carries the mark.
-fn marked(mark: &str) -> BTreeSet<u64> {
+pub(crate) fn marked(mark: &str) -> BTreeSet<u64> {
     let wanted = format!("{MARK}={mark}");
     processes()
         .map(u64::from)

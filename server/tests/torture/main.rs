@@ -14,6 +14,7 @@ mod kills;
 mod postgres;
 mod random;
 mod reload;
+mod starts;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
