@@ -15,7 +15,8 @@ use crate::workspace::target;
 const CARGO_DEB: &str = "cargo-deb@3.8.0";
 
 /// The release, then the package with it, without a build of cargo-deb's own, which would know neither the site nor the flags.
-pub(crate) fn build() -> Result<()> {
+/// Where the package is.
+pub(crate) fn build() -> Result<PathBuf> {
     ensure!(
         on_path("dpkg-shlibdeps").is_some(),
         "`dpkg-shlibdeps`, which finds the libraries that the package depends on, is not installed; on Debian: apt-get install dpkg-dev"
@@ -28,7 +29,7 @@ pub(crate) fn build() -> Result<()> {
     let package = said.lines().map(PathBuf::from).rfind(|path| path.is_file());
     let package = package.with_context(|| format!("cargo-deb named no package: {said}"))?;
     println!("\nThe package: {} ({} KB)", package.display(), fs::metadata(&package)?.len() / 1_000);
-    Ok(())
+    Ok(package)
 }
 
 /// Where it is missing, into `target/tools`, after a word about it.

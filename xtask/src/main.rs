@@ -2,6 +2,7 @@
 //! and a C compiler needs nothing else.
 
 use std::env;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +13,7 @@ mod demo;
 #[cfg(test)]
 mod directions;
 mod http;
+mod machine;
 mod medic;
 mod postgres;
 mod process;
@@ -37,6 +39,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   test                    install what tests need, then run every check and test
   test --stress N         run every Rust test N times beside a busy machine
   torture [CASE]          break a running Medic in every way for minutes, and print what it lost
+  machine [PACKAGE]       install, use, upgrade and purge the Debian package on machines of its own; builds it if none is named
   bench                   run every bench beside its anchor
 ";
 
@@ -57,7 +60,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ["site"] => site::build(site::Profile::Dev)?,
         ["site", "--release"] => site::build(site::Profile::Release)?,
         ["build"] => release::build()?,
-        ["deb"] => deb::build()?,
+        ["deb"] => drop(deb::build()?),
         ["demo", options @ ..] => demo::run_demo(&demo_options(options)?)?,
         ["test"] => return test::run_tests(),
         ["test", "--stress", rounds] => {
@@ -65,6 +68,9 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             return stress::run_stressed(rounds);
         }
         ["torture", case @ ..] if case.len() <= 1 => torture::run_torture(case.first().copied())?,
+        ["machine", package @ ..] if package.len() <= 1 => {
+            machine::try_package(package.first().map(Path::new))?;
+        }
         ["bench"] => bench::run_benches()?,
         [] | ["help" | "--help" | "-h"] => print!("{USAGE}"),
         _ => bail!("no such command: {}\n\n{USAGE}", words.join(" ")),
