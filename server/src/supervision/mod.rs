@@ -18,6 +18,7 @@ mod session;
 mod start_observer;
 mod warm_up;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -102,8 +103,19 @@ pub fn start(
     let sampler = sampler::Sampler::new(&dependencies, snapshot.clone());
     let sampling = tokio::spawn(sampler.run(inbox.clone())).abort_handle();
     let executor = Executor::new(dependencies, inbox, remembered.is_some());
-    let mut running =
-        Loop { fleet, clock, events, requests, executor, health, publish, number: 0, hands_over: false };
+    let (replaced, number) = (BTreeSet::new(), 0);
+    let mut running = Loop {
+        fleet,
+        clock,
+        events,
+        requests,
+        executor,
+        health,
+        publish,
+        number,
+        replaced,
+        hands_over: false,
+    };
     // Whoever asks from now on is told of every app.
     running.take_over();
     let ended = tokio::spawn(async move {
@@ -122,6 +134,8 @@ struct Loop {
     health: watch::Receiver<MedicHealth>,
     publish: watch::Sender<Arc<Snapshot>>,
     number: u64,
+    /// The workers of which it is said that they are replaced. Those that drain are there when the configuration is read again.
+    replaced: BTreeSet<WorkerId>,
     /// The workers are the next Medic's.
     hands_over: bool,
 }
@@ -172,13 +186,17 @@ impl Loop {
     }
 
     fn replace_outdated(&mut self) {
-        for worker in self.executor.outdated() {
+        let outdated = self.executor.outdated();
+        self.replaced.retain(|worker| outdated.contains(worker));
+        for worker in outdated {
             self.replace(worker);
         }
     }
 
     fn replace(&mut self, worker: WorkerId) {
-        tracing::info!(%worker, "its command or environment changed: it is replaced");
+        if self.replaced.insert(worker.clone()) {
+            tracing::info!(%worker, "its command, folder, environment, user or limits changed: Medic replaces it");
+        }
         self.decide(Input::Outdated { worker });
     }
 

@@ -286,3 +286,22 @@ fn an_empty_file_removes_nothing() {
     reload(&medic, |_| text);
     assert_eq!(pids(&medic, "shop"), worker);
 }
+
+#[test]
+fn a_worker_that_drains_is_said_to_be_replaced_once() {
+    let medic = Medic::with_shop("", "stop_grace = \"50s\"");
+    medic.until_running();
+    let (front_door, pid) = (medic.front_door, pids(&medic, "shop")[0]);
+    let slow = std::thread::spawn(move || request(front_door, "GET", "/slow?ms=600000", &[], ""));
+    until("the slow request at its worker", || medic.shop("/in-flight").body.trim() == "2");
+    reload(&medic, |config| format!("{config}environment = {{ COLOR = \"green\" }}\n"));
+    medic.until("another worker", || {
+        medic.until_running();
+        (pids(&medic, "shop")[0] != pid).then_some(())
+    });
+    reload(&medic, |config| config);
+    assert!(is_alive(pid), "it drains");
+    assert_eq!(medic.log().matches("Medic replaces it").count(), 1, "{}", medic.log());
+    assert!(support::kill(pid, "KILL"));
+    slow.join().unwrap();
+}
