@@ -28,6 +28,7 @@ impl LiveConsole {
             all.extend(saved);
             Stored { saved: all.clone(), ..Stored::default() }
         };
+        self.say_kept_rotations(config);
         doors.configure(&config.apps).await;
         let configuration = Configuration { apps: all_saved.starts(&config.apps), remembered };
         self.supervision.reload(Reload { apps: config.apps.clone(), configuration, is_recalled }).await;
@@ -37,6 +38,21 @@ impl LiveConsole {
         self.set_retention(config.retention);
         if !is_recalled {
             self.recall_wanted.notify_one();
+        }
+    }
+
+    /// Files are deleted by the new bounds at once; a shim rotates by those that its worker was started with.
+    fn say_kept_rotations(&self, config: &Config) {
+        let known = self.apps.now();
+        for app in &config.apps {
+            let rotation = |app: &crate::config::App| app.logs.rotation(app.instances);
+            let is_kept = |old: &crate::config::App| old.logs != app.logs && rotation(old) != rotation(app);
+            if known.get(&app.name).is_some_and(|old| is_kept(old)) {
+                tracing::info!(
+                    "{}: log_quota or log_retention changed. Running workers rotate their output as before until they are restarted",
+                    app.name
+                );
+            }
         }
     }
 

@@ -288,6 +288,17 @@ fn an_empty_file_removes_nothing() {
 }
 
 #[test]
+fn changed_bounds_of_log_files_say_what_they_do_not_reach() {
+    let medic = Medic::with_shop("", "");
+    medic.until_running();
+    let words = "shop: log_quota or log_retention changed. Running workers rotate their output as before";
+    reload(&medic, |config| format!("{config}memory_limit = \"1GiB\"\n"));
+    assert!(!medic.log().contains(words), "another setting");
+    reload(&medic, |config| format!("{config}log_quota = \"20MiB\"\n"));
+    assert!(medic.log().contains(words), "{}", medic.log());
+}
+
+#[test]
 fn a_worker_that_drains_is_said_to_be_replaced_once() {
     let medic = Medic::with_shop("", "stop_grace = \"50s\"");
     medic.until_running();
