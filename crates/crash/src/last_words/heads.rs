@@ -1,6 +1,6 @@
 //! Where on a line a report may begin: at its beginning, and behind a label (`Failed to start: Error: x`,
 //! `[ioredis] Unhandled error event: Error: x`, `ERROR:    Traceback (most recent call last):`,
-//! `NOTICE: PHP message: PHP Fatal error:  …`, `Could not connect TypeError: x`).
+//! `NOTICE: PHP message: PHP Fatal error:  …`, `Could not connect TypeError: x`, `could not start {"stack":"…"}`).
 
 use super::form;
 
@@ -24,7 +24,7 @@ pub(super) fn of(line: &str) -> impl Iterator<Item = &str> {
 /// Does something begin after a label? Behind a sign that ends one, or where a word is an error's type.
 fn begins(label: &str, rest: &str) -> bool {
     const ENDS: [char; 13] = [':', ']', ')', '|', '!', '>', '=', '-', '❯', '✖', '✘', '•', '»'];
-    label.trim_end().ends_with(ENDS) || is_type(rest)
+    label.trim_end().ends_with(ENDS) || is_type(rest) || (rest.starts_with("{\"") && rest.ends_with('}'))
 }
 
 /// `TypeError: x`, `Error`, `AxiosError [AggregateError]: x`.

@@ -24,7 +24,7 @@ const UNCAUGHT: &str = "Uncaught exception";
 const MAX_CALLS: usize = 1_000;
 
 pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
-    fatal(at).or_else(|| symfony(at)).or_else(|| laravel(at))
+    fatal(at).or_else(|| symfony(at)).or_else(|| laravel(at)).or_else(|| logged(at))
 }
 
 fn fatal(at: At<'_, '_>) -> Option<Report> {
@@ -98,8 +98,7 @@ fn next_exception<'t>(lines: &[Line<'t>], end: usize) -> Option<(usize, &'t str)
 
 fn exception(lines: &[Line<'_>], start: usize, error: &str) -> Exception {
     let body = ahead(lines, start + 1, MESSAGE_LINES);
-    let trace =
-        body.iter().take_while(|line| head(line).is_none()).position(|line| line.text == "Stack trace:");
+    let trace = trace(error, body);
     let (kind, text) = typed(error).unwrap_or((UNCAUGHT, error));
     let whole = message(text, &body[..trace.unwrap_or(0)], |_| false);
     let place = whole
@@ -112,6 +111,29 @@ fn exception(lines: &[Line<'_>], start: usize, error: &str) -> Exception {
     let end = if trace.is_some() { calls_at + count } else { start + 1 };
     let frames = frames(file, line, &calls[..count]);
     Exception { kind: kind.to_owned(), message: text.trim().to_owned(), frames, end }
+}
+
+/// Where the trace begins among the lines below an exception's first: a line with a place stands above it, and a message may have
+/// lines of any kind.
+fn trace(error: &str, body: &[Line<'_>]) -> Option<usize> {
+    let above = std::iter::once(error).chain(body.iter().map(|line| line.text));
+    let has_place = |line: &str| line.rsplit_once("in ").is_some_and(|(_, place)| place_of(place).is_some());
+    body.iter()
+        .zip(above)
+        .take_while(|(line, _)| head(line).is_none())
+        .position(|(line, above)| line.text == "Stack trace:" && has_place(above))
+}
+
+/// What an exception is as a text, which programs print and log: `Type: message in file:line` and its trace.
+fn logged(at: At<'_, '_>) -> Option<Report> {
+    form::typed(at.head, form::is_error)?;
+    trace(at.head, at.below(MESSAGE_LINES))?;
+    let exception = exception(at.lines, at.start, at.head);
+    let words = LastWords::new(Runtime::Php, &exception.kind)
+        .with_message(&exception.message)
+        .with_frames(exception.frames)
+        .ending(Ends::ByExit);
+    (!words.frames.is_empty()).then(|| Report::new(words.perhaps(), exception.end))
 }
 
 /// `App\OrderNotFound: message`, `Type in file:line`, and PHP 5's `exception 'Type' with message 'message'`.

@@ -46,13 +46,29 @@ fn align(lines: &mut [Line<'_>]) {
 /// | Docker's `json-file`, Fluent Bit | `{"log":"…\n","stream":"stderr","time":"…"}`; Fluentd has time and tag before it |
 /// | journald's `json` | `{"MESSAGE":"…","_PID":"7"}` |
 /// | Google's logs, `CloudWatch`, Vector | `{"textPayload":"…"}`, `{"message":"…","ingestionTime":1}`, `{"message":"…","source_type":"…"}` |
+///
+/// A text of several lines that Node.js prints as part of an object has each in quotes: `stack: 'Error: x\n' +`.
 pub(super) fn unwrapped(text: &str) -> Cow<'_, str> {
-    if !text.contains("{\"") {
+    if !text.contains("{\"") && !text.contains(JOINED) {
         return Cow::Borrowed(text);
     }
-    let lines: Vec<Cow<'_, str>> =
-        text.split('\n').map(|line| inner(line).map_or(Cow::Borrowed(line), Cow::Owned)).collect();
+    let mut is_joined = false;
+    let unwrap = |line| {
+        let quoted = quoted(line, is_joined);
+        is_joined = line.ends_with(JOINED);
+        quoted.map(Cow::Borrowed).or_else(|| inner(line).map(Cow::Owned)).unwrap_or(Cow::Borrowed(line))
+    };
+    let lines: Vec<Cow<'_, str>> = text.split('\n').map(unwrap).collect();
     lines.iter().map(|line| line.trim_end_matches('\n')).collect::<Vec<_>>().join("\n").into()
+}
+
+const JOINED: &str = "\\n' +";
+
+/// The text of a line that is a quoted part of a text.
+fn quoted(line: &str, is_joined: bool) -> Option<&str> {
+    let part = line.strip_suffix(JOINED);
+    let last = || line.trim_end_matches(',').strip_suffix('\'').filter(|_| is_joined);
+    part.or_else(last)?.split_once('\'').map(|(_, text)| text)
 }
 
 /// What a record says, where it is one of those.
@@ -103,6 +119,9 @@ mod tests {
         ] {
             assert_eq!(unwrapped(line), "  x", "{line}");
         }
+        let printed =
+            "  message: 'x',\n  stack: 'Error: x\\n' +\n    '    at f\\n' +\n    '    at g',\n  a: 'b'";
+        assert_eq!(unwrapped(printed), "  message: 'x',\nError: x\n    at f\n    at g\n  a: 'b'");
         let own = "{\"level\":50,\"message\":\"x\",\"stack\":\"y\"}";
         assert_eq!(unwrapped(own), own, "a record of the program's own has more than its message");
     }

@@ -56,6 +56,18 @@ fn headings() -> BTreeSet<String> {
         "[1] [1] ",
         "==1==ERROR: AddressSanitizer: a\n",
         "F0101 a:1] b\n",
+        "[a] b\n[a]   c\n",
+        "a b c: d\na b c:   d\n",
+        "stack: 'Error: x\\n' +\n",
+        "{\"log\":\"a\\n\"}\n",
+        "{\"a",
+        "<1>1 ",
+        "x (AError)\n",
+        "AError: x in /a.php:1\nStack trace:\n",
+        "AError: x\nStack trace:\n#0 {main}\n",
+        "[AError: x] {\n    at a (b.js:1:1)\n",
+        "│ /a.py:1 in\n",
+        "A: x\n  File \"a.py\", line 1, in a\n",
     ];
     // of lines that begin alike one: they take the same way through the readers
     let mut of_samples = BTreeMap::new();

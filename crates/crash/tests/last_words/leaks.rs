@@ -82,7 +82,7 @@ fn lines_of_messages_are_no_calls() {
 }
 
 /// What a message, or another thread, could put between any two lines.
-const PLANTED: [&str; 28] = [
+const PLANTED: [&str; 34] = [
     "alice: hello",
     "alice.smith: hello",
     "alice",
@@ -111,6 +111,12 @@ const PLANTED: [&str; 28] = [
     "127.0.0.1 - alice [01/Jan/2026 10:00:00] \"GET /alice HTTP/1.1\" 200 -",
     "{\"user\":\"alice\",\"type\":\"Alice\",\"msg\":\"alice\\nalice\"}",
     "2026-01-01 10:00:00 INFO alice: hello",
+    "[alice] hello",
+    "alice:   hello",
+    "[alice]",
+    "  stack: 'alice\\n' +",
+    "Next alice: x",
+    "{\"log\":\"alice: x\"}",
 ];
 
 #[test]

@@ -3,7 +3,8 @@
 //!
 //! `posted` are the words themselves, shortened, with the names of people, hosts and private code replaced. `typed` were written
 //! after what runtimes of other versions and other loggers print. `provoked` are whole: programs that were made to die so, of glog 0.6,
-//! Abseil 20240722, gcc 14, clang 19 and .NET 3.1, with a secret in each message.
+//! Abseil 20240722, gcc 14, clang 19, .NET 3.1, Mono 6.8, Node.js 20, Deno 2.9, Bun 1.4, Python 3.13, Ruby 3.1, PHP 8.2 and
+//! `OpenJDK` 25, with a secret in each message.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -14,7 +14,8 @@ pub(super) fn calls(lines: &[Line<'_>]) -> Vec<Frame> {
 }
 
 pub(super) fn call(line: &str) -> Option<Frame> {
-    let call = line.trim_start().strip_prefix("at ")?;
+    // the end of an inner one of an AggregateException
+    let call = line.trim_start().strip_prefix("at ")?.trim_end_matches("<---");
     let open = call.find('(')?;
     let close = call.find(") in ").or_else(|| call.rfind(')'))?;
     let (method, parameters) = (call[..open].trim_end(), call.get(open + 1..close)?);

@@ -58,6 +58,10 @@ impl<'t> Exception<'t> {
             return exception;
         };
         exception.message = message(text, &body[..stack_at], |_| false);
+        // of a message of several lines the inner one stands on the last
+        exception.cause = exception
+            .cause
+            .or_else(|| body[..stack_at].iter().rev().find_map(|line| inner_on_line(line.text).1));
         exception.lines = stack_at + exception.stack(&body[stack_at..]);
         exception
     }
@@ -77,7 +81,7 @@ impl<'t> Exception<'t> {
                 break;
             } else if let Some(error) = text.strip_prefix(INNER).filter(|_| inners < MAX_INNER) {
                 inners += 1;
-                self.cause = typed(error, form::is_own).map(|(kind, _)| kind).or(self.cause);
+                self.cause = typed(error, form::is_error).map(|(kind, _)| kind).or(self.cause);
                 is_outer = false;
             } else if text.starts_with(END_OF_INNER) {
                 // of exceptions within each other the last one's end is told last: what follows belongs to the next outer one
@@ -106,7 +110,7 @@ impl<'t> Exception<'t> {
 /// Before 3.0 the inner exceptions stand on the first line: the outer's text and the innermost's type.
 fn inner_on_line(text: &str) -> (&str, Option<&str>) {
     let Some((outer, _)) = text.split_once(" ---> ") else { return (text, None) };
-    let innermost = text.rsplit(" ---> ").find_map(|error| typed(error, form::is_own));
+    let innermost = text.rsplit(" ---> ").find_map(|error| typed(error, form::is_error));
     innermost.map_or((text, None), |(kind, _)| (outer, Some(kind)))
 }
 

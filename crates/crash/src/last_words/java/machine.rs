@@ -37,6 +37,8 @@ fn hotspot(at: At<'_, '_>) -> Option<Report> {
         kinds::STACK_OVERFLOW
     } else if is_signal {
         name
+    } else if body.iter().any(|line| line.contains("fatal error: OutOfMemory encountered: ")) {
+        "java.lang.OutOfMemoryError" // CrashOnOutOfMemoryError
     } else {
         "Internal Error"
     };

@@ -109,7 +109,7 @@ impl<'t> Stack<'t> {
                 if causes > MAX_CAUSES {
                     break;
                 }
-                let cause = form::typed(cause, is_own_class).map(|(kind, _)| kind);
+                let cause = form::typed(cause, is_cause).map(|(kind, _)| kind);
                 stack.cause = cause.or(stack.cause);
             } else if frame.is_none() && !belongs(line) && !message_goes_on(&body[offset..]) {
                 break;
@@ -144,6 +144,11 @@ fn is_class(kind: &str) -> bool {
 
 fn is_own_class(kind: &str) -> bool {
     is_class(kind) && form::is_own(kind)
+}
+
+/// A cause stands on a line that a message could have, too, so its type has an error's form or a whole package before it.
+fn is_cause(kind: &str) -> bool {
+    is_own_class(kind) && (form::is_error(kind) || kind.contains('$') || kind.matches('.').count() > 1)
 }
 
 /// `Terminating due to java.lang.OutOfMemoryError: Java heap space`, or the handler itself ran out of it.

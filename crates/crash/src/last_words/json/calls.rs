@@ -13,8 +13,8 @@ pub(super) struct Calls {
     pub(super) frames: Vec<Frame>,
 }
 
-const FILES: [&str; 6] = ["file", "filename", "fileName", "source", "path", "file_name"];
-const LINES: [&str; 5] = ["line", "lineno", "lineNumber", "ln", "line_number"];
+const FILES: [&str; 7] = ["file", "filename", "filePath", "fileName", "source", "path", "file_name"];
+const LINES: [&str; 6] = ["line", "lineno", "lineNumber", "ln", "line_number", "fileLine"];
 const FUNCTIONS: [&str; 8] =
     ["function", "func", "method", "methodName", "name", "mn", "function_name", "fn"];
 const CLASSES: [&str; 4] = ["class", "className", "cn", "declaringClass"];

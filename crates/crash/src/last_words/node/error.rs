@@ -45,7 +45,14 @@ impl Error {
         let body = ahead(lines, at + 1, MESSAGE_LINES);
         let body = &body[..body.iter().take_while(|line| !is_trailer(line)).count()];
         let calls_at = body.iter().position(|line| call(line).is_some());
-        let is_error = ahead(lines, at + 1 + body.len(), 1).first().is_none_or(|line| !is_thrown_value(line));
+        // with `--trace-uncaught` an error has its calls again, and only a value has a line above it
+        let is_traced = |line: &str| {
+            let above = at.checked_sub(1).map_or("", |above| lines[above].text);
+            line.starts_with(THROWN_AT) && calls_at.is_some() && !above.starts_with("Uncaught")
+        };
+        let is_error = ahead(lines, at + 1 + body.len(), 1)
+            .first()
+            .is_none_or(|line| !is_thrown_value(line) || is_traced(line));
         // behind a label where an error's text is a stack that somebody made
         let named = named(first)
             .filter(|(kind, _)| is_error && (form::is_own(plain(kind)) || kind == SMALL))
@@ -73,6 +80,10 @@ impl Error {
         if body[..calls_at].iter().any(is_nearer) {
             return None;
         }
+        // a logger's word for the level, before the error's text
+        if kind == SMALL && named(text).is_some_and(|(kind, _)| form::is_error(plain(&kind))) {
+            return None;
+        }
         let text = message(text, &body[..calls_at], |_| false);
         Some(Self::with(kind, at.lines, at.start, Some(calls_at), text))
     }
@@ -95,8 +106,10 @@ impl Error {
             error.cause = cause.or(error.cause);
             used += lines;
         }
-        let properties =
-            properties(&rest[used..], rest.get(used.wrapping_sub(1)), indentation(lines[at].text));
+        // an error without calls of its own has its properties, and the calls in them, below its first line
+        let has_none = calls_at > 0 && lines[at].ends_with("] {");
+        let opening = if has_none { Some(&lines[at]) } else { rest.get(used.wrapping_sub(1)) };
+        let properties = properties(&rest[used..], opening, indentation(lines[at].text));
         let inner = (used..used + properties).rev().find_map(|at| cause(&rest[at..]));
         error.cause = inner.or(error.cause);
         error.end = at + 1 + calls_at + used + properties;

@@ -26,8 +26,7 @@ pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
 
 fn deno(at: At<'_, '_>) -> Option<Report> {
     let error = at.head.strip_prefix("error: Uncaught ")?;
-    let error =
-        error.strip_prefix("(in ").and_then(|error| error.split_once(") ")).map_or(error, |(_, error)| error);
+    let error = std::iter::successors(Some(error), |error| behind_place(error)).take(3).last()?;
     let body = at.below(MESSAGE_LINES);
     // the errors of an AggregateError stand before its own calls, farther in
     let is_own = |line: &Line<'_>| indentation(line.text) <= 4;
@@ -50,6 +49,11 @@ fn deno(at: At<'_, '_>) -> Option<Report> {
     Some(report)
 }
 
+/// What follows `(in promise) ` and `(in worker "[worker eval]") `.
+fn behind_place<'t>(error: &&'t str) -> Option<&'t str> {
+    error.strip_prefix("(in ").and_then(|error| error.split_once(") ")).map(|(_, error)| error)
+}
+
 /// `Caused by: Error: x` with its calls.
 fn deno_cause(lines: &[Line<'_>], at: usize) -> Option<(String, usize)> {
     let error = lines.get(at)?.text.trim_start().strip_prefix("Caused by: ")?;
@@ -58,11 +62,14 @@ fn deno_cause(lines: &[Line<'_>], at: usize) -> Option<(String, usize)> {
     Some((kind, at + 1 + calls))
 }
 
-/// `error: Module not found "file:///srv/a.ts".` and the place of the import.
+/// `error: Module not found "file:///srv/a.ts".`, `error: Import "shop" not a dependency` and the place of the import, with a hint
+/// between or not.
 fn deno_missing(at: At<'_, '_>) -> Option<Report> {
-    let text = at.head.strip_prefix("error: Module not found ")?;
-    let place = at.below(1).first().and_then(|line| call(line));
-    let below = usize::from(place.is_some());
+    let import = || at.head.strip_prefix("error: Import ").filter(|text| text.ends_with("not a dependency"));
+    let text = at.head.strip_prefix("error: Module not found ").or_else(import)?;
+    let below = at.below(3).iter().position(|line| call(line).is_some());
+    let place = below.and_then(|below| call(&at.below(3)[below]));
+    let below = below.map_or(0, |below| below + 1);
     let words = LastWords::new(Runtime::Node, "Module not found")
         .with_message(text)
         .with_frames(place.into_iter().collect())
@@ -113,12 +120,18 @@ fn bun_named(line: &str) -> Option<(String, &str)> {
 }
 
 /// An error without excerpt and calls, as those of the resolver and of `fetch` are: only properties stand between it and Bun's
-/// version.
+/// version. A thrown text stands there twice.
 fn bun_plain(at: At<'_, '_>) -> Option<Report> {
     let (kind, text) = bun_named(at.head).filter(|(kind, _)| form::is_error(plain(kind)))?;
-    let below = at.below(20);
+    let below = at.below(60);
     let end = below.iter().position(|line| line.starts_with("Bun v"))?;
-    let is_property = |line: &Line<'_>| line.is_empty() || line.starts_with([' ', '\t']);
+    let is_property = |line: &Line<'_>| {
+        line.is_empty() || line.starts_with([' ', '\t']) || ["DOMException {", "}"].contains(&line.text)
+    };
+    let value = LastWords::new(Runtime::Node, THROWN_VALUE).with_message(text).ending(Ends::ByExit);
+    if at.head.starts_with("error: ") && below[0].text == text {
+        return Some(Report::of(value, at, end + 1));
+    }
     let words = LastWords::new(Runtime::Node, &kind).with_message(text).ending(Ends::ByExit);
     below[..end].iter().all(is_property).then(|| Report::of(words, at, end + 1))
 }

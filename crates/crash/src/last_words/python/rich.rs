@@ -56,7 +56,9 @@ fn one<'t>(lines: &[Line<'t>], start: usize) -> Option<Boxed<'t>> {
     }
     let inside = ahead(lines, start + 1, MAX_LINES);
     let bottom = inside.iter().position(|line| line.trim().starts_with(['╰', '+']))?;
-    let mut frames: Vec<Frame> = inside[..bottom].iter().filter_map(|line| call(line)).collect();
+    let lines_of_calls = inside[..bottom].iter().map(|line| inner(line)).collect::<Vec<_>>();
+    let mut frames: Vec<Frame> =
+        (0..lines_of_calls.len()).filter_map(|at| call(&lines_of_calls[at..])).collect();
     frames.reverse();
     let at = start + 1 + bottom + 1;
     let (kind, message) = exception(lines.get(at)?.text.trim())?;
@@ -74,11 +76,36 @@ fn is_top(line: &str) -> bool {
     is_drawn('╭', '─') || is_drawn('+', '-')
 }
 
-/// `│ /srv/shop/orders.py:12 in load   │`; a path that is longer than the box goes on in the next line, without its function.
-fn call(line: &str) -> Option<Frame> {
-    let inner = line.trim().strip_prefix(['│', '|'])?.strip_prefix(' ')?;
-    let inner = inner.strip_suffix(['│', '|']).unwrap_or(inner).trim_end();
-    let (place, function) = inner.split_once(" in ").or_else(|| Some((inner.strip_suffix(" in")?, "")))?;
+/// What stands in the box.
+fn inner(line: &str) -> &str {
+    let inner =
+        line.trim().strip_prefix(['│', '|']).and_then(|line| line.strip_prefix(' ')).unwrap_or_default();
+    inner.strip_suffix(['│', '|']).unwrap_or(inner).trim_end()
+}
+
+/// `/srv/shop/orders.py:12 in load`; what is longer than the box goes on in the next lines, at any letter of the path and behind
+/// `in`, up to an empty one.
+fn call(lines: &[&str]) -> Option<Frame> {
+    const MAX_PARTS: usize = 4;
+    if !lines.first()?.starts_with(['/', '<']) {
+        return one_call(lines[0]);
+    }
+    let parts = lines.iter().take(MAX_PARTS).take_while(|line| !line.is_empty() && !line.starts_with(' '));
+    let mut whole = String::new();
+    for part in parts {
+        if whole.ends_with(" in") {
+            whole.push(' ');
+        }
+        whole.push_str(part);
+        if let Some(frame) = one_call(&whole) {
+            return Some(frame);
+        }
+    }
+    None
+}
+
+fn one_call(line: &str) -> Option<Frame> {
+    let (place, function) = line.split_once(" in ")?;
     let (file, number) = file_line(place);
     let is_path = file.starts_with(['/', '<']) || extension(file) == "py";
     let is_name = |c: char| c.is_alphanumeric() || "_.<>".contains(c);

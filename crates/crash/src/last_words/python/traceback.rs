@@ -43,7 +43,8 @@ pub(super) fn block<'t>(lines: &[Line<'t>], start: usize) -> Option<Block<'t>> {
     let mut is_flush = false;
     let mut may_be_source = false;
     let mut foreign = 0;
-    let mut first = None;
+    let mut has_empty = false;
+    let mut first: Option<Found<'t>> = None;
     for (at, line) in lines.iter().enumerate().skip(start).take(MAX_LINES) {
         if let Some(frame) = call(line) {
             // whoever passed the lines on took off their indentation
@@ -53,11 +54,16 @@ pub(super) fn block<'t>(lines: &[Line<'t>], start: usize) -> Option<Block<'t>> {
             continue;
         }
         let found = exception(line.text);
-        let is_typed = found.is_some_and(|(kind, _)| form::is_error(kind));
+        let is_typed = found.is_some_and(|(kind, _)| is_sure(kind));
         let is_source =
             line.starts_with([' ', '\t']) || is_marks(line) || (is_flush && may_be_source && !is_typed);
         if line.is_empty() || is_source {
             may_be_source &= line.is_empty();
+            // log drains put empty lines between the calls; otherwise one is of the exception's message
+            has_empty |= line.is_empty() && first.is_none();
+            if line.is_empty() && first.is_some() && !has_empty {
+                break;
+            }
             continue;
         }
         may_be_source = false;
@@ -65,9 +71,18 @@ pub(super) fn block<'t>(lines: &[Line<'t>], start: usize) -> Option<Block<'t>> {
             break;
         }
         if let Some((kind, message)) = found {
-            first = first.or(Some((kind, message, at)));
-            if is_typed || !(goes_on(lines, at + 1) || typed_follows(lines, at + 1)) {
-                first = Some((kind, message, at));
+            let found = Found { kind, message, at, calls: frames.len() };
+            if is_typed {
+                first = Some(found);
+                break;
+            }
+            // of two that only have a name's form and calls between them, one is a thread's or a message's line: nobody knows which
+            if let Some(first) = &mut first {
+                (first.kind, first.message) = ("Exception", "");
+                break;
+            }
+            first = Some(found);
+            if !(goes_on(lines, at + 1) || typed_follows(lines, at + 1)) {
                 break;
             }
         }
@@ -76,8 +91,27 @@ pub(super) fn block<'t>(lines: &[Line<'t>], start: usize) -> Option<Block<'t>> {
             break;
         }
     }
+    let Found { kind, message, at, calls } = first?;
+    frames.truncate(calls);
     frames.reverse();
-    first.map(|(kind, message, at)| Block { kind, message, frames, cause: None, at })
+    Some(Block { kind, message, frames, cause: None, at })
+}
+
+/// What may be the line of the exception.
+struct Found<'t> {
+    kind: &'t str,
+    message: &'t str,
+    at: usize,
+    /// How many calls stand above it.
+    calls: usize,
+}
+
+/// Is it a type wherever it stands? By an error's form, or by the module before its class: `shop.orders.OrderLocked`.
+fn is_sure(kind: &str) -> bool {
+    let is_module = |module: &str| {
+        module.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') && !module.ends_with('.')
+    };
+    form::is_error(kind) || kind.rsplit_once('.').is_some_and(|(module, _)| is_module(module))
 }
 
 /// `KeyError: 'x'`, `gunicorn.errors.HaltServer: <HaltServer 'x' 3>`, `AssertionError`.

@@ -15,7 +15,12 @@ use super::{Ends, LastWords};
 use crate::text::{extension, is_path, printed};
 
 pub(super) fn read(at: At<'_, '_>) -> Option<Report> {
-    bug::read(at).or_else(|| uncaught(at)).or_else(|| reversed(at)).or_else(|| told(at))
+    bug::read(at)
+        .or_else(|| uncaught(at))
+        .or_else(|| reversed(at))
+        .or_else(|| told(at))
+        .or_else(|| logged(at))
+        .or_else(|| syntax_error(at))
 }
 
 /// How many callers are read.
@@ -170,6 +175,27 @@ impl<'t> Error<'t> {
         let message = message(text, &below[..calls_at], |_| false);
         Some(Self { kind, message, end: at + 1 + calls_at + frames.len(), frames })
     }
+}
+
+/// `Logger` puts the type behind the message: `FATAL -- : message (Type)` and the places below it.
+fn logged(at: At<'_, '_>) -> Option<Report> {
+    let (kind, text) = with_type(at.head).filter(|(kind, _)| form::is_error(kind))?;
+    let frames: Vec<Frame> = at.below(MAX_CALLS).iter().map_while(|line| told_call(line)).collect();
+    let below = frames.len();
+    let words =
+        LastWords::new(Runtime::Ruby, kind).with_message(text).with_frames(frames).ending(Ends::ByExit);
+    (below > 0).then(|| Report::of(words.perhaps(), at, below))
+}
+
+/// `shop.rb:1: syntax error, unexpected ';'`, where the program could not be read at all.
+fn syntax_error(at: At<'_, '_>) -> Option<Report> {
+    let (place, text) = at.head.split_once(": ")?;
+    let frame = bare_place(place).filter(|_| text.starts_with("syntax error"))?;
+    let words = LastWords::new(Runtime::Ruby, "SyntaxError")
+        .with_message(text)
+        .with_frames(vec![frame])
+        .ending(Ends::ByExit);
+    Some(Report::of(words, at, 0))
 }
 
 /// The line below `Caused by:`.
