@@ -28,6 +28,7 @@ pub use maintenance::Maintenance;
 pub use scoped::Consoles;
 pub use shares::SharedLinks;
 
+use crate::access::Reach;
 use crate::accounts::Accounts;
 use crate::apps::{self, Saved};
 use crate::config::{App, Config, Line};
@@ -58,6 +59,7 @@ pub fn open(
         restarting: Mutex::default(),
         data_dir: config.data_dir.clone(),
         listen: config.listen,
+        reach: Arc::new(config.reach.clone()),
         retention: std::sync::Mutex::new(config.retention),
         sharing: Mutex::default(),
     };
@@ -86,6 +88,8 @@ struct LiveConsole {
     data_dir: PathBuf,
     /// The dashboard's address.
     listen: SocketAddr,
+    /// How others get there.
+    reach: Arc<Reach>,
     /// How long what is recorded is kept.
     retention: std::sync::Mutex<Duration>,
     /// Held while a link is made, so that there are no more than may be.

@@ -1,6 +1,8 @@
 //! Who may change what: users of this machine, proxies on it, other sites, and the Unix socket.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "access/reach.rs"]
+mod reach;
 mod support;
 
 use std::io::{Read, Write};

@@ -34,13 +34,15 @@ pub enum Unproven {
 
 /// The other end of one connection.
 pub struct Caller {
-    end: Arrival,
+    end: End,
     /// Kept once it is proven: the connection stays what it is.
     user: OnceCell<u32>,
+    /// Nobody on the way reads what is sent over the connection.
+    is_encrypted: bool,
 }
 
 #[derive(Debug)]
-enum Arrival {
+enum End {
     Unix { user: u32 },
     Tcp { peer: SocketAddr, own: SocketAddr, own_inode: Option<u64> },
 }
@@ -49,7 +51,7 @@ impl Caller {
     /// Who has connected to the Unix socket.
     pub fn by_unix(stream: &UnixStream) -> std::io::Result<Self> {
         let user = stream.peer_cred()?.uid();
-        Ok(Self { end: Arrival::Unix { user }, user: OnceCell::new() })
+        Ok(Self { end: End::Unix { user }, user: OnceCell::new(), is_encrypted: false })
     }
 
     /// Who has connected to the dashboard's address.
@@ -58,26 +60,37 @@ impl Caller {
         // the link names the socket itself; no descriptor is spent for it
         let descriptor = format!("/proc/self/fd/{}", stream.as_raw_fd());
         let own_inode = std::fs::metadata(descriptor).ok().map(|socket| socket.ino());
-        Ok(Self { end: Arrival::Tcp { peer, own, own_inode }, user: OnceCell::new() })
+        Ok(Self { end: End::Tcp { peer, own, own_inode }, user: OnceCell::new(), is_encrypted: false })
     }
 
     pub(super) const fn is_unix(&self) -> bool {
-        matches!(self.end, Arrival::Unix { .. })
+        matches!(self.end, End::Unix { .. })
     }
 
-    /// Where it is; none on this machine's own socket.
-    pub const fn address(&self) -> Option<IpAddr> {
+    /// One of whom nothing but the address is known.
+    #[cfg(test)]
+    pub(super) fn of_peer(peer: SocketAddr) -> Self {
+        let end = End::Tcp { peer, own: peer, own_inode: None };
+        Self { end, user: OnceCell::new(), is_encrypted: false }
+    }
+
+    /// Of the other end; none for the Unix socket.
+    pub(super) const fn address(&self) -> Option<IpAddr> {
         match &self.end {
-            Arrival::Unix { .. } => None,
-            Arrival::Tcp { peer, .. } => Some(peer.ip()),
+            End::Unix { .. } => None,
+            End::Tcp { peer, .. } => Some(peer.ip()),
         }
+    }
+
+    pub(super) const fn is_encrypted(&self) -> bool {
+        self.is_encrypted
     }
 
     /// Whose process it is, proven.
     pub async fn user(&self) -> Result<u32, Unproven> {
         match self.end {
-            Arrival::Unix { user } => Ok(user),
-            Arrival::Tcp { peer, own, own_inode } => {
+            End::Unix { user } => Ok(user),
+            End::Tcp { peer, own, own_inode } => {
                 let prove = || tokio::time::timeout(LOOK_UP_LIMIT, look_up(peer, own, own_inode));
                 let proven = self.user.get_or_try_init(|| async {
                     prove().await.map_err(|_| Unproven::NoAnswer("it took too long".to_owned()))?
@@ -91,8 +104,8 @@ impl Caller {
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.end {
-            Arrival::Unix { user } => write!(f, "uid {user} (Unix socket)"),
-            Arrival::Tcp { peer, .. } => write!(f, "{peer}"),
+            End::Unix { user } => write!(f, "uid {user} (Unix socket)"),
+            End::Tcp { peer, .. } => write!(f, "{peer}"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What every request passes before it is answered: a page from elsewhere that the user's browser has open must neither change
-//! anything (cross-site requests) nor read anything (DNS rebinding, see [`super::host`]), and a change needs a caller who is
-//! known: while there is no account by the kernel's word, from the first one on by a session ([`super::entry`]).
+//! anything (cross-site requests) nor read anything (DNS rebinding, see [`super::host`]), which [`super::arrival`] sees to, and a
+//! change needs a caller who is known: while there is no account by the kernel's word, from the first one on by a session
+//! ([`super::entry`]). Whoever may be on another machine needs an account: while there is none, they get nothing.
 
 use std::sync::Arc;
 
@@ -12,10 +13,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::arrival::Arrival;
+use super::arrival::{Arrival, Way};
 use super::caller::{Caller, Unproven};
 use super::entry;
-use super::host::{self, NameRefusal};
+use super::host::NameRefusal;
 use super::principal::Principal;
 use crate::accounts::Accounts;
 
@@ -36,20 +37,16 @@ const FORWARDED: &str = "x-forwarded";
 const LOGGED_PATH: usize = 200;
 
 /// Lets through what may be asked, with the [`Principal`] who asks.
-pub async fn let_in(State(accounts): State<Accounts>, mut request: Request, next: Next) -> Response {
+pub async fn let_in(State(accounts): State<Accounts>, request: Request, next: Next) -> Response {
     // what a link opens is the same for everybody, and nothing there changes anything
     let is_shared = is_shared(request.uri().path());
-    let is_change = !is_shared && !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if let Err(refusal) = check_names(&request, is_change) {
-        return answer(&refusal, request.uri().path());
-    }
+    let is_change = !is_shared && is_change(request.method());
     let caller = request.extensions().get::<Arc<Caller>>().cloned();
-    let arrival = Arrival::of(&request, caller.as_deref());
-    request.extensions_mut().insert(arrival);
     if accounts.are_in_force() && is_shared {
         return pass(Principal::stranger(), request, next).await;
     }
     if accounts.are_in_force() {
+        let arrival = request.extensions().get::<Arrival>().copied().unwrap_or_default();
         let asked = (request.method(), request.uri().path(), request.headers());
         let Some(principal) = entry::principal(&accounts, caller.as_deref(), arrival, asked).await else {
             return entry::lead_to_sign_in(&request);
@@ -60,12 +57,16 @@ pub async fn let_in(State(accounts): State<Accounts>, mut request: Request, next
             pass(principal, request, next).await
         };
     }
+    let way = request.extensions().get::<Way>().copied();
+    if way.is_none_or(|way| way.may_be_elsewhere) {
+        return answer(&Refusal::NoAccount, request.uri().path());
+    }
     if !is_change {
         let is_private = [address::OUTPUT, address::OUTPUT_API]
             .iter()
             .any(|address| address.matches(request.uri().path()));
         // what is not everybody's is for this server's own pages, as a change is
-        let is_own = is_private && check_names(&request, true).is_ok();
+        let is_own = is_private && way.is_some_and(|way| way.is_own_page);
         let principal = reader(caller.as_deref(), is_own, request.headers()).await;
         return pass(principal, request, next).await;
     }
@@ -105,12 +106,8 @@ async fn reader(caller: Option<&Caller>, is_asked: bool, headers: &HeaderMap) ->
     known.unwrap_or(Principal::anybody())
 }
 
-fn check_names(request: &Request, is_change: bool) -> Result<(), Refusal> {
-    let own = host::of_request(request.uri(), request.headers()).map_err(Refusal::Name)?;
-    if is_change {
-        host::is_from_own_page(own, request.headers()).map_err(Refusal::Name)?;
-    }
-    Ok(())
+pub(super) fn is_change(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 async fn prove(caller: Option<&Caller>, headers: &HeaderMap) -> Result<Principal, Unproven> {
@@ -122,7 +119,7 @@ async fn prove(caller: Option<&Caller>, headers: &HeaderMap) -> Result<Principal
 }
 
 /// A proxy on this machine is somebody's process, and not whoever it speaks for.
-fn proxy_header(headers: &HeaderMap) -> Option<&'static str> {
+pub(super) fn proxy_header(headers: &HeaderMap) -> Option<&'static str> {
     let of_proxy = |name: &str| {
         let known = PROXY_HEADERS.into_iter().find(|header| *header == name);
         known.or_else(|| name.starts_with(FORWARDED).then_some("x-forwarded-*"))
@@ -131,7 +128,7 @@ fn proxy_header(headers: &HeaderMap) -> Option<&'static str> {
 }
 
 /// Below this whoever has a link reads, and whoever else asks is told nothing.
-fn is_shared(path: &str) -> bool {
+pub(super) fn is_shared(path: &str) -> bool {
     path.starts_with("/s/")
 }
 
@@ -147,11 +144,17 @@ fn logged(path: &str) -> String {
 
 /// Why a request is not answered.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum Refusal {
+pub(super) enum Refusal {
     #[error("{}", said_of_name(*.0))]
     Name(NameRefusal),
     #[error("{}", said_of_proof(.0))]
     Unproven(Unproven),
+    /// Whoever may be on another machine must sign in, and nobody can.
+    #[error(
+        "No account exists yet, so the dashboard is closed here. Make one on the machine that Medic runs on, with: medic user add \
+         NAME --role owner"
+    )]
+    NoAccount,
 }
 
 const fn said_of_name(refusal: NameRefusal) -> &'static str {
@@ -160,8 +163,17 @@ const fn said_of_name(refusal: NameRefusal) -> &'static str {
             "Invalid Host header: send exactly one, such as 127.0.0.1:3000, localhost:3000 or [::1]:3000."
         }
         NameRefusal::Foreign => {
-            "Host not accepted: Medic answers to 127.0.0.1, localhost and [::1] only. Open http://127.0.0.1 or \
-             http://localhost with the dashboard's port, from elsewhere through an SSH tunnel."
+            "Host not accepted: Medic answers to 127.0.0.1, localhost, [::1] and the host of server.public_url only. Open \
+             http://127.0.0.1 or http://localhost with the dashboard's port, from elsewhere through an SSH tunnel. A proxy \
+             must pass on the Host header."
+        }
+        NameRefusal::Forwarded => {
+            "Invalid X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host or Forwarded header: the proxy must send one kind of \
+             them, X-Forwarded-… or Forwarded, and remove the other."
+        }
+        NameRefusal::Unencrypted => {
+            "Open the address of server.public_url: it is served over https only. A proxy must be named in \
+             server.trusted_proxies and send X-Forwarded-Proto."
         }
         NameRefusal::Origin => {
             "Change refused: a page of another site sent the request. Send it from Medic's own pages, or from a \
@@ -194,20 +206,23 @@ impl Refusal {
             Self::Name(NameRefusal::Malformed) => "invalid_host",
             Self::Name(NameRefusal::Foreign) => "foreign_host",
             Self::Name(NameRefusal::Origin) => "foreign_origin",
+            Self::Name(NameRefusal::Forwarded) => "invalid_forwarded",
+            Self::Name(NameRefusal::Unencrypted) => "https_required",
+            Self::NoAccount => "no_account",
             Self::Unproven(_) => "unknown_sender",
         }
     }
 
     const fn status(&self) -> StatusCode {
         match self {
-            Self::Name(NameRefusal::Malformed) => StatusCode::BAD_REQUEST,
+            Self::Name(NameRefusal::Malformed | NameRefusal::Forwarded) => StatusCode::BAD_REQUEST,
             _ => StatusCode::FORBIDDEN,
         }
     }
 }
 
 /// In the shape of what was asked.
-fn answer(refusal: &Refusal, path: &str) -> Response {
+pub(super) fn answer(refusal: &Refusal, path: &str) -> Response {
     #[derive(Serialize)]
     struct ErrorBody {
         error: String,

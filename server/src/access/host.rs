@@ -1,11 +1,14 @@
 //! The names under which this machine is asked: `Host`, an absolute request target, `Origin`. A page from elsewhere can have a
-//! foreign name point at 127.0.0.1 ("DNS rebinding"), so only names that nobody else can point anywhere are taken.
+//! foreign name point at 127.0.0.1 ("DNS rebinding"), so only names that nobody else can point anywhere are taken: this machine's
+//! for itself, and the one that `server.public_url` gives.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use axum::http::header::{HOST, HeaderName, ORIGIN};
 use axum::http::uri::Scheme;
 use axum::http::{HeaderMap, Uri};
+
+use super::reach::Reach;
 
 /// Why a name is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,29 +19,54 @@ pub(super) enum NameRefusal {
     Foreign,
     /// A page of another site sent the request.
     Origin,
+    /// A trusted proxy says something that is not of its form.
+    Forwarded,
+    /// The public name is for https, and this is not.
+    Unencrypted,
 }
 
-/// The one name by which the request was sent, as `127.0.0.1:3000`.
-pub(super) fn of_request<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Result<&'r str, NameRefusal> {
+/// Whose name it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// This machine's for itself.
+    Loopback,
+    /// That of `server.public_url`. (Names of apps under it have their place here.)
+    Public,
+}
+
+/// The one name by which the request was sent, as `127.0.0.1:3000`, and whose it is; `scheme` is the connection's.
+pub(super) fn of_request<'r>(
+    uri: &'r Uri,
+    headers: &'r HeaderMap,
+    scheme: &Scheme,
+    reach: &Reach,
+) -> Result<(&'r str, Name), NameRefusal> {
     let host = only(headers, &HOST)?.ok_or(NameRefusal::Malformed)?;
-    if !is_this_machine(host)? {
-        return Err(NameRefusal::Foreign);
-    }
-    let Some(target) = uri.authority() else { return Ok(host) };
-    if !is_this_machine(target.as_str())? {
-        return Err(NameRefusal::Foreign);
-    }
-    let is_one =
-        target.as_str().eq_ignore_ascii_case(host) && uri.scheme().is_none_or(|it| *it == Scheme::HTTP);
-    if is_one { Ok(host) } else { Err(NameRefusal::Malformed) }
+    let name = whose(host, reach)?;
+    let Some(target) = uri.authority() else { return Ok((host, name)) };
+    whose(target.as_str(), reach)?;
+    let is_one = target.as_str().eq_ignore_ascii_case(host) && uri.scheme().is_none_or(|it| it == scheme);
+    if is_one { Ok((host, name)) } else { Err(NameRefusal::Malformed) }
 }
 
-/// A browser says which site's page sent a change; other programs do not.
-pub(super) fn is_from_own_page(host: &str, headers: &HeaderMap) -> Result<(), NameRefusal> {
+/// Whose name `host` is, with or without a port.
+pub(super) fn whose(host: &str, reach: &Reach) -> Result<Name, NameRefusal> {
+    if is_this_machine(host)? {
+        return Ok(Name::Loopback);
+    }
+    let is_public = reach.public_url.as_ref().is_some_and(|url| url.is_named(host));
+    if is_public { Ok(Name::Public) } else { Err(NameRefusal::Foreign) }
+}
+
+/// A browser says which site's page sent a change; other programs do not. `own` is the origin of Medic's pages.
+pub(super) fn is_from_own_page(own: &str, headers: &HeaderMap) -> Result<(), NameRefusal> {
     let origin = only(headers, &ORIGIN).map_err(|_| NameRefusal::Origin)?;
-    let own_origin = origin.is_none_or(|origin| {
-        origin.strip_prefix("http://").is_some_and(|origin| origin.eq_ignore_ascii_case(host))
-    });
+    let same = |origin: &str| {
+        let (scheme, own_host) = own.split_once("://")?;
+        let host = origin.strip_prefix(scheme)?.strip_prefix("://")?;
+        Some(host.eq_ignore_ascii_case(own_host))
+    };
+    let own_origin = origin.is_none_or(|origin| same(origin) == Some(true));
     let mut sites = headers.get_all("sec-fetch-site").iter();
     let own_site = sites.all(|site| site == "same-origin" || site == "none");
     if own_origin && own_site { Ok(()) } else { Err(NameRefusal::Origin) }
@@ -59,26 +87,26 @@ fn is_this_machine(authority: &str) -> Result<bool, NameRefusal> {
     let (name, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (address, rest) = rest.split_once(']').ok_or(NameRefusal::Malformed)?;
         let address: Ipv6Addr = address.parse().map_err(|_| NameRefusal::Malformed)?;
-        (Name::Address(address.to_canonical().is_loopback()), rest)
+        (Text::Address(address.to_canonical().is_loopback()), rest)
     } else {
         let end = authority.find(':').unwrap_or(authority.len());
         let (name, rest) = authority.split_at(end);
-        (Name::Text(name), rest)
+        (Text::Name(name), rest)
     };
     if !is_port(port) {
         return Err(NameRefusal::Malformed);
     }
     match name {
-        Name::Address(is_loopback) => Ok(is_loopback),
-        Name::Text("") => Err(NameRefusal::Malformed),
-        Name::Text(name) => Ok(name.eq_ignore_ascii_case("localhost")
+        Text::Address(is_loopback) => Ok(is_loopback),
+        Text::Name("") => Err(NameRefusal::Malformed),
+        Text::Name(name) => Ok(name.eq_ignore_ascii_case("localhost")
             || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())),
     }
 }
 
-enum Name<'a> {
+enum Text<'a> {
     Address(bool),
-    Text(&'a str),
+    Name(&'a str),
 }
 
 /// Nothing, or `:1` to `:65535` without leading zeros.
@@ -91,8 +119,14 @@ fn is_port(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reach::PublicUrl;
     use super::*;
     use NameRefusal::{Foreign, Malformed, Origin};
+
+    fn of_request<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Result<&'r str, NameRefusal> {
+        let of = super::of_request(uri, headers, &Scheme::HTTP, &Reach::default());
+        of.map(|(host, _)| host)
+    }
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         lines
@@ -195,8 +229,9 @@ mod tests {
     #[test]
     fn another_site_may_change_nothing() {
         let own = ("origin", "http://127.0.0.1:3000");
-        let from =
-            |lines: &[(&'static str, &'static str)]| is_from_own_page("127.0.0.1:3000", &headers(lines));
+        let from = |lines: &[(&'static str, &'static str)]| {
+            is_from_own_page("http://127.0.0.1:3000", &headers(lines))
+        };
         assert_eq!(from(&[]), Ok(()), "a command line");
         assert_eq!(from(&[own, ("sec-fetch-site", "same-origin")]), Ok(()));
         assert_eq!(from(&[own, ("sec-fetch-site", "none")]), Ok(()), "typed by the user");
@@ -218,6 +253,40 @@ mod tests {
         for site in ["cross-site", "same-site", ""] {
             assert_eq!(from(&[("sec-fetch-site", site)]), Err(Origin), "{site}");
             assert_eq!(from(&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", site)]), Err(Origin));
+        }
+    }
+    #[test]
+    fn the_public_name_is_taken_beside_this_machines_and_no_other_is() {
+        let reach =
+            Reach { public_url: PublicUrl::parse("https://medic.example.com").ok(), ..Reach::default() };
+        for (host, name) in [
+            ("medic.example.com", Ok(Name::Public)),
+            ("Medic.Example.Com:443", Ok(Name::Public)),
+            ("127.0.0.1:3000", Ok(Name::Loopback)),
+            ("medic.example.com.", Err(Foreign)),
+            ("medic.example.com:80", Err(Foreign)),
+            ("medic.example.com:3000", Err(Foreign)),
+            ("shop.scm.medic.example.com", Err(Foreign)),
+            ("medic.example.com.evil.example", Err(Foreign)),
+            ("example.com", Err(Foreign)),
+            ("medic.example.com@evil.example", Err(Foreign)),
+            ("medic.example.com,evil.example", Err(Foreign)),
+            ("medic.example.com/", Err(Foreign)),
+            ("medic.example.com:", Err(Malformed)),
+            ("medic.example.com:443:443", Err(Malformed)),
+            ("a@medic.example.com:443", Err(Foreign)),
+        ] {
+            assert_eq!(whose(host, &reach), name, "{host}");
+        }
+        let (target, both) =
+            (Uri::from_static("https://medic.example.com/"), [("host", "medic.example.com")]);
+        let of = |scheme| super::of_request(&target, &headers(&both), scheme, &reach).map(|(_, name)| name);
+        assert_eq!((of(&Scheme::HTTPS), of(&Scheme::HTTP)), (Ok(Name::Public), Err(Malformed)));
+        for origin in
+            ["http://medic.example.com", "https://medic.example.com:3000", "https://evil.example", "null"]
+        {
+            let refused = is_from_own_page("https://medic.example.com", &headers(&[("origin", origin)]));
+            assert_eq!(refused, Err(Origin), "{origin}");
         }
     }
 }

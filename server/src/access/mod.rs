@@ -6,10 +6,10 @@
 //! socket. Which operation is whose stands in one table ([`Operation`]).
 //!
 //! ```text
-//! accepted ─▶ Caller ── guard: host, origin ──▶ read
-//!                │              │
-//!                │              └─ a change ─▶ proof ─┬─▶ Principal ─▶ handler ─▶ may it?
-//!                └── peer credentials, sock_diag ─────┘└─▶ nobody: refused
+//! accepted ─▶ Caller ── arrive: host, origin, trusted proxies ─▶ Arrival ── guard ─▶ read
+//!                │                                                     │
+//!                │                                                     └─ a change ─▶ proof ─┬─▶ Principal ─▶ handler ─▶ may it?
+//!                └── peer credentials, sock_diag ────────────────────────────────────────────┘└─▶ nobody: refused
 //!
 //! with accounts: guard ──▶ cookie, or Unix socket ─┬─▶ Principal ─▶ handler ─▶ may it, in this app?
 //!                                                  └─▶ nobody: sign-in, or what is public
@@ -19,13 +19,16 @@ mod arrival;
 mod caller;
 pub mod cookie;
 mod entry;
+mod forwarded;
 mod guard;
 mod host;
 mod operation;
 mod principal;
+mod reach;
 
-pub use arrival::Arrival;
+pub use arrival::{Arrival, arrive};
 pub use caller::Caller;
 pub use guard::let_in;
 pub use operation::Operation;
 pub use principal::Principal;
+pub use reach::{Network, PublicUrl, Reach};

@@ -8,11 +8,14 @@ use sha2::{Digest, Sha256};
 
 use super::Config;
 use super::problem::sentence;
+use crate::access::PublicUrl;
 
 /// The settings that only a start of Medic applies, as one Medic has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AtStart {
     listen: SocketAddr,
+    public_url: String,
+    trusted_proxies: String,
     data_dir: PathBuf,
     database: DatabaseMark,
 }
@@ -36,6 +39,8 @@ pub struct Waiting {
 }
 
 const LISTEN: &str = "server.listen";
+const PUBLIC_URL: &str = "server.public_url";
+const TRUSTED_PROXIES: &str = "server.trusted_proxies";
 const DATABASE: &str = "database";
 
 impl AtStart {
@@ -43,6 +48,8 @@ impl AtStart {
     pub fn of(config: &Config, salt: &str) -> Self {
         Self {
             listen: config.listen,
+            public_url: config.reach.public_url.as_ref().map(PublicUrl::origin).unwrap_or_default(),
+            trusted_proxies: trusted_proxies(config),
             data_dir: config.data_dir.clone(),
             database: DatabaseMark::of(config.database_url.as_deref(), salt),
         }
@@ -56,6 +63,16 @@ impl AtStart {
         if self.listen != next.listen {
             add(LISTEN, self.listen.to_string(), restart());
         }
+        let shown = |value: &str| if value.is_empty() { "none".to_owned() } else { value.to_owned() };
+        let after = Self::of(next, &self.database.salt);
+        for (key, now, next) in [
+            (PUBLIC_URL, &self.public_url, &after.public_url),
+            (TRUSTED_PROXIES, &self.trusted_proxies, &after.trusted_proxies),
+        ] {
+            if now != next {
+                add(key, shown(now), restart());
+            }
+        }
         if self.is_elsewhere(next) {
             let (old, new) = (self.data_dir.display(), next.data_dir.display());
             let remedy = format!(
@@ -63,7 +80,7 @@ impl AtStart {
             );
             add("server.data_dir", old.to_string(), remedy);
         }
-        if self.database != DatabaseMark::of(next.database_url.as_deref(), &self.database.salt) {
+        if self.database != after.database {
             add(next.database_key(), "another database".to_owned(), restart());
         }
         waiting
@@ -79,7 +96,15 @@ impl AtStart {
         let value = |key| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
         let (salt, digest) = value(DATABASE)?.split_once(' ')?;
         let database = DatabaseMark { salt: salt.to_owned(), digest: digest.to_owned() };
-        Some(Self { listen: value(LISTEN)?.parse().ok()?, data_dir, database })
+        // an older Medic had none
+        let text = |key| value(key).unwrap_or_default().to_owned();
+        Some(Self {
+            listen: value(LISTEN)?.parse().ok()?,
+            public_url: text(PUBLIC_URL),
+            trusted_proxies: text(TRUSTED_PROXIES),
+            data_dir,
+            database,
+        })
     }
 }
 
@@ -94,8 +119,14 @@ impl Waiting {
 impl std::fmt::Display for AtStart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let DatabaseMark { salt, digest } = &self.database;
-        writeln!(f, "{LISTEN} {}\n{DATABASE} {salt} {digest}", self.listen)
+        writeln!(f, "{LISTEN} {}\n{DATABASE} {salt} {digest}", self.listen)?;
+        writeln!(f, "{PUBLIC_URL} {}\n{TRUSTED_PROXIES} {}", self.public_url, self.trusted_proxies)
     }
+}
+
+fn trusted_proxies(config: &Config) -> String {
+    let all: Vec<_> = config.reach.trusted_proxies.iter().map(ToString::to_string).collect();
+    all.join(",")
 }
 
 impl DatabaseMark {
@@ -131,8 +162,10 @@ mod tests {
 
     /// Every setting of Medic itself, another value than its default, and whether only a start applies it. What `url_file` names is
     /// tried by another test.
-    const OTHER_VALUES: [(&str, &str, &str, bool); 16] = [
+    const OTHER_VALUES: [(&str, &str, &str, bool); 18] = [
         ("server", "listen", "\"127.0.0.1:9\"", true),
+        ("server", "public_url", "\"https://a.example\"", true),
+        ("server", "trusted_proxies", "[\"127.0.0.1\"]", true),
         ("server", "data_dir", "\"x\"", true),
         ("server", "log_quota", "\"1GiB\"", false),
         ("server", "log_retention", "\"9d\"", false),

@@ -11,6 +11,7 @@ mod dotenv;
 mod identity;
 mod log_bounds;
 mod problem;
+mod reach;
 mod reader;
 mod values;
 pub mod warm_up;
@@ -24,6 +25,7 @@ use model::auto_heal::NotRespondingNumbers;
 use model::auto_heal::fuse::FuseNumbers;
 use model::crash_monitor::Numbers;
 
+use crate::access::Reach;
 pub use app::{App, excludes};
 pub use at_start::{AtStart, Waiting};
 pub use identity::{Account, RunAs};
@@ -39,6 +41,8 @@ pub const DEFAULT: &str = include_str!("default.toml");
 pub struct Config {
     /// The dashboard's and the API's address.
     pub listen: SocketAddr,
+    /// How others get there.
+    pub reach: Reach,
     /// Where everything is kept; absolute.
     pub data_dir: PathBuf,
     /// PostgreSQL's address; SQLite in the data folder where there is none.
@@ -114,6 +118,7 @@ impl Config {
         let mut root = reader.root()?;
         let mut server = reader.section(&mut root, "server");
         let listen = reader.or(&mut server, "listen", "127.0.0.1:3000", address);
+        let reach = reach::read(&mut reader, &mut server);
         let data_dir = folder.join(reader.or(&mut server, "data_dir", "data", self::text));
         if !listen.ip().is_loopback() {
             reader.complain(
@@ -145,6 +150,7 @@ impl Config {
         let (lines, doubts) = reader.done()?;
         Ok(Self {
             listen,
+            reach,
             data_dir,
             database_url,
             retention,

@@ -103,6 +103,43 @@ fn an_address_for_everybody_is_refused_while_no_account_exists() {
 }
 
 #[test]
+fn a_public_url_and_trusted_proxies_are_read_and_checked() {
+    let server = |text: &str| parse(&format!("[server]\n{text}\n{APP}"));
+    let config = server(
+        "public_url = \"https://Medic.example.com/\"\ntrusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]",
+    )
+    .unwrap();
+    assert_eq!(config.reach.public_url.as_ref().unwrap().origin(), "https://medic.example.com");
+    let line = config.lines.iter().find(|line| line.key == "server.trusted_proxies").unwrap();
+    assert_eq!((line.value.as_str(), line.source.as_str()), ("127.0.0.1/32, 10.0.0.0/8", "medic.toml:3"));
+    let environment = [("MEDIC_SERVER_TRUSTED_PROXIES".to_owned(), "10.0.0.0/8, ::1".to_owned())].into();
+    let config = Config::parse(APP, "medic.toml", Path::new("/"), &environment).unwrap();
+    assert_eq!(config.reach.trusted_proxies.len(), 2);
+    for (text, what) in [
+        (
+            "public_url = \"medic.example.com\"",
+            "server.public_url: must begin with https:// or http:// (got \"medic.example.com\")",
+        ),
+        ("public_url = \"https://a/b\"", "server.public_url: must have no path"),
+        ("public_url = 1", "server.public_url: must be text"),
+        ("trusted_proxies = [\"unix\"]", "server.trusted_proxies: must be addresses (got \"unix\")"),
+        ("trusted_proxies = [\"0.0.0.0/0\"]", "server.trusted_proxies: must not be everybody's address"),
+        ("trusted_proxies = 1", "server.trusted_proxies: must be a list"),
+    ] {
+        let wrong = problems(&format!("[server]\n{text}\n"), &[]);
+        assert!(wrong.len() == 1 && wrong[0].contains(what), "{wrong:?}");
+    }
+    let alone = server("public_url = \"https://medic\"").unwrap();
+    assert!(alone.doubts[0].to_string().contains("no proxy is trusted"), "{:?}", alone.doubts);
+    let plain = server("public_url = \"http://medic\"").unwrap();
+    assert!(
+        plain.doubts[0].to_string().contains("passwords can be read on the network"),
+        "{:?}",
+        plain.doubts
+    );
+}
+
+#[test]
 fn an_app_overrides_one_number_and_keeps_the_others() {
     let text = format!("[crash_monitoring]\npause = \"1h\"\n{APP}crash_monitoring = {{ crashes = 1 }}\n");
     let numbers = parse(&text).unwrap().apps[0].crash_monitoring;

@@ -30,7 +30,7 @@ use model::status::Snapshot;
 use model::{AppName, IncidentId, NodeName, TimeRange, Timestamp};
 
 use super::{LiveConsole, SharedLinks, failed};
-use crate::access::{Operation, Principal};
+use crate::access::{Operation, Principal, Reach};
 use crate::accounts::Accounts;
 use crate::config::Line;
 
@@ -60,6 +60,11 @@ impl Consoles {
     /// The dashboard's address, for links that nobody asked for by a name.
     pub fn listen(&self) -> SocketAddr {
         self.live.listen
+    }
+
+    /// How others get there.
+    pub fn reach(&self) -> Arc<Reach> {
+        Arc::clone(&self.live.reach)
     }
 
     /// Of whoever asks.

@@ -43,7 +43,7 @@ pub fn router(
     shut_down: watch::Receiver<bool>,
 ) -> Router {
     let (listening, shared_links) = (link::Listening(consoles.listen()), consoles.shared_links());
-    let accounts = consoles.accounts().clone();
+    let (accounts, reach) = (consoles.accounts().clone(), consoles.reach());
     Router::new()
         .merge(api::router(consoles.clone()))
         .merge(health::router(store, snapshot.clone()))
@@ -54,6 +54,7 @@ pub fn router(
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(Extension(accounts.clone()))
         .layer(from_fn_with_state(accounts, access::let_in))
+        .layer(from_fn_with_state(reach, access::arrive))
         // Pages and JSON; not streams of events, which would be held back, and not what is compressed already. Nothing that is
         // answered holds a secret beside what a stranger chose, so its length tells none.
         .layer(CompressionLayer::new().quality(COMPRESSION))

@@ -57,15 +57,21 @@ fn read(variable: impl Fn(&str) -> Option<String>) -> Option<Result<NewAccount, 
     Some(read())
 }
 
-/// Adds the one from the environment as soon as the database is there, or prints the address. Nothing where there is an account.
-pub(super) async fn offer(accounts: Accounts, listen: SocketAddr) {
+/// Adds the one from the environment as soon as the database is there, or prints the address, which is closed where the dashboard
+/// `is_for_others`. Nothing where there is an account.
+pub(super) async fn offer(accounts: Accounts, listen: SocketAddr, is_for_others: bool) {
     match read(|name| std::env::var(name).ok()) {
         Some(Ok(owner)) => add(&accounts, owner).await,
         Some(Err(refusal)) => tracing::error!("no first owner: {refusal}"),
         None => {
             let is_told = std::io::stdout().is_terminal() && accounts.read().await.is_ok();
             if is_told && !accounts.are_in_force() {
-                print(&accounts, listen);
+                if is_for_others {
+                    let how = "To add the first owner: medic user add NAME --role owner";
+                    let _closed = writeln!(std::io::stdout(), "No accounts. {how}");
+                } else {
+                    print(&accounts, listen);
+                }
             }
         }
     }

@@ -32,7 +32,7 @@ impl People {
         let is_shared = config.database_url.is_some();
         let mut tasks = vec![tokio::spawn(accounts.clone().keep(is_shared)).abort_handle()];
         if purpose == Purpose::Serve {
-            let offering = first_owner::offer(accounts.clone(), config.listen);
+            let offering = first_owner::offer(accounts.clone(), config.listen, config.reach.is_for_others());
             tasks.push(tokio::spawn(offering).abort_handle());
         }
         Self { accounts, tasks }

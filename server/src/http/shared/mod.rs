@@ -16,7 +16,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use insight::share::SharedReport;
 
-use crate::access::Caller;
+use crate::access::Arrival;
 use crate::console::SharedLinks;
 use misses::Misses;
 
@@ -59,7 +59,7 @@ async fn add_headers(mut response: Response) -> Response {
 async fn open(
     State(shared): State<Shared>,
     Path(rest): Path<String>,
-    caller: Option<Extension<Arc<Caller>>>,
+    Extension(arrival): Extension<Arrival>,
     request: Request,
 ) -> Response {
     let (token, is_text) = match rest.strip_suffix(MARKDOWN) {
@@ -73,7 +73,7 @@ async fn open(
             let markdown = app::address::SHARED_MARKDOWN.of_token(token);
             html(StatusCode::OK, shared::page(report, &shared.style, &markdown))
         }
-        Ok(None) => shared.miss(caller.and_then(|Extension(caller)| caller.address())),
+        Ok(None) => shared.miss(arrival.from),
         Err(_) => html(StatusCode::SERVICE_UNAVAILABLE, shared::unavailable(&shared.style)),
     }
 }

@@ -7,12 +7,18 @@ use axum::response::{IntoResponse, Response};
 use model::IncidentId;
 
 use crate::http::Asked;
+use crate::http::link::Base;
 
 /// So many of its crashes are listed.
 const LISTED: u32 = 20;
 
 /// The text. It is sent as `text/markdown` for programs; browsers that only show `text/plain` get that.
-pub(super) async fn show(Asked(console): Asked, Path(id): Path<String>, headers: HeaderMap) -> Response {
+pub(super) async fn show(
+    Asked(console): Asked,
+    Path(id): Path<String>,
+    Base(base): Base,
+    headers: HeaderMap,
+) -> Response {
     let Ok(id) = id.parse::<IncidentId>() else { return StatusCode::NOT_FOUND.into_response() };
     let incident = match console.incident(&id).await {
         Ok(Some(incident)) => incident,
@@ -31,13 +37,11 @@ pub(super) async fn show(Asked(console): Asked, Path(id): Path<String>, headers:
         Ok(deploys) => deploys,
         Err(error) => return refused(&error),
     };
-    // the guard before us has checked that the host is one of ours
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let address = host.map(|host| format!("http://{host}{}", app::address::INCIDENT.of_incident(id)));
+    let address = base.url + &app::address::INCIDENT.of_incident(id);
     let is_read =
         headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
     let content_type = if is_read { "text/plain; charset=utf-8" } else { "text/markdown; charset=utf-8" };
-    let text = app::markdown::incident(&incident, &crashes, &deploys, address.as_deref());
+    let text = app::markdown::incident(&incident, &crashes, &deploys, Some(&address));
     ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "private, no-store")], text)
         .into_response()
 }
