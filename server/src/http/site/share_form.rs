@@ -105,6 +105,7 @@ pub(super) async fn revoke(Asked(console): Asked, Path(id): Path<String>) -> Res
     let word = match console.end_share(&id).await {
         Ok(true) => "yes",
         Ok(false) => return StatusCode::NOT_FOUND.into_response(),
+        Err(app::ConsoleError::Forbidden(why)) => return super::forbidden(&why),
         Err(app::ConsoleError::Store(_)) => "failed",
         Err(_) => "refused",
     };
