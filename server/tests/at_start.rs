@@ -59,7 +59,7 @@ fn what_only_a_restart_of_medic_applies_is_said() {
         assert!(page.contains("has another value. Restart Medic to apply it."), "{page}");
     }
     assert!(said.len() == 3 && !said[2].contains("4711") && !medic.log().contains("4711"), "{said:?}");
-    assert!(!medic.log().contains("retention changed"), "a reload applies it");
+    assert!(!medic.log().contains("database.retention changed"), "a reload applies it");
 
     // the next Medic would look for the workers in another folder
     let mut stop = std::process::Command::new(env!("CARGO_BIN_EXE_medic"));
