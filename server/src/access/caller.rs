@@ -132,6 +132,8 @@ fn judge(theirs: Option<ConnectionEnd>, ours: Option<ConnectionEnd>, own_inode: 
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
 
     #[test]
@@ -155,12 +157,13 @@ mod tests {
         let own = std::fs::metadata("/proc/self").unwrap().uid();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let client = TcpStream::connect(address).await.unwrap();
+        let mut client = TcpStream::connect(address).await.unwrap();
         let (accepted, peer) = listener.accept().await.unwrap();
         let caller = Caller::by_tcp(&accepted, peer).unwrap();
         assert_eq!(caller.user().await, Ok(own));
         let late = Caller::by_tcp(&accepted, peer).unwrap();
-        drop(client);
+        // a process that another test is starting may hold a copy of the descriptor
+        client.shutdown().await.unwrap();
         assert_eq!(late.user().await, Err(Unproven::NotConnected));
         assert_eq!(caller.user().await, Ok(own), "the connection is still the same one");
     }

@@ -261,7 +261,12 @@ impl Medic {
     }
 
     pub(crate) fn json(&self, path: &str) -> Value {
-        let answer = self.get(path);
+        let mut answer = self.get(path);
+        if answer.status == 503 {
+            // pages are there before the database is
+            let is_open = || Some(self.get(path)).filter(|answer| answer.status != 503);
+            answer = self.until(path, is_open);
+        }
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
         answer.json()
     }
