@@ -7,7 +7,8 @@ mod support;
 use insight::detectors::DETECTORS;
 use model::text::is_unseen;
 use serde_json::{Value, json};
-use support::{Answer, Medic, copy_program, free_address, request};
+use support::programs::copy_program;
+use support::{Answer, Medic, free_address, request};
 
 const RUNTIMES: [&str; 11] =
     ["cpp", "libcxx", "dotnet", "go", "java", "node", "php", "python", "ruby", "rust", "sanitizer"];

@@ -7,7 +7,8 @@ use std::process::Stdio;
 use model::requests::RequestMinute;
 use model::{TimeRange, Timestamp};
 use store::{Database, Store};
-use support::{Medic, copy_program, is_alive, processes_below, wait_until, write_script};
+use support::programs::{copy_program, write_script};
+use support::{Medic, is_alive, processes_below, wait_until};
 
 #[test]
 fn workers_outlive_a_killed_server_and_are_taken_over() {

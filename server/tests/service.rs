@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use support::{Medic, PATIENCE, is_alive, wait_until, write_script};
+use support::programs::write_script;
+use support::{Medic, PATIENCE, is_alive, wait_until};
 
 /// What systemd does for a service, of what this needs: hears its notifications and keeps its sockets.
 struct Systemd {

@@ -29,15 +29,8 @@ fn link(medic: &Medic, path: &str, body: &Value) -> (String, String) {
     (path, made["id"].as_str().unwrap().to_owned())
 }
 
-/// With its database open.
-fn started(head: &str) -> Medic {
-    let medic = Medic::with_shop(head, "");
-    medic.until("the database", || (medic.get("/api/v1/shares").status == 200).then_some(()));
-    medic
-}
-
 fn crashed() -> (Medic, String) {
-    let medic = started("");
+    let medic = Medic::with_shop("", "");
     medic.crash("exit/3");
     let id = medic.json("/api/v1/incidents")[0]["id"].as_str().unwrap().to_owned();
     (medic, id)
@@ -180,7 +173,7 @@ fn what_cannot_be_shared_is_refused_with_the_reason() {
 
 #[test]
 fn reports_and_restarts_are_shared_for_as_long_as_is_asked() {
-    let medic = started("");
+    let medic = Medic::with_shop("", "");
     medic.crash("exit/3");
     medic.until_running();
     assert_eq!(post(&medic, "/api/v1/apps/shop/instances/0/restart", &json!({})).status, 202);
@@ -213,7 +206,7 @@ fn reports_and_restarts_are_shared_for_as_long_as_is_asked() {
 
 #[test]
 fn a_link_never_outlives_what_it_shows() {
-    let medic = started("[database]\nretention = \"2h\"\n");
+    let medic = Medic::with_shop("[database]\nretention = \"2h\"\n", "");
     medic.crash("exit/3");
     let incident = medic.json("/api/v1/incidents")[0]["id"].as_str().unwrap().to_owned();
     let (_, _) = link(&medic, &format!("/api/v1/incidents/{incident}/shares"), &json!({"expires_in": "90d"}));

@@ -4,6 +4,7 @@
 
 mod http;
 pub(crate) mod people;
+pub(crate) mod programs;
 pub(crate) mod servers;
 
 use std::io::{BufRead, BufReader, Write};
@@ -166,6 +167,12 @@ impl Medic {
         });
         wait.recv_timeout(PATIENCE).expect("medic did not start");
         self.server = Some(server);
+        // pages are there before the database is
+        let address = self.address;
+        wait_until("the database opened or known not to be there", move || {
+            let answer = request(address, "GET", "/api/v1/apps/shop/crashes", &[], "");
+            !answer.body.contains("the database is being opened")
+        });
     }
 
     /// Waits until the server has written this to its standard error.
@@ -261,12 +268,7 @@ impl Medic {
     }
 
     pub(crate) fn json(&self, path: &str) -> Value {
-        let mut answer = self.get(path);
-        if answer.status == 503 {
-            // pages are there before the database is
-            let is_open = || Some(self.get(path)).filter(|answer| answer.status != 503);
-            answer = self.until(path, is_open);
-        }
+        let answer = self.get(path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
         answer.json()
     }
@@ -387,17 +389,4 @@ pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool + Send + 'stat
         let _nobody_waits = done.send(());
     });
     wait.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("waited in vain for: {what}"));
-}
-
-/// Copies a program that is to be run. Not by this process: what it forks at that moment for another test would hold the copy open
-/// for writing, and the kernel runs no such file (ETXTBSY).
-pub(crate) fn copy_program(from: &Path, to: &Path) {
-    assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
-}
-
-/// Writes a script that is to be run, for the same reason in a process of its own.
-pub(crate) fn write_script(path: &Path, text: &str) {
-    let write = "printf %s \"$2\" > \"$1\" && chmod 755 \"$1\"";
-    let mut writer = Command::new("sh");
-    assert!(writer.args(["-c", write, "sh"]).arg(path).arg(text).status().unwrap().success());
 }

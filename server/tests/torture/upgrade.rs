@@ -22,7 +22,7 @@ fn an_upgrade_under_load_ends_no_worker_and_loses_no_crash() {
     let older = std::env::var_os("MEDIC_TORTURE_OLDER").map_or_else(|| new.clone(), PathBuf::from);
     let install = |program: &PathBuf| {
         let beside = folder.path().join("medic.new");
-        support::copy_program(program, &beside);
+        support::programs::copy_program(program, &beside);
         std::fs::rename(beside, &installed).expect("replaced");
     };
     install(&older);
