@@ -11,11 +11,12 @@ use axum::http::{HeaderValue, Version};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::asked::{is_change, is_shared, proxy_header};
 use super::caller::Caller;
 use super::forwarded::{self, Told};
-use super::guard::{Refusal, answer, is_change, is_shared, proxy_header};
 use super::host::{self, Name, NameRefusal};
 use super::reach::Reach;
+use super::refusal::{Refusal, answer};
 
 /// A year: browsers come by https alone from then on.
 const HTTPS_ALONE: HeaderValue = HeaderValue::from_static("max-age=31536000");

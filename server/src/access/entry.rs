@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::arrival::Arrival;
+use super::asked::proxy_header;
 use super::caller::Caller;
 use super::cookie;
-use super::guard::proxy_header;
 use super::principal::Principal;
 use crate::accounts::Accounts;
 

@@ -16,6 +16,7 @@
 //! ```
 
 mod arrival;
+mod asked;
 mod caller;
 pub mod cookie;
 mod entry;
@@ -25,6 +26,7 @@ mod host;
 mod operation;
 mod principal;
 mod reach;
+mod refusal;
 
 pub use arrival::{Arrival, arrive};
 pub use caller::Caller;
