@@ -1,5 +1,6 @@
 //! What the pages and the API are answered: the console port over the store and the loop's snapshot.
 
+mod consoles;
 mod healing;
 mod incidents;
 mod maintenance;
@@ -24,8 +25,8 @@ use model::{AppName, Clock, NodeName, Place};
 use store::{Cause, Store, StoreError};
 use tokio::sync::{Mutex, Notify, watch};
 
+pub use consoles::Consoles;
 pub use maintenance::Maintenance;
-pub use scoped::Consoles;
 pub use shares::SharedLinks;
 
 use crate::access::Reach;

@@ -1,7 +1,5 @@
-//! The console as a principal may use it: the only way to the port that pages and API ask. Whatever is asked, the table of
-//! operations in `access` is asked first.
+//! The console as a principal may use it. Whatever is asked, the table of operations in `access` is asked first.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,49 +27,10 @@ use model::share::{Included, Share, ShareId};
 use model::status::Snapshot;
 use model::{AppName, IncidentId, NodeName, TimeRange, Timestamp};
 
-use super::{LiveConsole, SharedLinks, failed};
-use crate::access::{Operation, Principal, Reach};
+use super::{LiveConsole, failed};
+use crate::access::{Operation, Principal};
 use crate::accounts::Accounts;
 use crate::config::Line;
-
-/// Gives each principal the console that it may use.
-#[derive(Clone)]
-pub struct Consoles {
-    live: Arc<LiveConsole>,
-    accounts: Accounts,
-}
-
-impl Consoles {
-    /// Of what runs.
-    pub(super) const fn new(live: Arc<LiveConsole>, accounts: Accounts) -> Self {
-        Self { live, accounts }
-    }
-
-    /// Who may sign in, and has.
-    pub const fn accounts(&self) -> &Accounts {
-        &self.accounts
-    }
-
-    /// What share links show, which is nobody's console.
-    pub fn shared_links(&self) -> SharedLinks {
-        SharedLinks::new(Arc::clone(&self.live))
-    }
-
-    /// The dashboard's address, for links that nobody asked for by a name.
-    pub fn listen(&self) -> SocketAddr {
-        self.live.listen
-    }
-
-    /// How others get there.
-    pub fn reach(&self) -> Arc<Reach> {
-        Arc::clone(&self.live.reach)
-    }
-
-    /// Of whoever asks.
-    pub fn of(&self, principal: Principal) -> Arc<dyn Console> {
-        Arc::new(Scoped { live: Arc::clone(&self.live), accounts: self.accounts.clone(), principal })
-    }
-}
 
 /// The number that the setting of capture from the first crash overrides.
 const CRASHES: &str = "crash_monitoring.crashes";
@@ -79,10 +38,10 @@ const CRASHES: &str = "crash_monitoring.crashes";
 /// So many links are looked through for one that somebody of some apps alone wants to revoke.
 const SHARES_SEARCHED: u32 = 10_000;
 
-struct Scoped {
-    live: Arc<LiveConsole>,
-    accounts: Accounts,
-    principal: Principal,
+pub(super) struct Scoped {
+    pub(super) live: Arc<LiveConsole>,
+    pub(super) accounts: Accounts,
+    pub(super) principal: Principal,
 }
 
 /// Which row of the table that is.
