@@ -3,14 +3,19 @@
 use std::io;
 
 use crate::memory_map::{self, MemoryMap};
-use crate::sys::memory::{drop_code, limit_arenas, trim_heaps};
+use crate::sys::memory::{drop_code, limit_arenas, map_large_pieces, trim_heaps};
 use crate::sys::process::process_id;
+
+/// What is larger stands in no heap. Left to itself the allocator raises the number to the largest piece that was ever freed (19 MiB, for
+/// the hash of a password), and heaps of such pieces grow with each that is made beside others.
+const LARGE_BYTES: i32 = 1024 * 1024;
 
 /// Lets the allocator have a heap a core, and two at least. It would have eight, and each keeps what a page needed that was made in
 /// it. Before threads are started.
 pub fn limit_heaps() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     limit_arenas(i32::try_from(cores).unwrap_or(i32::MAX).max(2));
+    map_large_pieces(LARGE_BYTES);
 }
 
 /// Gives back what was freed, and the program's own code: most of what is run at the start, or for one page, is not run again for a

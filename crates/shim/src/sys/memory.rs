@@ -87,6 +87,13 @@ pub(crate) fn limit_arenas(heaps: i32) {
     unsafe { libc::mallopt(libc::M_ARENA_MAX, heaps) };
 }
 
+/// Has the allocator map each piece of so many bytes and more by itself, and give it back as soon as it is freed. The number stays as it
+/// is set.
+pub(crate) fn map_large_pieces(bytes: i32) {
+    // SAFETY: it sets a number.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, bytes) };
+}
+
 /// Has the allocator give what was freed back to the system, from the middle of its heaps too.
 pub(crate) fn trim_heaps() {
     // SAFETY: it gives back only what nobody has allocated.
