@@ -13,7 +13,7 @@ use std::time::Duration;
 use model::Clock as _;
 use shim::SystemClock;
 use store::{Database, Store};
-use support::{Answer, Medic, processes_below, request, wait_until};
+use support::{Answer, Medic, free_address, processes_below, request, wait_until};
 
 const OPTED_OUT: &str = "WEBSITE_PROACTIVE_AUTOHEAL_ENABLED";
 
@@ -247,4 +247,46 @@ fn on_a_file_system_that_takes_no_writes_the_dashboard_says_so_and_all_is_there_
     medic.until_running();
     assert_eq!(medic.crashes(), 1, "what was recorded is there");
     assert_eq!(save(&medic, "False").status, 200);
+}
+
+#[test]
+fn a_database_whose_password_is_wrong_is_told_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("medic.toml");
+    std::fs::write(&path, "[database]\nurl_file = \"url\"\n").unwrap();
+    for url in ["mysql://medic:hunter2@127.0.0.1/db", "postgres://medic:hunter2@127.0.0.1:99999/db"] {
+        std::fs::write(folder.path().join("url"), url).unwrap();
+        let said = Command::new(env!("CARGO_BIN_EXE_medic"))
+            .args(["serve", "--config"])
+            .arg(&path)
+            .env("PGPASSWORD", "hunter2")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+        assert!(said.contains("url") && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn a_database_that_is_not_there_is_told_without_its_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = free_address();
+    let config = format!(
+        "[server]\nlisten = \"{}\"\n[database]\nurl = \"postgres://medic:hunter2@{nobody}/medic?password=hunter3\"\n[[app]]\n\
+         name = \"shop\"\ncommand = [\"{}\"]\nlisten = \"{}\"\n",
+        free_address(),
+        lab::shop().display(),
+        free_address(),
+    );
+    std::fs::write(folder.path().join("medic.toml"), config).unwrap();
+    let medic = Medic::at_with(folder, &[("MEDIC_LOG", "debug"), ("PGPASSWORD", "hunter4")]);
+    let paths =
+        ["/", "/healthz", "/apps/shop", "/apps/shop/settings", "/apps/shop/incidents", "/api/v1/incidents"];
+    let mut said = paths.map(|path| medic.get(path)).map(|answer| answer.head + &answer.body).to_vec();
+    let log = medic.log();
+    assert!(log.contains(&format!("medic@{nobody}")), "it is said which database: {log}");
+    said.push(log);
+    for text in said {
+        assert!(!["hunter2", "hunter3", "hunter4"].iter().any(|secret| text.contains(secret)), "{text}");
+    }
 }

@@ -124,10 +124,9 @@ impl Config {
             reader.complain(
                 &server,
                 "listen",
-                format!(
-                    "must be a loopback address, because the dashboard has no accounts yet (got {listen})"
-                ),
-                "use 127.0.0.1:3000, and an SSH tunnel from other machines".to_owned(),
+                format!("must be a loopback address, because Medic has no TLS (got {listen})"),
+                "use 127.0.0.1:3000; for other machines a reverse proxy with public_url and trusted_proxies, or an SSH tunnel"
+                    .to_owned(),
             );
         }
         let (database_url, retention) = read_database(&mut reader, &mut root, folder);

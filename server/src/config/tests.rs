@@ -91,12 +91,12 @@ fn the_environment_wins_and_is_checked_too() {
 }
 
 #[test]
-fn an_address_for_everybody_is_refused_while_no_account_exists() {
+fn an_address_for_everybody_is_refused() {
     let wrong = problems("[server]\nlisten = \"0.0.0.0:3000\"\n", &[]);
     assert_eq!(wrong.len(), 1);
     assert!(
         wrong[0].starts_with(
-            "medic.toml:2 server.listen: must be a loopback address, because the dashboard has no accounts yet (got 0.0.0.0:3000)"
+            "medic.toml:2 server.listen: must be a loopback address, because Medic has no TLS (got 0.0.0.0:3000)"
         ),
         "{wrong:?}"
     );
