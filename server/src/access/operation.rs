@@ -1,5 +1,6 @@
 //! What can be done, and who may do it: one table, which everything asks that decides.
 
+use app::Action;
 use model::account::AccountRole;
 
 /// What somebody may want to do. What is not of any app or person (the time, this machine's name) is no operation.
@@ -44,6 +45,24 @@ pub enum Operation {
     /// Who may sign in, and what they may do.
     SeeAccounts,
     ChangeAccounts,
+}
+
+/// What a page offers, as a row of the table.
+impl From<Action> for Operation {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Restart => Self::Restart,
+            Action::ChangeIncidents => Self::ChangeIncidents,
+            Action::ChangeSettings => Self::ChangeSettings,
+            Action::ChangeRules => Self::ChangeRules,
+            Action::ChangeCustomAction => Self::ChangeCustomAction,
+            Action::Resume => Self::Resume,
+            Action::SeeOutput => Self::SeeOutput,
+            Action::SeeConfiguration => Self::SeeConfiguration,
+            Action::SeeAccounts => Self::SeeAccounts,
+            Action::Share => Self::Share,
+        }
+    }
 }
 
 /// Who somebody is to this Medic.

@@ -44,22 +44,6 @@ pub(super) struct Scoped {
     pub(super) principal: Principal,
 }
 
-/// Which row of the table that is.
-const fn operation(action: Action) -> Operation {
-    match action {
-        Action::Restart => Operation::Restart,
-        Action::ChangeIncidents => Operation::ChangeIncidents,
-        Action::ChangeSettings => Operation::ChangeSettings,
-        Action::ChangeRules => Operation::ChangeRules,
-        Action::ChangeCustomAction => Operation::ChangeCustomAction,
-        Action::Resume => Operation::Resume,
-        Action::SeeOutput => Operation::SeeOutput,
-        Action::SeeConfiguration => Operation::SeeConfiguration,
-        Action::SeeAccounts => Operation::SeeAccounts,
-        Action::Share => Operation::Share,
-    }
-}
-
 impl Scoped {
     /// Nobody shares what they may not see; is it there for them?
     async fn may_see(&self, operation: Operation, what: &ToShare) -> Result<bool, ConsoleError> {
@@ -105,7 +89,7 @@ impl Console for Scoped {
     }
 
     fn lacks(&self, action: Action) -> Option<AccountRole> {
-        self.principal.lacks(operation(action))
+        self.principal.lacks(action.into())
     }
 
     fn sessions(&self) -> Vec<Session> {
