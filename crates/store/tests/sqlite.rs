@@ -138,7 +138,7 @@ async fn record_for_ever(path: &Path) {
     }
 }
 
-/// On a file system of 2 MiB, in a mount namespace of its own.
+/// On a file system of 4 MiB, in a mount namespace of its own.
 #[tokio::test]
 #[ignore = "needs util-linux's unshare and the right to mount a tmpfs"]
 async fn a_full_disk_is_named_and_loses_nothing() {
@@ -146,7 +146,7 @@ async fn a_full_disk_is_named_and_loses_nothing() {
         return fill(Path::new(&path)).await;
     }
     let folder = tempfile::tempdir().unwrap();
-    let script = "mount -t tmpfs -o size=2m tmpfs \"$0\" && exec \"$@\"";
+    let script = "mount -t tmpfs -o size=4m tmpfs \"$0\" && exec \"$@\"";
     let status = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
         .arg(folder.path())
